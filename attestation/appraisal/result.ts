@@ -1,0 +1,97 @@
+import type { AssayError, ErrorCode } from '../encoding/error.js';
+
+/**
+ * Outcome of one check. `waived`: it did not hold, and the policy says in so many words that it need
+ * not. `unchecked`: what it needs was not at hand (no collateral, vendor unreachable), which is
+ * neither a pass nor a fail.
+ */
+export type Outcome = 'pass' | 'fail' | 'waived' | 'unchecked';
+
+/** One check of an appraisal. Values are shown as text: digests and bit fields in hexadecimal. */
+export interface Finding {
+  /** Stable dotted name, for example `snp.policy.debug` or `manifest.model.graph`. */
+  readonly id: string;
+  readonly outcome: Outcome;
+  readonly expected: string;
+  readonly actual: string;
+  /** One sentence; for a waived check, the policy member that waives it. */
+  readonly reason: string;
+  /** Document and section that the rule comes from. */
+  readonly reference: string;
+}
+
+/** Where the chain of trust ends. */
+export interface TrustAnchor {
+  readonly commonName: string;
+  /** SHA-256 of the certificate, hexadecimal. */
+  readonly sha256: string;
+  /** `pinned`: a vendor root that Assay carries; `caller`: one that the caller named. */
+  readonly source: 'pinned' | 'caller';
+  /** True when the root says of itself that it is a simulator's: nothing under it is hardware. */
+  readonly simulated: boolean;
+}
+
+/** Per-part TCB status of a TDX platform; the words are Intel's (PCS API v4). */
+export interface TdxTcbResult {
+  readonly status: string;
+  readonly sgx: string;
+  readonly tdx: string;
+  readonly module: string;
+  readonly qe: string;
+  readonly advisories: readonly string[];
+  readonly evaluationDataNumber: number;
+  readonly date: string;
+}
+
+/** Typed claims, ready for JSON. */
+export type Claims = { readonly [name: string]: ClaimValue };
+export type ClaimValue = string | number | boolean | null | readonly ClaimValue[] | Claims;
+
+/** The one result shape (RFC 9334 Attestation Result) for every kind of evidence. */
+export interface AttestationResult {
+  readonly tee: 'sev-snp' | 'tdx' | null;
+  /** Structure, signatures, chain, revocation and binding hold. */
+  readonly authentic: boolean;
+  /** Authentic, and every check passed or was waived. */
+  readonly affirmed: boolean;
+  /** Error code or check id of the first failure; null when affirmed. */
+  readonly code: ErrorCode | string | null;
+  /** One sentence for people. */
+  readonly summary: string;
+  /** True under a simulator's root: whoever shows this result must show that too. */
+  readonly simulated: boolean;
+  readonly trustAnchor: TrustAnchor | null;
+  /** RFC 3339 time that the appraisal was made for. */
+  readonly at: string;
+  /** Whether the verifier's own nonce is covered by the hardware's signature. */
+  readonly fresh: boolean;
+  readonly checks: readonly Finding[];
+  readonly claims: Claims;
+  readonly tcb?: TdxTcbResult;
+  /** What a passed verification does not prove. */
+  readonly caveats: readonly string[];
+}
+
+/** Verdict of a result, which decides the CLI's exit code: 0 affirmed, 1 refused, 3 could not check. */
+export type Verdict = 'affirmed' | 'refused' | 'unchecked';
+
+/** A result is `unchecked` only if nothing failed and something could not be checked. */
+export function verdictOf(result: AttestationResult): Verdict {
+  if (result.affirmed) return 'affirmed';
+  const failed = !result.authentic && !result.checks.some((check) => check.outcome === 'unchecked');
+  return failed || result.checks.some((check) => check.outcome === 'fail')
+    ? 'refused'
+    : 'unchecked';
+}
+
+/** A finding for an authenticity error, so that a refused result has the same shape. */
+export function findingOf(error: AssayError, reference: string): Finding {
+  return {
+    id: error.code,
+    outcome: 'fail',
+    expected: 'authentic evidence',
+    actual: error.message,
+    reason: error.message,
+    reference,
+  };
+}

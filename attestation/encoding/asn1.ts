@@ -1,0 +1,160 @@
+import forge from 'node-forge';
+import { equalBytes } from './bytes.js';
+import { AssayError } from './error.js';
+
+/** A node of a DER tree: node-forge's, with contents as a binary string or as children. */
+export type Asn1Node = forge.asn1.Asn1;
+
+const MAX_BYTES = 16 * 1024 * 1024;
+/** Inputs of one call to String.fromCharCode; larger ones overflow its argument list. */
+const CHUNK = 0x2000;
+
+/** node-forge takes options here; its published types know only the boolean form. */
+const strictFromDer = forge.asn1.fromDer as unknown as (
+  bytes: forge.util.ByteStringBuffer,
+  options: { strict: boolean; parseAllBytes: boolean; decodeBitStrings: boolean },
+) => Asn1Node;
+
+function fail(message: string, cause?: unknown): never {
+  throw new AssayError('ASN1_DER', message, cause);
+}
+
+function toBinary(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i += CHUNK) {
+    text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
+  }
+  return text;
+}
+
+function fromBinary(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** Parses one DER value that fills the input. What does not re-encode to the same bytes is refused. */
+export function parseDer(bytes: Uint8Array): Asn1Node {
+  if (bytes.length > MAX_BYTES) fail(`expected at most ${MAX_BYTES} bytes, not ${bytes.length}`);
+  let node: Asn1Node;
+  try {
+    node = strictFromDer(forge.util.createBuffer(toBinary(bytes)), {
+      strict: true,
+      parseAllBytes: true,
+      decodeBitStrings: false,
+    });
+  } catch (cause) {
+    return fail('expected one well-formed DER value', cause);
+  }
+  if (!equalBytes(encodeDer(node), bytes)) fail('the value is BER, not DER');
+  return node;
+}
+
+/** DER of a node. */
+export function encodeDer(node: Asn1Node): Uint8Array<ArrayBuffer> {
+  return fromBinary(forge.asn1.toDer(node).getBytes());
+}
+
+const { Class, Type } = forge.asn1;
+
+/** Children of a constructed node with this universal tag (SEQUENCE unless given). */
+export function children(
+  node: Asn1Node | undefined,
+  what: string,
+  type: forge.asn1.Type = Type.SEQUENCE,
+): Asn1Node[] {
+  if (node === undefined) return fail(`${what} is missing`);
+  if (node.tagClass !== Class.UNIVERSAL || node.type !== type || !Array.isArray(node.value)) {
+    return fail(`expected ${what} to be a constructed value of type ${type}`);
+  }
+  return node.value;
+}
+
+/** Children of a context-specific constructed node `[tag]`. */
+export function explicit(node: Asn1Node, tag: number, what: string): Asn1Node[] {
+  if (!isContext(node, tag) || !Array.isArray(node.value))
+    return fail(`expected ${what} in [${tag}]`);
+  return node.value;
+}
+
+export function isContext(node: Asn1Node | undefined, tag: number): node is Asn1Node {
+  return (
+    node !== undefined && node.tagClass === Class.CONTEXT_SPECIFIC && Number(node.type) === tag
+  );
+}
+
+export function isUniversal(node: Asn1Node | undefined, type: forge.asn1.Type): node is Asn1Node {
+  return node !== undefined && node.tagClass === Class.UNIVERSAL && node.type === type;
+}
+
+/** Contents of a primitive node with this universal tag. */
+export function primitive(
+  node: Asn1Node | undefined,
+  type: forge.asn1.Type,
+  what: string,
+): Uint8Array<ArrayBuffer> {
+  if (!isUniversal(node, type) || typeof node.value !== 'string') {
+    return fail(`expected ${what} to be a primitive value of type ${type}`);
+  }
+  return fromBinary(node.value);
+}
+
+/** Dotted form of an OBJECT IDENTIFIER. */
+export function oid(node: Asn1Node | undefined, what: string): string {
+  if (!isUniversal(node, Type.OID) || typeof node.value !== 'string' || node.value.length === 0) {
+    return fail(`expected ${what} to be an object identifier`);
+  }
+  return forge.asn1.derToOid(node.value);
+}
+
+/** A non-negative INTEGER that a number holds exactly; minimal contents octets, X.690 section 8.3.2. */
+export function unsigned(node: Asn1Node | undefined, what: string): number {
+  const bytes = integerBytes(node, what);
+  if (bytes.length > 6 || (bytes[0] ?? 0) > 0x7f)
+    return fail(`expected ${what} to be small and unsigned`);
+  return bytes.reduce((value, byte) => value * 256 + byte, 0);
+}
+
+/** Contents octets of an INTEGER, checked to be minimal. */
+export function integerBytes(node: Asn1Node | undefined, what: string): Uint8Array<ArrayBuffer> {
+  const bytes = primitive(node, Type.INTEGER, what);
+  const [first = 0, second = 0] = bytes;
+  const padded =
+    bytes.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
+  if (bytes.length === 0 || padded) return fail(`expected ${what} to be a minimal integer`);
+  return bytes;
+}
+
+/** Contents of a BIT STRING that is a whole number of bytes. */
+export function bitString(node: Asn1Node | undefined, what: string): Uint8Array<ArrayBuffer> {
+  const bytes = primitive(node, Type.BITSTRING, what);
+  if (bytes[0] !== 0) return fail(`expected ${what} to be a whole number of bytes`);
+  return bytes.slice(1);
+}
+
+/** BOOLEAN, DER values only. */
+export function boolean(node: Asn1Node | undefined, what: string): boolean {
+  const [value] = primitive(node, Type.BOOLEAN, what);
+  if (value !== 0 && value !== 0xff) return fail(`expected ${what} to be 0x00 or 0xff`);
+  return value === 0xff;
+}
+
+/** UTCTime or GeneralizedTime in the forms that RFC 5280 section 4.1.2.5 allows. */
+export function time(node: Asn1Node | undefined, what: string): Date {
+  const utc = isUniversal(node, Type.UTCTIME);
+  const text =
+    (utc || isUniversal(node, Type.GENERALIZEDTIME)) && typeof node.value === 'string'
+      ? node.value
+      : fail(`expected ${what} to be a time`);
+  const match = (utc ? /^(\d\d)(\d{10})Z$/ : /^(\d{4})(\d{10})Z$/).exec(text);
+  if (match === null) return fail(`expected ${what} to end in seconds and Z`);
+  const year = utc ? Number(match[1]) + (Number(match[1]) < 50 ? 2000 : 1900) : Number(match[1]);
+  const rest = match[2] ?? '';
+  const [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map((i) => rest.slice(i, i + 2));
+  const iso = `${String(year).padStart(4, '0')}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const date = new Date(iso);
+  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso) {
+    return fail(`expected ${what} to be a date of the calendar`);
+  }
+  return date;
+}

@@ -1,0 +1,49 @@
+/** The part of the system that an error code belongs to; the first word of every code. */
+export type ErrorArea =
+  | 'ENCODING'
+  | 'CBOR'
+  | 'COSE'
+  | 'ASN1'
+  | 'X509'
+  | 'CRL'
+  | 'MERKLE'
+  | 'SNP'
+  | 'TDX'
+  | 'HCL'
+  | 'EVENT_LOG'
+  | 'COLLATERAL'
+  | 'ENDORSEMENTS'
+  | 'MODEL'
+  | 'MANIFEST'
+  | 'BINDING'
+  | 'BUNDLE'
+  | 'LAUNCH_POLICY'
+  | 'POLICY'
+  | 'CLAIMS'
+  | 'RECEIPT'
+  | 'PROOF'
+  | 'PLATFORM'
+  | 'MEASUREMENT'
+  | 'ENGINE'
+  | 'TENSOR'
+  | 'CLIENT'
+  | 'HUB'
+  | 'CONFIG'
+  | 'USAGE';
+
+/** `AREA_REASON`, stable across releases: scripts and tests match on it, people read the message. */
+export type ErrorCode = `${ErrorArea}_${Uppercase<string>}`;
+
+/**
+ * The one error type of Assay. `code` names the rule that was broken; the message is one sentence
+ * that says what was expected and what came, and never contains payload bytes or secrets.
+ */
+export class AssayError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'AssayError';
+    this.code = code;
+  }
+}

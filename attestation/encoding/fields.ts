@@ -1,0 +1,86 @@
+import { type CborKey, type CborValue, decodeCbor, isCborMap } from './cbor.js';
+import { AssayError, type ErrorCode } from './error.js';
+
+/** Strict access to the members of a CBOR map: each is taken once, by type, and none may be left. */
+export class CborFields {
+  readonly #left: Map<CborKey, CborValue>;
+  readonly #what: string;
+  readonly #code: ErrorCode;
+
+  constructor(value: CborValue | undefined, what: string, code: ErrorCode) {
+    if (!isCborMap(value)) throw new AssayError(code, `expected ${what} to be a CBOR map`);
+    this.#left = new Map(value);
+    this.#what = what;
+    this.#code = code;
+  }
+
+  /** Decodes the bytes of a map; every failure has the given code, the decoder's as its cause. */
+  static decode(bytes: Uint8Array, what: string, code: ErrorCode): CborFields {
+    let value: CborValue;
+    try {
+      value = decodeCbor(bytes);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : 'not CBOR';
+      throw new AssayError(code, `${what} does not decode: ${reason}`, cause);
+    }
+    return new CborFields(value, what, code);
+  }
+
+  #wrong(key: CborKey, expected: string): never {
+    throw new AssayError(this.#code, `${this.#what}: expected member ${key} to be ${expected}`);
+  }
+
+  has(key: CborKey): boolean {
+    return this.#left.has(key);
+  }
+
+  take(key: CborKey): CborValue {
+    const value = this.#left.get(key);
+    if (value === undefined) this.#wrong(key, 'present');
+    this.#left.delete(key);
+    return value;
+  }
+
+  text(key: CborKey): string {
+    const value = this.take(key);
+    return typeof value === 'string' ? value : this.#wrong(key, 'text');
+  }
+
+  /** Bytes, of exactly `length` if one is given. */
+  bytes(key: CborKey, length?: number): Uint8Array {
+    const value = this.take(key);
+    if (!(value instanceof Uint8Array)) return this.#wrong(key, 'bytes');
+    if (length !== undefined && value.length !== length) this.#wrong(key, `${length} bytes`);
+    return value;
+  }
+
+  /** A non-negative integer that a number holds exactly. */
+  unsigned(key: CborKey): number {
+    const value = this.take(key);
+    return typeof value === 'number' && value >= 0
+      ? value
+      : this.#wrong(key, 'an unsigned integer');
+  }
+
+  boolean(key: CborKey): boolean {
+    const value = this.take(key);
+    return typeof value === 'boolean' ? value : this.#wrong(key, 'a boolean');
+  }
+
+  array(key: CborKey): readonly CborValue[] {
+    const value = this.take(key);
+    return Array.isArray(value) ? value : this.#wrong(key, 'an array');
+  }
+
+  map(key: CborKey): CborFields {
+    return new CborFields(this.take(key), `${this.#what}.${key}`, this.#code);
+  }
+
+  /** Requires that every member was taken. */
+  end(): void {
+    const [unknown] = this.#left.keys();
+    if (unknown !== undefined) {
+      throw new AssayError(this.#code, `${this.#what} has an unknown member ${unknown}`);
+    }
+  }
+}

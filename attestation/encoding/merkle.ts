@@ -1,0 +1,162 @@
+import { equalBytes } from './bytes.js';
+import { AssayError } from './error.js';
+import { sha256 } from './hash.js';
+
+const LEAF = Uint8Array.of(0);
+const NODE = Uint8Array.of(1);
+const MAX_PATH = 64;
+
+/** Hash of a leaf's contents, RFC 9162 section 2.1.1. */
+export function leafHash(contents: Uint8Array): Uint8Array<ArrayBuffer> {
+  return sha256(LEAF, contents);
+}
+
+/** Hash of an inner node, RFC 9162 section 2.1.1. */
+export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array<ArrayBuffer> {
+  return sha256(NODE, left, right);
+}
+
+/** The largest power of two below `size` (`size` at least 2). */
+function splitPoint(size: number): number {
+  let k = 1;
+  while (k * 2 < size) k *= 2;
+  return k;
+}
+
+/** Root of the tree over these leaf hashes; the empty tree's root is the hash of nothing. */
+export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const [first] = leaves;
+  if (first === undefined) return sha256();
+  if (leaves.length === 1) return new Uint8Array(first);
+  const k = splitPoint(leaves.length);
+  return nodeHash(merkleRoot(leaves.slice(0, k)), merkleRoot(leaves.slice(k)));
+}
+
+/** Inclusion path of leaf `index`, from the leaf upwards, RFC 9162 section 2.1.3.1. */
+export function inclusionPath(leaves: readonly Uint8Array[], index: number): Uint8Array[] {
+  if (!Number.isSafeInteger(index) || index < 0 || index >= leaves.length) {
+    throw new AssayError('MERKLE_INDEX', `leaf ${index} is not in a tree of ${leaves.length}`);
+  }
+  if (leaves.length === 1) return [];
+  const k = splitPoint(leaves.length);
+  return index < k
+    ? [...inclusionPath(leaves.slice(0, k), index), merkleRoot(leaves.slice(k))]
+    : [...inclusionPath(leaves.slice(k), index - k), merkleRoot(leaves.slice(0, k))];
+}
+
+function assertPosition(index: number, size: number): void {
+  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(size) || index < 0 || index >= size) {
+    throw new AssayError('MERKLE_INDEX', `leaf ${index} is not in a tree of ${size}`);
+  }
+}
+
+function assertPath(path: readonly Uint8Array[]): void {
+  if (path.length > MAX_PATH || path.some((node) => node.length !== 32)) {
+    throw new AssayError('MERKLE_PATH', `expected at most ${MAX_PATH} nodes of 32 bytes each`);
+  }
+}
+
+/**
+ * Root that a leaf and its inclusion path lead to, RFC 9162 section 2.1.3.2. The caller compares it
+ * with a root that it trusts. Throws MERKLE_PATH if the path has the wrong length for the position.
+ */
+export function rootFromInclusion(
+  leaf: Uint8Array,
+  index: number,
+  size: number,
+  path: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
+  assertPosition(index, size);
+  assertPath(path);
+  let fn = index;
+  let sn = size - 1;
+  let root = new Uint8Array(leaf);
+  for (const node of path) {
+    if (sn === 0) {
+      throw new AssayError('MERKLE_PATH', 'the inclusion path is longer than the tree is high');
+    }
+    if (fn % 2 === 1 || fn === sn) {
+      root = nodeHash(node, root);
+      while (fn % 2 === 0 && fn !== 0) {
+        fn /= 2;
+        sn = Math.floor(sn / 2);
+      }
+    } else {
+      root = nodeHash(root, node);
+    }
+    fn = Math.floor(fn / 2);
+    sn = Math.floor(sn / 2);
+  }
+  if (sn !== 0) {
+    throw new AssayError('MERKLE_PATH', 'the inclusion path is shorter than the tree is high');
+  }
+  return root;
+}
+
+/** Consistency proof from the tree of the first `oldSize` leaves, RFC 9162 section 2.1.4.1. */
+export function consistencyPath(leaves: readonly Uint8Array[], oldSize: number): Uint8Array[] {
+  if (!Number.isSafeInteger(oldSize) || oldSize < 1 || oldSize > leaves.length) {
+    throw new AssayError('MERKLE_INDEX', `no tree of ${oldSize} precedes one of ${leaves.length}`);
+  }
+  const walk = (part: readonly Uint8Array[], m: number, whole: boolean): Uint8Array[] => {
+    if (m === part.length) return whole ? [] : [merkleRoot(part)];
+    const k = splitPoint(part.length);
+    return m <= k
+      ? [...walk(part.slice(0, k), m, whole), merkleRoot(part.slice(k))]
+      : [...walk(part.slice(k), m - k, false), merkleRoot(part.slice(0, k))];
+  };
+  return walk(leaves, oldSize, true);
+}
+
+/**
+ * Verifies that the tree of `newSize` extends the tree of `oldSize`, RFC 9162 section 2.1.4.2.
+ * Throws MERKLE_CONSISTENCY if it does not: a leaf was dropped, moved or rewritten.
+ */
+export function assertConsistent(
+  oldRoot: Uint8Array,
+  oldSize: number,
+  newRoot: Uint8Array,
+  newSize: number,
+  path: readonly Uint8Array[],
+): void {
+  assertPath(path);
+  assertPosition(oldSize - 1, newSize);
+  const fail = (reason: string): never => {
+    throw new AssayError('MERKLE_CONSISTENCY', `the log is not append-only: ${reason}`);
+  };
+  if (oldSize === newSize) {
+    if (path.length !== 0) fail('a proof between equal sizes must be empty');
+    if (!equalBytes(oldRoot, newRoot)) fail('two roots for one size');
+    return;
+  }
+  const nodes = [...path];
+  let fn = oldSize - 1;
+  let sn = newSize - 1;
+  while (fn % 2 === 1) {
+    fn = Math.floor(fn / 2);
+    sn = Math.floor(sn / 2);
+  }
+  const seed = fn === 0 ? oldRoot : nodes.shift();
+  if (seed === undefined)
+    throw new AssayError('MERKLE_CONSISTENCY', 'the log is not append-only: the proof is empty');
+  let fr = new Uint8Array(seed);
+  let sr = new Uint8Array(seed);
+  for (const node of nodes) {
+    if (sn === 0) fail('the proof is longer than the tree is high');
+    if (fn % 2 === 1 || fn === sn) {
+      fr = nodeHash(node, fr);
+      sr = nodeHash(node, sr);
+      while (fn % 2 === 0 && fn !== 0) {
+        fn /= 2;
+        sn = Math.floor(sn / 2);
+      }
+    } else {
+      sr = nodeHash(sr, node);
+    }
+    fn = Math.floor(fn / 2);
+    sn = Math.floor(sn / 2);
+  }
+  if (sn !== 0) fail('the proof is shorter than the tree is high');
+  if (!equalBytes(fr, oldRoot)) fail('the proof does not lead to the older root');
+  if (!equalBytes(sr, newRoot)) fail('the proof does not lead to the newer root');
+}

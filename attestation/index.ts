@@ -1,0 +1,1 @@
+export { AssayError } from './encoding/error.js';

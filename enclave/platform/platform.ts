@@ -1,0 +1,32 @@
+/** What one call of the hardware's (or the simulator's) attestation interface returns. */
+export interface HardwareEvidence {
+  /** SEV-SNP attestation report, or TDX quote. */
+  readonly report: Uint8Array;
+  /**
+   * What the host or the simulator supplies to verify it, as it came: SNP the kernel's auxblob table
+   * (VCEK or VLEK, ASK, ARK, CRL); TDX the Intel PCS collateral as JSON. Untrusted; may be absent.
+   */
+  readonly endorsements: Uint8Array | undefined;
+}
+
+/** Fields that the host sets at launch and the hardware reports. */
+export interface LaunchBinding {
+  /** HOST_DATA (SNP, 32 bytes) or MRCONFIGID (TDX, 48 bytes). */
+  readonly configuration: Uint8Array;
+}
+
+/** One driver for each kind of attestation interface: configfs-tsm, simulator. */
+export interface Platform {
+  readonly tee: 'sev-snp' | 'tdx';
+  /** True for evidence that no hardware signed. */
+  readonly simulated: boolean;
+  /** Evidence over 64 bytes of report data. Single flight: callers may overlap, the driver queues. */
+  attest(reportData: Uint8Array): Promise<HardwareEvidence>;
+  /** Reads the enclave's own report for what was pinned at launch. */
+  launchBinding(): Promise<LaunchBinding>;
+  /**
+   * Extends RTMR3 (TDX) with a SHA-384 digest. Undefined where the platform has no run-time
+   * registers (SNP, or a kernel without the interface).
+   */
+  readonly extendRtmr3: ((digest: Uint8Array) => Promise<void>) | undefined;
+}
