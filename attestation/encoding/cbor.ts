@@ -72,7 +72,7 @@ function integer(value: number | bigint): number | bigint {
     return value > 0xffff_ffff || value < -0x1_0000_0000 ? BigInt(value) : value;
   }
   if (value >= -0x1_0000_0000n && value <= 0xffff_ffffn) return Number(value);
-  if (value >= 1n << 64n || value < -(1n << 64n)) bad('expected an integer of at most 64 bits');
+  if (value >= 1n << 64n || value < -(1n << 63n)) bad('expected an integer of at most 64 bits');
   return value;
 }
 
@@ -180,7 +180,7 @@ export function decodeCbor(bytes: Uint8Array): CborValue {
   }
   let value: CborValue;
   try {
-    value = relax(codec.decode(bytes) as Item);
+    value = relax(codec.decode(bytes.subarray()) as Item);
   } catch (cause) {
     if (cause instanceof AssayError) throw cause;
     throw new AssayError('CBOR_VALUE', 'expected one well-formed CBOR item', cause);
