@@ -1,0 +1,44 @@
+import type { Verdict } from '../../attestation/appraisal/result.js';
+import { AssayError, type ErrorArea } from '../../attestation/encoding/error.js';
+
+/** Exit codes of every command. Scripts branch on them, so they never change their meaning. */
+export const EXIT = {
+  affirmed: 0,
+  refused: 1,
+  usage: 2,
+  unchecked: 3,
+  service: 4,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Exit code of a verdict. */
+export function exitCodeOfVerdict(verdict: Verdict): ExitCode {
+  return EXIT[verdict];
+}
+
+const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
+  USAGE: EXIT.usage,
+  CONFIG: EXIT.usage,
+  POLICY: EXIT.usage,
+  ENDORSEMENTS: EXIT.unchecked,
+  PLATFORM: EXIT.service,
+  ENGINE: EXIT.service,
+};
+
+/** Codes whose meaning is not that of their area. */
+const BY_CODE: { readonly [code: string]: ExitCode } = {
+  CLIENT_UNREACHABLE: EXIT.service,
+  CLIENT_SERVICE: EXIT.service,
+};
+
+/**
+ * Exit code of a failure. What is not known to be a wrong call, missing collateral or a failing
+ * service is evidence that did not hold: refused. An error that is not Assay's own is a failure of
+ * the program.
+ */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (!(error instanceof AssayError)) return EXIT.service;
+  const area = error.code.split('_')[0] as ErrorArea;
+  return BY_CODE[error.code] ?? BY_AREA[area] ?? EXIT.refused;
+}

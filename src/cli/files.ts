@@ -1,0 +1,76 @@
+import { open, writeFile } from 'node:fs/promises';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { pemBlocks } from '../../attestation/encoding/x509.js';
+import type { Io } from './io.js';
+
+const MIB = 1024 * 1024;
+/** Evidence, policies, certificates and proofs are small; models are read elsewhere. */
+const DEFAULT_LIMIT = 64 * MIB;
+
+function reason(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EISDIR') return 'it is a directory';
+  if (code === 'EACCES') return 'permission was denied';
+  return error instanceof Error ? error.message : String(error);
+}
+
+function tooLarge(path: string, limit: number): AssayError {
+  return new AssayError(
+    'USAGE_FILE',
+    `${path} is larger than the ${limit} bytes that are accepted`,
+  );
+}
+
+async function readStdin(io: Io, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of io.surroundings.stdin) {
+    const bytes = part instanceof Uint8Array ? part : Buffer.from(String(part));
+    length += bytes.length;
+    if (length > limit) throw tooLarge('standard input', limit);
+    parts.push(bytes);
+  }
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Reads a file, or standard input for `-`; throws USAGE_FILE, which names the path and the reason. */
+export async function readInput(
+  io: Io,
+  path: string,
+  limit = DEFAULT_LIMIT,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (path === '-') return readStdin(io, limit);
+  try {
+    const file = await open(path, 'r');
+    try {
+      if ((await file.stat()).size > limit) throw tooLarge(path, limit);
+      const bytes = await file.readFile();
+      if (bytes.length > limit) throw tooLarge(path, limit);
+      return new Uint8Array(bytes);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof AssayError) throw error;
+    throw new AssayError('USAGE_FILE', `cannot read ${path}: ${reason(error)}`, error);
+  }
+}
+
+/** Writes a file; throws USAGE_FILE. */
+export async function writeOutput(path: string, bytes: Uint8Array | string): Promise<void> {
+  try {
+    await writeFile(path, bytes);
+  } catch (error) {
+    throw new AssayError('USAGE_FILE', `cannot write ${path}: ${reason(error)}`, error);
+  }
+}
+
+/** The DER certificates of a file: every PEM block of it, or the file itself as one DER value. */
+export async function readCertificates(io: Io, path: string): Promise<Uint8Array[]> {
+  const bytes = await readInput(io, path, MIB);
+  const blocks = pemBlocks(Buffer.from(bytes).toString('latin1'), 'CERTIFICATE');
+  if (blocks.length > 0) return blocks;
+  if (bytes[0] === 0x30) return [bytes];
+  throw new AssayError('USAGE_FILE', `${path} holds no certificate in PEM or DER`);
+}

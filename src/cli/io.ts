@@ -1,0 +1,125 @@
+import type { Readable } from 'node:stream';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
+import { printable, type Style, styleFor } from './output.js';
+
+/** A stream that a command writes to; `isTTY` as Node sets it. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+}
+
+/** The surroundings of one call: the process's, or a test's. */
+export interface Surroundings {
+  readonly stdin: Readable;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: { readonly [name: string]: string | undefined };
+  /** The only clock of the command line; everything below takes a time. */
+  readonly now: () => Date;
+}
+
+/** What JSON.stringify takes without losing anything. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [name: string]: Json | undefined };
+
+/** A line on standard error that is overwritten while something takes long. */
+export interface Progress {
+  update(text: string): void;
+  done(): void;
+}
+
+/** What commands read from and write to. Results go to standard output, all else to standard error. */
+export class Io {
+  readonly surroundings: Surroundings;
+  readonly json: boolean;
+  /** Style for standard output. */
+  readonly style: Style;
+  exitCode: ExitCode = EXIT.affirmed;
+  readonly #errorStyle: Style;
+
+  /** @param json whether `--json` is among the arguments; known before they are parsed. */
+  constructor(surroundings: Surroundings, json: boolean) {
+    const { env, stdout, stderr } = surroundings;
+    const allowed = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
+    this.surroundings = surroundings;
+    this.json = json;
+    this.style = styleFor(allowed && !json && stdout.isTTY === true);
+    this.#errorStyle = styleFor(allowed && stderr.isTTY === true);
+  }
+
+  /** The time that an appraisal is made for where the caller names none. */
+  now(): Date {
+    return this.surroundings.now();
+  }
+
+  /** Prints a result: the value with `--json`, else the text. */
+  print(value: Json, text: (style: Style) => string): void {
+    const shown = this.json ? JSON.stringify(value, null, 2) : text(this.style);
+    this.surroundings.stdout.write(`${shown.trimEnd()}\n`);
+  }
+
+  /** A remark for people, on standard error. */
+  note(text: string): void {
+    this.surroundings.stderr.write(`${printable(text)}\n`);
+  }
+
+  /** Prints a failure and sets the exit code that its code implies. */
+  fail(error: unknown): void {
+    this.exitCode = exitCodeOf(error);
+    const code = error instanceof AssayError ? error.code : 'INTERNAL';
+    const message = error instanceof Error ? error.message : String(error);
+    if (this.json) {
+      const causes: Json[] = causesOf(error).map((cause) => ({ ...cause }));
+      this.surroundings.stderr.write(
+        `${JSON.stringify({ error: { code, message, causes } }, null, 2)}\n`,
+      );
+      return;
+    }
+    const { red, dim } = this.#errorStyle;
+    const lines = [`${red('error')} ${code}: ${printable(message)}`];
+    for (const cause of causesOf(error)) {
+      if (cause.message !== message) lines.push(dim(`  because: ${printable(cause.message)}`));
+    }
+    this.surroundings.stderr.write(`${lines.join('\n')}\n`);
+  }
+
+  /** A progress line; silent unless a person watches. */
+  progress(label: string): Progress {
+    const { stderr } = this.surroundings;
+    if (stderr.isTTY !== true || this.json) return { update: () => {}, done: () => {} };
+    const show = (text: string): void => {
+      stderr.write(`\r\u001b[K${printable(text === '' ? label : `${label}: ${text}`)}`);
+    };
+    show('');
+    return { update: show, done: () => stderr.write('\r\u001b[K') };
+  }
+
+  /** Runs something that takes long under a progress line. */
+  async during<T>(label: string, work: (progress: Progress) => Promise<T>): Promise<T> {
+    const progress = this.progress(label);
+    try {
+      return await work(progress);
+    } finally {
+      progress.done();
+    }
+  }
+}
+
+function causesOf(error: unknown): { code?: string; message: string }[] {
+  const causes: { code?: string; message: string }[] = [];
+  let cause = error instanceof Error ? error.cause : undefined;
+  while (cause instanceof Error && causes.length < 8) {
+    causes.push({
+      ...(cause instanceof AssayError ? { code: cause.code } : {}),
+      message: cause.message,
+    });
+    cause = cause.cause;
+  }
+  return causes;
+}

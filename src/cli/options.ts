@@ -1,0 +1,38 @@
+import { type Command, InvalidArgumentError } from 'commander';
+
+/** The command group with this name, made on first use: several files add to `verify` and `show`. */
+export function group(program: Command, name: string, description: string): Command {
+  const known = program.commands.find((command) => command.name() === name);
+  return known ?? program.command(name).description(description);
+}
+
+/** Help text with examples; each line is a command that works as it stands. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
+}
+
+/** Parses `--at`: an RFC 3339 time, or a date (midnight UTC). */
+export function parseTime(text: string): Date {
+  const pattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d))?$/;
+  const time = new Date(text);
+  if (!pattern.test(text) || Number.isNaN(time.getTime())) {
+    throw new InvalidArgumentError(
+      'expected an RFC 3339 time such as 2026-11-21T12:00:00Z, or a date.',
+    );
+  }
+  return time;
+}
+
+/** Parses a non-negative integer that a number holds exactly. */
+export function parseCount(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('expected a non-negative integer.');
+  }
+  return value;
+}
+
+/** Gathers the values of an option that may be given several times. */
+export function collect(value: string, earlier: readonly string[]): readonly string[] {
+  return [...earlier, value];
+}

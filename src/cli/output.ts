@@ -1,0 +1,76 @@
+/** Marks text for a terminal; the identity where colour is off. */
+export interface Style {
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly green: (text: string) => string;
+  readonly yellow: (text: string) => string;
+}
+
+/** Styles by ECMA-48 SGR sequences, or none. */
+export function styleFor(color: boolean): Style {
+  const sgr = (on: number, off: number) => (text: string) =>
+    color ? `\u001b[${on}m${text}\u001b[${off}m` : text;
+  return {
+    bold: sgr(1, 22),
+    dim: sgr(2, 22),
+    red: sgr(31, 39),
+    green: sgr(32, 39),
+    yellow: sgr(33, 39),
+  };
+}
+
+/**
+ * Control, format and bidirectional characters as escapes: names and messages come from evidence and
+ * models, and whoever wrote those must not be able to write to the reader's terminal.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+}
+
+/** A cell: text, or text with a style that is put on after padding. */
+export type Cell = string | { readonly text: string; readonly style: (text: string) => string };
+
+/** Rows with columns padded to a common width, two spaces between; the last column is not padded. */
+export function table(rows: readonly (readonly Cell[])[], indent = ''): string {
+  const texts = rows.map((row) =>
+    row.map((cell) => printable(typeof cell === 'string' ? cell : cell.text)),
+  );
+  const widths: number[] = [];
+  for (const row of texts) {
+    row.forEach((text, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, text.length);
+    });
+  }
+  const lines = rows.map((row, r) =>
+    row
+      .map((cell, i) => {
+        const text = texts[r]?.[i] ?? '';
+        const padded = i === row.length - 1 ? text : text.padEnd(widths[i] ?? 0);
+        return typeof cell === 'string' ? padded : cell.style(padded);
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+  return lines.map((line) => indent + line).join('\n');
+}
+
+/** A heading in bold over an indented table. */
+export function section(style: Style, title: string, rows: readonly (readonly Cell[])[]): string {
+  return rows.length === 0 ? '' : `${style.bold(title)}\n${table(rows, '  ')}\n`;
+}
+
+/** Bytes in binary units, for people. */
+export function size(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
+}

@@ -1,0 +1,57 @@
+import { Command, CommanderError } from 'commander';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { VERSION } from '../version.js';
+import { EXIT, type ExitCode } from './exit-code.js';
+import { Io, type Surroundings } from './io.js';
+import { examples } from './options.js';
+import { registerShowCertificate } from './show-certificate.js';
+
+/** Adds one command, or several that belong together. */
+type Register = (program: Command, io: Io) => void;
+
+const COMMANDS: readonly Register[] = [registerShowCertificate];
+
+const EXIT_CODES = `
+Exit codes: 0 affirmed, 1 refused, 2 wrong usage, 3 could not check, 4 the service failed.
+`;
+
+function makeProgram(io: Io): Command {
+  const { stdout, stderr } = io.surroundings;
+  const program = new Command('assay')
+    .description('Attested ONNX inference: serve, attest, infer, verify.')
+    .version(VERSION)
+    .option('--json', 'print results and errors as JSON')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => {
+        if (!io.json) write(text);
+      },
+    })
+    .exitOverride()
+    .addHelpText('after', EXIT_CODES)
+    .addHelpText(
+      'after',
+      examples('assay show certificate vcek.pem', 'assay verify evidence bundle.cbor --json'),
+    );
+  for (const register of COMMANDS) register(program, io);
+  return program;
+}
+
+/** Runs one command line and returns its exit code. Never throws. */
+export async function run(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
+  const io = new Io(surroundings, args.includes('--json'));
+  try {
+    await makeProgram(io).parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) io.fail(error);
+    else if (error.exitCode === 0) return EXIT.affirmed;
+    else {
+      io.exitCode = EXIT.usage;
+      if (io.json)
+        io.fail(new AssayError('USAGE_ARGUMENTS', error.message.replace(/^error: /, '')));
+    }
+  }
+  return io.exitCode;
+}
