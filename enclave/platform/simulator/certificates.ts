@@ -1,0 +1,119 @@
+import 'reflect-metadata';
+import {
+  BasicConstraintsExtension,
+  Extension,
+  type JsonName,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Name,
+  X509CertificateGenerator,
+  X509CrlGenerator,
+} from '@peculiar/x509';
+
+/**
+ * Certificates and revocation lists for simulated vendors: AMD's hierarchy here, Intel's beside it,
+ * and the forgeries of the tests. A template says everything, so that a test can get one thing wrong.
+ */
+
+/** How an issuer signs: AMD's RSASSA-PSS, Intel's ECDSA, or whatever a forgery calls for. */
+export type SigningAlgorithm =
+  | { readonly name: 'RSA-PSS'; readonly hash: string; readonly saltLength: number }
+  | { readonly name: 'RSASSA-PKCS1-v1_5'; readonly hash: string }
+  | { readonly name: 'ECDSA'; readonly hash: string };
+
+export const AMD_SIGNING: SigningAlgorithm = { name: 'RSA-PSS', hash: 'SHA-384', saltLength: 48 };
+export const INTEL_SIGNING: SigningAlgorithm = { name: 'ECDSA', hash: 'SHA-256' };
+
+/** One attribute a relative distinguished name, in order, for example `{ CN: ['ARK-Milan'] }`. */
+export type DistinguishedName = JsonName;
+
+/** A v3 extension: `value` is the DER inside the OCTET STRING (raw bytes for AMD's HWID). */
+export interface ExtensionTemplate {
+  readonly oid: string;
+  readonly critical?: boolean;
+  readonly value: Uint8Array;
+}
+
+/** Whoever signs: its name and its private key. */
+export interface Issuer {
+  readonly name: DistinguishedName;
+  readonly privateKey: CryptoKey;
+  readonly signing: SigningAlgorithm;
+}
+
+export interface CertificateTemplate {
+  /** Hexadecimal contents of the INTEGER, without a leading zero byte. */
+  readonly serialNumber: string;
+  readonly subject: DistinguishedName;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly publicKey: CryptoKey;
+  readonly extensions: readonly ExtensionTemplate[];
+}
+
+/** basicConstraints with cA, critical. */
+export function caConstraint(pathLength?: number): ExtensionTemplate {
+  return templateOf(new BasicConstraintsExtension(true, pathLength, true));
+}
+
+/** keyUsage, critical. */
+export function keyUsage(...usages: readonly (keyof typeof KeyUsageFlags)[]): ExtensionTemplate {
+  const bits = usages.reduce((sum, usage) => sum | KeyUsageFlags[usage], 0);
+  return templateOf(new KeyUsagesExtension(bits, true));
+}
+
+function templateOf(extension: Extension): ExtensionTemplate {
+  const { type, critical, value } = extension;
+  return { oid: type, critical, value: new Uint8Array(value) };
+}
+
+function extensionsOf(templates: readonly ExtensionTemplate[]): Extension[] {
+  return templates.map(
+    ({ oid, critical, value }) => new Extension(oid, critical ?? false, new Uint8Array(value)),
+  );
+}
+
+/** Issues a certificate; DER. A self-signed one names itself as the issuer. */
+export async function issueCertificate(
+  template: CertificateTemplate,
+  issuer: Issuer,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { extensions, subject, ...rest } = template;
+  const certificate = await X509CertificateGenerator.create({
+    ...rest,
+    subject: new Name(subject),
+    issuer: new Name(issuer.name),
+    signingKey: issuer.privateKey,
+    signingAlgorithm: issuer.signing,
+    extensions: extensionsOf(extensions),
+  });
+  return new Uint8Array(certificate.rawData);
+}
+
+export interface CrlTemplate {
+  readonly thisUpdate: Date;
+  readonly nextUpdate?: Date;
+  /** Serial numbers as in `CertificateTemplate`. */
+  readonly revoked: readonly { readonly serialNumber: string; readonly date: Date }[];
+  readonly extensions?: readonly ExtensionTemplate[];
+}
+
+/** Issues a v2 revocation list; DER. */
+export async function issueCrl(
+  template: CrlTemplate,
+  issuer: Issuer,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const list = await X509CrlGenerator.create({
+    issuer: new Name(issuer.name),
+    thisUpdate: template.thisUpdate,
+    ...(template.nextUpdate === undefined ? {} : { nextUpdate: template.nextUpdate }),
+    entries: template.revoked.map(({ serialNumber, date }) => ({
+      serialNumber,
+      revocationDate: date,
+    })),
+    extensions: extensionsOf(template.extensions ?? []),
+    signingKey: issuer.privateKey,
+    signingAlgorithm: issuer.signing,
+  });
+  return new Uint8Array(list.rawData);
+}

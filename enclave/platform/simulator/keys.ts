@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Kinds of key in AMD's and Intel's chains. */
+export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
+
+/** WebCrypto parameters of a kind; `hash` matters for RSA only (RFC 4055 binds it to the key's use). */
+function parameters(
+  kind: KeyKind,
+  hash: string,
+): RsaHashedKeyGenParams | (EcKeyGenParams & { hash?: never }) {
+  return kind === 'rsa-4096'
+    ? {
+        name: 'RSA-PSS',
+        modulusLength: 4096,
+        publicExponent: Uint8Array.of(1, 0, 1),
+        hash,
+      }
+    : { name: 'ECDSA', namedCurve: kind === 'p-256' ? 'P-256' : 'P-384' };
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/**
+ * Bytes that are made once for each directory: whatever `make` returned first, for every process
+ * that shares the directory. Files are written 0600, whole or not at all.
+ */
+export async function cachedBytes(
+  directory: string,
+  name: string,
+  make: () => Promise<Uint8Array>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const path = join(directory, name);
+  try {
+    return new Uint8Array(await readFile(path));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  const bytes = await make();
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const draft = `${path}.${randomUUID()}`;
+  const file = await open(draft, 'wx', 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  } finally {
+    await rm(draft);
+  }
+  return new Uint8Array(await readFile(path));
+}
+
+/** Imports a PKCS #8 private key together with its public key. */
+async function importPair(
+  pkcs8: Uint8Array<ArrayBuffer>,
+  kind: KeyKind,
+  hash: string,
+): Promise<CryptoKeyPair> {
+  const algorithm = parameters(kind, hash);
+  const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign']);
+  const { kty, n, e, crv, x, y } = await crypto.subtle.exportKey('jwk', privateKey);
+  const jwk = kind === 'rsa-4096' ? { kty, n, e } : { kty, crv, x, y };
+  const members = Object.fromEntries(
+    Object.entries(jwk).filter(([, value]) => value !== undefined),
+  );
+  const publicKey = await crypto.subtle.importKey('jwk', members, algorithm, true, ['verify']);
+  return { privateKey, publicKey };
+}
+
+/**
+ * A key pair that is made once for each directory and name: RSA-4096 keys take seconds to make. The
+ * keys sign simulated evidence only; nobody who does not name the simulator's root believes them.
+ */
+export async function cachedKeyPair(
+  directory: string,
+  name: string,
+  kind: KeyKind,
+  hash = 'SHA-384',
+): Promise<CryptoKeyPair> {
+  const pkcs8 = await cachedBytes(directory, `${name}.${kind}.pkcs8`, async () => {
+    const pair = await crypto.subtle.generateKey(parameters(kind, hash), true, ['sign', 'verify']);
+    return new Uint8Array(await crypto.subtle.exportKey('pkcs8', pair.privateKey));
+  });
+  return importPair(pkcs8, kind, hash);
+}
