@@ -1,0 +1,86 @@
+import forge from 'node-forge';
+import {
+  type Asn1Node,
+  children,
+  integerBytes,
+  oid,
+  parseDer,
+  primitive,
+  unsigned,
+} from '../encoding/asn1.js';
+import { toHex } from '../encoding/bytes.js';
+import { AssayError } from '../encoding/error.js';
+import type { Certificate } from '../encoding/x509.js';
+
+const { Type } = forge.asn1;
+const SGX_EXTENSION = '1.2.840.113741.1.13.1';
+
+/** What Intel certifies of a platform in its PCK certificate. Hexadecimal, lower case. */
+export interface PckPlatform {
+  /** Encrypted-platform id, 16 bytes: names one machine. */
+  readonly ppid: string;
+  readonly fmspc: string;
+  readonly pceId: string;
+  readonly cpuSvn: string;
+  readonly pceSvn: number;
+  /** The 16 SVNs that TCB levels are compared with. */
+  readonly componentSvns: readonly number[];
+}
+
+function fail(message: string, cause?: unknown): never {
+  throw new AssayError('X509_EXTENSION', message, cause);
+}
+
+/** Members of a SEQUENCE OF SEQUENCE { OID, value }, by the arc behind `prefix`; each at most once. */
+function members(node: Asn1Node | undefined, prefix: string): Map<string, Asn1Node | undefined> {
+  const found = new Map<string, Asn1Node | undefined>();
+  for (const item of children(node, 'SGX extension')) {
+    const [id, value, ...rest] = children(item, 'member of the SGX extension');
+    const name = oid(id, 'member of the SGX extension');
+    const arc = name.slice(prefix.length + 1);
+    if (!name.startsWith(`${prefix}.`) || rest.length > 0 || found.has(arc)) {
+      fail(`expected each member of the SGX extension once, under ${prefix}`);
+    }
+    found.set(arc, value);
+  }
+  return found;
+}
+
+function octets(node: Asn1Node | undefined, length: number, what: string): string {
+  const bytes = primitive(node, Type.OCTETSTRING, what);
+  return bytes.length === length
+    ? toHex(bytes)
+    : fail(`expected ${what} to have ${length} bytes, not ${bytes.length}`);
+}
+
+function svn(node: Asn1Node | undefined, limit: number, what: string): number {
+  integerBytes(node, what);
+  const value = unsigned(node, what);
+  return value <= limit ? value : fail(`expected ${what} to be at most ${limit}, not ${value}`);
+}
+
+/**
+ * Reads the SGX extension of a PCK certificate (Intel SGX PCK Certificate and CRL Profile
+ * Specification, section 1.3.5). Throws X509_EXTENSION.
+ */
+export function pckPlatform(certificate: Certificate): PckPlatform {
+  const extension = certificate.extensions.get(SGX_EXTENSION);
+  if (extension === undefined) return fail(`expected the PCK certificate to have ${SGX_EXTENSION}`);
+  try {
+    const fields = members(parseDer(extension.value), SGX_EXTENSION);
+    const tcb = members(fields.get('2'), `${SGX_EXTENSION}.2`);
+    return {
+      ppid: octets(fields.get('1'), 16, 'PPID'),
+      pceId: octets(fields.get('3'), 2, 'PCEID'),
+      fmspc: octets(fields.get('4'), 6, 'FMSPC'),
+      componentSvns: Array.from({ length: 16 }, (_, i) =>
+        svn(tcb.get(String(i + 1)), 0xff, `component SVN ${i + 1}`),
+      ),
+      pceSvn: svn(tcb.get('17'), 0xffff, 'PCESVN'),
+      cpuSvn: octets(tcb.get('18'), 16, 'CPUSVN'),
+    };
+  } catch (cause) {
+    if (cause instanceof AssayError && cause.code === 'X509_EXTENSION') throw cause;
+    return fail('the SGX extension of the PCK certificate does not parse', cause);
+  }
+}
