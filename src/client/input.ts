@@ -1,0 +1,126 @@
+import { fromUtf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { type Datatype, fixedType } from './datatype.js';
+import { isNpy, parseNpy } from './npy.js';
+import { elementCount, packBytes, type Tensor, tensor } from './tensor.js';
+
+/** What the model says of one input or output; a dimension of -1 is free. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+}
+
+function show(shape: readonly number[]): string {
+  return `[${shape.map((dimension) => (dimension < 0 ? '?' : dimension)).join(', ')}]`;
+}
+
+function assertFits(made: Tensor, spec: TensorSpec): Tensor {
+  if (made.datatype !== spec.datatype) {
+    const numpy = fixedType(spec.datatype)?.numpy ?? 'S';
+    throw new AssayError(
+      'TENSOR_DATATYPE',
+      `input ${spec.name}: expected ${spec.datatype} (numpy ${numpy}), not ${made.datatype}`,
+    );
+  }
+  const fits =
+    made.shape.length === spec.shape.length &&
+    spec.shape.every((dimension, i) => dimension < 0 || dimension === made.shape[i]);
+  if (!fits) {
+    throw new AssayError(
+      'TENSOR_SHAPE',
+      `input ${spec.name}: expected shape ${show(spec.shape)}, not ${show(made.shape)}`,
+    );
+  }
+  return made;
+}
+
+/** The shape for so many elements: the model's, its one free dimension solved for. */
+function solveShape(spec: TensorSpec, count: number): readonly number[] {
+  const free = spec.shape.filter((dimension) => dimension < 0).length;
+  const fixed = spec.shape.reduce((product, d) => (d < 0 ? product : product * d), 1);
+  if (free === 0) return spec.shape;
+  if (free > 1 || fixed === 0 || count % fixed !== 0) {
+    throw new AssayError(
+      'TENSOR_SHAPE',
+      `input ${spec.name}: ${count} elements do not decide the free dimensions of ${show(spec.shape)}; give the shape`,
+    );
+  }
+  return spec.shape.map((dimension) => (dimension < 0 ? count / fixed : dimension));
+}
+
+/** Shape of nested arrays, and their leaves in order; throws TENSOR_JSON where they are ragged. */
+function flatten(value: unknown, what: string): { shape: number[]; leaves: unknown[] } {
+  const shape: number[] = [];
+  for (let inner = value; Array.isArray(inner); inner = inner[0]) shape.push(inner.length);
+  const leaves: unknown[] = [];
+  const walk = (item: unknown, depth: number): void => {
+    if (depth === shape.length && !Array.isArray(item)) leaves.push(item);
+    else if (Array.isArray(item) && item.length === shape[depth]) {
+      for (const member of item) walk(member, depth + 1);
+    } else throw new AssayError('TENSOR_JSON', `${what}: the nested arrays are ragged`);
+  };
+  if (shape.length > 32) throw new AssayError('TENSOR_JSON', `${what}: nested too deeply`);
+  walk(value, 0);
+  return { shape, leaves };
+}
+
+function parseJson(
+  spec: TensorSpec,
+  bytes: Uint8Array,
+  given: readonly number[] | undefined,
+): Tensor {
+  const what = `input ${spec.name}`;
+  let value: unknown;
+  try {
+    value = JSON.parse(fromUtf8(bytes));
+  } catch (cause) {
+    throw new AssayError('TENSOR_JSON', `${what}: expected JSON in UTF-8`, cause);
+  }
+  const { shape, leaves } = flatten(value, what);
+  const flat = shape.length === 1 && spec.shape.length !== 1;
+  const wanted = given ?? (flat ? solveShape(spec, leaves.length) : shape);
+  return tensor(spec.name, spec.datatype, leaves, wanted);
+}
+
+function parseRaw(
+  spec: TensorSpec,
+  bytes: Uint8Array,
+  given: readonly number[] | undefined,
+): Tensor {
+  const { name, datatype } = spec;
+  const type = fixedType(datatype);
+  if (type === undefined) {
+    const shape = given ?? solveShape(spec, 1);
+    if (elementCount(shape, name) !== 1) {
+      throw new AssayError('TENSOR_SHAPE', `input ${name}: a raw file is one element of BYTES`);
+    }
+    return { name, datatype, shape, data: packBytes([bytes]) };
+  }
+  const shape = given ?? solveShape(spec, bytes.length / type.size);
+  const expected = elementCount(shape, `input ${name}`) * type.size;
+  if (expected !== bytes.length) {
+    throw new AssayError(
+      'TENSOR_LENGTH',
+      `input ${name}: ${datatype} ${show(shape)} is ${expected} bytes, and the raw file has ${bytes.length}`,
+    );
+  }
+  return { name, datatype, shape, data: new Uint8Array(bytes) };
+}
+
+/**
+ * An input tensor from the contents of a file: .npy by its magic number, JSON (nested or flat arrays)
+ * where the caller says so, anything else raw little-endian elements. The model's metadata decides
+ * datatype and shape, and what does not fit is refused: nothing is converted silently.
+ * @param shape for flat JSON and raw files where the model leaves more than one dimension free.
+ */
+export function inputFrom(
+  spec: TensorSpec,
+  bytes: Uint8Array,
+  format: 'json' | 'binary',
+  shape?: readonly number[],
+): Tensor {
+  if (format === 'json') return assertFits(parseJson(spec, bytes, shape), spec);
+  if (isNpy(bytes)) return assertFits(parseNpy(spec.name, bytes), spec);
+  return assertFits(parseRaw(spec, bytes, shape), spec);
+}

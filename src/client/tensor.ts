@@ -1,0 +1,127 @@
+import { concat, utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { type Datatype, type Element, fixedType } from './datatype.js';
+
+/** A named tensor in the form that it has on the wire and under a commitment. */
+export interface Tensor {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  /**
+   * Elements in row-major order, little-endian. An element of BYTES is its length as 32 bits and
+   * then its bytes (Open Inference Protocol v2, raw tensor contents).
+   */
+  readonly data: Uint8Array;
+}
+
+const MAX_RANK = 32;
+
+/** Number of elements of a shape; throws TENSOR_SHAPE for anything but non-negative integers. */
+export function elementCount(shape: readonly number[], what: string): number {
+  const count = shape.reduce((product, dimension) => product * dimension, 1);
+  const valid = shape.every((dimension) => Number.isSafeInteger(dimension) && dimension >= 0);
+  if (!valid || !Number.isSafeInteger(count) || shape.length > MAX_RANK) {
+    throw new AssayError(
+      'TENSOR_SHAPE',
+      `${what}: expected at most ${MAX_RANK} dimensions, non-negative integers, not [${shape.join(', ')}]`,
+    );
+  }
+  return count;
+}
+
+/** BYTES elements in their length-prefixed form. */
+export function packBytes(elements: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return concat(
+    ...elements.flatMap((element) => {
+      const head = new Uint8Array(4);
+      new DataView(head.buffer).setUint32(0, element.length, true);
+      return [head, element];
+    }),
+  );
+}
+
+/** The elements of a BYTES tensor; throws TENSOR_LENGTH if the lengths do not add up. */
+export function unpackBytes(data: Uint8Array, what: string): Uint8Array[] {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const elements: Uint8Array[] = [];
+  let offset = 0;
+  while (offset < data.length) {
+    const start = offset + 4;
+    const end = start <= data.length ? start + view.getUint32(offset, true) : start;
+    if (end > data.length) {
+      throw new AssayError('TENSOR_LENGTH', `${what}: a BYTES element runs past the end`);
+    }
+    elements.push(data.subarray(start, end));
+    offset = end;
+  }
+  return elements;
+}
+
+/** Checks that the data is as long as datatype and shape say; throws TENSOR_SHAPE or TENSOR_LENGTH. */
+export function assertTensor(tensor: Tensor): void {
+  const { name, datatype, shape, data } = tensor;
+  const what = `tensor ${JSON.stringify(name)}`;
+  const count = elementCount(shape, what);
+  const type = fixedType(datatype);
+  const actual = type === undefined ? unpackBytes(data, what).length : data.length / type.size;
+  if (actual !== count) {
+    throw new AssayError(
+      'TENSOR_LENGTH',
+      `${what}: ${datatype} [${shape.join(', ')}] has ${count} elements, and the data holds ${actual}`,
+    );
+  }
+}
+
+/** Elements from JSON, or from anything that the caller has at hand. */
+function encodeElements(
+  datatype: Datatype,
+  elements: readonly unknown[],
+  what: string,
+): Uint8Array<ArrayBuffer> {
+  const wrong = (i: number): never => {
+    throw new AssayError('TENSOR_ELEMENT', `${what}: element ${i} is not a value of ${datatype}`);
+  };
+  const type = fixedType(datatype);
+  if (type === undefined) {
+    return packBytes(
+      elements.map((element, i) => {
+        if (element instanceof Uint8Array) return element;
+        return typeof element === 'string' && element.isWellFormed() ? utf8(element) : wrong(i);
+      }),
+    );
+  }
+  const data = new Uint8Array(elements.length * type.size);
+  const view = new DataView(data.buffer);
+  elements.forEach((element, i) => {
+    if (!type.write(view, i * type.size, element)) wrong(i);
+  });
+  return data;
+}
+
+/**
+ * Makes a tensor from its elements in row-major order; the shape is one dimension unless given.
+ * Throws TENSOR_ELEMENT for a value that the datatype does not have (a fraction for an integer, 256
+ * for UINT8), TENSOR_SHAPE or TENSOR_LENGTH.
+ */
+export function tensor(
+  name: string,
+  datatype: Datatype,
+  elements: Iterable<Element> | readonly unknown[],
+  shape?: readonly number[],
+): Tensor {
+  const list = Array.from(elements as Iterable<unknown>);
+  const data = encodeElements(datatype, list, `tensor ${JSON.stringify(name)}`);
+  const made = { name, datatype, shape: shape ?? [list.length], data };
+  assertTensor(made);
+  return made;
+}
+
+/** The elements of a tensor: numbers, bigint for 64-bit integers, booleans, or bytes. */
+export function elementsOf(tensor: Tensor): Exclude<Element, string>[] {
+  assertTensor(tensor);
+  const type = fixedType(tensor.datatype);
+  if (type === undefined) return unpackBytes(tensor.data, tensor.name);
+  const { buffer, byteOffset, byteLength } = tensor.data;
+  const view = new DataView(buffer, byteOffset, byteLength);
+  return Array.from({ length: byteLength / type.size }, (_, i) => type.read(view, i * type.size));
+}

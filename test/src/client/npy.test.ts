@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { concat, fromBase64, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { formatNpy, parseNpy } from '../../../src/client/npy.js';
+import { elementsOf, tensor } from '../../../src/client/tensor.js';
+import { fuzz } from '../../fuzz/harness.js';
+
+/** A file as numpy.lib.format writes it, with any part replaced. */
+function file(dictionary: string, body: Uint8Array, version = 1): Uint8Array<ArrayBuffer> {
+  const prefix = version === 1 ? 10 : 12;
+  const text = `${dictionary.padEnd(128 - prefix - 1)}\n`;
+  const length = new Uint8Array(version === 1 ? 2 : 4);
+  length[0] = text.length;
+  return concat(fromHex('934e554d5059'), Uint8Array.of(version, 0), length, utf8(text), body);
+}
+
+function dictionary(descr: string, shape: string, fortran = 'False'): string {
+  return `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': ${shape}, }`;
+}
+
+/** Written by numpy 2: each says what it holds. */
+const NUMPY = {
+  'float32 2x2': {
+    base64:
+      'k05VTVBZAQB2AHsnZGVzY3InOiAnPGY0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDIsIDIpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAIA/AAAgQAAAAIAAAIB/',
+    datatype: 'FP32',
+    shape: [2, 2],
+    elements: [1, 2.5, -0, Number.POSITIVE_INFINITY],
+  },
+  'uint16 in column-major order': {
+    base64:
+      'k05VTVBZAQB2AHsnZGVzY3InOiAnPHUyJywgJ2ZvcnRyYW5fb3JkZXInOiBUcnVlLCAnc2hhcGUnOiAoMiwgMyksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAoAAAMAAQAEAAIABQA=',
+    datatype: 'UINT16',
+    shape: [2, 3],
+    elements: [0, 1, 2, 3, 4, 5],
+  },
+  'text, version 3': {
+    base64:
+      'k05VTVBZAwB0AAAAeydkZXNjcic6ICc8VTInLCAnZm9ydHJhbl9vcmRlcic6IEZhbHNlLCAnc2hhcGUnOiAoMiwpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIArpAAAAAAAAAAD2AQB4AAAA',
+    datatype: 'BYTES',
+    shape: [2],
+    elements: [utf8('é'), utf8('\u{1F600}x')],
+  },
+} as const;
+
+describe('.npy files that numpy wrote', () => {
+  for (const [name, { base64, ...expected }] of Object.entries(NUMPY)) {
+    test(name, () => {
+      const read = parseNpy('x', fromBase64(base64));
+      assert.equal(read.datatype, expected.datatype);
+      assert.deepEqual(read.shape, expected.shape);
+      assert.deepEqual(elementsOf(read), expected.elements);
+    });
+  }
+});
+
+describe('.npy variants', () => {
+  const cases: readonly (readonly [string, Uint8Array, readonly unknown[]])[] = [
+    [
+      'big-endian int64',
+      file(dictionary('>i8', '(1,)'), fromHex('c000000000000000')),
+      [-(2n ** 62n)],
+    ],
+    ['scalar', file(dictionary('<f8', '()'), fromHex('0000000000000c40')), [3.5]],
+    ['bool, version 2', file(dictionary('|b1', '(2,)'), Uint8Array.of(1, 0), 2), [true, false]],
+    ['float16', file(dictionary('<f2', '(2,)'), fromHex('ff7b0100')), [65504, 2 ** -24]],
+    [
+      'bytes with inner zero',
+      file(dictionary('|S3', '(2,)'), fromHex('610062620000')),
+      [fromHex('610062'), utf8('b')],
+    ],
+    ['big-endian text', file(dictionary('>U1', '(1,)'), fromHex('000000e9')), [utf8('é')]],
+    ['nothing', file(dictionary('<i4', '(0, 3)'), new Uint8Array()), []],
+    [
+      'members in another order',
+      file("{'shape': (1,), 'descr': '|u1', 'fortran_order': False}", Uint8Array.of(7)),
+      [7],
+    ],
+  ];
+  for (const [name, bytes, expected] of cases) {
+    test(name, () => assert.deepEqual(elementsOf(parseNpy('x', bytes)), expected));
+  }
+});
+
+describe('.npy files that are refused', () => {
+  const one = Uint8Array.of(1);
+  const good = file(dictionary('|u1', '(1,)'), one);
+  const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
+    ['no magic', good.subarray(1), /magic/],
+    ['version 4', good.with(6, 4), /version/],
+    ['minor version', good.with(7, 1), /version/],
+    ['ends in its header', good.subarray(0, 60), /ends inside/],
+    ['a byte too few', good.subarray(0, good.length - 1), /is 1 bytes, not 0/],
+    ['a byte too many', concat(good, one), /is 1 bytes, not 2/],
+    ['object array', file(dictionary('|O', '(1,)'), one), /plain element type/],
+    ['complex', file(dictionary('<c8', '(1,)'), new Uint8Array(8)), /no datatype/],
+    [
+      'structured',
+      file("{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (1,), }", one),
+      /members/,
+    ],
+    ['a member twice', file("{'shape': (1,), 'shape': (1,), 'descr': '|u1'}", one), /once each/],
+    ['a member missing', file("{'descr': '|u1', 'shape': (1,)}", one), /fortran_order/],
+    [
+      'an unknown member',
+      file("{'descr': '|u1', 'fortran_order': False, 'shape': (1,), 'x': True}", one),
+      /members/,
+    ],
+    ['no byte order', file(dictionary('|i4', '(1,)'), new Uint8Array(4)), /byte order/],
+    ['a boolean of 2', file(dictionary('|b1', '(1,)'), Uint8Array.of(2)), /neither 0 nor 1/],
+    ['a surrogate', file(dictionary('<U1', '(1,)'), fromHex('00d80000')), /no Unicode/],
+    [
+      'empty strings without end',
+      file(dictionary('|S0', '(99999999,)'), new Uint8Array()),
+      /empty strings/,
+    ],
+  ];
+  for (const [name, bytes, message] of cases) {
+    test(name, () => assert.throws(() => parseNpy('x', bytes), { code: 'TENSOR_NPY', message }));
+  }
+  test('a shape beyond all memory', () => {
+    const bytes = file(dictionary('|u1', '(9007199254740991, 2)'), one);
+    assert.throws(() => parseNpy('x', bytes), { code: 'TENSOR_SHAPE' });
+  });
+});
+
+test('what is written reads back to the same bits', () => {
+  fc.assert(
+    fc.property(fc.array(fc.double({ noDefaultInfinity: false })), (values) => {
+      const made = tensor('x', 'FP64', values);
+      assert.equal(toHex(parseNpy('x', formatNpy(made)).data), toHex(made.data));
+    }),
+  );
+  for (const made of [
+    tensor('x', 'BYTES', ['a', 'bcd', '']),
+    tensor('x', 'INT64', [1n, -(2n ** 63n)], [2, 1]),
+    tensor('x', 'BOOL', [true], []),
+    tensor('x', 'UINT8', [], [0, 4]),
+  ]) {
+    assert.deepEqual(parseNpy('x', formatNpy(made)), made);
+  }
+});
+
+test('BYTES that end in zero are not written, since numpy would drop it', () => {
+  assert.throws(() => formatNpy(tensor('x', 'BYTES', [Uint8Array.of(1, 0)])), {
+    code: 'TENSOR_NPY',
+  });
+});
+
+fuzz({
+  name: '.npy',
+  seeds: [
+    fromBase64(NUMPY['float32 2x2'].base64),
+    fromBase64(NUMPY['uint16 in column-major order'].base64),
+    fromBase64(NUMPY['text, version 3'].base64),
+    file(dictionary('|S3', '(2,)'), new Uint8Array(6), 2),
+  ],
+  decode: (bytes) => {
+    elementsOf(parseNpy('x', bytes));
+    return undefined;
+  },
+});

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { fromHalf, toHalf } from '../../../src/client/half.js';
+import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
+import { formatNpy } from '../../../src/client/npy.js';
+import { elementsOf, tensor } from '../../../src/client/tensor.js';
+
+describe('binary16', () => {
+  test('every bit pattern that is a number survives', () => {
+    for (let bits = 0; bits < 0x10000; bits++) {
+      const value = fromHalf(bits);
+      if (!Number.isNaN(value)) assert.equal(toHalf(value), bits, bits.toString(16));
+    }
+  });
+  const cases: readonly (readonly [number, number])[] = [
+    [65519.99, 0x7bff],
+    [65520, 0x7c00],
+    [-70000, 0xfc00],
+    [2 ** -25, 0x0000],
+    [2 ** -25 * 1.001, 0x0001],
+    [1 + 2 ** -11, 0x3c00],
+    [1 + 3 * 2 ** -11, 0x3c02],
+    [2 ** -14 * (1 - 2 ** -12), 0x0400],
+    [2047.999, 0x6800],
+    [Number.NaN, 0x7e00],
+  ];
+  for (const [value, bits] of cases) {
+    test(`${value} is ${bits.toString(16)}`, () => assert.equal(toHalf(value), bits));
+  }
+});
+
+describe('elements', () => {
+  test('numbers survive in every datatype that holds them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 127 })), (values) => {
+        for (const datatype of [
+          'UINT8',
+          'INT8',
+          'UINT16',
+          'INT16',
+          'UINT32',
+          'INT32',
+          'FP16',
+          'FP32',
+          'FP64',
+        ] as const) {
+          assert.deepEqual(elementsOf(tensor('x', datatype, values)), values);
+        }
+        for (const datatype of ['INT64', 'UINT64'] as const) {
+          assert.deepEqual(elementsOf(tensor('x', datatype, values)), values.map(BigInt));
+        }
+      }),
+    );
+  });
+
+  const layouts: readonly (readonly [Parameters<typeof tensor>[1], unknown[], string])[] = [
+    ['INT16', [-2], 'feff'],
+    ['UINT32', [0xffffffff], 'ffffffff'],
+    ['INT64', ['-9223372036854775808'], '0000000000000080'],
+    ['UINT64', [2n ** 64n - 1n], 'ffffffffffffffff'],
+    ['FP32', ['-Infinity', -0], '000080ff00000080'],
+    ['FP16', [1.5], '003e'],
+    ['BOOL', [true, false], '0100'],
+    ['BYTES', ['é', Uint8Array.of(0)], '02000000c3a90100000000'],
+  ];
+  for (const [datatype, values, hex] of layouts) {
+    test(`${datatype} is little-endian`, () =>
+      assert.equal(toHex(tensor('x', datatype, values).data), hex));
+  }
+
+  const wrong: readonly (readonly [Parameters<typeof tensor>[1], unknown])[] = [
+    ['UINT8', 256],
+    ['UINT8', -1],
+    ['INT8', 128],
+    ['INT32', 1.5],
+    ['INT64', 2 ** 53],
+    ['INT64', 2n ** 63n],
+    ['UINT64', -1n],
+    ['FP32', '1'],
+    ['FP32', null],
+    ['BOOL', 1],
+    ['BYTES', '\ud800'],
+    ['BYTES', 7],
+  ];
+  for (const [datatype, value] of wrong) {
+    test(`${String(value)} is no ${datatype}`, () =>
+      assert.throws(() => tensor('x', datatype, [value]), { code: 'TENSOR_ELEMENT' }));
+  }
+
+  test('a shape that the data does not fill is refused', () => {
+    assert.throws(() => tensor('x', 'INT8', [1, 2, 3], [2, 2]), { code: 'TENSOR_LENGTH' });
+    assert.throws(() => tensor('x', 'INT8', [1], [-1]), { code: 'TENSOR_SHAPE' });
+    assert.throws(() => tensor('x', 'INT8', [1], [1.5]), { code: 'TENSOR_SHAPE' });
+    const torn = { name: 'x', datatype: 'BYTES', shape: [1], data: fromHex('0500000061') } as const;
+    assert.throws(() => elementsOf(torn), { code: 'TENSOR_LENGTH' });
+  });
+});
+
+describe('inputs from files', () => {
+  const image: TensorSpec = { name: 'x', datatype: 'FP32', shape: [-1, 2] };
+  const json = (value: unknown): Uint8Array => utf8(JSON.stringify(value));
+
+  test('nested JSON has its own shape, flat JSON the model’s', () => {
+    assert.deepEqual(inputFrom(image, json([[1, 2]]), 'json').shape, [1, 2]);
+    assert.deepEqual(inputFrom(image, json([1, 2, 3, 4]), 'json').shape, [2, 2]);
+    assert.deepEqual(inputFrom({ ...image, shape: [] }, json(4), 'json').shape, []);
+  });
+
+  test('raw elements fill the one free dimension', () => {
+    assert.deepEqual(inputFrom(image, new Uint8Array(24), 'binary').shape, [3, 2]);
+    assert.deepEqual(
+      inputFrom({ ...image, shape: [-1, -1] }, new Uint8Array(24), 'binary', [6, 1]).shape,
+      [6, 1],
+    );
+  });
+
+  test('a raw file is one element of BYTES', () => {
+    const spec: TensorSpec = { name: 'x', datatype: 'BYTES', shape: [-1] };
+    const made = inputFrom(spec, utf8('hello'), 'binary');
+    assert.deepEqual(made.shape, [1]);
+    assert.deepEqual(elementsOf(made), [utf8('hello')]);
+  });
+
+  test('.npy is known by its magic number', () => {
+    const made = tensor('x', 'FP32', [1, 2], [1, 2]);
+    assert.deepEqual(inputFrom(image, formatNpy(made), 'binary'), made);
+  });
+
+  const doubles = formatNpy(tensor('x', 'FP64', [1, 2], [1, 2]));
+  const refused: readonly (readonly [string, () => unknown, string])[] = [
+    ['float64 for float32', () => inputFrom(image, doubles, 'binary'), 'TENSOR_DATATYPE'],
+    ['another rank', () => inputFrom(image, json([[[1, 2]]]), 'json'), 'TENSOR_SHAPE'],
+    ['another dimension', () => inputFrom(image, json([[1, 2, 3]]), 'json'), 'TENSOR_SHAPE'],
+    [
+      'flat JSON that does not divide',
+      () => inputFrom(image, json([1, 2, 3]), 'json'),
+      'TENSOR_SHAPE',
+    ],
+    ['ragged JSON', () => inputFrom(image, json([[1, 2], [3]]), 'json'), 'TENSOR_JSON'],
+    ['a number among arrays', () => inputFrom(image, json([[1, 2], 3]), 'json'), 'TENSOR_JSON'],
+    ['no JSON', () => inputFrom(image, utf8('[1,'), 'json'), 'TENSOR_JSON'],
+    ['text for numbers', () => inputFrom(image, json([['a', 'b']]), 'json'), 'TENSOR_ELEMENT'],
+    ['half an element', () => inputFrom(image, new Uint8Array(7), 'binary'), 'TENSOR_SHAPE'],
+    [
+      'two free dimensions',
+      () => inputFrom({ ...image, shape: [-1, -1] }, new Uint8Array(8), 'binary'),
+      'TENSOR_SHAPE',
+    ],
+    [
+      'a raw file of another length',
+      () => inputFrom({ ...image, shape: [2, 2] }, new Uint8Array(8), 'binary'),
+      'TENSOR_LENGTH',
+    ],
+    [
+      'bytes after an array',
+      () => inputFrom(image, concat(doubles, doubles), 'binary'),
+      'TENSOR_NPY',
+    ],
+  ];
+  for (const [name, attempt, code] of refused) {
+    test(`${name} is refused`, () => assert.throws(attempt, { code }));
+  }
+});
