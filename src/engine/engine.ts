@@ -1,0 +1,82 @@
+import type { Tensor, TensorSpec } from './tensor.js';
+
+/** A model as bytes that were read once: what was measured is what is executed. */
+export interface ModelSource {
+  readonly name: string;
+  readonly version: string;
+  /** The ModelProto. Not copied when it lies in a SharedArrayBuffer. */
+  readonly model: Uint8Array;
+  /** External data by the location that the model names; nothing is ever read from disk. */
+  readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
+
+export type GraphOptimizationLevel = 'disabled' | 'basic' | 'extended' | 'layout' | 'all';
+
+/** Session options that can change the bits of an answer; part of the execution profile. */
+export interface ExecutionOptions {
+  /** Threads inside one operator; 1 is best with one worker a core. Default 1. */
+  readonly intraOpThreads?: number;
+  /** Default `all`, as ONNX Runtime. */
+  readonly graphOptimizationLevel?: GraphOptimizationLevel;
+}
+
+export interface InferenceRequest {
+  /** Every input of the model, once, in the order of its signature; see `validateInputs`. */
+  readonly inputs: readonly Tensor[];
+  /** Names of the outputs to return, in the order of the signature; at least one. */
+  readonly outputs: readonly string[];
+  /** Who asks; callers share the queue fairly. */
+  readonly caller?: string;
+  /** Triton's `priority`: 1 is the most urgent, larger is later, 0 or absent the model's default. */
+  readonly priority?: number;
+  /** On the clock of `performance.now()`: not dispatched later than this. */
+  readonly deadline?: number;
+  /** Aborted when the caller goes away; takes effect until dispatch. */
+  readonly signal?: AbortSignal;
+}
+
+/** Durations in nanoseconds, as Triton's statistics have them. */
+export interface InferenceTimings {
+  readonly queue: number;
+  readonly computeInput: number;
+  readonly computeInfer: number;
+  readonly computeOutput: number;
+  /** Requests that shared the execution. */
+  readonly batchSize: number;
+}
+
+export interface InferenceResult {
+  /** The requested outputs, in the order of the signature. */
+  readonly outputs: readonly Tensor[];
+  /** What the engine's annotator computed over exactly these tensors; absent without one. */
+  readonly annotation: Uint8Array | undefined;
+  readonly timings: InferenceTimings;
+}
+
+/**
+ * What an annotator module exports as `annotate`. It runs in the worker thread that
+ * executed the request, so work that grows with the tensors' bytes stays off the event loop. Inputs
+ * and outputs are one caller's own, in the order of the signature, outputs only those requested.
+ */
+export type Annotate = (inputs: readonly Tensor[], outputs: readonly Tensor[]) => Uint8Array;
+
+/** One model version, loaded. */
+export interface LoadedModel {
+  readonly name: string;
+  readonly version: string;
+  /** Unique among all loads of this process: a reload of the same name and version has another. */
+  readonly loadId: number;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  /** Rejects with EngineError. The tensors' bytes must not change until it settles. */
+  infer(request: InferenceRequest): Promise<InferenceResult>;
+  /** Accepts no more, waits for what was accepted, then frees the sessions. */
+  drain(): Promise<void>;
+}
+
+export interface Engine {
+  /** Rejects with EngineError `load`. */
+  load(source: ModelSource, options?: ExecutionOptions): Promise<LoadedModel>;
+  /** Drains every model, then ends the worker threads. Nothing that runs is ever interrupted. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,27 @@
+/** What went wrong, in terms that a transport can translate into a status of its own. */
+export type EngineErrorReason =
+  /** The model cannot be served: ONNX Runtime refuses it, or its signature cannot be spoken. */
+  | 'load'
+  /** The request does not fit the model; repeating it cannot help. */
+  | 'invalid-request'
+  /** A queue is full. */
+  | 'exhausted'
+  /** The request's deadline passed before it was dispatched. */
+  | 'deadline'
+  /** The caller went away before the request was dispatched. */
+  | 'cancelled'
+  /** The model is being unloaded, or the engine is shutting down. */
+  | 'draining'
+  /** ONNX Runtime or a worker thread failed while the request ran. */
+  | 'execution';
+
+/** The engine's one error type. The message names tensors, types and shapes, never contents. */
+export class EngineError extends Error {
+  readonly reason: EngineErrorReason;
+
+  constructor(reason: EngineErrorReason, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = 'EngineError';
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Datatypes of the Open Inference Protocol v2 ("Tensor Data Types") that ONNX Runtime for Node can
+ * execute, with the bytes of one element. BYTES has none: its elements are framed, see Tensor.
+ * BF16 and the 8-bit floats are absent, ONNX Runtime for Node refuses models that have them.
+ */
+export const ELEMENT_BYTES = {
+  BOOL: 1,
+  UINT8: 1,
+  UINT16: 2,
+  UINT32: 4,
+  UINT64: 8,
+  INT8: 1,
+  INT16: 2,
+  INT32: 4,
+  INT64: 8,
+  FP16: 2,
+  FP32: 4,
+  FP64: 8,
+  BYTES: undefined,
+} as const;
+
+export type Datatype = keyof typeof ELEMENT_BYTES;
+
+export function isDatatype(name: string): name is Datatype {
+  return Object.hasOwn(ELEMENT_BYTES, name);
+}
+
+/**
+ * A tensor as the wire has it: row-major, little-endian, without padding. BOOL is one byte of 0 or 1;
+ * a BYTES element is its length as an unsigned 32-bit little-endian integer, then that many bytes.
+ */
+export interface Tensor {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** One input or output of a model. */
+export interface TensorSpec {
+  readonly name: string;
+  readonly datatype: Datatype;
+  /**
+   * A number where the dimension is fixed, the symbol (perhaps empty) where it is not. Undefined
+   * where ONNX Runtime reports no dimensions: a scalar and a tensor of unknown rank look the same.
+   */
+  readonly shape: readonly (number | string)[] | undefined;
+}
+
+/** Number of elements of a shape; a scalar (no dimensions) has one. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((count, dimension) => count * dimension, 1);
+}
+
+/** A shape as messages show it, a dimension that may vary as its symbol or `?`. */
+export function formatShape(shape: readonly (number | string)[] | undefined): string {
+  if (shape === undefined) return '[...]';
+  return `[${shape.map((dimension) => (dimension === '' ? '?' : dimension)).join(',')}]`;
+}
