@@ -35,14 +35,9 @@ export function sha512(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return new Uint8Array(nobleSha512(concat(...parts)));
 }
 
-/** HMAC-SHA-256 over the concatenation of the parts (RFC 2104). */
-export function hmacSha256(
-  key: Uint8Array,
-  ...parts: readonly Uint8Array[]
-): Uint8Array<ArrayBuffer> {
-  const mac = hmac.create(nobleSha256, key);
-  for (const part of parts) mac.update(part);
-  return new Uint8Array(mac.digest());
+/** A running HMAC-SHA-256 (RFC 2104) under a key: the portable default. */
+export function portableHmacSha256(key: Uint8Array): Sha256 {
+  return hmac.create(nobleSha256, key);
 }
 
 /** The domain label that starts every hash of Assay's own: `assay/<what>/v1` and a zero byte. */

@@ -1,0 +1,83 @@
+import { AssayError } from '../encoding/error.js';
+import { label, sha512 } from '../encoding/hash.js';
+import { inclusionPath, leafHash, merkleRoot, rootFromInclusion } from '../encoding/merkle.js';
+import { manifestDigest } from './manifest.js';
+
+/** Length of a verifier's nonce, bytes. */
+export const NONCE_LENGTH = 32;
+
+/** Where a verifier's nonce stands in the tree of the nonces that one hardware report answers. */
+export interface ChallengePosition {
+  readonly index: number;
+  readonly size: number;
+  /** Inclusion path, RFC 9162 section 2.1.3.1; empty for a nonce that is alone. */
+  readonly path: readonly Uint8Array[];
+}
+
+/** The challenge of a set of nonces, and the position of each in it. */
+export interface Challenge {
+  readonly root: Uint8Array;
+  readonly positions: readonly ChallengePosition[];
+}
+
+/** Throws BINDING_NONCE unless the nonce has exactly 32 bytes. */
+export function assertNonce(nonce: Uint8Array): void {
+  if (nonce.length !== NONCE_LENGTH) {
+    throw new AssayError(
+      'BINDING_NONCE',
+      `expected a nonce of ${NONCE_LENGTH} bytes, not ${nonce.length}`,
+    );
+  }
+}
+
+/** RFC 9162 Merkle tree over nonces of 32 bytes, at least one. */
+export function makeChallenge(nonces: readonly Uint8Array[]): Challenge {
+  if (nonces.length === 0) throw new AssayError('BINDING_NONCE', 'expected at least one nonce');
+  const leaves = nonces.map((nonce) => {
+    assertNonce(nonce);
+    return leafHash(nonce);
+  });
+  return {
+    root: merkleRoot(leaves),
+    positions: leaves.map((_, index) => ({
+      index,
+      size: leaves.length,
+      path: inclusionPath(leaves, index),
+    })),
+  };
+}
+
+/**
+ * The challenge that a verifier's own nonce leads to. Throws BINDING_NONCE, or BINDING_CHALLENGE if
+ * the path does not fit the position.
+ */
+export function challengeOf(
+  nonce: Uint8Array,
+  position: ChallengePosition,
+): Uint8Array<ArrayBuffer> {
+  assertNonce(nonce);
+  try {
+    return rootFromInclusion(leafHash(nonce), position.index, position.size, position.path);
+  } catch (cause) {
+    throw new AssayError(
+      'BINDING_CHALLENGE',
+      'the inclusion path does not fit the position that the bundle states for the nonce',
+      cause,
+    );
+  }
+}
+
+/**
+ * REPORT_DATA (SNP) or REPORTDATA (TDX), 64 bytes: SHA-512(label ‖ challenge ‖ SHA-256(manifest)).
+ * @param challenge 32 bytes, from `makeChallenge` (attester) or `challengeOf` (verifier).
+ * @param manifest the manifest's bytes.
+ */
+export function reportData(challenge: Uint8Array, manifest: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (challenge.length !== 32) {
+    throw new AssayError(
+      'BINDING_CHALLENGE',
+      `expected a challenge of 32 bytes, not ${challenge.length}`,
+    );
+  }
+  return sha512(label('report-data'), challenge, manifestDigest(manifest));
+}

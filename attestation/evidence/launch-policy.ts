@@ -1,0 +1,144 @@
+import { z } from 'zod';
+import { compareBytes, fromHex } from '../encoding/bytes.js';
+import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { AssayError, type ErrorCode } from '../encoding/error.js';
+import { CborFields } from '../encoding/fields.js';
+import { label, sha256, sha384 } from '../encoding/hash.js';
+
+/** A model that may be served. */
+export interface LaunchPolicyModel {
+  /** Graph digest, 32 bytes. */
+  readonly graph: Uint8Array;
+  /** Execution digest, 32 bytes; null: executed in any way. */
+  readonly execution: Uint8Array | null;
+}
+
+/** What an enclave may serve, fixed when the virtual machine is launched. */
+export interface LaunchPolicy {
+  readonly models: readonly LaunchPolicyModel[];
+  /** Whether debugging aids (inspector, preloaded libraries, runtime variables) are allowed. */
+  readonly development: boolean;
+  /** Whether a listener without TLS is allowed: the host can read and change what passes there. */
+  readonly plaintext: boolean;
+}
+
+const VERSION = 1;
+const CODE = 'LAUNCH_POLICY_ENCODING';
+
+const digest = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
+  .transform((text) => fromHex(text));
+
+const schema = z.strictObject({
+  version: z.literal(VERSION).describe('format of this file'),
+  models: z
+    .array(
+      z.strictObject({
+        graph: digest.describe('graph digest, as `assay inspect MODEL` prints it'),
+        execution: digest.optional().describe('execution digest; absent: executed in any way'),
+      }),
+    )
+    .min(1)
+    .describe('the models that may be served'),
+  development: z.boolean().default(false).describe('allow debugging aids'),
+  plaintext: z.boolean().default(false).describe('allow a listener without TLS'),
+});
+
+/** By graph, then by execution; an entry without one sorts before every entry with one. */
+function compareEntries(a: LaunchPolicyModel, b: LaunchPolicyModel): number {
+  const none = new Uint8Array();
+  return compareBytes(a.graph, b.graph) || compareBytes(a.execution ?? none, b.execution ?? none);
+}
+
+function assertSortedOnce(models: readonly LaunchPolicyModel[], code: ErrorCode): void {
+  models.forEach((model, i) => {
+    const previous = models[i - 1];
+    if (previous !== undefined && compareEntries(previous, model) >= 0) {
+      throw new AssayError(code, 'expected every model of the launch policy once, in order');
+    }
+  });
+}
+
+/**
+ * Reads the parsed JSON or YAML of a launch policy file; members that it does not know are errors.
+ * The order of models does not count. Throws LAUNCH_POLICY_FILE.
+ */
+export function parseLaunchPolicy(value: unknown): LaunchPolicy {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    throw new AssayError(
+      'LAUNCH_POLICY_FILE',
+      `the launch policy is not valid: ${z.prettifyError(parsed.error)}`,
+      parsed.error,
+    );
+  }
+  const { models, development, plaintext } = parsed.data;
+  const entries = models.map(({ graph, execution = null }) => ({ graph, execution }));
+  entries.sort(compareEntries);
+  assertSortedOnce(entries, 'LAUNCH_POLICY_FILE');
+  return { models: entries, development, plaintext };
+}
+
+/** The canonical form: deterministic CBOR, models sorted. */
+export function encodeLaunchPolicy(policy: LaunchPolicy): Uint8Array<ArrayBuffer> {
+  return encodeCbor(
+    new Map<CborKey, CborValue>([
+      ['version', VERSION],
+      [
+        'models',
+        [...policy.models].sort(compareEntries).map(
+          ({ graph, execution }) =>
+            new Map<CborKey, CborValue>([
+              ['graph', graph],
+              ['execution', execution],
+            ]),
+        ),
+      ],
+      ['development', policy.development],
+      ['plaintext', policy.plaintext],
+    ]),
+  );
+}
+
+function modelFromCbor(item: CborValue): LaunchPolicyModel {
+  const fields = new CborFields(item, 'a model of the launch policy', CODE);
+  const graph = fields.bytes('graph', 32);
+  const execution = fields.take('execution');
+  fields.end();
+  if (execution !== null && !(execution instanceof Uint8Array && execution.length === 32)) {
+    throw new AssayError(CODE, 'expected execution to be null or 32 bytes');
+  }
+  return { graph, execution };
+}
+
+/** Decodes the canonical form and nothing else; throws LAUNCH_POLICY_ENCODING. */
+export function decodeLaunchPolicy(bytes: Uint8Array): LaunchPolicy {
+  const fields = CborFields.decode(bytes, 'the launch policy', CODE);
+  const version = fields.unsigned('version');
+  const policy = {
+    models: fields.array('models').map(modelFromCbor),
+    development: fields.boolean('development'),
+    plaintext: fields.boolean('plaintext'),
+  };
+  fields.end();
+  if (version !== VERSION || policy.models.length === 0) {
+    throw new AssayError(CODE, `expected version ${VERSION} and at least one model`);
+  }
+  assertSortedOnce(policy.models, CODE);
+  return policy;
+}
+
+/** The two forms of a launch policy's digest. */
+export interface LaunchPolicyDigest {
+  /** SHA-256(label ‖ canonical form), 32 bytes: SNP HOST_DATA, and the manifest's form. */
+  readonly hostData: Uint8Array<ArrayBuffer>;
+  /** SHA-384(label ‖ canonical form), 48 bytes: TDX MRCONFIGID. */
+  readonly mrConfigId: Uint8Array<ArrayBuffer>;
+}
+
+/** Digests of a canonical launch policy for the launch commands of both platforms. */
+export function launchPolicyDigest(canonical: Uint8Array): LaunchPolicyDigest {
+  const domain = label('launch-policy');
+  return { hostData: sha256(domain, canonical), mrConfigId: sha384(domain, canonical) };
+}

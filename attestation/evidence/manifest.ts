@@ -1,0 +1,251 @@
+import { compareBytes, equalBytes, utf8 } from '../encoding/bytes.js';
+import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { type CoseKey, coseKeyFromCbor, coseKeyToCbor } from '../encoding/cose.js';
+import { AssayError } from '../encoding/error.js';
+import { CborFields } from '../encoding/fields.js';
+import { sha256 } from '../encoding/hash.js';
+import {
+  type ExecutionProfile,
+  executionDigest,
+  profileFromCbor,
+  profileToCbor,
+} from './execution-profile.js';
+
+/** A dimension: fixed, named, or unknown. */
+export type Dimension = number | string | null;
+
+/** One input or output of a model, in the order of its signature. */
+export interface TensorSignature {
+  readonly name: string;
+  /** Element type, TensorProto.DataType of onnx.proto. */
+  readonly type: number;
+  /** Null where the model does not state even the rank. */
+  readonly dims: readonly Dimension[] | null;
+}
+
+/** A file of a model, by its path relative to the model's folder. */
+export interface ModelFile {
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: Uint8Array;
+}
+
+/** One model that the enclave serves: what was measured, and how it is executed. */
+export interface ManifestModel {
+  readonly name: string;
+  readonly version: string;
+  readonly files: readonly ModelFile[];
+  /** Merkle root over the initializers, 32 bytes. */
+  readonly weights: Uint8Array;
+  /** Digest of the computation, 32 bytes. */
+  readonly graph: Uint8Array;
+  readonly inputs: readonly TensorSignature[];
+  readonly outputs: readonly TensorSignature[];
+  readonly profile: ExecutionProfile;
+  /** `executionDigest(graph, profile)`; a decoder recomputes it. */
+  readonly execution: Uint8Array;
+}
+
+/** All that the enclave states of itself. REPORT_DATA covers it through its digest. */
+export interface Manifest {
+  /** 32 random bytes, drawn once per boot. */
+  readonly epoch: Uint8Array;
+  /** Signs tree heads, and nothing else. */
+  readonly signingKey: CoseKey;
+  /** SHA-256 of the TLS certificate's SubjectPublicKeyInfo, DER. */
+  readonly tlsKey: Uint8Array;
+  /** X25519 public key, 32 bytes. */
+  readonly encryptionKey: Uint8Array;
+  readonly models: readonly ManifestModel[];
+  /** SHA-256 digest of the launch policy that is enforced; null where there is none. */
+  readonly launchPolicy: Uint8Array | null;
+  /** Name and version of the software that made the statement. */
+  readonly software: { readonly name: string; readonly version: string };
+}
+
+const VERSION = 1;
+const CODE = 'MANIFEST_ENCODING';
+
+function signatureToCbor(tensors: readonly TensorSignature[]): CborValue {
+  return tensors.map(
+    ({ name, type, dims }) =>
+      new Map<CborKey, CborValue>([
+        ['name', name],
+        ['type', type],
+        ['dims', dims],
+      ]),
+  );
+}
+
+function modelToCbor(model: ManifestModel): CborValue {
+  return new Map<CborKey, CborValue>([
+    ['name', model.name],
+    ['version', model.version],
+    [
+      'files',
+      model.files.map(
+        ({ path, size, sha256: digest }) =>
+          new Map<CborKey, CborValue>([
+            ['path', path],
+            ['size', size],
+            ['sha256', digest],
+          ]),
+      ),
+    ],
+    ['weights', model.weights],
+    ['graph', model.graph],
+    ['inputs', signatureToCbor(model.inputs)],
+    ['outputs', signatureToCbor(model.outputs)],
+    ['profile', profileToCbor(model.profile)],
+    ['execution', model.execution],
+  ]);
+}
+
+/** The manifest in deterministic CBOR. */
+export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
+  return encodeCbor(
+    new Map<CborKey, CborValue>([
+      ['version', VERSION],
+      ['epoch', manifest.epoch],
+      ['signingKey', coseKeyToCbor(manifest.signingKey)],
+      ['tlsKey', manifest.tlsKey],
+      ['encryptionKey', manifest.encryptionKey],
+      ['models', manifest.models.map(modelToCbor)],
+      ['launchPolicy', manifest.launchPolicy],
+      [
+        'software',
+        new Map<CborKey, CborValue>([
+          ['name', manifest.software.name],
+          ['version', manifest.software.version],
+        ]),
+      ],
+    ]),
+  );
+}
+
+function fail(message: string): never {
+  throw new AssayError(CODE, message);
+}
+
+function isDimension(value: CborValue): value is Dimension {
+  return value === null || typeof value === 'string' || (typeof value === 'number' && value >= 0);
+}
+
+function dimsFromCbor(value: CborValue): readonly Dimension[] | null {
+  if (value === null) return null;
+  if (Array.isArray(value) && value.every(isDimension)) return value;
+  return fail('expected dims to be null or an array of sizes, names and nulls');
+}
+
+function signatureFromCbor(items: readonly CborValue[]): TensorSignature[] {
+  return items.map((item) => {
+    const fields = new CborFields(item, 'a tensor of the manifest', CODE);
+    const tensor = {
+      name: fields.text('name'),
+      type: fields.unsigned('type'),
+      dims: dimsFromCbor(fields.take('dims')),
+    };
+    fields.end();
+    return tensor;
+  });
+}
+
+function modelFromCbor(item: CborValue): ManifestModel {
+  const fields = new CborFields(item, 'a model of the manifest', CODE);
+  const model = {
+    name: fields.text('name'),
+    version: fields.text('version'),
+    files: fields.array('files').map((entry) => {
+      const file = new CborFields(entry, 'a file of the manifest', CODE);
+      const decoded = {
+        path: file.text('path'),
+        size: file.unsigned('size'),
+        sha256: file.bytes('sha256', 32),
+      };
+      file.end();
+      return decoded;
+    }),
+    weights: fields.bytes('weights', 32),
+    graph: fields.bytes('graph', 32),
+    inputs: signatureFromCbor(fields.array('inputs')),
+    outputs: signatureFromCbor(fields.array('outputs')),
+    profile: profileFromCbor(fields.map('profile')),
+    execution: fields.bytes('execution', 32),
+  };
+  fields.end();
+  if (!equalBytes(model.execution, executionDigest(model.graph, model.profile))) {
+    throw new AssayError(
+      'MANIFEST_EXECUTION',
+      `the execution digest of model ${model.name} is not that of its graph and profile`,
+    );
+  }
+  return model;
+}
+
+/** Each name and version once, in order, so that one set of models has one encoding. */
+function assertSorted(models: readonly ManifestModel[]): void {
+  models.forEach((model, i) => {
+    const previous = models[i - 1];
+    if (previous !== undefined && compareModels(previous, model) >= 0) {
+      fail('expected the models to be sorted by name and version, each once');
+    }
+  });
+}
+
+/** Order of models in a manifest: by name, then by version, as UTF-8 bytes. */
+export function compareModels(
+  a: Pick<ManifestModel, 'name' | 'version'>,
+  b: Pick<ManifestModel, 'name' | 'version'>,
+): number {
+  return compareBytes(utf8(a.name), utf8(b.name)) || compareBytes(utf8(a.version), utf8(b.version));
+}
+
+/**
+ * Decodes a manifest strictly. Throws MANIFEST_ENCODING (anything but the encoding of a manifest),
+ * MANIFEST_VERSION or MANIFEST_EXECUTION (an execution digest that its profile does not give).
+ */
+export function decodeManifest(bytes: Uint8Array): Manifest {
+  const fields = CborFields.decode(bytes, 'the manifest', CODE);
+  const version = fields.unsigned('version');
+  if (version !== VERSION) {
+    throw new AssayError(
+      'MANIFEST_VERSION',
+      `expected manifest version ${VERSION}, not ${version}`,
+    );
+  }
+  const key = fields.take('signingKey');
+  const launchPolicy = fields.take('launchPolicy');
+  if (
+    launchPolicy !== null &&
+    !(launchPolicy instanceof Uint8Array && launchPolicy.length === 32)
+  ) {
+    fail('expected launchPolicy to be null or 32 bytes');
+  }
+  const software = fields.map('software');
+  const manifest = {
+    epoch: fields.bytes('epoch', 32),
+    signingKey: signingKeyFromCbor(key),
+    tlsKey: fields.bytes('tlsKey', 32),
+    encryptionKey: fields.bytes('encryptionKey', 32),
+    models: fields.array('models').map(modelFromCbor),
+    launchPolicy,
+    software: { name: software.text('name'), version: software.text('version') },
+  };
+  software.end();
+  fields.end();
+  assertSorted(manifest.models);
+  return manifest;
+}
+
+function signingKeyFromCbor(value: CborValue): CoseKey {
+  try {
+    return coseKeyFromCbor(value);
+  } catch (cause) {
+    throw new AssayError(CODE, 'expected signingKey to be a COSE_Key for ES256', cause);
+  }
+}
+
+/** SHA-256 of a manifest's bytes, the form in which REPORT_DATA and claims refer to it. */
+export function manifestDigest(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return sha256(bytes);
+}

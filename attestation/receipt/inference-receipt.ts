@@ -1,0 +1,28 @@
+import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { CborFields } from '../encoding/fields.js';
+
+/** What a response carries in its parameter `receipt`: the claims, and the proof that they were logged. */
+export interface InferenceReceipt {
+  /** `encodeClaims`. */
+  readonly claims: Uint8Array;
+  /** COSE Receipt of inclusion for `claimsEntry(claims)`. */
+  readonly receipt: Uint8Array;
+}
+
+/** Both in one CBOR map; the response's parameter is its base64url. */
+export function encodeInferenceReceipt(pair: InferenceReceipt): Uint8Array<ArrayBuffer> {
+  return encodeCbor(
+    new Map<CborKey, CborValue>([
+      ['claims', pair.claims],
+      ['receipt', pair.receipt],
+    ]),
+  );
+}
+
+/** Decodes the map; the two members are yet to be decoded. Throws RECEIPT_ENCODING. */
+export function decodeInferenceReceipt(bytes: Uint8Array): InferenceReceipt {
+  const fields = CborFields.decode(bytes, 'the inference receipt', 'RECEIPT_ENCODING');
+  const pair = { claims: fields.bytes('claims'), receipt: fields.bytes('receipt') };
+  fields.end();
+  return pair;
+}

@@ -1,0 +1,108 @@
+import {
+  type CborKey,
+  type CborValue,
+  decodeCbor,
+  encodeCbor,
+  isCborMap,
+} from '../encoding/cbor.js';
+import { COSE_HEADER, encodeSign1 } from '../encoding/cose.js';
+import { AssayError } from '../encoding/error.js';
+import { CborFields } from '../encoding/fields.js';
+import {
+  decodeReceiptSign1,
+  decodeTreeHeadHeader,
+  type SignedTreeHead,
+  type TreeHeadHeader,
+} from './tree-head.js';
+
+/** Proof types of RFC9162_SHA256, RFC 9942 sections 5.2 and 5.3. */
+export const PROOF = { inclusion: -1, consistency: -2 } as const;
+type ProofType = (typeof PROOF)[keyof typeof PROOF];
+
+const CODE = 'RECEIPT_ENCODING';
+const MAX_PATH = 64;
+
+/** Two numbers and a path of nodes: both proofs of RFC 9942 have this form. */
+export interface Proof {
+  readonly first: number;
+  readonly second: number;
+  readonly path: readonly Uint8Array[];
+}
+
+function fail(message: string, cause?: unknown): never {
+  throw new AssayError(CODE, message, cause);
+}
+
+/** A COSE Receipt: the root is detached, the proof is in the unprotected header. */
+export function encodeProof(
+  head: SignedTreeHead,
+  type: ProofType,
+  proof: Proof,
+): Uint8Array<ArrayBuffer> {
+  const content = encodeCbor([proof.first, proof.second, proof.path]);
+  const proofs = new Map<CborKey, CborValue>([[type, [content]]]);
+  return encodeSign1({
+    protectedBytes: head.protectedBytes,
+    unprotectedHeader: new Map<CborKey, CborValue>([[COSE_HEADER.vdp, proofs]]),
+    payload: null,
+    signature: head.signature,
+  });
+}
+
+function isNode(value: CborValue): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === 32;
+}
+
+function parseProof(bytes: Uint8Array): Proof {
+  let value: CborValue;
+  try {
+    value = decodeCbor(bytes);
+  } catch (cause) {
+    return fail('the proof is not deterministic CBOR', cause);
+  }
+  const [first, second, path, ...rest] = Array.isArray(value)
+    ? (value as readonly CborValue[])
+    : [];
+  if (typeof first !== 'number' || typeof second !== 'number' || first < 0 || second < 0) {
+    return fail('expected a proof to begin with two unsigned integers');
+  }
+  if (!Array.isArray(path) || path.length === 0 || path.length > MAX_PATH || rest.length > 0) {
+    return fail(`expected a proof to end with a path of 1 to ${MAX_PATH} nodes`);
+  }
+  const nodes = (path as readonly CborValue[]).filter(isNode);
+  if (nodes.length !== path.length) fail('expected every node of a path to be 32 bytes');
+  return { first, second, path: nodes };
+}
+
+/** A proof and what its signature covers, all but the root, which the proof leads to. */
+export interface DecodedProof extends TreeHeadHeader, Proof {
+  readonly protectedBytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** Decodes a receipt with one proof of this type. Throws RECEIPT_ENCODING and the header's errors. */
+export function decodeProof(bytes: Uint8Array, type: ProofType): DecodedProof {
+  const sign1 = decodeReceiptSign1(bytes);
+  if (sign1.payload !== null) fail('expected the payload, the root, to be detached');
+  const unprotected = new CborFields(sign1.unprotectedHeader, 'the unprotected header', CODE);
+  const proofs = unprotected.take(COSE_HEADER.vdp);
+  unprotected.end();
+  const list = isCborMap(proofs) && proofs.size === 1 ? proofs.get(type) : undefined;
+  const [content, ...more] = Array.isArray(list) ? (list as readonly CborValue[]) : [];
+  if (!(content instanceof Uint8Array) || more.length > 0) {
+    return fail('expected exactly one proof, of the expected type');
+  }
+  const header = decodeTreeHeadHeader(sign1);
+  const { protectedBytes, signature } = sign1;
+  return { ...header, ...parseProof(content), protectedBytes, signature };
+}
+
+/** Throws RECEIPT_SIZE unless the proof is for the tree that was signed. */
+export function assertSignedSize(proved: number, signed: number): void {
+  if (proved !== signed) {
+    throw new AssayError(
+      'RECEIPT_SIZE',
+      `the proof is for a tree of ${proved} entries, the signed one has ${signed}`,
+    );
+  }
+}
