@@ -3,6 +3,7 @@ import { pemBlocks } from '../encoding/x509.js';
 import { ARK_GENOA, ASK_GENOA, ASVK_GENOA } from './roots/amd-genoa.js';
 import { ARK_MILAN, ASK_MILAN, ASVK_MILAN } from './roots/amd-milan.js';
 import { ARK_TURIN, ASK_TURIN, ASVK_TURIN } from './roots/amd-turin.js';
+import { INTEL_SGX_ROOT_CA } from './roots/intel-sgx.js';
 
 /** Product lines whose AMD root key Assay carries. */
 export type PinnedProduct = 'Milan' | 'Genoa' | 'Turin';
@@ -35,3 +36,6 @@ export const AMD_CERTIFICATES: { readonly [product in PinnedProduct]: AmdCertifi
   Genoa: decode(ARK_GENOA, ASK_GENOA, ASVK_GENOA),
   Turin: decode(ARK_TURIN, ASK_TURIN, ASVK_TURIN),
 };
+
+/** Intel SGX Root CA, DER: the only root of TDX evidence unless the caller names another. */
+export const INTEL_ROOT: Uint8Array = onlyCertificate(INTEL_SGX_ROOT_CA);

@@ -1,0 +1,262 @@
+import { concat, equalBytes, isZero } from '../encoding/bytes.js';
+import { AssayError } from '../encoding/error.js';
+import { sha256 } from '../encoding/hash.js';
+import type { Certificate } from '../encoding/x509.js';
+import { parsePemChain, type TdxCollateral } from '../endorsements/intel.js';
+import { type PckPlatform, pckPlatform } from '../endorsements/pck.js';
+import type { Signed } from '../endorsements/tcb-info.js';
+import { parseTdxQuote, type TdxQuote } from '../evidence/tdx-quote.js';
+import type { TrustAnchor } from './result.js';
+import { evaluateTcb, type TcbEvaluation } from './tcb-level.js';
+import type { TdxCache } from './tdx-cache.js';
+import {
+  type CheckedChain,
+  checkChain,
+  checkCrl,
+  checkRevocation,
+  checkWindow,
+  PCK,
+  PCK_CA,
+  type PendingSignature,
+  requireSignatures,
+  signedBy,
+  subjectKey,
+  TCB_SIGNING,
+} from './tdx-chain.js';
+import { INTEL_ROOTS, type TrustedRoots, trustAnchorOf } from './trust.js';
+
+export interface AuthenticateTdxOptions {
+  /** Time to verify at. */
+  readonly at: Date;
+  /** Intel's pinned root unless given. */
+  readonly roots?: TrustedRoots;
+  /** Shared by calls that may see the same platform again. */
+  readonly cache?: TdxCache;
+}
+
+/** A quote that hardware under the trust anchor made; the collateral speaks for its platform. */
+export interface AuthenticatedTdx {
+  readonly quote: TdxQuote;
+  readonly platform: PckPlatform;
+  readonly trustAnchor: TrustAnchor;
+  readonly tcb: TcbEvaluation;
+  /** The period in which every certificate, list and document holds. */
+  readonly window: { readonly from: Date; readonly until: Date };
+}
+
+/** A quote whose own chain and signatures hold, while nothing tells of revocation or TCB. */
+export interface SignedTdx {
+  readonly quote: TdxQuote;
+  readonly platform: PckPlatform;
+  readonly trustAnchor: TrustAnchor;
+  readonly chain: CheckedChain;
+}
+
+/** Latin-1: PEM is ASCII, and any other byte must not turn into something else. */
+function pemText(bytes: Uint8Array): string {
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 0x2000) {
+    text += String.fromCharCode(...bytes.subarray(i, i + 0x2000));
+  }
+  return text;
+}
+
+/** Raw ECDSA P-256 over SHA-256; false for a key that is no point of the curve. */
+async function verifyRaw(
+  key: Promise<CryptoKey>,
+  signature: Uint8Array,
+  data: Uint8Array,
+): Promise<boolean> {
+  try {
+    return await crypto.subtle.verify(
+      { name: 'ECDSA', hash: 'SHA-256' },
+      await key,
+      new Uint8Array(signature),
+      new Uint8Array(data),
+    );
+  } catch {
+    return false;
+  }
+}
+
+/** The two signatures of the quote itself: the PCK's over the QE report, and the QE's over the TD. */
+function quoteSignatures(quote: TdxQuote, leaf: Certificate): PendingSignature[] {
+  const attestationKey = crypto.subtle.importKey(
+    'raw',
+    concat(Uint8Array.of(4), quote.attestationKey),
+    { name: 'ECDSA', namedCurve: 'P-256' },
+    true,
+    ['verify'],
+  );
+  return [
+    {
+      holds: verifyRaw(subjectKey(leaf), quote.qeReportSignature, quote.qeReport.bytes),
+      error: () =>
+        new AssayError('TDX_QE_REPORT_SIGNATURE', 'the QE report is not signed by the PCK'),
+    },
+    {
+      holds: verifyRaw(attestationKey, quote.signature, quote.signedBytes),
+      error: () =>
+        new AssayError('TDX_QUOTE_SIGNATURE', 'the quote is not signed by its attestation key'),
+    },
+  ];
+}
+
+/** QE REPORTDATA = SHA-256(attestation key ‖ QE authentication data), then zeros. */
+function checkAttestationKey(quote: TdxQuote): void {
+  const expected = sha256(quote.attestationKey, quote.qeAuthenticationData);
+  const { reportData } = quote.qeReport;
+  if (!equalBytes(reportData.subarray(0, 32), expected) || !isZero(reportData.subarray(32))) {
+    throw new AssayError(
+      'TDX_ATTESTATION_KEY',
+      'the QE report is not about the attestation key and authentication data of this quote',
+    );
+  }
+}
+
+function open(quote: TdxQuote, known: readonly Certificate[], options: AuthenticateTdxOptions) {
+  const roots = options.roots ?? INTEL_ROOTS;
+  const pem = pemText(quote.pckChain);
+  const parse = () =>
+    parsePemChain(pem, 'the PCK certificate chain', [...known, ...roots.certificates]);
+  const chain = checkChain(
+    options.cache?.chain(pem, parse) ?? parse(),
+    [PCK, PCK_CA],
+    roots,
+    options.at,
+  );
+  const platform = pckPlatform(chain.leaf);
+  const pending = [...chain.pending, ...quoteSignatures(quote, chain.leaf)];
+  checkAttestationKey(quote);
+  return { chain, platform, pending, trustAnchor: trustAnchorOf(chain.root, roots.source) };
+}
+
+/**
+ * Verifies what a quote proves without collateral: its own signatures and its PCK chain. Neither
+ * revocation nor the platform's TCB is known after it, so that it is no verdict.
+ * @throws AssayError as `authenticateTdx` does.
+ */
+export async function verifyTdxSignatures(
+  bytes: Uint8Array,
+  options: AuthenticateTdxOptions,
+): Promise<SignedTdx> {
+  const quote = parseTdxQuote(bytes);
+  const { pending, ...signed } = open(quote, [], options);
+  await requireSignatures(pending);
+  return { quote, ...signed };
+}
+
+function document(signed: Signed<unknown>, chain: CheckedChain, what: string): PendingSignature[] {
+  return [
+    ...chain.pending,
+    {
+      holds: signedBy(signed, chain.leaf, (key) =>
+        crypto.subtle.verify(
+          { name: 'ECDSA', hash: 'SHA-256' },
+          key,
+          signed.signature,
+          signed.bytes,
+        ),
+      ),
+      error: () =>
+        new AssayError('COLLATERAL_SIGNATURE', `the ${what} is not signed by its issuer chain`),
+    },
+  ];
+}
+
+function windowOf(chains: readonly CheckedChain[], collateral: TdxCollateral) {
+  const certificates = chains.flatMap(({ leaf, issuer, root }) => [leaf, issuer, root]);
+  const { rootCaCrl, pckCrl, tcbInfo, qeIdentity } = collateral;
+  const from = [
+    ...certificates.map(({ notBefore }) => notBefore),
+    rootCaCrl.thisUpdate,
+    pckCrl.thisUpdate,
+    tcbInfo.value.issueDate,
+    qeIdentity.value.issueDate,
+  ];
+  const until = [
+    ...certificates.map(({ notAfter }) => notAfter),
+    rootCaCrl.nextUpdate,
+    pckCrl.nextUpdate,
+    tcbInfo.value.nextUpdate,
+    qeIdentity.value.nextUpdate,
+  ];
+  return {
+    from: new Date(Math.max(...from.map(Number))),
+    until: new Date(Math.min(...until.map(Number))),
+  };
+}
+
+/**
+ * Authenticates a TDX quote under Intel's root: structure, PCK chain, revocation, collateral with its
+ * dates and signatures, quoting enclave, TDX module, and a TCB level that Intel knows. The TCB's
+ * status is for the policy to judge.
+ * @throws AssayError TDX_*, COLLATERAL_*, X509_* or CRL_*: the first rule that does not hold.
+ */
+export async function authenticateTdx(
+  bytes: Uint8Array,
+  collateral: TdxCollateral,
+  options: AuthenticateTdxOptions,
+): Promise<AuthenticatedTdx> {
+  const { at, roots = INTEL_ROOTS } = options;
+  const quote = parseTdxQuote(bytes);
+  const { chain, platform, pending, trustAnchor } = open(
+    quote,
+    collateral.pckCrlIssuerChain,
+    options,
+  );
+  const crlChain = checkChain(collateral.pckCrlIssuerChain, [PCK_CA], roots, at);
+  const tcbChain = checkChain(collateral.tcbInfoIssuerChain, [TCB_SIGNING], roots, at);
+  const qeChain = checkChain(collateral.qeIdentityIssuerChain, [TCB_SIGNING], roots, at);
+  if (!equalBytes(crlChain.leaf.subject, chain.leaf.issuer)) {
+    throw new AssayError(
+      'COLLATERAL_CRL_ISSUER',
+      `expected a PCK CRL of ${chain.leaf.issuerCommonName}, not of ${crlChain.leaf.subjectCommonName}`,
+    );
+  }
+  const rootCrl = checkCrl(collateral.rootCaCrl, chain.root, 'root CA CRL', at);
+  const pckCrl = checkCrl(collateral.pckCrl, crlChain.leaf, 'PCK CRL', at);
+  const { tcbInfo, qeIdentity } = collateral;
+  checkWindow('TCB info', tcbInfo.value.issueDate, tcbInfo.value.nextUpdate, at);
+  checkWindow('QE identity', qeIdentity.value.issueDate, qeIdentity.value.nextUpdate, at);
+  await requireSignatures([
+    ...pending,
+    ...crlChain.pending,
+    rootCrl,
+    pckCrl,
+    ...document(tcbInfo, tcbChain, 'TCB info'),
+    ...document(qeIdentity, qeChain, 'QE identity'),
+  ]);
+  checkRevocation(chain.issuer, collateral.rootCaCrl, PCK_CA);
+  checkRevocation(crlChain.leaf, collateral.rootCaCrl, PCK_CA);
+  checkRevocation(tcbChain.leaf, collateral.rootCaCrl, TCB_SIGNING);
+  checkRevocation(qeChain.leaf, collateral.rootCaCrl, TCB_SIGNING);
+  checkRevocation(chain.leaf, collateral.pckCrl, PCK);
+  checkPlatform(platform, collateral);
+  const tcb = evaluateTcb({
+    report: quote.report,
+    qeReport: quote.qeReport,
+    platform,
+    tcbInfo: tcbInfo.value,
+    qeIdentity: qeIdentity.value,
+  });
+  const window = windowOf([chain, crlChain, tcbChain, qeChain], collateral);
+  return { quote, platform, trustAnchor, tcb, window };
+}
+
+/** TCB info speaks for one FMSPC and PCEID: those that the PCK certificate names. */
+function checkPlatform(platform: PckPlatform, { tcbInfo }: TdxCollateral): void {
+  const { fmspc, pceId } = tcbInfo.value;
+  if (fmspc !== platform.fmspc) {
+    throw new AssayError(
+      'COLLATERAL_FMSPC',
+      `expected TCB info for FMSPC ${platform.fmspc}, not ${fmspc}`,
+    );
+  }
+  if (pceId !== platform.pceId) {
+    throw new AssayError(
+      'COLLATERAL_PCEID',
+      `expected TCB info for PCEID ${platform.pceId}, not ${pceId}`,
+    );
+  }
+}
