@@ -28,16 +28,16 @@ const guidBytes = (guid: string): Uint8Array => fromHex(guid.replaceAll('-', '')
 const KINDS = new Map(GUIDS.map(([kind, guid]) => [toHex(guidBytes(guid)), kind]));
 
 function fail(message: string): never {
-  throw new AssayError('ENDORSEMENTS_AUXBLOB', message);
+  throw new AssayError('SNP_AUXBLOB', message);
 }
 
 /**
  * Parses the host's certificate table, which Linux hands out as `auxblob`: 24-byte entries (GUID,
  * offset, length) ended by a zero entry, then the data. The host is not trusted: every offset is
- * bounded, no GUID may repeat. Throws ENDORSEMENTS_AUXBLOB.
+ * bounded, no GUID may repeat. Throws SNP_AUXBLOB.
  */
 export function parseAuxblob(bytes: Uint8Array): readonly AuxblobEntry[] {
-  const reader = new ByteReader(bytes, 'ENDORSEMENTS_AUXBLOB');
+  const reader = new ByteReader(bytes, 'SNP_AUXBLOB');
   const places: { guid: string; offset: number; length: number }[] = [];
   for (;;) {
     const guid = reader.bytes(16, 'GUID');

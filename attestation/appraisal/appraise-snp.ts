@@ -1,0 +1,170 @@
+import { toHex } from '../encoding/bytes.js';
+import { keyInfo } from '../evidence/snp-fields.js';
+import type { AuthenticatedSnp } from './authenticate-snp.js';
+import { authenticityFindings } from './authenticity-snp.js';
+import { Findings } from './findings.js';
+import { guestPolicyFindings, platformFindings } from './flags-snp.js';
+import type { SnpPolicy } from './policy-snp.js';
+import type { Finding } from './result.js';
+import { appraiseSnpTcb } from './tcb-snp.js';
+
+/** Values that the caller knows beside its policy: a bundle's binding, a launch policy's digest. */
+export interface SnpExpectations {
+  /** Expected REPORT_DATA, 64 bytes. */
+  readonly reportData?: Uint8Array;
+  /** Expected HOST_DATA, 32 bytes. */
+  readonly hostData?: Uint8Array;
+}
+
+const REPORT = 'AMD 56860, section 7.3 (Attestation), ATTESTATION_REPORT';
+function measurementFinding(findings: Findings, measurement: string, policy: SnpPolicy): void {
+  const values = policy.measurements;
+  findings.check(
+    'snp.measurement',
+    values?.includes(measurement) ?? false,
+    {
+      expected: values?.join(' or ') ?? 'a reference value in the policy’s member measurements',
+      actual: measurement,
+      reference: REPORT,
+    },
+    {
+      pass: 'The guest was launched from a known image.',
+      fail:
+        values === undefined
+          ? `The policy has no reference values: measurements would have to contain ${measurement}.`
+          : 'The guest was launched from an image that the policy does not know.',
+    },
+  );
+}
+
+/** Identity fields: judged where the policy or the caller names what they must be. */
+function identityFindings(
+  findings: Findings,
+  { report, vek, signingKey, product }: AuthenticatedSnp,
+  policy: SnpPolicy,
+  expectations: SnpExpectations,
+): void {
+  const among = (
+    id: string,
+    name: string,
+    actual: string,
+    accepted: readonly string[] | undefined,
+    reference = REPORT,
+  ): void => {
+    if (accepted === undefined) return;
+    findings.check(
+      id,
+      accepted.includes(actual),
+      { expected: accepted.join(' or '), actual, reference },
+      { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
+    );
+  };
+  const one = (bytes: Uint8Array | undefined): string[] | undefined =>
+    bytes === undefined ? undefined : [toHex(bytes)];
+  const reportData = toHex(report.reportData);
+  const hostData = toHex(report.hostData);
+  among('snp.report-data', 'REPORT_DATA', reportData, one(expectations.reportData));
+  among('snp.policy.report-data', 'REPORT_DATA', reportData, policy.reportData);
+  among('snp.host-data', 'HOST_DATA', hostData, one(expectations.hostData));
+  among('snp.policy.host-data', 'HOST_DATA', hostData, policy.hostData);
+  among('snp.family-id', 'FAMILY_ID', toHex(report.familyId), policy.familyIds);
+  among('snp.image-id', 'IMAGE_ID', toHex(report.imageId), policy.imageIds);
+  among('snp.report-id', 'REPORT_ID', toHex(report.reportId), policy.reportIds);
+  among('snp.report-id-ma', 'REPORT_ID_MA', toHex(report.reportIdMa), policy.reportIdsMa);
+  among('snp.id-key', 'ID_KEY_DIGEST', toHex(report.idKeyDigest), policy.idKeyDigests);
+  among('snp.chip-id', 'CHIP_ID', toHex(report.chipId), policy.chipIds);
+  among('snp.product', 'The product line', product, policy.products);
+  among('snp.signing-key', 'The signing key', signingKey, policy.signingKeys);
+  if (signingKey === 'VLEK') {
+    among('snp.csp-id', 'CSP_ID', vek.cspId ?? '', policy.cspIds, 'AMD 57230 (VLEK certificate)');
+  }
+  const authorDigest = toHex(report.authorKeyDigest);
+  among('snp.author-key', 'AUTHOR_KEY_DIGEST', authorDigest, policy.authorKeyDigests);
+  if (policy.requireAuthorKey === true || policy.authorKeyDigests !== undefined) {
+    const enabled = keyInfo(report.keyInfo)?.authorKeyEn === true;
+    findings.check(
+      'snp.author-key.enabled',
+      enabled,
+      {
+        expected: 'AUTHOR_KEY_EN 1',
+        actual: `AUTHOR_KEY_EN ${enabled ? 1 : 0}`,
+        reference: REPORT,
+      },
+      { pass: 'An author key certified the ID key.', fail: 'No author key certified the ID key.' },
+    );
+  }
+}
+
+function versionFindings(
+  findings: Findings,
+  { report }: AuthenticatedSnp,
+  policy: SnpPolicy,
+): void {
+  const accepted = policy.vmpl ?? [0];
+  findings.check(
+    'snp.vmpl',
+    accepted.includes(report.vmpl),
+    { expected: accepted.join(' or '), actual: String(report.vmpl), reference: REPORT },
+    {
+      pass: 'The report was asked for at an accepted privilege level.',
+      fail: 'The report was asked for at a privilege level that is not accepted.',
+    },
+  );
+  if (policy.minimumGuestSvn !== undefined) {
+    findings.check(
+      'snp.guest-svn',
+      report.guestSvn >= policy.minimumGuestSvn,
+      {
+        expected: `at least ${policy.minimumGuestSvn}`,
+        actual: String(report.guestSvn),
+        reference: REPORT,
+      },
+      { pass: 'GUEST_SVN meets its floor.', fail: 'GUEST_SVN is below its floor.' },
+    );
+  }
+  const vectors = { launch: report.launchMitVector, current: report.currentMitVector };
+  for (const name of ['launch', 'current'] as const) {
+    const wanted = policy.mitigations?.[name];
+    if (wanted === undefined) continue;
+    const actual = vectors[name];
+    const missing = wanted & ~(actual ?? 0n);
+    findings.check(
+      `snp.mitigations.${name}`,
+      actual !== undefined && missing === 0n,
+      {
+        expected: `all of 0x${wanted.toString(16)}`,
+        actual:
+          actual === undefined ? `none in version ${report.version}` : `0x${actual.toString(16)}`,
+        reference: REPORT,
+      },
+      {
+        pass: `Every mitigation that the policy names was active (${name}).`,
+        fail:
+          actual === undefined
+            ? 'Only reports of version 5 state mitigations.'
+            : `Mitigations are missing: 0x${missing.toString(16)}.`,
+      },
+    );
+  }
+}
+
+/**
+ * Judges what an authentic report says: every check is made and told, none is thrown. The result's
+ * order is stable. A policy's member that the report cannot satisfy fails.
+ */
+export function appraiseSnp(
+  authenticated: AuthenticatedSnp,
+  policy: SnpPolicy,
+  expectations: SnpExpectations = {},
+): readonly Finding[] {
+  const findings = new Findings();
+  const { report } = authenticated;
+  authenticityFindings(findings, authenticated, policy);
+  measurementFinding(findings, toHex(report.measurement), policy);
+  identityFindings(findings, authenticated, policy, expectations);
+  guestPolicyFindings(findings, report.policy, policy);
+  platformFindings(findings, report.platformInfo, policy);
+  versionFindings(findings, authenticated, policy);
+  appraiseSnpTcb(findings, authenticated, policy);
+  return findings.all;
+}

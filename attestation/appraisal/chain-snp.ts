@@ -1,0 +1,184 @@
+import { equalBytes } from '../encoding/bytes.js';
+import { AssayError } from '../encoding/error.js';
+import type { VekKind } from '../endorsements/amd-extensions.js';
+import { AMD_CERTIFICATES, type PinnedProduct } from '../endorsements/roots.js';
+import {
+  isIssuedBy,
+  type KnownCertificate,
+  knownCertificate,
+  requireAuthority,
+  requireValidity,
+} from './certified.js';
+import type { TrustAnchor } from './result.js';
+
+/** The authorities above a VCEK or VLEK: what they may sign has been checked, and when. */
+export interface SnpAuthorities {
+  readonly anchor: TrustAnchor;
+  readonly ark: KnownCertificate;
+  /** ASK or ASVK. */
+  readonly issuer: KnownCertificate;
+}
+
+/** Certificates by their place in AMD's hierarchy. */
+export interface SortedCertificates {
+  readonly veks: readonly KnownCertificate[];
+  readonly intermediates: readonly KnownCertificate[];
+  readonly roots: readonly KnownCertificate[];
+}
+
+const PINNED = Object.values(AMD_CERTIFICATES).flatMap(({ ark, ask, asvk }) => [ark, ask, asvk]);
+const pinnedCertificates: KnownCertificate[] = [];
+
+/** A pinned certificate, recognised by its bytes, without hashing or parsing it again. */
+function recognise(der: Uint8Array): KnownCertificate {
+  const place = PINNED.findIndex((pinned) => equalBytes(pinned, der));
+  if (place < 0) return knownCertificate(der);
+  const known = pinnedCertificates[place] ?? knownCertificate(der);
+  pinnedCertificates[place] = known;
+  return known;
+}
+
+function isPinned({ certificate }: KnownCertificate): boolean {
+  return PINNED.some((pinned) => equalBytes(pinned, certificate.der));
+}
+
+/** Sorts certificates by their names; throws SNP_CERTIFICATE_NAME for one of none of AMD's. */
+export function sortCertificates(certificates: readonly Uint8Array[]): SortedCertificates {
+  const veks: KnownCertificate[] = [];
+  const intermediates: KnownCertificate[] = [];
+  const roots: KnownCertificate[] = [];
+  for (const der of certificates) {
+    const known = recognise(der);
+    const { subjectCommonName: subject, issuerCommonName: issuer } = known.certificate;
+    if (subject === 'SEV-VCEK' || subject === 'SEV-VLEK') veks.push(known);
+    else if (subject.startsWith('ARK-')) roots.push(known);
+    else if (subject.startsWith('SEV-') && issuer.startsWith('ARK-')) intermediates.push(known);
+    else {
+      throw new AssayError(
+        'SNP_CERTIFICATE_NAME',
+        'expected certificates named SEV-VCEK, SEV-VLEK, SEV-<product>, SEV-VLEK-<product> or ARK-<product>',
+      );
+    }
+  }
+  return { veks, intermediates, roots };
+}
+
+/** A simulator's authorities carry AMD's names with a suffix that begins like this. */
+const SIMULATED = ' SIMULATED';
+
+function isNamed(commonName: string, expected: string, simulated: boolean): boolean {
+  return simulated ? commonName.startsWith(expected + SIMULATED) : commonName === expected;
+}
+
+function requireRsa(known: KnownCertificate): void {
+  const { keyKind, signatureAlgorithm, subjectCommonName } = known.certificate;
+  if (keyKind !== 'rsa-4096' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
+    throw new AssayError('SNP_CERTIFICATE_KEY', `expected ${subjectCommonName} to be RSA-4096`);
+  }
+}
+
+/** What the vendor, or the caller in its place, is trusted for. */
+interface Anchor extends TrustAnchor {
+  readonly ark: KnownCertificate;
+}
+
+async function trustAnchor(
+  product: string,
+  roots: readonly Uint8Array[] | undefined,
+): Promise<Anchor> {
+  const name = `ARK-${product}`;
+  const pinned = AMD_CERTIFICATES[product as PinnedProduct] as
+    | (typeof AMD_CERTIFICATES)[PinnedProduct]
+    | undefined;
+  const trusted = roots ?? (pinned === undefined ? [] : [pinned.ark]);
+  for (const ark of trusted.map(recognise)) {
+    const { subjectCommonName } = ark.certificate;
+    const simulated = subjectCommonName.includes('SIMULATED');
+    if (!isNamed(subjectCommonName, name, simulated)) continue;
+    requireRsa(ark);
+    requireAuthority(ark.certificate, 1, 'SNP_CERTIFICATE_CONSTRAINTS');
+    if (!isPinned(ark) && !(await isIssuedBy(ark, ark))) {
+      throw new AssayError('SNP_CERTIFICATE_SIGNATURE', `${subjectCommonName} is not self-signed`);
+    }
+    const source = roots === undefined ? 'pinned' : 'caller';
+    return { commonName: subjectCommonName, sha256: ark.digest, source, simulated, ark };
+  }
+  throw new AssayError(
+    'SNP_ROOT_UNTRUSTED',
+    roots === undefined
+      ? `Assay pins no AMD root for ${product}`
+      : `none of the roots that the caller named is ${name}`,
+  );
+}
+
+/** The issuer of the given kind among the supplied certificates, or the pinned one. */
+async function issuer(
+  { ark, simulated }: Anchor,
+  product: string,
+  kind: VekKind,
+  supplied: readonly KnownCertificate[],
+): Promise<KnownCertificate> {
+  const name = kind === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`;
+  const strangers = supplied.filter((known) => !isPinned(known));
+  for (const stranger of strangers) {
+    if (!isNamed(stranger.certificate.issuerCommonName, `ARK-${product}`, simulated)) {
+      throw new AssayError(
+        'SNP_CERTIFICATE_NAME',
+        `expected an authority under ARK-${product}, not ${stranger.certificate.subjectCommonName}`,
+      );
+    }
+    requireRsa(stranger);
+    requireAuthority(stranger.certificate, 0, 'SNP_CERTIFICATE_CONSTRAINTS');
+    if (!(await isIssuedBy(stranger, ark))) {
+      throw new AssayError(
+        'SNP_CERTIFICATE_SIGNATURE',
+        `${ark.certificate.subjectCommonName} did not sign ${stranger.certificate.subjectCommonName}`,
+      );
+    }
+  }
+  const pinned = Object.values(AMD_CERTIFICATES).find((set) =>
+    equalBytes(set.ark, ark.certificate.der),
+  );
+  const own = pinned && recognise(kind === 'VCEK' ? pinned.ask : pinned.asvk);
+  const found = strangers.find(({ certificate }) =>
+    isNamed(certificate.subjectCommonName, name, simulated),
+  );
+  const chosen = found ?? own;
+  if (chosen !== undefined) return chosen;
+  if (strangers.length > 0) {
+    throw new AssayError('SNP_CERTIFICATE_NAME', `expected ${name} among the authorities`);
+  }
+  throw new AssayError('ENDORSEMENTS_MISSING', `the certificate of ${name} was not supplied`);
+}
+
+/**
+ * The chain above a key of this product and kind, valid at `at`. Pinned certificates are recognised
+ * by their bytes and need no signature check; every other authority is checked, whether it is used or
+ * not, so that no supplied certificate is silently wrong. `roots` replaces the pinned ones.
+ *
+ * Throws SNP_ROOT_UNTRUSTED, SNP_CERTIFICATE_{NAME, KEY, CONSTRAINTS, SIGNATURE, VALIDITY} or
+ * ENDORSEMENTS_MISSING.
+ */
+export async function snpAuthorities(
+  product: string,
+  kind: VekKind,
+  supplied: SortedCertificates,
+  roots: readonly Uint8Array[] | undefined,
+  at: Date,
+): Promise<SnpAuthorities> {
+  const anchor = await trustAnchor(product, roots);
+  const { ark, ...described } = anchor;
+  for (const root of supplied.roots) {
+    const trusted = roots === undefined ? isPinned(root) : root.digest === ark.digest;
+    if (!trusted) {
+      throw new AssayError(
+        'SNP_ROOT_UNTRUSTED',
+        `the supplied ${root.certificate.subjectCommonName} is not the root that is trusted`,
+      );
+    }
+  }
+  const authority = await issuer(anchor, product, kind, supplied.intermediates);
+  requireValidity(ark.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireValidity(authority.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
+  return { anchor: described, ark, issuer: authority };
+}

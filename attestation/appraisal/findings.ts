@@ -1,0 +1,47 @@
+import type { Finding, Outcome } from './result.js';
+
+/** What a check compared, and where the rule comes from. */
+export interface Comparison {
+  readonly expected: string;
+  readonly actual: string;
+  readonly reference: string;
+}
+
+/** Gathers findings: appraisal reports every one, it does not stop at the first that fails. */
+export class Findings {
+  readonly #all: Finding[] = [];
+
+  get all(): readonly Finding[] {
+    return this.#all;
+  }
+
+  /**
+   * Records a check.
+   * @param reason one sentence for each way it may end.
+   * @param waiver the policy member that waives a failure, where the policy has it.
+   */
+  check(
+    id: string,
+    holds: boolean,
+    comparison: Comparison,
+    reason: { readonly pass: string; readonly fail: string },
+    waiver?: string,
+  ): void {
+    const failed: Outcome = waiver === undefined ? 'fail' : 'waived';
+    this.#all.push({
+      id,
+      outcome: holds ? 'pass' : failed,
+      ...comparison,
+      reason: holds
+        ? reason.pass
+        : waiver === undefined
+          ? reason.fail
+          : `${reason.fail} The policy waives this by ${waiver}.`,
+    });
+  }
+
+  /** Records what could not be checked for want of something: neither a pass nor a fail. */
+  unchecked(id: string, comparison: Comparison, reason: string): void {
+    this.#all.push({ id, outcome: 'unchecked', ...comparison, reason });
+  }
+}

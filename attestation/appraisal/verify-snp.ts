@@ -1,0 +1,94 @@
+import { AssayError } from '../encoding/error.js';
+import { appraiseSnp, type SnpExpectations } from './appraise-snp.js';
+import {
+  type AuthenticatedSnp,
+  type AuthenticateSnpOptions,
+  authenticateSnp,
+  type SnpEndorsements,
+} from './authenticate-snp.js';
+import { snpClaims } from './claims-snp.js';
+import type { SnpPolicy } from './policy-snp.js';
+import { type AttestationResult, type Finding, findingOf } from './result.js';
+
+/** What no check of a report can show. Every result says so. */
+const CAVEATS = [
+  'Physical attacks on memory (TEE.fail, WireTap, Battering RAM) are not excluded: restrict chip ids or product lines in the policy where they matter.',
+  'Keys of chips whose firmware was once broken (early Milan) may have been extracted: set TCB floors and chip ids.',
+  'Host-supplied ACPI tables execute in the guest and are in no SNP digest.',
+  'MEASUREMENT says what was launched, not that it is free of faults.',
+] as const;
+
+function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
+  return [
+    ...CAVEATS,
+    ...(policy.minimumTcb === undefined
+      ? ['The policy sets no TCB floor: firmware with known faults is not refused.']
+      : []),
+    ...(snp.signingKey === 'VLEK'
+      ? ['A VLEK names a cloud provider, not a chip: CHIP_ID is not certified.']
+      : []),
+  ];
+}
+
+/** A result for evidence that is not authentic, or that could not be authenticated. */
+function refusal(error: AssayError, at: Date): AttestationResult {
+  const missing = error.code.startsWith('ENDORSEMENTS_');
+  const finding: Finding = findingOf(error, 'AMD 56860 and 57230');
+  return {
+    tee: 'sev-snp',
+    authentic: false,
+    affirmed: false,
+    code: error.code,
+    summary: `${missing ? 'The report could not be checked' : 'The report is not authentic'}: ${error.message}.`,
+    simulated: false,
+    trustAnchor: null,
+    at: at.toISOString(),
+    fresh: false,
+    checks: [missing ? { ...finding, outcome: 'unchecked' } : finding],
+    claims: {},
+    caveats: [],
+  };
+}
+
+/**
+ * Verifies a raw report of any origin: authenticity first, then every check of the policy. Evidence
+ * that does not hold gives a result, not an exception; errors that are not about the evidence are
+ * thrown. `fresh` is always false here, since a raw report is bound to no nonce of this verifier.
+ */
+export async function verifySnp(
+  report: Uint8Array,
+  endorsements: SnpEndorsements,
+  policy: SnpPolicy,
+  options: AuthenticateSnpOptions,
+  expectations: SnpExpectations = {},
+): Promise<AttestationResult> {
+  let snp: AuthenticatedSnp;
+  try {
+    snp = await authenticateSnp(report, endorsements, options);
+  } catch (error) {
+    if (error instanceof AssayError) return refusal(error, options.at);
+    throw error;
+  }
+  const checks = appraiseSnp(snp, policy, expectations);
+  const failed = checks.filter(({ outcome }) => outcome === 'fail');
+  const open = checks.filter(({ outcome }) => outcome === 'unchecked');
+  const first = failed[0] ?? open[0];
+  const count = failed.length + open.length - 1;
+  return {
+    tee: 'sev-snp',
+    authentic: true,
+    affirmed: first === undefined,
+    code: first?.id ?? null,
+    summary:
+      first === undefined
+        ? `An authentic report of a ${snp.product} processor that meets the policy.`
+        : `An authentic report of a ${snp.product} processor. ${first.reason}${count > 0 ? ` And ${count} more.` : ''}`,
+    simulated: snp.trustAnchor.simulated,
+    trustAnchor: snp.trustAnchor,
+    at: options.at.toISOString(),
+    fresh: false,
+    checks,
+    claims: snpClaims(snp),
+    caveats: caveats(snp, policy),
+  };
+}
