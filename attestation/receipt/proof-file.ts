@@ -1,0 +1,108 @@
+import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { AssayError } from '../encoding/error.js';
+import { CborFields } from '../encoding/fields.js';
+import type { CommittedTensor } from './commitment.js';
+
+/**
+ * One inference with all that it takes to appraise it later, offline, on another machine. It holds the
+ * tensors and the salt in the clear: whoever gets the file reads them.
+ */
+export interface ProofFile {
+  /** `encodeBundle`: the evidence of the enclave that answered. */
+  readonly evidence: Uint8Array;
+  /** The nonce under which the evidence was fetched, 32 bytes. */
+  readonly evidenceNonce: Uint8Array;
+  /** The model that was asked for. */
+  readonly model: { readonly name: string; readonly version: string };
+  /** The nonce of the request, 32 bytes. */
+  readonly nonce: Uint8Array;
+  /** All inputs, in the order of the model's signature. */
+  readonly inputs: readonly CommittedTensor[];
+  /** The outputs that were answered, in the order of the model's signature. */
+  readonly outputs: readonly CommittedTensor[];
+  /** `encodeInferenceReceipt`. */
+  readonly receipt: Uint8Array;
+  /** Salt of both commitments, 32 bytes. */
+  readonly salt: Uint8Array;
+}
+
+const PROFILE = 'urn:assay:proof-file:1';
+const CODE = 'PROOF_ENCODING';
+const MAX_RANK = 32;
+
+function tensorToCbor({ name, datatype, shape, data }: CommittedTensor): CborValue {
+  return new Map<CborKey, CborValue>([
+    ['name', name],
+    ['datatype', datatype],
+    ['shape', [...shape]],
+    ['data', data],
+  ]);
+}
+
+function tensorsFromCbor(items: readonly CborValue[]): CommittedTensor[] {
+  return items.map((item) => {
+    const fields = new CborFields(item, 'a tensor of the proof file', CODE);
+    const shape = fields.array('shape');
+    const isDimension = (value: CborValue): value is number =>
+      typeof value === 'number' && value >= 0;
+    if (shape.length > MAX_RANK || !shape.every(isDimension)) {
+      throw new AssayError(CODE, `expected a shape of at most ${MAX_RANK} unsigned integers`);
+    }
+    const tensor = {
+      name: fields.text('name'),
+      datatype: fields.text('datatype'),
+      shape,
+      data: fields.bytes('data'),
+    };
+    fields.end();
+    return tensor;
+  });
+}
+
+/** The file in deterministic CBOR. Throws CBOR_VALUE for tensors beyond the decoder's limit. */
+export function encodeProofFile(proof: ProofFile): Uint8Array<ArrayBuffer> {
+  return encodeCbor(
+    new Map<CborKey, CborValue>([
+      ['profile', PROFILE],
+      ['evidence', proof.evidence],
+      ['evidenceNonce', proof.evidenceNonce],
+      [
+        'model',
+        new Map<CborKey, CborValue>([
+          ['name', proof.model.name],
+          ['version', proof.model.version],
+        ]),
+      ],
+      ['nonce', proof.nonce],
+      ['inputs', proof.inputs.map(tensorToCbor)],
+      ['outputs', proof.outputs.map(tensorToCbor)],
+      ['receipt', proof.receipt],
+      ['salt', proof.salt],
+    ]),
+  );
+}
+
+/**
+ * Decodes a proof file strictly; nothing in it is verified yet. Throws PROOF_ENCODING, or PROOF_PROFILE
+ * for another format.
+ */
+export function decodeProofFile(bytes: Uint8Array): ProofFile {
+  const fields = CborFields.decode(bytes, 'the proof file', CODE);
+  if (fields.text('profile') !== PROFILE) {
+    throw new AssayError('PROOF_PROFILE', `expected the profile ${PROFILE}`);
+  }
+  const model = fields.map('model');
+  const proof = {
+    evidence: fields.bytes('evidence'),
+    evidenceNonce: fields.bytes('evidenceNonce', 32),
+    model: { name: model.text('name'), version: model.text('version') },
+    nonce: fields.bytes('nonce', 32),
+    inputs: tensorsFromCbor(fields.array('inputs')),
+    outputs: tensorsFromCbor(fields.array('outputs')),
+    receipt: fields.bytes('receipt'),
+    salt: fields.bytes('salt', 32),
+  };
+  model.end();
+  fields.end();
+  return proof;
+}

@@ -1,0 +1,110 @@
+import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { datatypeOf } from './datatype.js';
+import { assertTensor, type Tensor } from './tensor.js';
+
+/** inference.InferParameter, as far as Assay's parameters use it. */
+interface InferParameter {
+  readonly string_param?: string;
+}
+
+interface TensorMessage {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly number[];
+}
+
+/** inference.ModelInferRequest in the form that proto-loader takes. */
+export interface InferRequest {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly id: string;
+  readonly parameters: { readonly [name: string]: InferParameter };
+  readonly inputs: readonly TensorMessage[];
+  readonly outputs: readonly { readonly name: string }[];
+  readonly raw_input_contents: readonly Uint8Array[];
+}
+
+/** inference.ModelInferResponse in the form that proto-loader gives. */
+export interface InferResponse {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly id: string;
+  readonly parameters: { readonly [name: string]: InferParameter };
+  readonly outputs: readonly TensorMessage[];
+  readonly raw_output_contents: readonly Uint8Array[];
+}
+
+/** What a response says that the caller did not know. */
+export interface ReceivedInference {
+  readonly outputs: readonly Tensor[];
+  /** `encodeInferenceReceipt`. */
+  readonly receipt: Uint8Array;
+  readonly salt: Uint8Array;
+}
+
+/** A request with raw contents and the nonce that its receipt must carry. */
+export function inferRequest(
+  model: { readonly name: string; readonly version: string },
+  inputs: readonly Tensor[],
+  outputs: readonly string[],
+  nonce: Uint8Array,
+): InferRequest {
+  return {
+    model_name: model.name,
+    model_version: model.version,
+    id: '',
+    parameters: { nonce: { string_param: toBase64Url(nonce) } },
+    inputs: inputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
+    outputs: outputs.map((name) => ({ name })),
+    raw_input_contents: inputs.map(({ data }) => data),
+  };
+}
+
+function parameter(response: InferResponse, name: string): Uint8Array {
+  const value = response.parameters[name]?.string_param;
+  if (value === undefined || value === '') {
+    throw new AssayError(
+      'RECEIPT_MISSING',
+      `the answer has no parameter ${name}: an answer without proof does not count`,
+    );
+  }
+  try {
+    return fromBase64Url(value);
+  } catch (cause) {
+    throw new AssayError('RECEIPT_ENCODING', `the parameter ${name} is not base64url`, cause);
+  }
+}
+
+/**
+ * Reads a response: exactly the outputs that were asked for, in the order of the signature, raw, each
+ * as long as it says. Throws CLIENT_OUTPUT, TENSOR_…, RECEIPT_MISSING or RECEIPT_ENCODING.
+ */
+export function receivedInference(
+  response: InferResponse,
+  expected: readonly string[],
+): ReceivedInference {
+  const names = response.outputs.map(({ name }) => name);
+  const raw = response.raw_output_contents;
+  if (names.join('\0') !== expected.join('\0') || raw.length !== names.length) {
+    throw new AssayError(
+      'CLIENT_OUTPUT',
+      `expected the outputs ${expected.join(', ')} with raw contents, not ${names.join(', ') || 'none'} with ${raw.length}`,
+    );
+  }
+  const outputs = response.outputs.map(({ name, datatype, shape }, i) => {
+    const made: Tensor = {
+      name,
+      datatype: datatypeOf(datatype),
+      shape: [...shape],
+      data: new Uint8Array(raw[i] ?? []),
+    };
+    assertTensor(made);
+    return made;
+  });
+  return {
+    outputs,
+    receipt: parameter(response, 'receipt'),
+    salt: parameter(response, 'receipt_salt'),
+  };
+}

@@ -1,0 +1,147 @@
+import { X509Certificate } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import {
+  Client,
+  type ClientOptions,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
+
+const PROTO = fileURLToPath(new URL('../../../proto/', import.meta.url));
+const definitions = loadSync(['open_inference_grpc.proto', 'assay/v1/attestation.proto'], {
+  includeDirs: [PROTO],
+  keepCase: true,
+  longs: Number,
+  defaults: true,
+  arrays: true,
+  objects: true,
+  oneofs: true,
+});
+
+/** Largest message that is sent or received, bytes. */
+const MAX_MESSAGE = 256 * 1024 * 1024;
+
+/** Bounds of one call. */
+export interface CallOptions {
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+function methodOf(service: string, name: string): MethodDefinition<object, object> {
+  const definition = definitions[service] as
+    | { readonly [method: string]: MethodDefinition<object, object> }
+    | undefined;
+  const method = definition?.[name];
+  if (method === undefined) throw new TypeError(`${service} has no method ${name}`);
+  return method;
+}
+
+/**
+ * gRPC over TLS to whoever holds one key. Names and authorities do not count: the certificate that
+ * was presented is the only root, and every handshake, also of a reconnection, must be with its key.
+ */
+export class PinnedChannel {
+  readonly endpoint: Endpoint;
+  readonly certificate: X509Certificate;
+  /** SHA-256 of the SubjectPublicKeyInfo that is pinned. */
+  readonly key: Uint8Array;
+  readonly #client: Client;
+
+  private constructor(endpoint: Endpoint, certificate: X509Certificate) {
+    this.endpoint = endpoint;
+    this.certificate = certificate;
+    this.key = spkiDigest(certificate);
+    const options: ClientOptions = {
+      'grpc.max_receive_message_length': MAX_MESSAGE,
+      'grpc.max_send_message_length': MAX_MESSAGE,
+      'grpc.enable_http_proxy': 0,
+      'grpc.enable_channelz': 0,
+      'grpc.use_local_subchannel_pool': 1,
+    };
+    const context = createSecureContext({ ca: certificate.toString(), minVersion: 'TLSv1.3' });
+    const checkServerIdentity = (_: string, peer: { readonly raw: Buffer }): Error | undefined => {
+      try {
+        assertPinned(new X509Certificate(peer.raw), this.key, this.#where);
+        return undefined;
+      } catch (error) {
+        return error instanceof Error ? error : new Error(String(error));
+      }
+    };
+    this.#client = new Client(
+      this.#where,
+      credentials.createFromSecureContext(context, { checkServerIdentity }),
+      options,
+    );
+  }
+
+  /** Pins whatever key the server presents now; evidence has yet to tell whose it is. */
+  static async open(endpoint: Endpoint, timeout: number): Promise<PinnedChannel> {
+    return new PinnedChannel(endpoint, await presentedCertificate(endpoint, timeout));
+  }
+
+  get #where(): string {
+    const { host, port } = this.endpoint;
+    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  }
+
+  /**
+   * One unary call. Throws CLIENT_TLS_PIN if the server no longer presents the pinned key,
+   * CLIENT_UNREACHABLE, or CLIENT_SERVICE with the status that the server answered.
+   */
+  async call<Response extends object>(
+    service: string,
+    name: string,
+    request: object,
+    { timeout, signal }: CallOptions,
+  ): Promise<Response> {
+    signal?.throwIfAborted();
+    const method = methodOf(service, name);
+    try {
+      return await new Promise<Response>((resolve, reject) => {
+        const call = this.#client.makeUnaryRequest(
+          method.path,
+          method.requestSerialize,
+          method.responseDeserialize as (bytes: Buffer) => Response,
+          request,
+          new Metadata(),
+          { deadline: Date.now() + timeout },
+          (error, response) => {
+            signal?.removeEventListener('abort', cancel);
+            if (error !== null) reject(error);
+            else if (response === undefined) reject(new TypeError('an empty answer'));
+            else resolve(response);
+          },
+        );
+        const cancel = (): void => call.cancel();
+        signal?.addEventListener('abort', cancel, { once: true });
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      return await this.#translate(name, error as ServiceError, timeout);
+    }
+  }
+
+  /** gRPC reports a refused handshake as unavailable; asking for the certificate again tells them apart. */
+  async #translate(name: string, error: ServiceError, timeout: number): Promise<never> {
+    if (error.code === status.UNAVAILABLE) {
+      const now = await presentedCertificate(this.endpoint, timeout);
+      assertPinned(now, this.key, this.#where);
+      throw new AssayError('CLIENT_UNREACHABLE', `${this.#where}: ${error.details}`, error);
+    }
+    const code = typeof error.code === 'number' ? (status[error.code] ?? 'UNKNOWN') : 'UNKNOWN';
+    const details = error.details ?? error.message;
+    throw new AssayError('CLIENT_SERVICE', `${name} answered ${code}: ${details}`, error);
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}

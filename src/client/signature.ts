@@ -1,0 +1,108 @@
+import { AssayError } from '../../attestation/encoding/error.js';
+import type {
+  Manifest,
+  ManifestModel,
+  TensorSignature,
+} from '../../attestation/evidence/manifest.js';
+import type { Datatype } from './datatype.js';
+import type { TensorSpec } from './input.js';
+import { assertTensor, type Tensor } from './tensor.js';
+
+/** TensorProto.DataType of onnx.proto, as far as the Open Inference Protocol has a word for it. */
+const DATATYPES: ReadonlyMap<number, Datatype> = new Map([
+  [1, 'FP32'],
+  [2, 'UINT8'],
+  [3, 'INT8'],
+  [4, 'UINT16'],
+  [5, 'INT16'],
+  [6, 'INT32'],
+  [7, 'INT64'],
+  [8, 'BYTES'],
+  [9, 'BOOL'],
+  [10, 'FP16'],
+  [11, 'FP64'],
+  [12, 'UINT32'],
+  [13, 'UINT64'],
+]);
+
+/** A tensor of an attested signature. The shape is undefined where the model states no rank. */
+export interface SignatureSpec extends Omit<TensorSpec, 'shape'> {
+  readonly shape: readonly number[] | undefined;
+}
+
+/** One input or output of the manifest in the protocol's words; throws TENSOR_DATATYPE. */
+export function specOf({ name, type, dims }: TensorSignature): SignatureSpec {
+  const datatype = DATATYPES.get(type);
+  if (datatype === undefined) {
+    throw new AssayError('TENSOR_DATATYPE', `${name}: element type ${type} cannot be sent`);
+  }
+  const shape = dims?.map((dimension) => (typeof dimension === 'number' ? dimension : -1));
+  return { name, datatype, shape };
+}
+
+/**
+ * The model of the manifest with this name, and version if one is given. Throws CLIENT_MODEL if
+ * there is none, or several and no version tells which.
+ */
+export function findModel(
+  manifest: Manifest,
+  name: string,
+  version: string | undefined,
+): ManifestModel {
+  const named = manifest.models.filter((model) => model.name === name);
+  const found = named.filter((model) => version === undefined || model.version === version);
+  const [only, ...others] = found;
+  if (only !== undefined && others.length === 0) return only;
+  const list = (only === undefined ? manifest.models : found)
+    .map((model) => `${model.name} ${model.version}`)
+    .join(', ');
+  const asked = version === undefined ? name : `${name} ${version}`;
+  const reason = only === undefined ? 'the enclave does not serve it' : 'a version must be named';
+  throw new AssayError('CLIENT_MODEL', `${asked}: ${reason}; it serves ${list || 'nothing'}`);
+}
+
+/**
+ * The inputs in the order of the signature: every input once, each with the datatype that the model
+ * states. Throws CLIENT_INPUT or what `assertTensor` throws.
+ */
+export function orderInputs(model: ManifestModel, inputs: readonly Tensor[]): readonly Tensor[] {
+  const names = new Set(inputs.map(({ name }) => name));
+  const missing = model.inputs.filter(({ name }) => !names.has(name)).map(({ name }) => name);
+  const known = new Set(model.inputs.map(({ name }) => name));
+  const unknown = [...names].filter((name) => !known.has(name));
+  if (missing.length > 0 || unknown.length > 0 || names.size !== inputs.length) {
+    throw new AssayError(
+      'CLIENT_INPUT',
+      `${model.name} expects each of the inputs ${[...known].join(', ')} once; missing: ${missing.join(', ') || 'none'}, unknown: ${unknown.join(', ') || 'none'}`,
+    );
+  }
+  return model.inputs.map((signature) => {
+    const spec = specOf(signature);
+    const input = inputs.find(({ name }) => name === spec.name);
+    if (input === undefined || input.datatype !== spec.datatype) {
+      throw new AssayError(
+        'CLIENT_INPUT',
+        `input ${spec.name}: expected ${spec.datatype}, not ${input?.datatype ?? 'nothing'}`,
+      );
+    }
+    assertTensor(input);
+    return input;
+  });
+}
+
+/** The names of the outputs to ask for, in the order of the signature; throws CLIENT_OUTPUT. */
+export function orderOutputs(
+  model: ManifestModel,
+  names: readonly string[] | undefined,
+): readonly string[] {
+  const all = model.outputs.map(({ name }) => name);
+  if (names === undefined) return all;
+  const unknown = names.filter((name) => !all.includes(name));
+  if (unknown.length > 0 || names.length === 0 || new Set(names).size !== names.length) {
+    throw new AssayError(
+      'CLIENT_OUTPUT',
+      `expected some of the outputs ${all.join(', ')}, each once, not ${names.join(', ') || 'none'}`,
+    );
+  }
+  return all.filter((name) => names.includes(name));
+}
