@@ -1,0 +1,112 @@
+import { createHash, type KeyObject, sign } from 'node:crypto';
+import { concat } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+
+/** Fields are 72 bytes, little-endian, the upper 24 zero (AMD 56860, "ECDSA P-384"). */
+const FIELD_BYTES = 72;
+const COORDINATE_BYTES = 48;
+const SIGNATURE_BYTES = 512;
+const PUBLIC_KEY_BYTES = 0x404;
+const CURVE_P384 = 2;
+const ALGORITHM_P384_SHA384 = 1;
+
+/** What an owner vouches for; the firmware starts the guest only if MEASUREMENT and policy match. */
+export interface IdBlock {
+  readonly launchDigest: Uint8Array;
+  /** FAMILY_ID and IMAGE_ID, 16 bytes each, as the report will show them. */
+  readonly familyId: Uint8Array;
+  readonly imageId: Uint8Array;
+  readonly guestSvn: number;
+  /** Guest policy, which must equal the one at launch. */
+  readonly policy: bigint;
+}
+
+/** The two structures that QEMU takes (`id-block`, `id-auth`), and the digests a verifier pins. */
+export interface SignedIdBlock {
+  readonly idBlock: Uint8Array;
+  readonly idAuth: Uint8Array;
+  readonly idKeyDigest: Uint8Array;
+  readonly authorKeyDigest: Uint8Array | undefined;
+}
+
+/** ID_BLOCK, 96 bytes (AMD 56860, SNP_LAUNCH_FINISH). */
+function encodeIdBlock(block: IdBlock): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(96);
+  const view = new DataView(bytes.buffer);
+  bytes.set(exactly(block.launchDigest, 48, 'the launch digest'), 0);
+  bytes.set(exactly(block.familyId, 16, 'FAMILY_ID'), 48);
+  bytes.set(exactly(block.imageId, 16, 'IMAGE_ID'), 64);
+  view.setUint32(80, 1, true);
+  view.setUint32(84, block.guestSvn, true);
+  view.setBigUint64(88, block.policy, true);
+  return bytes;
+}
+
+/**
+ * Signs an ID block with the ID key, and the ID key with the author key where one is given. Keys are
+ * ECDSA P-384 private keys; MEASUREMENT_ID_KEY for any other.
+ */
+export function signIdBlock(
+  block: IdBlock,
+  idKey: KeyObject,
+  authorKey?: KeyObject,
+): SignedIdBlock {
+  const idBlock = encodeIdBlock(block);
+  const idPublic = encodePublicKey(idKey);
+  const authorPublic = authorKey && encodePublicKey(authorKey);
+  const idAuth = new Uint8Array(4096);
+  const view = new DataView(idAuth.buffer);
+  view.setUint32(0, ALGORITHM_P384_SHA384, true);
+  view.setUint32(4, authorKey === undefined ? 0 : ALGORITHM_P384_SHA384, true);
+  idAuth.set(signature(idKey, idBlock), 0x40);
+  idAuth.set(idPublic, 0x240);
+  if (authorKey !== undefined && authorPublic !== undefined) {
+    idAuth.set(signature(authorKey, idPublic), 0x680);
+    idAuth.set(authorPublic, 0x880);
+  }
+  return {
+    idBlock,
+    idAuth,
+    idKeyDigest: digest(idPublic),
+    authorKeyDigest: authorPublic && digest(authorPublic),
+  };
+}
+
+/** The 0x404-byte public key whose SHA-384 is ID_KEY_DIGEST or AUTHOR_KEY_DIGEST. */
+function encodePublicKey(key: KeyObject): Uint8Array<ArrayBuffer> {
+  const jwk = key.type === 'private' ? key.export({ format: 'jwk' }) : undefined;
+  if (jwk?.kty !== 'EC' || jwk.crv !== 'P-384' || jwk.x === undefined || jwk.y === undefined) {
+    throw new AssayError('MEASUREMENT_ID_KEY', 'expected an ECDSA P-384 private key');
+  }
+  const bytes = new Uint8Array(PUBLIC_KEY_BYTES);
+  new DataView(bytes.buffer).setUint32(0, CURVE_P384, true);
+  bytes.set(littleEndian(Buffer.from(jwk.x, 'base64url')), 4);
+  bytes.set(littleEndian(Buffer.from(jwk.y, 'base64url')), 4 + FIELD_BYTES);
+  return bytes;
+}
+
+function signature(key: KeyObject, data: Uint8Array): Uint8Array {
+  const raw = sign('sha384', data, { key, dsaEncoding: 'ieee-p1363' });
+  const halves = [raw.subarray(0, COORDINATE_BYTES), raw.subarray(COORDINATE_BYTES)];
+  const bytes = new Uint8Array(SIGNATURE_BYTES);
+  bytes.set(concat(...halves.map(littleEndian)));
+  return bytes;
+}
+
+function littleEndian(bigEndian: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(FIELD_BYTES);
+  bytes.set(Uint8Array.from(bigEndian).reverse());
+  return bytes;
+}
+
+function digest(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha384').update(bytes).digest());
+}
+
+function exactly(bytes: Uint8Array, length: number, what: string): Uint8Array {
+  if (bytes.length === length) return bytes;
+  throw new AssayError(
+    'MEASUREMENT_INPUT',
+    `expected ${what} to be ${length} bytes, not ${bytes.length}`,
+  );
+}

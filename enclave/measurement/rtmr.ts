@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto';
+import { concat, utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { authenticodeSha384, peSections } from './authenticode.js';
+import type { DirectBoot } from './kernel-hashes.js';
+
+/** A digest that firmware, boot stub or kernel extends, and what it is of. */
+export interface BootEvent {
+  readonly what: string;
+  readonly digest: Uint8Array;
+}
+
+/**
+ * How the guest is started. `direct`: the host hands kernel, initrd and command line to the firmware
+ * (`-kernel`). `uki`: the firmware starts a unified kernel image, from a disk with a partition table
+ * or without.
+ */
+export type TdxBoot =
+  | ({ readonly kind: 'direct' } & DirectBoot)
+  | {
+      readonly kind: 'uki';
+      readonly image: Uint8Array;
+      /** EV_EFI_GPT_EVENT data of the disk it is started from; undefined without a disk. */
+      readonly partitionTable: Uint8Array | undefined;
+    };
+
+const SEPARATOR = new Uint8Array(4);
+
+function sha384(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash('sha384');
+  for (const part of parts) hash.update(part);
+  return new Uint8Array(hash.digest());
+}
+
+const event = (what: string, ...data: readonly Uint8Array[]): BootEvent => ({
+  what,
+  digest: sha384(...data),
+});
+const phrase = (text: string): BootEvent => event(text, utf8(text));
+const image = (what: string, bytes: Uint8Array): BootEvent => ({
+  what,
+  digest: authenticodeSha384(bytes),
+});
+
+/** RTMR after the events, from zero: RTMR = SHA-384(RTMR ‖ digest). */
+export function replay(events: readonly BootEvent[]): Uint8Array {
+  return events.reduce<Uint8Array>(
+    (register, { digest }) => sha384(register, digest),
+    new Uint8Array(48),
+  );
+}
+
+/**
+ * RTMR1: boot applications (TCG PCRs 2 to 6; UEFI 2.10 section 38.4.1 maps PCRs to RTMRs). edk2
+ * measures a PE image when it loads it, and a fixed phrase before it starts a boot option and around
+ * ExitBootServices.
+ */
+export function rtmr1Events(boot: TdxBoot): BootEvent[] {
+  const calling = phrase('Calling EFI Application from Boot Option');
+  const separator = event('separator', SEPARATOR);
+  const leaving = [
+    phrase('Exit Boot Services Invocation'),
+    phrase('Exit Boot Services Returned with Success'),
+  ];
+  if (boot.kind === 'direct') {
+    return [image('kernel (Authenticode)', boot.kernel), calling, separator, ...leaving];
+  }
+  const { partitionTable } = boot;
+  return [
+    calling,
+    separator,
+    ...(partitionTable === undefined ? [] : [event('partition table (GPT)', partitionTable)]),
+    image('unified kernel image (Authenticode)', boot.image),
+    image('kernel in the image (Authenticode)', ukiSection(boot.image, '.linux')),
+    ...leaving,
+  ];
+}
+
+/**
+ * RTMR2: what the boot stub and Linux's EFI stub measure (TCG PCRs 8 to 15). Direct: the command line
+ * as UTF-16 with its NUL, to which OVMF adds ` initrd=initrd`, and the initrd. UKI: systemd-stub
+ * first measures each section's name and contents (systemd-stub(7), PCR 11).
+ */
+export function rtmr2Events(boot: TdxBoot): BootEvent[] {
+  if (boot.kind === 'direct') {
+    const added = boot.initrd.length > 0 ? ' initrd=initrd' : '';
+    return linuxStub(boot.commandLine + added, boot.initrd);
+  }
+  const sections = new Map(peSections(boot.image).map((section) => [section.name, section]));
+  const measured = UKI_SECTIONS.flatMap((name) => {
+    const section = sections.get(name);
+    if (section === undefined) return [];
+    return [
+      event(`name of section ${name}`, utf8(`${name}\0`)),
+      event(`section ${name}`, section.data.subarray(0, section.virtualSize)),
+    ];
+  });
+  const commandLine = Buffer.from(ukiSection(boot.image, '.cmdline')).toString('utf8');
+  return [...measured, ...linuxStub(commandLine, ukiSection(boot.image, '.initrd'))];
+}
+
+/** In the order of systemd 257's `src/fundamental/uki.h`; `.pcrsig` is not measured. */
+const UKI_SECTIONS = [
+  '.linux',
+  '.osrel',
+  '.cmdline',
+  '.initrd',
+  '.ucode',
+  '.splash',
+  '.dtb',
+  '.uname',
+  '.sbat',
+  '.pcrpkey',
+] as const;
+
+/** Linux `drivers/firmware/efi/libstub`: load options, then the initrd. */
+function linuxStub(commandLine: string, initrd: Uint8Array): BootEvent[] {
+  const options = Buffer.from(`${commandLine}\0`, 'utf16le');
+  const loadOptions = event('command line (UTF-16)', options);
+  return initrd.length === 0 ? [loadOptions] : [loadOptions, event('initrd', initrd)];
+}
+
+function ukiSection(uki: Uint8Array, name: string): Uint8Array {
+  const section = peSections(uki).find((candidate) => candidate.name === name);
+  if (section === undefined) {
+    throw new AssayError('MEASUREMENT_PE', `the unified kernel image has no section ${name}`);
+  }
+  const { data, virtualSize } = section;
+  if (virtualSize <= data.length) return data.subarray(0, virtualSize);
+  return concat(data, new Uint8Array(virtualSize - data.length));
+}
