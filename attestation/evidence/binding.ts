@@ -1,6 +1,6 @@
 import { AssayError } from '../encoding/error.js';
 import { label, sha512 } from '../encoding/hash.js';
-import { inclusionPath, leafHash, merkleRoot, rootFromInclusion } from '../encoding/merkle.js';
+import { inclusionPaths, leafHash, rootFromInclusion } from '../encoding/merkle.js';
 import { manifestDigest } from './manifest.js';
 
 /** Length of a verifier's nonce, bytes. */
@@ -33,18 +33,13 @@ export function assertNonce(nonce: Uint8Array): void {
 /** RFC 9162 Merkle tree over nonces of 32 bytes, at least one. */
 export function makeChallenge(nonces: readonly Uint8Array[]): Challenge {
   if (nonces.length === 0) throw new AssayError('BINDING_NONCE', 'expected at least one nonce');
-  const leaves = nonces.map((nonce) => {
-    assertNonce(nonce);
-    return leafHash(nonce);
-  });
-  return {
-    root: merkleRoot(leaves),
-    positions: leaves.map((_, index) => ({
-      index,
-      size: leaves.length,
-      path: inclusionPath(leaves, index),
-    })),
-  };
+  const { root, paths } = inclusionPaths(
+    nonces.map((nonce) => {
+      assertNonce(nonce);
+      return leafHash(nonce);
+    }),
+  );
+  return { root, positions: paths.map((path, index) => ({ index, size: nonces.length, path })) };
 }
 
 /**

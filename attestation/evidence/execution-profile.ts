@@ -1,7 +1,14 @@
+import { compareBytes, utf8 } from '../encoding/bytes.js';
 import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
-import type { CborFields } from '../encoding/fields.js';
+import { CborFields } from '../encoding/fields.js';
 import { label, sha256 } from '../encoding/hash.js';
+
+/** A native library, by its file name. */
+export interface ProfileLibrary {
+  readonly file: string;
+  readonly sha256: Uint8Array;
+}
 
 /**
  * Everything that can change the bits of an answer. Two nodes with equal graph and profile give equal
@@ -10,22 +17,20 @@ import { label, sha256 } from '../encoding/hash.js';
 export interface ExecutionProfile {
   /** ONNX Runtime's version. */
   readonly runtime: string;
-  /** SHA-256 of ONNX Runtime's shared library. */
-  readonly library: Uint8Array;
-  /** SHA-256 of its binding for Node. */
-  readonly binding: Uint8Array;
-  /** Execution provider, `cpu`. */
+  /** ONNX Runtime's shared library and its binding for Node, sorted by file name. */
+  readonly libraries: readonly ProfileLibrary[];
+  /** Execution provider, in ONNX Runtime's words. */
   readonly provider: string;
-  /** Graph optimisation level, in ONNX Runtime's words: `disabled`, `basic`, `extended`, `all`. */
-  readonly optimization: string;
+  /** `disabled`, `basic`, `extended`, `layout` or `all`. */
+  readonly graphOptimizationLevel: string;
+  /** Threads inside one operator. */
   readonly intraOpThreads: number;
-  readonly interOpThreads: number;
-  /** ONNX Runtime's deterministic-compute flag. */
-  readonly deterministic: boolean;
+  readonly executionMode: string;
+  readonly deterministicCompute: boolean;
   /** CPU architecture as Node names it: `x64`, `arm64`. */
   readonly architecture: string;
-  /** Instruction-set level that decides the kernels, for example `avx512`, `avx2`. */
-  readonly instructions: string;
+  /** The processor features on which ONNX Runtime chooses its kernels, sorted, joined by `+`. */
+  readonly instructionSet: string;
   /** Node's version. */
   readonly node: string;
   /** Assay's version. */
@@ -35,9 +40,10 @@ export interface ExecutionProfile {
 const TEXTS = [
   'runtime',
   'provider',
-  'optimization',
+  'graphOptimizationLevel',
+  'executionMode',
   'architecture',
-  'instructions',
+  'instructionSet',
   'node',
   'assay',
 ] as const;
@@ -46,27 +52,49 @@ const TEXTS = [
 export function profileToCbor(profile: ExecutionProfile): CborValue {
   return new Map<CborKey, CborValue>([
     ...TEXTS.map((key): [string, string] => [key, profile[key]]),
-    ['library', profile.library],
-    ['binding', profile.binding],
+    [
+      'libraries',
+      profile.libraries.map(
+        ({ file, sha256: digest }) =>
+          new Map<CborKey, CborValue>([
+            ['file', file],
+            ['sha256', digest],
+          ]),
+      ),
+    ],
     ['intraOpThreads', profile.intraOpThreads],
-    ['interOpThreads', profile.interOpThreads],
-    ['deterministic', profile.deterministic],
+    ['deterministicCompute', profile.deterministicCompute],
   ]);
 }
 
-/** Reads what `profileToCbor` writes and nothing else; errors carry the code of `fields`. */
+function librariesFromCbor(items: readonly CborValue[]): ProfileLibrary[] {
+  const libraries = items.map((item) => {
+    const fields = new CborFields(item, 'a library of the profile', 'MANIFEST_ENCODING');
+    const library = { file: fields.text('file'), sha256: fields.bytes('sha256', 32) };
+    fields.end();
+    return library;
+  });
+  libraries.forEach((library, i) => {
+    const previous = libraries[i - 1];
+    if (previous !== undefined && compareBytes(utf8(previous.file), utf8(library.file)) >= 0) {
+      throw new AssayError('MANIFEST_ENCODING', 'expected the libraries to be sorted, each once');
+    }
+  });
+  return libraries;
+}
+
+/** Reads what `profileToCbor` writes and nothing else; throws MANIFEST_ENCODING. */
 export function profileFromCbor(fields: CborFields): ExecutionProfile {
   const profile = {
     runtime: fields.text('runtime'),
-    library: fields.bytes('library', 32),
-    binding: fields.bytes('binding', 32),
+    libraries: librariesFromCbor(fields.array('libraries')),
     provider: fields.text('provider'),
-    optimization: fields.text('optimization'),
+    graphOptimizationLevel: fields.text('graphOptimizationLevel'),
     intraOpThreads: fields.unsigned('intraOpThreads'),
-    interOpThreads: fields.unsigned('interOpThreads'),
-    deterministic: fields.boolean('deterministic'),
+    executionMode: fields.text('executionMode'),
+    deterministicCompute: fields.boolean('deterministicCompute'),
     architecture: fields.text('architecture'),
-    instructions: fields.text('instructions'),
+    instructionSet: fields.text('instructionSet'),
     node: fields.text('node'),
     assay: fields.text('assay'),
   };

@@ -17,8 +17,8 @@ export type Dimension = number | string | null;
 /** One input or output of a model, in the order of its signature. */
 export interface TensorSignature {
   readonly name: string;
-  /** Element type, TensorProto.DataType of onnx.proto. */
-  readonly type: number;
+  /** ONNX's notation: `tensor(float)`, `tensor(int64)`, … */
+  readonly type: string;
   /** Null where the model does not state even the rank. */
   readonly dims: readonly Dimension[] | null;
 }
@@ -142,7 +142,7 @@ function signatureFromCbor(items: readonly CborValue[]): TensorSignature[] {
     const fields = new CborFields(item, 'a tensor of the manifest', CODE);
     const tensor = {
       name: fields.text('name'),
-      type: fields.unsigned('type'),
+      type: fields.text('type'),
       dims: dimsFromCbor(fields.take('dims')),
     };
     fields.end();

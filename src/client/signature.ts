@@ -8,21 +8,21 @@ import type { Datatype } from './datatype.js';
 import type { TensorSpec } from './input.js';
 import { assertTensor, type Tensor } from './tensor.js';
 
-/** TensorProto.DataType of onnx.proto, as far as the Open Inference Protocol has a word for it. */
-const DATATYPES: ReadonlyMap<number, Datatype> = new Map([
-  [1, 'FP32'],
-  [2, 'UINT8'],
-  [3, 'INT8'],
-  [4, 'UINT16'],
-  [5, 'INT16'],
-  [6, 'INT32'],
-  [7, 'INT64'],
-  [8, 'BYTES'],
-  [9, 'BOOL'],
-  [10, 'FP16'],
-  [11, 'FP64'],
-  [12, 'UINT32'],
-  [13, 'UINT64'],
+/** ONNX's types, as far as the Open Inference Protocol has a word for them. */
+const DATATYPES: ReadonlyMap<string, Datatype> = new Map([
+  ['tensor(float)', 'FP32'],
+  ['tensor(uint8)', 'UINT8'],
+  ['tensor(int8)', 'INT8'],
+  ['tensor(uint16)', 'UINT16'],
+  ['tensor(int16)', 'INT16'],
+  ['tensor(int32)', 'INT32'],
+  ['tensor(int64)', 'INT64'],
+  ['tensor(string)', 'BYTES'],
+  ['tensor(bool)', 'BOOL'],
+  ['tensor(float16)', 'FP16'],
+  ['tensor(double)', 'FP64'],
+  ['tensor(uint32)', 'UINT32'],
+  ['tensor(uint64)', 'UINT64'],
 ]);
 
 /** A tensor of an attested signature. The shape is undefined where the model states no rank. */
@@ -34,7 +34,7 @@ export interface SignatureSpec extends Omit<TensorSpec, 'shape'> {
 export function specOf({ name, type, dims }: TensorSignature): SignatureSpec {
   const datatype = DATATYPES.get(type);
   if (datatype === undefined) {
-    throw new AssayError('TENSOR_DATATYPE', `${name}: element type ${type} cannot be sent`);
+    throw new AssayError('TENSOR_DATATYPE', `${name}: ${type} cannot be sent`);
   }
   const shape = dims?.map((dimension) => (typeof dimension === 'number' ? dimension : -1));
   return { name, datatype, shape };

@@ -1,0 +1,66 @@
+import {
+  assertNonce,
+  type ChallengePosition,
+  makeChallenge,
+  reportData,
+} from '../attestation/evidence/binding.js';
+import type { HardwareEvidence, Platform } from './platform/platform.js';
+
+/** A report that covers a caller's nonce, and where. */
+export interface Answer {
+  readonly evidence: HardwareEvidence;
+  readonly position: ChallengePosition;
+}
+
+interface Waiting {
+  readonly nonce: Uint8Array;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Nonces that one report answers at most; the path of each is then at most 16 nodes. */
+const MAX_BATCH = 65536;
+
+/**
+ * Answers nonces with hardware reports, one report at a time: the nonces that come while one is made
+ * become the tree of the next. So the cost for each caller falls as load grows.
+ */
+export class Challenger {
+  readonly #platform: Platform;
+  readonly #manifest: Uint8Array;
+  #waiting: Waiting[] = [];
+  #busy = false;
+
+  constructor(platform: Platform, manifest: Uint8Array) {
+    this.#platform = platform;
+    this.#manifest = manifest;
+  }
+
+  /** Rejects with BINDING_NONCE unless the nonce has 32 bytes, or with the platform's error. */
+  async answer(nonce: Uint8Array): Promise<Answer> {
+    assertNonce(nonce);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ nonce, resolve, reject });
+      if (!this.#busy) void this.#run();
+    });
+  }
+
+  async #run(): Promise<void> {
+    this.#busy = true;
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, MAX_BATCH);
+      try {
+        const { root, positions } = makeChallenge(batch.map(({ nonce }) => nonce));
+        const evidence = await this.#platform.attest(reportData(root, this.#manifest));
+        batch.forEach(({ resolve, reject }, i) => {
+          const position = positions[i];
+          if (position === undefined) reject(new Error('no position for the nonce'));
+          else resolve({ evidence, position });
+        });
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#busy = false;
+  }
+}

@@ -1,0 +1,100 @@
+import { claimsEntry } from '../attestation/receipt/claims.js';
+import { encodeConsistency } from '../attestation/receipt/consistency.js';
+import { encodeReceipt } from '../attestation/receipt/receipt.js';
+import {
+  encodeTreeHead,
+  encodeTreeHeadHeader,
+  type SignedTreeHead,
+  treeHeadInput,
+} from '../attestation/receipt/tree-head.js';
+import type { SigningKey } from './keys.js';
+import { MerkleLog, type TreeSnapshot } from './log.js';
+
+interface Waiting {
+  readonly index: number;
+  readonly resolve: (receipt: Uint8Array) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+interface Head {
+  readonly signed: SignedTreeHead;
+  readonly tree: TreeSnapshot;
+}
+
+/**
+ * Appends claims to the epoch's log and answers with receipts. Group commit: while one head is being
+ * signed further claims gather, and the next head covers them all. One alone is signed at once; there
+ * is no timer. An entry whose signing failed stays in the log, and its caller gets the error.
+ */
+export class Issuer {
+  readonly #log = new MerkleLog();
+  readonly #key: SigningKey;
+  #head: Head;
+  #waiting: Waiting[] = [];
+  #signing = false;
+
+  private constructor(key: SigningKey, log: MerkleLog, head: Head) {
+    this.#key = key;
+    this.#log = log;
+    this.#head = head;
+  }
+
+  /** Starts a log whose entry 0 is the epoch's, and signs it. */
+  static async start(key: SigningKey, epochEntry: Uint8Array): Promise<Issuer> {
+    const log = new MerkleLog();
+    log.append(epochEntry);
+    return new Issuer(key, log, await signHead(key, log));
+  }
+
+  /** Appends the claims; resolves to their COSE Receipt once a signed head covers them. */
+  issue(claims: Uint8Array): Promise<Uint8Array> {
+    const index = this.#log.append(claimsEntry(claims));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ index, resolve, reject });
+      if (!this.#signing) void this.#sign();
+    });
+  }
+
+  async #sign(): Promise<void> {
+    this.#signing = true;
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting;
+      this.#waiting = [];
+      try {
+        this.#head = await signHead(this.#key, this.#log);
+        const { signed, tree } = this.#head;
+        for (const { index, resolve } of group) {
+          resolve(encodeReceipt(signed, index, tree.inclusionPath(index)));
+        }
+      } catch (error) {
+        for (const { reject } of group) reject(error);
+      }
+    }
+    this.#signing = false;
+  }
+
+  /** The newest signed head. */
+  treeHead(): Uint8Array {
+    return encodeTreeHead(this.#head.signed);
+  }
+
+  /** Receipt for any entry at the newest signed head; throws MERKLE_INDEX. */
+  inclusion(index: number): Uint8Array {
+    const { signed, tree } = this.#head;
+    return encodeReceipt(signed, index, tree.inclusionPath(index));
+  }
+
+  /** Proof that the newest signed head extends the tree of `oldSize`; throws MERKLE_INDEX. */
+  consistency(oldSize: number): Uint8Array {
+    const { signed, tree } = this.#head;
+    return encodeConsistency(signed, oldSize, tree.consistencyPath(oldSize));
+  }
+}
+
+async function signHead(key: SigningKey, log: MerkleLog): Promise<Head> {
+  const tree = log.at(log.size);
+  const protectedBytes = encodeTreeHeadHeader({ size: tree.size, keyId: key.id });
+  const signature = await key.sign(treeHeadInput(protectedBytes, tree.root));
+  const { size, root } = tree;
+  return { signed: { size, keyId: key.id, root, protectedBytes, signature }, tree };
+}
