@@ -15,7 +15,7 @@ import {
   time,
   unsigned,
 } from './asn1.js';
-import { equalBytes, fromBase64, fromUtf8, toHex } from './bytes.js';
+import { equalBytes, fromUtf8, toHex } from './bytes.js';
 import { AssayError } from './error.js';
 
 const { Type } = forge.asn1;
@@ -263,17 +263,6 @@ export function parseCertificate(der: Uint8Array): Certificate {
     const reason = cause instanceof Error ? cause.message : 'not DER';
     return fail(`the certificate does not parse: ${reason}`, cause);
   }
-}
-
-/** DER blobs of every PEM block with this label, in order; text between blocks is ignored. */
-export function pemBlocks(text: string, label: 'CERTIFICATE' | 'X509 CRL'): Uint8Array[] {
-  const pattern = new RegExp(
-    `-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]*)-----END ${label}-----`,
-    'g',
-  );
-  return [...text.matchAll(pattern)].map((match) =>
-    fromBase64((match[1] ?? '').replace(/\s/g, '')),
-  );
 }
 
 /** Imports the subject's key for verifying with the algorithm that its kind implies. */

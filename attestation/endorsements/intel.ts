@@ -2,7 +2,8 @@ import { equalBytes, fromHex } from '../encoding/bytes.js';
 import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
 import { JsonFields, parseStrictJson } from '../encoding/json.js';
-import { type Certificate, parseCertificate, pemBlocks } from '../encoding/x509.js';
+import { pemBlocks } from '../encoding/pem.js';
+import { type Certificate, parseCertificate } from '../encoding/x509.js';
 import {
   parseQeIdentity,
   parseTcbInfo,

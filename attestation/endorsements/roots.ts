@@ -1,5 +1,5 @@
 import { AssayError } from '../encoding/error.js';
-import { pemBlocks } from '../encoding/x509.js';
+import { pemBlocks } from '../encoding/pem.js';
 import { ARK_GENOA, ASK_GENOA, ASVK_GENOA } from './roots/amd-genoa.js';
 import { ARK_MILAN, ASK_MILAN, ASVK_MILAN } from './roots/amd-milan.js';
 import { ARK_TURIN, ASK_TURIN, ASVK_TURIN } from './roots/amd-turin.js';

@@ -1,6 +1,6 @@
 import { open, writeFile } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { pemBlocks } from '../../attestation/encoding/x509.js';
+import { pemBlocks } from '../../attestation/encoding/pem.js';
 import type { Io } from './io.js';
 
 const MIB = 1024 * 1024;

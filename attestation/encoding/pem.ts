@@ -1,0 +1,24 @@
+import { fromBase64, toBase64 } from './bytes.js';
+
+/** The two PEM labels (RFC 7468) of endorsements. */
+export type PemLabel = 'CERTIFICATE' | 'X509 CRL';
+
+/**
+ * DER blobs of every PEM block with this label, in order; text between blocks is ignored. Throws
+ * ENCODING_BASE64.
+ */
+export function pemBlocks(text: string, label: PemLabel): Uint8Array[] {
+  const pattern = new RegExp(
+    `-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]*)-----END ${label}-----`,
+    'g',
+  );
+  return [...text.matchAll(pattern)].map((match) =>
+    fromBase64((match[1] ?? '').replace(/\s/g, '')),
+  );
+}
+
+/** One PEM block (RFC 7468 section 3), lines of 64 characters. */
+export function toPem(der: Uint8Array, label: PemLabel): string {
+  const lines = toBase64(der).match(/.{1,64}/g) ?? [];
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+}

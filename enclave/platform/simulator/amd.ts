@@ -1,0 +1,173 @@
+import { join } from 'node:path';
+import { utf8 } from '../../../attestation/encoding/bytes.js';
+import {
+  type ProductLine,
+  type TcbComponents,
+  tcbLayout,
+} from '../../../attestation/evidence/snp-fields.js';
+import {
+  AMD_SIGNING,
+  type CertificateTemplate,
+  caConstraint,
+  type DistinguishedName,
+  type ExtensionTemplate,
+  type Issuer,
+  issueCertificate,
+  issueCrl,
+  keyUsage,
+} from './certificates.js';
+import { cachedBytes, cachedKeyPair } from './keys.js';
+
+const ARC = '1.3.6.1.4.1.3704.1';
+/** Ends the common name of every simulated authority. */
+const SUFFIX = ' SIMULATED by Assay';
+/** Dates of everything simulated: fixed, so that tests at a fixed time and demos later both hold. */
+export const SIMULATED_DATES = {
+  notBefore: new Date('2024-01-01T00:00:00Z'),
+  notAfter: new Date('2049-01-01T00:00:00Z'),
+} as const;
+
+/** AMD's distinguished name with this common name. */
+export function amdName(commonName: string): DistinguishedName {
+  return [
+    { OU: ['Engineering'] },
+    { C: ['US'] },
+    { L: ['Santa Clara'] },
+    { ST: ['CA'] },
+    { O: ['Advanced Micro Devices'] },
+    { CN: [commonName] },
+  ];
+}
+
+/** An authority's certificate and what it signs with. */
+export interface Authority {
+  readonly der: Uint8Array<ArrayBuffer>;
+  readonly template: CertificateTemplate;
+  readonly issuer: Issuer;
+}
+
+/** One product line's hierarchy: ARK over ASK (VCEKs) and ASVK (VLEKs), and the ARK's empty CRL. */
+export interface AmdHierarchy {
+  readonly product: ProductLine;
+  readonly ark: Authority;
+  readonly ask: Authority;
+  readonly asvk: Authority;
+  readonly crl: Uint8Array<ArrayBuffer>;
+}
+
+async function authority(
+  directory: string,
+  label: string,
+  commonName: string,
+  serialNumber: string,
+  extensions: readonly ExtensionTemplate[],
+  parent?: Authority,
+): Promise<Authority> {
+  const keys = await cachedKeyPair(directory, `amd-${label}`, 'rsa-4096');
+  const subject = amdName(commonName);
+  const template: CertificateTemplate = {
+    serialNumber,
+    subject,
+    ...SIMULATED_DATES,
+    publicKey: keys.publicKey,
+    extensions,
+  };
+  const issuer: Issuer = { name: subject, privateKey: keys.privateKey, signing: AMD_SIGNING };
+  const der = await cachedBytes(directory, `${commonName.replaceAll(' ', '-')}.der`, () =>
+    issueCertificate(template, parent?.issuer ?? issuer),
+  );
+  return { der, template, issuer };
+}
+
+/**
+ * The simulated hierarchy of a product line, the same for everyone who shares the directory. Its
+ * names, key sizes, PSS parameters and extensions are AMD's (57230); its common names end in
+ * SIMULATED, and its keys are files that anyone on the machine's account may read.
+ */
+export async function amdHierarchy(directory: string, product: ProductLine): Promise<AmdHierarchy> {
+  const folder = join(directory, product.toLowerCase());
+  const [ark, ,] = await Promise.all([
+    authority(directory, 'ark', `ARK-${product}${SUFFIX}`, '010000', [
+      keyUsage('keyCertSign', 'cRLSign'),
+      caConstraint(),
+    ]),
+    cachedKeyPair(directory, 'amd-ask', 'rsa-4096'),
+    cachedKeyPair(directory, 'amd-asvk', 'rsa-4096'),
+  ]);
+  const extensions = [caConstraint(0), keyUsage('keyCertSign')];
+  const [ask, asvk, crl] = await Promise.all([
+    authority(directory, 'ask', `SEV-${product}${SUFFIX}`, '010001', extensions, ark),
+    authority(directory, 'asvk', `SEV-VLEK-${product}${SUFFIX}`, '010002', extensions, ark),
+    cachedBytes(folder, 'crl.der', () =>
+      issueCrl(
+        {
+          thisUpdate: SIMULATED_DATES.notBefore,
+          nextUpdate: SIMULATED_DATES.notAfter,
+          revoked: [],
+        },
+        ark.issuer,
+      ),
+    ),
+  ]);
+  return { product, ark, ask, asvk, crl };
+}
+
+/** DER INTEGER of a number from 0 to 255. */
+export function derInteger(value: number): Uint8Array {
+  return value < 0x80 ? Uint8Array.of(2, 1, value) : Uint8Array.of(2, 2, 0, value);
+}
+
+/** DER IA5String of fewer than 128 characters. */
+export function derIa5(text: string): Uint8Array {
+  return Uint8Array.of(0x16, text.length, ...utf8(text));
+}
+
+/** What a VCEK or VLEK is certified for. */
+export type VekSubject = {
+  readonly product: ProductLine;
+  /** As in the certificate, for example `Milan-B0`. */
+  readonly productName: string;
+  readonly tcb: TcbComponents;
+} & (
+  | { readonly kind: 'VCEK'; readonly hwid: Uint8Array }
+  | { readonly kind: 'VLEK'; readonly cspId: string }
+);
+
+const SPL_NUMBERS = { bootLoader: 1, tee: 2, snp: 3, microcode: 8, fmc: 9 } as const;
+
+/** AMD's extensions for a VCEK or VLEK, in the order of genuine certificates (57230). */
+export function vekExtensionTemplates(subject: VekSubject): ExtensionTemplate[] {
+  const { product, productName, tcb } = subject;
+  const sinceTurin = tcbLayout(product).includes('fmc');
+  const reserved = sinceTurin ? [5, 6, 7] : [4, 5, 6, 7];
+  const spl = (number: number, value: number): ExtensionTemplate => ({
+    oid: `${ARC}.3.${number}`,
+    value: derInteger(value),
+  });
+  const named = (name: keyof typeof SPL_NUMBERS) => spl(SPL_NUMBERS[name], tcb[name] ?? 0);
+  return [
+    { oid: `${ARC}.1`, value: derInteger(sinceTurin ? 1 : 0) },
+    { oid: `${ARC}.2`, value: derIa5(productName) },
+    ...(sinceTurin ? [named('fmc')] : []),
+    named('bootLoader'),
+    named('tee'),
+    ...(sinceTurin ? [named('snp')] : []),
+    ...reserved.map((number) => spl(number, 0)),
+    ...(sinceTurin ? [] : [named('snp')]),
+    named('microcode'),
+    subject.kind === 'VCEK'
+      ? { oid: `${ARC}.4`, value: subject.hwid }
+      : { oid: `${ARC}.5`, value: derIa5(subject.cspId) },
+  ];
+}
+
+/** Template of a VCEK or VLEK certificate. AMD's serial is zero, which our issuer cannot write. */
+export function vekTemplate(subject: VekSubject, publicKey: CryptoKey): CertificateTemplate {
+  return {
+    serialNumber: '01',
+    subject: amdName(`SEV-${subject.kind}`),
+    ...SIMULATED_DATES,
+    publicKey,
+    extensions: vekExtensionTemplates(subject),
+  };
+}

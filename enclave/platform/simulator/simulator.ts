@@ -1,0 +1,38 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import type { Platform } from '../platform.js';
+import { createSnpSimulator } from './snp.js';
+
+export interface SimulatorOptions {
+  readonly tee: Platform['tee'];
+  /** SEV-SNP: 3 (the default) plays Milan, 5 plays Turin. */
+  readonly reportVersion?: 3 | 5;
+  /** SHA-256 of the launch policy: HOST_DATA, or the first 32 bytes of MRCONFIGID. */
+  readonly launchPolicyDigest: Uint8Array;
+  /** Where the simulated vendors keep their keys; `~/.cache/assay/simulator` unless given. */
+  readonly rootDirectory?: string;
+}
+
+/** A platform without hardware, and the root that has to be named to believe its evidence. */
+export interface Simulator extends Platform {
+  readonly rootPem: string;
+}
+
+/**
+ * Makes a simulated platform. What it signs has the structure of genuine evidence and is worth
+ * nothing: its root says SIMULATED, and no verifier accepts it that was not told that root.
+ */
+export async function createSimulator(options: SimulatorOptions): Promise<Simulator> {
+  const directory = options.rootDirectory ?? join(homedir(), '.cache', 'assay', 'simulator');
+  if (options.tee === 'tdx') {
+    throw new AssayError('PLATFORM_UNSUPPORTED', 'the simulator does not play TDX yet');
+  }
+  const { platform, root } = await createSnpSimulator({
+    reportVersion: options.reportVersion ?? 3,
+    hostData: options.launchPolicyDigest,
+    directory,
+  });
+  return { ...platform, rootPem: toPem(root, 'CERTIFICATE') };
+}
