@@ -1,0 +1,102 @@
+/** A format that a model may come in beside ONNX. It can be kept, never executed. */
+export interface Format {
+  readonly name: string;
+  /** Last word of the media type. */
+  readonly id: string;
+  readonly extensions: readonly string[];
+  /** First bytes of every file of the format, where it has such. */
+  readonly magic?: readonly number[];
+  /**
+   * The shell command that makes ONNX of it; `path` is the file inside the package, shell-safe by
+   * the rules of package paths once it is quoted.
+   */
+  readonly conversion: (path: string) => string;
+}
+
+const quote = (path: string): string => `'${path}'`;
+const folderOf = (path: string): string =>
+  quote(path.slice(0, Math.max(path.lastIndexOf('/'), 0)) || '.');
+const baseOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+const exportFolder = (folder: string, task: string): string =>
+  `pip install 'optimum-onnx[onnxruntime]' && optimum-cli export onnx --model ${folder} --task ${task} onnx`;
+const python = (program: string, ...files: readonly string[]): string =>
+  `python -c "${program}" ${files.map(quote).join(' ')}`.trimEnd();
+
+export const FORMATS: readonly Format[] = [
+  {
+    name: 'safetensors',
+    id: 'safetensors',
+    extensions: ['.safetensors'],
+    conversion: (path) => exportFolder(folderOf(path), 'auto'),
+  },
+  {
+    name: 'GGUF',
+    id: 'gguf',
+    extensions: ['.gguf'],
+    magic: [0x47, 0x47, 0x55, 0x46],
+    conversion: (path) =>
+      `pip install gguf && ${python(
+        "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; d, f = sys.argv[1:]; [k.from_pretrained(d, gguf_file=f).save_pretrained('hf') for k in (M, T)]",
+      )} ${folderOf(path)} ${quote(baseOf(path))} && ${exportFolder('hf', 'text-generation-with-past')}`,
+  },
+  {
+    name: 'PyTorch exported program',
+    id: 'pytorch-export',
+    extensions: ['.pt2'],
+    magic: [0x50, 0x4b],
+    conversion: (path) =>
+      `pip install torch onnx onnxscript && ${python(
+        "import sys, torch; torch.onnx.export(torch.export.load(sys.argv[1]), dynamo=True).save('model.onnx')",
+        path,
+      )}`,
+  },
+  {
+    name: 'PyTorch checkpoint',
+    id: 'pytorch',
+    extensions: ['.pt', '.pth', '.bin', '.ckpt'],
+    conversion: (path) => exportFolder(folderOf(path), 'auto'),
+  },
+  {
+    name: 'Keras HDF5',
+    id: 'keras-h5',
+    extensions: ['.h5', '.hdf5'],
+    magic: [0x89, 0x48, 0x44, 0x46],
+    conversion: (path) =>
+      `pip install tf2onnx tensorflow && python -m tf2onnx.convert --keras ${quote(path)} --output model.onnx`,
+  },
+  {
+    name: 'Keras',
+    id: 'keras',
+    extensions: ['.keras'],
+    magic: [0x50, 0x4b],
+    conversion: (path) =>
+      `pip install keras tf2onnx tensorflow && ${python(
+        "import sys, keras; keras.models.load_model(sys.argv[1]).export('model.onnx', format='onnx')",
+        path,
+      )}`,
+  },
+  {
+    name: 'TensorFlow SavedModel',
+    id: 'tensorflow-savedmodel',
+    extensions: ['saved_model.pb'],
+    conversion: (path) =>
+      `pip install tf2onnx tensorflow && python -m tf2onnx.convert --saved-model ${folderOf(path)} --output model.onnx`,
+  },
+  {
+    name: 'TensorFlow Lite',
+    id: 'tflite',
+    extensions: ['.tflite'],
+    conversion: (path) =>
+      `pip install tf2onnx tensorflow && python -m tf2onnx.convert --tflite ${quote(path)} --output model.onnx`,
+  },
+];
+
+/** The format that a file's name says; undefined for what merely goes with one (a configuration). */
+export function formatOfPath(path: string): Format | undefined {
+  const name = baseOf(path).toLowerCase();
+  return FORMATS.find(({ extensions }) =>
+    extensions.some((extension) =>
+      extension.startsWith('.') ? name.endsWith(extension) : name === extension,
+    ),
+  );
+}
