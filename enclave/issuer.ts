@@ -84,10 +84,17 @@ export class Issuer {
     return encodeReceipt(signed, index, tree.inclusionPath(index));
   }
 
-  /** Proof that the newest signed head extends the tree of `oldSize`; throws MERKLE_INDEX. */
-  consistency(oldSize: number): Uint8Array {
+  /**
+   * The newest signed head and the proof that it extends the tree of `oldSize`, empty if that is its
+   * own size; throws MERKLE_INDEX.
+   */
+  consistency(oldSize: number): { readonly treeHead: Uint8Array; readonly proof: Uint8Array } {
     const { signed, tree } = this.#head;
-    return encodeConsistency(signed, oldSize, tree.consistencyPath(oldSize));
+    const path = tree.consistencyPath(oldSize);
+    return {
+      treeHead: this.treeHead(),
+      proof: path.length === 0 ? new Uint8Array() : encodeConsistency(signed, oldSize, path),
+    };
   }
 }
 

@@ -1,0 +1,82 @@
+import { fileURLToPath } from 'node:url';
+import {
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type ServiceError,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { Enclave } from '../../enclave/boot.js';
+
+/** What of an enclave this service shows. */
+export type Attester = Pick<Enclave, 'evidence' | 'manifestBytes' | 'issuer'>;
+
+interface Requests {
+  GetEvidence: { readonly nonce: Uint8Array };
+  GetManifest: object;
+  GetTreeHead: object;
+  GetInclusionProof: { readonly index: string };
+  GetConsistencyProof: { readonly old_size: string };
+}
+
+const PROTO = fileURLToPath(new URL('../../../proto/assay/v1/attestation.proto', import.meta.url));
+
+/** The package `assay.v1`, for the server and for its reflection. */
+export function loadAttestation(): PackageDefinition {
+  return loadSync(PROTO, { keepCase: true, longs: String, defaults: true });
+}
+
+/** `assay.v1.Attestation` as grpc-js registers it. */
+export function attestationDefinition(definitions: PackageDefinition): ServiceDefinition {
+  return definitions['assay.v1.Attestation'] as ServiceDefinition;
+}
+
+/** Codes that are the caller's mistake; everything else is the platform's failure. */
+const STATUS: ReadonlyMap<string, status> = new Map([
+  ['BINDING_NONCE', status.INVALID_ARGUMENT],
+  ['MERKLE_INDEX', status.OUT_OF_RANGE],
+]);
+
+function serviceError(error: unknown): Pick<ServiceError, 'code' | 'details'> {
+  if (!(error instanceof AssayError)) {
+    return { code: status.INTERNAL, details: 'the attestation service failed' };
+  }
+  const code = STATUS.get(error.code) ?? status.UNAVAILABLE;
+  return { code, details: `${error.code}: ${error.message}` };
+}
+
+function unary<Name extends keyof Requests>(
+  answer: (request: Requests[Name]) => object | Promise<object>,
+): (call: ServerUnaryCall<Requests[Name], object>, done: sendUnaryData<object>) => void {
+  return (call, done) => {
+    void (async () => {
+      try {
+        done(null, await answer(call.request));
+      } catch (error) {
+        done(serviceError(error));
+      }
+    })();
+  };
+}
+
+/** The handlers over one enclave. */
+export function attestationHandlers(enclave: Attester): UntypedServiceImplementation {
+  const { issuer } = enclave;
+  return {
+    GetEvidence: unary<'GetEvidence'>(async ({ nonce }) => ({
+      bundle: await enclave.evidence(new Uint8Array(nonce)),
+    })),
+    GetManifest: unary<'GetManifest'>(() => ({ manifest: enclave.manifestBytes })),
+    GetTreeHead: unary<'GetTreeHead'>(() => ({ tree_head: issuer.treeHead() })),
+    GetInclusionProof: unary<'GetInclusionProof'>(({ index }) => ({
+      receipt: issuer.inclusion(Number(index)),
+    })),
+    GetConsistencyProof: unary<'GetConsistencyProof'>(({ old_size }) => {
+      const { treeHead, proof } = issuer.consistency(Number(old_size));
+      return { tree_head: treeHead, proof };
+    }),
+  };
+}
