@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type CborKey,
+  type CborValue,
+  decodeCbor,
+  encodeCbor,
+} from '../../../attestation/encoding/cbor.js';
+import {
+  decodeProofFile,
+  encodeProofFile,
+  type ProofFile,
+} from '../../../attestation/receipt/proof-file.js';
+import { pair } from '../../forge/exchange.js';
+import { fuzz } from '../../fuzz/harness.js';
+
+const proof: ProofFile = {
+  evidence: Uint8Array.of(1, 2, 3),
+  evidenceNonce: new Uint8Array(32).fill(1),
+  model: { name: 'adder', version: '1' },
+  nonce: new Uint8Array(32).fill(2),
+  inputs: [pair('a', [1, 2]), pair('b', [3, 4])],
+  outputs: [pair('sum', [4, 6])],
+  receipt: Uint8Array.of(4, 5),
+  salt: new Uint8Array(32).fill(3),
+};
+const bytes = encodeProofFile(proof);
+
+function withMember(key: string, value: CborValue | undefined): Uint8Array {
+  const map = new Map(decodeCbor(bytes) as ReadonlyMap<CborKey, CborValue>);
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+  return encodeCbor(map);
+}
+
+test('a proof file reads back as it was written', () => {
+  assert.deepEqual(decodeProofFile(bytes), proof);
+});
+
+const refused: readonly (readonly [string, Uint8Array, string])[] = [
+  ['another profile', withMember('profile', 'urn:assay:proof-file:2'), 'PROOF_PROFILE'],
+  ['an unknown member', withMember('comment', 'x'), 'PROOF_ENCODING'],
+  ['no receipt', withMember('receipt', undefined), 'PROOF_ENCODING'],
+  ['a nonce of 31 bytes', withMember('nonce', new Uint8Array(31)), 'PROOF_ENCODING'],
+  ['a salt of 33 bytes', withMember('salt', new Uint8Array(33)), 'PROOF_ENCODING'],
+  ['tensors that are no array', withMember('inputs', 1), 'PROOF_ENCODING'],
+  ['a model that is text', withMember('model', 'adder'), 'PROOF_ENCODING'],
+  ['a byte behind it', Uint8Array.from([...bytes, 0]), 'PROOF_ENCODING'],
+  ['a torn file', bytes.subarray(0, -1), 'PROOF_ENCODING'],
+];
+for (const [name, changed, code] of refused) {
+  test(`${name} is refused`, () => assert.throws(() => decodeProofFile(changed), { code }));
+}
+
+fuzz({
+  name: 'proof file',
+  seeds: [bytes, encodeProofFile({ ...proof, inputs: [], outputs: [] })],
+  decode: (input) => encodeProofFile(decodeProofFile(input)),
+});
