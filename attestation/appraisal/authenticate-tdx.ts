@@ -2,13 +2,13 @@ import { concat, equalBytes, isZero } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { sha256 } from '../encoding/hash.js';
 import type { Certificate } from '../encoding/x509.js';
-import { parsePemChain, type TdxCollateral } from '../endorsements/intel.js';
+import { type CollateralInput, parsePemChain, type TdxCollateral } from '../endorsements/intel.js';
 import { type PckPlatform, pckPlatform } from '../endorsements/pck.js';
 import type { Signed } from '../endorsements/tcb-info.js';
 import { parseTdxQuote, type TdxQuote } from '../evidence/tdx-quote.js';
 import type { TrustAnchor } from './result.js';
 import { evaluateTcb, type TcbEvaluation } from './tcb-level.js';
-import type { TdxCache } from './tdx-cache.js';
+import { TdxCache } from './tdx-cache.js';
 import {
   type CheckedChain,
   checkChain,
@@ -23,14 +23,14 @@ import {
   subjectKey,
   TCB_SIGNING,
 } from './tdx-chain.js';
-import { INTEL_ROOTS, type TrustedRoots, trustAnchorOf } from './trust.js';
+import { intelRoots, trustAnchorOf } from './trust.js';
 
 export interface AuthenticateTdxOptions {
-  /** Time to verify at. */
+  /** Time that certificates, lists and documents are judged at. */
   readonly at: Date;
-  /** Intel's pinned root unless given. */
-  readonly roots?: TrustedRoots;
-  /** Shared by calls that may see the same platform again. */
+  /** DER roots that replace Intel's pinned one. The only way to verify simulated evidence. */
+  readonly roots?: readonly Uint8Array[];
+  /** What earlier calls learned; one that the whole process shares unless given. */
   readonly cache?: TdxCache;
 }
 
@@ -39,17 +39,14 @@ export interface AuthenticatedTdx {
   readonly quote: TdxQuote;
   readonly platform: PckPlatform;
   readonly trustAnchor: TrustAnchor;
+  /** Subject common names from the root down. */
+  readonly chain: readonly string[];
   readonly tcb: TcbEvaluation;
+  /** tcbEvaluationDataNumber of the QE identity; that of the TCB info is in `tcb`. */
+  readonly qeEvaluationDataNumber: number;
   /** The period in which every certificate, list and document holds. */
   readonly window: { readonly from: Date; readonly until: Date };
-}
-
-/** A quote whose own chain and signatures hold, while nothing tells of revocation or TCB. */
-export interface SignedTdx {
-  readonly quote: TdxQuote;
-  readonly platform: PckPlatform;
-  readonly trustAnchor: TrustAnchor;
-  readonly chain: CheckedChain;
+  readonly at: Date;
 }
 
 /** Latin-1: PEM is ASCII, and any other byte must not turn into something else. */
@@ -114,21 +111,29 @@ function checkAttestationKey(quote: TdxQuote): void {
   }
 }
 
-function open(quote: TdxQuote, known: readonly Certificate[], options: AuthenticateTdxOptions) {
-  const roots = options.roots ?? INTEL_ROOTS;
+const sharedCache = new TdxCache();
+
+function openQuote(
+  bytes: Uint8Array,
+  known: readonly Certificate[],
+  { at, roots, cache = sharedCache }: AuthenticateTdxOptions,
+) {
+  const quote = parseTdxQuote(new Uint8Array(bytes));
+  const trusted = intelRoots(roots);
   const pem = pemText(quote.pckChain);
-  const parse = () =>
-    parsePemChain(pem, 'the PCK certificate chain', [...known, ...roots.certificates]);
-  const chain = checkChain(
-    options.cache?.chain(pem, parse) ?? parse(),
-    [PCK, PCK_CA],
-    roots,
-    options.at,
+  const parsed = cache.chain(pem, () =>
+    parsePemChain(
+      pem,
+      'the PCK certificate chain',
+      [...known, ...trusted.certificates],
+      'TDX_CHAIN_FORMAT',
+    ),
   );
+  const chain = checkChain(parsed, [PCK, PCK_CA], trusted, at);
   const platform = pckPlatform(chain.leaf);
   const pending = [...chain.pending, ...quoteSignatures(quote, chain.leaf)];
   checkAttestationKey(quote);
-  return { chain, platform, pending, trustAnchor: trustAnchorOf(chain.root, roots.source) };
+  return { quote, chain, platform, pending, trusted };
 }
 
 /**
@@ -139,11 +144,10 @@ function open(quote: TdxQuote, known: readonly Certificate[], options: Authentic
 export async function verifyTdxSignatures(
   bytes: Uint8Array,
   options: AuthenticateTdxOptions,
-): Promise<SignedTdx> {
-  const quote = parseTdxQuote(bytes);
-  const { pending, ...signed } = open(quote, [], options);
+): Promise<TrustAnchor> {
+  const { chain, pending, trusted } = openQuote(bytes, [], options);
   await requireSignatures(pending);
-  return { quote, ...signed };
+  return trustAnchorOf(chain.root, trusted.source);
 }
 
 function document(signed: Signed<unknown>, chain: CheckedChain, what: string): PendingSignature[] {
@@ -195,13 +199,14 @@ function windowOf(chains: readonly CheckedChain[], collateral: TdxCollateral) {
  */
 export async function authenticateTdx(
   bytes: Uint8Array,
-  collateral: TdxCollateral,
+  endorsements: CollateralInput,
   options: AuthenticateTdxOptions,
 ): Promise<AuthenticatedTdx> {
-  const { at, roots = INTEL_ROOTS } = options;
-  const quote = parseTdxQuote(bytes);
-  const { chain, platform, pending, trustAnchor } = open(
-    quote,
+  const { at, cache = sharedCache } = options;
+  const roots = intelRoots(options.roots);
+  const collateral = cache.collateral(endorsements, roots.certificates);
+  const { quote, chain, platform, pending } = openQuote(
+    bytes,
     collateral.pckCrlIssuerChain,
     options,
   );
@@ -240,8 +245,16 @@ export async function authenticateTdx(
     tcbInfo: tcbInfo.value,
     qeIdentity: qeIdentity.value,
   });
-  const window = windowOf([chain, crlChain, tcbChain, qeChain], collateral);
-  return { quote, platform, trustAnchor, tcb, window };
+  return {
+    quote,
+    platform,
+    trustAnchor: trustAnchorOf(chain.root, roots.source),
+    chain: [chain.root, chain.issuer, chain.leaf].map(({ subjectCommonName }) => subjectCommonName),
+    tcb,
+    qeEvaluationDataNumber: qeIdentity.value.evaluationDataNumber,
+    window: windowOf([chain, crlChain, tcbChain, qeChain], collateral),
+    at,
+  };
 }
 
 /** TCB info speaks for one FMSPC and PCEID: those that the PCK certificate names. */

@@ -31,16 +31,32 @@ export interface TrustAnchor {
   readonly simulated: boolean;
 }
 
-/** Per-part TCB status of a TDX platform; the words are Intel's (PCS API v4). */
+/**
+ * Per-part TCB status of a TDX platform; the words are Intel's (PCS API v4). A platform that meets no
+ * level at all has the status `TCB_NOT_SUPPORTED` and null elsewhere.
+ */
 export interface TdxTcbResult {
   readonly status: string;
-  readonly sgx: string;
-  readonly tdx: string;
-  readonly module: string;
-  readonly qe: string;
-  readonly advisories: readonly string[];
-  readonly evaluationDataNumber: number;
-  readonly date: string;
+  readonly sgx: string | null;
+  readonly tdx: string | null;
+  /** `OK` where the module is up to date. */
+  readonly module: string | null;
+  readonly qe: string | null;
+  readonly advisories: readonly string[] | null;
+  readonly evaluationDataNumber: number | null;
+  /** TCB date of the TDX level that the platform meets, RFC 3339. */
+  readonly date: string | null;
+  /** The levels that the platform's parts meet. */
+  readonly matched: readonly string[];
+  /** For each level that they do not, the first component that falls short. */
+  readonly missed: readonly TcbShortfall[];
+}
+
+export interface TcbShortfall {
+  readonly level: string;
+  readonly component: string;
+  readonly required: number;
+  readonly actual: number;
 }
 
 /** Typed claims, ready for JSON. */

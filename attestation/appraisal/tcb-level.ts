@@ -12,6 +12,7 @@ import type {
 } from '../endorsements/tcb-info.js';
 import type { QeReport } from '../evidence/qe-report.js';
 import type { TdReport } from '../evidence/td-report.js';
+import type { TcbShortfall } from './result.js';
 
 /*
  * TCB status of a TDX platform, as Intel's quote verification library computes it (source files of
@@ -28,15 +29,6 @@ export type TcbStatus =
 /** `OK`: the module is up to date, or of the first version, which has no levels of its own. */
 export type ModuleStatus = 'OK' | 'OutOfDate' | 'Revoked';
 
-/** Why a level was passed over: the first component below what it asks for. */
-export interface Shortfall {
-  /** What the level is one of, and its date. */
-  readonly level: string;
-  readonly component: string;
-  readonly required: number;
-  readonly actual: number;
-}
-
 /** What the platform, its module and its quoting enclave amount to. */
 export interface TcbEvaluation {
   readonly status: TcbStatus;
@@ -51,7 +43,7 @@ export interface TcbEvaluation {
   readonly date: Date;
   /** Levels that matched, for people: `TDX level of 2024-11-13`. */
   readonly matched: readonly string[];
-  readonly missed: readonly Shortfall[];
+  readonly missed: readonly TcbShortfall[];
 }
 
 const day = (level: { readonly tcbDate: Date }): string => level.tcbDate.toISOString().slice(0, 10);
@@ -66,7 +58,7 @@ function componentShortfall(
   actual: readonly number[] | Uint8Array,
   required: readonly TcbComponent[],
   from: number,
-): Omit<Shortfall, 'level'> | undefined {
+): Omit<TcbShortfall, 'level'> | undefined {
   for (let i = from; i < 16; i++) {
     const [have, need] = [actual[i] ?? 0, required[i]?.svn ?? 256];
     if (have < need) {
@@ -81,13 +73,13 @@ function componentShortfall(
 interface PlatformMatch {
   readonly sgx: TcbLevel;
   readonly tdx: TcbLevel;
-  readonly missed: readonly Shortfall[];
+  readonly missed: readonly TcbShortfall[];
 }
 
 function matchPlatform(info: TcbInfo, platform: PckPlatform, report: TdReport): PlatformMatch {
   // From module version 1 on, SVNs 0 and 1 belong to the module identities, not to these levels.
   const from = (report.teeTcbSvn[1] ?? 0) > 0 ? 2 : 0;
-  const missed: Shortfall[] = [];
+  const missed: TcbShortfall[] = [];
   let sgx: TcbLevel | undefined;
   for (const level of info.levels) {
     const pce = { component: 'pcesvn', required: level.pceSvn, actual: platform.pceSvn };

@@ -1,6 +1,11 @@
+import { fromUtf8 } from '../encoding/bytes.js';
+import { AssayError } from '../encoding/error.js';
 import type { Certificate } from '../encoding/x509.js';
-import type { CollateralText, TdxCollateral } from '../endorsements/intel.js';
-import { parseTdxCollateral } from '../endorsements/intel.js';
+import {
+  type CollateralInput,
+  parseTdxCollateral,
+  type TdxCollateral,
+} from '../endorsements/intel.js';
 
 /** Entries of each kind; one platform needs one of either. */
 const LIMIT = 64;
@@ -38,8 +43,17 @@ export class TdxCache {
   }
 
   /** Collateral of this text, or of these parts. */
-  collateral(input: CollateralText | string, known: readonly Certificate[]): TdxCollateral {
-    const key = typeof input === 'string' ? input : JSON.stringify(input);
-    return this.#collateral.get(key, () => parseTdxCollateral(input, known));
+  collateral(input: CollateralInput, known: readonly Certificate[]): TdxCollateral {
+    const text = input instanceof Uint8Array ? readUtf8(input) : input;
+    const key = typeof text === 'string' ? text : JSON.stringify(text);
+    return this.#collateral.get(key, () => parseTdxCollateral(text, known));
+  }
+}
+
+function readUtf8(bytes: Uint8Array): string {
+  try {
+    return fromUtf8(bytes);
+  } catch (cause) {
+    throw new AssayError('COLLATERAL_JSON', 'expected the collateral to be UTF-8', cause);
   }
 }

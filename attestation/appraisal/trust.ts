@@ -11,14 +11,23 @@ export interface TrustedRoots {
 }
 
 /** Intel's root as pinned in `endorsements/roots.ts`. */
-export const INTEL_ROOTS: TrustedRoots = {
+const INTEL_ROOTS: TrustedRoots = {
   source: 'pinned',
   certificates: [parseCertificate(INTEL_ROOT)],
 };
 
-/** Roots that the caller names in place of the pinned ones; throws X509_CERTIFICATE. */
-export function callerRoots(ders: readonly Uint8Array[]): TrustedRoots {
-  return { source: 'caller', certificates: ders.map(parseCertificate) };
+const parsed = new WeakMap<Uint8Array, Certificate>();
+
+function parseOnce(der: Uint8Array): Certificate {
+  const certificate = parsed.get(der) ?? parseCertificate(der);
+  parsed.set(der, certificate);
+  return certificate;
+}
+
+/** Intel's pinned root, or the DER roots that the caller names in its place. */
+export function intelRoots(ders: readonly Uint8Array[] | undefined): TrustedRoots {
+  if (ders === undefined) return INTEL_ROOTS;
+  return { source: 'caller', certificates: ders.map(parseOnce) };
 }
 
 /** How a result names the root that a chain ended in. */

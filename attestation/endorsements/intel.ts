@@ -1,6 +1,6 @@
 import { equalBytes, fromHex } from '../encoding/bytes.js';
 import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
-import { AssayError } from '../encoding/error.js';
+import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { JsonFields, parseStrictJson } from '../encoding/json.js';
 import { pemBlocks } from '../encoding/pem.js';
 import { type Certificate, parseCertificate } from '../encoding/x509.js';
@@ -28,6 +28,9 @@ export interface CollateralText {
   readonly qe_identity: string;
   readonly qe_identity_signature: string;
 }
+
+/** Collateral in any of its forms: the file's JSON as text or as bytes, or its members. */
+export type CollateralInput = CollateralText | string | Uint8Array;
 
 /** Parsed collateral; nothing in it is trusted yet. */
 export interface TdxCollateral {
@@ -60,16 +63,23 @@ const NAMED_BYTES = 64;
 /**
  * Parses the certificates of a PEM chain, at most three. A certificate that `known` holds already is
  * not parsed again.
+ * @throws AssayError with `code` where the PEM is malformed, X509_* where a certificate is.
  */
 export function parsePemChain(
   pem: string,
   what: string,
   known: readonly Certificate[],
+  code: ErrorCode = CODE,
 ): Certificate[] {
-  const blocks = pemBlocks(pem, 'CERTIFICATE');
+  let blocks: readonly Uint8Array[];
+  try {
+    blocks = pemBlocks(pem, 'CERTIFICATE');
+  } catch (cause) {
+    throw new AssayError(code, `expected ${what} to be PEM`, cause);
+  }
   if (blocks.length === 0 || blocks.length > MAX_CHAIN) {
     throw new AssayError(
-      CODE,
+      code,
       `expected ${what} to have 1 to ${MAX_CHAIN} PEM certificates, not ${blocks.length}`,
     );
   }
@@ -118,7 +128,7 @@ export function readCollateralText(input: string | Uint8Array): CollateralText {
  *   X509_CERTIFICATE, X509_EXTENSION or CRL_FORMAT.
  */
 export function parseTdxCollateral(
-  input: CollateralText | string | Uint8Array,
+  input: CollateralInput,
   known: readonly Certificate[] = [],
 ): TdxCollateral {
   const text =

@@ -82,7 +82,10 @@ export function renderResult(style: Style, result: AttestationResult): string {
         `${tcb.status} (SGX ${tcb.sgx}, TDX ${tcb.tdx}, module ${tcb.module}, QE ${tcb.qe})`,
       ],
       ['TCB date', `${tcb.date}, evaluation data number ${tcb.evaluationDataNumber}`],
-      ['advisories', tcb.advisories.length === 0 ? 'none' : tcb.advisories.join(', ')],
+      [
+        'advisories',
+        tcb.advisories === null || tcb.advisories.length === 0 ? 'none' : tcb.advisories.join(', '),
+      ],
     );
   }
   return [
@@ -111,7 +114,9 @@ export function printResult(
     ...rest,
     trustAnchor: result.trustAnchor === null ? null : { ...result.trustAnchor },
     checks: result.checks.map((check) => ({ ...check })),
-    ...(tcb === undefined ? {} : { tcb: { ...tcb } }),
+    ...(tcb === undefined
+      ? {}
+      : { tcb: { ...tcb, missed: tcb.missed.map((shortfall) => ({ ...shortfall })) } }),
     ...extra.json,
   };
   io.print(value, (style) => `${renderResult(style, result)}${extra.text ?? ''}`);

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { authenticateTdx } from '../../../attestation/appraisal/authenticate-tdx.js';
-import { parseTdxCollateral } from '../../../attestation/endorsements/intel.js';
+import { parseTdxPolicy } from '../../../attestation/appraisal/policy-tdx.js';
+import { verdictOf } from '../../../attestation/appraisal/result.js';
+import { TdxCache } from '../../../attestation/appraisal/tdx-cache.js';
+import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { parseTdxQuote } from '../../../attestation/evidence/tdx-quote.js';
 import { AssayError } from '../../../attestation/index.js';
 import { vectorCases, vectorFile, withoutVectors } from '../../vectors.js';
 
@@ -23,7 +28,7 @@ interface GenuineCase {
 function load(name: string) {
   return {
     quote: vectorFile('tdx', name, 'quote.bin'),
-    collateral: parseTdxCollateral(vectorFile('tdx', name, 'collateral.json')),
+    collateral: vectorFile('tdx', name, 'collateral.json'),
     known: JSON.parse(vectorFile('tdx', name, 'case.json').toString()) as GenuineCase,
   };
 }
@@ -58,4 +63,86 @@ test('genuine quotes have the TCB that Intel says', { skip: withoutVectors }, as
       assert.equal(trustAnchor.source, 'pinned');
     });
   }
+});
+
+/** What each genuine quote fails under a policy that knows its registers and nothing else. */
+const FAILS: { readonly [name: string]: readonly string[] } = {
+  'v4-uptodate': [],
+  'v4-uptodate-at-eval19': [],
+  'v5-uptodate': [],
+  'v5-service-td': ['tdx.mr-service-td'],
+  'v4-outofdate-at-eval20': ['tdx.tcb.status', 'tdx.tcb.advisories'],
+  'v4-debug-td': ['tdx.tcb.status', 'tdx.tcb.advisories', 'tdx.attributes.debug'],
+  'v4-outofdate': ['tdx.tcb.status', 'tdx.tcb.advisories'],
+  'v4-module-outofdate': ['tdx.tcb.status', 'tdx.tcb.advisories', 'tdx.attributes.sept-ve-disable'],
+  'v4-platform-outofdate': ['tdx.tcb.status'],
+  'v4-no-matching-tcb-level': ['TDX_TCB_NOT_SUPPORTED'],
+};
+
+test('genuine quotes meet a strict policy or fail it for known reasons', {
+  skip: withoutVectors,
+}, async () => {
+  for (const name of vectorCases('tdx')) {
+    const { quote, collateral, known } = load(name);
+    const { report } = parseTdxQuote(quote);
+    const [rtmr0, rtmr1, rtmr2] = report.rtmrs.map((rtmr) => [toHex(rtmr)]);
+    const policy = parseTdxPolicy({ mrTd: [toHex(report.mrTd)], rtmr0, rtmr1, rtmr2 });
+    const at = new Date(known.verifyAt);
+    const result = await verifyTdx(quote, collateral, policy, { at });
+    const failed = result.checks.filter(({ outcome }) => outcome !== 'pass').map(({ id }) => id);
+    assert.deepEqual(failed, FAILS[name], name);
+    assert.equal(result.affirmed, failed.length === 0, name);
+    assert.equal(result.code, failed[0] ?? null, name);
+    assert.equal(result.tcb?.status, known.expected.tcbStatus, name);
+    const without = await verifyTdx(quote, collateral, parseTdxPolicy({}), { at });
+    const rest = without.checks.filter(({ outcome }) => outcome === 'fail').map(({ id }) => id);
+    const authentic = known.expected.tcbStatus !== 'TCB_NOT_SUPPORTED';
+    assert.deepEqual(
+      rest,
+      authentic
+        ? [
+            ...failed.filter((id) => id !== 'tdx.mr-service-td'),
+            'tdx.measurement',
+            ...failed.filter((id) => id === 'tdx.mr-service-td'),
+          ]
+        : failed,
+      name,
+    );
+  }
+});
+
+test('genuine collateral holds in its window and not a second longer', {
+  skip: withoutVectors,
+}, async () => {
+  const cache = new TdxCache();
+  for (const name of vectorCases('tdx').filter((item) => item !== 'v4-no-matching-tcb-level')) {
+    const { quote, collateral, known } = load(name);
+    const [from, until] = [new Date(known.validFrom), new Date(known.validTo)];
+    for (const at of [from, until]) await authenticateTdx(quote, collateral, { at, cache });
+    for (const [at, suffix] of [
+      [new Date(from.getTime() - 1000), 'NOT_YET_VALID'],
+      [new Date(until.getTime() + 1000), 'EXPIRED'],
+    ] as const) {
+      await assert.rejects(
+        authenticateTdx(quote, collateral, { at, cache }),
+        (error) => error instanceof AssayError && error.code === `COLLATERAL_${suffix}`,
+        name,
+      );
+    }
+  }
+});
+
+test('without collateral a genuine quote is unchecked, a broken one refused', {
+  skip: withoutVectors,
+}, async () => {
+  const { quote, known } = load('v5-uptodate');
+  const at = new Date(known.verifyAt);
+  const result = await verifyTdx(quote, undefined, parseTdxPolicy({}), { at });
+  assert.equal(verdictOf(result), 'unchecked');
+  assert.equal(result.code, 'ENDORSEMENTS_MISSING');
+  const broken = new Uint8Array(quote);
+  broken[600] = (broken[600] ?? 0) ^ 1;
+  const refused = await verifyTdx(broken, undefined, parseTdxPolicy({}), { at });
+  assert.equal(verdictOf(refused), 'refused');
+  assert.equal(refused.code, 'TDX_QUOTE_SIGNATURE');
 });

@@ -1,0 +1,302 @@
+import { isZero, toHex } from '../encoding/bytes.js';
+import {
+  bitField,
+  TD_ATTRIBUTE_BITS,
+  type TdAttributeBit,
+  unknownAttributeBits,
+  XFAM_FIXED0,
+  XFAM_FIXED1,
+} from '../evidence/tdx-fields.js';
+import type { AuthenticatedTdx } from './authenticate-tdx.js';
+import { Findings } from './findings.js';
+import type { TdxPolicy } from './policy-tdx.js';
+import type { Finding } from './result.js';
+import { appraiseTdxTcb } from './tcb-tdx.js';
+
+/** Values that the caller knows beside its policy: a bundle's binding, a launch policy's digest. */
+export interface TdxExpectations {
+  /** Expected REPORTDATA, 64 bytes. */
+  readonly reportData?: Uint8Array;
+  /** Expected MRCONFIGID, 48 bytes. */
+  readonly mrConfigId?: Uint8Array;
+  /** Expected RTMR3, 48 bytes, as an event log replays to it. */
+  readonly rtmr3?: Uint8Array;
+}
+
+const REPORT = 'Intel TDX DCAP Quoting Library API, A.3.2 (TD Quote Body)';
+const ATTRIBUTES = 'Intel TDX Module Base Architecture Specification, TDATTRIBUTES';
+const XFAM = 'Intel TDX Module Base Architecture Specification, XFAM';
+const MEASURED = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] as const;
+
+/** Authenticity in the words of findings: what `authenticateTdx` established. */
+function authenticityFindings(findings: Findings, tdx: AuthenticatedTdx): void {
+  const pass = (
+    id: string,
+    expected: string,
+    actual: string,
+    reason: string,
+    reference: string,
+  ): void =>
+    findings.check(id, true, { expected, actual, reference }, { pass: reason, fail: reason });
+  const { header, report } = tdx.quote;
+  pass(
+    'tdx.quote',
+    'version 4 or 5, TD 1.0 or TD 1.5',
+    `version ${header.version}, TD ${report.td15 === undefined ? '1.0' : '1.5'}`,
+    'The quote is well formed.',
+    'Intel TDX DCAP Quoting Library API, A.3 (Quote Format)',
+  );
+  pass(
+    'tdx.quote.signature',
+    'ECDSA P-256 by the attestation key that the quoting enclave certifies',
+    'valid',
+    'The quoting enclave signed the quote, and the platform’s PCK signed the quoting enclave’s report.',
+    'Intel TDX DCAP Quoting Library API, A.3.8 (ECDSA 256-bit Quote Signature Data)',
+  );
+  pass(
+    'tdx.certificate.chain',
+    `a chain to ${tdx.trustAnchor.commonName}`,
+    tdx.chain.join(' → '),
+    'Every certificate is signed by the one above it, named as Intel does, and valid at the time.',
+    'Intel SGX PCK Certificate and CRL Profile Specification; RFC 5280, section 6',
+  );
+  pass(
+    'tdx.revocation',
+    'current CRLs of the root CA and of the PCK’s issuer without any of the certificates',
+    'current, none listed',
+    'No certificate of the chains is revoked.',
+    'Intel SGX PCK Certificate and CRL Profile Specification; RFC 5280, section 6.3',
+  );
+  pass(
+    'tdx.collateral',
+    'TCB info and QE identity signed by Intel and within their dates',
+    `holds from ${tdx.window.from.toISOString()} until ${tdx.window.until.toISOString()}`,
+    'Intel speaks for this kind of platform at this time.',
+    'Intel PCS API v4, TCB Info V3 and Enclave Identity V2',
+  );
+}
+
+/** The registers that measure the guest must all have reference values. */
+function measurementFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPolicy): void {
+  const { report } = tdx.quote;
+  const [rtmr0, rtmr1, rtmr2] = report.rtmrs;
+  const actual = { mrTd: report.mrTd, rtmr0, rtmr1, rtmr2 };
+  const unknown = MEASURED.filter((name) => policy[name] === undefined);
+  const refused = unknown.filter((name) => !policy.allowUnknown?.includes(name));
+  const shown = (refused.length > 0 ? refused : unknown).map(
+    (name) => `${name} ${toHex(actual[name])}`,
+  );
+  findings.check(
+    'tdx.measurement',
+    unknown.length === 0,
+    {
+      expected: 'reference values for mrTd, rtmr0, rtmr1 and rtmr2 in the policy',
+      actual: unknown.length === 0 ? 'all four' : `none for ${unknown.join(', ')}`,
+      reference: REPORT,
+    },
+    {
+      pass: 'The policy knows every register that measures the guest.',
+      fail: `The policy has no reference values for what was launched; they would have to contain ${shown.join(', ')}.`,
+    },
+    refused.length === 0 ? 'allowUnknown' : undefined,
+  );
+}
+
+/** Identity fields: judged where the policy or the caller names what they must be. */
+function identityFindings(
+  findings: Findings,
+  { quote: { report }, platform }: AuthenticatedTdx,
+  policy: TdxPolicy,
+  expectations: TdxExpectations,
+): void {
+  const among = (
+    id: string,
+    name: string,
+    actual: string,
+    accepted: readonly string[] | undefined,
+    reference = REPORT,
+  ): void => {
+    if (accepted === undefined) return;
+    findings.check(
+      id,
+      accepted.includes(actual),
+      { expected: accepted.join(' or '), actual, reference },
+      { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
+    );
+  };
+  const one = (bytes: Uint8Array | undefined): string[] | undefined =>
+    bytes === undefined ? undefined : [toHex(bytes)];
+  const reportData = toHex(report.reportData);
+  const mrConfigId = toHex(report.mrConfigId);
+  const rtmrs = report.rtmrs.map(toHex);
+  among('tdx.report-data', 'REPORTDATA', reportData, one(expectations.reportData));
+  among('tdx.policy.report-data', 'REPORTDATA', reportData, policy.reportData);
+  among('tdx.mr-config-id', 'MRCONFIGID', mrConfigId, one(expectations.mrConfigId));
+  among('tdx.policy.mr-config-id', 'MRCONFIGID', mrConfigId, policy.mrConfigId);
+  among('tdx.rtmr3', 'RTMR3', rtmrs[3] ?? '', one(expectations.rtmr3));
+  among('tdx.mr-td', 'MRTD', toHex(report.mrTd), policy.mrTd);
+  [policy.rtmr0, policy.rtmr1, policy.rtmr2, policy.rtmr3].forEach((accepted, i) => {
+    among(`tdx.policy.rtmr${i}`, `RTMR${i}`, rtmrs[i] ?? '', accepted);
+  });
+  among('tdx.mr-seam', 'MRSEAM', toHex(report.mrSeam), policy.mrSeam);
+  among('tdx.mr-signer-seam', 'MRSIGNERSEAM', toHex(report.mrSignerSeam), policy.mrSignerSeam);
+  among('tdx.mr-owner', 'MROWNER', toHex(report.mrOwner), policy.mrOwner);
+  among('tdx.mr-owner-config', 'MROWNERCONFIG', toHex(report.mrOwnerConfig), policy.mrOwnerConfig);
+  const pck = 'Intel SGX PCK Certificate and CRL Profile Specification, SGX extensions';
+  among('tdx.platform.ppid', 'PPID', platform.ppid, policy.ppids, pck);
+  among('tdx.platform.fmspc', 'FMSPC', platform.fmspc, policy.fmspcs, pck);
+  const service = report.td15?.mrServiceTd;
+  if (policy.mrServiceTd !== undefined) {
+    among(
+      'tdx.mr-service-td',
+      'MRSERVICETD',
+      service === undefined ? 'none in TD 1.0' : toHex(service),
+      policy.mrServiceTd,
+    );
+  } else if (service !== undefined) {
+    findings.check(
+      'tdx.mr-service-td',
+      isZero(service),
+      { expected: 'all zeros', actual: toHex(service), reference: REPORT },
+      {
+        pass: 'No service TD can act on this one.',
+        fail: 'A service TD is bound to this one, and the policy does not expect it.',
+      },
+    );
+  }
+}
+
+function kebab(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
+function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy): void {
+  const raw = bitField(bytes);
+  const rules = policy.attributes ?? {};
+  const bit = (name: TdAttributeBit): number =>
+    Number((raw >> BigInt(TD_ATTRIBUTE_BITS[name])) & 1n);
+  const want = (
+    id: string,
+    name: TdAttributeBit,
+    wanted: 0 | 1,
+    reason: { readonly pass: string; readonly fail: string },
+    waiver?: string | false,
+  ): void =>
+    findings.check(
+      `tdx.attributes.${id}`,
+      bit(name) === wanted,
+      { expected: `${name} ${wanted}`, actual: `${name} ${bit(name)}`, reference: ATTRIBUTES },
+      reason,
+      waiver || undefined,
+    );
+  want(
+    'debug',
+    'DEBUG',
+    0,
+    {
+      pass: 'The host cannot read or change the guest’s memory as a debugger.',
+      fail: 'The guest is under debug: the host can read and change its memory.',
+    },
+    rules.allowDebug === true && 'attributes.allowDebug',
+  );
+  want(
+    'migratable',
+    'MIGRATABLE',
+    0,
+    {
+      pass: 'The guest cannot be migrated to another machine.',
+      fail: 'The guest can be migrated to another machine.',
+    },
+    rules.allowMigratable === true && 'attributes.allowMigratable',
+  );
+  want(
+    'sept-ve-disable',
+    'SEPT_VE_DISABLE',
+    1,
+    {
+      pass: 'The host cannot inject #VE by withdrawing pages.',
+      fail: 'The host can inject #VE by withdrawing pages.',
+    },
+    rules.allowSeptVe === true && 'attributes.allowSeptVe',
+  );
+  const unknown = unknownAttributeBits(raw);
+  findings.check(
+    'tdx.attributes.unknown',
+    unknown === 0n,
+    { expected: 'no other bits', actual: `0x${unknown.toString(16)}`, reference: ATTRIBUTES },
+    {
+      pass: 'TDATTRIBUTES says nothing that this verifier does not know.',
+      fail: 'TDATTRIBUTES has bits that are reserved or that this verifier does not know.',
+    },
+    rules.allowUnknownBits === true ? 'attributes.allowUnknownBits' : undefined,
+  );
+  for (const [wanted, names, id] of [
+    [1, rules.require ?? [], 'require'],
+    [0, rules.forbid ?? [], 'forbid'],
+  ] as const) {
+    for (const name of names) {
+      want(`${id}.${kebab(name)}`, name, wanted, {
+        pass: `TDATTRIBUTES has ${name} as the policy wants it.`,
+        fail: `The policy wants ${name} to be ${wanted}.`,
+      });
+    }
+  }
+  wholeField(findings, 'tdx.attributes', 'TDATTRIBUTES', bytes, policy.tdAttributes, ATTRIBUTES);
+}
+
+/** A bit field that the policy names as a whole. */
+function wholeField(
+  findings: Findings,
+  id: string,
+  name: string,
+  bytes: Uint8Array,
+  accepted: readonly string[] | undefined,
+  reference: string,
+): void {
+  if (accepted === undefined) return;
+  const actual = toHex(bytes);
+  findings.check(
+    id,
+    accepted.includes(actual),
+    { expected: accepted.join(' or '), actual, reference },
+    { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
+  );
+}
+
+function xfamFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy): void {
+  const raw = bitField(bytes);
+  const actual = `0x${raw.toString(16)}`;
+  findings.check(
+    'tdx.xfam.fixed1',
+    (raw & XFAM_FIXED1) === XFAM_FIXED1,
+    { expected: `all of 0x${XFAM_FIXED1.toString(16)}`, actual, reference: XFAM },
+    { pass: 'XFAM has the bits that every TD has.', fail: 'XFAM lacks bits that every TD has.' },
+  );
+  findings.check(
+    'tdx.xfam.fixed0',
+    (raw & ~XFAM_FIXED0) === 0n,
+    { expected: `nothing outside 0x${XFAM_FIXED0.toString(16)}`, actual, reference: XFAM },
+    { pass: 'XFAM has no reserved bit.', fail: 'XFAM has bits that no TD may have.' },
+  );
+  wholeField(findings, 'tdx.xfam', 'XFAM', bytes, policy.xfam, XFAM);
+}
+
+/**
+ * Judges what an authentic quote says: every check is made and told, none is thrown. The result's
+ * order is stable. A policy's member that the quote cannot satisfy fails.
+ */
+export function appraiseTdx(
+  authenticated: AuthenticatedTdx,
+  policy: TdxPolicy,
+  expectations: TdxExpectations = {},
+): readonly Finding[] {
+  const findings = new Findings();
+  const { report } = authenticated.quote;
+  authenticityFindings(findings, authenticated);
+  appraiseTdxTcb(findings, authenticated, policy);
+  attributeFindings(findings, report.tdAttributes, policy);
+  xfamFindings(findings, report.xfam, policy);
+  measurementFinding(findings, authenticated, policy);
+  identityFindings(findings, authenticated, policy, expectations);
+  return findings.all;
+}

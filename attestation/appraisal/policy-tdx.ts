@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { AssayError } from '../encoding/error.js';
+import { TD_ATTRIBUTE_BITS, type TdAttributeBit } from '../evidence/tdx-fields.js';
+
+const hex = (bytes: number) =>
+  z
+    .string()
+    .regex(new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`), `expected ${bytes} bytes in hexadecimal`)
+    .transform((text) => text.toLowerCase());
+
+/** A set of reference values: the quote's must be one of them. */
+const oneOf = (bytes: number) => z.array(hex(bytes)).min(1);
+const digests = oneOf(48).optional();
+
+const attributes = z.array(
+  z.enum(Object.keys(TD_ATTRIBUTE_BITS) as [TdAttributeBit, ...TdAttributeBit[]]),
+);
+
+/** Statuses that a policy may accept beside UpToDate. Revoked is not among them. */
+const acceptable = z.enum([
+  'UpToDate',
+  'SWHardeningNeeded',
+  'ConfigurationNeeded',
+  'ConfigurationAndSWHardeningNeeded',
+  'OutOfDate',
+  'OutOfDateConfigurationNeeded',
+  'TDRelaunchAdvised',
+  'TDRelaunchAdvisedConfigurationNeeded',
+]);
+
+/**
+ * Appraisal policy for TDX quotes. What it does not mention must hold by default: TCB status
+ * UpToDate without advisories, no DEBUG, no migration, SEPT_VE_DISABLE set, no bit without a name in
+ * TDATTRIBUTES, no service TD. Members named `accept…` and `allow…` waive one of these, and the
+ * result shows it. Identity fields that it does not mention are reported and not judged, except what
+ * measures the guest: without reference values for MRTD and RTMR0 to RTMR2 no quote is affirmed.
+ */
+export const tdxPolicySchema = z.strictObject({
+  /** Expected MRTD: the guest's firmware. This and all below are SHA-384, 48 bytes. */
+  mrTd: digests,
+  /** Expected RTMR0: firmware configuration, ACPI, memory map. */
+  rtmr0: digests,
+  /** Expected RTMR1: kernel or unified kernel image. */
+  rtmr1: digests,
+  /** Expected RTMR2: command line, initrd. */
+  rtmr2: digests,
+  /** Expected RTMR3: what the running software extended. */
+  rtmr3: digests,
+  /** Registers of the guest's measurement that need no reference values. */
+  allowUnknown: z.array(z.enum(['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'])).optional(),
+  mrSeam: digests,
+  mrSignerSeam: digests,
+  mrConfigId: digests,
+  mrOwner: digests,
+  mrOwnerConfig: digests,
+  /** Expected MRSERVICETD (TD 1.5): zero unless given. */
+  mrServiceTd: digests,
+  /** Expected REPORTDATA, 64 bytes. */
+  reportData: oneOf(64).optional(),
+  /** Expected TDATTRIBUTES as a whole, 8 bytes as they stand in the quote. */
+  tdAttributes: oneOf(8).optional(),
+  /** Expected XFAM as a whole, 8 bytes as they stand in the quote. */
+  xfam: oneOf(8).optional(),
+  attributes: z
+    .strictObject({
+      /** Bits that must be one. */
+      require: attributes.optional(),
+      /** Bits that must be zero, beside DEBUG and MIGRATABLE. */
+      forbid: attributes.optional(),
+      allowDebug: z.boolean().optional(),
+      allowMigratable: z.boolean().optional(),
+      /** Accepts SEPT_VE_DISABLE clear, as in guests under Azure's paravisor. */
+      allowSeptVe: z.boolean().optional(),
+      allowUnknownBits: z.boolean().optional(),
+    })
+    .optional(),
+  tcb: z
+    .strictObject({
+      /** Statuses accepted beside UpToDate. */
+      acceptStatuses: z.array(acceptable).min(1).optional(),
+      /** Advisories accepted, each until a time (RFC 3339). */
+      acceptAdvisories: z
+        .array(
+          z.strictObject({
+            id: z.string().regex(/^INTEL-SA-\d+$/, 'expected an id such as INTEL-SA-00615'),
+            until: z.iso.datetime({ offset: true }),
+          }),
+        )
+        .min(1)
+        .optional(),
+      /** Floor of tcbEvaluationDataNumber, of TCB info and QE identity. */
+      minimumEvaluationDataNumber: z.number().int().min(0).optional(),
+      /** Floors of the 16 bytes of TEE_TCB_SVN. */
+      minimumTeeTcbSvn: hex(16).optional(),
+      /** Earliest TCB date (RFC 3339) of the level that the platform meets. */
+      minimumTcbDate: z.iso.datetime({ offset: true }).optional(),
+    })
+    .optional(),
+  /** Machines: expected PPID of the PCK certificate, 16 bytes. */
+  ppids: oneOf(16).optional(),
+  /** Kinds of platform: expected FMSPC, 6 bytes. */
+  fmspcs: oneOf(6).optional(),
+});
+
+/** A parsed policy: hexadecimal in lower case. */
+export type TdxPolicy = z.output<typeof tdxPolicySchema>;
+
+/** Parses a policy; throws POLICY_INVALID, which names each member that is wrong. */
+export function parseTdxPolicy(value: unknown): TdxPolicy {
+  const result = tdxPolicySchema.safeParse(value);
+  if (result.success) return result.data;
+  throw new AssayError(
+    'POLICY_INVALID',
+    `the TDX policy is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
+  );
+}

@@ -1,0 +1,132 @@
+import { AssayError } from '../encoding/error.js';
+import type { CollateralInput } from '../endorsements/intel.js';
+import { appraiseTdx, type TdxExpectations } from './appraise-tdx.js';
+import {
+  type AuthenticatedTdx,
+  type AuthenticateTdxOptions,
+  authenticateTdx,
+  verifyTdxSignatures,
+} from './authenticate-tdx.js';
+import { tdxClaims } from './claims-tdx.js';
+import type { TdxPolicy } from './policy-tdx.js';
+import {
+  type AttestationResult,
+  findingOf,
+  type TdxTcbResult,
+  type TrustAnchor,
+} from './result.js';
+import type { TcbEvaluation } from './tcb-level.js';
+
+/** What no check of a quote can show. Every result says so. */
+const CAVEATS = [
+  'Physical attacks on memory (TEE.fail, WireTap, Battering RAM) are not excluded: restrict PPIDs in the policy where they matter.',
+  'Host-supplied ACPI tables execute in the guest; only RTMR0 tells of them.',
+  'MRTD and the RTMRs say what was launched, not that it is free of faults.',
+] as const;
+
+const NOT_SUPPORTED: TdxTcbResult = {
+  status: 'TCB_NOT_SUPPORTED',
+  sgx: null,
+  tdx: null,
+  module: null,
+  qe: null,
+  advisories: null,
+  evaluationDataNumber: null,
+  date: null,
+  matched: [],
+  missed: [],
+};
+
+/** The evaluation in the shape of results. */
+export function tcbResult(tcb: TcbEvaluation): TdxTcbResult {
+  return { ...tcb, date: tcb.date.toISOString() };
+}
+
+function caveats(policy: TdxPolicy): string[] {
+  return [
+    ...CAVEATS,
+    ...(policy.tcb?.minimumEvaluationDataNumber === undefined
+      ? [
+          'The policy sets no floor for tcbEvaluationDataNumber: collateral of an older TCB recovery is accepted while it is within its dates.',
+        ]
+      : []),
+    ...(policy.ppids === undefined
+      ? ['The policy names no machines: any genuine platform may have made the quote.']
+      : []),
+  ];
+}
+
+/** A result for evidence that is not authentic, or that could not be authenticated. */
+function refusal(
+  error: AssayError,
+  at: Date,
+  anchor: TrustAnchor | null = null,
+): AttestationResult {
+  const missing = error.code.startsWith('ENDORSEMENTS_');
+  const finding = findingOf(error, 'Intel TDX DCAP Quoting Library API; Intel PCS API v4');
+  return {
+    tee: 'tdx',
+    authentic: false,
+    affirmed: false,
+    code: error.code,
+    summary: `${missing ? 'The quote could not be checked' : 'The quote is not authentic'}: ${error.message}.`,
+    simulated: anchor?.simulated ?? false,
+    trustAnchor: anchor,
+    at: at.toISOString(),
+    fresh: false,
+    checks: [missing ? { ...finding, outcome: 'unchecked' } : finding],
+    claims: {},
+    ...(error.code === 'TDX_TCB_NOT_SUPPORTED' ? { tcb: NOT_SUPPORTED } : {}),
+    caveats: [],
+  };
+}
+
+/**
+ * Verifies a raw quote of any origin: authenticity first, then every check of the policy. Evidence
+ * that does not hold gives a result, not an exception; errors that are not about the evidence are
+ * thrown. `fresh` is always false here, since a raw quote is bound to no nonce of this verifier.
+ * @param collateral undefined where it could not be had: the quote's own signatures are checked, and
+ *   the verdict is at best "could not check".
+ */
+export async function verifyTdx(
+  quote: Uint8Array,
+  collateral: CollateralInput | undefined,
+  policy: TdxPolicy,
+  options: AuthenticateTdxOptions,
+  expectations: TdxExpectations = {},
+): Promise<AttestationResult> {
+  let tdx: AuthenticatedTdx;
+  try {
+    if (collateral === undefined) {
+      const anchor = await verifyTdxSignatures(quote, options);
+      const missing = 'no collateral was supplied: neither revocation nor TCB is known';
+      return refusal(new AssayError('ENDORSEMENTS_MISSING', missing), options.at, anchor);
+    }
+    tdx = await authenticateTdx(quote, collateral, options);
+  } catch (error) {
+    if (error instanceof AssayError) return refusal(error, options.at);
+    throw error;
+  }
+  const checks = appraiseTdx(tdx, policy, expectations);
+  const failed = checks.filter(({ outcome }) => outcome === 'fail');
+  const [first] = failed;
+  const count = failed.length - 1;
+  return {
+    tee: 'tdx',
+    authentic: true,
+    affirmed: first === undefined,
+    code: first?.id ?? null,
+    summary:
+      first === undefined
+        ? 'An authentic quote that meets the policy.'
+        : `An authentic quote. ${first.reason}${count > 0 ? ` And ${count} more.` : ''}`,
+    simulated: tdx.trustAnchor.simulated,
+    trustAnchor: tdx.trustAnchor,
+    at: options.at.toISOString(),
+    fresh: false,
+    checks,
+    claims: tdxClaims(tdx),
+    tcb: tcbResult(tdx.tcb),
+    caveats: caveats(policy),
+  };
+}
