@@ -1,0 +1,172 @@
+import { fromUtf8, toHex } from '../encoding/bytes.js';
+import { parseCrl } from '../encoding/crl.js';
+import { AssayError } from '../encoding/error.js';
+import { pemBlocks } from '../encoding/pem.js';
+import { firstElement, parseCertificate } from '../encoding/x509.js';
+import type { VekKind } from './amd-extensions.js';
+import type { EndorsementSource, Retain } from './source.js';
+
+/** AMD's Key Distribution Service. */
+export const AMD_KDS = 'https://kdsintf.amd.com';
+
+/** Certificates and revocation lists, DER, in the order they came. */
+export interface AmdEndorsements {
+  readonly certificates: readonly Uint8Array[];
+  readonly crls: readonly Uint8Array[];
+}
+
+/** SPLs of a TCB version; `fmc` from Turin on. */
+export interface Spls {
+  readonly fmc?: number;
+  readonly bootLoader: number;
+  readonly tee: number;
+  readonly snp: number;
+  readonly microcode: number;
+}
+
+function malformed(message: string): never {
+  throw new AssayError('X509_FORMAT', message);
+}
+
+function isPem(blob: Uint8Array): boolean {
+  return String.fromCharCode(...blob.subarray(0, 4096)).includes('-----BEGIN ');
+}
+
+/** The first member of what is signed is [0] in a v3 certificate and an INTEGER in a v2 list. */
+function isCrl(der: Uint8Array): boolean {
+  const tbs = firstElement(der);
+  const length = tbs[1] ?? 0;
+  return tbs[length < 0x80 ? 2 : 2 + (length & 0x7f)] === 0x02;
+}
+
+/**
+ * Sorts files, an auxblob's entries or a service's answers into certificates and lists: each blob is
+ * one DER value, or PEM with any number of blocks. Throws X509_FORMAT for a blob that is neither.
+ */
+export function amdEndorsements(blobs: readonly Uint8Array[]): AmdEndorsements {
+  const certificates: Uint8Array[] = [];
+  const crls: Uint8Array[] = [];
+  for (const blob of blobs) {
+    if (isPem(blob)) {
+      const text = fromUtf8(blob);
+      const [found, lists] = [pemBlocks(text, 'CERTIFICATE'), pemBlocks(text, 'X509 CRL')];
+      if (found.length + lists.length === 0) malformed('expected PEM certificates or lists');
+      certificates.push(...found);
+      crls.push(...lists);
+    } else if (blob[0] !== 0x30) malformed('expected a certificate or a list in DER or PEM');
+    else if (isCrl(blob)) crls.push(blob);
+    else certificates.push(blob);
+  }
+  return { certificates, crls };
+}
+
+function service(base: string, kind: VekKind, product: string): string {
+  return `${base}/${kind.toLowerCase()}/v1/${product}`;
+}
+
+function query({ fmc, bootLoader, tee, snp, microcode }: Spls): string {
+  const front = fmc === undefined ? '' : `fmcSPL=${fmc}&`;
+  return `${front}blSPL=${bootLoader}&teeSPL=${tee}&snpSPL=${snp}&ucodeSPL=${microcode}`;
+}
+
+/** URL of a VCEK certificate (AMD 57230, KDS): HWID is 8 bytes from Turin on, else 64. */
+export function vcekUrl(base: string, product: string, hwid: Uint8Array, tcb: Spls): string {
+  return `${service(base, 'VCEK', product)}/${toHex(hwid)}?${query(tcb)}`;
+}
+
+/** URL of a VLEK certificate; AMD answers cloud service providers only. */
+export function vlekUrl(base: string, product: string, tcb: Spls): string {
+  return `${service(base, 'VLEK', product)}/cert?${query(tcb)}`;
+}
+
+/** URL of the authorities above a VCEK or VLEK, PEM. */
+export function chainUrl(base: string, kind: VekKind, product: string): string {
+  return `${service(base, kind, product)}/cert_chain`;
+}
+
+/** URL of the root's revocation list, DER. */
+export function crlUrl(base: string, kind: VekKind, product: string): string {
+  return `${service(base, kind, product)}/crl`;
+}
+
+const DAY = 86_400_000;
+const later = (date: Date, milliseconds: number): Date => new Date(date.getTime() + milliseconds);
+
+/** A VCEK never changes for its chip and TCB: kept for good. */
+const retainVcek: Retain = ({ body }) => {
+  parseCertificate(body);
+  return { refreshAfter: null, expires: null };
+};
+
+/** Authorities live for decades: asked for once a month. */
+const retainChain: Retain = ({ body }, storedAt) => {
+  for (const der of pemBlocks(fromUtf8(body), 'CERTIFICATE')) parseCertificate(der);
+  return { refreshAfter: later(storedAt, 30 * DAY), expires: null };
+};
+
+/** A list is asked for once a day and never served beyond its nextUpdate. */
+const retainCrl: Retain = ({ body }, storedAt) => ({
+  refreshAfter: later(storedAt, DAY),
+  expires: parseCrl(body).nextUpdate,
+});
+
+/** What has to be known of a report to fetch what endorses it. */
+export interface AmdRequest {
+  readonly kind: VekKind;
+  /** Product lines to try, in order: one from CPUID, several for a report of version 2. */
+  readonly products: readonly string[];
+  /** CHIP_ID, 64 bytes. */
+  readonly chipId: Uint8Array;
+  /** SPLs of REPORTED_TCB in the layout of a product line. */
+  readonly tcb: (product: string) => Spls;
+}
+
+/**
+ * Fetches a VCEK: the first product line that AMD knows the chip and TCB for. Throws
+ * ENDORSEMENTS_UNAVAILABLE, or ENDORSEMENTS_UNKNOWN for a VLEK, which the host has to supply.
+ */
+export async function fetchVcek(
+  source: EndorsementSource,
+  request: AmdRequest,
+  base: string = AMD_KDS,
+): Promise<Uint8Array> {
+  if (request.kind === 'VLEK') {
+    throw new AssayError(
+      'ENDORSEMENTS_UNKNOWN',
+      'AMD gives VLEK certificates to cloud providers only: take it from the host (auxblob)',
+    );
+  }
+  let unknown: unknown;
+  for (const product of request.products) {
+    const tcb = request.tcb(product);
+    const hwid = request.chipId.subarray(0, tcb.fmc === undefined ? 64 : 8);
+    try {
+      return (await source.get(vcekUrl(base, product, hwid, tcb), retainVcek)).body;
+    } catch (error) {
+      if (!(error instanceof AssayError) || error.code !== 'ENDORSEMENTS_UNKNOWN') throw error;
+      unknown = error;
+    }
+  }
+  throw unknown ?? new AssayError('ENDORSEMENTS_UNKNOWN', 'the product line is not known');
+}
+
+/** Fetches ASK or ASVK and ARK. */
+export async function fetchAmdChain(
+  source: EndorsementSource,
+  kind: VekKind,
+  product: string,
+  base: string = AMD_KDS,
+): Promise<readonly Uint8Array[]> {
+  const { body } = await source.get(chainUrl(base, kind, product), retainChain);
+  return amdEndorsements([body]).certificates;
+}
+
+/** Fetches the current revocation list of a product line's root. */
+export async function fetchAmdCrl(
+  source: EndorsementSource,
+  kind: VekKind,
+  product: string,
+  base: string = AMD_KDS,
+): Promise<Uint8Array> {
+  return (await source.get(crlUrl(base, kind, product), retainCrl)).body;
+}

@@ -1,0 +1,204 @@
+import { AssayError } from '../encoding/error.js';
+
+/** What a vendor's service answered. Header names are in lower case. */
+export interface Fetched {
+  readonly body: Uint8Array<ArrayBuffer>;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** An answer with the time it was fetched. */
+export interface CachedAnswer extends Fetched {
+  readonly storedAt: Date;
+}
+
+/**
+ * Where answers are kept. Untrusted in the same way as the network: what comes out is judged as if it
+ * had just been fetched. An implementation answers undefined for an entry that it cannot read.
+ */
+export interface EndorsementCache {
+  get(url: string): Promise<CachedAnswer | undefined>;
+  put(url: string, answer: CachedAnswer): Promise<void>;
+}
+
+/** How long an answer may be used; null is for good. */
+export interface Retention {
+  /** From then on a new one is asked for, and this one serves only while the vendor is unreachable. */
+  readonly refreshAfter: Date | null;
+  /** From then on it is never served. */
+  readonly expires: Date | null;
+}
+
+/**
+ * Judges an answer when it is fetched and each time it is read from the cache: throws where it is not
+ * what was asked for, says for how long it may be used.
+ */
+export type Retain = (answer: Fetched, storedAt: Date) => Retention;
+
+export interface SourceOptions {
+  readonly cache?: EndorsementCache;
+  /** The only clock: for retention, not for the validity of certificates. */
+  readonly now: () => Date;
+  readonly fetch?: typeof globalThis.fetch;
+  readonly sleep?: (milliseconds: number) => Promise<void>;
+  /** Attempts for one answer, 4 unless given. */
+  readonly attempts?: number;
+  /** Longest wait that a Retry-After is honoured for, 30 s unless given; longer means unavailable. */
+  readonly patience?: number;
+  /** Deadline of one attempt, 15 s unless given. Milliseconds. */
+  readonly timeout?: number;
+}
+
+const MAX_BODY = 4 * 1024 * 1024;
+
+function unavailable(url: string, why: string, cause?: unknown): AssayError {
+  return new AssayError(
+    'ENDORSEMENTS_UNAVAILABLE',
+    `could not fetch from ${new URL(url).host}: ${why}`,
+    cause,
+  );
+}
+
+/** Retry-After in milliseconds (RFC 9110 section 10.2.3): seconds or a date. */
+function retryAfter(header: string | null, now: Date): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
+  const date = Date.parse(header);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
+}
+
+async function readBody(response: Response, url: string): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.body?.getReader();
+  while (reader !== undefined) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > MAX_BODY) {
+      await reader.cancel();
+      throw unavailable(url, `the answer is larger than ${MAX_BODY} bytes`);
+    }
+    parts.push(value);
+  }
+  const body = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    body.set(part, offset);
+    offset += part.length;
+  }
+  return body;
+}
+
+/** One try: an answer, or how long to wait before the next one. */
+type Attempt = { readonly answer: Fetched } | { readonly wait: number | undefined; why: string };
+
+/**
+ * Fetches endorsements from vendors' services: the only input and output of the verifier. Answers
+ * are cached as their `Retain` says, equal requests share one fetch, and rate limits are honoured.
+ */
+export class EndorsementSource {
+  readonly #options: SourceOptions;
+  readonly #pending = new Map<string, Promise<Fetched>>();
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The answer to a GET. Throws ENDORSEMENTS_UNAVAILABLE where neither the vendor nor the cache has
+   * a usable one (nothing was checked, nothing failed), ENDORSEMENTS_UNKNOWN where the vendor says
+   * that there is none, and what `retain` throws.
+   */
+  get(url: string, retain: Retain): Promise<Fetched> {
+    const pending = this.#pending.get(url);
+    if (pending !== undefined) return pending;
+    const answer = this.#get(url, retain).finally(() => this.#pending.delete(url));
+    this.#pending.set(url, answer);
+    return answer;
+  }
+
+  async #get(url: string, retain: Retain): Promise<Fetched> {
+    const { cache, now } = this.#options;
+    const cached = await this.#usable(url, retain);
+    if (cached?.fresh === true) return cached.answer;
+    try {
+      const answer = await this.#fetch(url);
+      const storedAt = now();
+      const { expires } = retain(answer, storedAt);
+      if (expires !== null && expires <= storedAt) {
+        throw unavailable(url, `the vendor serves what expired at ${expires.toISOString()}`);
+      }
+      await cache?.put(url, { ...answer, storedAt });
+      return answer;
+    } catch (error) {
+      if (cached === undefined) throw error;
+      return cached.answer;
+    }
+  }
+
+  /** The cached answer if it may still be used, and whether it needs no refresh. */
+  async #usable(
+    url: string,
+    retain: Retain,
+  ): Promise<{ answer: CachedAnswer; fresh: boolean } | undefined> {
+    const answer = await this.#options.cache?.get(url);
+    if (answer === undefined) return undefined;
+    const now = this.#options.now();
+    let retention: Retention;
+    try {
+      retention = retain(answer, answer.storedAt);
+    } catch (error) {
+      if (error instanceof AssayError) return undefined;
+      throw error;
+    }
+    const { refreshAfter, expires } = retention;
+    if (answer.storedAt > now || (expires !== null && now >= expires)) return undefined;
+    return { answer, fresh: refreshAfter === null || now < refreshAfter };
+  }
+
+  async #fetch(url: string): Promise<Fetched> {
+    const { attempts = 4, patience = 30_000 } = this.#options;
+    const sleep =
+      this.#options.sleep ??
+      ((milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)));
+    let backoff = 1000;
+    let why = 'no attempt was made';
+    for (let i = 1; i <= attempts; i++) {
+      const attempt = await this.#attempt(url);
+      if ('answer' in attempt) return attempt.answer;
+      why = attempt.why;
+      const wait = attempt.wait ?? backoff;
+      if (wait > patience) {
+        throw unavailable(url, `${why}, and it asks to wait ${Math.ceil(wait / 1000)} s`);
+      }
+      if (i < attempts) await sleep(wait);
+      backoff *= 2;
+    }
+    throw unavailable(url, `${why} (${attempts} attempts)`);
+  }
+
+  async #attempt(url: string): Promise<Attempt> {
+    const { fetch = globalThis.fetch, timeout = 15_000, now } = this.#options;
+    let response: Response;
+    let body: Uint8Array<ArrayBuffer>;
+    try {
+      response = await fetch(url, { signal: AbortSignal.timeout(timeout), redirect: 'error' });
+      body = await readBody(response, url);
+    } catch (error) {
+      if (error instanceof AssayError) throw error;
+      const cause = error instanceof Error ? (error.cause ?? error) : error;
+      const reason = cause instanceof Error ? cause.message || cause.name : 'network error';
+      return { wait: undefined, why: reason };
+    }
+    const { status, headers } = response;
+    if (status === 200) return { answer: { body, headers: Object.fromEntries(headers) } };
+    if (status === 429 || status >= 500) {
+      const wait = retryAfter(headers.get('retry-after'), now());
+      return { wait, why: status === 429 ? 'the service limits its rate' : `status ${status}` };
+    }
+    throw new AssayError(
+      'ENDORSEMENTS_UNKNOWN',
+      `${new URL(url).host} has no such endorsement (status ${status})`,
+    );
+  }
+}

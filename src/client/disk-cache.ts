@@ -1,0 +1,58 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { fromBase64, toBase64 } from '../../attestation/encoding/bytes.js';
+import type { CachedAnswer, EndorsementCache } from '../../attestation/endorsements/source.js';
+
+const entrySchema = z.strictObject({
+  url: z.string(),
+  storedAt: z.iso.datetime(),
+  headers: z.record(z.string(), z.string()),
+  body: z.base64(),
+});
+
+/** Where endorsements are kept unless the caller says otherwise: XDG_CACHE_HOME or ~/.cache. */
+export function defaultCacheDirectory(env: {
+  readonly [name: string]: string | undefined;
+}): string {
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'assay', 'endorsements');
+}
+
+/**
+ * Vendors' answers on disk, one file each, named by the SHA-256 of its URL and written whole or not
+ * at all, so that processes can share a directory. An entry that does not parse is no entry. Holds
+ * public endorsements only; whatever it returns is verified like the network's.
+ */
+export class DiskCache implements EndorsementCache {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  #path(url: string): string {
+    return join(this.#directory, `${createHash('sha256').update(url).digest('hex')}.json`);
+  }
+
+  async get(url: string): Promise<CachedAnswer | undefined> {
+    try {
+      const entry = entrySchema.parse(JSON.parse(await readFile(this.#path(url), 'utf8')));
+      if (entry.url !== url) return undefined;
+      const { headers, body, storedAt } = entry;
+      return { headers, body: fromBase64(body), storedAt: new Date(storedAt) };
+    } catch {
+      return undefined;
+    }
+  }
+
+  async put(url: string, { storedAt, headers, body }: CachedAnswer): Promise<void> {
+    const entry = { url, storedAt: storedAt.toISOString(), headers, body: toBase64(body) };
+    const path = this.#path(url);
+    const draft = `${path}.${randomUUID()}`;
+    await mkdir(this.#directory, { recursive: true });
+    await writeFile(draft, JSON.stringify(entry));
+    await rename(draft, path);
+  }
+}
