@@ -28,6 +28,7 @@ const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
 
 /** Codes whose meaning is not that of their area. */
 const BY_CODE: { readonly [code: string]: ExitCode } = {
+  LAUNCH_POLICY_FILE: EXIT.usage,
   CLIENT_UNREACHABLE: EXIT.service,
   CLIENT_SERVICE: EXIT.service,
 };

@@ -82,9 +82,12 @@ export class Io {
       return;
     }
     const { red, dim } = this.#errorStyle;
-    const lines = [`${red('error')} ${code}: ${printable(message)}`];
+    const [first = '', ...rest] = message.trim().split('\n');
+    const lines = [`${red('error')} ${code}: ${printable(first)}`];
+    for (const line of rest) lines.push(`  ${printable(line)}`);
     for (const cause of causesOf(error)) {
-      if (cause.message !== message) lines.push(dim(`  because: ${printable(cause.message)}`));
+      if (message.includes(cause.message) || cause.message.includes('\n')) continue;
+      lines.push(dim(`  because: ${printable(cause.message)}`));
     }
     this.surroundings.stderr.write(`${lines.join('\n')}\n`);
   }

@@ -62,31 +62,32 @@ export function findModel(
 }
 
 /**
- * The inputs in the order of the signature: every input once, each with the datatype that the model
- * states. Throws CLIENT_INPUT or what `assertTensor` throws.
+ * The inputs in the order of the signature, each once and with the datatype that the model states.
+ * Which of them have defaults and may be left out, the server knows. Throws CLIENT_INPUT or what
+ * `assertTensor` throws.
  */
 export function orderInputs(model: ManifestModel, inputs: readonly Tensor[]): readonly Tensor[] {
-  const names = new Set(inputs.map(({ name }) => name));
-  const missing = model.inputs.filter(({ name }) => !names.has(name)).map(({ name }) => name);
-  const known = new Set(model.inputs.map(({ name }) => name));
-  const unknown = [...names].filter((name) => !known.has(name));
-  if (missing.length > 0 || unknown.length > 0 || names.size !== inputs.length) {
+  const known = model.inputs.map(({ name }) => name);
+  const names = inputs.map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0 || new Set(names).size !== names.length) {
     throw new AssayError(
       'CLIENT_INPUT',
-      `${model.name} expects each of the inputs ${[...known].join(', ')} once; missing: ${missing.join(', ') || 'none'}, unknown: ${unknown.join(', ') || 'none'}`,
+      `${model.name} expects the inputs ${known.join(', ')}, each once, not ${names.join(', ')}`,
     );
   }
-  return model.inputs.map((signature) => {
-    const spec = specOf(signature);
-    const input = inputs.find(({ name }) => name === spec.name);
-    if (input === undefined || input.datatype !== spec.datatype) {
+  return model.inputs.flatMap((signature) => {
+    const input = inputs.find(({ name }) => name === signature.name);
+    if (input === undefined) return [];
+    const { datatype } = specOf(signature);
+    if (input.datatype !== datatype) {
       throw new AssayError(
         'CLIENT_INPUT',
-        `input ${spec.name}: expected ${spec.datatype}, not ${input?.datatype ?? 'nothing'}`,
+        `input ${input.name}: expected ${datatype}, not ${input.datatype}`,
       );
     }
     assertTensor(input);
-    return input;
+    return [input];
   });
 }
 
