@@ -1,15 +1,15 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { AssayError } from '../../../attestation/encoding/error.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import type { Platform } from '../platform.js';
 import { createSnpSimulator } from './snp.js';
+import { createTdxSimulator } from './tdx.js';
 
 export interface SimulatorOptions {
   readonly tee: Platform['tee'];
   /** SEV-SNP: 3 (the default) plays Milan, 5 plays Turin. */
   readonly reportVersion?: 3 | 5;
-  /** SHA-256 of the launch policy: HOST_DATA, or the first 32 bytes of MRCONFIGID. */
+  /** Digest of the launch policy: HOST_DATA (SEV-SNP, 32 bytes) or MRCONFIGID (TDX, 48 bytes). */
   readonly launchPolicyDigest: Uint8Array;
   /** Where the simulated vendors keep their keys; `~/.cache/assay/simulator` unless given. */
   readonly rootDirectory?: string;
@@ -26,13 +26,13 @@ export interface Simulator extends Platform {
  */
 export async function createSimulator(options: SimulatorOptions): Promise<Simulator> {
   const directory = options.rootDirectory ?? join(homedir(), '.cache', 'assay', 'simulator');
-  if (options.tee === 'tdx') {
-    throw new AssayError('PLATFORM_UNSUPPORTED', 'the simulator does not play TDX yet');
-  }
-  const { platform, root } = await createSnpSimulator({
-    reportVersion: options.reportVersion ?? 3,
-    hostData: options.launchPolicyDigest,
-    directory,
-  });
+  const { platform, root } =
+    options.tee === 'tdx'
+      ? await createTdxSimulator({ mrConfigId: options.launchPolicyDigest, directory })
+      : await createSnpSimulator({
+          reportVersion: options.reportVersion ?? 3,
+          hostData: options.launchPolicyDigest,
+          directory,
+        });
   return { ...platform, rootPem: toPem(root, 'CERTIFICATE') };
 }
