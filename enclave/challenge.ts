@@ -19,7 +19,7 @@ interface Waiting {
 }
 
 /** Nonces that one report answers at most; the path of each is then at most 16 nodes. */
-const MAX_BATCH = 65536;
+const MAX_BATCH = 65_536;
 
 /**
  * Answers nonces with hardware reports, one report at a time: the nonces that come while one is made
@@ -50,12 +50,11 @@ export class Challenger {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, MAX_BATCH);
       try {
-        const { root, positions } = makeChallenge(batch.map(({ nonce }) => nonce));
+        const positions = makeChallenge(batch.map(({ nonce }) => nonce));
+        const root = positions[0]?.root ?? new Uint8Array();
         const evidence = await this.#platform.attest(reportData(root, this.#manifest));
-        batch.forEach(({ resolve, reject }, i) => {
-          const position = positions[i];
-          if (position === undefined) reject(new Error('no position for the nonce'));
-          else resolve({ evidence, position });
+        positions.forEach((position, i) => {
+          batch[i]?.resolve({ evidence, position });
         });
       } catch (error) {
         for (const { reject } of batch) reject(error);

@@ -1,3 +1,4 @@
+import { equalBytes } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { label, sha512 } from '../encoding/hash.js';
 import { inclusionPaths, leafHash, rootFromInclusion } from '../encoding/merkle.js';
@@ -8,16 +9,12 @@ export const NONCE_LENGTH = 32;
 
 /** Where a verifier's nonce stands in the tree of the nonces that one hardware report answers. */
 export interface ChallengePosition {
+  /** The challenge that the report covers, 32 bytes: without the nonce, only the attester's word. */
+  readonly root: Uint8Array;
   readonly index: number;
   readonly size: number;
   /** Inclusion path, RFC 9162 section 2.1.3.1; empty for a nonce that is alone. */
   readonly path: readonly Uint8Array[];
-}
-
-/** The challenge of a set of nonces, and the position of each in it. */
-export interface Challenge {
-  readonly root: Uint8Array;
-  readonly positions: readonly ChallengePosition[];
 }
 
 /** Throws BINDING_NONCE unless the nonce has exactly 32 bytes. */
@@ -30,8 +27,8 @@ export function assertNonce(nonce: Uint8Array): void {
   }
 }
 
-/** RFC 9162 Merkle tree over nonces of 32 bytes, at least one. */
-export function makeChallenge(nonces: readonly Uint8Array[]): Challenge {
+/** RFC 9162 Merkle tree over nonces of 32 bytes, at least one: the position of each. */
+export function makeChallenge(nonces: readonly Uint8Array[]): readonly ChallengePosition[] {
   if (nonces.length === 0) throw new AssayError('BINDING_NONCE', 'expected at least one nonce');
   const { root, paths } = inclusionPaths(
     nonces.map((nonce) => {
@@ -39,27 +36,29 @@ export function makeChallenge(nonces: readonly Uint8Array[]): Challenge {
       return leafHash(nonce);
     }),
   );
-  return { root, positions: paths.map((path, index) => ({ index, size: nonces.length, path })) };
+  return paths.map((path, index) => ({ root, index, size: nonces.length, path }));
 }
 
 /**
  * The challenge that a verifier's own nonce leads to. Throws BINDING_NONCE, or BINDING_CHALLENGE if
- * the path does not fit the position.
+ * the nonce is not where the position says.
  */
-export function challengeOf(
-  nonce: Uint8Array,
-  position: ChallengePosition,
-): Uint8Array<ArrayBuffer> {
+export function challengeOf(nonce: Uint8Array, position: ChallengePosition): Uint8Array {
   assertNonce(nonce);
-  try {
-    return rootFromInclusion(leafHash(nonce), position.index, position.size, position.path);
-  } catch (cause) {
+  const refuse = (cause?: unknown): never => {
     throw new AssayError(
       'BINDING_CHALLENGE',
-      'the inclusion path does not fit the position that the bundle states for the nonce',
+      'the evidence was not made for this nonce: it does not lead to the challenge that is covered',
       cause,
     );
+  };
+  const { root, index, size, path } = position;
+  try {
+    if (equalBytes(rootFromInclusion(leafHash(nonce), index, size, path), root)) return root;
+  } catch (cause) {
+    return refuse(cause);
   }
+  return refuse();
 }
 
 /**

@@ -44,6 +44,7 @@ export function encodeBundle(bundle: EvidenceBundle): Uint8Array<ArrayBuffer> {
       [
         'challenge',
         new Map<CborKey, CborValue>([
+          ['root', bundle.challenge.root],
           ['index', bundle.challenge.index],
           ['size', bundle.challenge.size],
           ['path', bundle.challenge.path],
@@ -71,13 +72,14 @@ function isNode(value: CborValue): value is Uint8Array {
 }
 
 function positionFromCbor(fields: CborFields): ChallengePosition {
+  const root = fields.bytes('root', 32);
   const [index, size] = [fields.unsigned('index'), fields.unsigned('size')];
   const path = fields.array('path');
   fields.end();
   if (path.length > MAX_PATH || !path.every(isNode)) {
     fail(`expected the challenge's path to be at most ${MAX_PATH} nodes of 32 bytes`);
   }
-  return { index, size, path: path.filter(isNode) };
+  return { root, index, size, path: path.filter(isNode) };
 }
 
 /** Decodes a bundle strictly; throws BUNDLE_ENCODING, or BUNDLE_PROFILE for another format. */

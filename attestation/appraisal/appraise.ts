@@ -1,0 +1,250 @@
+import { equalBytes, toHex } from '../encoding/bytes.js';
+import { coseKeyThumbprint } from '../encoding/cose.js';
+import { AssayError } from '../encoding/error.js';
+import { amdEndorsements } from '../endorsements/amd.js';
+import { parseAuxblob } from '../evidence/auxblob.js';
+import { challengeOf, reportData } from '../evidence/binding.js';
+import { decodeBundle, type EvidenceBundle } from '../evidence/bundle.js';
+import { decodeRuntimeLog, replayRuntimeLog } from '../evidence/event-log.js';
+import { decodeLaunchPolicy, launchPolicyDigest } from '../evidence/launch-policy.js';
+import { decodeManifest, type Manifest } from '../evidence/manifest.js';
+import { parseSnpReport } from '../evidence/snp-report.js';
+import { parseTdxQuote } from '../evidence/tdx-quote.js';
+import { appraiseEnclave, type EnclaveStatement } from './appraise-enclave.js';
+import type { AppraisedEnclave } from './appraise-inference.js';
+import { Findings } from './findings.js';
+import type { AppraisalPolicy } from './policy.js';
+import { type AttestationResult, type Claims, type Finding, findingOf } from './result.js';
+import { verifySnp } from './verify-snp.js';
+import { verifyTdx } from './verify-tdx.js';
+
+export interface AppraiseOptions {
+  /** Time that the appraisal is made for. */
+  readonly at: Date;
+  /** The verifier's own nonce, 32 bytes; without it the result is never fresh. */
+  readonly nonce?: Uint8Array;
+  /** DER roots that replace the vendors' pinned ones: the only way to believe a simulator. */
+  readonly roots?: readonly Uint8Array[];
+  /** What endorses the report beside what the bundle carries. */
+  readonly endorsements?: {
+    /** AMD certificates and revocation lists, DER or PEM. */
+    readonly amd?: readonly Uint8Array[];
+    /** Intel PCS collateral as JSON, in place of the bundle's. */
+    readonly intel?: Uint8Array;
+  };
+}
+
+/** The verdict, and the enclave that it is about. */
+export interface AppraisedBundle {
+  readonly result: AttestationResult;
+  /** Null unless the evidence is authentic; to be trusted only if `result.affirmed`. */
+  readonly enclave: AppraisedEnclave | null;
+}
+
+const DESIGN = 'Assay design, section 4';
+
+const CAVEATS = [
+  'The enclave’s clock is the host’s to turn: order comes from the log, freshness from nonces.',
+  'What the models compute is attested, not that it is true or fair.',
+] as const;
+
+/** Everything of a bundle that hardware covers, decoded; each part throws its own code. */
+interface Covered {
+  readonly stated: EnclaveStatement;
+  readonly manifest: Manifest;
+}
+
+/** Throws BINDING_REPORT_DATA unless the hardware signed for this manifest and this challenge. */
+function requireBinding(bundle: EvidenceBundle, covered: Uint8Array, nonce?: Uint8Array): void {
+  const challenge =
+    nonce === undefined ? bundle.challenge.root : challengeOf(nonce, bundle.challenge);
+  if (!equalBytes(covered, reportData(challenge, bundle.manifest))) {
+    throw new AssayError(
+      'BINDING_REPORT_DATA',
+      'the report data does not cover this challenge and this manifest',
+    );
+  }
+}
+
+function reportedFields(bundle: EvidenceBundle): {
+  readonly reportData: Uint8Array;
+  readonly binding: Uint8Array;
+} {
+  if (bundle.tee === 'sev-snp') {
+    const report = parseSnpReport(bundle.report);
+    return { reportData: report.reportData, binding: report.hostData };
+  }
+  const { report } = parseTdxQuote(bundle.report);
+  return { reportData: report.reportData, binding: report.mrConfigId };
+}
+
+function openCovered(bundle: EvidenceBundle, nonce?: Uint8Array): Covered {
+  const fields = reportedFields(bundle);
+  requireBinding(bundle, fields.reportData, nonce);
+  const manifest = decodeManifest(bundle.manifest);
+  const { launchPolicy: canonical, eventLog, tee } = bundle;
+  const digest = canonical === null ? null : launchPolicyDigest(canonical);
+  const stated: EnclaveStatement = {
+    tee,
+    manifest,
+    launchPolicy: canonical === null ? null : decodeLaunchPolicy(canonical),
+    launchPolicyDigest: digest?.hostData ?? null,
+    expectedBinding: (tee === 'sev-snp' ? digest?.hostData : digest?.mrConfigId) ?? null,
+    binding: fields.binding,
+    events: eventLog === null ? null : decodeRuntimeLog(eventLog),
+  };
+  return { stated, manifest };
+}
+
+/** The hardware's half: authenticity of the report, then every check of the policy on it. */
+async function verifyHardware(
+  bundle: EvidenceBundle,
+  policy: AppraisalPolicy,
+  { at, roots, endorsements }: AppraiseOptions,
+): Promise<AttestationResult> {
+  const options = roots === undefined ? { at } : { at, roots };
+  if (bundle.tee === 'sev-snp') {
+    const host = bundle.endorsements === null ? [] : parseAuxblob(bundle.endorsements);
+    const known = host.filter(({ kind }) => kind !== 'other').map(({ data }) => data);
+    const all = amdEndorsements([...known, ...(endorsements?.amd ?? [])]);
+    return verifySnp(bundle.report, all, policy.snp ?? {}, options);
+  }
+  const collateral = endorsements?.intel ?? bundle.endorsements ?? undefined;
+  const log = bundle.eventLog;
+  const expectations = log === null ? {} : { rtmr3: replayRuntimeLog(decodeRuntimeLog(log)) };
+  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, options, expectations);
+}
+
+function refusal(error: AssayError, base: Partial<AttestationResult>, at: Date): AppraisedBundle {
+  return {
+    enclave: null,
+    result: {
+      tee: null,
+      simulated: false,
+      trustAnchor: null,
+      claims: {},
+      caveats: [],
+      ...base,
+      authentic: false,
+      affirmed: false,
+      code: error.code,
+      summary: `The evidence is not authentic: ${error.message}.`,
+      at: at.toISOString(),
+      fresh: false,
+      checks: [...(base.checks ?? []), findingOf(error, DESIGN)],
+    },
+  };
+}
+
+function bindingFindings(
+  bundle: EvidenceBundle,
+  policy: AppraisalPolicy,
+  fresh: boolean,
+): Finding[] {
+  const findings = new Findings();
+  const { index, size } = bundle.challenge;
+  const member = bundle.tee === 'sev-snp' ? 'snp' : 'tdx';
+  findings.check(
+    'policy.tee',
+    policy[member] !== undefined,
+    { expected: `a policy with the member ${member}`, actual: bundle.tee, reference: DESIGN },
+    {
+      pass: 'The policy accepts this kind of hardware.',
+      fail: 'The policy has no rules for this kind of hardware, so it does not accept it.',
+    },
+  );
+  findings.check(
+    'binding.report-data',
+    true,
+    { expected: 'challenge and manifest', actual: 'covered', reference: DESIGN },
+    { pass: 'The hardware signed for this manifest and this challenge.', fail: '' },
+  );
+  if (fresh) {
+    findings.check(
+      'binding.nonce',
+      true,
+      { expected: 'the verifier’s nonce', actual: `nonce ${index} of ${size}`, reference: DESIGN },
+      { pass: 'The evidence was made after the verifier drew its nonce.', fail: '' },
+    );
+  }
+  return findings.all.slice();
+}
+
+function enclaveClaims({ manifest, launchPolicy }: EnclaveStatement): Claims {
+  return {
+    epoch: toHex(manifest.epoch),
+    signingKey: toHex(coseKeyThumbprint(manifest.signingKey)),
+    tlsKey: toHex(manifest.tlsKey),
+    software: `${manifest.software.name} ${manifest.software.version}`,
+    launchPolicy: launchPolicy === null ? null : toHex(manifest.launchPolicy ?? new Uint8Array()),
+    models: manifest.models.map((model) => ({
+      name: model.name,
+      version: model.version,
+      graph: toHex(model.graph),
+      weights: toHex(model.weights),
+      execution: toHex(model.execution),
+    })),
+  };
+}
+
+/**
+ * Appraises an evidence bundle: the hardware's report under its vendor's root, what its report data
+ * covers, and what the enclave states there, against a policy. Evidence that does not hold gives a
+ * result that is not authentic, with the error's code; checks that do not hold are gathered. Throws
+ * nothing about the evidence, not even for bytes that are no bundle.
+ */
+export async function appraiseBundle(
+  bytes: Uint8Array,
+  policy: AppraisalPolicy,
+  options: AppraiseOptions,
+): Promise<AppraisedBundle> {
+  const { at, nonce } = options;
+  let hardware: AttestationResult | undefined;
+  try {
+    const bundle = decodeBundle(bytes);
+    hardware = await verifyHardware(bundle, policy, options);
+    if (!hardware.authentic) return { result: hardware, enclave: null };
+    const { stated, manifest } = openCovered(bundle, nonce);
+    const own = [
+      ...bindingFindings(bundle, policy, nonce !== undefined),
+      ...appraiseEnclave(stated, policy.enclave ?? {}),
+    ];
+    return {
+      result: combine(hardware, own, stated, nonce !== undefined),
+      enclave: { manifest, manifestBytes: bundle.manifest },
+    };
+  } catch (error) {
+    if (error instanceof AssayError) return refusal(error, hardware ?? {}, at);
+    throw error;
+  }
+}
+
+function combine(
+  hardware: AttestationResult,
+  own: readonly Finding[],
+  stated: EnclaveStatement,
+  fresh: boolean,
+): AttestationResult {
+  const checks = [...hardware.checks, ...own];
+  const failed = checks.filter(({ outcome }) => outcome === 'fail');
+  const first = failed[0] ?? checks.find(({ outcome }) => outcome === 'unchecked');
+  const models = stated.manifest.models.map(({ name }) => name).join(', ') || 'no model';
+  const more = failed.length > 1 ? ` And ${failed.length - 1} more.` : '';
+  return {
+    ...hardware,
+    affirmed: first === undefined,
+    code: first?.id ?? null,
+    summary:
+      first === undefined
+        ? `${hardware.summary} The enclave serves ${models}.${fresh ? '' : ' Not fresh: no nonce.'}`
+        : `${first.reason}${more}`,
+    fresh,
+    checks,
+    claims: { ...hardware.claims, enclave: enclaveClaims(stated) },
+    caveats: [
+      ...hardware.caveats,
+      ...CAVEATS,
+      ...(fresh ? [] : ['Without the verifier’s own nonce the evidence may be a replay.']),
+    ],
+  };
+}

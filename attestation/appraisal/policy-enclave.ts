@@ -1,0 +1,40 @@
+import { z } from 'zod';
+
+const digest = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/, 'expected 32 bytes in hexadecimal')
+  .transform((text) => text.toLowerCase());
+
+/**
+ * Appraisal policy for what the enclave states of itself. What it does not mention must hold by
+ * default: every served model is known, the models are pinned at launch, no debugging aids, no
+ * listener without TLS, and on TDX an event log that leads to RTMR3. Members named `allow…` waive one
+ * of these, and the result shows it.
+ */
+export const enclavePolicySchema = z.strictObject({
+  /** The models that are known, by graph digest; every model that the enclave serves must be one. */
+  models: z
+    .array(
+      z.strictObject({
+        graph: digest,
+        /** Execution digests that are accepted; any unless given. */
+        executions: z.array(digest).min(1).optional(),
+      }),
+    )
+    .min(1)
+    .optional(),
+  /** Accepts models that the policy does not know beside those that it does. */
+  allowUnknownModels: z.boolean().optional(),
+  /** Accepts models that no launch policy pins: then measured software states them, nothing more. */
+  allowUnpinned: z.boolean().optional(),
+  /** Accepts a launch policy that allows debugging aids. */
+  allowDevelopment: z.boolean().optional(),
+  /** Accepts a launch policy that allows a listener without TLS. */
+  allowPlaintext: z.boolean().optional(),
+  /** Accepts TDX evidence without an RTMR3 event log (kernels before 6.16). */
+  allowMissingEventLog: z.boolean().optional(),
+  /** Versions of Assay that are accepted; any unless given. */
+  softwareVersions: z.array(z.string().min(1)).min(1).optional(),
+});
+
+export type EnclavePolicy = z.output<typeof enclavePolicySchema>;

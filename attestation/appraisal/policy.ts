@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { AssayError } from '../encoding/error.js';
+import { enclavePolicySchema } from './policy-enclave.js';
+import { snpPolicySchema } from './policy-snp.js';
+import { tdxPolicySchema } from './policy-tdx.js';
+
+const policySchema = z.strictObject({
+  version: z.literal(1),
+  /** What SEV-SNP evidence must meet; absent: SEV-SNP is not accepted. */
+  snp: snpPolicySchema.optional(),
+  /** What TDX evidence must meet; absent: TDX is not accepted. */
+  tdx: tdxPolicySchema.optional(),
+  /** What the enclave's own statements must meet. */
+  enclave: enclavePolicySchema.optional(),
+});
+
+/** Reference values and rules of a relying party: strict data, without code. */
+export type AppraisalPolicy = z.output<typeof policySchema>;
+
+/**
+ * Reads the parsed JSON or YAML of a policy file. An unknown member is an error: a rule that is
+ * misspelt must not be a rule that is not there. Throws POLICY_INVALID, naming each member at fault.
+ */
+export function parsePolicy(value: unknown): AppraisalPolicy {
+  const result = policySchema.safeParse(value);
+  if (result.success) return result.data;
+  throw new AssayError(
+    'POLICY_INVALID',
+    `the policy is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
+    result.error,
+  );
+}
