@@ -1,6 +1,6 @@
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { sha384 } from '../../attestation/encoding/hash.js';
+import { extendRtmr } from '../../attestation/evidence/event-log.js';
 import { platformError } from './configfs-errors.js';
 import type { ReportFs } from './report-fs.js';
 
@@ -29,7 +29,7 @@ async function extend(fs: ReportFs, path: string, digest: Uint8Array): Promise<v
     const before = await fs.read(path, RTMR_BYTES);
     await fs.write(path, digest);
     const after = await fs.read(path, RTMR_BYTES);
-    if (!equalBytes(after, sha384(before, digest))) {
+    if (!equalBytes(after, extendRtmr(before, digest))) {
       throw new AssayError('PLATFORM_RTMR', 'RTMR3 does not hold what was extended into it');
     }
   } catch (error) {

@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { sha384 } from '../../../attestation/encoding/hash.js';
+import { ByteReader } from '../../../attestation/encoding/reader.js';
+import { readQeReport } from '../../../attestation/evidence/qe-report.js';
+import { SNP_REPORT_SIZE } from '../../../attestation/evidence/snp-report.js';
+import { encodeTdxQuote } from '../../../attestation/evidence/tdx-quote.js';
 import { openConfigfsTsm } from '../../../enclave/platform/configfs-tsm.js';
 import { errno, ForgedClock, ForgedKernel, type ForgedProvider } from '../../forge/kernel.js';
 
@@ -9,21 +13,45 @@ const DATA = Uint8Array.from({ length: 64 }, (_, i) => i);
 const HOST_DATA = new Uint8Array(32).fill(0xd1);
 const MRCONFIGID = new Uint8Array(48).fill(0xc1);
 
-/** Only the fields that the driver looks at; the evidence rooms test the whole. */
+/** A well-formed report that nobody signed: the driver does not appraise. */
 function snpReport(reportData: Uint8Array): Uint8Array {
-  const report = new Uint8Array(0x4a0);
-  report[0] = 3;
+  const report = new Uint8Array(SNP_REPORT_SIZE);
+  const view = new DataView(report.buffer);
+  view.setUint32(0, 3, true);
+  view.setBigUint64(8, 0x30000n, true);
+  view.setUint32(0x34, 1, true);
   report.set(reportData, 0x50);
   report.set(HOST_DATA, 0xc0);
   return report;
 }
 
 function tdxQuote(reportData: Uint8Array): Uint8Array {
-  const quote = new Uint8Array(48 + 584 + 100);
-  quote[0] = 4;
-  quote.set(MRCONFIGID, 48 + 184);
-  quote.set(reportData, 48 + 520);
-  return quote;
+  const digest = new Uint8Array(48);
+  return encodeTdxQuote({
+    header: { version: 4, qeSvn: 0, pceSvn: 0, userData: new Uint8Array(20) },
+    report: {
+      teeTcbSvn: new Uint8Array(16),
+      mrSeam: digest,
+      mrSignerSeam: digest,
+      seamAttributes: new Uint8Array(8),
+      tdAttributes: new Uint8Array(8),
+      xfam: new Uint8Array(8),
+      mrTd: digest,
+      mrConfigId: MRCONFIGID,
+      mrOwner: digest,
+      mrOwnerConfig: digest,
+      rtmrs: [digest, digest, digest, digest],
+      reportData,
+      td15: undefined,
+    },
+    signature: new Uint8Array(64),
+    attestationKey: new Uint8Array(64),
+    qeReport: readQeReport(new ByteReader(new Uint8Array(384), 'TDX_QUOTE_FORMAT')),
+    qeReportSignature: new Uint8Array(64),
+    qeAuthenticationData: new Uint8Array(),
+    pckChain: new Uint8Array(),
+    padding: 0,
+  });
 }
 
 const snp: ForgedProvider = { name: 'sev_guest', answer: snpReport };
@@ -101,7 +129,7 @@ suite('configfs-tsm', () => {
     ['a wiped firmware key', () => Promise.reject(errno('ENOTTY')), 'PLATFORM_KEY_WIPED'],
     ['a firmware failure', () => Promise.reject(errno('EIO')), 'PLATFORM_FIRMWARE'],
     ['an empty report', () => new Uint8Array(), 'PLATFORM_REPORT_EMPTY'],
-    ['a report that ends early', () => new Uint8Array(80), 'PLATFORM_REPORT'],
+    ['a report that ends early', () => new Uint8Array(80), 'SNP_REPORT_SIZE'],
     ['an endless report', () => new Uint8Array(16 * 1024 * 1024 + 1), 'PLATFORM_REPORT_SIZE'],
     ['a report over other data', () => snpReport(new Uint8Array(64)), 'PLATFORM_REPORT_MISMATCH'],
   ] as const) {

@@ -1,0 +1,120 @@
+import { required } from './deployment.js';
+import { renderHcl } from './hcl.js';
+import type { LaunchFile, LaunchPlan } from './plan.js';
+import { shellCommand, shellScript } from './shell.js';
+
+const NOTE = [
+  "Azure's paravisor owns the hardware report and offers it through a vTPM, not through the kernel's",
+  'report interface: see docs/azure.md before you rely on this guest.',
+];
+
+/** Azure: `az` and OpenTofu. The gallery image is specialized: it has no account to create. */
+export function azureFiles({ deployment }: LaunchPlan): LaunchFile[] {
+  const { name } = deployment;
+  const azure = required(deployment.azure, 'azure', 'Azure');
+  const create = shellCommand([
+    'az',
+    'vm',
+    'create',
+    '--resource-group',
+    azure.resourceGroup,
+    '--name',
+    name,
+    '--location',
+    azure.location,
+    '--size',
+    azure.size,
+    '--image',
+    azure.image,
+    '--specialized',
+    '--security-type',
+    'ConfidentialVM',
+    '--enable-vtpm',
+    'true',
+    '--enable-secure-boot',
+    'false',
+    '--os-disk-security-encryption-type',
+    'VMGuestStateOnly',
+    '--subnet',
+    azure.subnet,
+    '--public-ip-address',
+    '',
+    '--nsg',
+    '',
+  ]);
+  const reference = (text: string): { reference: string } => ({ reference: text });
+  const tofu = renderHcl([
+    {
+      words: ['terraform'],
+      members: {},
+      blocks: [
+        {
+          words: ['required_providers'],
+          members: {
+            azurerm: reference('{ source = "hashicorp/azurerm", version = ">= 4.21" }'),
+          },
+        },
+      ],
+    },
+    { words: ['provider', 'azurerm'], members: {}, blocks: [{ words: ['features'], members: {} }] },
+    {
+      words: ['resource', 'azurerm_managed_disk', name],
+      members: {
+        name: `${name}-os`,
+        resource_group_name: azure.resourceGroup,
+        location: azure.location,
+        storage_account_type: 'Premium_LRS',
+        create_option: 'FromImage',
+        gallery_image_reference_id: azure.image,
+        hyper_v_generation: 'V2',
+        os_type: 'Linux',
+        security_type: 'ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey',
+      },
+    },
+    {
+      words: ['resource', 'azurerm_network_interface', name],
+      members: {
+        name: `${name}-nic`,
+        resource_group_name: azure.resourceGroup,
+        location: azure.location,
+      },
+      blocks: [
+        {
+          words: ['ip_configuration'],
+          members: {
+            name: 'internal',
+            subnet_id: azure.subnet,
+            private_ip_address_allocation: 'Dynamic',
+          },
+        },
+      ],
+    },
+    {
+      words: ['resource', 'azurerm_linux_virtual_machine', name],
+      members: {
+        name,
+        resource_group_name: azure.resourceGroup,
+        location: azure.location,
+        size: azure.size,
+        os_managed_disk_id: reference(`azurerm_managed_disk.${name}.id`),
+        network_interface_ids: [reference(`azurerm_network_interface.${name}.id`)],
+        vtpm_enabled: true,
+        secure_boot_enabled: false,
+      },
+      blocks: [
+        {
+          words: ['os_disk'],
+          members: {
+            caching: 'ReadOnly',
+            storage_account_type: 'Premium_LRS',
+            security_encryption_type: 'VMGuestStateOnly',
+          },
+        },
+      ],
+    },
+  ]);
+  return [
+    { name: 'azure.sh', executable: true, contents: shellScript(NOTE, create) },
+    { name: 'azure.tf', executable: false, contents: tofu },
+  ];
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { CPU_TYPES } from '../measurement/cpu-type.js';
+
+/** Texts that reach shells, XML and HCL: printable ASCII without quotes, backslashes and `$`. */
+const plain = z
+  .string()
+  .min(1)
+  .max(1024)
+  .regex(/^[ !#%&()*+,\-./0-9:;<=>?@A-Z[\]^_a-z{|}~]+$/, 'expected plain text without quotes');
+const path = plain.regex(/^[^ ,]+$/, 'expected a path without spaces or commas');
+const identifier = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a lower-case name of letters, digits and hyphens');
+const port = z.number().int().min(1).max(65535);
+const hex = (bytes: number) =>
+  z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `expected ${2 * bytes} hex digits`);
+const flags = z
+  .string()
+  .regex(/^0x[0-9a-f]{1,16}$/, 'expected 0x and up to 16 hexadecimal digits')
+  .transform((text) => BigInt(text));
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  /** Names the guest everywhere. */
+  name: identifier,
+  tee: z.enum(['sev-snp', 'tdx']),
+  /** Launch policy file (YAML or JSON), relative to the deployment file. */
+  launchPolicy: path,
+  boot: z.strictObject({
+    /** OVMF that carries SEV metadata or TDVF sections. Bare metal and libvirt only. */
+    firmware: path.optional(),
+    /** What the host hands to the firmware. */
+    kernel: path,
+    initrd: path,
+    commandLine: plain,
+    /** The same as one file, for clouds. */
+    uki: path.optional(),
+  }),
+  machine: z.strictObject({
+    processors: z.number().int().min(1).max(512).default(2),
+    memoryMiB: z.number().int().min(1024).max(4194304).default(4096),
+    /** QEMU's processor model; TDX guests always get the host's. */
+    cpu: z.enum(CPU_TYPES as [string, ...string[]]).default('EPYC-v4'),
+  }),
+  service: z
+    .strictObject({
+      /** Port of the gRPC service inside the guest, and where the host offers it. */
+      port: port.default(8443),
+      hostPort: port.default(8443),
+      /** Address of the host that the port is offered on (user-mode networking). */
+      hostAddress: z.ipv4().default('127.0.0.1'),
+      /** Host bridge to join instead of user-mode networking. */
+      bridge: identifier.optional(),
+    })
+    .default({ port: 8443, hostPort: 8443, hostAddress: '127.0.0.1' }),
+  snp: z
+    .strictObject({
+      /** Guest policy (AMD 56860, "Guest policy"): bit 17 must be one. */
+      policy: flags.refine((value) => (value & 0x20000n) !== 0n, 'bit 17 must be one'),
+      /** SEV_FEATURES of the save areas. */
+      features: flags,
+      /** Position of the encryption bit (CPUID 8000001F EBX). */
+      cBitPosition: z.number().int().min(32).max(63).default(51),
+      /** ID block and its authentication, as `assay measure launch` wrote them, base64. */
+      idBlock: z.strictObject({ block: z.base64(), authentication: z.base64() }).optional(),
+    })
+    .default({ policy: 0x30000n, features: 1n, cBitPosition: 51 }),
+  tdx: z
+    .strictObject({
+      /** vsock of the host's quote generation service. */
+      quoteGeneration: z
+        .strictObject({ cid: z.number().int().min(2).default(2), port: port.default(4050) })
+        .default({ cid: 2, port: 4050 }),
+      mrOwner: hex(48).optional(),
+      mrOwnerConfig: hex(48).optional(),
+    })
+    .default({ quoteGeneration: { cid: 2, port: 4050 } }),
+  gcp: z
+    .strictObject({
+      project: plain,
+      zone: plain,
+      machineType: plain,
+      /** Custom image made from the UKI's disk. */
+      image: plain,
+      subnet: plain.default('default'),
+      sourceRanges: z.array(z.cidrv4()).min(1),
+    })
+    .optional(),
+  aws: z
+    .strictObject({
+      region: plain,
+      instanceType: plain,
+      ami: z.string().regex(/^ami-[0-9a-f]{8,17}$/, 'expected an AMI id'),
+      subnet: z.string().regex(/^subnet-[0-9a-f]{8,17}$/, 'expected a subnet id'),
+      securityGroup: z.string().regex(/^sg-[0-9a-f]{8,17}$/, 'expected a security group id'),
+    })
+    .optional(),
+  azure: z
+    .strictObject({
+      resourceGroup: plain,
+      location: plain,
+      size: plain,
+      /** Image version of a gallery whose definition supports confidential VMs. */
+      image: plain,
+      subnet: plain,
+    })
+    .optional(),
+});
+
+/** A deployment: one guest, wherever it is to run. */
+export type Deployment = z.output<typeof schema>;
+
+/** Reads the parsed YAML of a deployment file; unknown members are errors. Throws CONFIG_DEPLOYMENT. */
+export function parseDeployment(value: unknown): Deployment {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new AssayError(
+    'CONFIG_DEPLOYMENT',
+    `the deployment file is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
+    result.error,
+  );
+}
+
+/** Member that a target needs; throws CONFIG_DEPLOYMENT where the file lacks it. */
+export function required<T>(member: T | undefined, name: string, target: string): T {
+  if (member !== undefined) return member;
+  throw new AssayError(
+    'CONFIG_DEPLOYMENT',
+    `${target} needs the member ${name} in the deployment file`,
+  );
+}

@@ -1,0 +1,119 @@
+import { required } from './deployment.js';
+import { renderHcl } from './hcl.js';
+import type { LaunchFile, LaunchPlan } from './plan.js';
+import { shellCommand, shellScript } from './shell.js';
+
+const NOTE = [
+  'Google sets neither HOST_DATA nor MRCONFIGID for its customers: the launch policy is inside the',
+  'image. On TDX the image is in RTMR1 and RTMR2; on SEV-SNP MEASUREMENT covers the firmware only.',
+];
+
+/** Google Compute Engine: `gcloud` and OpenTofu. */
+export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
+  const { name, tee, service } = deployment;
+  const gcp = required(deployment.gcp, 'gcp', 'Google Cloud');
+  const type = tee === 'tdx' ? 'TDX' : 'SEV_SNP';
+  const milan = tee === 'tdx' ? [] : ['--min-cpu-platform=AMD Milan'];
+  const create = shellCommand([
+    'gcloud',
+    'compute',
+    'instances',
+    'create',
+    name,
+    `--project=${gcp.project}`,
+    `--zone=${gcp.zone}`,
+    `--machine-type=${gcp.machineType}`,
+    `--confidential-compute-type=${type}`,
+    ...milan,
+    '--maintenance-policy=TERMINATE',
+    `--image=${gcp.image}`,
+    `--network-interface=subnet=${gcp.subnet},nic-type=GVNIC`,
+    `--tags=${name}`,
+    '--no-shielded-secure-boot',
+    '--shielded-vtpm',
+    '--shielded-integrity-monitoring',
+    '--no-service-account',
+    '--no-scopes',
+    '--metadata=serial-port-enable=false,block-project-ssh-keys=true',
+  ]);
+  const allow = shellCommand([
+    'gcloud',
+    'compute',
+    'firewall-rules',
+    'create',
+    `${name}-grpc`,
+    `--project=${gcp.project}`,
+    `--allow=tcp:${service.port}`,
+    `--source-ranges=${gcp.sourceRanges.join(',')}`,
+    `--target-tags=${name}`,
+  ]);
+  const tofu = renderHcl([
+    {
+      words: ['terraform'],
+      members: {},
+      blocks: [
+        {
+          words: ['required_providers'],
+          members: { google: { reference: '{ source = "hashicorp/google", version = ">= 6.0" }' } },
+        },
+      ],
+    },
+    {
+      words: ['resource', 'google_compute_instance', name],
+      members: {
+        name,
+        project: gcp.project,
+        zone: gcp.zone,
+        machine_type: gcp.machineType,
+        tags: [name],
+        ...(tee === 'tdx' ? {} : { min_cpu_platform: 'AMD Milan' }),
+        metadata: {
+          reference: '{ "serial-port-enable" = "false", "block-project-ssh-keys" = "true" }',
+        },
+      },
+      blocks: [
+        {
+          words: ['confidential_instance_config'],
+          members: { enable_confidential_compute: true, confidential_instance_type: type },
+        },
+        {
+          words: ['scheduling'],
+          members: { on_host_maintenance: 'TERMINATE', automatic_restart: true },
+        },
+        {
+          words: ['boot_disk'],
+          members: {},
+          blocks: [{ words: ['initialize_params'], members: { image: gcp.image } }],
+        },
+        {
+          words: ['network_interface'],
+          members: { subnetwork: gcp.subnet, nic_type: 'GVNIC' },
+          blocks: [{ words: ['access_config'], members: {} }],
+        },
+        {
+          words: ['shielded_instance_config'],
+          members: {
+            enable_secure_boot: false,
+            enable_vtpm: true,
+            enable_integrity_monitoring: true,
+          },
+        },
+      ],
+    },
+    {
+      words: ['resource', 'google_compute_firewall', `${name}-grpc`],
+      members: {
+        name: `${name}-grpc`,
+        project: gcp.project,
+        network: 'default',
+        source_ranges: gcp.sourceRanges,
+        target_tags: [name],
+      },
+      blocks: [{ words: ['allow'], members: { protocol: 'tcp', ports: [String(service.port)] } }],
+    },
+  ]);
+  return [
+    { name: 'gcp.sh', executable: true, contents: shellScript(NOTE, create, allow) },
+    { name: 'gcp.tf', executable: false, contents: tofu },
+  ];
+}

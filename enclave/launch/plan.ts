@@ -1,0 +1,28 @@
+import { toBase64 } from '../../attestation/encoding/bytes.js';
+import {
+  encodeLaunchPolicy,
+  type LaunchPolicy,
+  launchPolicyDigest,
+} from '../../attestation/evidence/launch-policy.js';
+import type { Deployment } from './deployment.js';
+
+/** A deployment with what is derived from it: all that the generators look at. */
+export interface LaunchPlan {
+  readonly deployment: Deployment;
+  /** Digest of the launch policy, as HOST_DATA (32 bytes) or MRCONFIGID (48 bytes). */
+  readonly binding: Uint8Array;
+  readonly bindingBase64: string;
+}
+
+/** What a generator writes: file names and contents. */
+export interface LaunchFile {
+  readonly name: string;
+  readonly contents: string;
+  readonly executable: boolean;
+}
+
+export function planLaunch(deployment: Deployment, policy: LaunchPolicy): LaunchPlan {
+  const digest = launchPolicyDigest(encodeLaunchPolicy(policy));
+  const binding = deployment.tee === 'sev-snp' ? digest.hostData : digest.mrConfigId;
+  return { deployment, binding, bindingBase64: toBase64(binding) };
+}

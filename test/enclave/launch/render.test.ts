@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { suite, test } from 'node:test';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import type { LaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
+import { parseDeployment } from '../../../enclave/launch/deployment.js';
+import { planLaunch } from '../../../enclave/launch/plan.js';
+import { LAUNCH_TARGETS, type LaunchTarget, renderLaunch } from '../../../enclave/launch/render.js';
+import { repositoryRoot } from '../../vectors.js';
+
+const POLICY: LaunchPolicy = {
+  models: [{ graph: new Uint8Array(32).fill(0x11), execution: null }],
+  development: false,
+  plaintext: false,
+};
+
+const BASE = {
+  version: 1,
+  name: 'assay',
+  launchPolicy: 'launch-policy.yaml',
+  boot: {
+    firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
+    kernel: 'build/image/vmlinuz',
+    initrd: 'build/image/initrd.zst',
+    commandLine: 'console=ttyS0 panic=-1',
+    uki: 'build/image/assay.efi',
+  },
+  machine: { processors: 4, memoryMiB: 8192, cpu: 'EPYC-Milan' },
+  gcp: {
+    project: 'example',
+    zone: 'europe-west4-a',
+    machineType: 'n2d-standard-4',
+    image: 'assay-1',
+    sourceRanges: ['203.0.113.0/24'],
+  },
+  azure: {
+    resourceGroup: 'assay',
+    location: 'westeurope',
+    size: 'Standard_DC4as_v5',
+    image:
+      '/subscriptions/0/resourceGroups/assay/providers/Microsoft.Compute/galleries/assay/images/assay/versions/1.0.0',
+    subnet:
+      '/subscriptions/0/resourceGroups/assay/providers/Microsoft.Network/virtualNetworks/assay/subnets/guests',
+  },
+};
+
+const SNP = {
+  ...BASE,
+  tee: 'sev-snp',
+  aws: {
+    region: 'eu-west-1',
+    instanceType: 'm6a.xlarge',
+    ami: 'ami-0123456789abcdef0',
+    subnet: 'subnet-0123456789abcdef0',
+    securityGroup: 'sg-0123456789abcdef0',
+  },
+};
+
+const TDX = {
+  ...BASE,
+  tee: 'tdx',
+  boot: { ...BASE.boot, firmware: '/usr/share/ovmf/OVMF.inteltdx.ms.fd' },
+  gcp: { ...BASE.gcp, machineType: 'c3-standard-4' },
+  service: { bridge: 'br0' },
+};
+
+const SNP_WITH_ID_BLOCK = {
+  ...SNP,
+  snp: { policy: '0xb0000', features: '0x1', idBlock: { block: 'AAAA', authentication: 'AQID' } },
+};
+
+function render(value: unknown, target: LaunchTarget) {
+  return renderLaunch(target, planLaunch(parseDeployment(value), POLICY));
+}
+
+const golden = (name: string): string =>
+  join(repositoryRoot, 'test', 'enclave', 'launch', 'golden', `${name}.golden`);
+
+function assertGolden(name: string, contents: string): void {
+  const path = golden(name);
+  if (process.env['UPDATE_GOLDEN'] !== undefined) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, contents);
+  }
+  assert.equal(
+    contents,
+    readFileSync(path, 'utf8'),
+    `${path} differs; UPDATE_GOLDEN=1 rewrites it`,
+  );
+}
+
+suite('launch files', () => {
+  const cases: readonly [string, unknown, readonly LaunchTarget[]][] = [
+    ['sev-snp', SNP, LAUNCH_TARGETS],
+    ['tdx', TDX, ['qemu', 'libvirt', 'gcp']],
+    ['sev-snp-id-block', SNP_WITH_ID_BLOCK, ['qemu', 'libvirt']],
+  ];
+  for (const [name, deployment, targets] of cases) {
+    for (const target of targets) {
+      test(`${target} for ${name} is as reviewed`, () => {
+        for (const file of render(deployment, target)) {
+          assertGolden(`${name}-${file.name}`, file.contents);
+        }
+      });
+    }
+  }
+
+  test('HOST_DATA and MRCONFIGID are the digest of the launch policy, and follow it', () => {
+    const other: LaunchPolicy = { ...POLICY, plaintext: true };
+    for (const [deployment, length] of [
+      [SNP, 32],
+      [TDX, 48],
+    ] as const) {
+      const plan = planLaunch(parseDeployment(deployment), POLICY);
+      assert.equal(plan.binding.length, length);
+      const command = renderLaunch('qemu', plan)[0]?.contents ?? '';
+      assert.ok(command.includes(plan.bindingBase64));
+      const changed = planLaunch(parseDeployment(deployment), other);
+      assert.notEqual(changed.bindingBase64, plan.bindingBase64);
+    }
+  });
+
+  test('EC2 has no TDX', () => {
+    assert.throws(
+      () => render({ ...TDX, aws: SNP.aws }, 'aws'),
+      (error) => error instanceof AssayError && error.code === 'CONFIG_DEPLOYMENT',
+    );
+  });
+
+  test('a target without its member is refused by name', () => {
+    const { aws: _, ...without } = SNP;
+    assert.throws(
+      () => render(without, 'aws'),
+      (error) => error instanceof AssayError && /member aws/.test(error.message),
+    );
+  });
+});
+
+suite('deployment file', () => {
+  for (const [what, change] of [
+    ['an unknown member', { extra: 1 }],
+    ['another version', { version: 2 }],
+    ['a name with a shell in it', { name: 'a;rm' }],
+    ['a command line with quotes', { boot: { ...BASE.boot, commandLine: "a'b" } }],
+    ['a command line with a substitution', { boot: { ...BASE.boot, commandLine: '$(id)' } }],
+    ['a path with a comma', { boot: { ...BASE.boot, kernel: 'a,readonly=on' } }],
+    ['no processor', { machine: { processors: 0 } }],
+    ['512 MiB, with which the guest does not boot', { machine: { memoryMiB: 512 } }],
+    ['an unknown processor model', { machine: { cpu: 'host' } }],
+    ['a guest policy without bit 17', { snp: { policy: '0x10000', features: '0x1' } }],
+    ['a port that is none', { service: { port: 0 } }],
+    ['an AMI that is none', { aws: { ...SNP.aws, ami: 'ami' } }],
+  ] as const) {
+    test(`${what} is refused`, () => {
+      assert.throws(
+        () => parseDeployment({ ...SNP, ...change }),
+        (error) => error instanceof AssayError && error.code === 'CONFIG_DEPLOYMENT',
+      );
+    });
+  }
+});
