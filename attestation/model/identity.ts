@@ -1,4 +1,16 @@
-import type { Sha256Factory } from '../encoding/hash.js';
+import { compareBytes, utf8 } from '../encoding/bytes.js';
+import { AssayError } from '../encoding/error.js';
+import { portableSha256, type Sha256Factory } from '../encoding/hash.js';
+import { Computation } from './computation.js';
+import { dataTypeOf } from './data-type.js';
+import { digestFunctions, eachNode } from './functions.js';
+import { ModelHasher } from './hashing.js';
+import { readModel } from './onnx.js';
+import { Scope } from './scope.js';
+import { type Constant, isSparse, type TensorView } from './tensor.js';
+import { typeText } from './type.js';
+import type { ModelView, NodeView, ValueView } from './views.js';
+import { constantsOf, digestWeights } from './weights.js';
 
 /** A model and its external data, as they were read: once, whole, and never again. */
 export interface ModelSource {
@@ -57,7 +69,7 @@ export interface OperatorCount {
 export interface ModelIdentity {
   /** The model file, then its external data sorted by path. */
   readonly files: readonly ModelFile[];
-  /** RFC 9162 Merkle root over the initializers. */
+  /** RFC 9162 Merkle root over the constants: initializers and what Constant nodes give. */
   readonly weights: Uint8Array;
   /** Digest of the computation. */
   readonly graph: Uint8Array;
@@ -69,14 +81,155 @@ export interface ModelIdentity {
   readonly outputs: readonly ValueSignature[];
   /** Sorted by domain, then name. */
   readonly operators: readonly OperatorCount[];
-  /** Initializers, and the elements in all of them. */
+  /** Constants, and the elements in all of them. */
   readonly parameters: { readonly tensors: number; readonly elements: number };
   /** For information: nothing vouches for it. */
   readonly producer: { readonly name: string; readonly version: string };
 }
 
+function compareText(a: string, b: string): number {
+  return compareBytes(utf8(a), utf8(b));
+}
+
+function locationsOf(model: ModelView): Set<string> {
+  const found = new Set<string>();
+  const add = (tensor: TensorView): void => {
+    if (tensor.payload.kind === 'external') found.add(tensor.payload.reference.location);
+  };
+  const addConstant = (constant: Constant): void => {
+    const parts = isSparse(constant) ? [constant.values, constant.indices] : [constant];
+    parts.forEach(add);
+  };
+  constantsOf(model).forEach(addConstant);
+  const visit = (node: Pick<NodeView, 'attributes'>): void => {
+    for (const { tensors, sparse } of node.attributes) {
+      tensors.forEach(add);
+      sparse.forEach(addConstant);
+    }
+  };
+  eachNode(model.graph.nodes, visit);
+  for (const body of model.functions) {
+    eachNode(body.nodes, visit);
+    visit({ attributes: body.defaults });
+  }
+  return found;
+}
+
 /**
- * Identifies a model. `identifyModel` (this file) has this type; `externalLocations(bytes)` names
- * the files to read first.
+ * The external data files that a model refers to, sorted: each a plain path relative to the model's
+ * folder. The caller reads exactly these. Throws MODEL_EXTERNAL_PATH for any that leaves the folder.
  */
-export type IdentifyModel = (source: ModelSource, options?: IdentifyOptions) => ModelIdentity;
+export function externalLocations(bytes: Uint8Array): string[] {
+  return [...locationsOf(readModel(bytes))].sort(compareText);
+}
+
+function digestFiles(
+  source: ModelSource,
+  model: ModelView,
+  factory: Sha256Factory,
+): readonly ModelFile[] {
+  const external = source.external ?? new Map<string, Uint8Array>();
+  const wanted = locationsOf(model);
+  for (const path of external.keys()) {
+    if (!wanted.has(path)) {
+      throw new AssayError(
+        'MODEL_EXTERNAL_UNDECLARED',
+        `file ${JSON.stringify(path.slice(0, 200))} was supplied, but no tensor lies in it`,
+      );
+    }
+  }
+  const file = (path: string, bytes: Uint8Array): ModelFile => {
+    const hash = factory();
+    hash.update(bytes);
+    return { path, size: bytes.length, sha256: hash.digest() };
+  };
+  const others = [...external].sort(([a], [b]) => compareText(a, b));
+  return [file(source.path, source.bytes), ...others.map(([path, bytes]) => file(path, bytes))];
+}
+
+function signatureOf(value: ValueView, optional: boolean): ValueSignature {
+  const { name, type } = value;
+  const shaped = type?.kind === 'tensor' || type?.kind === 'sparse_tensor' ? type : null;
+  return {
+    name,
+    type: type === null ? 'undefined' : typeText(type),
+    elementType: shaped === null || shaped.element === 0 ? null : dataTypeOf(shaped.element).name,
+    dims: shaped?.dims ?? null,
+    optional,
+  };
+}
+
+function countOperators(model: ModelView): OperatorCount[] {
+  const counts = new Map<string, OperatorCount>();
+  const visit = ({ domain, op: name }: NodeView): void => {
+    const key = JSON.stringify([domain, name]);
+    counts.set(key, { domain, name, count: (counts.get(key)?.count ?? 0) + 1 });
+  };
+  eachNode(model.graph.nodes, visit);
+  for (const body of model.functions) eachNode(body.nodes, visit);
+  return [...counts.values()].sort(
+    (a, b) => compareText(a.domain, b.domain) || compareText(a.name, b.name),
+  );
+}
+
+/** Requires that what callers name can be told apart and, for inputs, has a type. */
+function assertInterface(scope: Scope): void {
+  const names = new Set<string>();
+  for (const { name } of scope.outputs) {
+    if (names.has(name)) {
+      throw new AssayError(
+        'MODEL_DUPLICATE_NAME',
+        `more than one output is called ${JSON.stringify(name.slice(0, 200))}`,
+      );
+    }
+    names.add(name);
+  }
+  const untyped = scope.inputs.find(({ type }) => type === null);
+  if (untyped !== undefined || scope.outputs.length === 0) {
+    throw new AssayError('MODEL_GRAPH', 'expected a type for every input, and an output');
+  }
+}
+
+/**
+ * Identifies a model from its bytes alone, in time and memory linear in them (the elements of tensors
+ * are hashed where they lie). Each byte of a tensor is hashed twice, once for its file and once for
+ * the tensor. Throws MODEL_* errors for everything that is malformed, ambiguous or excessive.
+ */
+export function identifyModel(source: ModelSource, options: IdentifyOptions = {}): ModelIdentity {
+  const factory = options.sha256 ?? portableSha256;
+  const model = readModel(source.bytes);
+  const files = digestFiles(source, model, factory);
+  const hasher = new ModelHasher(factory, source.external ?? new Map());
+  const functions = digestFunctions(model.functions, hasher);
+  const scope = Scope.ofGraph(model.graph, model.opsets, model.irVersion);
+  assertInterface(scope);
+  const computation = new Computation(hasher, functions);
+  // The signature comes first, so that its symbols are numbered before any inner one.
+  const inputs = scope.inputs.map(({ name, type, fallback }) => [
+    name,
+    computation.type(type),
+    fallback === null ? null : hasher.constant(fallback),
+  ]);
+  const outputs = scope.outputs.map(({ name, type }) => [name, computation.type(type)]);
+  const values = computation.outputs(scope);
+  computation.rest(scope);
+  const constants = constantsOf(model);
+  const elements = constants.reduce(
+    (sum, constant) => sum + (isSparse(constant) ? constant.values : constant).elements,
+    0,
+  );
+  return {
+    files,
+    weights: digestWeights(constants, hasher),
+    graph: hasher.digest('graph', [inputs, outputs, values]),
+    irVersion: model.irVersion,
+    opsets: [...model.opsets]
+      .map(([domain, version]) => ({ domain, version }))
+      .sort((a, b) => compareText(a.domain, b.domain)),
+    inputs: scope.inputs.map((value) => signatureOf(value, value.fallback !== null)),
+    outputs: scope.outputs.map((value) => signatureOf(value, false)),
+    operators: countOperators(model),
+    parameters: { tensors: constants.length, elements },
+    producer: model.producer,
+  };
+}

@@ -1,0 +1,252 @@
+import type { CborValue } from '../encoding/cbor.js';
+import { AssayError } from '../encoding/error.js';
+import { attributeType, streamList } from './attribute.js';
+import type { ModelHasher } from './hashing.js';
+import type { Definition, NodeState, Scope } from './scope.js';
+import { Symbols, typeItem } from './type.js';
+import type { AttributeView, NodeView } from './views.js';
+
+/** Digest of a function's body, and whether two calls of it are two draws. */
+export interface FunctionDigest {
+  readonly digest: Uint8Array;
+  readonly draws: boolean;
+}
+
+/** Functions by `functionKey`. */
+export type FunctionDigests = ReadonlyMap<string, FunctionDigest>;
+
+/** What a call and a function agree on (FunctionProto: domain, name and overload are its key). */
+export function functionKey(of: { domain: string; name: string; overload: string }): string {
+  return JSON.stringify([of.domain, of.name, of.overload]);
+}
+
+/** Domains whose operators are known: they are functions of their inputs, apart from DRAWS. */
+const PURE_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx.ml']);
+
+/** ONNX operators that draw random numbers, or do in training mode. */
+const DRAWS: ReadonlySet<string> = new Set([
+  'Bernoulli',
+  'Dropout',
+  'Multinomial',
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
+]);
+
+/** Domains in which a runtime has operators of its own that could stand in for a model's function. */
+const RUNTIME_DOMAIN = /^(|ai\.onnx(\..*)?|com\.microsoft(\..*)?|com\.ms(\..*)?|org\.pytorch\..*)$/;
+
+interface Frame {
+  readonly state: NodeState;
+  readonly needs: readonly NodeState[];
+  next: number;
+}
+
+/**
+ * Digests the values of one graph or function body with all its subgraphs: a Merkle DAG over the data
+ * flow. The walk goes depth first from the outputs with a stack of its own, so that the order of
+ * nodes in the file does not matter, a chain of any length is no danger, and time is linear.
+ */
+export class Computation {
+  readonly #hasher: ModelHasher;
+  readonly #functions: FunctionDigests;
+  readonly #symbols = new Symbols();
+  #ordinal = 0;
+
+  constructor(hasher: ModelHasher, functions: FunctionDigests) {
+    this.#hasher = hasher;
+    this.#functions = functions;
+  }
+
+  /** Number of draws so far. */
+  get draws(): number {
+    return this.#ordinal;
+  }
+
+  /** What a digest covers of a type; symbols are numbered over the whole computation. */
+  type(type: Parameters<typeof typeItem>[0]): CborValue {
+    return typeItem(type, this.#symbols);
+  }
+
+  /** Digests every node of the scope that its outputs need, and returns the outputs' digests. */
+  outputs(scope: Scope): Uint8Array[] {
+    return scope.outputs.map(({ name }) => {
+      const definition = scope.resolve(name);
+      if (definition.kind === 'output') this.#walk(definition.state);
+      return this.#value(definition);
+    });
+  }
+
+  /** Walks what no output needs: it does not count, but it may be no cycle either. */
+  rest(scope: Scope): void {
+    for (const state of scope.states) {
+      if (state.digest === null && state.node.constant === null) this.#walk(state);
+    }
+    for (const inner of scope.subgraphs.values()) this.rest(inner);
+  }
+
+  #walk(root: NodeState): void {
+    if (root.digest !== null) return;
+    const stack: Frame[] = [this.#enter(root)];
+    for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
+      const need = frame.needs[frame.next];
+      frame.next += 1;
+      if (need === undefined) {
+        frame.state.digest = this.#node(frame.state);
+        frame.state.open = false;
+        stack.pop();
+      } else if (need.open) {
+        throw new AssayError(
+          'MODEL_CYCLE',
+          `a node of type ${need.node.op.slice(0, 100)} depends on its own output`,
+        );
+      } else if (need.digest === null) {
+        stack.push(this.#enter(need));
+      }
+    }
+  }
+
+  /** The nodes that a node needs, in the order of its inputs, then of its subgraphs' outputs. */
+  #enter(state: NodeState): Frame {
+    const { node, scope } = state;
+    const needs: NodeState[] = [];
+    const need = (from: Scope, name: string): void => {
+      if (name === '') return;
+      const definition = from.resolve(name);
+      if (definition.kind === 'output') needs.push(definition.state);
+    };
+    for (const name of node.inputs) need(scope, name);
+    for (const inner of this.#subgraphs(state)) {
+      for (const { name } of inner.outputs) need(inner, name);
+    }
+    state.open = true;
+    return { state, needs, next: 0 };
+  }
+
+  #subgraphs({ node, scope }: NodeState): Scope[] {
+    const graphs = node.attributes.flatMap((attribute) => attribute.graphs);
+    return graphs.flatMap((graph) => scope.subgraphs.get(graph) ?? []);
+  }
+
+  #value(definition: Definition): Uint8Array {
+    definition.digest ??= this.#definitionDigest(definition);
+    return definition.digest;
+  }
+
+  #definitionDigest(definition: Definition): Uint8Array {
+    if (definition.kind === 'constant') return this.#hasher.constant(definition.constant);
+    if (definition.kind === 'output') {
+      const { digest } = definition.state;
+      if (digest === null) throw new AssayError('MODEL_CYCLE', 'a value depends on itself');
+      return this.#hasher.digest('value', [digest, definition.index]);
+    }
+    const { scope, index, value, fallback } = definition;
+    if (scope.isFunction && scope.level === 0) return this.#hasher.digest('parameter', index);
+    const initial = fallback === null ? null : this.#hasher.constant(fallback);
+    return this.#hasher.digest('input', [scope.level, index, this.type(value.type), initial]);
+  }
+
+  #node(state: NodeState): Uint8Array {
+    const { node, scope } = state;
+    const callee = this.#functions.get(functionKey({ ...node, name: node.op }));
+    const draws = callee?.draws ?? (!PURE_DOMAINS.has(node.domain) || DRAWS.has(node.op));
+    const inputs = node.inputs.map((name) =>
+      name === '' ? null : this.#value(scope.resolve(name)),
+    );
+    // An optional input that is left out at the end is the same as one that is not mentioned.
+    while (inputs.at(-1) === null) inputs.pop();
+    const content = [
+      this.attributes(node.attributes, scope, !PURE_DOMAINS.has(node.domain)),
+      inputs,
+      // How many outputs are asked for can decide what they are (Split, BatchNormalization).
+      node.outputs.map((name) => name !== ''),
+      draws ? this.#ordinal : null,
+    ];
+    if (draws) this.#ordinal += 1;
+    if (callee === undefined) {
+      return this.#hasher.digest('node', [operatorItem(node, versionOf(node, scope)), ...content]);
+    }
+    const rival = RUNTIME_DOMAIN.test(node.domain)
+      ? operatorItem(node, scope.opsets.get(node.domain) ?? 0)
+      : null;
+    return this.#hasher.digest('call', [callee.digest, rival, ...content]);
+  }
+
+  /** What a digest covers of attributes: name, type and value, sorted by name. */
+  attributes(attributes: readonly AttributeView[], scope: Scope, named: boolean): CborValue {
+    return attributes.map((attribute) => {
+      if (attribute.reference === '') {
+        return [attribute.name, attribute.type, this.#attributeValue(attribute, scope, named)];
+      }
+      if (!scope.isFunction) {
+        throw new AssayError(
+          'MODEL_ATTRIBUTE',
+          'an attribute refers to that of a call, and is not in a function',
+        );
+      }
+      return [attribute.name, attribute.type, null, attribute.reference];
+    });
+  }
+
+  #attributeValue(attribute: AttributeView, scope: Scope, named: boolean): CborValue {
+    switch (attribute.type) {
+      case attributeType.float:
+      case attributeType.string:
+        return attribute.bytes;
+      case attributeType.int:
+        return attribute.int;
+      case attributeType.floats:
+      case attributeType.ints:
+      case attributeType.strings: {
+        const hash = this.#hasher.sha256();
+        const count = streamList(attribute, (bytes) => hash.update(bytes));
+        return [count, hash.digest()];
+      }
+      case attributeType.graph:
+      case attributeType.graphs:
+        return attribute.graphs.map((graph) => {
+          const inner = scope.subgraphs.get(graph);
+          if (inner === undefined) {
+            throw new AssayError('MODEL_FUNCTION', 'the default of an attribute is a graph');
+          }
+          return this.#subgraph(inner, named);
+        });
+      case attributeType.type:
+      case attributeType.types:
+        return attribute.types.map((type) => this.type(type));
+      default:
+        return [...attribute.tensors, ...attribute.sparse].map((constant) =>
+          this.#hasher.constant(constant),
+        );
+    }
+  }
+
+  /** ONNX's own operators feed subgraphs by position; others may do so by name. */
+  #subgraph(inner: Scope, named: boolean): Uint8Array {
+    const inputs = inner.inputs.map(({ name, type, fallback }) => [
+      this.type(type),
+      fallback === null ? null : this.#hasher.constant(fallback),
+      named ? name : null,
+    ]);
+    const outputs = inner.outputs.map(({ name, type }) => [
+      this.type(type),
+      this.#value(inner.resolve(name)),
+      named ? name : null,
+    ]);
+    return this.#hasher.digest('subgraph', [inputs, outputs]);
+  }
+}
+
+function operatorItem(node: NodeView, version: number): CborValue {
+  return [node.domain, node.op, node.overload, version];
+}
+
+function versionOf(node: NodeView, scope: Scope): number {
+  const version = scope.opsets.get(node.domain);
+  if (version !== undefined) return version;
+  throw new AssayError(
+    'MODEL_OPSET',
+    `no opset of domain ${JSON.stringify(node.domain.slice(0, 200))} is imported, which ${node.op.slice(0, 100)} needs`,
+  );
+}

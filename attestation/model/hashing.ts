@@ -1,0 +1,75 @@
+import { type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { label, type Sha256Factory } from '../encoding/hash.js';
+import { hashElements, hashIndices } from './elements.js';
+import type { ExternalFiles } from './external.js';
+import { type Constant, isSparse, type SparseView, type TensorView } from './tensor.js';
+
+/** The kinds of digest, each with a domain label of its own: `assay/model-<kind>/v1`. */
+type DigestKind =
+  | 'call'
+  | 'function'
+  | 'graph'
+  | 'input'
+  | 'node'
+  | 'parameter'
+  | 'sparse'
+  | 'subgraph'
+  | 'tensor'
+  | 'value'
+  | 'weight';
+
+/**
+ * Hashes the parts of one model. What a digest covers is deterministic CBOR, so that every part has
+ * its length and its type; each tensor's elements are hashed once.
+ */
+export class ModelHasher {
+  readonly sha256: Sha256Factory;
+  readonly files: ExternalFiles;
+  readonly #labels = new Map<DigestKind, Uint8Array>();
+  readonly #elements = new Map<TensorView, Uint8Array>();
+
+  constructor(sha256: Sha256Factory, files: ExternalFiles) {
+    this.sha256 = sha256;
+    this.files = files;
+  }
+
+  /** What a digest of this kind is made of: the label, then CBOR. */
+  #label(kind: DigestKind): Uint8Array {
+    const known = this.#labels.get(kind) ?? label(`model-${kind}`);
+    this.#labels.set(kind, known);
+    return known;
+  }
+
+  digest(kind: DigestKind, content: CborValue): Uint8Array {
+    const hash = this.sha256();
+    hash.update(this.#label(kind));
+    hash.update(encodeCbor(content));
+    return hash.digest();
+  }
+
+  /** SHA-256 of a tensor's canonical bytes. */
+  elements(tensor: TensorView): Uint8Array {
+    const known = this.#elements.get(tensor);
+    if (known !== undefined) return known;
+    const digest = hashElements(tensor, this.files, this.sha256);
+    this.#elements.set(tensor, digest);
+    return digest;
+  }
+
+  /** What a weight's leaf and its value's digest cover: type, dims and elements. */
+  tensorItem(tensor: TensorView): CborValue {
+    return [tensor.type.code, tensor.dims, this.elements(tensor)];
+  }
+
+  /** Dims of the whole, the non-zero values, their linear positions. */
+  sparseItem(sparse: SparseView): CborValue {
+    const positions = hashIndices(sparse, this.files, this.sha256);
+    return [sparse.values.type.code, sparse.dims, this.elements(sparse.values), positions];
+  }
+
+  constant(constant: Constant): Uint8Array {
+    return isSparse(constant)
+      ? this.digest('sparse', this.sparseItem(constant))
+      : this.digest('tensor', this.tensorItem(constant));
+  }
+}
