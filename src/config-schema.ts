@@ -1,0 +1,101 @@
+import { z } from 'zod';
+
+const port = z.number().int().min(0).max(65535);
+const path = z.string().min(1);
+
+const address = (defaultPort: number) =>
+  z.strictObject({
+    host: z.string().min(1).default('127.0.0.1').describe('address to bind; 0.0.0.0 or :: for all'),
+    port: port.default(defaultPort).describe('0 lets the system choose'),
+  });
+
+const simulator = z.strictObject({
+  kind: z.literal('simulator').describe('no hardware: evidence under a root that says SIMULATED'),
+  tee: z.enum(['sev-snp', 'tdx']).default('sev-snp').describe('the hardware that is played'),
+  reportVersion: z
+    .union([z.literal(3), z.literal(5)])
+    .optional()
+    .describe('SEV-SNP report version'),
+  rootDirectory: path.optional().describe('where the simulated vendor keeps its keys'),
+  pinned: z
+    .string()
+    .regex(/^([0-9a-f]{64}|[0-9a-f]{96})$/)
+    .optional()
+    .describe('HOST_DATA or MRCONFIGID, hexadecimal; the digest of launchPolicy unless given'),
+});
+
+const configfs = z.strictObject({
+  kind: z.literal('configfs-tsm').describe("the kernel's attestation interface, SEV-SNP and TDX"),
+});
+
+const model = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/)
+    .describe('name that callers use'),
+  version: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+    .default('1')
+    .describe('version that callers may name'),
+  path: path.describe('the .onnx file; external data beside it'),
+  intraOpThreads: z.number().int().min(1).max(256).default(1).describe('threads in one operator'),
+  graphOptimizationLevel: z
+    .enum(['disabled', 'basic', 'extended', 'layout', 'all'])
+    .default('all')
+    .describe("ONNX Runtime's graph optimisation level; changes bits"),
+});
+
+/** Everything that an operator can set. Unknown members are errors. */
+export const configSchema = z.strictObject({
+  listen: address(8443).prefault({}).describe('gRPC over TLS with the key that is attested'),
+  plaintext: address(8081)
+    .optional()
+    .describe(
+      'gRPC without TLS, only where it is asked for: the host reads and changes what passes',
+    ),
+  metrics: address(9464).optional().describe('Prometheus metrics over HTTP; absent: none'),
+  hosts: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(['localhost', '127.0.0.1', '::1'])
+    .describe('DNS names and IP addresses in the TLS certificate'),
+  platform: z
+    .discriminatedUnion('kind', [configfs, simulator])
+    .default({ kind: 'configfs-tsm' })
+    .describe('where evidence comes from'),
+  launchPolicy: path
+    .optional()
+    .describe('launch policy file (JSON or YAML); its digest is HOST_DATA or MRCONFIGID'),
+  models: z.array(model).min(1).describe('the models to serve'),
+  workers: z
+    .number()
+    .int()
+    .min(1)
+    .max(1024)
+    .optional()
+    .describe('threads that execute models; one a core unless given'),
+  maxMessageBytes: z
+    .number()
+    .int()
+    .min(1024)
+    .max(1024 ** 3)
+    .default(64 * 1024 ** 2)
+    .describe('largest request or response'),
+  drainSeconds: z
+    .number()
+    .min(0)
+    .max(3600)
+    .default(30)
+    .describe('on SIGTERM, how long requests under way may take'),
+  logLevel: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'silent'])
+    .default('info')
+    .describe('logs never contain tensors or keys'),
+  development: z
+    .boolean()
+    .default(false)
+    .describe('start under NODE_OPTIONS, an inspector, LD_PRELOAD or ORT_*: never in production'),
+});
+
+export type Config = z.output<typeof configSchema>;

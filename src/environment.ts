@@ -1,0 +1,37 @@
+import { url as inspectorUrl } from 'node:inspector';
+import { AssayError } from '../attestation/encoding/error.js';
+
+/** Of a process, what can change what it executes without changing what was measured. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly execArgv: readonly string[];
+  readonly inspector: string | undefined;
+}
+
+/** This process. */
+export function processSurroundings(): Surroundings {
+  return { env: process.env, execArgv: process.execArgv, inspector: inspectorUrl() };
+}
+
+const VARIABLE = /^(NODE_OPTIONS|LD_PRELOAD|LD_AUDIT|ORT_.*)$/;
+const ARGUMENT =
+  /^--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader)/;
+
+/**
+ * Refuses to go on where something that was not measured may act: preloaded libraries, Node's
+ * options, a debugger, ONNX Runtime's variables. Throws CONFIG_ENVIRONMENT; `development: true` in the
+ * configuration, which the launch policy has to allow, lets it pass.
+ */
+export function assertUndisturbed({ env, execArgv, inspector }: Surroundings): void {
+  const found = [
+    ...Object.keys(env).filter((name) => VARIABLE.test(name) && env[name] !== ''),
+    ...execArgv.filter((argument) => ARGUMENT.test(argument)),
+    ...(inspector === undefined ? [] : ['an open inspector']),
+  ];
+  if (found.length > 0) {
+    throw new AssayError(
+      'CONFIG_ENVIRONMENT',
+      `refusing to start under ${found.join(', ')}: unset it, or set development: true where nothing depends on the evidence`,
+    );
+  }
+}
