@@ -10,12 +10,12 @@ import {
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
 import {
   currentCrl,
-  isIssuedBy,
   type KnownCertificate,
+  requireIssued,
   requireValidity,
   subjectKey,
 } from './certified.js';
-import { type SnpAuthorities, snpAuthorities, sortCertificates } from './chain-snp.js';
+import { LINK_CODES, type SnpAuthorities, snpAuthorities, sortCertificates } from './chain-snp.js';
 import type { TrustAnchor } from './result.js';
 
 /** What endorses a report, DER, in any order; see `amdEndorsements` for files and auxblobs. */
@@ -83,6 +83,19 @@ function selectVek(kind: VekKind, veks: readonly KnownCertificate[]): KnownCerti
     );
   }
   throw new AssayError('ENDORSEMENTS_MISSING', `the ${kind} certificate was not supplied`);
+}
+
+function requireEndEntity({ certificate }: KnownCertificate): void {
+  const { keyKind, signatureAlgorithm, isCa, subjectCommonName } = certificate;
+  if (keyKind !== 'p-384' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
+    throw new AssayError(
+      'SNP_CERTIFICATE_KEY',
+      `expected ${subjectCommonName} to have a P-384 key`,
+    );
+  }
+  if (isCa) {
+    throw new AssayError(LINK_CODES.constraints, `${subjectCommonName} must not be an authority`);
+  }
 }
 
 function productLine(report: SnpReport, vek: VekExtensions): ProductLine {
@@ -165,21 +178,8 @@ async function requireChain(
   crls: readonly Uint8Array[],
   at: Date,
 ): Promise<void> {
-  const { certificate } = vek;
-  const { issuer } = authorities;
-  requireValidity(certificate, at, 'SNP_CERTIFICATE_VALIDITY');
-  if (!equalBytes(certificate.issuer, issuer.certificate.subject)) {
-    throw new AssayError(
-      'SNP_CERTIFICATE_NAME',
-      `expected ${issuer.certificate.subjectCommonName} as the issuer of ${certificate.subjectCommonName}`,
-    );
-  }
-  if (!(await isIssuedBy(vek, issuer))) {
-    throw new AssayError(
-      'SNP_CERTIFICATE_SIGNATURE',
-      `${issuer.certificate.subjectCommonName} did not sign ${certificate.subjectCommonName}`,
-    );
-  }
+  requireValidity(vek.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
+  await requireIssued(vek, authorities.issuer, LINK_CODES);
   await requireUnrevoked(crls, authorities, at);
 }
 
@@ -201,9 +201,7 @@ export async function authenticateSnp(
   const kind = signingKey(report);
   const sorted = sortCertificates(endorsements.certificates);
   const leaf = selectVek(kind, sorted.veks);
-  if (leaf.certificate.keyKind !== 'p-384' || leaf.certificate.isCa) {
-    throw new AssayError('SNP_CERTIFICATE_KEY', `expected a P-384 key in the ${kind} certificate`);
-  }
+  requireEndEntity(leaf);
   const vek = vekExtensions(leaf.certificate, kind);
   const product = productLine(report, vek);
   const authorities = await snpAuthorities(vek.product, kind, sorted, roots, at);

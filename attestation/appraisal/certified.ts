@@ -66,17 +66,28 @@ export async function subjectKey(subject: KnownCertificate): Promise<CryptoKey> 
   return keys.keep(subject.digest, await importSubjectKey(subject.certificate));
 }
 
-/** Whether `issuer` signed the certificate and names itself in it; the answer yes is remembered. */
-export async function isIssuedBy(
+/**
+ * Throws `codes.name` unless the certificate names `issuer`, `codes.signature` unless it is signed by
+ * it (RFC 5280 section 6.1.3). That a signature is good is remembered.
+ */
+export async function requireIssued(
   subject: KnownCertificate,
   issuer: KnownCertificate,
-): Promise<boolean> {
-  if (!equalBytes(subject.certificate.issuer, issuer.certificate.subject)) return false;
+  codes: { readonly name: ErrorCode; readonly signature: ErrorCode },
+): Promise<void> {
+  const [child, parent] = [
+    subject.certificate.subjectCommonName,
+    issuer.certificate.subjectCommonName,
+  ];
+  if (!equalBytes(subject.certificate.issuer, issuer.certificate.subject)) {
+    throw new AssayError(codes.name, `${child} does not name ${parent} as its issuer`);
+  }
   const link = `${subject.digest} ${issuer.digest}`;
-  if (signatures.recall(link)) return true;
-  const valid = await verifySignature(subject.certificate, await subjectKey(issuer));
-  if (valid) signatures.keep(link, true);
-  return valid;
+  if (signatures.recall(link)) return;
+  if (!(await verifySignature(subject.certificate, await subjectKey(issuer)))) {
+    throw new AssayError(codes.signature, `${parent} did not sign ${child}`);
+  }
+  signatures.keep(link, true);
 }
 
 /** Throws `code` unless the certificate is within its dates at the given time. */
@@ -90,14 +101,32 @@ export function requireValidity(subject: Certificate, at: Date, code: ErrorCode)
   }
 }
 
+const KEY_CERT_SIGN = 1 << 5;
+const CRL_SIGN = 1 << 6;
+/** What may be critical in an authority's certificate, since it is judged. */
+const JUDGED: readonly string[] = ['2.5.29.19', '2.5.29.15'];
+
 /**
- * Throws `code` unless the certificate may sign certificates, with `below` further authorities under
- * it (RFC 5280 section 6.1.4). The vendors' authorities all carry keyUsage, so it may not be absent.
+ * Throws unless the certificate may sign certificates, with `below` further authorities under it, and
+ * has no critical extension beside those that say so (RFC 5280 sections 4.2 and 6.1.4). The vendors'
+ * authorities all carry keyUsage, so it may not be absent.
  */
-export function requireAuthority(subject: Certificate, below: number, code: ErrorCode): void {
+export function requireAuthority(
+  subject: Certificate,
+  below: number,
+  codes: { readonly constraints: ErrorCode; readonly extension: ErrorCode },
+): void {
   const { isCa, keyUsage = 0, pathLength = below, subjectCommonName } = subject;
-  if (!isCa || (keyUsage & (1 << 5)) === 0 || pathLength < below) {
-    throw new AssayError(code, `${subjectCommonName} may not issue certificates in this place`);
+  if (!isCa || (keyUsage & KEY_CERT_SIGN) === 0 || pathLength < below) {
+    throw new AssayError(
+      codes.constraints,
+      `${subjectCommonName} may not issue certificates in this place`,
+    );
+  }
+  for (const [id, { critical }] of subject.extensions) {
+    if (critical && !JUDGED.includes(id)) {
+      throw new AssayError(codes.extension, `${subjectCommonName} has critical extension ${id}`);
+    }
   }
 }
 
@@ -123,6 +152,9 @@ export async function currentCrl(
   const name = issuer.certificate.subjectCommonName;
   if (!equalBytes(list.issuer, issuer.certificate.subject)) {
     throw new AssayError(codes.issuer, `expected a revocation list that ${name} issued`);
+  }
+  if (((issuer.certificate.keyUsage ?? 0) & CRL_SIGN) === 0) {
+    throw new AssayError(codes.signature, `${name} may not sign revocation lists`);
   }
   const link = `${digest} ${issuer.digest}`;
   if (!signatures.recall(link)) {

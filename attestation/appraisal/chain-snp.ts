@@ -3,10 +3,10 @@ import { AssayError } from '../encoding/error.js';
 import type { VekKind } from '../endorsements/amd-extensions.js';
 import { AMD_CERTIFICATES, type PinnedProduct } from '../endorsements/roots.js';
 import {
-  isIssuedBy,
   type KnownCertificate,
   knownCertificate,
   requireAuthority,
+  requireIssued,
   requireValidity,
 } from './certified.js';
 import type { TrustAnchor } from './result.js';
@@ -18,6 +18,14 @@ export interface SnpAuthorities {
   /** ASK or ASVK. */
   readonly issuer: KnownCertificate;
 }
+
+/** Codes of the rules for every link of the chain. */
+export const LINK_CODES = {
+  name: 'SNP_CERTIFICATE_NAME',
+  signature: 'SNP_CERTIFICATE_SIGNATURE',
+  constraints: 'SNP_CERTIFICATE_CONSTRAINTS',
+  extension: 'SNP_CERTIFICATE_EXTENSION',
+} as const;
 
 /** Certificates by their place in AMD's hierarchy. */
 export interface SortedCertificates {
@@ -96,10 +104,8 @@ async function trustAnchor(
     const simulated = subjectCommonName.includes('SIMULATED');
     if (!isNamed(subjectCommonName, name, simulated)) continue;
     requireRsa(ark);
-    requireAuthority(ark.certificate, 1, 'SNP_CERTIFICATE_CONSTRAINTS');
-    if (!isPinned(ark) && !(await isIssuedBy(ark, ark))) {
-      throw new AssayError('SNP_CERTIFICATE_SIGNATURE', `${subjectCommonName} is not self-signed`);
-    }
+    requireAuthority(ark.certificate, 1, LINK_CODES);
+    if (!isPinned(ark)) await requireIssued(ark, ark, LINK_CODES);
     const source = roots === undefined ? 'pinned' : 'caller';
     return { commonName: subjectCommonName, sha256: ark.digest, source, simulated, ark };
   }
@@ -128,13 +134,8 @@ async function issuer(
       );
     }
     requireRsa(stranger);
-    requireAuthority(stranger.certificate, 0, 'SNP_CERTIFICATE_CONSTRAINTS');
-    if (!(await isIssuedBy(stranger, ark))) {
-      throw new AssayError(
-        'SNP_CERTIFICATE_SIGNATURE',
-        `${ark.certificate.subjectCommonName} did not sign ${stranger.certificate.subjectCommonName}`,
-      );
-    }
+    requireAuthority(stranger.certificate, 0, LINK_CODES);
+    await requireIssued(stranger, ark, LINK_CODES);
   }
   const pinned = Object.values(AMD_CERTIFICATES).find((set) =>
     equalBytes(set.ark, ark.certificate.der),
