@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open, realpath } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { AssayError } from '../attestation/encoding/error.js';
+import {
+  externalLocations,
+  identifyModel,
+  type ModelIdentity,
+} from '../attestation/model/identity.js';
+
+/** A model that was read once: what was measured is what is executed. */
+export interface MeasuredModel {
+  readonly identity: ModelIdentity;
+  /** The ModelProto, in shared memory so that worker threads need no copy. */
+  readonly bytes: Uint8Array;
+  /** External data by the location that the model names. */
+  readonly external: ReadonlyMap<string, Uint8Array>;
+}
+
+/**
+ * Reads a regular file once, whole. Refuses links (symbolic ones, and files with more than one name:
+ * another name is another way to change them), and files that change while they are read. Throws
+ * MODEL_FILE.
+ */
+async function readOnce(path: string): Promise<Uint8Array> {
+  const fail = (reason: string, cause?: unknown): never => {
+    throw new AssayError('MODEL_FILE', `${basename(path)}: ${reason}`, cause);
+  };
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((cause) =>
+    fail('expected a readable file that is no symbolic link', cause),
+  );
+  try {
+    const { size, nlink, ...stats } = await handle.stat();
+    if (!stats.isFile() || nlink !== 1) fail('expected a regular file with one name');
+    const bytes = new Uint8Array(new SharedArrayBuffer(size));
+    let offset = 0;
+    while (offset < size) {
+      const { bytesRead } = await handle.read(bytes, offset, Math.min(size - offset, 2 ** 30));
+      if (bytesRead === 0) fail('the file became shorter while it was read');
+      offset += bytesRead;
+    }
+    const { bytesRead } = await handle.read(new Uint8Array(1), 0, 1);
+    if (bytesRead !== 0) fail('the file became longer while it was read');
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Reads and identifies a model and its external data. `externalLocations` refuses absolute and
+ * escaping locations; a location that leads through a link is refused here. Throws MODEL_FILE and what
+ * `identifyModel` throws.
+ */
+export async function measureModel(path: string): Promise<MeasuredModel> {
+  const bytes = await readOnce(path);
+  const folder = await realpath(dirname(path));
+  const external = new Map<string, Uint8Array>();
+  for (const location of externalLocations(bytes)) {
+    const expected = join(folder, location);
+    const actual = await realpath(expected).catch(() => undefined);
+    if (actual !== expected) {
+      throw new AssayError(
+        'MODEL_FILE',
+        `${location}: expected external data in the model's folder, reached through no link`,
+      );
+    }
+    external.set(location, await readOnce(expected));
+  }
+  const source = { path: basename(path), bytes, external };
+  const identity = identifyModel(source, { sha256: () => createHash('sha256') });
+  return { identity, bytes, external };
+}

@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
+import { decodeBundle } from '../../attestation/evidence/bundle.js';
+import { bootEnclave } from '../../enclave/boot.js';
+import {
+  affirmingPolicy,
+  bootOptions,
+  launch,
+  launchPolicyFor,
+  rootsOf,
+  servedModel,
+} from '../forge/enclave.js';
+
+const double = servedModel('double', 2);
+const triple = servedModel('triple', 3);
+const nonce = new Uint8Array(randomBytes(32));
+const at = new Date();
+
+for (const tee of ['sev-snp', 'tdx'] as const) {
+  describe(`an enclave on simulated ${tee}`, () => {
+    test('serves what was pinned, and is affirmed', async () => {
+      const platform = await launch(tee, launchPolicyFor(double, triple));
+      const enclave = await bootEnclave(bootOptions(platform, [triple, double]));
+      const { result, enclave: appraised } = await appraiseBundle(
+        await enclave.evidence(nonce),
+        affirmingPolicy([double, triple]),
+        { at, nonce, roots: rootsOf(platform) },
+      );
+      assert.equal(result.code, null, result.summary);
+      assert.equal(result.affirmed && result.authentic && result.fresh && result.simulated, true);
+      assert.deepEqual(appraised?.manifestBytes, enclave.manifestBytes);
+      assert.deepEqual(
+        enclave.manifest.models.map(({ name }) => name),
+        ['double', 'triple'],
+      );
+    });
+
+    test('refuses another model than the one that was pinned', async () => {
+      const policy = launchPolicyFor(double);
+      const platform = await launch(tee, policy);
+      const swapped = bootOptions(platform, [triple], { launchPolicy: policy });
+      await assert.rejects(bootEnclave(swapped), { code: 'LAUNCH_POLICY_MODEL' });
+    });
+
+    test('refuses another launch policy than the one that was pinned', async () => {
+      const platform = await launch(tee, launchPolicyFor(double));
+      await assert.rejects(bootEnclave(bootOptions(platform, [triple])), {
+        code: 'LAUNCH_POLICY_MISMATCH',
+      });
+    });
+
+    test('refuses to start without the launch policy that was pinned', async () => {
+      const platform = await launch(tee, launchPolicyFor(double));
+      const options = bootOptions(platform, [double], { launchPolicy: null });
+      await assert.rejects(bootEnclave(options), { code: 'LAUNCH_POLICY_MISMATCH' });
+    });
+
+    test('refuses another execution than the one that was pinned', async () => {
+      const { identity } = double;
+      const entry = { graph: identity.graph, execution: new Uint8Array(32) };
+      const policy = { ...launchPolicyFor(double), models: [entry] };
+      const platform = await launch(tee, policy);
+      const options = bootOptions(platform, [double], { launchPolicy: policy });
+      await assert.rejects(bootEnclave(options), { code: 'LAUNCH_POLICY_EXECUTION' });
+    });
+
+    for (const rule of ['development', 'plaintext'] as const) {
+      test(`refuses ${rule} that the launch policy does not allow`, async () => {
+        const platform = await launch(tee, launchPolicyFor(double));
+        const configuration = { development: false, plaintext: false, [rule]: true };
+        await assert.rejects(bootEnclave(bootOptions(platform, [double], { configuration })), {
+          code: 'LAUNCH_POLICY_CONFIGURATION',
+        });
+      });
+    }
+
+    test('without a launch policy serves, and the verdict says that nothing is pinned', async () => {
+      const platform = await launch(tee, null);
+      const enclave = await bootEnclave(bootOptions(platform, [double], { launchPolicy: null }));
+      const bundle = await enclave.evidence(nonce);
+      const options = { at, nonce, roots: rootsOf(platform) };
+      const strict = await appraiseBundle(bundle, affirmingPolicy([double]), options);
+      assert.equal(strict.result.code, 'enclave.launch-policy.pinned');
+      const waived = affirmingPolicy([double], { allowUnpinned: true });
+      const lenient = await appraiseBundle(bundle, waived, options);
+      assert.equal(lenient.result.affirmed, true, lenient.result.summary);
+      const pinned = lenient.result.checks.find(({ id }) => id === 'enclave.launch-policy.pinned');
+      assert.equal(pinned?.outcome, 'waived');
+    });
+
+    test('answers callers who ask together with one report, each with its own proof', async () => {
+      const platform = await launch(tee, launchPolicyFor(double));
+      let reports = 0;
+      const counting = {
+        ...platform,
+        attest: (data: Uint8Array) => {
+          reports += 1;
+          return platform.attest(data);
+        },
+      };
+      const enclave = await bootEnclave(bootOptions(counting, [double]));
+      const nonces = Array.from({ length: 20 }, () => new Uint8Array(randomBytes(32)));
+      const bundles = await Promise.all(nonces.map((each) => enclave.evidence(each)));
+      assert.equal(reports, 2);
+      assert.deepEqual(
+        bundles.map((bundle) => decodeBundle(bundle).challenge.size),
+        [1, ...nonces.slice(1).map(() => 19)],
+      );
+      const options = { at, roots: rootsOf(platform) };
+      for (const [i, bundle] of bundles.entries()) {
+        const own = nonces[i] ?? new Uint8Array();
+        const other = nonces[(i + 1) % nonces.length] ?? new Uint8Array();
+        const policy = affirmingPolicy([double]);
+        const mine = await appraiseBundle(bundle, policy, { ...options, nonce: own });
+        assert.equal(mine.result.affirmed, true, mine.result.summary);
+        const theirs = await appraiseBundle(bundle, policy, { ...options, nonce: other });
+        assert.equal(theirs.result.code, 'BINDING_CHALLENGE');
+      }
+    });
+
+    for (const length of [0, 31, 33]) {
+      test(`refuses a nonce of ${length} bytes`, async () => {
+        const platform = await launch(tee, launchPolicyFor(double));
+        const enclave = await bootEnclave(bootOptions(platform, [double]));
+        await assert.rejects(enclave.evidence(new Uint8Array(length)), { code: 'BINDING_NONCE' });
+      });
+    }
+  });
+}
+
+test('a failing platform fails the callers that wait, and not those who come later', async () => {
+  const platform = await launch('sev-snp', launchPolicyFor(double));
+  let broken = false;
+  const flaky = {
+    ...platform,
+    attest: (data: Uint8Array) =>
+      broken ? Promise.reject(new Error('throttled')) : platform.attest(data),
+  };
+  const enclave = await bootEnclave(bootOptions(flaky, [double]));
+  broken = true;
+  await assert.rejects(enclave.evidence(nonce), /throttled/);
+  broken = false;
+  assert.ok((await enclave.evidence(nonce)).length > 0);
+});

@@ -1,0 +1,117 @@
+import { join } from 'node:path';
+import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { pemBlocks } from '../../attestation/encoding/pem.js';
+import type { Tee } from '../../attestation/evidence/bundle.js';
+import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
+import {
+  encodeLaunchPolicy,
+  type LaunchPolicy,
+  launchPolicyDigest,
+} from '../../attestation/evidence/launch-policy.js';
+import { identifyModel } from '../../attestation/model/identity.js';
+import type { BootOptions } from '../../enclave/boot.js';
+import type { ServedModel } from '../../enclave/manifest.js';
+import { createSimulator, type Simulator } from '../../enclave/platform/simulator/simulator.js';
+import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
+import { repositoryRoot } from '../vectors.js';
+import { dataType, encodeModel } from './onnx.js';
+
+/** Where the tests' simulated vendors keep their keys: RSA-4096 keys are slow to make. */
+export const simulatorKeys = join(repositoryRoot, 'build', '.simulator-keys');
+
+/** `y = x * factor` over FP32 vectors of any length. */
+export function scaleModel(factor: number): Uint8Array {
+  const vector = { tensor: dataType.float, shape: ['n'] };
+  return encodeModel({
+    graph: {
+      name: 'scale',
+      nodes: [{ op: 'Mul', inputs: ['x', 'factor'], outputs: ['y'] }],
+      inputs: [{ name: 'x', type: vector }],
+      outputs: [{ name: 'y', type: vector }],
+      initializers: [{ name: 'factor', type: dataType.float, dims: [], floats: [factor] }],
+    },
+  });
+}
+
+const profile: ExecutionProfile = {
+  runtime: '1.30.0',
+  libraries: [{ file: 'libonnxruntime.so', sha256: new Uint8Array(32).fill(1) }],
+  provider: 'CPUExecutionProvider',
+  graphOptimizationLevel: 'all',
+  intraOpThreads: 1,
+  executionMode: 'sequential',
+  deterministicCompute: false,
+  architecture: 'x64',
+  instructionSet: 'avx2',
+  node: 'v20.19.0',
+  assay: '0.1.0',
+};
+
+/** A model as the enclave is given it, executed under a made-up profile. */
+export function servedModel(name: string, factor: number): ServedModel {
+  const identity = identifyModel({ path: `${name}.onnx`, bytes: scaleModel(factor) });
+  return { name, version: '1', identity, profile };
+}
+
+/** A launch policy that names these models. */
+export function launchPolicyFor(...models: readonly ServedModel[]): LaunchPolicy {
+  return {
+    models: models.map(({ identity }) => ({ graph: identity.graph, execution: null })),
+    development: false,
+    plaintext: false,
+  };
+}
+
+/** A simulated machine that was launched with this policy in HOST_DATA or MRCONFIGID. */
+export function launch(tee: Tee, policy: LaunchPolicy | null): Promise<Simulator> {
+  const digest = policy === null ? null : launchPolicyDigest(encodeLaunchPolicy(policy));
+  const launchPolicyDigestBytes =
+    tee === 'sev-snp'
+      ? (digest?.hostData ?? new Uint8Array(32))
+      : (digest?.mrConfigId ?? new Uint8Array(48));
+  return createSimulator({
+    tee,
+    launchPolicyDigest: launchPolicyDigestBytes,
+    rootDirectory: simulatorKeys,
+  });
+}
+
+/** Boot options that hold for tests; change what the test is about. */
+export function bootOptions(
+  platform: Simulator,
+  models: readonly ServedModel[],
+  changes: Partial<BootOptions> = {},
+): BootOptions {
+  return {
+    platform,
+    launchPolicy: launchPolicyFor(...models),
+    configuration: { development: false, plaintext: false },
+    models,
+    software: { name: 'assay', version: '0.1.0' },
+    hosts: ['localhost', '127.0.0.1'],
+    now: new Date(),
+    ...changes,
+  };
+}
+
+/** DER of a simulator's root, in the form that appraisals take. */
+export function rootsOf({ rootPem }: Simulator): Uint8Array[] {
+  return pemBlocks(rootPem, 'CERTIFICATE');
+}
+
+/** A policy that affirms a simulated enclave with these models, and nothing looser. */
+export function affirmingPolicy(
+  models: readonly ServedModel[],
+  enclave: Record<string, unknown> = {},
+): AppraisalPolicy {
+  return parsePolicy({
+    version: 1,
+    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+    tdx: { allowUnknown: ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] },
+    enclave: {
+      models: models.map(({ identity }) => ({ graph: toHex(identity.graph) })),
+      ...enclave,
+    },
+  });
+}
