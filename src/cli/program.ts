@@ -3,14 +3,21 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { VERSION } from '../version.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { Io, type Surroundings } from './io.js';
+import { registerLaunch } from './launch.js';
 import { registerLaunchPolicy } from './launch-policy.js';
+import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
 import { registerShowCertificate } from './show-certificate.js';
 
 /** Adds one command, or several that belong together. */
 type Register = (program: Command, io: Io) => void;
 
-const COMMANDS: readonly Register[] = [registerLaunchPolicy, registerShowCertificate];
+const COMMANDS: readonly Register[] = [
+  registerLaunchPolicy,
+  registerShowCertificate,
+  registerLaunch,
+  registerMeasureLaunch,
+];
 
 const EXIT_CODES = `
 Exit codes: 0 affirmed, 1 refused, 2 wrong usage, 3 could not check, 4 the service failed.

@@ -1,0 +1,201 @@
+import type { ReferenceValues } from '../../attestation/appraisal/reference-values.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { required } from '../../enclave/launch/deployment.js';
+import { signatureOf } from '../../enclave/measurement/cpu-type.js';
+import { type SignedIdBlock, signIdBlock } from '../../enclave/measurement/id-block.js';
+import type { DirectBoot } from '../../enclave/measurement/kernel-hashes.js';
+import { measureSnp, measureTdx, type TdxValues } from '../../enclave/measurement/launch-values.js';
+import type { TdxBoot } from '../../enclave/measurement/rtmr.js';
+import type { Vmm } from '../../enclave/measurement/vmsa.js';
+import type { Io } from './io.js';
+import {
+  readDeployment,
+  readImage,
+  readLaunchPolicyDigest,
+  readPrivateKey,
+} from './launch-input.js';
+
+/** Options of `assay measure launch`. */
+export interface LaunchOptions {
+  readonly deployment?: string;
+  readonly tee?: 'sev-snp' | 'tdx';
+  readonly firmware?: string;
+  readonly firmwareDigest?: Uint8Array;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly commandLine?: string;
+  readonly uki?: string;
+  readonly processors?: number[];
+  readonly cpu?: string;
+  readonly cpuSignature?: bigint;
+  readonly vmm: Vmm;
+  readonly features?: bigint;
+  readonly launchPolicy?: string;
+  readonly idKey?: string;
+  readonly authorKey?: string;
+  readonly guestPolicy?: bigint;
+  readonly guestSvn: number;
+  readonly familyId: Uint8Array;
+  readonly imageId: Uint8Array;
+  readonly output?: string;
+}
+
+/** The options with what a deployment file says filled in; options win. */
+async function complete(io: Io, options: LaunchOptions): Promise<LaunchOptions> {
+  if (options.deployment === undefined) return options;
+  const { deployment, locate } = await readDeployment(io, options.deployment);
+  const { boot, machine, snp, tee } = deployment;
+  return {
+    tee,
+    firmware: locate(required(boot.firmware, 'boot.firmware', 'a measurement')),
+    kernel: locate(boot.kernel),
+    initrd: locate(boot.initrd),
+    commandLine: boot.commandLine,
+    processors: [machine.processors],
+    cpu: machine.cpu,
+    features: snp.features,
+    guestPolicy: snp.policy,
+    launchPolicy: locate(deployment.launchPolicy),
+    ...options,
+  };
+}
+
+async function readBoot(io: Io, options: LaunchOptions): Promise<DirectBoot | undefined> {
+  if (options.kernel === undefined) {
+    if (options.initrd === undefined && options.commandLine === undefined) return undefined;
+    throw new AssayError('USAGE_OPTION', '--initrd and --command-line need --kernel');
+  }
+  return {
+    kernel: await readImage(io, options.kernel),
+    initrd: options.initrd === undefined ? new Uint8Array() : await readImage(io, options.initrd),
+    commandLine: options.commandLine ?? '',
+  };
+}
+
+/** Reference values, and what people are shown. */
+export interface LaunchOutcome {
+  readonly reference: ReferenceValues;
+  readonly rows: readonly (readonly string[])[];
+  readonly idBlock?: SignedIdBlock | undefined;
+  readonly events?: TdxValues['events'];
+}
+
+async function forSnp(
+  io: Io,
+  options: LaunchOptions,
+  firmware: Uint8Array,
+): Promise<LaunchOutcome> {
+  const processors = options.processors ?? [1];
+  const { measurements, inputs } = measureSnp({
+    firmware,
+    firmwareDigest: options.firmwareDigest,
+    boot: await readBoot(io, options),
+    vmm: options.vmm,
+    processors,
+    signature:
+      options.cpuSignature === undefined
+        ? signatureOf(options.cpu ?? 'EPYC-v4')
+        : Number(options.cpuSignature),
+    features: options.features ?? 1n,
+  });
+  const idBlock = await makeIdBlock(io, options, measurements);
+  const hostData =
+    options.launchPolicy &&
+    toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).hostData);
+  return {
+    idBlock,
+    rows: [
+      ...measurements.map(({ processors: count, digest }) => [
+        `MEASUREMENT, ${count} vCPU`,
+        digest,
+      ]),
+      ...(hostData ? [['HOST_DATA', hostData]] : []),
+    ],
+    reference: {
+      version: 1,
+      snp: {
+        measurements: measurements.map(({ digest }) => digest),
+        ...(hostData && { hostData: [hostData] }),
+        ...(idBlock && { idKeyDigests: [toHex(idBlock.idKeyDigest)] }),
+        ...(idBlock?.authorKeyDigest && { authorKeyDigests: [toHex(idBlock.authorKeyDigest)] }),
+      },
+      inputs: { ...inputs, ...(hostData && { 'launch policy': hostData }) },
+    },
+  };
+}
+
+async function makeIdBlock(
+  io: Io,
+  options: LaunchOptions,
+  measurements: readonly { readonly digest: string }[],
+): Promise<SignedIdBlock | undefined> {
+  if (options.idKey === undefined) return undefined;
+  const [only, ...more] = measurements;
+  if (only === undefined || more.length > 0) {
+    throw new AssayError('USAGE_OPTION', 'an ID block is for one number of --processors');
+  }
+  const authorKey = options.authorKey && (await readPrivateKey(io, options.authorKey));
+  return signIdBlock(
+    {
+      launchDigest: Buffer.from(only.digest, 'hex'),
+      familyId: options.familyId,
+      imageId: options.imageId,
+      guestSvn: options.guestSvn,
+      policy: options.guestPolicy ?? 0x30000n,
+    },
+    await readPrivateKey(io, options.idKey),
+    ...(authorKey ? [authorKey] : []),
+  );
+}
+
+async function forTdx(
+  io: Io,
+  options: LaunchOptions,
+  firmware: Uint8Array,
+): Promise<LaunchOutcome> {
+  const boot = await readTdxBoot(io, options);
+  const { mrTd, rtmr1, rtmr2, events, inputs } = measureTdx({ firmware, boot });
+  const mrConfigId =
+    options.launchPolicy &&
+    toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).mrConfigId);
+  return {
+    events,
+    rows: [
+      ['MRTD', mrTd],
+      ['RTMR0', 'not computed: it covers the ACPI tables and memory map that the host makes'],
+      ...(rtmr1 ? [['RTMR1', rtmr1]] : []),
+      ...(rtmr2 ? [['RTMR2', rtmr2]] : []),
+      ...(mrConfigId ? [['MRCONFIGID', mrConfigId]] : []),
+    ],
+    reference: {
+      version: 1,
+      tdx: {
+        mrTd: [mrTd],
+        ...(rtmr1 && { rtmr1: [rtmr1] }),
+        ...(rtmr2 && { rtmr2: [rtmr2] }),
+        ...(mrConfigId && { mrConfigId: [mrConfigId] }),
+      },
+      inputs: { ...inputs, ...(mrConfigId && { 'launch policy': mrConfigId }) },
+    },
+  };
+}
+
+async function readTdxBoot(io: Io, options: LaunchOptions): Promise<TdxBoot | undefined> {
+  if (options.uki !== undefined) {
+    const image = await readImage(io, options.uki);
+    return { kind: 'uki', image, partitionTable: undefined };
+  }
+  const direct = await readBoot(io, options);
+  return direct && { kind: 'direct', ...direct };
+}
+
+/** Measures the launch that the options, or the deployment file that they name, describe. */
+export async function launchOutcome(io: Io, given: LaunchOptions): Promise<LaunchOutcome> {
+  const options = await complete(io, given);
+  if (options.tee === undefined || options.firmware === undefined) {
+    throw new AssayError('USAGE_OPTION', 'expected --deployment, or --tee and --firmware');
+  }
+  const firmware = await readImage(io, options.firmware);
+  return options.tee === 'sev-snp' ? forSnp(io, options, firmware) : forTdx(io, options, firmware);
+}

@@ -1,0 +1,110 @@
+import { type Command, Option } from 'commander';
+import { parseReferenceValues } from '../../attestation/appraisal/reference-values.js';
+import { toBase64, toHex } from '../../attestation/encoding/bytes.js';
+import { CPU_TYPES } from '../../enclave/measurement/cpu-type.js';
+import { explainDifference } from '../../enclave/measurement/explain.js';
+import { readDocument } from './document.js';
+import { writeOutput } from './files.js';
+import type { Io } from './io.js';
+import { parseFlags, parseHexOf, parseProcessors } from './launch-input.js';
+import { type LaunchOptions, launchOutcome } from './launch-outcome.js';
+import { examples, group, parseCount } from './options.js';
+import { section } from './output.js';
+
+async function measureLaunch(io: Io, options: LaunchOptions): Promise<void> {
+  const { reference, rows, idBlock, events = [] } = await launchOutcome(io, options);
+  if (options.output !== undefined) {
+    await writeOutput(options.output, `${JSON.stringify(reference, null, 2)}\n`);
+  }
+  const block = idBlock && {
+    idBlock: toBase64(idBlock.idBlock),
+    idAuth: toBase64(idBlock.idAuth),
+  };
+  const log = events.map(({ register, what, digest }) => ({
+    register: `RTMR${register}`,
+    what,
+    digest: toHex(digest),
+  }));
+  io.print({ ...reference, ...(block && { launch: block }), events: log }, (style) =>
+    [
+      section(style, 'Expected', rows),
+      section(
+        style,
+        'Events',
+        log.map(({ register, what, digest }) => [register, digest, what]),
+      ),
+      section(style, 'Inputs', Object.entries(reference.inputs)),
+      section(style, 'ID block for the launch command (base64)', Object.entries(block ?? {})),
+    ]
+      .filter((text) => text !== '')
+      .join('\n'),
+  );
+}
+
+async function explain(io: Io, before: string, after: string): Promise<void> {
+  const [a, b] = await Promise.all(
+    [before, after].map(async (path) => parseReferenceValues(await readDocument(io, path))),
+  );
+  const changes = explainDifference(a?.inputs ?? {}, b?.inputs ?? {});
+  io.print({ changes: changes.map((change) => ({ ...change })) }, (style) =>
+    changes.length === 0
+      ? 'The inputs are the same, and so are the expected values.'
+      : changes
+          .map(({ input, decides, before: old, after: now }) =>
+            section(style, `${input} changed: it decides ${decides}`, [
+              ['before', old ?? 'absent'],
+              ['after', now ?? 'absent'],
+            ]),
+          )
+          .join('\n'),
+  );
+}
+
+/** `assay measure launch` and `assay measure explain`. */
+export function registerMeasureLaunch(program: Command, io: Io): void {
+  const zeros = new Uint8Array(16);
+  const measure = group(program, 'measure', 'Expected measurements, computed before the launch');
+  measure
+    .command('launch')
+    .description('compute what the hardware will report of a guest: MEASUREMENT, or MRTD and RTMRs')
+    .option('--deployment <file>', 'take everything from a deployment file; other options win')
+    .addOption(new Option('--tee <kind>', 'hardware').choices(['sev-snp', 'tdx']))
+    .option('--firmware <file>', 'OVMF image')
+    .option('--firmware-digest <hex>', "SNP: digest after the firmware's pages", parseHexOf(48))
+    .option('--kernel <file>', 'kernel that the host loads')
+    .option('--initrd <file>', 'initrd that the host loads')
+    .option('--command-line <text>', 'kernel command line')
+    .option('--uki <file>', 'TDX: unified kernel image that the firmware starts')
+    .option('--processors <list>', 'SNP: numbers of vCPUs, one measurement each', parseProcessors)
+    .addOption(new Option('--cpu <model>', "SNP: QEMU's -cpu").choices(CPU_TYPES))
+    .option('--cpu-signature <value>', 'SNP: CPUID signature instead of --cpu', parseFlags)
+    .addOption(
+      new Option('--vmm <name>', 'SNP: machine monitor')
+        .choices(['qemu', 'qemu-before-6.10', 'ec2', 'gce'])
+        .default('qemu'),
+    )
+    .option('--features <flags>', 'SNP: SEV_FEATURES (0x1)', parseFlags)
+    .option('--launch-policy <file>', 'launch policy, for HOST_DATA or MRCONFIGID')
+    .option('--id-key <pem>', 'SNP: sign an ID block with this P-384 key')
+    .option('--author-key <pem>', 'SNP: sign the ID key with this P-384 key')
+    .option('--guest-policy <flags>', 'SNP: guest policy in the ID block (0x30000)', parseFlags)
+    .option('--guest-svn <number>', 'SNP: guest SVN in the ID block', parseCount, 0)
+    .option('--family-id <hex>', 'SNP: FAMILY_ID in the ID block', parseHexOf(16), zeros)
+    .option('--image-id <hex>', 'SNP: IMAGE_ID in the ID block', parseHexOf(16), zeros)
+    .option('--output <file>', 'write reference values that a policy can include')
+    .addHelpText(
+      'after',
+      examples(
+        'assay measure launch --deployment deployment.yaml --output reference.json',
+        'assay measure launch --tee sev-snp --firmware OVMF.amdsev.fd --kernel vmlinuz --initrd initrd --command-line console=ttyS0 --cpu EPYC-v4 --processors 1,2,4',
+      ),
+    )
+    .action((options: LaunchOptions) => measureLaunch(io, options));
+  measure
+    .command('explain')
+    .description('say which input differs between two reference-values files')
+    .argument('<before>', 'reference values')
+    .argument('<after>', 'reference values')
+    .addHelpText('after', examples('assay measure explain yesterday.json today.json'))
+    .action((before: string, after: string) => explain(io, before, after));
+}
