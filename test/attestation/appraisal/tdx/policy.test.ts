@@ -1,0 +1,279 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseTdxPolicy } from '../../../../attestation/appraisal/policy-tdx.js';
+import { fromHex } from '../../../../attestation/encoding/bytes.js';
+import type { TdReport } from '../../../../attestation/evidence/td-report.js';
+import { AssayError } from '../../../../attestation/index.js';
+import { set } from '../../../forge/json.js';
+import { referenceValues, type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
+
+const other = (bytes: number) => ['ab'.repeat(bytes)];
+const attributes = (hex: string) => (report: TdReport) => ({
+  ...report,
+  tdAttributes: fromHex(hex),
+});
+const xfam = (hex: string) => (report: TdReport) => ({ ...report, xfam: fromHex(hex) });
+
+const mismatch = (member: string, bytes: number, code: string, version: 4 | 5 = 4): TdxCase => ({
+  name: `${member} of another`,
+  fault: { version },
+  policy: { [member]: other(bytes) },
+  code,
+});
+const service = fromHex('cd'.repeat(48));
+const withService = (report: TdReport): TdReport => ({
+  ...report,
+  td15: { teeTcbSvn2: report.teeTcbSvn, mrServiceTd: service },
+});
+
+tdxCases('each reference value is compared', [
+  mismatch('mrTd', 48, 'tdx.mr-td'),
+  mismatch('rtmr0', 48, 'tdx.policy.rtmr0'),
+  mismatch('rtmr1', 48, 'tdx.policy.rtmr1'),
+  mismatch('rtmr2', 48, 'tdx.policy.rtmr2'),
+  mismatch('rtmr3', 48, 'tdx.policy.rtmr3'),
+  mismatch('mrSeam', 48, 'tdx.mr-seam'),
+  mismatch('mrSignerSeam', 48, 'tdx.mr-signer-seam'),
+  mismatch('mrConfigId', 48, 'tdx.policy.mr-config-id'),
+  mismatch('mrOwner', 48, 'tdx.mr-owner'),
+  mismatch('mrOwnerConfig', 48, 'tdx.mr-owner-config'),
+  mismatch('mrServiceTd', 48, 'tdx.mr-service-td', 5),
+  mismatch('reportData', 64, 'tdx.policy.report-data'),
+  mismatch('tdAttributes', 8, 'tdx.attributes'),
+  mismatch('xfam', 8, 'tdx.xfam'),
+  mismatch('ppids', 16, 'tdx.platform.ppid'),
+  mismatch('fmspcs', 6, 'tdx.platform.fmspc'),
+  {
+    name: 'one of several',
+    policy: { mrConfigId: [...other(48), '00'.repeat(48)] },
+    code: null,
+  },
+  {
+    name: 'MRSERVICETD expected of a TD 1.0',
+    policy: { mrServiceTd: ['00'.repeat(48)] },
+    code: 'tdx.mr-service-td',
+  },
+]);
+
+tdxCases('what the caller expects is compared', [
+  {
+    name: 'REPORTDATA',
+    expectations: { reportData: new Uint8Array(64).fill(1) },
+    code: 'tdx.report-data',
+  },
+  {
+    name: 'REPORTDATA cut off',
+    expectations: { reportData: new Uint8Array(63) },
+    code: 'tdx.report-data',
+  },
+  {
+    name: 'MRCONFIGID',
+    expectations: { mrConfigId: new Uint8Array(48).fill(1) },
+    code: 'tdx.mr-config-id',
+  },
+  { name: 'RTMR3', expectations: { rtmr3: new Uint8Array(48).fill(1) }, code: 'tdx.rtmr3' },
+]);
+
+const known = Object.keys(referenceValues());
+tdxCases('every register that measures the guest needs reference values', [
+  ...known.map((member) => ({
+    name: `${member} missing`,
+    policy: { [member]: undefined },
+    code: 'tdx.measurement',
+  })),
+  ...known.map((member) => ({
+    name: `${member} allowed to be unknown`,
+    policy: { [member]: undefined, allowUnknown: [member] },
+    code: null,
+    waived: ['tdx.measurement'],
+  })),
+]);
+
+const rejected = (name: string, hex: string, code: string): TdxCase => ({
+  name,
+  fault: { report: attributes(hex) },
+  code: `tdx.attributes.${code}`,
+});
+tdxCases('TDATTRIBUTES are strict by default', [
+  rejected('DEBUG', '0100001000000000', 'debug'),
+  ...[1, 2, 3, 4, 5, 6, 7].map((bit) =>
+    rejected(
+      `reserved bit ${bit} of TUD`,
+      `${(1 << bit).toString(16).padStart(2, '0')}00001000000000`,
+      'unknown',
+    ),
+  ),
+  rejected('reserved bit 8', '0001001000000000', 'unknown'),
+  rejected('reserved bit 26', '0000001400000000', 'unknown'),
+  rejected('MIGRATABLE', '0000003000000000', 'migratable'),
+  rejected('SEPT_VE_DISABLE clear', '0000000000000000', 'sept-ve-disable'),
+  rejected('reserved bit 32', '0000001001000000', 'unknown'),
+  rejected('reserved bit 62', '0000001000000040', 'unknown'),
+  {
+    name: 'LASS, PKS, KL and PERFMON',
+    fault: { report: attributes('000000d800000080') },
+    code: null,
+  },
+]);
+
+tdxCases('each waiver is shown, and waives nothing else', [
+  {
+    name: 'DEBUG',
+    fault: { report: attributes('0100001000000000') },
+    policy: { attributes: { allowDebug: true } },
+    code: null,
+    waived: ['tdx.attributes.debug'],
+  },
+  {
+    name: 'MIGRATABLE',
+    fault: { report: attributes('0000003000000000') },
+    policy: { attributes: { allowMigratable: true } },
+    code: null,
+    waived: ['tdx.attributes.migratable'],
+  },
+  {
+    name: 'SEPT_VE_DISABLE',
+    fault: { report: attributes('0000000000000000') },
+    policy: { attributes: { allowSeptVe: true } },
+    code: null,
+    waived: ['tdx.attributes.sept-ve-disable'],
+  },
+  {
+    name: 'unknown bits',
+    fault: { report: attributes('0001001000000000') },
+    policy: { attributes: { allowUnknownBits: true } },
+    code: null,
+    waived: ['tdx.attributes.unknown'],
+  },
+  {
+    name: 'DEBUG allowed, SEPT_VE_DISABLE clear',
+    fault: { report: attributes('0000000000000000') },
+    policy: { attributes: { allowDebug: true } },
+    code: 'tdx.attributes.sept-ve-disable',
+  },
+  {
+    name: 'a service TD that the policy expects',
+    fault: { version: 5, report: withService },
+    policy: { mrServiceTd: ['cd'.repeat(48)] },
+    code: null,
+  },
+  {
+    name: 'a service TD that it does not',
+    fault: { version: 5, report: withService },
+    code: 'tdx.mr-service-td',
+  },
+]);
+
+tdxCases('bits that the policy wants', [
+  {
+    name: 'PKS required',
+    policy: { attributes: { require: ['PKS'] } },
+    code: 'tdx.attributes.require.pks',
+  },
+  {
+    name: 'KL forbidden',
+    fault: { report: attributes('0000009000000000') },
+    policy: { attributes: { forbid: ['KL'] } },
+    code: 'tdx.attributes.forbid.kl',
+  },
+  {
+    name: 'PERFMON forbidden',
+    fault: { report: attributes('0000001000000080') },
+    policy: { attributes: { forbid: ['PERFMON'] } },
+    code: 'tdx.attributes.forbid.perfmon',
+  },
+]);
+
+tdxCases('XFAM', [
+  {
+    name: 'without x87',
+    fault: { report: xfam('e602060000000000') },
+    code: 'tdx.xfam.fixed1',
+  },
+  {
+    name: 'without SSE',
+    fault: { report: xfam('e502060000000000') },
+    code: 'tdx.xfam.fixed1',
+  },
+  ...['ff02060000000000', 'e706060000000000', 'e702160000000000', 'e702060000000080'].map(
+    (hex) => ({
+      name: `reserved bit in ${hex}`,
+      fault: { report: xfam(hex) },
+      code: 'tdx.xfam.fixed0',
+    }),
+  ),
+]);
+
+tdxCases('floors', [
+  {
+    name: 'TEE_TCB_SVN component 0',
+    policy: { tcb: { minimumTeeTcbSvn: '06000000000000000000000000000000' } },
+    code: 'tdx.tcb.tee-tcb-svn',
+  },
+  {
+    name: 'TEE_TCB_SVN component 15',
+    policy: { tcb: { minimumTeeTcbSvn: '05010300000000000000000000000001' } },
+    code: 'tdx.tcb.tee-tcb-svn',
+  },
+  {
+    name: 'TEE_TCB_SVN equal',
+    policy: { tcb: { minimumTeeTcbSvn: '05010300000000000000000000000000' } },
+    code: null,
+  },
+  {
+    name: 'tcbEvaluationDataNumber of TCB info',
+    fault: { tcbInfo: set('tcbEvaluationDataNumber', 17) },
+    policy: { tcb: { minimumEvaluationDataNumber: 18 } },
+    code: 'tdx.tcb.evaluation-data-number',
+  },
+  {
+    name: 'tcbEvaluationDataNumber of the QE identity',
+    fault: { qeIdentity: set('tcbEvaluationDataNumber', 17) },
+    policy: { tcb: { minimumEvaluationDataNumber: 18 } },
+    code: 'tdx.tcb.evaluation-data-number',
+  },
+  {
+    name: 'tcbEvaluationDataNumber equal',
+    policy: { tcb: { minimumEvaluationDataNumber: 18 } },
+    code: null,
+  },
+  {
+    name: 'TCB date',
+    policy: { tcb: { minimumTcbDate: '2024-11-14T00:00:00Z' } },
+    code: 'tdx.tcb.date',
+  },
+  {
+    name: 'TCB date equal',
+    policy: { tcb: { minimumTcbDate: '2024-11-13T00:00:00Z' } },
+    code: null,
+  },
+]);
+
+test('a policy is strict data', () => {
+  const wrong: readonly unknown[] = [
+    null,
+    [],
+    { mrtd: [] },
+    { mrTd: [] },
+    { mrTd: 'ab'.repeat(48) },
+    { mrTd: ['ab'.repeat(47)] },
+    { mrTd: ['zz'.repeat(48)] },
+    { attributes: { allowdebug: true } },
+    { attributes: { require: ['DEBUGGER'] } },
+    { tcb: { acceptStatuses: ['Revoked'] } },
+    { tcb: { acceptStatuses: [] } },
+    { tcb: { acceptAdvisories: [{ id: 'INTEL-SA-00615' }] } },
+    { tcb: { acceptAdvisories: [{ id: '*', until: '2027-01-01T00:00:00Z' }] } },
+    { tcb: { acceptAdvisories: [{ id: 'INTEL-SA-00615', until: 'forever' }] } },
+    { tcb: { minimumTcbDate: '2024-11-13' } },
+    { allowUnknown: ['rtmr3'] },
+    { version: 1 },
+  ];
+  for (const value of wrong) {
+    assert.throws(
+      () => parseTdxPolicy(value),
+      (error) => error instanceof AssayError && error.code === 'POLICY_INVALID',
+      JSON.stringify(value),
+    );
+  }
+});
