@@ -1,3 +1,5 @@
+import { AssayError } from '../../attestation/encoding/error.js';
+
 /** A format that a model may come in beside ONNX. It can be kept, never executed. */
 export interface Format {
   readonly name: string;
@@ -99,4 +101,10 @@ export function formatOfPath(path: string): Format | undefined {
       extension.startsWith('.') ? name.endsWith(extension) : name === extension,
     ),
   );
+}
+
+/** Refuses a file that has a format's name and not its first bytes; throws HUB_FORMAT. */
+export function checkMagic(path: string, { name, magic }: Format, head: Uint8Array): void {
+  if (magic === undefined || magic.every((byte, i) => head[i] === byte)) return;
+  throw new AssayError('HUB_FORMAT', `expected ${path} to be ${name}: its first bytes are not`);
 }

@@ -1,5 +1,24 @@
-import type { Digest } from './digest.js';
-import type { PackageFile } from './package.js';
+import { join, resolve } from 'node:path';
+import { fromHex, utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { type Digest, hexOf } from './digest.js';
+import { parseManifest } from './manifest.js';
+import { findModel, openHub } from './open-hub.js';
+import {
+  fileWithRole,
+  type ModelPackage,
+  notExecutable,
+  type PackageFile,
+  packageOf,
+} from './package.js';
+import { isComplete, type PullOptions, pullModel } from './pull.js';
+import { readRecord } from './record.js';
+import { formatReference, parseReference } from './reference.js';
+
+export interface ResolveOptions extends PullOptions {
+  /** Folder that keeps what was pulled, one folder a manifest. */
+  readonly cache: string;
+}
 
 /** A model that lies on this machine's disk, every file verified against its manifest's digest. */
 export interface ResolvedModel {
@@ -14,4 +33,55 @@ export interface ResolvedModel {
   readonly graph: Uint8Array;
   /** Paths relative to `directory`; whoever reads the files later compares with these digests. */
   readonly files: readonly PackageFile[];
+}
+
+/** Refuses a package without an ONNX model, with what to do about it; throws HUB_NOT_EXECUTABLE. */
+export function expectExecutable(contents: ModelPackage, reference: string): string {
+  const model = fileWithRole(contents, 'model');
+  if (model !== undefined) return model.path;
+  const ways = notExecutable(contents).map(
+    ({ path, format, conversion }) => `${path} is ${format}: ${conversion}`,
+  );
+  throw new AssayError(
+    'HUB_NOT_EXECUTABLE',
+    `expected an ONNX model in ${reference}; convert it and push the result. ${ways.join(' ; ')}`,
+  );
+}
+
+/**
+ * Brings a model that is named by digest to this machine, from the cache where it is whole there.
+ * The files can change on disk afterwards: whoever executes them reads each once, and compares what
+ * was read with `files`.
+ * @throws AssayError HUB_UNPINNED without a digest, HUB_NOT_EXECUTABLE, and all that pulling throws.
+ */
+export async function resolveModel(text: string, options: ResolveOptions): Promise<ResolvedModel> {
+  const reference = parseReference(text);
+  const { digest } = reference;
+  if (digest === undefined) {
+    throw new AssayError(
+      'HUB_UNPINNED',
+      `expected a digest after ${formatReference(reference)}: a tag can be moved (assay hub show prints it)`,
+    );
+  }
+  const directory = resolve(options.cache, hexOf(digest));
+  const kept = await readRecord(directory);
+  const cached =
+    kept?.digest === digest ? packageOf(parseManifest(utf8(kept.manifest))) : undefined;
+  let contents: ModelPackage;
+  if (cached !== undefined && (await isComplete(directory, cached.files))) contents = cached;
+  else {
+    const hub = openHub(reference, false, options);
+    expectExecutable((await findModel(hub, reference)).contents, text);
+    ({ contents } = await pullModel(reference, directory, options));
+  }
+  const modelPath = join(directory, expectExecutable(contents, text));
+  const graph = fromHex(contents.graph ?? '');
+  return {
+    reference: text,
+    manifestDigest: digest,
+    directory,
+    modelPath,
+    graph,
+    files: contents.files,
+  };
 }

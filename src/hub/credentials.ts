@@ -1,0 +1,125 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { parseStrictJson } from '../../attestation/encoding/json.js';
+
+/** What a registry knows a caller by. An identity token is exchanged at the registry's own realm. */
+export type Credentials =
+  | { readonly kind: 'password'; readonly username: string; readonly password: string }
+  | { readonly kind: 'identity-token'; readonly token: string };
+
+/** Finds the credentials for a registry's host; undefined is anonymous. */
+export type CredentialSource = (host: string) => Promise<Credentials | undefined>;
+
+type Environment = { readonly [name: string]: string | undefined };
+
+const entry = z.looseObject({
+  auth: z.string().optional(),
+  username: z.string().optional(),
+  password: z.string().optional(),
+  identitytoken: z.string().optional(),
+});
+const schema = z.looseObject({
+  auths: z.record(z.string(), entry).optional(),
+  credsStore: z.string().optional(),
+  credHelpers: z.record(z.string(), z.string()).optional(),
+});
+const helperAnswer = z.looseObject({ Username: z.string(), Secret: z.string() });
+
+function refuse(message: string, cause?: unknown): never {
+  throw new AssayError('HUB_CREDENTIALS', message, cause);
+}
+
+async function readConfig(path: string): Promise<z.infer<typeof schema> | undefined> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    return refuse(`cannot read ${path}`, error);
+  }
+  const parsed = schema.safeParse(parseStrictJson(bytes, path, 'HUB_CREDENTIALS'));
+  return parsed.success ? parsed.data : refuse(`${path}: ${z.prettifyError(parsed.error)}`);
+}
+
+/** Names under which a configuration may keep a registry. */
+function keysOf(host: string): readonly string[] {
+  const plain = [host, `https://${host}`, `https://${host}/v1/`, `https://${host}/v2/`];
+  return host === 'registry-1.docker.io'
+    ? [...plain, 'https://index.docker.io/v1/', 'docker.io']
+    : plain;
+}
+
+function ofEntry(found: z.infer<typeof entry>): Credentials | undefined {
+  if (found.identitytoken) return { kind: 'identity-token', token: found.identitytoken };
+  if (found.username !== undefined && found.password !== undefined) {
+    return { kind: 'password', username: found.username, password: found.password };
+  }
+  if (!found.auth) return undefined;
+  const text = Buffer.from(found.auth, 'base64').toString('utf8');
+  const colon = text.indexOf(':');
+  if (colon < 1)
+    return refuse('expected "auth" to be the base64 of a name, a colon and a password');
+  return { kind: 'password', username: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** Asks `docker-credential-<name>` (docker-credential-helpers' protocol: `get`, server on stdin). */
+async function ofHelper(name: string, server: string): Promise<Credentials | undefined> {
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(name)) return refuse('a credential helper has a plain name');
+  const program = `docker-credential-${name}`;
+  const output = await new Promise<string | undefined>((resolve, reject) => {
+    const child = execFile(
+      program,
+      ['get'],
+      { timeout: 30_000, maxBuffer: 64 * 1024 },
+      (error, stdout) => {
+        if (error === null) resolve(stdout);
+        else if (/credentials not found/i.test(stdout)) resolve(undefined);
+        else
+          reject(
+            new AssayError(
+              'HUB_CREDENTIALS',
+              `${program} failed`,
+              new Error(error.code === undefined ? 'it was ended' : `code ${error.code}`),
+            ),
+          );
+      },
+    );
+    child.stdin?.on('error', () => {});
+    child.stdin?.end(server);
+  });
+  if (output === undefined) return undefined;
+  const answer = helperAnswer.safeParse(parseStrictJson(output.trim(), program, 'HUB_CREDENTIALS'));
+  if (!answer.success) return refuse(`expected ${program} to answer with Username and Secret`);
+  const { Username: username, Secret: secret } = answer.data;
+  return username === '<token>'
+    ? { kind: 'identity-token', token: secret }
+    : { kind: 'password', username, password: secret };
+}
+
+/**
+ * The credentials that `docker login`, `podman login` and `oras login` keep: `$REGISTRY_AUTH_FILE`,
+ * else `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`; with its credential helpers.
+ * Throws HUB_CREDENTIALS for a file that is there and cannot be understood.
+ */
+export function dockerCredentials(env: Environment): CredentialSource {
+  const path =
+    env['REGISTRY_AUTH_FILE'] ||
+    join(env['DOCKER_CONFIG'] || join(homedir(), '.docker'), 'config.json');
+  return async (host) => {
+    const config = await readConfig(path);
+    if (config === undefined) return undefined;
+    const keys = keysOf(host);
+    const key = keys.find((name) => Object.hasOwn(config.auths ?? {}, name));
+    const helper = keys
+      .map((name) => config.credHelpers?.[name])
+      .find((name) => name !== undefined);
+    const program = helper ?? config.credsStore;
+    const kept = program ? await ofHelper(program, key ?? host) : undefined;
+    const found = key === undefined ? undefined : config.auths?.[key];
+    return kept ?? (found === undefined ? undefined : ofEntry(found));
+  };
+}

@@ -1,0 +1,143 @@
+import { type IncomingHttpHeaders, type IncomingMessage, request as plainRequest } from 'node:http';
+import { request as tlsRequest } from 'node:https';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { TemporaryError } from './retry.js';
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
+  readonly url: URL;
+  readonly headers?: { readonly [name: string]: string };
+  readonly body?: Uint8Array;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Where the response came from, after redirects. */
+  readonly url: URL;
+  /** Unread: whoever does not want it destroys it. */
+  readonly body: IncomingMessage;
+}
+
+export interface HttpOptions {
+  /** HTTP without TLS to hosts other than this machine. */
+  readonly plainHttp: boolean;
+  /** Milliseconds without a byte after which a connection is given up. */
+  readonly idleTimeout: number;
+}
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
+
+/** True for a host that is this machine itself. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}
+
+function checkUrl(url: URL, options: HttpOptions): void {
+  const plain = url.protocol === 'http:' && (options.plainHttp || isLoopback(url.hostname));
+  if (!plain && url.protocol !== 'https:') {
+    throw new AssayError(
+      'HUB_TRANSPORT',
+      `expected HTTPS, not ${url.protocol}//${url.host} (plain HTTP is for this machine, or where it is asked for)`,
+    );
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new AssayError('HUB_TRANSPORT', `expected a URL without credentials from ${url.host}`);
+  }
+}
+
+/**
+ * Sends one request and returns as soon as the response's head is there. Follows nothing.
+ * @throws AssayError HUB_UNREACHABLE where the connection fails, HUB_TRANSPORT for an unsafe URL.
+ */
+export async function send(request: HttpRequest, options: HttpOptions): Promise<HttpResponse> {
+  const { method, url, headers, body } = request;
+  checkUrl(url, options);
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown): void =>
+      reject(new TemporaryError('HUB_UNREACHABLE', `${method} ${url.host} failed`, cause));
+    const make = url.protocol === 'https:' ? tlsRequest : plainRequest;
+    const length =
+      body === undefined && method !== 'POST' && method !== 'PUT'
+        ? {}
+        : { 'content-length': String(body?.length ?? 0) };
+    const outgoing = make(url, {
+      method,
+      headers: { 'user-agent': 'assay', ...headers, ...length },
+    });
+    outgoing.setTimeout(options.idleTimeout, () => {
+      outgoing.destroy(new Error(`nothing came for ${options.idleTimeout} ms`));
+    });
+    outgoing.once('error', fail);
+    outgoing.once('response', (incoming) => {
+      incoming.on('error', () => {});
+      resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, url, body: incoming });
+    });
+    outgoing.end(body);
+  });
+}
+
+/**
+ * Sends a GET or HEAD and follows redirects, as registries answer them for blobs. Another origin
+ * never sees the Authorization header, and TLS is never left.
+ */
+export async function sendFollowing(
+  request: HttpRequest,
+  options: HttpOptions,
+): Promise<HttpResponse> {
+  let next = request;
+  for (let hops = 0; ; hops++) {
+    const response = await send(next, options);
+    if (!REDIRECTS.includes(response.status)) return response;
+    response.body.destroy();
+    if (hops === MAX_REDIRECTS) {
+      throw new AssayError('HUB_REDIRECT', `expected at most ${MAX_REDIRECTS} redirects`);
+    }
+    const url = locationOf(response);
+    if (next.url.protocol === 'https:' && url.protocol !== 'https:') {
+      throw new AssayError('HUB_REDIRECT', `expected ${next.url.host} not to redirect out of TLS`);
+    }
+    const headers = Object.entries(next.headers ?? {}).filter(
+      ([name]) => url.origin === next.url.origin || name.toLowerCase() !== 'authorization',
+    );
+    next = { method: request.method, url, headers: Object.fromEntries(headers) };
+  }
+}
+
+/** The Location of a response, relative to where it came from; throws HUB_PROTOCOL. */
+export function locationOf(response: HttpResponse): URL {
+  const { location } = response.headers;
+  try {
+    return new URL(location ?? '', location === undefined ? undefined : response.url);
+  } catch (cause) {
+    throw new AssayError('HUB_PROTOCOL', `expected ${response.url.host} to name a Location`, cause);
+  }
+}
+
+/** Reads a body of at most `limit` bytes; throws HUB_SIZE, or HUB_UNREACHABLE where it breaks off. */
+export async function readBody(
+  response: HttpResponse,
+  limit: number,
+  what: string,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  const tooLarge = (): AssayError =>
+    new AssayError('HUB_SIZE', `expected ${what} to have at most ${limit} bytes`);
+  if (Number(response.headers['content-length'] ?? 0) > limit) {
+    response.body.destroy();
+    throw tooLarge();
+  }
+  try {
+    for await (const part of response.body as AsyncIterable<Uint8Array>) {
+      length += part.length;
+      if (length > limit) throw tooLarge();
+      parts.push(part);
+    }
+  } catch (error) {
+    if (error instanceof AssayError) throw error;
+    throw new TemporaryError('HUB_UNREACHABLE', `${response.url.host} broke off ${what}`, error);
+  }
+  return Buffer.concat(parts);
+}

@@ -1,0 +1,174 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { type Digest, hexOf, isDigest } from './digest.js';
+import type { BlobStream, Hub } from './hub.js';
+import { holds, openPlain, partsOf, readPlain, settle, writeWhole } from './local.js';
+import { withLock } from './lock.js';
+import { type Descriptor, MAX_MANIFEST } from './manifest.js';
+import { ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE } from './media-type.js';
+import type { DirectoryReference } from './reference.js';
+
+const MARK = 'oci-layout';
+const INDEX = 'index.json';
+const VERSION = utf8('{"imageLayoutVersion":"1.0.0"}');
+const REF_NAME = 'org.opencontainers.image.ref.name';
+const MAX_REPOSITORIES = 10_000;
+
+const entry = z.looseObject({
+  mediaType: z.string(),
+  digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value)),
+  size: z.int().min(0),
+  annotations: z.record(z.string(), z.string()).optional(),
+});
+const schema = z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(entry) });
+type Index = z.infer<typeof schema>;
+
+async function isLayout(path: string): Promise<boolean> {
+  try {
+    return (await lstat(join(path, MARK))).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Folders below a folder that are layouts; `.` stands for the folder itself. */
+export async function listLayouts(path: string): Promise<readonly string[]> {
+  if (await isLayout(path)) return ['.'];
+  const found: string[] = [];
+  for (const name of (await readdir(path)).sort().slice(0, MAX_REPOSITORIES)) {
+    if (await isLayout(join(path, name))) found.push(name);
+  }
+  return found;
+}
+
+/** A directory as a hub: one OCI image layout (image-spec 1.1, image-layout.md) is one repository. */
+export class Layout implements Hub {
+  readonly place: string;
+  readonly #path: string;
+
+  constructor(reference: DirectoryReference) {
+    this.#path = reference.path;
+    this.place = `ocidir://${reference.path}`;
+  }
+
+  #blob(digest: Digest): string {
+    return join(this.#path, 'blobs', 'sha256', hexOf(digest));
+  }
+
+  async #index(): Promise<Index> {
+    const path = join(this.#path, INDEX);
+    const bytes = await readPlain(path, MAX_MANIFEST);
+    const parsed = schema.safeParse(parseStrictJson(bytes, path, 'HUB_LAYOUT'));
+    if (parsed.success) return parsed.data;
+    throw new AssayError('HUB_LAYOUT', `${path}: ${z.prettifyError(parsed.error)}`);
+  }
+
+  async #existingIndex(): Promise<Index | undefined> {
+    return (await isLayout(this.#path)) ? this.#index() : undefined;
+  }
+
+  async readManifest(tagOrDigest: string): Promise<Uint8Array> {
+    const index = await this.#existingIndex();
+    const found = index?.manifests.find(({ digest, annotations }) =>
+      isDigest(tagOrDigest) ? digest === tagOrDigest : annotations?.[REF_NAME] === tagOrDigest,
+    );
+    const digest = isDigest(tagOrDigest) ? tagOrDigest : found?.digest;
+    if (index === undefined || digest === undefined) {
+      throw new AssayError('HUB_NOT_FOUND', `expected ${tagOrDigest} in ${this.place}`);
+    }
+    return readPlain(this.#blob(digest), MAX_MANIFEST);
+  }
+
+  async openBlob(blob: Descriptor, start: number): Promise<BlobStream> {
+    const file = await openPlain(this.#blob(blob.digest));
+    const body = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        yield* partsOf(file, start);
+      } finally {
+        await file.close();
+      }
+    };
+    return { start, body: body() };
+  }
+
+  hasBlob(blob: Descriptor): Promise<boolean> {
+    return holds(this.#blob(blob.digest), blob);
+  }
+
+  async #prepare(): Promise<void> {
+    await mkdir(join(this.#path, 'blobs', 'sha256'), { recursive: true });
+  }
+
+  /** Copies a file while hashing it; what does not match never gets the blob's name. */
+  async writeBlob(
+    blob: Descriptor,
+    file: string,
+    onProgress: (done: number) => void,
+  ): Promise<void> {
+    await this.#prepare();
+    const temporary = join(this.#path, 'blobs', `.${hexOf(blob.digest)}.${randomUUID()}`);
+    const source = await openPlain(file);
+    const target = await open(temporary, 'wx', 0o644);
+    try {
+      const hash = createHash('sha256');
+      let done = 0;
+      for await (const part of partsOf(source)) {
+        hash.update(part);
+        await target.writeFile(part);
+        done += part.length;
+        onProgress(done);
+      }
+      if (`sha256:${hash.digest('hex')}` !== blob.digest) {
+        throw new AssayError('HUB_CHANGED', `expected ${file} not to change while it is pushed`);
+      }
+      await target.sync();
+      await settle(temporary, this.#blob(blob.digest));
+    } finally {
+      await Promise.all([source.close(), target.close()]);
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async writeManifest(bytes: Uint8Array, digest: Digest, tag: string | undefined): Promise<void> {
+    await this.#prepare();
+    await withLock(join(this.#path, `${INDEX}.lock`), async () => {
+      await writeWhole(this.#blob(digest), bytes);
+      const index = (await this.#existingIndex()) ?? {
+        schemaVersion: 2,
+        mediaType: INDEX_TYPE,
+        manifests: [],
+      };
+      const others = index.manifests.filter(({ digest: other, annotations }) =>
+        tag === undefined ? other !== digest : annotations?.[REF_NAME] !== tag,
+      );
+      const added = {
+        mediaType: MANIFEST_TYPE,
+        artifactType: ARTIFACT_TYPE,
+        digest,
+        size: bytes.length,
+        ...(tag === undefined ? {} : { annotations: { [REF_NAME]: tag } }),
+      };
+      const next = { ...index, manifests: [...others, added] };
+      await writeWhole(join(this.#path, INDEX), utf8(JSON.stringify(next)));
+      await writeWhole(join(this.#path, MARK), VERSION);
+    });
+  }
+
+  async tags(): Promise<readonly string[]> {
+    const index = await this.#existingIndex();
+    if (index === undefined) {
+      throw new AssayError('HUB_NOT_FOUND', `expected ${this.place} to be an OCI image layout`);
+    }
+    return index.manifests.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []);
+  }
+}
+
+/** True for the error of a hub that does not have what was asked for. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof AssayError && error.code === 'HUB_NOT_FOUND';
+}

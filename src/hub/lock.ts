@@ -1,0 +1,58 @@
+import { open, readFile, rm } from 'node:fs/promises';
+import { AssayError } from '../../attestation/encoding/error.js';
+
+/** Locks of this process. One that names this process and is not here is left from another boot. */
+const held = new Set<string>();
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function isStale(path: string): Promise<boolean> {
+  if (held.has(path)) return false;
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const pid = /^\d{1,10}$/.test(text) ? Number(text) : undefined;
+  return pid !== undefined && (pid === process.pid || !isAlive(pid));
+}
+
+async function acquire(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx');
+    held.add(path);
+    await file.writeFile(String(process.pid));
+    await file.close();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/**
+ * Runs something while no other process writes to the same folder. The lock of a process that ended
+ * without giving it back is taken over. Throws HUB_LOCKED.
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  let mine = await acquire(path);
+  if (!mine && (await isStale(path))) {
+    await rm(path, { force: true });
+    mine = await acquire(path);
+  }
+  if (!mine) {
+    throw new AssayError(
+      'HUB_LOCKED',
+      `expected nobody else to write here: ${path} names the process that does`,
+    );
+  }
+  try {
+    return await work();
+  } finally {
+    held.delete(path);
+    await rm(path, { force: true });
+  }
+}

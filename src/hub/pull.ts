@@ -1,0 +1,164 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { hexOf } from './digest.js';
+import { fetchBlob } from './fetch-blob.js';
+import type { Hub } from './hub.js';
+import { verifyPackage } from './identify.js';
+import { holds, makeParents } from './local.js';
+import { withLock } from './lock.js';
+import { parseManifest } from './manifest.js';
+import { type FoundModel, findModel, type HubOptions, openHub } from './open-hub.js';
+import { type PackageFile, packageOf } from './package.js';
+import { type PullRecord, readRecord, removeRecord, writeRecord } from './record.js';
+import type { Reference } from './reference.js';
+import { DEFAULT_RETRY } from './retry.js';
+
+const STAGING = '.assay-staging';
+const LOCK = '.assay-lock';
+/** Blobs that are fetched at a time: packages have many small files, and latency adds up. */
+const PARALLEL = 4;
+
+export interface PullOptions extends HubOptions {
+  /** Takes what a moved tag means now. Default: a moved tag is an error. */
+  readonly acceptMove?: boolean;
+  /** Bytes that all files may have together; default 256 GiB. */
+  readonly maxSize?: number;
+}
+
+const MAX_SIZE = 256 * 1024 ** 3;
+
+async function checkSpace(found: FoundModel, limit: number): Promise<void> {
+  const total = found.contents.files.reduce((sum, { blob }) => sum + blob.size, 0);
+  if (total <= limit) return;
+  throw new AssayError('HUB_SIZE', `expected a package of at most ${limit} bytes, not ${total}`);
+}
+
+/** Refuses a folder that holds something else than the same model, or an earlier one of the tag. */
+async function checkFolder(
+  directory: string,
+  record: PullRecord | undefined,
+  hub: Hub,
+  reference: Reference,
+  found: FoundModel,
+  acceptMove: boolean,
+): Promise<void> {
+  if (record === undefined) {
+    const names = await readdir(directory);
+    if (names.every((name) => name === STAGING || name === LOCK)) return;
+    throw new AssayError('HUB_OCCUPIED', `expected ${directory} to be empty, or from a hub`);
+  }
+  if (record.digest === found.digest) return;
+  if (record.place !== hub.place || record.tag === undefined || record.tag !== reference.tag) {
+    throw new AssayError('HUB_OCCUPIED', `${directory} holds another model: ${record.digest}`);
+  }
+  if (acceptMove) return;
+  throw new AssayError(
+    'HUB_TAG_MOVED',
+    `expected ${hub.place}:${record.tag} to be ${record.digest}, as it was when ${directory} was pulled: it was moved to ${found.digest}`,
+  );
+}
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  let failed = false;
+  const workers = Array.from({ length: PARALLEL }, async () => {
+    for (const item of queue) {
+      if (failed) return;
+      try {
+        await work(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  });
+  for (const result of await Promise.allSettled(workers)) {
+    if (result.status === 'rejected') throw result.reason;
+  }
+}
+
+/** True when every file of the package is in its place, by digest. */
+export async function isComplete(
+  directory: string,
+  files: readonly PackageFile[],
+): Promise<boolean> {
+  for (const { path, blob } of files) {
+    if (!(await holds(join(directory, path), blob))) return false;
+  }
+  return true;
+}
+
+async function mark(
+  directory: string,
+  hub: Hub,
+  { tag }: Reference,
+  { digest, bytes }: FoundModel,
+): Promise<void> {
+  await writeRecord(
+    directory,
+    { place: hub.place, ...(tag === undefined ? {} : { tag }), digest },
+    bytes,
+  );
+}
+
+async function replace(
+  directory: string,
+  record: PullRecord | undefined,
+  hub: Hub,
+  reference: Reference,
+  found: FoundModel,
+  options: PullOptions,
+): Promise<void> {
+  const { contents } = found;
+  const staging = join(directory, STAGING);
+  await mkdir(staging, { recursive: true });
+  const staged = new Map(
+    contents.files.map(({ path, blob }, i) => [path, join(staging, `${hexOf(blob.digest)}-${i}`)]),
+  );
+  const locate = (path: string): string => staged.get(path) ?? join(staging, 'absent');
+  await inParallel(contents.files, async ({ path, blob }) => {
+    const show = (done: number): void => options.onProgress?.(path, done, blob.size);
+    if (await holds(locate(path), blob)) return show(blob.size);
+    await fetchBlob(hub, blob, locate(path), options.retry ?? DEFAULT_RETRY, show);
+  });
+  await verifyPackage(contents, locate);
+  if (record !== undefined) {
+    const before = packageOf(parseManifest(utf8(record.manifest)));
+    await removeRecord(directory);
+    for (const { path } of before.files) await rm(join(directory, path), { force: true });
+  }
+  for (const { path } of contents.files) {
+    await makeParents(directory, path);
+    await rename(locate(path), join(directory, path));
+  }
+  await mark(directory, hub, reference, found);
+  await rm(staging, { recursive: true, force: true });
+}
+
+/**
+ * Pulls a package to a folder. Nothing takes its place there before everything is verified: size
+ * and SHA-256 of every file, and for a model the computation that the manifest states. An
+ * interrupted pull goes on where it stopped. The folder remembers what its tag meant.
+ * @throws AssayError HUB_TAG_MOVED, HUB_OCCUPIED, HUB_DIGEST, HUB_GRAPH, …
+ */
+export async function pullModel(
+  reference: Reference,
+  directory: string,
+  options: PullOptions = {},
+): Promise<FoundModel> {
+  const hub = openHub(reference, false, options);
+  const found = await findModel(hub, reference);
+  await checkSpace(found, options.maxSize ?? MAX_SIZE);
+  await mkdir(directory, { recursive: true });
+  return withLock(join(directory, LOCK), async () => {
+    const record = await readRecord(directory);
+    await checkFolder(directory, record, hub, reference, found, options.acceptMove ?? false);
+    const same = record?.digest === found.digest;
+    if (!same || !(await isComplete(directory, found.contents.files))) {
+      await replace(directory, record, hub, reference, found, options);
+    } else if (reference.tag !== undefined) await mark(directory, hub, reference, found);
+    return found;
+  });
+}

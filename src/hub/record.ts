@@ -1,0 +1,58 @@
+import { lstat, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { type Digest, expectDigest, isDigest } from './digest.js';
+import { isMissing, readPlain, writeWhole } from './local.js';
+import { MAX_MANIFEST } from './manifest.js';
+
+const NAME = '.assay-hub.json';
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  /** Hub and repository. */
+  place: z.string(),
+  /** What the tag meant when the package was pulled; it must go on meaning it. */
+  tag: z.string().optional(),
+  digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value)),
+  /** The manifest's text. */
+  manifest: z.string(),
+});
+
+/** What a folder was pulled from: the pin of its tag, and the mark of a complete package. */
+export type PullRecord = z.infer<typeof schema>;
+
+/** The record of a folder; undefined where none was pulled to it. Throws HUB_RECORD, HUB_DIGEST. */
+export async function readRecord(directory: string): Promise<PullRecord | undefined> {
+  const path = join(directory, NAME);
+  try {
+    await lstat(path);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  const json = parseStrictJson(await readPlain(path, 2 * MAX_MANIFEST), path, 'HUB_RECORD');
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) {
+    throw new AssayError('HUB_RECORD', `${path}: ${z.prettifyError(parsed.error)}`);
+  }
+  expectDigest(utf8(parsed.data.manifest), parsed.data.digest, `the manifest in ${path}`);
+  return parsed.data;
+}
+
+/** Marks a folder as complete. */
+export async function writeRecord(
+  directory: string,
+  record: Omit<PullRecord, 'version' | 'manifest'>,
+  manifest: Uint8Array,
+): Promise<void> {
+  const whole: PullRecord = { version: 1, ...record, manifest: fromUtf8(manifest) };
+  await writeWhole(join(directory, NAME), utf8(`${JSON.stringify(whole, null, 2)}\n`));
+}
+
+/** Takes the mark away before anything in the folder changes. */
+export async function removeRecord(directory: string): Promise<void> {
+  await rm(join(directory, NAME), { force: true });
+}

@@ -1,0 +1,133 @@
+import { fromUtf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { Authorization } from './authorization.js';
+import type { CredentialSource } from './credentials.js';
+import {
+  type HttpOptions,
+  type HttpRequest,
+  type HttpResponse,
+  isLoopback,
+  readBody,
+  send,
+  sendFollowing,
+} from './http.js';
+import { Backoff, DEFAULT_RETRY, type RetryPolicy, TemporaryError } from './retry.js';
+import type { UploadNotes } from './upload-notes.js';
+
+/** How to reach registries. */
+export interface RegistryOptions {
+  /** Credentials by host; absent: anonymous. */
+  readonly credentials?: CredentialSource;
+  /** True: HTTP to any host. False: HTTPS even to this machine. Absent: HTTP to this machine only. */
+  readonly plainHttp?: boolean;
+  readonly retry?: RetryPolicy;
+  /** Milliseconds; default one minute. */
+  readonly idleTimeout?: number;
+  /** Bytes of one PATCH; default 16 MiB. */
+  readonly chunkSize?: number;
+  /** Where unfinished uploads are noted, so that another process can go on with them. */
+  readonly uploads?: UploadNotes;
+}
+
+interface Expectation {
+  /** Statuses that are answers; everything else is an error. */
+  readonly expect: readonly number[];
+  /** False for what must not be sent twice: the caller finds out what arrived. Default true. */
+  readonly repeatable?: boolean;
+}
+
+const MAX_ERROR = 16 * 1024;
+/** Docker Hub's API is not where its name points. */
+const ALIASES: { readonly [host: string]: string } = { 'docker.io': 'registry-1.docker.io' };
+
+function isTemporary(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501);
+}
+
+/** The registry's own codes (distribution-spec 1.1, "Error codes"); its messages are not repeated. */
+async function errorCodes(response: HttpResponse): Promise<string> {
+  try {
+    const body: unknown = JSON.parse(fromUtf8(await readBody(response, MAX_ERROR, 'an error')));
+    const { errors } = body as { errors?: readonly { code?: unknown }[] };
+    const codes = (errors ?? []).map(({ code }) => String(code));
+    return codes
+      .filter((code) => /^[A-Z_]{1,40}$/.test(code))
+      .slice(0, 4)
+      .join(', ');
+  } catch {
+    response.body.destroy();
+    return '';
+  }
+}
+
+async function errorOf({ method, url }: HttpRequest, response: HttpResponse): Promise<AssayError> {
+  const { status } = response;
+  const codes = method === 'HEAD' ? '' : await errorCodes(response);
+  const said = `${method} ${url.host}${url.pathname}: status ${status}${codes === '' ? '' : ` (${codes})`}`;
+  if (status === 401 || status === 403) return new AssayError('HUB_UNAUTHORIZED', said);
+  if (status === 404) return new AssayError('HUB_NOT_FOUND', said);
+  if (isTemporary(status)) {
+    return new TemporaryError('HUB_SERVICE', said, undefined, response.headers['retry-after']);
+  }
+  return new AssayError(codes.includes('DIGEST_INVALID') ? 'HUB_DIGEST' : 'HUB_PROTOCOL', said);
+}
+
+/** Requests to one registry under one scope: authentication, redirects and repetition. */
+export class RegistryClient {
+  readonly base: URL;
+  readonly chunkSize: number;
+  readonly uploads: UploadNotes | undefined;
+  readonly #http: HttpOptions;
+  readonly #retry: RetryPolicy;
+  readonly #authorization: Authorization;
+
+  /** @param scope as in the Token Authentication Specification: `repository:<name>:pull`, … */
+  constructor(host: string, scope: string, options: RegistryOptions) {
+    const name = ALIASES[host] ?? host;
+    const loopback = isLoopback(new URL(`http://${name}`).hostname);
+    const plain = options.plainHttp ?? loopback;
+    this.base = new URL(`${plain ? 'http' : 'https'}://${name}/v2/`);
+    this.chunkSize = options.chunkSize ?? 16 * 1024 * 1024;
+    this.uploads = options.uploads;
+    this.#http = {
+      plainHttp: options.plainHttp ?? false,
+      idleTimeout: options.idleTimeout ?? 60_000,
+    };
+    this.#retry = options.retry ?? DEFAULT_RETRY;
+    const credentials = options.credentials ?? (async () => undefined);
+    this.#authorization = new Authorization(this.base, scope, credentials, this.#http);
+  }
+
+  /** Pauses for a transfer of several requests. */
+  backoff(): Backoff {
+    return new Backoff(this.#retry);
+  }
+
+  /** Sends, authenticates when asked to, and repeats while failures may pass. */
+  async request(request: HttpRequest, expectation: Expectation): Promise<HttpResponse> {
+    const backoff = this.backoff();
+    for (;;) {
+      try {
+        const response = await this.#authorized(request);
+        if (expectation.expect.includes(response.status)) return response;
+        throw await errorOf(request, response);
+      } catch (error) {
+        if (expectation.repeatable === false) throw error;
+        await backoff.pause(error);
+      }
+    }
+  }
+
+  async #authorized(request: HttpRequest): Promise<HttpResponse> {
+    const follows = request.method === 'GET' || request.method === 'HEAD';
+    const attempt = (): Promise<HttpResponse> => {
+      const headers = { ...request.headers, ...this.#authorization.headersFor(request.url) };
+      return (follows ? sendFollowing : send)({ ...request, headers }, this.#http);
+    };
+    const response = await attempt();
+    if (response.status !== 401 || response.url.origin !== this.base.origin) return response;
+    response.body.resume();
+    await this.#authorization.answer(response.headers['www-authenticate']);
+    return attempt();
+  }
+}
