@@ -20,6 +20,7 @@ export function exitCodeOfVerdict(verdict: Verdict): ExitCode {
 const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
   USAGE: EXIT.usage,
   CONFIG: EXIT.usage,
+  TENSOR: EXIT.usage,
   POLICY: EXIT.usage,
   ENDORSEMENTS: EXIT.unchecked,
   PLATFORM: EXIT.service,
@@ -29,6 +30,10 @@ const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
 /** Codes whose meaning is not that of their area. */
 const BY_CODE: { readonly [code: string]: ExitCode } = {
   LAUNCH_POLICY_FILE: EXIT.usage,
+  CLIENT_INPUT: EXIT.usage,
+  CLIENT_OUTPUT: EXIT.usage,
+  CLIENT_MODEL: EXIT.usage,
+  CLIENT_UNCHECKED: EXIT.unchecked,
   CLIENT_UNREACHABLE: EXIT.service,
   CLIENT_SERVICE: EXIT.service,
 };

@@ -76,9 +76,28 @@ function parameter(response: InferResponse, name: string): Uint8Array {
   }
 }
 
+function receivedTensor(
+  { name, datatype, shape }: TensorMessage,
+  raw: Uint8Array = new Uint8Array(),
+): Tensor {
+  try {
+    const made = {
+      name,
+      datatype: datatypeOf(datatype),
+      shape: [...shape],
+      data: new Uint8Array(raw),
+    };
+    assertTensor(made);
+    return made;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : 'malformed';
+    throw new AssayError('CLIENT_ANSWER', `the answer's output is no tensor: ${reason}`, cause);
+  }
+}
+
 /**
  * Reads a response: exactly the outputs that were asked for, in the order of the signature, raw, each
- * as long as it says. Throws CLIENT_OUTPUT, TENSOR_…, RECEIPT_MISSING or RECEIPT_ENCODING.
+ * as long as it says. Throws CLIENT_ANSWER, RECEIPT_MISSING or RECEIPT_ENCODING.
  */
 export function receivedInference(
   response: InferResponse,
@@ -88,20 +107,11 @@ export function receivedInference(
   const raw = response.raw_output_contents;
   if (names.join('\0') !== expected.join('\0') || raw.length !== names.length) {
     throw new AssayError(
-      'CLIENT_OUTPUT',
+      'CLIENT_ANSWER',
       `expected the outputs ${expected.join(', ')} with raw contents, not ${names.join(', ') || 'none'} with ${raw.length}`,
     );
   }
-  const outputs = response.outputs.map(({ name, datatype, shape }, i) => {
-    const made: Tensor = {
-      name,
-      datatype: datatypeOf(datatype),
-      shape: [...shape],
-      data: new Uint8Array(raw[i] ?? []),
-    };
-    assertTensor(made);
-    return made;
-  });
+  const outputs = response.outputs.map((output, i) => receivedTensor(output, raw[i]));
   return {
     outputs,
     receipt: parameter(response, 'receipt'),

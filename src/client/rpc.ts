@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import {
@@ -27,6 +28,12 @@ const definitions = loadSync(['open_inference_grpc.proto', 'assay/v1/attestation
 
 /** Largest message that is sent or received, bytes. */
 const MAX_MESSAGE = 256 * 1024 * 1024;
+
+/** What is sent as server name where the target is an address: RFC 6066 section 3 allows names alone. */
+const NO_NAME = 'enclave.invalid';
+
+/** Longest wait for a TLS handshake, milliseconds. */
+const HANDSHAKE = 10_000;
 
 /** Bounds of one call. */
 export interface CallOptions {
@@ -65,6 +72,7 @@ export class PinnedChannel {
       'grpc.enable_http_proxy': 0,
       'grpc.enable_channelz': 0,
       'grpc.use_local_subchannel_pool': 1,
+      ...(isIP(endpoint.host) === 0 ? {} : { 'grpc.ssl_target_name_override': NO_NAME }),
     };
     const context = createSecureContext({ ca: certificate.toString(), minVersion: 'TLSv1.3' });
     const checkServerIdentity = (_: string, peer: { readonly raw: Buffer }): Error | undefined => {
@@ -84,7 +92,10 @@ export class PinnedChannel {
 
   /** Pins whatever key the server presents now; evidence has yet to tell whose it is. */
   static async open(endpoint: Endpoint, timeout: number): Promise<PinnedChannel> {
-    return new PinnedChannel(endpoint, await presentedCertificate(endpoint, timeout));
+    return new PinnedChannel(
+      endpoint,
+      await presentedCertificate(endpoint, Math.min(timeout, HANDSHAKE)),
+    );
   }
 
   get #where(): string {
@@ -132,7 +143,7 @@ export class PinnedChannel {
   /** gRPC reports a refused handshake as unavailable; asking for the certificate again tells them apart. */
   async #translate(name: string, error: ServiceError, timeout: number): Promise<never> {
     if (error.code === status.UNAVAILABLE) {
-      const now = await presentedCertificate(this.endpoint, timeout);
+      const now = await presentedCertificate(this.endpoint, Math.min(timeout, HANDSHAKE));
       assertPinned(now, this.key, this.#where);
       throw new AssayError('CLIENT_UNREACHABLE', `${this.#where}: ${error.details}`, error);
     }

@@ -9,7 +9,9 @@ import {
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { assertNonce } from '../../attestation/evidence/binding.js';
 import type { Manifest, ManifestModel } from '../../attestation/evidence/manifest.js';
+import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
+import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
 import { LogWatch } from './log-watch.js';
 import type { PinnedChannel } from './rpc.js';
@@ -43,6 +45,12 @@ export interface Inference extends AppraisedInference {
   readonly outputs: readonly Tensor[];
   /** Everything that it takes to appraise this answer later, offline: `assay verify receipt`. */
   readonly proof: () => Uint8Array;
+}
+
+/** assay.v1.GetConsistencyProofResponse. */
+interface ConsistencyAnswer {
+  readonly tree_head: Uint8Array;
+  readonly proof: Uint8Array;
 }
 
 const DEFAULT_TIMEOUT = 60_000;
@@ -138,6 +146,34 @@ export class Session {
           salt: received.salt,
         }),
     };
+  }
+
+  /**
+   * Proves that the log only grew: every head that this session saw is a prefix of the newest one.
+   * @returns the newest size of the log.
+   * @throws AssayError RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code: the enclave dropped,
+   *   moved or rewrote an answer that it had signed for. CLIENT_… as `infer`.
+   */
+  async audit(options: Pick<InferOptions, 'timeout' | 'signal'> = {}): Promise<number> {
+    const { signingKey } = this.manifest;
+    let size = 0;
+    for (const older of this.#log.heads()) {
+      const answer = await this.#channel.call<ConsistencyAnswer>(
+        'assay.v1.Attestation',
+        'GetConsistencyProof',
+        { old_size: older.size },
+        { timeout: options.timeout ?? DEFAULT_TIMEOUT, signal: options.signal },
+      );
+      const newest = decodeTreeHead(answer.tree_head);
+      await verifyTreeHead(newest, signingKey);
+      this.#log.observe(newest);
+      if (newest.size !== older.size) {
+        await verifyConsistency(answer.proof, older, newest, signingKey);
+      }
+      size = newest.size;
+    }
+    this.#log.settle(size);
+    return size;
   }
 
   /** Ends the connection; calls under way fail. */

@@ -1,0 +1,107 @@
+import { AssayError } from '../encoding/error.js';
+import type { HmacFactory } from '../receipt/commitment.js';
+import { decodeProofFile, type ProofFile } from '../receipt/proof-file.js';
+import { type AppraiseOptions, appraiseBundle } from './appraise.js';
+import { appraiseInference } from './appraise-inference.js';
+import type { AppraisalPolicy } from './policy.js';
+import { type AttestationResult, type Finding, findingOf } from './result.js';
+
+export interface AppraiseProofOptions extends AppraiseOptions {
+  /** A faster HMAC than the portable one, for large tensors. */
+  readonly hmac?: HmacFactory;
+}
+
+/** The verdict on a proof file, and what the file says where it could be read. */
+export interface AppraisedProof {
+  readonly result: AttestationResult;
+  /** Null for bytes that are no proof file. */
+  readonly proof: ProofFile | null;
+}
+
+const REFERENCE = 'Assay design, sections 4 and 7';
+
+/** What a receipt cannot show, however good it is. */
+const CAVEATS = [
+  'The receipt shows that the enclave made this answer, not when: its clock is the host’s.',
+] as const;
+
+function unreadable(error: AssayError, at: Date): AppraisedProof {
+  return {
+    proof: null,
+    result: {
+      tee: null,
+      authentic: false,
+      affirmed: false,
+      code: error.code,
+      summary: `This is no proof file: ${error.message}.`,
+      simulated: false,
+      trustAnchor: null,
+      at: at.toISOString(),
+      fresh: false,
+      checks: [findingOf(error, REFERENCE)],
+      claims: {},
+      caveats: [],
+    },
+  };
+}
+
+/** The evidence's result with the receipt's findings behind its own. */
+function combine(
+  evidence: AttestationResult,
+  findings: readonly Finding[],
+  summary: string,
+): AttestationResult {
+  const failed = findings.find(({ outcome }) => outcome === 'fail');
+  const base = {
+    ...evidence,
+    checks: [...evidence.checks, ...findings],
+    caveats: [...evidence.caveats, ...CAVEATS],
+  };
+  if (failed === undefined) {
+    return evidence.affirmed ? { ...base, summary: `${evidence.summary} ${summary}` } : base;
+  }
+  const first = evidence.affirmed ? failed : undefined;
+  return {
+    ...base,
+    affirmed: false,
+    code: first?.id ?? evidence.code,
+    summary: first?.reason ?? evidence.summary,
+  };
+}
+
+/**
+ * Appraises a proof file: the evidence in it, as any bundle, then the receipt against the enclave that
+ * the evidence is about, then request, response and nonce against the receipt. The file's own nonces
+ * are used, so that everything in it must hang together; the evidence counts as fresh only if
+ * `options.nonce` is the one that the caller drew.
+ */
+export async function appraiseProof(
+  bytes: Uint8Array,
+  policy: AppraisalPolicy,
+  options: AppraiseProofOptions,
+): Promise<AppraisedProof> {
+  const { hmac, nonce, ...appraisal } = options;
+  let proof: ProofFile;
+  try {
+    proof = decodeProofFile(bytes);
+  } catch (error) {
+    if (error instanceof AssayError) return unreadable(error, options.at);
+    throw error;
+  }
+  const { result, enclave } = await appraiseBundle(proof.evidence, policy, {
+    ...appraisal,
+    nonce: nonce ?? proof.evidenceNonce,
+  });
+  const evidence = nonce === undefined ? { ...result, fresh: false } : result;
+  if (enclave === null) return { result: evidence, proof };
+  const { name, version } = proof.model;
+  try {
+    const exchange = { ...proof, model: name, version };
+    const { checks, index } = await appraiseInference(exchange, enclave, hmac);
+    const summary = `Its receipt proves answer ${index} of this epoch, by model ${name} ${version}.`;
+    return { result: combine(evidence, checks, summary), proof };
+  } catch (error) {
+    if (!(error instanceof AssayError)) throw error;
+    return { result: combine(evidence, [findingOf(error, REFERENCE)], ''), proof };
+  }
+}

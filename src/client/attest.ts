@@ -1,0 +1,114 @@
+import { randomBytes, type X509Certificate } from 'node:crypto';
+import {
+  type AppraisedBundle,
+  type AppraiseOptions,
+  appraiseBundle,
+} from '../../attestation/appraisal/appraise.js';
+import type { AppraisedEnclave } from '../../attestation/appraisal/appraise-inference.js';
+import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
+import type { AttestationResult, Finding } from '../../attestation/appraisal/result.js';
+import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
+import { parseTarget } from './endpoint.js';
+import { PinnedChannel } from './rpc.js';
+import type { AttestedEvidence } from './session.js';
+
+/** How a server is attested. */
+export interface AttestOptions extends Omit<AppraiseOptions, 'nonce' | 'at'> {
+  /** Time that the appraisal is made for; the clock's unless given. */
+  readonly at?: Date;
+  /** Milliseconds for the connection and for the evidence; 60 000 unless given. */
+  readonly timeout?: number;
+}
+
+/** What one round of attestation found. */
+export interface Attestation {
+  readonly result: AttestationResult;
+  readonly evidence: AttestedEvidence;
+  /** What the server presented; worth something only if `result.affirmed`. */
+  readonly certificate: X509Certificate;
+}
+
+/** An attestation with its connection still open. */
+export interface OpenAttestation extends Attestation {
+  readonly channel: PinnedChannel;
+  /** Null unless the evidence is authentic. */
+  readonly enclave: AppraisedEnclave | null;
+}
+
+const DEFAULT_TIMEOUT = 60_000;
+
+/** A relay can forward genuine evidence, but it cannot hold the key that the evidence names. */
+function tlsFinding(attested: Uint8Array, presented: Uint8Array): Finding {
+  const holds = equalBytes(attested, presented);
+  return {
+    id: 'client.tls-key',
+    outcome: holds ? 'pass' : 'fail',
+    expected: toHex(attested),
+    actual: toHex(presented),
+    reason: holds
+      ? 'The TLS connection ends in the enclave: it presents the key of the manifest.'
+      : 'The TLS connection does not end in the enclave: somebody relays its evidence.',
+    reference: 'Assay design, section 4, Manifest',
+  };
+}
+
+function withTlsKey(
+  { result, enclave }: AppraisedBundle,
+  presented: Uint8Array,
+): AttestationResult {
+  if (enclave === null) return result;
+  const finding = tlsFinding(enclave.manifest.tlsKey, presented);
+  const checks = [...result.checks, finding];
+  if (finding.outcome === 'pass' || !result.affirmed) return { ...result, checks };
+  return { ...result, affirmed: false, code: finding.id, summary: finding.reason, checks };
+}
+
+/**
+ * Fetches evidence under a fresh nonce and appraises it; the key that the server presents over TLS
+ * must be the one that the evidence covers. The connection stays open, pinned to that key.
+ * @throws AssayError USAGE_TARGET, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
+ */
+export async function openAttestation(
+  target: string,
+  policy: AppraisalPolicy,
+  options: AttestOptions,
+): Promise<OpenAttestation> {
+  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+  const channel = await PinnedChannel.open(parseTarget(target), timeout);
+  try {
+    const nonce = new Uint8Array(randomBytes(32));
+    const { bundle } = await channel.call<{ readonly bundle: Uint8Array }>(
+      'assay.v1.Attestation',
+      'GetEvidence',
+      { nonce },
+      { timeout },
+    );
+    const evidence = { bundle: new Uint8Array(bundle), nonce };
+    const at = options.at ?? new Date();
+    const appraised = await appraiseBundle(evidence.bundle, policy, { ...options, at, nonce });
+    return {
+      result: withTlsKey(appraised, channel.key),
+      enclave: appraised.enclave,
+      evidence,
+      certificate: channel.certificate,
+      channel,
+    };
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+}
+
+/**
+ * Attests a server and closes the connection: evidence under a fresh nonce, appraised, with the TLS
+ * key among the checks. Throws as `openAttestation`; evidence that does not hold is a result.
+ */
+export async function attest(
+  target: string,
+  policy: AppraisalPolicy,
+  options: AttestOptions = {},
+): Promise<Attestation> {
+  const { result, evidence, certificate, channel } = await openAttestation(target, policy, options);
+  channel.close();
+  return { result, evidence, certificate };
+}

@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+} from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js';
+import { pemBlocks } from '../../attestation/encoding/pem.js';
+import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
+import type { ModelIdentity } from '../../attestation/model/identity.js';
+import { encodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
+import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
+import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
+import { bootEnclave, type Enclave } from '../../enclave/boot.js';
+import { createSimulator } from '../../enclave/platform/simulator/simulator.js';
+import {
+  attestationDefinition,
+  attestationHandlers,
+  loadAttestation,
+} from '../../src/server/attestation-service.js';
+import { repositoryRoot } from '../vectors.js';
+
+/** What a server answers, before it goes out; a dishonest one changes it here. */
+export interface Answer {
+  outputs: CommittedTensor[];
+  parameters: { [name: string]: { string_param: string } };
+}
+
+/** Where a server may lie. Each hook sees the honest value. */
+export interface Lies {
+  /** Before the claims are logged and signed. */
+  readonly claims?: (claims: InferenceClaims) => InferenceClaims;
+  /** Makes the receipt, in place of the enclave's issuer. */
+  readonly issue?: (claims: Uint8Array) => Promise<Uint8Array>;
+  readonly answer?: (answer: Answer) => void;
+  /** `GetEvidence`: the nonce that the hardware is asked to cover. */
+  readonly nonce?: (nonce: Uint8Array) => Uint8Array;
+  readonly bundle?: (bundle: Uint8Array) => Uint8Array;
+  /** `GetConsistencyProof`. */
+  readonly consistency?: (answer: { treeHead: Uint8Array; proof: Uint8Array }) => {
+    treeHead: Uint8Array;
+    proof: Uint8Array;
+  };
+}
+
+/** A running server over a genuine enclave of the simulator. */
+export interface AdderServer {
+  readonly port: number;
+  readonly target: string;
+  readonly enclave: Enclave;
+  /** The simulator's root, DER. */
+  readonly root: Uint8Array;
+  /** Requests to `ModelInfer` so far. */
+  inferences: number;
+  /** Lies can be exchanged while it runs. */
+  lies: Lies;
+  close(): void;
+}
+
+const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+
+const identity: ModelIdentity = {
+  files: [{ path: 'adder.onnx', size: 100, sha256: fill(7) }],
+  weights: fill(8),
+  graph: fill(3),
+  irVersion: 10,
+  opsets: [{ domain: '', version: 21 }],
+  inputs: ['a', 'b'].map((name) => ({
+    name,
+    type: 'tensor(float)',
+    elementType: 'FLOAT',
+    dims: [2],
+    optional: false,
+  })),
+  outputs: [
+    { name: 'sum', type: 'tensor(float)', elementType: 'FLOAT', dims: [2], optional: false },
+  ],
+  operators: [{ domain: '', name: 'Add', count: 1 }],
+  parameters: { tensors: 0, elements: 0 },
+  producer: { name: '', version: '' },
+};
+
+const profile: ExecutionProfile = {
+  runtime: '1.30.0',
+  libraries: [{ file: 'libonnxruntime.so', sha256: fill(1) }],
+  provider: 'CPUExecutionProvider',
+  graphOptimizationLevel: 'all',
+  intraOpThreads: 1,
+  executionMode: 'sequential',
+  deterministicCompute: false,
+  architecture: 'x64',
+  instructionSet: 'avx2',
+  node: '20.19.0',
+  assay: '0.1.0',
+};
+
+interface WireRequest {
+  readonly model_name: string;
+  readonly parameters: { readonly [name: string]: { readonly string_param?: string } };
+  readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly raw_input_contents: readonly Uint8Array[];
+}
+
+const PROTO = fileURLToPath(new URL('../../../proto/open_inference_grpc.proto', import.meta.url));
+
+function inferenceDefinition(): ServiceDefinition {
+  const definitions = loadSync(PROTO, { keepCase: true, longs: Number, defaults: true });
+  return definitions['inference.GRPCInferenceService'] as ServiceDefinition;
+}
+
+function floats(bytes: Uint8Array): Float32Array {
+  return new Float32Array(new Uint8Array(bytes).buffer);
+}
+
+async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promise<object> {
+  const inputs = request.inputs.map(({ name, shape }, i) => ({
+    name,
+    datatype: 'FP32',
+    shape,
+    data: new Uint8Array(request.raw_input_contents[i] ?? []),
+  }));
+  const [a, b] = inputs.map(({ data }) => floats(data));
+  const sum = Float32Array.from(a ?? [], (value, i) => value + (b?.[i] ?? 0));
+  const outputs = [{ name: 'sum', datatype: 'FP32', shape: [2], data: new Uint8Array(sum.buffer) }];
+  const [model] = enclave.manifest.models;
+  if (model === undefined) throw new Error('the adder is missing');
+  const salt = new Uint8Array(randomBytes(32));
+  const nonce = request.parameters['nonce']?.string_param;
+  const honest: InferenceClaims = {
+    issuedAt: 1_790_000_000,
+    nonce: nonce === undefined ? null : fromBase64Url(nonce),
+    epoch: enclave.manifest.epoch,
+    model: { name: model.name, version: model.version },
+    graph: model.graph,
+    execution: model.execution,
+    request: commitTensors('request', inputs, salt),
+    response: commitTensors('response', outputs, salt),
+    manifest: enclave.manifestDigest,
+    signingKey: enclave.keys.signing.id,
+  };
+  const claims = encodeClaims(lies.claims?.(honest) ?? honest);
+  const issue = lies.issue ?? ((entry) => enclave.issuer.issue(entry));
+  const receipt = encodeInferenceReceipt({ claims, receipt: await issue(claims) });
+  const made: Answer = {
+    outputs,
+    parameters: {
+      receipt: { string_param: toBase64Url(receipt) },
+      receipt_salt: { string_param: toBase64Url(salt) },
+    },
+  };
+  lies.answer?.(made);
+  return {
+    model_name: model.name,
+    model_version: model.version,
+    parameters: made.parameters,
+    outputs: made.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
+    raw_output_contents: made.outputs.map(({ data }) => data),
+  };
+}
+
+/**
+ * Serves the model `adder` (FP32 a[2] + b[2]) from a genuine enclave of the simulator, computing the
+ * sum itself: a server that can be made to lie at any place where a real one could.
+ */
+export async function startAdder(lies: Lies = {}): Promise<AdderServer> {
+  const platform = await createSimulator({
+    tee: 'sev-snp',
+    launchPolicyDigest: new Uint8Array(32),
+    rootDirectory: join(repositoryRoot, 'build', '.simulator-keys'),
+  });
+  const enclave = await bootEnclave({
+    platform,
+    launchPolicy: null,
+    configuration: { development: false, plaintext: false },
+    models: [{ name: 'adder', version: '1', identity, profile }],
+    software: { name: 'assay', version: '0.1.0' },
+    hosts: ['localhost', '127.0.0.1'],
+    now: new Date(),
+  });
+  const started = { lies, inferences: 0 };
+  const server = new Server();
+  const attester = {
+    manifestBytes: enclave.manifestBytes,
+    issuer: enclave.issuer,
+    evidence: async (nonce: Uint8Array) => {
+      const bundle = await enclave.evidence(started.lies.nonce?.(nonce) ?? nonce);
+      return started.lies.bundle?.(bundle) ?? bundle;
+    },
+  };
+  const handlers = attestationHandlers(attester);
+  server.addService(attestationDefinition(loadAttestation()), {
+    ...handlers,
+    GetConsistencyProof: (
+      call: ServerUnaryCall<{ readonly old_size: string }, object>,
+      done: sendUnaryData<object>,
+    ) => {
+      const honest = enclave.issuer.consistency(Number(call.request.old_size));
+      const { treeHead, proof } = started.lies.consistency?.(honest) ?? honest;
+      done(null, { tree_head: treeHead, proof });
+    },
+  });
+  server.addService(inferenceDefinition(), {
+    ModelInfer: (call: ServerUnaryCall<WireRequest, object>, done: sendUnaryData<object>) => {
+      started.inferences++;
+      answer(enclave, call.request, started.lies).then(
+        (response) => done(null, response),
+        (error: unknown) => done({ code: 13, details: String(error) }),
+      );
+    },
+  });
+  const { certificatePem, privateKeyPem } = enclave.keys.tls;
+  const credentials = ServerCredentials.createSsl(null, [
+    { cert_chain: Buffer.from(certificatePem), private_key: Buffer.from(privateKeyPem) },
+  ]);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', credentials, (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  const [root] = pemBlocks(platform.rootPem, 'CERTIFICATE');
+  if (root === undefined) throw new Error('the simulator has no root');
+  return Object.assign(started, {
+    port,
+    target: `127.0.0.1:${port}`,
+    enclave,
+    root,
+    close: () => server.forceShutdown(),
+  });
+}
