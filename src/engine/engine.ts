@@ -1,3 +1,4 @@
+import type { Statistics } from './statistics.js';
 import type { Tensor, TensorSpec } from './tensor.js';
 
 /** A model as bytes that were read once: what was measured is what is executed. */
@@ -68,6 +69,9 @@ export interface LoadedModel {
   readonly loadId: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  readonly statistics: Statistics;
+  /** Requests that wait for a worker. */
+  readonly waiting: number;
   /** Rejects with EngineError. The tensors' bytes must not change until it settles. */
   infer(request: InferenceRequest): Promise<InferenceResult>;
   /** Accepts no more, waits for what was accepted, then frees the sessions. */

@@ -1,0 +1,78 @@
+import type { ExecutionOptions } from './engine.js';
+import type { Datatype, TensorSpec } from './tensor.js';
+
+/** One input of an execution: a range of the message's single transferred buffer. */
+export interface PackedInput {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** To a worker. Messages are handled one after another, in the order of arrival. */
+export type ToWorker =
+  | {
+      readonly kind: 'load';
+      readonly loadId: number;
+      readonly model: Uint8Array;
+      readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
+      readonly options: Required<ExecutionOptions>;
+    }
+  | { readonly kind: 'unload'; readonly loadId: number }
+  | {
+      readonly kind: 'run';
+      readonly id: number;
+      readonly loadId: number;
+      readonly buffer: ArrayBuffer;
+      /** In the order of the signature. */
+      readonly inputs: readonly PackedInput[];
+      /** Names, in the order of the signature. */
+      readonly outputs: readonly string[];
+      /** Rows (dimension 0) of each request of a batch; empty for one request that owns it all. */
+      readonly rows: readonly number[];
+      readonly annotate: boolean;
+    }
+  | { readonly kind: 'close' };
+
+export interface RunOutput {
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+  readonly data: Uint8Array;
+}
+
+/** From a worker. */
+export type FromWorker =
+  | { readonly kind: 'started' }
+  | {
+      readonly kind: 'loaded';
+      readonly loadId: number;
+      readonly inputs: readonly TensorSpec[];
+      readonly outputs: readonly TensorSpec[];
+    }
+  | { readonly kind: 'unloaded'; readonly loadId: number }
+  | { readonly kind: 'load-failed'; readonly loadId: number; readonly message: string }
+  | {
+      readonly kind: 'ran';
+      readonly id: number;
+      /** Of the whole batch, in the order that was asked for. */
+      readonly outputs: readonly RunOutput[];
+      /** One for each request of the batch; empty without an annotator. */
+      readonly annotations: readonly Uint8Array[];
+      /** Nanoseconds. */
+      readonly computeInput: number;
+      readonly computeInfer: number;
+      readonly computeOutput: number;
+    }
+  | {
+      readonly kind: 'run-failed';
+      readonly id: number;
+      /** True where ONNX Runtime refused the inputs, false where the execution failed. */
+      readonly refused: boolean;
+      readonly message: string;
+    };
+
+/** What a worker is started with. */
+export interface WorkerSettings {
+  /** URL of a module that exports `annotate: Annotate`. */
+  readonly annotator: string | undefined;
+}

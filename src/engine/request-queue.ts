@@ -1,0 +1,165 @@
+import type { InferenceRequest, InferenceResult } from './engine.js';
+import { EngineError } from './error.js';
+
+/** A request that was accepted and waits for a worker. */
+export interface Pending {
+  readonly request: InferenceRequest;
+  /** Requests with equal keys may share an execution. */
+  readonly batchKey: string;
+  /** Dimension 0 of its inputs; 1 where the model is not batched. */
+  readonly rows: number;
+  readonly bytes: number;
+  readonly priority: number;
+  /** performance.now() */
+  readonly enqueued: number;
+  readonly resolve: (result: InferenceResult) => void;
+  readonly reject: (error: EngineError) => void;
+  /** Set once it was answered, dispatched or given up. */
+  settled: boolean;
+}
+
+export interface QueueLimits {
+  /** Requests that may wait. */
+  readonly maxQueueSize: number;
+  /** Sum of the input bytes that may wait. */
+  readonly maxQueueBytes: number;
+}
+
+/**
+ * A bounded queue. More urgent priorities leave first; within one, callers take turns, so that a
+ * caller with a thousand waiting requests delays another by one, not by a thousand; within a caller,
+ * first in, first out.
+ */
+export class RequestQueue {
+  /** priority → caller → its requests. A Map keeps the order of insertion: the order of turns. */
+  readonly #levels = new Map<number, Map<string, Pending[]>>();
+  readonly #limits: QueueLimits;
+  #size = 0;
+  #bytes = 0;
+
+  constructor(limits: QueueLimits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Throws EngineError `exhausted`, with the queue's state, when there is no room. */
+  push(pending: Pending): void {
+    const { maxQueueSize, maxQueueBytes } = this.#limits;
+    if (this.#size >= maxQueueSize || this.#bytes + pending.bytes > maxQueueBytes) {
+      throw new EngineError(
+        'exhausted',
+        `the queue is full: ${this.#size} of ${maxQueueSize} requests and ${this.#bytes} of ` +
+          `${maxQueueBytes} bytes wait, this request has ${pending.bytes}`,
+      );
+    }
+    let level = this.#levels.get(pending.priority);
+    if (level === undefined) {
+      level = new Map();
+      this.#levels.set(pending.priority, level);
+    }
+    const caller = pending.request.caller ?? '';
+    const waiting = level.get(caller);
+    if (waiting === undefined) level.set(caller, [pending]);
+    else waiting.push(pending);
+    this.#size += 1;
+    this.#bytes += pending.bytes;
+  }
+
+  /** Gives up a waiting request at once; no effect on one that was dispatched. */
+  giveUp(pending: Pending, error: EngineError): void {
+    if (pending.settled) return;
+    this.#settle(pending);
+    pending.reject(error);
+  }
+
+  /** Gives up everything that waits. */
+  clear(error: EngineError): void {
+    for (const level of this.#levels.values()) {
+      for (const waiting of level.values()) {
+        for (const pending of waiting) this.giveUp(pending, error);
+      }
+    }
+    this.#levels.clear();
+  }
+
+  /** The request that has waited longest at the most urgent priority; it stays in the queue. */
+  oldest(): Pending | undefined {
+    let oldest: Pending | undefined;
+    for (const level of this.#levels.values()) {
+      for (const waiting of level.values()) {
+        const first = waiting.find((pending) => !pending.settled);
+        if (first !== undefined && (oldest === undefined || first.enqueued < oldest.enqueued)) {
+          oldest = first;
+        }
+      }
+    }
+    return oldest;
+  }
+
+  /**
+   * Removes the next request and those that may share its execution, `maxRows` rows at most (the
+   * first alone may have more). Requests past their deadline are rejected on the way.
+   */
+  take(maxRows: number, now: number): Pending[] {
+    const batch: Pending[] = [];
+    let rows = 0;
+    for (const priority of [...this.#levels.keys()].sort((a, b) => a - b)) {
+      const level = this.#levels.get(priority);
+      let progress = level !== undefined;
+      while (level !== undefined && progress) {
+        progress = false;
+        for (const caller of [...level.keys()]) {
+          const next = this.#head(level, caller, now);
+          if (next === undefined) continue;
+          const [first] = batch;
+          if (first !== undefined) {
+            if (rows + next.rows > maxRows || next.batchKey !== first.batchKey) continue;
+          }
+          this.#removeHead(level, caller);
+          this.#settle(next);
+          batch.push(next);
+          rows += next.rows;
+          progress = true;
+          if (rows >= maxRows) return batch;
+        }
+      }
+      if (level?.size === 0) this.#levels.delete(priority);
+    }
+    return batch;
+  }
+
+  /** The caller's first live request. */
+  #head(level: Map<string, Pending[]>, caller: string, now: number): Pending | undefined {
+    const waiting = level.get(caller) ?? [];
+    for (;;) {
+      const [first] = waiting;
+      if (first === undefined) {
+        level.delete(caller);
+        return undefined;
+      }
+      if (!first.settled && (first.request.deadline ?? Number.POSITIVE_INFINITY) < now) {
+        this.giveUp(first, new EngineError('deadline', 'the deadline passed while it waited'));
+      }
+      if (!first.settled) return first;
+      waiting.shift();
+    }
+  }
+
+  /** Removes the caller's head and sends the caller to the end of the turns. */
+  #removeHead(level: Map<string, Pending[]>, caller: string): void {
+    const waiting = level.get(caller);
+    if (waiting === undefined) return;
+    waiting.shift();
+    level.delete(caller);
+    if (waiting.length > 0) level.set(caller, waiting);
+  }
+
+  #settle(pending: Pending): void {
+    pending.settled = true;
+    this.#size -= 1;
+    this.#bytes -= pending.bytes;
+  }
+}

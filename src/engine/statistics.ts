@@ -1,0 +1,67 @@
+import type { InferenceTimings } from './engine.js';
+
+/** A count and a sum of nanoseconds: Triton's StatisticDuration. */
+export interface Duration {
+  count: number;
+  nanoseconds: number;
+}
+
+export interface BatchStatistics {
+  readonly batchSize: number;
+  readonly computeInput: Duration;
+  readonly computeInfer: Duration;
+  readonly computeOutput: Duration;
+}
+
+const duration = (): Duration => ({ count: 0, nanoseconds: 0 });
+
+function add(to: Duration, nanoseconds: number): void {
+  to.count += 1;
+  to.nanoseconds += nanoseconds;
+}
+
+/** What Triton's ModelStatistics counts, for one load of a model. */
+export class Statistics {
+  readonly success = duration();
+  readonly fail = duration();
+  readonly queue = duration();
+  readonly computeInput = duration();
+  readonly computeInfer = duration();
+  readonly computeOutput = duration();
+  /** By batch size. */
+  readonly batches = new Map<number, BatchStatistics>();
+  /** Requests answered, each counted alone. */
+  inferenceCount = 0;
+  executionCount = 0;
+  /** Milliseconds since 1970; 0 before the first. */
+  lastInference = 0;
+
+  succeeded(nanoseconds: number, timings: InferenceTimings): void {
+    add(this.success, nanoseconds);
+    add(this.queue, timings.queue);
+    add(this.computeInput, timings.computeInput);
+    add(this.computeInfer, timings.computeInfer);
+    add(this.computeOutput, timings.computeOutput);
+    this.inferenceCount += 1;
+    this.lastInference = Date.now();
+  }
+
+  failed(nanoseconds: number): void {
+    add(this.fail, nanoseconds);
+  }
+
+  executed(timings: InferenceTimings): void {
+    this.executionCount += 1;
+    const { batchSize } = timings;
+    const batch = this.batches.get(batchSize) ?? {
+      batchSize,
+      computeInput: duration(),
+      computeInfer: duration(),
+      computeOutput: duration(),
+    };
+    this.batches.set(batchSize, batch);
+    add(batch.computeInput, timings.computeInput);
+    add(batch.computeInfer, timings.computeInfer);
+    add(batch.computeOutput, timings.computeOutput);
+  }
+}

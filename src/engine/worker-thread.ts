@@ -1,0 +1,163 @@
+import { Worker } from 'node:worker_threads';
+import type { ExecutionOptions, ModelSource } from './engine.js';
+import { EngineError } from './error.js';
+import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import type { TensorSpec } from './tensor.js';
+
+export interface Signature {
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+}
+
+export type RunCommand = Omit<Extract<ToWorker, { kind: 'run' }>, 'kind' | 'id'>;
+export type RunResult = Extract<FromWorker, { kind: 'ran' }>;
+
+interface Waiter<T> {
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: EngineError) => void;
+}
+
+/**
+ * The main thread's end of one worker. When the thread ends unasked, everything that it was given
+ * is rejected with `execution`, and `onDeath` is called once.
+ */
+export class WorkerThread {
+  readonly #worker: Worker;
+  readonly #loads = new Map<number, Waiter<Signature>>();
+  readonly #unloads = new Map<number, Waiter<void>>();
+  readonly #runs = new Map<number, Waiter<RunResult>>();
+  readonly #started: Promise<void>;
+  readonly #ended: Promise<void>;
+  #nextRun = 0;
+  #closing = false;
+  #dead = false;
+
+  constructor(settings: WorkerSettings, onDeath: (worker: WorkerThread) => void) {
+    // The worker inherits no flags (a profiler's, an inspector's) and no environment of its own.
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: settings,
+      execArgv: [],
+    });
+    let cause: unknown;
+    this.#worker.on('error', (error) => {
+      cause = error;
+    });
+    this.#started = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'started') resolve();
+        else this.#receive(message);
+      });
+      this.#worker.once('exit', () => {
+        reject(new EngineError('execution', 'a worker thread ended before it had started', cause));
+      });
+    });
+    this.#started.catch(() => undefined);
+    this.#ended = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        this.#dead = true;
+        this.#rejectAll(new EngineError('execution', 'the worker thread ended unexpectedly', cause));
+        resolve();
+        if (!this.#closing) onDeath(this);
+      });
+    });
+  }
+
+  get alive(): boolean {
+    return !this.#dead;
+  }
+
+  /** Resolves when the thread can take work, rejects if it ended before. */
+  started(): Promise<void> {
+    return this.#started;
+  }
+
+  load(
+    loadId: number,
+    source: ModelSource,
+    options: Required<ExecutionOptions>,
+  ): Promise<Signature> {
+    const { model, externalData } = source;
+    return this.#ask(this.#loads, loadId, {
+      kind: 'load',
+      loadId,
+      model,
+      externalData,
+      options,
+    });
+  }
+
+  unload(loadId: number): Promise<void> {
+    return this.#ask(this.#unloads, loadId, { kind: 'unload', loadId });
+  }
+
+  /** `command.buffer` is transferred: it is empty when this returns. */
+  run(command: RunCommand): Promise<RunResult> {
+    this.#nextRun += 1;
+    const id = this.#nextRun;
+    return this.#ask(this.#runs, id, { kind: 'run', id, ...command }, [command.buffer]);
+  }
+
+  /** Ends the thread after what it was given. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (!this.#dead) this.#post({ kind: 'close' });
+    await this.#ended;
+  }
+
+  #ask<T>(
+    waiters: Map<number, Waiter<T>>,
+    id: number,
+    message: ToWorker,
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead) {
+        reject(new EngineError('execution', 'the worker thread has ended'));
+        return;
+      }
+      waiters.set(id, { resolve, reject });
+      this.#post(message, transfer);
+    });
+  }
+
+  #post(message: ToWorker, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'started':
+        break;
+      case 'loaded':
+        take(this.#loads, message.loadId)?.resolve(message);
+        break;
+      case 'unloaded':
+        take(this.#unloads, message.loadId)?.resolve();
+        break;
+      case 'load-failed':
+        take(this.#loads, message.loadId)?.reject(new EngineError('load', message.message));
+        break;
+      case 'ran':
+        take(this.#runs, message.id)?.resolve(message);
+        break;
+      case 'run-failed':
+        take(this.#runs, message.id)?.reject(
+          new EngineError(message.refused ? 'invalid-request' : 'execution', message.message),
+        );
+        break;
+    }
+  }
+
+  #rejectAll(error: EngineError): void {
+    for (const waiters of [this.#loads, this.#unloads, this.#runs]) {
+      for (const waiter of waiters.values()) waiter.reject(error);
+      waiters.clear();
+    }
+  }
+}
+
+function take<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | undefined {
+  const waiter = waiters.get(id);
+  waiters.delete(id);
+  return waiter;
+}

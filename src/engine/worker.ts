@@ -1,0 +1,196 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { InferenceSession } from 'onnxruntime-node';
+import type { Annotate } from './engine.js';
+import { EngineError } from './error.js';
+import type { FromWorker, RunOutput, ToWorker, WorkerSettings } from './messages.js';
+import { fromOrt, tensorSpecs, toOrt } from './ort-tensor.js';
+import type { Tensor } from './tensor.js';
+
+/**
+ * A worker thread: it owns an ONNX Runtime session of each model that it was given and executes one
+ * message after another. It is told to close, never terminated: ONNX Runtime aborts the process
+ * when a thread dies inside a run.
+ */
+if (parentPort === null) throw new Error('this module runs in a worker thread');
+const port = parentPort;
+const settings: WorkerSettings = workerData;
+
+interface Loaded {
+  readonly session: InferenceSession;
+  readonly inputNames: readonly string[];
+}
+
+const sessions = new Map<number, Loaded>();
+const annotate = await loadAnnotator(settings.annotator);
+
+async function loadAnnotator(url: string | undefined): Promise<Annotate | undefined> {
+  if (url === undefined) return undefined;
+  const module: { annotate?: Annotate } = await import(url);
+  if (typeof module.annotate !== 'function') {
+    throw new EngineError('load', `expected ${url} to export a function named annotate`);
+  }
+  return module.annotate;
+}
+
+function reply(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+/** ONNX Runtime accepts no shared memory, so bytes that the workers share are copied for the load. */
+function privateCopy(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer ? new Uint8Array(bytes) : bytes;
+}
+
+async function load(message: Extract<ToWorker, { kind: 'load' }>): Promise<void> {
+  const { loadId, options } = message;
+  try {
+    const session = await InferenceSession.create(privateCopy(message.model), {
+      executionProviders: ['cpu'],
+      executionMode: 'sequential',
+      intraOpNumThreads: options.intraOpThreads,
+      interOpNumThreads: 1,
+      graphOptimizationLevel: options.graphOptimizationLevel,
+      enableProfiling: false,
+      logSeverityLevel: 3,
+      externalData: message.externalData.map(({ path, data }) => ({
+        path,
+        data: privateCopy(data),
+      })),
+      ...(options.intraOpThreads > 1
+        ? { extra: { session: { intra_op: { allow_spinning: '0' } } } }
+        : {}),
+    });
+    const inputs = tensorSpecs('input', session.inputMetadata);
+    const outputs = tensorSpecs('output', session.outputMetadata);
+    sessions.set(loadId, { session, inputNames: session.inputNames });
+    reply({ kind: 'loaded', loadId, inputs, outputs });
+  } catch (error) {
+    reply({ kind: 'load-failed', loadId, message: messageOf(error) });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** ONNX Runtime's own checks of a feed's rank and dimensions (`InferenceSession::CheckShapes`). */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof EngineError) return error.reason === 'invalid-request';
+  return /^(Got invalid dimensions for input|Invalid rank for input|Unexpected input data type)/.test(
+    messageOf(error),
+  );
+}
+
+const nanoseconds = (from: number, to: number): number => Math.round((to - from) * 1e6);
+
+/** Rows `from` to `to` (dimension 0) of a tensor of fixed-size elements. */
+function sliceRows(name: string, whole: RunOutput, from: number, to: number): Tensor {
+  const [rows = 1, ...rest] = whole.shape;
+  const rowBytes = rows === 0 ? 0 : whole.data.length / rows;
+  return {
+    name,
+    datatype: whole.datatype,
+    shape: [to - from, ...rest],
+    data: whole.data.subarray(from * rowBytes, to * rowBytes),
+  };
+}
+
+function annotateEach(
+  run: Extract<ToWorker, { kind: 'run' }>,
+  inputNames: readonly string[],
+  results: readonly RunOutput[],
+): Uint8Array[] {
+  if (annotate === undefined || !run.annotate) return [];
+  const feeds = run.inputs.map(({ datatype, shape, offset, length }) => ({
+    datatype,
+    shape,
+    data: new Uint8Array(run.buffer, offset, length),
+  }));
+  const named = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
+    tensors.map((tensor, index) => ({ name: names[index] ?? '', ...tensor }));
+  if (run.rows.length === 0) {
+    return [annotate(named(inputNames, feeds), named(run.outputs, results))];
+  }
+  let from = 0;
+  return run.rows.map((rows) => {
+    const slice = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
+      tensors.map((tensor, i) => sliceRows(names[i] ?? '', tensor, from, from + rows));
+    const annotation = annotate(slice(inputNames, feeds), slice(run.outputs, results));
+    from += rows;
+    return annotation;
+  });
+}
+
+async function execute(run: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
+  const loaded = sessions.get(run.loadId);
+  if (loaded === undefined) throw new EngineError('execution', 'the model is not loaded here');
+  const { session, inputNames } = loaded;
+  const started = performance.now();
+  const feeds: Record<string, ReturnType<typeof toOrt>> = {};
+  run.inputs.forEach(({ datatype, shape, offset, length }, index) => {
+    feeds[inputNames[index] ?? ''] = toOrt(datatype, shape, run.buffer, offset, length);
+  });
+  const fed = performance.now();
+  const fetched = await session.run(feeds, run.outputs);
+  const executed = performance.now();
+  const outputs = run.outputs.map((name) => {
+    const tensor = fetched[name];
+    if (tensor === undefined) throw new EngineError('execution', `no output ${name} came back`);
+    return fromOrt(tensor);
+  });
+  const annotations = annotateEach(run, inputNames, outputs);
+  const buffers = new Set<ArrayBuffer>();
+  for (const { data } of outputs) {
+    if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+  }
+  reply(
+    {
+      kind: 'ran',
+      id: run.id,
+      outputs,
+      annotations,
+      computeInput: nanoseconds(started, fed),
+      computeInfer: nanoseconds(fed, executed),
+      computeOutput: nanoseconds(executed, performance.now()),
+    },
+    [...buffers],
+  );
+}
+
+async function handle(message: ToWorker): Promise<void> {
+  switch (message.kind) {
+    case 'load':
+      await load(message);
+      break;
+    case 'unload': {
+      const loaded = sessions.get(message.loadId);
+      sessions.delete(message.loadId);
+      await loaded?.session.release();
+      reply({ kind: 'unloaded', loadId: message.loadId });
+      break;
+    }
+    case 'run':
+      try {
+        await execute(message);
+      } catch (error) {
+        reply({
+          kind: 'run-failed',
+          id: message.id,
+          refused: isRefusal(error),
+          message: messageOf(error),
+        });
+      }
+      break;
+    case 'close':
+      for (const { session } of sessions.values()) await session.release();
+      sessions.clear();
+      port.close();
+      break;
+  }
+}
+
+let tail: Promise<void> = Promise.resolve();
+port.on('message', (message: ToWorker) => {
+  tail = tail.then(() => handle(message));
+});
+reply({ kind: 'started' });
