@@ -1,4 +1,4 @@
-import type { Statistics } from './statistics.js';
+import type { InferenceTimings, Statistics } from './statistics.js';
 import type { Tensor, TensorSpec } from './tensor.js';
 
 /** A model as bytes that were read once: what was measured is what is executed. */
@@ -34,16 +34,6 @@ export interface InferenceRequest {
   readonly deadline?: number;
   /** Aborted when the caller goes away; takes effect until dispatch. */
   readonly signal?: AbortSignal;
-}
-
-/** Durations in nanoseconds, as Triton's statistics have them. */
-export interface InferenceTimings {
-  readonly queue: number;
-  readonly computeInput: number;
-  readonly computeInfer: number;
-  readonly computeOutput: number;
-  /** Requests that shared the execution. */
-  readonly batchSize: number;
 }
 
 export interface InferenceResult {

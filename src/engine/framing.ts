@@ -45,9 +45,18 @@ export function frame(elements: readonly Uint8Array[]): Uint8Array<ArrayBuffer> 
   return data;
 }
 
-/** BYTES data as ONNX Runtime's strings; EngineError `invalid-request` on malformed UTF-8. */
+/**
+ * BYTES data as ONNX Runtime's strings. Throws EngineError `invalid-request` on malformed UTF-8, and
+ * on a zero byte: ONNX Runtime for Node ends a string there, and would answer another question.
+ */
 export function toStrings(data: Uint8Array, count: number): string[] {
   return unframe(data, count).map((element, index) => {
+    if (element.includes(0)) {
+      throw new EngineError(
+        'invalid-request',
+        `element ${index} of the BYTES data has a zero byte, which ONNX Runtime for Node cannot take`,
+      );
+    }
     try {
       return decoder.decode(element);
     } catch (cause) {

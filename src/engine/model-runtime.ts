@@ -63,7 +63,10 @@ export class ModelRuntime implements LoadedModel {
     const started = performance.now();
     return new Promise<InferenceResult>((resolve, reject) => {
       if (this.#draining !== undefined) {
-        throw new EngineError('draining', `model ${this.name} version ${this.version} is unloading`);
+        throw new EngineError(
+          'draining',
+          `model ${this.name} version ${this.version} is unloading`,
+        );
       }
       const { signal } = request;
       const pending: Pending = {

@@ -158,7 +158,9 @@ class OnnxEngine implements Engine {
   }
 
   /** The next batch of the models, which take turns. */
-  #next(): { runtime: ModelRuntime; batch: NonNullable<ReturnType<ModelRuntime['take']>> } | undefined {
+  #next():
+    | { runtime: ModelRuntime; batch: NonNullable<ReturnType<ModelRuntime['take']>> }
+    | undefined {
     const now = performance.now();
     for (const [loadId, registered] of this.#models) {
       if (registered.runtime.waiting === 0) continue;

@@ -33,7 +33,10 @@ export function tensorSpecs(
     const datatype = value.isTensor ? datatypeOf(value.type) : undefined;
     if (!value.isTensor || datatype === undefined) {
       const what = value.isTensor ? `a tensor of ${value.type}` : 'not a tensor';
-      throw new EngineError('load', `${side} ${value.name} is ${what}: the protocol has no such type`);
+      throw new EngineError(
+        'load',
+        `${side} ${value.name} is ${what}: the protocol has no such type`,
+      );
     }
     return {
       name: value.name,
@@ -81,7 +84,11 @@ export function toOrt(
     case 'FP64':
       return new OrtTensor('float64', new Float64Array(buffer, offset, count), shape);
     case 'BYTES':
-      return new OrtTensor('string', toStrings(new Uint8Array(buffer, offset, length), count), shape);
+      return new OrtTensor(
+        'string',
+        toStrings(new Uint8Array(buffer, offset, length), count),
+        shape,
+      );
   }
 }
 

@@ -1,4 +1,12 @@
-import type { InferenceTimings } from './engine.js';
+/** Durations in nanoseconds, as Triton's statistics have them. */
+export interface InferenceTimings {
+  readonly queue: number;
+  readonly computeInput: number;
+  readonly computeInfer: number;
+  readonly computeOutput: number;
+  /** Requests that shared the execution. */
+  readonly batchSize: number;
+}
 
 /** A count and a sum of nanoseconds: Triton's StatisticDuration. */
 export interface Duration {

@@ -55,7 +55,9 @@ export class WorkerThread {
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
         this.#dead = true;
-        this.#rejectAll(new EngineError('execution', 'the worker thread ended unexpectedly', cause));
+        this.#rejectAll(
+          new EngineError('execution', 'the worker thread ended unexpectedly', cause),
+        );
         resolve();
         if (!this.#closing) onDeath(this);
       });

@@ -1,0 +1,195 @@
+import { FieldReader, malformed, WIRE } from './protobuf.js';
+
+/** `InferParameter`. Numbers of 64 bits are bigint. */
+export type ParameterValue = boolean | bigint | string | number;
+
+/**
+ * The repeated field of `InferTensorContents` that was used, as the bytes of its packed form: for
+ * FP32 and FP64 exactly the tensor's raw bytes, so that typed contents cost what raw ones do.
+ */
+export interface TypedContents {
+  /** Field number in InferTensorContents; undefined where no field had a value. */
+  readonly field: number | undefined;
+  readonly chunks: readonly Buffer[];
+}
+
+export interface WireInput {
+  readonly name: string;
+  readonly datatype: string;
+  readonly shape: readonly bigint[];
+  readonly contents: TypedContents | undefined;
+  /** Names of the tensor's parameters. */
+  readonly parameters: readonly string[];
+}
+
+export interface WireOutput {
+  readonly name: string;
+  readonly parameters: readonly string[];
+}
+
+/** `ModelInferRequest`, decoded without copying tensors. */
+export interface WireRequest {
+  readonly modelName: string;
+  readonly modelVersion: string;
+  readonly id: string;
+  readonly parameters: ReadonlyMap<string, ParameterValue>;
+  readonly inputs: readonly WireInput[];
+  readonly outputs: readonly WireOutput[];
+  readonly raw: readonly Buffer[];
+}
+
+/** How the elements of each field of InferTensorContents are encoded. */
+const CONTENTS_WIRE: ReadonlyMap<number, number> = new Map([
+  [1, WIRE.varint],
+  [2, WIRE.varint],
+  [3, WIRE.varint],
+  [4, WIRE.varint],
+  [5, WIRE.varint],
+  [6, WIRE.fixed32],
+  [7, WIRE.fixed64],
+  [8, WIRE.bytes],
+]);
+
+function decodeParameter(bytes: Buffer): ParameterValue | undefined {
+  const reader = new FieldReader(bytes);
+  let value: ParameterValue | undefined;
+  while (reader.next()) {
+    if (reader.field === 1 && reader.wire === WIRE.varint) value = reader.varint64() !== 0n;
+    else if (reader.field === 2 && reader.wire === WIRE.varint)
+      value = BigInt.asIntN(64, reader.varint64());
+    else if (reader.field === 3) value = reader.text();
+    else if (reader.field === 4 && reader.wire === WIRE.fixed64) value = reader.double();
+    else if (reader.field === 5 && reader.wire === WIRE.varint) value = reader.varint64();
+    else reader.skip();
+  }
+  return value;
+}
+
+function decodeEntry(bytes: Buffer, into: Map<string, ParameterValue>): void {
+  const reader = new FieldReader(bytes);
+  let key = '';
+  let value: ParameterValue | undefined;
+  while (reader.next()) {
+    if (reader.field === 1) key = reader.text();
+    else if (reader.field === 2) value = decodeParameter(reader.bytes());
+    else reader.skip();
+  }
+  if (value !== undefined) into.set(key, value);
+}
+
+function decodeContents(bytes: Buffer): TypedContents {
+  const reader = new FieldReader(bytes);
+  let field: number | undefined;
+  const chunks: Buffer[] = [];
+  while (reader.next()) {
+    const wire = CONTENTS_WIRE.get(reader.field);
+    if (wire === undefined) {
+      reader.skip();
+      continue;
+    }
+    const chunk = wire === WIRE.bytes ? reader.bytes() : reader.packed(wire);
+    if (chunk.length === 0 && wire !== WIRE.bytes) continue;
+    if (field !== undefined && field !== reader.field) {
+      throw malformed('a tensor has contents of two types');
+    }
+    field = reader.field;
+    chunks.push(chunk);
+  }
+  return { field, chunks };
+}
+
+function decodeShape(bytes: Buffer, into: bigint[]): void {
+  // Each element is a varint; a reader of its own keeps to the chunk's bounds.
+  let start = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    if ((bytes[i] ?? 0) < 0x80) {
+      into.push(BigInt.asIntN(64, new FieldReader(bytes.subarray(start, i + 1)).varint64()));
+      start = i + 1;
+    }
+  }
+  if (start !== bytes.length) throw malformed('a varint runs past the end');
+}
+
+function decodeInput(bytes: Buffer): WireInput {
+  const reader = new FieldReader(bytes);
+  let name = '';
+  let datatype = '';
+  const shape: bigint[] = [];
+  const parameters = new Map<string, ParameterValue>();
+  let contents: TypedContents | undefined;
+  while (reader.next()) {
+    switch (reader.field) {
+      case 1:
+        name = reader.text();
+        break;
+      case 2:
+        datatype = reader.text();
+        break;
+      case 3:
+        decodeShape(reader.packed(WIRE.varint), shape);
+        break;
+      case 4:
+        decodeEntry(reader.bytes(), parameters);
+        break;
+      case 5:
+        if (contents !== undefined) throw malformed('two contents for one tensor');
+        contents = decodeContents(reader.bytes());
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return { name, datatype, shape, contents, parameters: [...parameters.keys()] };
+}
+
+function decodeOutput(bytes: Buffer): WireOutput {
+  const reader = new FieldReader(bytes);
+  const parameters = new Map<string, ParameterValue>();
+  let name = '';
+  while (reader.next()) {
+    if (reader.field === 1) name = reader.text();
+    else if (reader.field === 2) decodeEntry(reader.bytes(), parameters);
+    else reader.skip();
+  }
+  return { name, parameters: [...parameters.keys()] };
+}
+
+/** Decodes a `ModelInferRequest`; throws TENSOR_WIRE. Tensors are views of `bytes`. */
+export function decodeInferRequest(bytes: Buffer): WireRequest {
+  const reader = new FieldReader(bytes);
+  let modelName = '';
+  let modelVersion = '';
+  let id = '';
+  const parameters = new Map<string, ParameterValue>();
+  const inputs: WireInput[] = [];
+  const outputs: WireOutput[] = [];
+  const raw: Buffer[] = [];
+  while (reader.next()) {
+    switch (reader.field) {
+      case 1:
+        modelName = reader.text();
+        break;
+      case 2:
+        modelVersion = reader.text();
+        break;
+      case 3:
+        id = reader.text();
+        break;
+      case 4:
+        decodeEntry(reader.bytes(), parameters);
+        break;
+      case 5:
+        inputs.push(decodeInput(reader.bytes()));
+        break;
+      case 6:
+        outputs.push(decodeOutput(reader.bytes()));
+        break;
+      case 7:
+        raw.push(reader.bytes());
+        break;
+      default:
+        reader.skip();
+    }
+  }
+  return { modelName, modelVersion, id, parameters, inputs, outputs, raw };
+}

@@ -1,0 +1,160 @@
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { frame } from '../../engine/framing.js';
+import type { Datatype } from '../../engine/tensor.js';
+import type { TypedContents } from './infer-request.js';
+import { malformed } from './protobuf.js';
+
+/** The field of InferTensorContents for each datatype; FP16 has none and travels raw. */
+const FIELD: Readonly<Record<Datatype, number | undefined>> = {
+  BOOL: 1,
+  INT8: 2,
+  INT16: 2,
+  INT32: 2,
+  INT64: 3,
+  UINT8: 4,
+  UINT16: 4,
+  UINT32: 4,
+  UINT64: 5,
+  FP16: undefined,
+  FP32: 6,
+  FP64: 7,
+  BYTES: 8,
+};
+
+const FIELD_NAMES = [
+  '',
+  'bool_contents',
+  'int_contents',
+  'int64_contents',
+  'uint_contents',
+  'uint64_contents',
+  'fp32_contents',
+  'fp64_contents',
+  'bytes_contents',
+] as const;
+
+type IntegerType = 'BOOL' | 'INT8' | 'INT16' | 'INT32' | 'UINT8' | 'UINT16' | 'UINT32';
+
+const RANGE: Readonly<Record<IntegerType, readonly [min: number, max: number]>> = {
+  BOOL: [0, 1],
+  INT8: [-0x80, 0x7f],
+  INT16: [-0x8000, 0x7fff],
+  INT32: [-0x80000000, 0x7fffffff],
+  UINT8: [0, 0xff],
+  UINT16: [0, 0xffff],
+  UINT32: [0, 0xffffffff],
+};
+
+const NARROW = {
+  BOOL: Uint8Array,
+  INT8: Int8Array,
+  INT16: Int16Array,
+  INT32: Int32Array,
+  UINT8: Uint8Array,
+  UINT16: Uint16Array,
+  UINT32: Uint32Array,
+} as const;
+
+function joined(chunks: readonly Buffer[]): Uint8Array {
+  const [only, ...others] = chunks;
+  if (only === undefined) return new Uint8Array();
+  return others.length === 0 ? only : Buffer.concat(chunks);
+}
+
+/** Number of varints in a packed field: the bytes without a continuation bit. */
+function countVarints(packed: Uint8Array): number {
+  let count = 0;
+  for (let i = 0; i < packed.length; i++) if ((packed[i] ?? 0) < 0x80) count += 1;
+  if (packed.length > 0 && (packed[packed.length - 1] ?? 0) >= 0x80) {
+    throw malformed('a varint runs past the end');
+  }
+  return count;
+}
+
+/** The low and high 32 bits of each varint, handed to `put`. */
+function eachVarint(
+  packed: Uint8Array,
+  put: (index: number, low: number, high: number) => void,
+): void {
+  let offset = 0;
+  for (let index = 0; offset < packed.length; index++) {
+    let low = 0;
+    let high = 0;
+    let shift = 0;
+    for (;;) {
+      const byte = packed[offset] ?? 0;
+      offset += 1;
+      const bits = byte & 0x7f;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= bits << 28;
+        high = bits >>> 4;
+      } else high |= bits << (shift - 32);
+      if (byte < 0x80) break;
+      shift += 7;
+      if (shift > 63) throw malformed('a varint is longer than 10 bytes');
+    }
+    put(index, low, high);
+  }
+}
+
+function decodeIntegers(name: string, datatype: IntegerType, packed: Uint8Array): Uint8Array {
+  const values = new NARROW[datatype](countVarints(packed));
+  const [min, max] = RANGE[datatype];
+  eachVarint(packed, (index, low, high) => {
+    // int32 is sign-extended to 64 bits on the wire, uint32 is not (protobuf.dev, "Encoding").
+    const value = min < 0 ? low | 0 : low >>> 0;
+    const extension = min < 0 && value < 0 ? -1 : 0;
+    if (value < min || value > max || (high | 0) !== extension) {
+      throw new AssayError(
+        'TENSOR_CONTENTS',
+        `input ${name}: element ${index} is out of the range of ${datatype}`,
+      );
+    }
+    values[index] = value;
+  });
+  return new Uint8Array(values.buffer);
+}
+
+function decode64(packed: Uint8Array): Uint8Array {
+  const words = new Uint32Array(2 * countVarints(packed));
+  eachVarint(packed, (index, low, high) => {
+    words[2 * index] = low;
+    words[2 * index + 1] = high;
+  });
+  return new Uint8Array(words.buffer);
+}
+
+/**
+ * Typed contents as the tensor's raw bytes: FP32 and FP64 in place, the packed field is already what
+ * is wanted; integers decoded and checked against their type's range; BYTES framed. Throws
+ * TENSOR_CONTENTS for the field of another datatype or a value out of range.
+ */
+export function rawOf(name: string, datatype: Datatype, contents: TypedContents): Uint8Array {
+  const expected = FIELD[datatype];
+  if (expected === undefined) {
+    throw new AssayError(
+      'TENSOR_CONTENTS',
+      `input ${name}: ${datatype} has no typed contents, send it in raw_input_contents`,
+    );
+  }
+  if (contents.field !== undefined && contents.field !== expected) {
+    throw new AssayError(
+      'TENSOR_CONTENTS',
+      `input ${name}: expected ${FIELD_NAMES[expected]} for ${datatype}, not ${FIELD_NAMES[contents.field]}`,
+    );
+  }
+  switch (datatype) {
+    case 'BYTES':
+      return frame(contents.chunks);
+    case 'INT64':
+    case 'UINT64':
+      return decode64(joined(contents.chunks));
+    case 'FP16':
+    case 'FP32':
+    case 'FP64':
+      return joined(contents.chunks);
+    default:
+      return decodeIntegers(name, datatype, joined(contents.chunks));
+  }
+}

@@ -1,0 +1,35 @@
+import { fileURLToPath } from 'node:url';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+
+const PROTO = fileURLToPath(new URL('../../../proto/open_inference_grpc.proto', import.meta.url));
+const SERVICE = 'inference.GRPCInferenceService';
+
+/** The package `inference`, for the server and for its reflection. */
+export function loadInference(): PackageDefinition {
+  return loadSync(PROTO, { keepCase: true, longs: String, defaults: true, oneofs: true });
+}
+
+const bytesAsTheyAre = (bytes: Buffer): Buffer => bytes;
+
+/** The same method with its messages left as bytes, for the codec in `codec/`. */
+function opaque(method: MethodDefinition<object, object>): MethodDefinition<Buffer, Buffer> {
+  return {
+    ...method,
+    requestDeserialize: bytesAsTheyAre,
+    requestSerialize: bytesAsTheyAre,
+    responseDeserialize: bytesAsTheyAre,
+    responseSerialize: bytesAsTheyAre,
+  };
+}
+
+/**
+ * The service as grpc-js registers it. ModelInfer's messages pass as bytes: the generic codec decodes
+ * typed contents an element at a time, and answers malformed messages with INTERNAL.
+ */
+export function inferenceDefinition(definitions: PackageDefinition): ServiceDefinition {
+  const service = { ...(definitions[SERVICE] as ServiceDefinition) };
+  const infer = service['ModelInfer'];
+  if (infer === undefined) throw new TypeError(`${SERVICE} has no method ModelInfer`);
+  return { ...service, ModelInfer: opaque(infer) };
+}

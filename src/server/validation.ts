@@ -1,0 +1,183 @@
+import { fromBase64Url } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { LoadedModel } from '../engine/engine.js';
+import { toStrings } from '../engine/framing.js';
+import {
+  type Datatype,
+  ELEMENT_BYTES,
+  elementCount,
+  formatShape,
+  isDatatype,
+  type Tensor,
+  type TensorSpec,
+} from '../engine/tensor.js';
+import type { ParameterValue, WireInput, WireRequest } from './codec/infer-request.js';
+import { rawOf } from './codec/typed-contents.js';
+import { invalid } from './rpc-error.js';
+
+/** Length of a nonce, bytes: what claims hold. */
+const NONCE_LENGTH = 32;
+
+function list(names: readonly string[]): string {
+  return names.join(', ') || 'none';
+}
+
+function shapeOf(input: WireInput, spec: TensorSpec): number[] {
+  const shape = input.shape.map((dimension) => {
+    if (dimension < 0n || dimension > BigInt(Number.MAX_SAFE_INTEGER)) {
+      throw invalid(`input ${spec.name}: dimension ${dimension} is not a size`);
+    }
+    return Number(dimension);
+  });
+  const fits =
+    spec.shape === undefined ||
+    (spec.shape.length === shape.length &&
+      spec.shape.every((want, i) => typeof want === 'string' || want === shape[i]));
+  if (!fits) {
+    throw invalid(
+      `input ${spec.name}: expected shape ${formatShape(spec.shape)}, not ${formatShape(shape)}`,
+    );
+  }
+  return shape;
+}
+
+/** Checks what the length and the type say of the contents. */
+function checkData(
+  name: string,
+  datatype: Datatype,
+  shape: readonly number[],
+  data: Uint8Array,
+): void {
+  const size = ELEMENT_BYTES[datatype];
+  const count = elementCount(shape);
+  if (size === undefined) {
+    toStrings(data, count);
+    return;
+  }
+  if (data.length !== count * size) {
+    throw invalid(
+      `input ${name}: ${datatype} of shape ${formatShape(shape)} has ${count * size} bytes, ` +
+        `${data.length} came`,
+    );
+  }
+  if (datatype === 'BOOL' && data.some((value) => value > 1)) {
+    throw invalid(`input ${name}: expected every BOOL to be 0 or 1`);
+  }
+}
+
+function refuseSharedMemory(name: string, parameters: readonly string[]): void {
+  const unsupported = parameters.find(
+    (parameter) => parameter.startsWith('shared_memory_') || parameter === 'classification',
+  );
+  if (unsupported !== undefined) {
+    throw invalid(`tensor ${name}: the parameter ${unsupported} is not supported`);
+  }
+}
+
+function toTensor(input: WireInput, spec: TensorSpec, raw: Buffer | undefined): Tensor {
+  const { name } = spec;
+  refuseSharedMemory(name, input.parameters);
+  if (!isDatatype(input.datatype) || input.datatype !== spec.datatype) {
+    throw invalid(
+      `input ${name}: expected datatype ${spec.datatype}, not ${input.datatype || '(empty)'}`,
+    );
+  }
+  const shape = shapeOf(input, spec);
+  const data =
+    raw ?? rawOf(name, spec.datatype, input.contents ?? { field: undefined, chunks: [] });
+  checkData(name, spec.datatype, shape, data);
+  return { name, datatype: spec.datatype, shape, data };
+}
+
+/**
+ * The request's inputs in the order of the model's signature, each checked against it: ONNX Runtime
+ * itself ignores unknown feeds. Tensors stay views of the message. Throws RpcError or AssayError
+ * TENSOR_….
+ */
+export function validateInputs(request: WireRequest, model: LoadedModel): Tensor[] {
+  const { inputs, raw } = request;
+  const names = inputs.map(({ name }) => name);
+  if (new Set(names).size !== names.length) {
+    throw invalid(`expected each input once, not ${list(names)}`);
+  }
+  const known = model.inputs.map(({ name }) => name);
+  const missing = known.filter((name) => !names.includes(name));
+  const unknown = names.filter((name) => !known.includes(name));
+  if (missing.length > 0 || unknown.length > 0) {
+    throw invalid(
+      `model ${model.name} expects the inputs ${list(known)}; ` +
+        `missing: ${list(missing)}, unknown: ${list(unknown)}`,
+    );
+  }
+  if (raw.length > 0 && inputs.some(({ contents }) => (contents?.chunks.length ?? 0) > 0)) {
+    throw invalid('expected either raw_input_contents or contents, not both');
+  }
+  if (raw.length > 0 && raw.length !== inputs.length) {
+    throw invalid(
+      `expected one raw_input_contents for each of ${inputs.length} inputs, not ${raw.length}`,
+    );
+  }
+  return model.inputs.map((spec) => {
+    const index = names.indexOf(spec.name);
+    const input = inputs[index];
+    if (input === undefined) throw invalid(`input ${spec.name} is missing`);
+    return toTensor(input, spec, raw[index]);
+  });
+}
+
+/** The outputs to return, in the order of the signature; all where the request names none. */
+export function validateOutputs(request: WireRequest, model: LoadedModel): string[] {
+  const known = model.outputs.map(({ name }) => name);
+  if (request.outputs.length === 0) return known;
+  const names = request.outputs.map(({ name }) => name);
+  const unknown = names.filter((name) => !known.includes(name));
+  if (unknown.length > 0 || new Set(names).size !== names.length) {
+    throw invalid(
+      `model ${model.name} has the outputs ${list(known)}; expected some of them, each once, ` +
+        `not ${list(names)}`,
+    );
+  }
+  for (const { name, parameters } of request.outputs) refuseSharedMemory(name, parameters);
+  return known.filter((name) => names.includes(name));
+}
+
+/** The request parameters that Assay reads; others are ignored, as Triton does. */
+export interface RequestParameters {
+  readonly nonce: Uint8Array | undefined;
+  readonly priority: number;
+  /** Microseconds; 0 for none. */
+  readonly timeout: number;
+}
+
+function unsigned(name: string, value: ParameterValue | undefined): number {
+  if (value === undefined) return 0;
+  const number = typeof value === 'bigint' || typeof value === 'number' ? Number(value) : -1;
+  if (!Number.isSafeInteger(number) || number < 0) {
+    throw invalid(`parameter ${name}: expected an integer that is not negative`);
+  }
+  return number;
+}
+
+export function validateParameters(request: WireRequest): RequestParameters {
+  const nonce = request.parameters.get('nonce');
+  return {
+    nonce: nonce === undefined ? undefined : decodeNonce(nonce),
+    priority: unsigned('priority', request.parameters.get('priority')),
+    timeout: unsigned('timeout', request.parameters.get('timeout')),
+  };
+}
+
+function decodeNonce(value: ParameterValue): Uint8Array {
+  if (typeof value !== 'string') throw invalid('parameter nonce: expected a string');
+  let nonce: Uint8Array;
+  try {
+    nonce = fromBase64Url(value);
+  } catch (error) {
+    if (!(error instanceof AssayError)) throw error;
+    throw invalid('parameter nonce: expected base64url without padding');
+  }
+  if (nonce.length !== NONCE_LENGTH) {
+    throw invalid(`parameter nonce: expected ${NONCE_LENGTH} bytes, not ${nonce.length}`);
+  }
+  return nonce;
+}

@@ -1,0 +1,99 @@
+import { dataType, encodeModel } from './onnx.js';
+
+/** ONNX's types by the protocol's names: all that ONNX Runtime for Node can carry. */
+export const ONNX_TYPES = {
+  BOOL: dataType.bool,
+  UINT8: dataType.uint8,
+  UINT16: dataType.uint16,
+  UINT32: dataType.uint32,
+  UINT64: dataType.uint64,
+  INT8: dataType.int8,
+  INT16: dataType.int16,
+  INT32: dataType.int32,
+  INT64: dataType.int64,
+  FP16: dataType.float16,
+  FP32: dataType.float,
+  FP64: dataType.double,
+  BYTES: dataType.string,
+} as const;
+
+type Shape = readonly (number | string)[];
+
+/** output = input */
+export function identityModel(
+  datatype: keyof typeof ONNX_TYPES,
+  shape: Shape = ['n', 2],
+): Uint8Array<ArrayBuffer> {
+  const type = { tensor: ONNX_TYPES[datatype], shape };
+  return encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type }],
+      outputs: [{ name: 'output', type }],
+      nodes: [{ op: 'Identity', inputs: ['input'], outputs: ['output'] }],
+    },
+  });
+}
+
+/** sum = a + b, difference = a - b; `a` and `b` are FP32 [n, 3]. */
+export function arithmeticModel(): Uint8Array<ArrayBuffer> {
+  const type = { tensor: dataType.float, shape: ['n', 3] };
+  return encodeModel({
+    graph: {
+      inputs: [
+        { name: 'a', type },
+        { name: 'b', type },
+      ],
+      outputs: [
+        { name: 'sum', type },
+        { name: 'difference', type },
+      ],
+      nodes: [
+        { op: 'Add', inputs: ['a', 'b'], outputs: ['sum'] },
+        { op: 'Sub', inputs: ['a', 'b'], outputs: ['difference'] },
+      ],
+    },
+  });
+}
+
+/** A small generator with a fixed seed, so that every run has the same weights. */
+export function pseudoRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 31 - 1;
+  };
+}
+
+/** Fully connected layers of the given widths with ReLU between: FP32 [n, first] → [n, last]. */
+export function mlpModel(widths: readonly number[], seed = 1): Uint8Array<ArrayBuffer> {
+  const random = pseudoRandom(seed);
+  const layers = widths.slice(1).map((columns, index) => ({ rows: widths[index] ?? 1, columns }));
+  const floats = (count: number, scale: number): number[] =>
+    Array.from({ length: count }, () => random() * scale);
+  const last = layers.length - 1;
+  const name = (layer: number): string => (layer === last ? 'output' : `layer${layer}`);
+  return encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type: { tensor: dataType.float, shape: ['n', widths[0] ?? 1] } }],
+      outputs: [
+        { name: 'output', type: { tensor: dataType.float, shape: ['n', widths.at(-1) ?? 1] } },
+      ],
+      initializers: layers.flatMap(({ rows, columns }, i) => [
+        {
+          name: `w${i}`,
+          type: dataType.float,
+          dims: [rows, columns],
+          floats: floats(rows * columns, 1 / Math.sqrt(rows)),
+        },
+        { name: `b${i}`, type: dataType.float, dims: [columns], floats: floats(columns, 0.1) },
+      ]),
+      nodes: layers.flatMap((_, i) => {
+        const input = i === 0 ? 'input' : `relu${i - 1}`;
+        return [
+          { op: 'Gemm', inputs: [input, `w${i}`, `b${i}`], outputs: [name(i)] },
+          ...(i === last ? [] : [{ op: 'Relu', inputs: [name(i)], outputs: [`relu${i}`] }]),
+        ];
+      }),
+    },
+  });
+}

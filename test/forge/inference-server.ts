@@ -1,0 +1,143 @@
+import { after } from 'node:test';
+import {
+  Client,
+  type ClientOptions,
+  credentials,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { makeTlsIdentity } from '../../enclave/tls.js';
+import type { Engine, LoadedModel } from '../../src/engine/engine.js';
+import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
+import { inferenceHandlers } from '../../src/server/inference-service.js';
+import { ModelRegistry } from '../../src/server/model-registry.js';
+import { inferenceDefinition, loadInference } from '../../src/server/protocol.js';
+import type { Recorder } from '../../src/server/recorder.js';
+import { startServer } from '../../src/server/server.js';
+
+const SERVICE = 'inference.GRPCInferenceService';
+const definitions = loadInference();
+
+export interface TestServerOptions {
+  readonly models: Readonly<Record<string, Uint8Array>>;
+  readonly engine?: EngineSettings;
+  readonly recorder?: Recorder;
+  readonly maxReceiveBytes?: number;
+}
+
+export interface TestServer {
+  readonly port: number;
+  readonly certificatePem: string;
+  readonly engine: Engine;
+  readonly registry: ModelRegistry;
+  readonly model: (name: string) => LoadedModel;
+  readonly failures: unknown[];
+  /** Calls a method of the inference service as any generic client would: over TLS, with proto-loader's codec. */
+  readonly call: <Response>(method: string, request: object) => Promise<Response>;
+  /** A call's message as bytes, for what no well-behaved client sends. */
+  readonly callBytes: (method: string, request: Buffer) => Promise<Buffer>;
+}
+
+/** `ModelInferResponse` as proto-loader decodes it. */
+export interface InferAnswer {
+  readonly model_name: string;
+  readonly model_version: string;
+  readonly id: string;
+  readonly parameters: Readonly<Record<string, { readonly string_param?: string }>>;
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly datatype: string;
+    readonly shape: readonly string[];
+  }[];
+  readonly raw_output_contents: readonly Buffer[];
+}
+
+/** A server on loopback with its own engine, stopped when the test file ends. */
+export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
+  const engine = await createEngine({ workers: 1, ...options.engine });
+  const registry = new ModelRegistry();
+  for (const [name, model] of Object.entries(options.models)) {
+    registry.add(await engine.load({ name, version: '1', model, externalData: [] }));
+  }
+  const failures: unknown[] = [];
+  const { certificatePem, privateKeyPem } = await makeTlsIdentity(['localhost'], new Date());
+  const server = await startServer({
+    services: [
+      {
+        name: SERVICE,
+        definition: inferenceDefinition(definitions),
+        package: definitions,
+        handlers: inferenceHandlers({
+          models: registry,
+          server: { name: 'assay', version: 'test' },
+          ready: () => true,
+          onFailure: (error) => failures.push(error),
+          ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
+        }),
+      },
+    ],
+    address: '127.0.0.1:0',
+    tls: { certificatePem, privateKeyPem },
+    maxReceiveBytes: options.maxReceiveBytes ?? 4 * 1024 * 1024,
+  });
+  server.setServing(true);
+  const client = new Client(
+    `localhost:${server.port}`,
+    credentials.createSsl(Buffer.from(certificatePem)),
+    { 'grpc.max_receive_message_length': -1 } satisfies ClientOptions,
+  );
+  after(async () => {
+    client.close();
+    await server.drain(1000);
+    await engine.close();
+  });
+
+  function request<Request, Response>(
+    method: MethodDefinition<Request, Response>,
+    serialize: (request: Request) => Buffer,
+    deserialize: (bytes: Buffer) => Response,
+    message: Request,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const metadata = new Metadata();
+      const done = (error: ServiceError | null, response?: Response): void => {
+        if (error !== null) reject(error);
+        else if (response !== undefined) resolve(response);
+      };
+      client.makeUnaryRequest(method.path, serialize, deserialize, message, metadata, done);
+    });
+  }
+
+  const methodOf = (name: string): MethodDefinition<object, object> => {
+    const service = definitions[SERVICE] as {
+      readonly [name: string]: MethodDefinition<object, object>;
+    };
+    const method = service[name];
+    if (method === undefined) throw new TypeError(`no method ${name}`);
+    return method;
+  };
+
+  return {
+    port: server.port,
+    certificatePem,
+    engine,
+    registry,
+    failures,
+    model: (name) => registry.get(name, ''),
+    call: <Response>(name: string, message: object) => {
+      const method = methodOf(name);
+      return request<object, object>(
+        method,
+        method.requestSerialize,
+        method.responseDeserialize,
+        message,
+      ) as Promise<Response>;
+    },
+    callBytes: (name, message) => {
+      const method = methodOf(name) as unknown as MethodDefinition<Buffer, Buffer>;
+      const same = (bytes: Buffer): Buffer => bytes;
+      return request(method, same, same, message);
+    },
+  };
+}
