@@ -70,8 +70,12 @@ export interface IntelFault {
   readonly pckCrl?: Partial<CrlTemplate>;
   /** Who signs collateral; the hierarchy with the authorities in other places. */
   readonly signers?: (intel: IntelHierarchy) => IntelHierarchy;
-  /** Changes what is handed to the verifier. */
-  readonly supply?: (forged: ForgedTdx, intel: IntelHierarchy) => ForgedTdx;
+  /** Changes members of the collateral after they are signed. */
+  readonly collateral?: (collateral: CollateralText, intel: IntelHierarchy) => CollateralText;
+  /** Hands the collateral over as a file. */
+  readonly file?: (collateral: CollateralText) => string | Uint8Array;
+  /** Roots that the verifier is told. */
+  readonly roots?: (intel: IntelHierarchy) => readonly Uint8Array[];
 }
 
 export interface ForgedTdx {
@@ -107,7 +111,8 @@ async function hierarchyOf(intel: IntelHierarchy, fault: IntelFault): Promise<In
     const given = fault.certificates?.[name];
     const platform = name === 'pck' ? fault.platform : undefined;
     const authority = intel[name];
-    if (given === undefined && platform === undefined) return authority;
+    const isNewParent = name !== 'root' && base[PARENTS[name]] !== intel[PARENTS[name]];
+    if (given === undefined && platform === undefined && !isNewParent) return authority;
     const stated =
       platform === undefined
         ? authority.template
@@ -117,8 +122,10 @@ async function hierarchyOf(intel: IntelHierarchy, fault: IntelFault): Promise<In
             sgxExtension({ ...SIMULATED_PLATFORM, ...platform }),
           );
     const template = given?.template?.(stated) ?? stated;
-    const issuer = given?.issuer?.(base) ?? base[PARENTS[name]].issuer;
-    return { ...authority, template, der: await issueCertificate(template, issuer) };
+    const own: Issuer = { ...authority.issuer, name: template.subject };
+    const parent = name === 'root' ? own : base[PARENTS[name]].issuer;
+    const der = await issueCertificate(template, given?.issuer?.(base) ?? parent);
+    return { issuer: own, template, der };
   };
   const root = await reissue('root', intel);
   const first = { ...intel, root };
@@ -176,10 +183,11 @@ export async function forgeTdx(fault: IntelFault = {}): Promise<ForgedTdx> {
     rootCrl: { ...documents.rootCrl, ...fault.rootCrl },
     pckCrl: { ...documents.pckCrl, ...fault.pckCrl },
   };
-  const forged: ForgedTdx = {
+  const issued = await issueCollateral(fault.signers?.(hierarchy) ?? hierarchy, collateral);
+  const supplied = fault.collateral?.(issued, hierarchy) ?? issued;
+  return {
     quote: fault.bytes?.(encoded) ?? encoded,
-    collateral: await issueCollateral(fault.signers?.(hierarchy) ?? hierarchy, collateral),
-    roots: [hierarchy.root.der],
+    collateral: fault.file?.(supplied) ?? supplied,
+    roots: fault.roots?.(hierarchy) ?? [hierarchy.root.der],
   };
-  return fault.supply?.(forged, hierarchy) ?? forged;
 }
