@@ -1,0 +1,343 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { identifyModel } from '../../../attestation/model/identity.js';
+import { writeElements } from '../../forge/elements.js';
+import { encodeModel } from '../../forge/onnx.js';
+import type { FunctionInit, GraphInit, ModelInit, NodeInit } from '../../forge/onnx-init.js';
+import { randomFrom, randomModel } from '../../forge/random-model.js';
+import { mapTensors } from '../../forge/transform-model.js';
+
+function graphOf(model: ModelInit): string {
+  return toHex(identifyModel({ path: 'model.onnx', bytes: encodeModel(model) }).graph);
+}
+
+const vector = { tensor: 1, shape: ['N', 4] } as const;
+
+/** Two inputs, a weight, a subgraph, a function and two outputs: something of everything. */
+const base: ModelInit = {
+  opsets: { '': 18, 'ai.onnx.ml': 3, local: 1 },
+  irVersion: 8,
+  functions: [
+    {
+      domain: 'local',
+      name: 'Scale',
+      inputs: ['value'],
+      outputs: ['scaled'],
+      attributes: ['factor'],
+      defaults: { offset: { f: 1 } },
+      opsets: { '': 18 },
+      nodes: [
+        {
+          op: 'LeakyRelu',
+          inputs: ['value'],
+          outputs: ['scaled'],
+          attributes: { alpha: { ref: 'factor', type: 1 } },
+        },
+      ],
+    },
+  ],
+  graph: {
+    inputs: [
+      { name: 'x', type: vector },
+      { name: 'flag', type: { tensor: 9, shape: [] } },
+    ],
+    initializers: [
+      { name: 'w', type: 1, dims: [4, 4], floats: Array.from({ length: 16 }, Math.sqrt) },
+    ],
+    nodes: [
+      { op: 'MatMul', inputs: ['x', 'w'], outputs: ['h'] },
+      {
+        op: 'Scale',
+        domain: 'local',
+        inputs: ['h'],
+        outputs: ['s'],
+        attributes: { factor: { f: 0.5 } },
+      },
+      {
+        op: 'If',
+        inputs: ['flag'],
+        outputs: ['y'],
+        attributes: {
+          then_branch: {
+            g: {
+              nodes: [{ op: 'Sub', inputs: ['s', 'x'], outputs: ['t'] }],
+              outputs: [{ name: 't', type: vector }],
+            },
+          },
+          else_branch: {
+            g: {
+              nodes: [{ op: 'Add', inputs: ['s', 'x'], outputs: ['e'] }],
+              outputs: [{ name: 'e', type: vector }],
+            },
+          },
+        },
+      },
+      { op: 'Split', inputs: ['y'], outputs: ['p', 'q'], attributes: { axis: { i: 1 } } },
+      { op: 'Softmax', inputs: ['p'], outputs: ['z'], attributes: { axis: { i: -1 } } },
+    ],
+    outputs: [
+      { name: 'z', type: { tensor: 1, shape: ['N', 2] } },
+      { name: 'q', type: { tensor: 1, shape: ['N', 2] } },
+    ],
+  },
+};
+
+function node(at: number, change: (node: NodeInit) => NodeInit): ModelInit {
+  const nodes = base.graph.nodes.map((init, index) => (index === at ? change(init) : init));
+  return { ...base, graph: { ...base.graph, nodes } };
+}
+
+function graph(change: Partial<GraphInit>): ModelInit {
+  return { ...base, graph: { ...base.graph, ...change } };
+}
+
+function scale(change: (body: FunctionInit) => FunctionInit): ModelInit {
+  return { ...base, functions: (base.functions ?? []).map(change) };
+}
+
+function branch(name: 'then_branch' | 'else_branch', change: (graph: GraphInit) => GraphInit) {
+  return node(2, (init) => {
+    const value = init.attributes?.[name];
+    if (value === undefined || !('g' in value)) throw new Error('no such branch');
+    return { ...init, attributes: { ...init.attributes, [name]: { g: change(value.g) } } };
+  });
+}
+
+const [x, flag] = base.graph.inputs ?? [];
+const [z, q] = base.graph.outputs;
+if (x === undefined || flag === undefined || z === undefined || q === undefined) throw new Error();
+
+const changes: Readonly<Record<string, ModelInit>> = {
+  'an edge': node(0, (init) => ({ ...init, inputs: ['x', 'x'] })),
+  'the order of inputs': node(0, (init) => ({ ...init, inputs: ['w', 'x'] })),
+  'an operator': node(4, (init) => ({ ...init, op: 'LogSoftmax' })),
+  'an operator domain': node(4, (init) => ({ ...init, domain: 'ai.onnx.ml' })),
+  'an attribute': node(4, (init) => ({ ...init, attributes: { axis: { i: 1 } } })),
+  'the type of an attribute': node(4, (init) => ({ ...init, attributes: { axis: { f: -1 } } })),
+  'the name of an attribute': node(4, (init) => ({ ...init, attributes: { axes: { i: -1 } } })),
+  'an attribute more': node(4, (init) => ({
+    ...init,
+    attributes: { axis: { i: -1 }, other: { i: 0 } },
+  })),
+  'which output is used': node(4, (init) => ({ ...init, inputs: ['q'] })),
+  'the number of outputs': node(3, (init) => ({ ...init, outputs: ['p', 'q', 'r'] })),
+  'an omitted output': node(3, (init) => ({ ...init, outputs: ['p', 'q', ''] })),
+  'an omitted input before others': node(0, (init) => ({ ...init, inputs: ['x', '', 'w'] })),
+  'the opset version': { ...base, opsets: { ...base.opsets, '': 19 } },
+  'the opset version in a function': scale((body) => ({ ...body, opsets: { '': 17 } })),
+  'an attribute of a call': node(1, (init) => ({ ...init, attributes: { factor: { f: 0.25 } } })),
+  'an attribute default': scale((body) => ({ ...body, defaults: { offset: { f: 2 } } })),
+  'the body of a function': scale((body) => ({
+    ...body,
+    nodes: body.nodes.map((init) => ({ ...init, op: 'Elu' })),
+  })),
+  'an attribute reference': scale((body) => ({
+    ...body,
+    nodes: body.nodes.map((init) => ({
+      ...init,
+      attributes: { alpha: { ref: 'offset', type: 1 } },
+    })),
+  })),
+  'an operator in a subgraph': branch('then_branch', (inner) => ({
+    ...inner,
+    nodes: inner.nodes.map((init) => ({ ...init, op: 'Mul' })),
+  })),
+  'a captured value': branch('then_branch', (inner) => ({
+    ...inner,
+    nodes: inner.nodes.map((init) => ({ ...init, inputs: ['h', 'x'] })),
+  })),
+  'the shape of a subgraph output': branch('else_branch', (inner) => ({
+    ...inner,
+    outputs: [{ name: 'e', type: { tensor: 1, shape: ['N', 5] } }],
+  })),
+  'branches exchanged': node(2, (init) => {
+    const { then_branch, else_branch } = init.attributes ?? {};
+    if (then_branch === undefined || else_branch === undefined) throw new Error();
+    return { ...init, attributes: { then_branch: else_branch, else_branch: then_branch } };
+  }),
+  'the order of outputs': graph({ outputs: [q, z] }),
+  'an output less': graph({ outputs: [z] }),
+  'the name of an output': graph({
+    nodes: base.graph.nodes.map((init) => ({
+      ...init,
+      outputs: init.outputs.map((name) => (name === 'z' ? 'zz' : name)),
+    })),
+    outputs: [{ ...z, name: 'zz' }, q],
+  }),
+  'the order of inputs of the model': graph({ inputs: [flag, x] }),
+  'the element type of an input': graph({
+    inputs: [{ ...x, type: { tensor: 10, shape: ['N', 4] } }, flag],
+  }),
+  'the shape of an input': graph({
+    inputs: [{ ...x, type: { tensor: 1, shape: ['N', 5] } }, flag],
+  }),
+  'the rank of an input': graph({ inputs: [{ ...x, type: { tensor: 1 } }, flag] }),
+  'an unused input': graph({ inputs: [x, flag, { name: 'unused', type: vector }] }),
+  'which dimensions are equal': graph({
+    outputs: [{ ...z, type: { tensor: 1, shape: ['M', 2] } }, q],
+  }),
+  'a weight that callers may override': graph({
+    inputs: [x, flag, { name: 'w', type: { tensor: 1, shape: [4, 4] } }],
+  }),
+  'the shape of a weight': graph({
+    initializers: (base.graph.initializers ?? []).map((tensor) => ({ ...tensor, dims: [2, 8] })),
+  }),
+  'the type of a weight, with the same bytes': graph({
+    initializers: (base.graph.initializers ?? []).map((tensor) => ({
+      name: 'w',
+      type: 6,
+      dims: [4, 4],
+      raw: writeElements(tensor) ?? new Uint8Array(),
+    })),
+  }),
+};
+
+test('each change of the computation gives a graph digest of its own', () => {
+  const seen = new Map([[graphOf(base), 'nothing']]);
+  for (const [change, model] of Object.entries(changes)) {
+    const digest = graphOf(model);
+    assert.equal(seen.get(digest), undefined, `${change} gives the digest of ${seen.get(digest)}`);
+    seen.set(digest, change);
+  }
+});
+
+const same: Readonly<Record<string, ModelInit>> = {
+  'the name of a symbol': graph({
+    inputs: [{ ...x, type: { tensor: 1, shape: ['batch', 4] } }, flag],
+    outputs: [z, q].map((value) => ({ ...value, type: { tensor: 1, shape: ['batch', 2] } })),
+    nodes: base.graph.nodes.map((init) => ({
+      ...init,
+      attributes: Object.fromEntries(
+        Object.entries(init.attributes ?? {}).map(([name, value]) => [
+          name,
+          'g' in value
+            ? {
+                g: {
+                  ...value.g,
+                  outputs: value.g.outputs.map((output) => ({
+                    ...output,
+                    type: { tensor: 1, shape: ['batch', 4] },
+                  })),
+                },
+              }
+            : value,
+        ]),
+      ),
+    })),
+  }),
+  'the name of a function': {
+    ...node(1, (init) => ({ ...init, op: 'Renamed' })),
+    functions: (base.functions ?? []).map((body) => ({ ...body, name: 'Renamed' })),
+  },
+  'an omitted input at the end': node(0, (init) => ({ ...init, inputs: ['x', 'w', ''] })),
+  'ai.onnx for the empty domain': {
+    ...node(4, (init) => ({ ...init, domain: 'ai.onnx' })),
+    opsets: { 'ai.onnx': 18, local: 1 },
+  },
+  'a Constant node for an initializer': graph({
+    initializers: [],
+    nodes: [
+      ...(base.graph.initializers ?? []).map((tensor) => ({
+        op: 'Constant',
+        inputs: [],
+        outputs: ['w'],
+        attributes: { value: { t: tensor } },
+      })),
+      ...base.graph.nodes,
+    ],
+  }),
+  'a weight listed as an input before IR version 4': {
+    ...graph({ inputs: [x, { name: 'w', type: { tensor: 1, shape: [4, 4] } }, flag] }),
+    irVersion: 3,
+  },
+};
+
+for (const [change, model] of Object.entries(same)) {
+  test(`${change} does not change the graph digest`, () => {
+    assert.equal(graphOf(model), graphOf(base));
+  });
+}
+
+test('one bit of any weight that is used changes both digests', () => {
+  fc.assert(
+    fc.property(fc.integer(), fc.nat(), (seed, at) => {
+      const model = randomModel(randomFrom(seed));
+      let flips = 0;
+      const changed = mapTensors(model, (tensor) => {
+        const raw = writeElements(tensor);
+        if (raw === null || raw.length === 0) return tensor;
+        const flipped = new Uint8Array(raw);
+        const bit = at % (raw.length * 8);
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        flips += 1;
+        const { name, type, dims } = tensor;
+        return { ...(name === undefined ? {} : { name }), type, dims, raw: flipped };
+      });
+      // An output that is nothing but a weight keeps them all in use.
+      const use = (init: ModelInit): ModelInit => ({
+        ...init,
+        graph: {
+          ...init.graph,
+          nodes: [
+            ...init.graph.nodes,
+            {
+              op: 'Use',
+              domain: 'local',
+              inputs: (init.graph.initializers ?? []).map(({ name }) => name ?? ''),
+              outputs: ['used'],
+            },
+          ],
+          outputs: [...init.graph.outputs, { name: 'used' }],
+        },
+      });
+      const identify = (init: ModelInit) =>
+        identifyModel({ path: 'model.onnx', bytes: encodeModel(use(init)) });
+      const isWeight = (init: ModelInit) =>
+        (init.graph.initializers ?? []).some((tensor) => (writeElements(tensor)?.length ?? 0) > 0);
+      if (flips === 0 || !isWeight(model)) return;
+      const [a, b] = [identify(model), identify(changed)];
+      assert.notEqual(toHex(a.graph), toHex(b.graph));
+      assert.notEqual(toHex(a.weights), toHex(b.weights));
+    }),
+    { numRuns: 150, seed: 20261121 },
+  );
+});
+
+function draws(nodes: readonly NodeInit[], functions: readonly FunctionInit[] = []): string {
+  return graphOf({
+    functions,
+    opsets: { '': 18, local: 1, 'com.example': 1 },
+    graph: { inputs: [{ name: 'x', type: vector }], nodes, outputs: [{ name: 'y' }] },
+  });
+}
+
+const drawing: FunctionInit = {
+  domain: 'local',
+  name: 'Draw',
+  inputs: ['a'],
+  outputs: ['b'],
+  opsets: { '': 18 },
+  nodes: [{ op: 'RandomNormalLike', inputs: ['a'], outputs: ['b'] }],
+};
+
+for (const [what, op, functions] of [
+  ['random operators', { op: 'RandomNormalLike' }, []],
+  ['calls of a function that draws', { op: 'Draw', domain: 'local' }, [drawing]],
+  ['operators of an unknown domain', { op: 'Anything', domain: 'com.example' }, []],
+] as const) {
+  test(`two ${what} are not one`, () => {
+    const draw = (output: string): NodeInit => ({ ...op, inputs: ['x'], outputs: [output] });
+    const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
+    const two = draws([draw('a'), draw('b'), sum('a', 'b')], functions);
+    assert.notEqual(two, draws([draw('a'), sum('a', 'a')], functions));
+    assert.equal(two, draws([draw('b'), draw('a'), sum('a', 'b')], functions));
+  });
+}
+
+test('two equal pure nodes are one value', () => {
+  const relu = (output: string): NodeInit => ({ op: 'Relu', inputs: ['x'], outputs: [output] });
+  const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
+  assert.equal(draws([relu('a'), relu('b'), sum('a', 'b')]), draws([relu('a'), sum('a', 'a')]));
+});
