@@ -100,6 +100,11 @@ const STATUSES: ReadonlySet<string> = new Set<TcbLevelStatus>([
   'OutOfDateConfigurationNeeded',
   'Revoked',
 ]);
+const ISV_STATUSES: ReadonlySet<TcbLevelStatus> = new Set([
+  'UpToDate',
+  'OutOfDate',
+  'Revoked',
+] as const);
 const isStatus = (text: string): text is TcbLevelStatus => STATUSES.has(text);
 
 function statement(level: JsonFields): LevelStatement {
@@ -132,14 +137,19 @@ function compareComponents(a: readonly TcbComponent[], b: readonly TcbComponent[
   return 0;
 }
 
+/** Levels of a module or an enclave, which know no configuration: PCS API v4 has three statuses. */
 function isvLevels(document: JsonFields): IsvLevel[] {
-  return document
-    .objects('tcbLevels', 256)
-    .map((level) => ({
-      isvSvn: level.object('tcb').unsigned('isvsvn', 0xffff),
-      ...statement(level),
-    }))
-    .sort((a, b) => b.isvSvn - a.isvSvn);
+  const levels = document.objects('tcbLevels', 256).map((level) => ({
+    isvSvn: level.object('tcb').unsigned('isvsvn', 0xffff),
+    ...statement(level),
+  }));
+  if (levels.some(({ tcbStatus }) => !ISV_STATUSES.has(tcbStatus))) {
+    throw new AssayError(
+      CODE,
+      'expected an enclave or module to be UpToDate, OutOfDate or Revoked',
+    );
+  }
+  return levels.sort((a, b) => b.isvSvn - a.isvSvn);
 }
 
 function tdxModule(member: JsonFields): TdxModule {
