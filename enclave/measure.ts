@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
+import { strikeAnnotations } from '../attestation/model/annotations.js';
 import {
   externalLocations,
   identifyModel,
@@ -12,7 +13,10 @@ import {
 /** A model that was read once: what was measured is what is executed. */
 export interface MeasuredModel {
   readonly identity: ModelIdentity;
-  /** The ModelProto, in shared memory so that worker threads need no copy. */
+  /**
+   * The ModelProto that was identified, in shared memory so that worker threads need no copy. Its
+   * `value_info`, which does not count in the identity, is struck out: a runtime must not see it.
+   */
   readonly bytes: Uint8Array;
   /** External data by the location that the model names. */
   readonly external: ReadonlyMap<string, Uint8Array>;
@@ -31,8 +35,9 @@ async function readOnce(path: string): Promise<Uint8Array> {
     fail('expected a readable file that is no symbolic link', cause),
   );
   try {
-    const { size, nlink, ...stats } = await handle.stat();
-    if (!stats.isFile() || nlink !== 1) fail('expected a regular file with one name');
+    const stats = await handle.stat();
+    const { size } = stats;
+    if (!stats.isFile() || stats.nlink !== 1) fail('expected a regular file with one name');
     const bytes = new Uint8Array(new SharedArrayBuffer(size));
     let offset = 0;
     while (offset < size) {
@@ -70,5 +75,6 @@ export async function measureModel(path: string): Promise<MeasuredModel> {
   }
   const source = { path: basename(path), bytes, external };
   const identity = identifyModel(source, { sha256: () => createHash('sha256') });
+  strikeAnnotations(bytes);
   return { identity, bytes, external };
 }

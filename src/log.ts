@@ -1,0 +1,26 @@
+import pino, { type Logger } from 'pino';
+import { AssayError } from '../attestation/encoding/error.js';
+import { EngineError } from './engine/error.js';
+
+/**
+ * Structured logs. What is logged is named field by field at each call: no request, response, tensor
+ * or key is ever passed, and errors of Assay carry none.
+ */
+export type Log = Pick<Logger, 'info' | 'warn' | 'error' | 'fatal'>;
+
+/**
+ * An error as it is logged. Messages of other libraries may quote what they were given, so only those
+ * that keep to Assay's rule are shown; of the others, the name and where it happened.
+ */
+export function describeError(error: unknown): Readonly<Record<string, string>> {
+  if (error instanceof AssayError) return { code: error.code, message: error.message };
+  if (error instanceof EngineError) return { code: error.reason, message: error.message };
+  if (!(error instanceof Error)) return { name: typeof error };
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  return { name: error.name, stack: frames.join('\n') };
+}
+
+/** Logs to standard output, one JSON object a line. */
+export function makeLog(level: string): Log {
+  return pino({ name: 'assay', level });
+}

@@ -1,0 +1,42 @@
+import { fromHex } from '../attestation/encoding/bytes.js';
+import { encodeLaunchPolicy, launchPolicyDigest } from '../attestation/evidence/launch-policy.js';
+import { openConfigfsTsm } from '../enclave/platform/configfs-tsm.js';
+import type { Platform } from '../enclave/platform/platform.js';
+import { createSimulator } from '../enclave/platform/simulator/simulator.js';
+import { loadLaunchPolicy } from './config.js';
+import type { Config } from './config-schema.js';
+
+/** An open platform and how to close it. */
+export interface OpenPlatform {
+  readonly platform: Platform;
+  /** Certificate of the simulator's root, PEM; undefined on hardware. */
+  readonly simulatedRoot: string | undefined;
+  close(): Promise<void>;
+}
+
+/** What the simulated host wrote into HOST_DATA or MRCONFIGID at launch: zeros for nothing. */
+async function pinned(config: Config, tee: Platform['tee']): Promise<Uint8Array> {
+  if (config.platform.kind === 'simulator' && config.platform.pinned !== undefined) {
+    return fromHex(config.platform.pinned);
+  }
+  if (config.launchPolicy === undefined) return new Uint8Array(tee === 'sev-snp' ? 32 : 48);
+  const policy = await loadLaunchPolicy(config.launchPolicy);
+  const { hostData, mrConfigId } = launchPolicyDigest(encodeLaunchPolicy(policy));
+  return tee === 'sev-snp' ? hostData : mrConfigId;
+}
+
+/** Opens the attestation interface that the configuration names; rejects with PLATFORM_*. */
+export async function openPlatform(config: Config): Promise<OpenPlatform> {
+  if (config.platform.kind === 'configfs-tsm') {
+    const platform = await openConfigfsTsm();
+    return { platform, simulatedRoot: undefined, close: () => platform.close() };
+  }
+  const { tee, reportVersion, rootDirectory } = config.platform;
+  const platform = await createSimulator({
+    tee,
+    launchPolicyDigest: await pinned(config, tee),
+    ...(reportVersion === undefined ? {} : { reportVersion }),
+    ...(rootDirectory === undefined ? {} : { rootDirectory }),
+  });
+  return { platform, simulatedRoot: platform.rootPem, close: async () => undefined };
+}
