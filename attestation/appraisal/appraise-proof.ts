@@ -45,6 +45,13 @@ function unreadable(error: AssayError, at: Date): AppraisedProof {
   };
 }
 
+/** The file's own endorsements: judged like any others, so that it does not matter who put them there. */
+function carried({
+  endorsements: { amd, intel },
+}: ProofFile): NonNullable<AppraiseOptions['endorsements']> {
+  return intel === null ? { amd } : { amd, intel };
+}
+
 /** The evidence's result with the receipt's findings behind its own. */
 function combine(
   evidence: AttestationResult,
@@ -91,6 +98,7 @@ export async function appraiseProof(
   const { result, enclave } = await appraiseBundle(proof.evidence, policy, {
     ...appraisal,
     nonce: nonce ?? proof.evidenceNonce,
+    endorsements: appraisal.endorsements ?? carried(proof),
   });
   const evidence = nonce === undefined ? { ...result, fresh: false } : result;
   if (enclave === null) return { result: evidence, proof };

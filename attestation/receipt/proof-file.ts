@@ -3,6 +3,14 @@ import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import type { CommittedTensor } from './commitment.js';
 
+/** Endorsements that a verifier fetched itself. */
+export interface ProofEndorsements {
+  /** AMD certificates and revocation lists, DER or PEM. */
+  readonly amd: readonly Uint8Array[];
+  /** Intel PCS collateral as JSON. */
+  readonly intel: Uint8Array | null;
+}
+
 /**
  * One inference with all that it takes to appraise it later, offline, on another machine. It holds the
  * tensors and the salt in the clear: whoever gets the file reads them.
@@ -12,6 +20,8 @@ export interface ProofFile {
   readonly evidence: Uint8Array;
   /** The nonce under which the evidence was fetched, 32 bytes. */
   readonly evidenceNonce: Uint8Array;
+  /** What endorses the evidence beside what the bundle carries, as it was used; untrusted. */
+  readonly endorsements: ProofEndorsements;
   /** The model that was asked for. */
   readonly model: { readonly name: string; readonly version: string };
   /** The nonce of the request, 32 bytes. */
@@ -67,6 +77,13 @@ export function encodeProofFile(proof: ProofFile): Uint8Array<ArrayBuffer> {
       ['evidence', proof.evidence],
       ['evidenceNonce', proof.evidenceNonce],
       [
+        'endorsements',
+        new Map<CborKey, CborValue>([
+          ['amd', [...proof.endorsements.amd]],
+          ['intel', proof.endorsements.intel],
+        ]),
+      ],
+      [
         'model',
         new Map<CborKey, CborValue>([
           ['name', proof.model.name],
@@ -82,6 +99,17 @@ export function encodeProofFile(proof: ProofFile): Uint8Array<ArrayBuffer> {
   );
 }
 
+function endorsementsFromCbor(fields: CborFields): ProofEndorsements {
+  const amd = fields.array('amd');
+  const intel = fields.take('intel');
+  fields.end();
+  const isBytes = (value: CborValue): value is Uint8Array => value instanceof Uint8Array;
+  if (!amd.every(isBytes) || !(intel === null || isBytes(intel))) {
+    throw new AssayError(CODE, 'expected the endorsements of the proof file to be bytes');
+  }
+  return { amd, intel };
+}
+
 /**
  * Decodes a proof file strictly; nothing in it is verified yet. Throws PROOF_ENCODING, or PROOF_PROFILE
  * for another format.
@@ -95,6 +123,7 @@ export function decodeProofFile(bytes: Uint8Array): ProofFile {
   const proof = {
     evidence: fields.bytes('evidence'),
     evidenceNonce: fields.bytes('evidenceNonce', 32),
+    endorsements: endorsementsFromCbor(fields.map('endorsements')),
     model: { name: model.text('name'), version: model.text('version') },
     nonce: fields.bytes('nonce', 32),
     inputs: tensorsFromCbor(fields.array('inputs')),

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { fromHex } from '../../attestation/encoding/bytes.js';
 
 /** The command group with this name, made on first use: several files add to `verify` and `show`. */
 export function group(program: Command, name: string, description: string): Command {
@@ -33,6 +34,14 @@ export function parseCount(text: string): number {
 }
 
 /** Gathers the values of an option that may be given several times. */
-export function collect(value: string, earlier: readonly string[]): readonly string[] {
+export function collect(value: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, value];
+}
+
+/** Parses a nonce of 32 bytes in hexadecimal. */
+export function parseNonce(text: string): Uint8Array {
+  if (!/^[0-9a-fA-F]{64}$/.test(text)) {
+    throw new InvalidArgumentError('expected 32 bytes in hexadecimal.');
+  }
+  return fromHex(text);
 }

@@ -1,18 +1,26 @@
 import { Command, CommanderError } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { VERSION } from '../version.js';
+import { registerAttest } from './attest.js';
 import { EXIT, type ExitCode } from './exit-code.js';
+import { registerInfer } from './infer.js';
 import { Io, type Surroundings } from './io.js';
 import { registerLaunch } from './launch.js';
 import { registerLaunchPolicy } from './launch-policy.js';
 import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
 import { registerShowCertificate } from './show-certificate.js';
+import { registerVerifyEvidence } from './verify-evidence.js';
+import { registerVerifyReceipt } from './verify-receipt.js';
 
 /** Adds one command, or several that belong together. */
 type Register = (program: Command, io: Io) => void;
 
 const COMMANDS: readonly Register[] = [
+  registerAttest,
+  registerInfer,
+  registerVerifyEvidence,
+  registerVerifyReceipt,
   registerLaunchPolicy,
   registerShowCertificate,
   registerLaunch,

@@ -83,7 +83,8 @@ export async function openAttestation(
       { nonce },
       { timeout },
     );
-    const evidence = { bundle: new Uint8Array(bundle), nonce };
+    const { amd = [], intel = null } = options.endorsements ?? {};
+    const evidence = { bundle: new Uint8Array(bundle), nonce, endorsements: { amd, intel } };
     const at = options.at ?? new Date();
     const appraised = await appraiseBundle(evidence.bundle, policy, { ...options, at, nonce });
     return {

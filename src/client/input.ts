@@ -4,14 +4,18 @@ import { type Datatype, fixedType } from './datatype.js';
 import { isNpy, parseNpy } from './npy.js';
 import { elementCount, packBytes, type Tensor, tensor } from './tensor.js';
 
-/** What the model says of one input or output; a dimension of -1 is free. */
+/**
+ * What the model says of one input or output. A dimension of -1 is free; the shape is undefined where
+ * the model does not state even the rank.
+ */
 export interface TensorSpec {
   readonly name: string;
   readonly datatype: Datatype;
-  readonly shape: readonly number[];
+  readonly shape: readonly number[] | undefined;
 }
 
-function show(shape: readonly number[]): string {
+function show(shape: readonly number[] | undefined): string {
+  if (shape === undefined) return 'any';
   return `[${shape.map((dimension) => (dimension < 0 ? '?' : dimension)).join(', ')}]`;
 }
 
@@ -24,8 +28,9 @@ function assertFits(made: Tensor, spec: TensorSpec): Tensor {
     );
   }
   const fits =
-    made.shape.length === spec.shape.length &&
-    spec.shape.every((dimension, i) => dimension < 0 || dimension === made.shape[i]);
+    spec.shape === undefined ||
+    (made.shape.length === spec.shape.length &&
+      spec.shape.every((dimension, i) => dimension < 0 || dimension === made.shape[i]));
   if (!fits) {
     throw new AssayError(
       'TENSOR_SHAPE',
@@ -37,16 +42,17 @@ function assertFits(made: Tensor, spec: TensorSpec): Tensor {
 
 /** The shape for so many elements: the model's, its one free dimension solved for. */
 function solveShape(spec: TensorSpec, count: number): readonly number[] {
-  const free = spec.shape.filter((dimension) => dimension < 0).length;
-  const fixed = spec.shape.reduce((product, d) => (d < 0 ? product : product * d), 1);
-  if (free === 0) return spec.shape;
+  const shape = spec.shape ?? [-1, -1];
+  const free = shape.filter((dimension) => dimension < 0).length;
+  const fixed = shape.reduce((product, d) => (d < 0 ? product : product * d), 1);
+  if (free === 0) return shape;
   if (free > 1 || fixed === 0 || count % fixed !== 0) {
     throw new AssayError(
       'TENSOR_SHAPE',
       `input ${spec.name}: ${count} elements do not decide the free dimensions of ${show(spec.shape)}; give the shape`,
     );
   }
-  return spec.shape.map((dimension) => (dimension < 0 ? count / fixed : dimension));
+  return shape.map((dimension) => (dimension < 0 ? count / fixed : dimension));
 }
 
 /** Shape of nested arrays, and their leaves in order; throws TENSOR_JSON where they are ragged. */
@@ -78,7 +84,7 @@ function parseJson(
     throw new AssayError('TENSOR_JSON', `${what}: expected JSON in UTF-8`, cause);
   }
   const { shape, leaves } = flatten(value, what);
-  const flat = shape.length === 1 && spec.shape.length !== 1;
+  const flat = shape.length === 1 && spec.shape !== undefined && spec.shape.length !== 1;
   const wanted = given ?? (flat ? solveShape(spec, leaves.length) : shape);
   return tensor(spec.name, spec.datatype, leaves, wanted);
 }

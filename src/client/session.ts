@@ -10,7 +10,7 @@ import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { assertNonce } from '../../attestation/evidence/binding.js';
 import type { Manifest, ManifestModel } from '../../attestation/evidence/manifest.js';
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
-import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
+import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
 import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
 import { LogWatch } from './log-watch.js';
@@ -24,6 +24,8 @@ export interface AttestedEvidence {
   readonly bundle: Uint8Array;
   /** The nonce that this client drew for it. */
   readonly nonce: Uint8Array;
+  /** What this client used to appraise it, beside what the bundle carries. */
+  readonly endorsements: ProofEndorsements;
 }
 
 /** Choices for one inference. */
@@ -138,6 +140,7 @@ export class Session {
         encodeProofFile({
           evidence: this.evidence.bundle,
           evidenceNonce: this.evidence.nonce,
+          endorsements: this.evidence.endorsements,
           model: { name: model.name, version: model.version },
           nonce,
           inputs: ordered,

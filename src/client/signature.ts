@@ -25,13 +25,8 @@ const DATATYPES: ReadonlyMap<string, Datatype> = new Map([
   ['tensor(uint64)', 'UINT64'],
 ]);
 
-/** A tensor of an attested signature. The shape is undefined where the model states no rank. */
-export interface SignatureSpec extends Omit<TensorSpec, 'shape'> {
-  readonly shape: readonly number[] | undefined;
-}
-
 /** One input or output of the manifest in the protocol's words; throws TENSOR_DATATYPE. */
-export function specOf({ name, type, dims }: TensorSignature): SignatureSpec {
+export function specOf({ name, type, dims }: TensorSignature): TensorSpec {
   const datatype = DATATYPES.get(type);
   if (datatype === undefined) {
     throw new AssayError('TENSOR_DATATYPE', `${name}: ${type} cannot be sent`);

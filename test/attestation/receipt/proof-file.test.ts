@@ -17,6 +17,7 @@ import { fuzz } from '../../fuzz/harness.js';
 const proof: ProofFile = {
   evidence: Uint8Array.of(1, 2, 3),
   evidenceNonce: new Uint8Array(32).fill(1),
+  endorsements: { amd: [Uint8Array.of(9)], intel: null },
   model: { name: 'adder', version: '1' },
   nonce: new Uint8Array(32).fill(2),
   inputs: [pair('a', [1, 2]), pair('b', [3, 4])],
@@ -46,6 +47,7 @@ const refused: readonly (readonly [string, Uint8Array, string])[] = [
   ['tensors that are no array', withMember('inputs', 1), 'PROOF_ENCODING'],
   ['a model that is text', withMember('model', 'adder'), 'PROOF_ENCODING'],
   ['a byte behind it', Uint8Array.from([...bytes, 0]), 'PROOF_ENCODING'],
+  ['endorsements that are text', withMember('endorsements', 'x'), 'PROOF_ENCODING'],
   ['a torn file', bytes.subarray(0, -1), 'PROOF_ENCODING'],
 ];
 for (const [name, changed, code] of refused) {

@@ -1,0 +1,61 @@
+import type { Command } from 'commander';
+import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
+import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
+import { readCertificates, readInput } from './files.js';
+import type { Io } from './io.js';
+import { collect, parseTime } from './options.js';
+import { readPolicyFile } from './policy-file.js';
+
+/** Options of every command that appraises. */
+export interface AppraisalFlags {
+  readonly policy?: string;
+  readonly root?: string;
+  readonly endorsements?: readonly string[];
+  readonly at?: Date;
+}
+
+/** What those options say, read. */
+export interface Appraisal {
+  readonly policy: AppraisalPolicy;
+  readonly options: AppraiseOptions;
+}
+
+/** Adds `--policy`, `--root`, `--endorsements` and `--at`. */
+export function appraisalOptions(command: Command): Command {
+  return command
+    .option('--policy <file>', 'appraisal policy in YAML or JSON; without it nothing is affirmed')
+    .option('--root <file>', "root certificates in place of the vendors' (for the simulator)")
+    .option(
+      '--endorsements <file>',
+      'AMD certificates and CRLs (PEM, DER) or Intel collateral (JSON); repeatable',
+      collect,
+    )
+    .option('--at <time>', 'appraise for this RFC 3339 time (default: now)', parseTime);
+}
+
+/** The file's first byte that is no white space tells JSON from certificates. */
+function isJson(bytes: Uint8Array): boolean {
+  return bytes.find((byte) => byte > 0x20) === 0x7b;
+}
+
+/** The strictest policy there is: it has no reference values, so that its result says which are needed. */
+const NO_POLICY = { version: 1, snp: {}, tdx: {}, enclave: {} } as const;
+
+/** Reads what the options name; throws USAGE_FILE or POLICY_INVALID. */
+export async function readAppraisal(io: Io, flags: AppraisalFlags): Promise<Appraisal> {
+  const policy =
+    flags.policy === undefined ? parsePolicy(NO_POLICY) : await readPolicyFile(io, flags.policy);
+  const files = await Promise.all((flags.endorsements ?? []).map((path) => readInput(io, path)));
+  const intel = files.find(isJson);
+  const amd = files.filter((bytes) => !isJson(bytes));
+  return {
+    policy,
+    options: {
+      at: flags.at ?? io.now(),
+      ...(flags.root === undefined ? {} : { roots: await readCertificates(io, flags.root) }),
+      ...(files.length === 0
+        ? {}
+        : { endorsements: { amd, ...(intel === undefined ? {} : { intel }) } }),
+    },
+  };
+}

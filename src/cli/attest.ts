@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { attest } from '../client/attest.js';
+import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
+import { writeOutput } from './files.js';
+import type { Io } from './io.js';
+import { examples } from './options.js';
+import { printResult } from './render-result.js';
+
+interface Flags extends AppraisalFlags {
+  readonly save?: string;
+  readonly ca?: string;
+}
+
+async function run(io: Io, target: string, flags: Flags): Promise<void> {
+  const { policy, options } = await readAppraisal(io, flags);
+  const { result, evidence, certificate } = await io.during(`attesting ${target}`, () =>
+    attest(target, policy, options),
+  );
+  const nonce = toHex(evidence.nonce);
+  const files: string[] = [];
+  if (flags.save !== undefined) {
+    await writeOutput(flags.save, evidence.bundle);
+    files.push(`evidence in ${flags.save}, fetched under the nonce ${nonce}`);
+  }
+  if (flags.ca !== undefined && result.affirmed) {
+    await writeOutput(flags.ca, certificate.toString());
+    files.push(
+      `the enclave's certificate in ${flags.ca}: any gRPC client may pin it as its only root`,
+    );
+  }
+  if (flags.ca !== undefined && !result.affirmed) {
+    io.note(`${flags.ca} is not written: the enclave is not affirmed`);
+  }
+  printResult(io, result, {
+    json: { target, nonce },
+    text: files.length === 0 ? '' : `\nWrote ${files.join('\nWrote ')}\n`,
+  });
+}
+
+/** `assay attest TARGET`: evidence under a fresh nonce, appraised, over the TLS key that it covers. */
+export function registerAttest(program: Command, io: Io): void {
+  appraisalOptions(
+    program
+      .command('attest')
+      .description('fetch evidence under a fresh nonce, appraise it, check the TLS key against it')
+      .argument('<target>', 'host:port of the server'),
+  )
+    .option('--save <file>', 'write the evidence bundle, affirmed or not')
+    .option('--ca <file>', "write the enclave's certificate (PEM) once it is affirmed")
+    .addHelpText(
+      'after',
+      examples(
+        'assay attest localhost:8443 --policy policy.yaml',
+        'assay attest localhost:8443 --policy policy.yaml --root simulator.pem --ca enclave.pem',
+      ),
+    )
+    .action((target: string, flags: Flags) => run(io, target, flags));
+}
