@@ -9,6 +9,7 @@ import { registerLaunch } from './launch.js';
 import { registerLaunchPolicy } from './launch-policy.js';
 import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
+import { registerServe } from './serve.js';
 import { registerShowCertificate } from './show-certificate.js';
 import { registerVerifyEvidence } from './verify-evidence.js';
 import { registerVerifyReceipt } from './verify-receipt.js';
@@ -17,6 +18,7 @@ import { registerVerifyReceipt } from './verify-receipt.js';
 type Register = (program: Command, io: Io) => void;
 
 const COMMANDS: readonly Register[] = [
+  registerServe,
   registerAttest,
   registerInfer,
   registerVerifyEvidence,
