@@ -1,7 +1,7 @@
 # Every target that a person or .ci/run calls. `make help` lists them.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install build lint format test demo fuzz bench clean
+.PHONY: help install build lint format test test-interop demo fuzz bench clean
 
 STAMP := node_modules/.package-lock.json
 TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' | sort)
@@ -26,6 +26,19 @@ format: $(STAMP) ## rewrite the sources in the house format
 
 test: lint ## everything but timing and peers
 	node --test --test-reporter=spec $(TESTS)
+
+INTEROP := .cache/interop
+
+$(INTEROP)/.stamp: test/interop/requirements.txt
+	python3 -m venv $(INTEROP)
+	$(INTEROP)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+test-interop: build ## a Triton client and ONNX's operator cases, from PyPI, against Assay
+	@if command -v python3 >/dev/null; then \
+	  $(MAKE) --no-print-directory $(INTEROP)/.stamp && \
+	  INTEROP_PYTHON=$(INTEROP)/bin/python node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
+	else echo "test-interop: skipped, there is no python3 here"; fi
 
 clean: ## remove what a build makes
 	rm -rf build

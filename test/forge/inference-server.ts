@@ -37,6 +37,7 @@ export interface TestServer {
   readonly call: <Response>(method: string, request: object) => Promise<Response>;
   /** A call's message as bytes, for what no well-behaved client sends. */
   readonly callBytes: (method: string, request: Buffer) => Promise<Buffer>;
+  readonly close: () => Promise<void>;
 }
 
 /** `ModelInferResponse` as proto-loader decodes it. */
@@ -53,8 +54,15 @@ export interface InferAnswer {
   readonly raw_output_contents: readonly Buffer[];
 }
 
-/** A server on loopback with its own engine, stopped when the test file ends. */
+/** A server on loopback, stopped when the test file ends. */
 export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
+  const server = await startLoopbackServer(options);
+  after(() => server.close());
+  return server;
+}
+
+/** A server on loopback with its own engine and a client of it. */
+export async function startLoopbackServer(options: TestServerOptions): Promise<TestServer> {
   const engine = await createEngine({ workers: 1, ...options.engine });
   const registry = new ModelRegistry();
   for (const [name, model] of Object.entries(options.models)) {
@@ -87,11 +95,11 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     credentials.createSsl(Buffer.from(certificatePem)),
     { 'grpc.max_receive_message_length': -1 } satisfies ClientOptions,
   );
-  after(async () => {
+  const close = async (): Promise<void> => {
     client.close();
     await server.drain(1000);
     await engine.close();
-  });
+  };
 
   function request<Request, Response>(
     method: MethodDefinition<Request, Response>,
@@ -124,6 +132,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     engine,
     registry,
     failures,
+    close,
     model: (name) => registry.get(name, ''),
     call: <Response>(name: string, message: object) => {
       const method = methodOf(name);
