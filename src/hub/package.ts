@@ -172,14 +172,14 @@ export interface NotExecutable {
 
 /** The originals of a package, those of several files (shards) once. */
 export function notExecutable(contents: ModelPackage): readonly NotExecutable[] {
-  const byCommand = new Map<string, NotExecutable>();
+  const found = new Map<string, NotExecutable>();
   for (const { path, format } of contents.files) {
     if (format === undefined) continue;
     const conversion = format.conversion(path);
-    if (!byCommand.has(conversion))
-      byCommand.set(conversion, { path, format: format.name, conversion });
+    const key = `${format.id} ${conversion}`;
+    if (!found.has(key)) found.set(key, { path, format: format.name, conversion });
   }
-  return [...byCommand.values()];
+  return [...found.values()];
 }
 
 /** Describes a file for a manifest. */
