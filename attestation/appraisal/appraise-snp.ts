@@ -1,4 +1,5 @@
 import { toHex } from '../encoding/bytes.js';
+import { sha256 } from '../encoding/hash.js';
 import { keyInfo } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import { authenticityFindings } from './authenticity-snp.js';
@@ -8,12 +9,16 @@ import type { SnpPolicy } from './policy-snp.js';
 import type { Finding } from './result.js';
 import { appraiseSnpTcb } from './tcb-snp.js';
 
+const HCL = 'Microsoft, Azure confidential VM guest attestation, HCL report';
+
 /** Values that the caller knows beside its policy: a bundle's binding, a launch policy's digest. */
 export interface SnpExpectations {
   /** Expected REPORT_DATA, 64 bytes. */
   readonly reportData?: Uint8Array;
   /** Expected HOST_DATA, 32 bytes. */
   readonly hostData?: Uint8Array;
+  /** Azure: JSON whose SHA-256, followed by zeros, REPORT_DATA must be. */
+  readonly runtimeClaims?: Uint8Array;
 }
 
 const REPORT = 'AMD 56860, section 7.3 (Attestation), ATTESTATION_REPORT';
@@ -64,6 +69,10 @@ function identityFindings(
   const reportData = toHex(report.reportData);
   const hostData = toHex(report.hostData);
   among('snp.report-data', 'REPORT_DATA', reportData, one(expectations.reportData));
+  if (expectations.runtimeClaims !== undefined) {
+    const covered = `${toHex(sha256(expectations.runtimeClaims))}${'00'.repeat(32)}`;
+    among('snp.runtime-claims', 'The digest of the runtime claims', reportData, [covered], HCL);
+  }
   among('snp.policy.report-data', 'REPORT_DATA', reportData, policy.reportData);
   among('snp.host-data', 'HOST_DATA', hostData, one(expectations.hostData));
   among('snp.policy.host-data', 'HOST_DATA', hostData, policy.hostData);

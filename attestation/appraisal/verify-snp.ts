@@ -24,6 +24,9 @@ function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
     ...(policy.minimumTcb === undefined
       ? ['The policy sets no TCB floor: firmware with known faults is not refused.']
       : []),
+    ...(snp.trustAnchor.source === 'caller'
+      ? [`The caller named the root ${snp.trustAnchor.commonName} in place of AMD’s.`]
+      : []),
     ...(snp.signingKey === 'VLEK'
       ? ['A VLEK names a cloud provider, not a chip: CHIP_ID is not certified.']
       : []),
@@ -31,7 +34,7 @@ function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
 }
 
 /** A result for evidence that is not authentic, or that could not be authenticated. */
-function refusal(error: AssayError, at: Date): AttestationResult {
+export function snpRefusal(error: AssayError, at: Date): AttestationResult {
   const missing = error.code.startsWith('ENDORSEMENTS_');
   const finding: Finding = findingOf(error, 'AMD 56860 and 57230');
   return {
@@ -66,14 +69,17 @@ export async function verifySnp(
   try {
     snp = await authenticateSnp(report, endorsements, options);
   } catch (error) {
-    if (error instanceof AssayError) return refusal(error, options.at);
+    if (error instanceof AssayError) return snpRefusal(error, options.at);
     throw error;
   }
   const checks = appraiseSnp(snp, policy, expectations);
   const failed = checks.filter(({ outcome }) => outcome === 'fail');
   const open = checks.filter(({ outcome }) => outcome === 'unchecked');
   const first = failed[0] ?? open[0];
-  const count = failed.length + open.length - 1;
+  const rest = [
+    ...(failed.length > 1 ? [` ${failed.length - 1} more failed.`] : []),
+    ...(first !== open[0] && open.length > 0 ? [` Not checked: ${open.length}.`] : []),
+  ].join('');
   return {
     tee: 'sev-snp',
     authentic: true,
@@ -82,7 +88,7 @@ export async function verifySnp(
     summary:
       first === undefined
         ? `An authentic report of a ${snp.product} processor that meets the policy.`
-        : `An authentic report of a ${snp.product} processor. ${first.reason}${count > 0 ? ` And ${count} more.` : ''}`,
+        : `An authentic report of a ${snp.product} processor. ${first.reason}${rest}`,
     simulated: snp.trustAnchor.simulated,
     trustAnchor: snp.trustAnchor,
     at: options.at.toISOString(),

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { VERSION } from '../version.js';
 import { registerAttest } from './attest.js';
+import { registerCollect } from './collect.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { registerInfer } from './infer.js';
 import { Io, type Surroundings } from './io.js';
@@ -11,8 +12,10 @@ import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
 import { registerServe } from './serve.js';
 import { registerShowCertificate } from './show-certificate.js';
+import { registerShowSnp } from './show-snp.js';
 import { registerVerifyEvidence } from './verify-evidence.js';
 import { registerVerifyReceipt } from './verify-receipt.js';
+import { registerVerifySnp } from './verify-snp.js';
 
 /** Adds one command, or several that belong together. */
 type Register = (program: Command, io: Io) => void;
@@ -25,6 +28,9 @@ const COMMANDS: readonly Register[] = [
   registerVerifyReceipt,
   registerLaunchPolicy,
   registerShowCertificate,
+  registerShowSnp,
+  registerVerifySnp,
+  registerCollect,
   registerLaunch,
   registerMeasureLaunch,
 ];

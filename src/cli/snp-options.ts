@@ -1,0 +1,66 @@
+import type { Command } from 'commander';
+import { AMD_KDS } from '../../attestation/endorsements/amd.js';
+import { EndorsementSource } from '../../attestation/endorsements/source.js';
+import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
+import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
+import { type Gathered, gatherSnpEndorsements } from '../client/snp-endorsements.js';
+import { readInput } from './files.js';
+import type { Io } from './io.js';
+import { collect } from './options.js';
+
+/** Options that say where a report and its endorsements come from. */
+export interface SnpOptions {
+  readonly report: string;
+  readonly vek?: string;
+  readonly chain: readonly string[];
+  readonly certs?: string;
+  readonly crl: readonly string[];
+  readonly offline?: boolean;
+  readonly kds: string;
+  readonly cache?: string;
+}
+
+/** Adds these options to a command. */
+export function addSnpOptions(command: Command): Command {
+  return command
+    .requiredOption(
+      '--report <file>',
+      'report, Azure HCL report or collected evidence; - for stdin',
+    )
+    .option('--vek <file>', 'VCEK or VLEK certificate, DER or PEM')
+    .option('--chain <files...>', 'ASK or ASVK and ARK, DER or PEM, any order', [])
+    .option('--certs <auxblob>', "the host's certificate table, as the kernel's auxblob has it")
+    .option('--crl <file>', "AMD's revocation list, DER or PEM; may be repeated", collect, [])
+    .option('--offline', 'fetch nothing')
+    .option('--kds <url>', "AMD's Key Distribution Service or a mirror", AMD_KDS)
+    .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
+}
+
+/** Opens the input and gathers what endorses it; `fetches` false keeps off the network. */
+export async function readSnp(
+  io: Io,
+  options: SnpOptions,
+  at: Date,
+  fetches: boolean,
+): Promise<{ readonly input: SnpInput; readonly gathered: Gathered }> {
+  const input = openSnpInput(await readInput(io, options.report));
+  const files = [options.vek, ...options.chain, ...options.crl].filter(
+    (path) => path !== undefined,
+  );
+  const table = options.certs === undefined ? [] : parseAuxblob(await readInput(io, options.certs));
+  const blobs = [
+    ...(await Promise.all(files.map((path) => readInput(io, path)))),
+    ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
+    ...input.certificates,
+    ...input.crls,
+  ];
+  const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
+  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
+  const service = fetches ? { source, base: options.kds, at } : undefined;
+  const gathered = await io.during("asking AMD's Key Distribution Service", () =>
+    gatherSnpEndorsements(input.report, blobs, service),
+  );
+  for (const note of gathered.notes) io.note(note);
+  return { input, gathered };
+}

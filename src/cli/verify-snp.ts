@@ -1,0 +1,81 @@
+import type { Command } from 'commander';
+import type { SnpPolicy } from '../../attestation/appraisal/policy-snp.js';
+import type { AttestationResult } from '../../attestation/appraisal/result.js';
+import { snpRefusal, verifySnp } from '../../attestation/appraisal/verify-snp.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { readCertificates } from './files.js';
+import type { Io } from './io.js';
+import { collect, examples, group, parseTime } from './options.js';
+import { readPolicyFile } from './policy-file.js';
+import { printResult } from './render-result.js';
+import { addSnpOptions, readSnp, type SnpOptions } from './snp-options.js';
+
+interface VerifyOptions extends SnpOptions {
+  readonly root: readonly string[];
+  readonly at?: Date;
+  readonly policy?: string;
+}
+
+async function readPolicy(io: Io, path: string | undefined): Promise<SnpPolicy> {
+  if (path === undefined) return {};
+  const { snp } = await readPolicyFile(io, path);
+  if (snp !== undefined) return snp;
+  throw new AssayError('POLICY_INVALID', 'the policy has no member snp: it accepts no SEV-SNP');
+}
+
+/** Errors of the evidence become a result; errors of the call stay errors. */
+async function judged(
+  at: Date,
+  work: () => Promise<AttestationResult>,
+): Promise<AttestationResult> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AssayError) || /^(USAGE|POLICY|CONFIG)_/.test(error.code)) throw error;
+    return snpRefusal(error, at);
+  }
+}
+
+async function verify(io: Io, options: VerifyOptions): Promise<void> {
+  const at = options.at ?? io.now();
+  const policy = await readPolicy(io, options.policy);
+  const named = await Promise.all(options.root.map((path) => readCertificates(io, path)));
+  const roots = named.length === 0 ? {} : { roots: named.flat() };
+  const fetches = options.offline !== true && named.length === 0;
+  const result = await judged(at, async () => {
+    const { input, gathered } = await readSnp(io, options, at, fetches);
+    if (gathered.missing !== undefined) throw gathered.missing;
+    const { report, runtimeClaims } = input;
+    return verifySnp(
+      report,
+      gathered,
+      policy,
+      { at, ...roots },
+      {
+        ...(runtimeClaims === undefined ? {} : { runtimeClaims }),
+      },
+    );
+  });
+  printResult(io, result);
+}
+
+/** `assay verify snp`: any SEV-SNP report against AMD's chain and a policy. */
+export function registerVerifySnp(program: Command, io: Io): void {
+  addSnpOptions(
+    group(program, 'verify', 'Verify evidence, offline where it is complete')
+      .command('snp')
+      .description('verify an SEV-SNP report of any origin'),
+  )
+    .option('--root <file>', "trust these roots in place of AMD's; may be repeated", collect, [])
+    .option('--at <time>', 'appraise for this time (RFC 3339); now unless given', parseTime)
+    .option('--policy <file>', 'appraisal policy, JSON or YAML')
+    .addHelpText(
+      'after',
+      examples(
+        'assay verify snp --report report.bin --certs auxblob.bin --policy policy.yaml',
+        'assay verify snp --report report.bin --vek vcek.der --at 2026-06-01T00:00:00Z --offline',
+        'assay verify snp --report hcl_report.bin --json',
+      ),
+    )
+    .action((options: VerifyOptions) => verify(io, options));
+}
