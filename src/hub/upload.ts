@@ -14,6 +14,8 @@ interface Session {
   readonly location: URL;
   readonly offset: number;
   readonly chunk: number;
+  /** True where the offset is the registry's own account of an interrupted upload. */
+  readonly recovered?: boolean;
 }
 
 class SessionLost extends Error {}
@@ -32,7 +34,7 @@ function received(response: HttpResponse, size: number): number {
   const match = /^(?:bytes=)?0-(\d{1,15})$/.exec(range);
   const last = match === null ? Number.NaN : Number(match[1]);
   // Registries write 0-0 both for no byte and for one. Nothing is assumed: should there be one, the
-  // digest does not hold, and the upload starts anew.
+  // part is refused, or at last the digest, and the upload starts anew.
   const offset = last === 0 ? 0 : last + 1;
   if (offset <= size) return offset;
   throw new AssayError('HUB_PROTOCOL', `expected an upload of ${size} bytes to be at a part of it`);
@@ -83,7 +85,7 @@ class Upload {
     if (response.status >= 400) throw new SessionLost();
     const location =
       response.headers.location === undefined ? session.location : locationOf(response);
-    return { ...session, location, offset: received(response, this.#blob.size) };
+    return { ...session, location, offset: received(response, this.#blob.size), recovered: true };
   }
 
   /** Sends the next part, or what ends the upload; returns undefined when the blob is stored. */
@@ -106,7 +108,7 @@ class Upload {
     );
     response.body.resume();
     const { status } = response;
-    if (status === 404) throw new SessionLost();
+    if (status === 404 || (status === 416 && session.recovered)) throw new SessionLost();
     if (status === 413 && chunk > SMALLEST_CHUNK) {
       return { ...session, chunk: Math.max(SMALLEST_CHUNK, Math.floor(chunk / 4)) };
     }

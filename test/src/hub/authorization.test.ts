@@ -1,0 +1,266 @@
+import assert from 'node:assert/strict';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { parseChallenges } from '../../../src/hub/challenge.js';
+import { type Credentials, dockerCredentials } from '../../../src/hub/credentials.js';
+import { pullModel } from '../../../src/hub/pull.js';
+import { parseReference } from '../../../src/hub/reference.js';
+import type { Seen } from '../../forge/registry.js';
+import { impatient, stockedRegistry, temporaryFolder } from './setting.js';
+
+const PASSWORD: Credentials = { kind: 'password', username: 'ann', password: 'pä:ss' };
+const BASIC = `Basic ${Buffer.from('ann:pä:ss').toString('base64')}`;
+
+/** A realm that answers every request with `status` and `body`, and keeps what it was asked. */
+async function forgedRealm(t: TestContext, status: number, body: string) {
+  const seen: { url: URL; authorization: string | undefined; body: string }[] = [];
+  const answer = async (request: IncomingMessage): Promise<void> => {
+    const parts: Buffer[] = [];
+    for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
+    seen.push({
+      url: new URL(request.url ?? '', 'http://realm'),
+      authorization: request.headers.authorization,
+      body: Buffer.concat(parts).toString(),
+    });
+  };
+  const server: Server = createServer((request, response) => {
+    void answer(request).then(() => response.writeHead(status).end(body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  return { realm: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`, seen };
+}
+
+const challenge = (header: string) => (seen: Seen, wanted: string) =>
+  seen.authorization === wanted
+    ? undefined
+    : ({ kind: 'answer', status: 401, headers: { 'www-authenticate': header } } as const);
+
+test('a Bearer challenge is answered with a token for the scope', async (t) => {
+  const { registry, place } = await stockedRegistry(t);
+  const { realm, seen } = await forgedRealm(t, 200, '{"token":"t0k.en","expires_in":300}');
+  const ask = challenge(
+    `Bearer realm="${realm}",service="reg",scope="repository:models/tiny:pull"`,
+  );
+  registry.fault = (request) => ask(request, 'Bearer t0k.en');
+  await pullModel(parseReference(`${place}:v1`), temporaryFolder(t), {
+    retry: impatient(),
+    credentials: async () => PASSWORD,
+  });
+  assert.equal(seen.length, 1);
+  assert.equal(seen[0]?.authorization, BASIC);
+  assert.equal(seen[0]?.url.searchParams.get('service'), 'reg');
+  assert.deepEqual(seen[0]?.url.searchParams.getAll('scope'), ['repository:models/tiny:pull']);
+});
+
+test('a token is asked for without credentials where there are none', async (t) => {
+  const { registry, place } = await stockedRegistry(t);
+  const { realm, seen } = await forgedRealm(t, 200, '{"access_token":"anonymous"}');
+  const ask = challenge(`Bearer realm="${realm}"`);
+  registry.fault = (request) => ask(request, 'Bearer anonymous');
+  await pullModel(parseReference(`${place}:v1`), temporaryFolder(t), { retry: impatient() });
+  assert.equal(seen[0]?.authorization, undefined);
+});
+
+test('an identity token is exchanged as a refresh token', async (t) => {
+  const { registry, place } = await stockedRegistry(t);
+  const { realm, seen } = await forgedRealm(t, 200, '{"access_token":"fresh"}');
+  const ask = challenge(`Bearer realm="${realm}",service="reg"`);
+  registry.fault = (request) => ask(request, 'Bearer fresh');
+  await pullModel(parseReference(`${place}:v1`), temporaryFolder(t), {
+    retry: impatient(),
+    credentials: async () => ({ kind: 'identity-token', token: 'long' }),
+  });
+  const form = new URLSearchParams(seen[0]?.body);
+  assert.equal(form.get('grant_type'), 'refresh_token');
+  assert.equal(form.get('refresh_token'), 'long');
+});
+
+test('a token that runs out in the middle is replaced', async (t) => {
+  const { registry, place } = await stockedRegistry(t);
+  const { realm, seen } = await forgedRealm(t, 200, '{"token":"t"}');
+  const ask = challenge(`Bearer realm="${realm}"`);
+  let expired = false;
+  registry.fault = (request) => {
+    if (expired || !/blobs/.test(request.path)) return ask(request, 'Bearer t');
+    expired = true;
+    return ask(request, 'another');
+  };
+  await pullModel(parseReference(`${place}:v1`), temporaryFolder(t), { retry: impatient() });
+  assert.equal(seen.length, 2);
+});
+
+test('a Basic challenge is answered', async (t) => {
+  const { registry, place } = await stockedRegistry(t);
+  registry.fault = (request) => challenge('Basic realm="x"')(request, BASIC);
+  await pullModel(parseReference(`${place}:v1`), temporaryFolder(t), {
+    retry: impatient(),
+    credentials: async () => PASSWORD,
+  });
+});
+
+const refusals: readonly (readonly [string, string, Credentials | undefined])[] = [
+  ['a password that is wrong', 'Basic realm="x"', { ...PASSWORD, password: 'wrong' }],
+  ['no password', 'Basic realm="x"', undefined],
+  ['an unknown scheme', 'Negotiate', PASSWORD],
+  ['no challenge', '', PASSWORD],
+  ['a realm that is no URL', 'Bearer realm="here"', PASSWORD],
+];
+for (const [name, header, credentials] of refusals) {
+  test(`is refused with ${name}`, async (t) => {
+    const { registry, place } = await stockedRegistry(t);
+    registry.fault = (request) => challenge(header)(request, BASIC);
+    const options = { retry: impatient(), credentials: async () => credentials };
+    await assert.rejects(pullModel(parseReference(`${place}:v1`), temporaryFolder(t), options), {
+      code: 'HUB_UNAUTHORIZED',
+    });
+  });
+}
+
+const realms: readonly (readonly [string, number, string, string])[] = [
+  ['refuses', 401, '{}', 'HUB_UNAUTHORIZED'],
+  ['answers without a token', 200, '{}', 'HUB_UNAUTHORIZED'],
+  ['answers with a header in the token', 200, '{"token":"a\\r\\nx: y"}', 'HUB_UNAUTHORIZED'],
+  ['answers with no JSON', 200, '<html>', 'HUB_PROTOCOL'],
+  ['is out of order', 503, '', 'HUB_SERVICE'],
+  ['answers without end', 200, ' '.repeat(300_000), 'HUB_SIZE'],
+];
+for (const [name, status, body, code] of realms) {
+  test(`a realm that ${name} ends the pull`, async (t) => {
+    const { registry, place } = await stockedRegistry(t);
+    const { realm } = await forgedRealm(t, status, body);
+    registry.fault = (request) => challenge(`Bearer realm="${realm}"`)(request, 'Bearer t');
+    const options = { retry: impatient() };
+    await assert.rejects(pullModel(parseReference(`${place}:v1`), temporaryFolder(t), options), {
+      code,
+    });
+  });
+}
+
+test('a redirect to another host never carries the credentials', async (t) => {
+  const { registry, place, options } = await stockedRegistry(t);
+  const storage = await stockedRegistry(t);
+  registry.fault = (request) => {
+    if (/blobs/.test(request.path)) {
+      const location = `http://${storage.registry.host}${request.path}`;
+      return { kind: 'answer', status: 307, headers: { location } };
+    }
+    return challenge('Basic realm="x"')(request, BASIC);
+  };
+  const folder = temporaryFolder(t);
+  const credentials = async () => PASSWORD;
+  await pullModel(parseReference(`${place}:v1`), folder, { ...options, credentials });
+  const arrived = storage.registry.requests('GET', /blobs/);
+  assert.ok(arrived.length > 0);
+  for (const { authorization } of arrived) assert.equal(authorization, undefined);
+  assert.ok(
+    registry.requests('GET', /blobs/).every(({ authorization }) => authorization === BASIC),
+  );
+});
+
+test('plain HTTP is for this machine alone', async (t) => {
+  const reference = parseReference('oci://registry.invalid/m:v1');
+  await assert.rejects(pullModel(reference, temporaryFolder(t), { retry: impatient([], 1) }), {
+    code: 'HUB_UNREACHABLE',
+  });
+  const { registry, place, options } = await stockedRegistry(t);
+  const secured = { ...options, plainHttp: false };
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), temporaryFolder(t), secured), {
+    code: 'HUB_UNREACHABLE',
+  });
+  assert.equal(registry.seen.length, 0);
+});
+
+test('challenges are parsed as RFC 9110 writes them', () => {
+  const parsed = parseChallenges(
+    'Basic realm="a \\"b\\", c", charset=UTF-8, Negotiate, Bearer Realm="https://r/t" , service=x',
+  );
+  assert.deepEqual(
+    parsed.map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]),
+    [
+      ['basic', { realm: 'a "b", c', charset: 'UTF-8' }],
+      ['negotiate', {}],
+      ['bearer', { realm: 'https://r/t', service: 'x' }],
+    ],
+  );
+  assert.deepEqual(parseChallenges('="'), []);
+  assert.equal(parseChallenges('a '.repeat(100_000)).length, 4096);
+});
+
+function config(t: TestContext, content: unknown): { DOCKER_CONFIG: string } {
+  const folder = temporaryFolder(t);
+  writeFileSync(
+    join(folder, 'config.json'),
+    typeof content === 'string' ? content : JSON.stringify(content),
+  );
+  return { DOCKER_CONFIG: folder };
+}
+
+const auth = Buffer.from('ann:pä:ss').toString('base64');
+const known: readonly (readonly [string, string, unknown, Credentials | undefined])[] = [
+  ['a host', 'h:5000', { auths: { 'h:5000': { auth } } }, PASSWORD],
+  ['a URL', 'h', { auths: { 'https://h/v1/': { auth } } }, PASSWORD],
+  [
+    'Docker Hub',
+    'registry-1.docker.io',
+    { auths: { 'https://index.docker.io/v1/': { auth } } },
+    PASSWORD,
+  ],
+  [
+    'an identity token',
+    'h',
+    { auths: { h: { auth, identitytoken: 'i' } } },
+    { kind: 'identity-token', token: 'i' },
+  ],
+  ['another host', 'g', { auths: { h: { auth } } }, undefined],
+  ['an empty entry', 'h', { auths: { h: {} } }, undefined],
+  ['nothing', 'h', {}, undefined],
+];
+for (const [name, host, content, expected] of known) {
+  test(`Docker’s configuration: ${name}`, async (t) => {
+    assert.deepEqual(await dockerCredentials(config(t, content))(host), expected);
+  });
+}
+
+test('Docker’s configuration may be absent, and must be sound', async (t) => {
+  assert.equal(await dockerCredentials({ DOCKER_CONFIG: temporaryFolder(t) })('h'), undefined);
+  for (const bad of [
+    '{',
+    '{"auths":[]}',
+    { auths: { h: { auth: 'bm9jb2xvbg==' } } },
+    { credsStore: '../x' },
+  ]) {
+    await assert.rejects(dockerCredentials(config(t, bad))('h'), { code: 'HUB_CREDENTIALS' });
+  }
+});
+
+test('credential helpers are asked, and may know nothing', async (t) => {
+  const folder = temporaryFolder(t);
+  const helper = (name: string, script: string): void => {
+    const path = join(folder, `docker-credential-${name}`);
+    writeFileSync(path, `#!/bin/sh\n${script}\n`);
+    chmodSync(path, 0o755);
+  };
+  helper(
+    'echo',
+    'read server; printf \'{"ServerURL":"%s","Username":"u","Secret":"%s"}\' "$server" "$server"',
+  );
+  helper('token', 'printf \'{"Username":"<token>","Secret":"i"}\'');
+  helper('empty', 'echo "credentials not found in native keychain"; exit 1');
+  helper('broken', 'exit 3');
+  const before = process.env['PATH'];
+  process.env['PATH'] = `${folder}${delimiter}${before}`;
+  t.after(() => {
+    process.env['PATH'] = before;
+  });
+  const find = (credHelpers: Record<string, string>) =>
+    dockerCredentials(config(t, { credHelpers }))('h');
+  assert.deepEqual(await find({ h: 'echo' }), { kind: 'password', username: 'u', password: 'h' });
+  assert.deepEqual(await find({ h: 'token' }), { kind: 'identity-token', token: 'i' });
+  assert.equal(await find({ h: 'empty' }), undefined);
+  await assert.rejects(find({ h: 'broken' }), { code: 'HUB_CREDENTIALS' });
+  await assert.rejects(find({ h: 'absent-helper' }), { code: 'HUB_CREDENTIALS' });
+});

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readPackage } from '../../../src/hub/package-source.js';
+import { pullModel } from '../../../src/hub/pull.js';
+import { pushModel } from '../../../src/hub/push.js';
+import { parseReference } from '../../../src/hub/reference.js';
+import { listRepositories, Registry } from '../../../src/hub/registry.js';
+import { UploadNotes } from '../../../src/hub/upload-notes.js';
+import { packageFiles, writeFiles } from '../../forge/model-package.js';
+import type { Fault, Seen } from '../../forge/registry.js';
+import { forgedRegistry, impatient, temporaryFolder } from './setting.js';
+
+const CHUNK = 32 * 1024;
+const SIZE = 256 * 1024;
+const UPLOAD = /\/blobs\/uploads\//;
+
+async function setting(t: Parameters<typeof forgedRegistry>[0]) {
+  const registry = await forgedRegistry(t);
+  const folder = temporaryFolder(t);
+  writeFiles(folder, packageFiles(SIZE / 4));
+  const source = await readPackage(folder, 'tiny');
+  const reference = parseReference(`oci://${registry.host}/models/tiny:v1`);
+  const options = { retry: impatient(), chunkSize: CHUNK };
+  const patches = (): readonly Seen[] => registry.requests('PATCH', UPLOAD);
+  const weights =
+    source.contents.files.find(({ path }) => path === 'weights.bin')?.blob.digest ?? '';
+  return { registry, folder, source, reference, options, patches, weights };
+}
+
+test('large blobs go in parts, small ones at once, present ones not at all', async (t) => {
+  const { registry, source, reference, options, patches } = await setting(t);
+  const first = await pushModel(source, reference, options);
+  assert.equal(patches().length, SIZE / CHUNK);
+  assert.equal(first.present.length, 0);
+  assert.equal(first.uploaded.length, source.contents.files.length);
+  registry.seen.length = 0;
+  const second = await pushModel(source, reference, options);
+  assert.equal(second.digest, first.digest);
+  assert.equal(second.uploaded.length, 0);
+  assert.equal(registry.requests('POST', UPLOAD).length, 0);
+});
+
+test('the manifest comes last', async (t) => {
+  const { registry, source, reference, options } = await setting(t);
+  registry.fault = ({ method, path }) =>
+    method === 'PUT' && UPLOAD.test(path) ? { kind: 'answer', status: 500 } : undefined;
+  await assert.rejects(pushModel(source, reference, options), { code: 'HUB_SERVICE' });
+  assert.equal(registry.manifests.size, 0);
+});
+
+test('a part that arrived by half is gone on with', async (t) => {
+  const { registry, source, reference, options, patches, weights } = await setting(t);
+  registry.fault = ({ method }) => {
+    if (method !== 'PATCH') return undefined;
+    return patches().length === 3 ? { kind: 'keep', bytes: 1000 } : undefined;
+  };
+  await pushModel(source, reference, options);
+  assert.equal(registry.requests('GET', UPLOAD).length, 1);
+  assert.equal(registry.blobs.get(weights)?.length, SIZE);
+});
+
+const passing: readonly (readonly [string, Fault])[] = [
+  ['a dropped connection', { kind: 'drop' }],
+  ['a 500', { kind: 'answer', status: 500 }],
+  ['a 429', { kind: 'answer', status: 429, headers: { 'retry-after': '3' } }],
+  ['a 416', { kind: 'answer', status: 416 }],
+  ['a part too large', { kind: 'answer', status: 413 }],
+  ['one byte that arrived', { kind: 'keep', bytes: 1 }],
+  ['no byte that arrived', { kind: 'keep', bytes: 0 }],
+  ['a whole part whose answer was lost', { kind: 'keep', bytes: CHUNK }],
+  ['a forgotten session', { kind: 'answer', status: 404 }],
+];
+for (const [name, fault] of passing) {
+  for (const part of [1, 2]) {
+    test(`a push survives ${name} at part ${part}`, async (t) => {
+      const { registry, source, reference, options, patches, weights } = await setting(t);
+      const sizes = name.includes('large') ? { chunkSize: 4 * 1024 * 1024 } : {};
+      registry.fault = ({ method, path }) => {
+        if (!UPLOAD.test(path)) return undefined;
+        if (name.includes('large')) {
+          const puts = registry.requests('PUT', UPLOAD).length;
+          return method === 'PUT' && puts === part ? fault : undefined;
+        }
+        return method === 'PATCH' && patches().length === part ? fault : undefined;
+      };
+      await pushModel(source, reference, { ...options, ...sizes });
+      assert.equal(registry.blobs.get(weights)?.length, SIZE);
+      registry.fault = () => undefined;
+      await pullModel(reference, temporaryFolder(t), options);
+    });
+  }
+}
+
+test('the end of an upload whose answer was lost is recognised', async (t) => {
+  const { registry, source, reference, options, weights } = await setting(t);
+  let lost = false;
+  registry.fault = ({ method, path }) => {
+    const ends =
+      method === 'PUT' &&
+      UPLOAD.test(path) &&
+      registry.requests('PATCH', UPLOAD).length === SIZE / CHUNK;
+    if (!ends || lost) return undefined;
+    lost = true;
+    const whole = source.sources.get('weights.bin') ?? '';
+    registry.storeAndForget(weights, whole);
+    return { kind: 'drop' };
+  };
+  await pushModel(source, reference, options);
+  assert.equal(registry.requests('PATCH', UPLOAD).length, SIZE / CHUNK);
+});
+
+test('a registry that always forgets is given up', async (t) => {
+  const { registry, source, reference, options } = await setting(t);
+  registry.fault = ({ method }) =>
+    method === 'PATCH' ? { kind: 'answer', status: 404 } : undefined;
+  await assert.rejects(pushModel(source, reference, options), { code: 'HUB_SERVICE' });
+});
+
+test('another process goes on with an upload that was interrupted', async (t) => {
+  const { registry, source, reference, options, patches, weights } = await setting(t);
+  const uploads = new UploadNotes(join(temporaryFolder(t), 'uploads'));
+  registry.fault = ({ method }) =>
+    method === 'PATCH' && patches().length >= 4 ? { kind: 'drop' } : undefined;
+  await assert.rejects(pushModel(source, reference, { ...options, uploads }), {
+    code: 'HUB_UNREACHABLE',
+  });
+  registry.fault = () => undefined;
+  registry.seen.length = 0;
+  await pushModel(source, reference, { ...options, uploads });
+  assert.equal(patches().length, SIZE / CHUNK - 3);
+  assert.equal(registry.blobs.get(weights)?.length, SIZE);
+});
+
+test('a note about an upload that is gone starts a new one, and is not kept', async (t) => {
+  const { registry, source, reference, options, patches } = await setting(t);
+  const notes = join(temporaryFolder(t), 'uploads');
+  const uploads = new UploadNotes(notes);
+  registry.fault = ({ method }) =>
+    method === 'PATCH' && patches().length >= 4 ? { kind: 'drop' } : undefined;
+  await assert.rejects(pushModel(source, reference, { ...options, uploads }));
+  assert.equal(readdirSync(notes).length, 1);
+  registry.fault = () => undefined;
+  registry.forgetUploads();
+  await pushModel(source, reference, { ...options, uploads });
+  assert.deepEqual(readdirSync(notes), []);
+});
+
+test('a file that changes while it is pushed is refused', async (t) => {
+  const { folder, source, reference, options } = await setting(t);
+  writeFiles(folder, { 'weights.bin': new Uint8Array(SIZE) });
+  await assert.rejects(pushModel(source, reference, options), { code: 'HUB_DIGEST' });
+  writeFiles(folder, { 'weights.bin': new Uint8Array(SIZE - 1) });
+  await assert.rejects(pushModel(source, reference, options), { code: 'HUB_CHANGED' });
+});
+
+test('a digest in the reference must be the package’s', async (t) => {
+  const { registry, source, options } = await setting(t);
+  const reference = parseReference(`oci://${registry.host}/models/tiny@sha256:${'0'.repeat(64)}`);
+  await assert.rejects(pushModel(source, reference, options), { code: 'HUB_DIGEST' });
+  assert.equal(registry.seen.length, 0);
+});
+
+test('the same package has the same digest wherever it is pushed', async (t) => {
+  const { source, reference, options } = await setting(t);
+  const registered = await pushModel(source, reference, options);
+  const directory = parseReference(`ocidir://${join(temporaryFolder(t), 'tiny')}:v1`);
+  assert.equal((await pushModel(source, directory, options)).digest, registered.digest);
+});
+
+test('lists turn every page', async (t) => {
+  const { registry, source, options } = await setting(t);
+  for (const tag of ['v1', 'v2', 'v3']) {
+    await pushModel(source, parseReference(`oci://${registry.host}/models/tiny:${tag}`), options);
+  }
+  const reference = parseReference(`oci://${registry.host}/models/tiny`);
+  assert.equal(reference.kind, 'registry');
+  if (reference.kind !== 'registry') return;
+  assert.deepEqual(await new Registry(reference, false, options).tags(), ['v1', 'v2', 'v3']);
+  assert.deepEqual(await listRepositories(registry.host, options), ['models/tiny']);
+});
