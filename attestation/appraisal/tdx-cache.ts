@@ -2,8 +2,11 @@ import { fromUtf8 } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import type { Certificate } from '../encoding/x509.js';
 import {
+  COLLATERAL_MEMBERS,
   type CollateralInput,
+  type CollateralText,
   parseTdxCollateral,
+  readCollateralText,
   type TdxCollateral,
 } from '../endorsements/intel.js';
 
@@ -13,19 +16,26 @@ const LIMIT = 64;
 class Recent<T> {
   readonly #entries = new Map<string, T>();
 
-  get(key: string, make: () => T): T {
+  get(key: string, make: () => T, holds: (known: T) => boolean = () => true): T {
     const known = this.#entries.get(key);
-    if (known !== undefined) {
+    if (known !== undefined && holds(known)) {
       this.#entries.delete(key);
       this.#entries.set(key, known);
       return known;
     }
     const value = make();
+    this.#entries.delete(key);
     this.#entries.set(key, value);
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > LIMIT && oldest !== undefined) this.#entries.delete(oldest);
     return value;
   }
+}
+
+/** Collateral and what it was parsed from. */
+interface KnownCollateral {
+  readonly text: CollateralText;
+  readonly parsed: TdxCollateral;
 }
 
 /**
@@ -35,18 +45,26 @@ class Recent<T> {
  */
 export class TdxCache {
   readonly #chains = new Recent<readonly Certificate[]>();
-  readonly #collateral = new Recent<TdxCollateral>();
+  readonly #files = new Recent<CollateralText>();
+  readonly #collateral = new Recent<KnownCollateral>();
 
   /** Certificates of this PEM text. */
   chain(pem: string, parse: () => readonly Certificate[]): readonly Certificate[] {
     return this.#chains.get(pem, parse);
   }
 
-  /** Collateral of this text, or of these parts. */
+  /** Collateral of this file, or of these members. */
   collateral(input: CollateralInput, known: readonly Certificate[]): TdxCollateral {
-    const text = input instanceof Uint8Array ? readUtf8(input) : input;
-    const key = typeof text === 'string' ? text : JSON.stringify(text);
-    return this.#collateral.get(key, () => parseTdxCollateral(text, known));
+    const file = input instanceof Uint8Array ? readUtf8(input) : input;
+    const text =
+      typeof file === 'string' ? this.#files.get(file, () => readCollateralText(file)) : file;
+    // The signatures find the entry quickly; every member must be the same for it to count.
+    const entry = this.#collateral.get(
+      text.tcb_info_signature + text.qe_identity_signature,
+      () => ({ text: { ...text }, parsed: parseTdxCollateral(text, known) }),
+      (other) => COLLATERAL_MEMBERS.every((name) => other.text[name] === text[name]),
+    );
+    return entry.parsed;
   }
 }
 

@@ -22,7 +22,7 @@ function fail(message: string, cause?: unknown): never {
 function toBinary(bytes: Uint8Array): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += CHUNK) {
-    text += String.fromCharCode(...bytes.subarray(i, i + CHUNK));
+    text += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(i, i + CHUNK));
   }
   return text;
 }
@@ -139,6 +139,9 @@ export function boolean(node: Asn1Node | undefined, what: string): boolean {
   return value === 0xff;
 }
 
+const digit = (text: string, at: number): number => text.charCodeAt(at) - 0x30;
+const twoDigits = (text: string, at: number): number => 10 * digit(text, at) + digit(text, at + 1);
+
 /** UTCTime or GeneralizedTime in the forms that RFC 5280 section 4.1.2.5 allows. */
 export function time(node: Asn1Node | undefined, what: string): Date {
   const utc = isUniversal(node, Type.UTCTIME);
@@ -146,15 +149,22 @@ export function time(node: Asn1Node | undefined, what: string): Date {
     (utc || isUniversal(node, Type.GENERALIZEDTIME)) && typeof node.value === 'string'
       ? node.value
       : fail(`expected ${what} to be a time`);
-  const match = (utc ? /^(\d\d)(\d{10})Z$/ : /^(\d{4})(\d{10})Z$/).exec(text);
-  if (match === null) return fail(`expected ${what} to end in seconds and Z`);
-  const year = utc ? Number(match[1]) + (Number(match[1]) < 50 ? 2000 : 1900) : Number(match[1]);
-  const rest = match[2] ?? '';
-  const [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map((i) => rest.slice(i, i + 2));
-  const iso = `${String(year).padStart(4, '0')}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
-  const date = new Date(iso);
-  if (Number.isNaN(date.getTime()) || date.toISOString() !== iso) {
-    return fail(`expected ${what} to be a date of the calendar`);
+  if (!(utc ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text)) {
+    return fail(`expected ${what} to end in seconds and Z`);
   }
-  return date;
+  const short = twoDigits(text, 0);
+  const year = utc ? short + (short < 50 ? 2000 : 1900) : 100 * short + twoDigits(text, 2);
+  const from = utc ? 2 : 4;
+  const [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map((i) => twoDigits(text, from + i));
+  const date = new Date(0);
+  date.setUTCFullYear(year, (month ?? 0) - 1, day);
+  date.setUTCHours(hour ?? 0, minute, second);
+  const holds =
+    date.getUTCFullYear() === year &&
+    date.getUTCMonth() + 1 === month &&
+    date.getUTCDate() === day &&
+    date.getUTCHours() === hour &&
+    date.getUTCMinutes() === minute &&
+    date.getUTCSeconds() === second;
+  return holds ? date : fail(`expected ${what} to be a date of the calendar`);
 }

@@ -20,16 +20,22 @@ export function fromHex(text: string): Uint8Array<ArrayBuffer> {
     );
   }
   const bytes = new Uint8Array(text.length / 2);
-  for (let i = 0; i < bytes.length; i++)
-    bytes[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16);
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = (hexDigit(text.charCodeAt(2 * i)) << 4) | hexDigit(text.charCodeAt(2 * i + 1));
+  }
   return bytes;
+}
+
+/** Value of a hexadecimal digit, from its character code. */
+function hexDigit(code: number): number {
+  return code < 0x3a ? code - 0x30 : (code | 0x20) - 0x57;
 }
 
 /** base64 (RFC 4648 section 4), with padding. */
 export function toBase64(bytes: Uint8Array): string {
   let binary = '';
   for (let i = 0; i < bytes.length; i += 0x8000) {
-    binary += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+    binary += Reflect.apply(String.fromCharCode, undefined, bytes.subarray(i, i + 0x8000));
   }
   return btoa(binary);
 }
@@ -45,7 +51,9 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   if (btoa(binary) !== text) {
     throw new AssayError('ENCODING_BASE64', 'expected canonical base64 without white space');
   }
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
 }
 
 /** base64url without padding (RFC 4648 section 5). */

@@ -63,6 +63,8 @@ export interface Certificate {
   readonly keyKind: KeyKind;
   /** SubjectPublicKeyInfo. */
   readonly spki: Uint8Array;
+  /** What its BIT STRING holds: an uncompressed point, or a DER RSAPublicKey. */
+  readonly publicKey: Uint8Array<ArrayBuffer>;
   readonly extensions: ReadonlyMap<string, Extension>;
   /** True when basicConstraints says cA. */
   readonly isCa: boolean;
@@ -146,19 +148,22 @@ function commonName(name: Asn1Node, what: string): string {
   return only;
 }
 
-function keyKind(spki: Asn1Node): KeyKind {
+function subjectKey(spki: Asn1Node): Pick<Certificate, 'keyKind' | 'publicKey'> {
   const [algorithm, key] = children(spki, 'SubjectPublicKeyInfo');
   const [type, parameters] = children(algorithm, 'key algorithm');
   const name = oid(type, 'key algorithm');
+  const publicKey = bitString(key, 'public key');
   if (name === OID.rsaEncryption) {
-    const [modulus] = children(parseDer(bitString(key, 'public key')), 'RSA key');
+    const [modulus] = children(parseDer(publicKey), 'RSA key');
     const bytes = integerBytes(modulus, 'modulus');
-    if (bytes.length === 513 && bytes[0] === 0 && (bytes[1] ?? 0) >= 0x80) return 'rsa-4096';
+    if (bytes.length === 513 && bytes[0] === 0 && (bytes[1] ?? 0) >= 0x80) {
+      return { keyKind: 'rsa-4096', publicKey };
+    }
     return fail('expected an RSA key of 4096 bits');
   }
   const curve = name === OID.ecPublicKey ? oid(parameters, 'named curve') : name;
-  if (curve === OID.p256) return 'p-256';
-  if (curve === OID.p384) return 'p-384';
+  if (curve === OID.p256) return { keyKind: 'p-256', publicKey };
+  if (curve === OID.p384) return { keyKind: 'p-384', publicKey };
   return fail(`expected RSA-4096, P-256 or P-384, not ${curve}`);
 }
 
@@ -237,7 +242,7 @@ function parse(der: Uint8Array): Certificate {
     subjectCommonName: commonName(subject, 'subject'),
     notBefore: time(notBefore, 'notBefore'),
     notAfter: time(notAfter, 'notAfter'),
-    keyKind: keyKind(spki),
+    ...subjectKey(spki),
     spki: encodeDer(spki),
     extensions,
     isCa,
@@ -265,20 +270,21 @@ export function parseCertificate(der: Uint8Array): Certificate {
   }
 }
 
-/** Imports the subject's key for verifying with the algorithm that its kind implies. */
+/**
+ * Imports the subject's key for verifying with the algorithm that its kind implies. A point of a
+ * curve is imported as such: the curve is known, and decoding SubjectPublicKeyInfo again is slow.
+ */
 export async function importSubjectKey(certificate: Certificate): Promise<CryptoKey> {
-  const algorithm =
-    certificate.keyKind === 'rsa-4096'
-      ? { name: 'RSA-PSS', hash: 'SHA-384' }
-      : { name: 'ECDSA', namedCurve: certificate.keyKind === 'p-256' ? 'P-256' : 'P-384' };
+  const { keyKind, publicKey, spki } = certificate;
   try {
-    return await crypto.subtle.importKey(
-      'spki',
-      new Uint8Array(certificate.spki),
-      algorithm,
-      true,
-      ['verify'],
-    );
+    if (keyKind === 'rsa-4096') {
+      const algorithm = { name: 'RSA-PSS', hash: 'SHA-384' };
+      return await crypto.subtle.importKey('spki', new Uint8Array(spki), algorithm, true, [
+        'verify',
+      ]);
+    }
+    const algorithm = { name: 'ECDSA', namedCurve: keyKind === 'p-256' ? 'P-256' : 'P-384' };
+    return await crypto.subtle.importKey('raw', publicKey, algorithm, true, ['verify']);
   } catch (cause) {
     return fail(`the key of ${certificate.subjectCommonName} does not import`, cause);
   }

@@ -43,7 +43,8 @@ export interface TdxCollateral {
   readonly qeIdentity: Signed<QeIdentity>;
 }
 
-const MEMBERS = [
+/** Names of the collateral file's members. */
+export const COLLATERAL_MEMBERS = [
   'pck_crl_issuer_chain',
   'root_ca_crl',
   'pck_crl',
@@ -102,7 +103,9 @@ function hexMember(text: string, name: string, length?: number): Uint8Array<Arra
 export function readCollateralText(input: string | Uint8Array): CollateralText {
   const value = parseStrictJson(input, 'the collateral', 'COLLATERAL_JSON');
   const fields = new JsonFields(value, 'the collateral', CODE);
-  const unknown = fields.names().find((name) => !MEMBERS.some((member) => member === name));
+  const unknown = fields
+    .names()
+    .find((name) => !COLLATERAL_MEMBERS.some((member) => member === name));
   if (unknown !== undefined) {
     throw new AssayError(
       CODE,
