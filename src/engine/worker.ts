@@ -51,7 +51,8 @@ async function load(message: Extract<ToWorker, { kind: 'load' }>): Promise<void>
       interOpNumThreads: 1,
       graphOptimizationLevel: options.graphOptimizationLevel,
       enableProfiling: false,
-      logSeverityLevel: 3,
+      // Fatal alone: errors quote elements of the inputs.
+      logSeverityLevel: 4,
       externalData: message.externalData.map(({ path, data }) => ({
         path,
         data: privateCopy(data),
@@ -79,6 +80,14 @@ function isRefusal(error: unknown): boolean {
   return /^(Got invalid dimensions for input|Invalid rank for input|Unexpected input data type)/.test(
     messageOf(error),
   );
+}
+
+/** ONNX Runtime's messages about a node can quote elements of the inputs, so they go no further. */
+function failureOf(error: unknown): string {
+  if (error instanceof EngineError || isRefusal(error)) return messageOf(error);
+  const operator = /while running (\w+) node/.exec(messageOf(error))?.[1];
+  const what = operator === undefined ? 'the model' : `a ${operator} node`;
+  return `ONNX Runtime could not execute ${what} on these inputs`;
 }
 
 const nanoseconds = (from: number, to: number): number => Math.round((to - from) * 1e6);
@@ -177,7 +186,7 @@ async function handle(message: ToWorker): Promise<void> {
           kind: 'run-failed',
           id: message.id,
           refused: isRefusal(error),
-          message: messageOf(error),
+          message: failureOf(error),
         });
       }
       break;

@@ -1,0 +1,168 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { LoadedModel } from '../engine/engine.js';
+import type { Duration } from '../engine/statistics.js';
+import type { ModelRegistry } from './model-registry.js';
+
+const LABELS = ['model', 'version'] as const;
+type Label = (typeof LABELS)[number];
+
+const microseconds = ({ nanoseconds }: Duration): number => nanoseconds / 1000;
+
+/** Triton's names (docs/user_guide/metrics.md) where the meaning is Triton's. */
+const COUNTERS: readonly (readonly [
+  name: string,
+  help: string,
+  read: (model: LoadedModel) => number,
+])[] = [
+  [
+    'nv_inference_request_success',
+    'Requests that were answered',
+    ({ statistics }) => statistics.success.count,
+  ],
+  [
+    'nv_inference_request_failure',
+    'Requests that were admitted to a model and failed',
+    ({ statistics }) => statistics.fail.count,
+  ],
+  [
+    'nv_inference_count',
+    'Inferences, each request of a batch counted',
+    ({ statistics }) => statistics.inferenceCount,
+  ],
+  [
+    'nv_inference_exec_count',
+    'Executions, a batch counted once',
+    ({ statistics }) => statistics.executionCount,
+  ],
+  [
+    'nv_inference_request_duration_us',
+    'Time from admission to result, microseconds',
+    ({ statistics }) => microseconds(statistics.success),
+  ],
+  [
+    'nv_inference_queue_duration_us',
+    'Time waiting for a worker, microseconds',
+    ({ statistics }) => microseconds(statistics.queue),
+  ],
+  [
+    'nv_inference_compute_input_duration_us',
+    'Time preparing inputs, microseconds',
+    ({ statistics }) => microseconds(statistics.computeInput),
+  ],
+  [
+    'nv_inference_compute_infer_duration_us',
+    'Time in ONNX Runtime, microseconds',
+    ({ statistics }) => microseconds(statistics.computeInfer),
+  ],
+  [
+    'nv_inference_compute_output_duration_us',
+    'Time on outputs and commitments, microseconds',
+    ({ statistics }) => microseconds(statistics.computeOutput),
+  ],
+];
+
+/** A number of Assay's own that is read when metrics are scraped. */
+export interface OwnMetric {
+  readonly name: `assay_${string}`;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly read: () => number;
+}
+
+function register(registry: Registry, models: ModelRegistry, own: readonly OwnMetric[]): void {
+  const registers = [registry];
+  for (const [name, help, read] of COUNTERS) {
+    new Counter<Label>({
+      name,
+      help,
+      labelNames: LABELS,
+      registers,
+      collect() {
+        this.reset();
+        for (const model of models.list()) {
+          this.inc({ model: model.name, version: model.version }, read(model));
+        }
+      },
+    });
+  }
+  new Gauge<Label>({
+    name: 'nv_inference_pending_request_count',
+    help: 'Requests that wait for a worker',
+    labelNames: LABELS,
+    registers,
+    collect() {
+      this.reset();
+      for (const model of models.list()) {
+        this.set({ model: model.name, version: model.version }, model.waiting);
+      }
+    },
+  });
+  for (const { name, help, kind, read } of own) {
+    if (kind === 'gauge') {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    } else {
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      });
+    }
+  }
+}
+
+export interface MetricsSettings {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly models: ModelRegistry;
+  readonly own?: readonly OwnMetric[];
+}
+
+export interface RunningMetrics {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Serves `GET /metrics` in Prometheus's text format, and nothing else, over plain HTTP. */
+export async function startMetrics(settings: MetricsSettings): Promise<RunningMetrics> {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  register(registry, settings.models, settings.own ?? []);
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(text),
+      () => response.writeHead(500).end(),
+    );
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(settings.port, settings.host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+        registry.clear();
+      }),
+  };
+}

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import type { Engine, InferenceRequest, LoadedModel } from '../../../src/engine/engine.js';
+import { EngineError } from '../../../src/engine/error.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { identityModel, mlpModel } from '../../forge/inference-models.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
+
+const engine = await createEngine({ workers: 2 });
+after(() => engine.close());
+
+const source = (model: Uint8Array, name = 'm') => ({
+  name,
+  version: '1',
+  model,
+  externalData: [],
+});
+
+const row = (values: readonly number[]): InferenceRequest => ({
+  inputs: [
+    {
+      name: 'input',
+      datatype: 'FP32',
+      shape: [1, values.length],
+      data: new Uint8Array(Float32Array.from(values).buffer),
+    },
+  ],
+  outputs: ['output'],
+});
+
+const refusal = (reason: EngineError['reason'], message: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof EngineError);
+  assert.equal(error.reason, reason);
+  assert.match(error.message, message);
+  return true;
+};
+
+test('many at once, each its own answer', async () => {
+  const model = await engine.load(source(identityModel('FP32')));
+  const answers = await Promise.all(
+    Array.from({ length: 200 }, (_, i) => model.infer({ ...row([i, -i]), caller: `c${i % 7}` })),
+  );
+  answers.forEach(({ outputs }, i) => {
+    assert.deepEqual(outputs[0]?.data, new Uint8Array(Float32Array.of(i, -i).buffer));
+  });
+  assert.equal(model.statistics.success.count, 200);
+  assert.equal(model.waiting, 0);
+  await model.drain();
+});
+
+test('the bytes of the model may be shared memory', async () => {
+  const model = mlpModel([2, 4, 3]);
+  const shared = new Uint8Array(new SharedArrayBuffer(model.length));
+  shared.set(model);
+  const [plain, other] = await Promise.all([
+    engine.load(source(model)),
+    engine.load(source(shared)),
+  ]);
+  const request = row([0.25, -7]);
+  const [a, b] = await Promise.all([plain.infer(request), other.infer(request)]);
+  assert.deepEqual(a.outputs, b.outputs);
+  assert.notEqual(plain.loadId, other.loadId);
+});
+
+test('external data comes from memory', async () => {
+  const type = { tensor: dataType.float, shape: ['n', 2] };
+  const bytes = encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type }],
+      outputs: [{ name: 'output', type }],
+      initializers: [
+        { name: 'w', type: dataType.float, dims: [2], external: { location: 'w.bin' } },
+      ],
+      nodes: [{ op: 'Add', inputs: ['input', 'w'], outputs: ['output'] }],
+    },
+  });
+  const data = new Uint8Array(Float32Array.of(10, 20).buffer);
+  const model = await engine.load({
+    ...source(bytes),
+    externalData: [{ path: 'w.bin', data }],
+  });
+  const { outputs } = await model.infer(row([1, 2]));
+  assert.deepEqual(outputs[0]?.data, new Uint8Array(Float32Array.of(11, 22).buffer));
+});
+
+test('what ONNX Runtime cannot load is refused', async () => {
+  await assert.rejects(engine.load(source(new Uint8Array(16))), refusal('load', /./));
+});
+
+test('a sequence in the signature is refused at load', async () => {
+  const bytes = encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type: { tensor: dataType.float, shape: [1] } }],
+      outputs: [{ name: 'output', type: { sequence: { tensor: dataType.float, shape: [1] } } }],
+      nodes: [{ op: 'SequenceConstruct', inputs: ['input'], outputs: ['output'] }],
+    },
+  });
+  await assert.rejects(
+    engine.load(source(bytes)),
+    refusal('load', /output output is not a tensor: the protocol has no such type/),
+  );
+});
+
+test('a failed execution is an error to its caller alone', async () => {
+  const type = { tensor: dataType.float, shape: ['n', 2] };
+  const bytes = encodeModel({
+    graph: {
+      inputs: [
+        { name: 'input', type },
+        { name: 'shape', type: { tensor: dataType.int64, shape: [2] } },
+      ],
+      outputs: [{ name: 'output', type: { tensor: dataType.float, shape: ['a', 'b'] } }],
+      nodes: [{ op: 'Reshape', inputs: ['input', 'shape'], outputs: ['output'] }],
+    },
+  });
+  const model = await engine.load(source(bytes));
+  const reshape = (...to: bigint[]): InferenceRequest => {
+    const data = new Uint8Array(BigInt64Array.from(to).buffer);
+    const shape = { name: 'shape', datatype: 'INT64', shape: [2], data } as const;
+    return { ...row([1, 2]), inputs: [...row([1, 2]).inputs, shape] };
+  };
+  const [good, bad] = await Promise.allSettled([
+    model.infer(reshape(2n, 1n)),
+    model.infer(reshape(3n, 5n)),
+  ]);
+  assert.equal(good.status, 'fulfilled');
+  assert.equal(bad.status, 'rejected');
+  refusal('execution', /^ONNX Runtime could not execute a Reshape node/)(bad.reason);
+  assert.equal(model.statistics.fail.count, 1);
+});
+
+/**
+ * An engine with one worker and requests that occupy it: dispatch is synchronous, so whatever is asked
+ * for in the same turn of the event loop has to wait.
+ */
+async function occupied(): Promise<{ engine: Engine; model: LoadedModel; busy: Promise<unknown> }> {
+  const single = await createEngine({ workers: 1 });
+  const model = await single.load(source(identityModel('FP32')));
+  return {
+    engine: single,
+    model,
+    busy: Promise.all([1, 2, 3].map((i) => model.infer(row([i, i])))),
+  };
+}
+
+test('deadlines and cancellations take effect before dispatch', async () => {
+  const single = await createEngine({ workers: 1 });
+  const busyModel = await single.load(source(identityModel('FP32')));
+  const echo = await single.load(source(identityModel('FP32')));
+  const busy = busyModel.infer(row([1, 2]));
+  const gone = new AbortController();
+  const late = echo.infer({ ...row([1, 2]), deadline: performance.now() - 1 });
+  const cancelled = echo.infer({ ...row([1, 2]), signal: gone.signal });
+  const before = echo.infer({ ...row([1, 2]), signal: AbortSignal.abort() });
+  gone.abort();
+  await Promise.all([
+    assert.rejects(late, refusal('deadline', /passed while it waited/)),
+    assert.rejects(cancelled, refusal('cancelled', /went away/)),
+    assert.rejects(before, refusal('cancelled', /went away/)),
+    busy,
+  ]);
+  assert.equal(echo.statistics.executionCount, 0);
+  await single.close();
+});
+
+test('draining finishes what was accepted and accepts no more', async () => {
+  const { engine: single, model, busy } = await occupied();
+  const drained = model.drain();
+  const refused = assert.rejects(model.infer(row([1, 2])), refusal('draining', /unloading/));
+  await Promise.all([busy, drained, refused]);
+  assert.equal(model.statistics.success.count, 3);
+  await single.close();
+});
+
+test('a full queue refuses at once and says how full it is', async () => {
+  const small = await createEngine({ workers: 1, queue: { maxQueueSize: 2 } });
+  try {
+    const model = await small.load(source(identityModel('FP32')));
+    const accepted = Array.from({ length: 3 }, () => model.infer(row([1, 2])));
+    await assert.rejects(
+      model.infer(row([1, 2])),
+      refusal('exhausted', /the queue is full: 2 of 2 requests/),
+    );
+    await Promise.all(accepted);
+  } finally {
+    await small.close();
+  }
+});

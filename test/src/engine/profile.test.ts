@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { executionFacts, instructionSetOf } from '../../../src/engine/profile.js';
+
+test('the instruction set is what decides kernels, in one order', () => {
+  const of = (flags: string, architecture = 'x64'): string | undefined =>
+    instructionSetOf(`processor\t: 0\nflags\t\t: ${flags}\nbogomips : 1\n`, architecture);
+  assert.equal(of('fpu avx2 fma avx sse4_1 hypervisor'), 'avx+avx2+fma+sse4_1');
+  assert.equal(of('avx sse4_1 fma avx2 lahf_lm'), 'avx+avx2+fma+sse4_1');
+  assert.equal(of('sse sse2'), '');
+  assert.equal(of('avx512f amx_tile'), 'amx_tile+avx512f');
+  assert.equal(of('avx', 'riscv64'), undefined);
+  assert.equal(instructionSetOf('nothing', 'x64'), undefined);
+  assert.equal(
+    instructionSetOf('Features\t: fp asimd asimddp i8mm\n', 'arm64'),
+    'asimd+asimddp+i8mm',
+  );
+});
+
+test('the facts of this process', async () => {
+  const facts = await executionFacts({ intraOpThreads: 2, graphOptimizationLevel: 'basic' });
+  assert.equal(facts.intraOpThreads, 2);
+  assert.equal(facts.graphOptimizationLevel, 'basic');
+  assert.equal(facts.node, process.version);
+  assert.match(facts.runtime, /^\d+\.\d+\.\d+$/);
+  assert.ok(facts.libraries.some(({ file }) => file.endsWith('.node')));
+  for (const { sha256 } of facts.libraries) assert.match(sha256, /^[0-9a-f]{64}$/);
+  assert.deepEqual(await executionFacts(), {
+    ...facts,
+    intraOpThreads: 1,
+    graphOptimizationLevel: 'all',
+  });
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { startMetrics } from '../../../src/server/metrics.js';
+import { identityModel } from '../../forge/inference-models.js';
+import { startTestServer } from '../../forge/inference-server.js';
+
+const server = await startTestServer({ models: { echo: identityModel('FP32') } });
+const metrics = await startMetrics({
+  host: '127.0.0.1',
+  port: 0,
+  models: server.registry,
+  own: [{ name: 'assay_log_entries', help: 'entries', kind: 'gauge', read: () => 7 }],
+});
+after(() => metrics.close());
+
+const scrape = async (path = '/metrics', method = 'GET'): Promise<Response> =>
+  fetch(`http://127.0.0.1:${metrics.port}${path}`, { method });
+
+test('counts what was answered and what failed, under the names that Triton gives them', async () => {
+  const request = {
+    model_name: 'echo',
+    inputs: [{ name: 'input', datatype: 'FP32', shape: [1, 2] }],
+    raw_input_contents: [Buffer.alloc(8)],
+  };
+  for (let i = 0; i < 3; i++) await server.call('ModelInfer', request);
+  const text = await (await scrape()).text();
+  for (const line of [
+    'nv_inference_request_success{model="echo",version="1"} 3',
+    'nv_inference_count{model="echo",version="1"} 3',
+    'nv_inference_exec_count{model="echo",version="1"} 3',
+    'nv_inference_request_failure{model="echo",version="1"} 0',
+    'nv_inference_pending_request_count{model="echo",version="1"} 0',
+    'assay_log_entries 7',
+  ]) {
+    assert.ok(text.includes(`${line}\n`), line);
+  }
+  assert.match(text, /nv_inference_compute_infer_duration_us\{model="echo",version="1"\} [1-9]/);
+});
+
+test('answers nothing else', async () => {
+  assert.equal((await scrape('/')).status, 404);
+  assert.equal((await scrape('/metrics', 'POST')).status, 404);
+});
