@@ -1,0 +1,122 @@
+import { fromHex } from '../../attestation/encoding/bytes.js';
+import { makeChallenge } from '../../attestation/evidence/binding.js';
+import { decodeBundle, encodeBundle } from '../../attestation/evidence/bundle.js';
+import {
+  decodeLaunchPolicy,
+  encodeLaunchPolicy,
+} from '../../attestation/evidence/launch-policy.js';
+import { decodeManifest, encodeManifest } from '../../attestation/evidence/manifest.js';
+import { claimsEntry, decodeClaims, encodeClaims } from '../../attestation/receipt/claims.js';
+import { decodeConsistency } from '../../attestation/receipt/consistency.js';
+import {
+  decodeInferenceReceipt,
+  encodeInferenceReceipt,
+} from '../../attestation/receipt/inference-receipt.js';
+import { encodeProof, PROOF } from '../../attestation/receipt/proof.js';
+import { decodeReceipt, verifyReceipt } from '../../attestation/receipt/receipt.js';
+import { decodeTreeHead, encodeTreeHead } from '../../attestation/receipt/tree-head.js';
+import { Issuer } from '../../enclave/issuer.js';
+import { makeSigningKey } from '../../enclave/keys.js';
+import { forgeEnclave, forgeExchange, forgeKey } from '../forge/exchange.js';
+import { fuzz } from './harness.js';
+
+const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
+const forged = await forgeKey();
+const enclave = forgeEnclave(forged);
+const { claims, receipt } = decodeInferenceReceipt((await forgeExchange(forged, enclave)).receipt);
+
+fuzz({
+  name: 'manifest',
+  seeds: [enclave.manifestBytes, forgeEnclave(forged, { launchPolicy: fill(1) }).manifestBytes],
+  decode: (bytes) => encodeManifest(decodeManifest(bytes)),
+});
+
+const policy = {
+  models: [
+    { graph: fill(1), execution: null },
+    { graph: fill(1), execution: fill(2) },
+    { graph: fill(3), execution: null },
+  ],
+  development: false,
+  plaintext: true,
+};
+fuzz({
+  name: 'launch policy',
+  seeds: [encodeLaunchPolicy(policy)],
+  decode: (bytes) => encodeLaunchPolicy(decodeLaunchPolicy(bytes)),
+});
+
+fuzz({
+  name: 'evidence bundle',
+  seeds: makeChallenge([fill(1), fill(2), fill(3)]).map((challenge, i) =>
+    encodeBundle({
+      tee: i === 0 ? 'sev-snp' : 'tdx',
+      report: fromHex('00112233'),
+      endorsements: i === 0 ? null : fill(4),
+      manifest: enclave.manifestBytes,
+      challenge,
+      eventLog: i === 0 ? null : fill(5),
+      launchPolicy: encodeLaunchPolicy(policy),
+    }),
+  ),
+  decode: (bytes) => encodeBundle(decodeBundle(bytes)),
+});
+
+fuzz({
+  name: 'claims',
+  seeds: [claims, encodeClaims({ ...decodeClaims(claims), nonce: null })],
+  decode: (bytes) => encodeClaims(decodeClaims(bytes)),
+});
+
+fuzz({
+  name: 'inference receipt',
+  seeds: [encodeInferenceReceipt({ claims, receipt })],
+  decode: (bytes) => encodeInferenceReceipt(decodeInferenceReceipt(bytes)),
+});
+
+const key = await makeSigningKey();
+const issuer = await Issuer.start(key, fill(9));
+for (let i = 0; i < 6; i++) await issuer.issue(Uint8Array.of(i));
+const root = fill(0);
+
+fuzz({
+  name: 'receipt of inclusion',
+  seeds: [receipt, issuer.inclusion(0), issuer.inclusion(5)],
+  decode: (bytes) => {
+    const { index, path, head } = decodeReceipt(bytes);
+    return encodeProof({ ...head, root }, PROOF.inclusion, {
+      first: head.size,
+      second: index,
+      path,
+    });
+  },
+});
+
+fuzz({
+  name: 'receipt of consistency',
+  seeds: [issuer.consistency(1).proof, issuer.consistency(6).proof],
+  decode: (bytes) => {
+    const { oldSize, path, head } = decodeConsistency(bytes);
+    return encodeProof({ ...head, root }, PROOF.consistency, {
+      first: oldSize,
+      second: head.size,
+      path,
+    });
+  },
+});
+
+fuzz({
+  name: 'tree head',
+  seeds: [issuer.treeHead()],
+  decode: (bytes) => encodeTreeHead(decodeTreeHead(bytes)),
+});
+
+const genuine = await issuer.issue(claims);
+fuzz({
+  name: 'receipt that must verify',
+  seeds: [genuine],
+  decode: async (bytes) => {
+    await verifyReceipt(bytes, claimsEntry(claims), key.publicKey);
+    return genuine;
+  },
+});

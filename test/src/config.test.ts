@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parse } from 'yaml';
+import { loadConfig, loadLaunchPolicy, parseConfig } from '../../src/config.js';
+import { configSchema } from '../../src/config-schema.js';
+import { assertUndisturbed } from '../../src/environment.js';
+import { repositoryRoot } from '../vectors.js';
+
+const minimal = { models: [{ name: 'm', path: 'm.onnx' }] };
+const example = join(repositoryRoot, 'assay.example.yaml');
+
+describe('configuration', () => {
+  test('what it leaves out has safe defaults', () => {
+    const config = parseConfig(minimal, {}, '/etc/assay');
+    assert.equal(config.development, false);
+    assert.equal(config.plaintext, undefined);
+    assert.equal(config.metrics, undefined);
+    assert.deepEqual(config.platform, { kind: 'configfs-tsm' });
+    assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
+    assert.equal(config.models[0]?.path, '/etc/assay/m.onnx');
+  });
+
+  test('the example is valid, and names every key that there is', async () => {
+    await loadConfig(example, {});
+    const text = await readFile(example, 'utf8');
+    const missing = Object.keys(configSchema.shape).filter(
+      (key) => !new RegExp(`^(# )?${key}:`, 'm').test(text),
+    );
+    assert.deepEqual(missing, []);
+    const { models } = parse(text) as { readonly models: readonly Record<string, unknown>[] };
+    const known = Object.keys(configSchema.shape.models.element.shape);
+    assert.deepEqual(
+      known.filter((key) => !(key in (models[0] ?? {}))),
+      [],
+    );
+  });
+
+  test('every key is described', () => {
+    for (const [key, schema] of Object.entries(configSchema.shape)) {
+      assert.ok(schema.description !== undefined, key);
+    }
+  });
+
+  test('the environment overrides single members', () => {
+    const env = {
+      ASSAY_LISTEN_PORT: '9443',
+      ASSAY_LOG_LEVEL: 'warn',
+      ASSAY_HOSTS: '[a.example, b.example]',
+      ASSAY_WORKERS: '',
+    };
+    const config = parseConfig({ ...minimal, listen: { host: '::' } }, env, '/');
+    assert.deepEqual(config.listen, { host: '::', port: 9443 });
+    assert.equal(config.logLevel, 'warn');
+    assert.deepEqual(config.hosts, ['a.example', 'b.example']);
+    assert.equal(config.workers, undefined);
+  });
+
+  const refused: readonly (readonly [string, unknown, Record<string, string>?])[] = [
+    ['no models', {}],
+    ['an empty list of models', { models: [] }],
+    ['an unknown key', { ...minimal, debug: true }],
+    ['an unknown key of a model', { models: [{ name: 'm', path: 'm.onnx', gpu: 1 }] }],
+    ['an unknown platform', { ...minimal, platform: { kind: 'sgx' } }],
+    [
+      'an unknown key of a platform',
+      { ...minimal, platform: { kind: 'configfs-tsm', tee: 'tdx' } },
+    ],
+    ['a model twice', { models: [...minimal.models, ...minimal.models] }],
+    ['a name that is a path', { models: [{ name: '../m', path: 'm.onnx' }] }],
+    ['a port beyond all ports', { ...minimal, listen: { port: 65536 } }],
+    ['text for a number', { ...minimal, workers: '2' }],
+    ['an override that does not fit', minimal, { ASSAY_LISTEN_PORT: 'many' }],
+    ['a list', [minimal]],
+    ['nothing', null],
+  ];
+  for (const [name, value, env] of refused) {
+    test(`${name} is refused`, () => {
+      assert.throws(() => parseConfig(value, env ?? {}, '/'), { code: 'CONFIG_INVALID' });
+    });
+  }
+});
+
+describe('configuration files', () => {
+  let directory = '';
+  before(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'assay-config-'));
+  });
+  after(() => rm(directory, { recursive: true }));
+
+  const cases: readonly (readonly [string, string, string])[] = [
+    ['two keys of one name', 'models: []\nmodels: []\n', 'CONFIG_SYNTAX'],
+    ['an alias', 'a: &x [1]\nmodels: *x\n', 'CONFIG_SYNTAX'],
+    ['no YAML', '{models: [', 'CONFIG_SYNTAX'],
+  ];
+  for (const [name, text, code] of cases) {
+    test(`${name}: ${code}`, async () => {
+      const path = join(directory, 'assay.yaml');
+      await writeFile(path, text);
+      await assert.rejects(loadConfig(path, {}), { code });
+      await assert.rejects(loadLaunchPolicy(path), { code });
+    });
+  }
+
+  test('a file that is not there', async () => {
+    await assert.rejects(loadConfig(join(directory, 'none.yaml'), {}), { code: 'CONFIG_FILE' });
+  });
+});
+
+describe('surroundings', () => {
+  const clean = {
+    env: { PATH: '/bin', NODE_ENV: 'x' },
+    execArgv: ['--test'],
+    inspector: undefined,
+  };
+
+  test('ordinary ones are accepted', () => assertUndisturbed(clean));
+
+  const disturbed = [
+    { env: { NODE_OPTIONS: '--require=x' } },
+    { env: { LD_PRELOAD: '/tmp/x.so' } },
+    { env: { LD_AUDIT: '/tmp/x.so' } },
+    { env: { ORT_DISABLE_ALL: '1' } },
+    { execArgv: ['--inspect=0'] },
+    { execArgv: ['--inspect-brk'] },
+    { execArgv: ['--require', 'x'] },
+    { execArgv: ['--import=x'] },
+    { inspector: 'ws://127.0.0.1:9229' },
+  ];
+  for (const change of disturbed) {
+    test(`${JSON.stringify(change)} is refused`, () => {
+      assert.throws(() => assertUndisturbed({ ...clean, ...change }), {
+        code: 'CONFIG_ENVIRONMENT',
+      });
+    });
+  }
+
+  test('an empty variable is none', () => {
+    assertUndisturbed({ ...clean, env: { NODE_OPTIONS: '' } });
+  });
+});
