@@ -149,7 +149,10 @@ export class Computation {
 
   #node(state: NodeState): Uint8Array {
     const { node, scope } = state;
-    const callee = this.#functions.get(functionKey({ ...node, name: node.op }));
+    const callee =
+      this.#functions.size === 0
+        ? undefined
+        : this.#functions.get(functionKey({ ...node, name: node.op }));
     const draws = callee?.draws ?? (!PURE_DOMAINS.has(node.domain) || DRAWS.has(node.op));
     const inputs = node.inputs.map((name) =>
       name === '' ? null : this.#value(scope.resolve(name)),

@@ -74,6 +74,17 @@ export function toRaw(tensor: TensorInit): TensorInit {
   return { ...(name === undefined ? {} : { name }), type, dims, raw };
 }
 
+/** raw_data becomes typed fields, for the element types that models mostly have. */
+export function toTyped(tensor: TensorInit): TensorInit {
+  const { raw, ...rest } = tensor;
+  if (raw === undefined) return tensor;
+  const bytes = new Uint8Array(raw).buffer;
+  if (tensor.type === 1) return { ...rest, floats: [...new Float32Array(bytes)] };
+  if (tensor.type === 6) return { ...rest, int32s: [...new Int32Array(bytes)] };
+  if (tensor.type === 7) return { ...rest, int64s: [...new BigInt64Array(bytes)] };
+  return tensor;
+}
+
 /** Moves tensors into one external file, with gaps between them. */
 export function toExternal(model: ModelInit, location: string): [ModelInit, Uint8Array] {
   const parts: Uint8Array[] = [];
