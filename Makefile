@@ -40,5 +40,8 @@ test-interop: build ## a Triton client and ONNX's operator cases, from PyPI, aga
 	  INTEROP_PYTHON=$(INTEROP)/bin/python node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
 	else echo "test-interop: skipped, there is no python3 here"; fi
 
+demo: build ## a real model, attested on the simulator, its answer verified, forgeries refused
+	node build/demo/main.js
+
 clean: ## remove what a build makes
 	rm -rf build

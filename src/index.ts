@@ -1,1 +1,12 @@
-export { AssayError } from '../attestation/index.js';
+/**
+ * Assay's library for relying parties in Node: attest a server, infer, verify every answer. The
+ * verifier alone, for Node and browsers, is `assay/attestation`.
+ */
+export { type Attestation, type AttestOptions, attest } from './client/attest.js';
+export { connect, NotAffirmedError } from './client/connect.js';
+export type { Datatype, Element } from './client/datatype.js';
+export { inputFrom, type TensorSpec } from './client/input.js';
+export { formatNpy, parseNpy } from './client/npy.js';
+export type { AttestedEvidence, Inference, InferOptions, Session } from './client/session.js';
+export { specOf } from './client/signature.js';
+export { elementsOf, type Tensor, tensor } from './client/tensor.js';

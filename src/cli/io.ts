@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { EngineError } from '../engine/error.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
 import { printable, type Style, styleFor } from './output.js';
 
@@ -72,7 +73,7 @@ export class Io {
   /** Prints a failure and sets the exit code that its code implies. */
   fail(error: unknown): void {
     this.exitCode = exitCodeOf(error);
-    const code = error instanceof AssayError ? error.code : 'INTERNAL';
+    const code = codeOf(error);
     const message = error instanceof Error ? error.message : String(error);
     if (this.json) {
       const causes: Json[] = causesOf(error).map((cause) => ({ ...cause }));
@@ -112,6 +113,12 @@ export class Io {
       progress.done();
     }
   }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof AssayError) return error.code;
+  if (!(error instanceof EngineError)) return 'INTERNAL';
+  return `ENGINE_${error.reason.replaceAll('-', '_').toUpperCase()}`;
 }
 
 function causesOf(error: unknown): { code?: string; message: string }[] {

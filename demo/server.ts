@@ -1,0 +1,47 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** An `assay serve` process of its own. */
+export interface ServerProcess {
+  readonly target: string;
+  /** SIGTERM, and the exit code that followed. */
+  stop(): Promise<number | null>;
+}
+
+const CLI = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+
+/** What an operator's environment may hold and an enclave refuses to start under. */
+const UNWANTED = /^(NODE_OPTIONS|LD_PRELOAD|LD_AUDIT|ORT_.*|ASSAY_.*)$/;
+
+function readLog(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`assay serve ended with exit code ${code}`)));
+    if (child.stdout === null) throw new TypeError('the log of assay serve is not piped');
+    createInterface(child.stdout).on('line', (line) => {
+      const { port } = JSON.parse(line) as { port?: number };
+      if (port !== undefined) resolve(port);
+    });
+  });
+}
+
+/** Starts `assay serve` with this configuration; resolves once its log says that it serves. */
+export async function startServer(config: string, simulatorRoot: string): Promise<ServerProcess> {
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !UNWANTED.test(name)),
+  );
+  const child = spawn(process.execPath, [CLI, 'serve', config, '--simulator-root', simulatorRoot], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const port = await readLog(child);
+  return {
+    target: `localhost:${port}`,
+    stop: () => {
+      child.kill('SIGTERM');
+      return ended;
+    },
+  };
+}
