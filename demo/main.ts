@@ -12,7 +12,7 @@ import { pemBlocks } from '../attestation/encoding/pem.js';
 import { identifyModel, type ModelIdentity } from '../attestation/model/identity.js';
 import { decodeProofFile, encodeProofFile } from '../attestation/receipt/proof-file.js';
 import { SIMULATED_MEASUREMENT } from '../enclave/platform/simulator/snp.js';
-import { section, size, styleFor, table } from '../src/cli/output.js';
+import { size, styleFor, table } from '../src/cli/output.js';
 import { connect, elementsOf, type Inference, type Session, tensor } from '../src/index.js';
 import { drawLine, type Picture, sketch, toPgm } from './picture.js';
 import { characterTable, decode, preprocess } from './recognise.js';
@@ -155,13 +155,13 @@ async function forge(
   const changed = await appraiseProof(encodeProofFile({ ...genuine, outputs }), policy, options);
   refused('one bit of the output changed', changed.result, 'receipt.response');
 
-  const { receipt, salt, nonce } = foreign;
+  const { receipt, salt } = foreign;
   const swapped = await appraiseProof(
-    encodeProofFile({ ...genuine, receipt, salt, nonce }),
+    encodeProofFile({ ...genuine, receipt, salt }),
     policy,
     options,
   );
-  refused('the receipt of another request', swapped.result, 'receipt.request');
+  refused('the receipt of another request', swapped.result, 'receipt.nonce');
 
   const nonceOfAnother = new Uint8Array(32).fill(7);
   const replayed = await appraiseBundle(session.evidence.bundle, policy, {

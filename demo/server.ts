@@ -19,14 +19,19 @@ function readLog(child: ChildProcess): Promise<number> {
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`assay serve ended with exit code ${code}`)));
     if (child.stdout === null) throw new TypeError('the log of assay serve is not piped');
-    createInterface(child.stdout).on('line', (line) => {
-      const { port } = JSON.parse(line) as { port?: number };
-      if (port !== undefined) resolve(port);
+    let port: number | undefined;
+    createInterface(child.stdout).on('line', (text) => {
+      const line = JSON.parse(text) as { port?: number; path?: string };
+      port ??= line.port;
+      if (port !== undefined && line.path !== undefined) resolve(port);
     });
   });
 }
 
-/** Starts `assay serve` with this configuration; resolves once its log says that it serves. */
+/**
+ * Starts `assay serve` with this configuration; resolves once its log says that it serves and
+ * that the simulator's root is written.
+ */
 export async function startServer(config: string, simulatorRoot: string): Promise<ServerProcess> {
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !UNWANTED.test(name)),

@@ -43,6 +43,7 @@ export async function runService(path: string, options: ServiceOptions = {}): Pr
   });
   if (options.simulatorRoot !== undefined && serving.simulatedRoot !== undefined) {
     await writeFile(options.simulatorRoot, serving.simulatedRoot);
+    log.info({ path: options.simulatorRoot }, "wrote the simulator's root certificate");
   }
   const signal = await ended;
   log.info({ signal }, 'draining');

@@ -7,6 +7,7 @@ import { type CommittedTensor, commitTensors, type HmacFactory } from '../receip
 import { decodeInferenceReceipt } from '../receipt/inference-receipt.js';
 import { verifyReceipt } from '../receipt/receipt.js';
 import type { SignedTreeHead } from '../receipt/tree-head.js';
+import { Findings } from './findings.js';
 import type { Finding } from './result.js';
 
 /** One inference as the relying party knows it: what it sent, what it received. */
@@ -41,125 +42,90 @@ export interface AppraisedInference {
   readonly checks: readonly Finding[];
 }
 
-function check(
+const CLAIMS = 'Assay design, section 4, Claims';
+
+/** One comparison: digests are compared as bytes and shown in hexadecimal. */
+function compare(
+  findings: Findings,
   id: string,
   expected: string | Uint8Array,
   actual: string | Uint8Array,
-  meaning: string,
-  reference: string,
-): Finding {
+  reason: { readonly pass: string; readonly fail: string },
+  reference = CLAIMS,
+): void {
   const show = (value: string | Uint8Array): string =>
     typeof value === 'string' ? value : toHex(value);
   const holds =
     expected instanceof Uint8Array && actual instanceof Uint8Array
       ? equalBytes(expected, actual)
       : expected === actual;
-  return {
-    id: `receipt.${id}`,
-    outcome: holds ? 'pass' : 'fail',
-    expected: show(expected),
-    actual: show(actual),
-    reason: holds ? `${meaning}.` : `It does not hold that ${lowerFirst(meaning)}.`,
-    reference,
-  };
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+  const comparison = { expected: show(expected), actual: show(actual), reference };
+  findings.check(`receipt.${id}`, holds, comparison, reason);
 }
 
 /** Claims about the enclave: the attested manifest's, not merely some manifest's. */
-function enclaveChecks(claims: InferenceClaims, enclave: AppraisedEnclave): Finding[] {
-  const { manifest, manifestBytes } = enclave;
-  return [
-    check(
-      'manifest',
-      manifestDigest(manifestBytes),
-      claims.manifest,
-      'The claims name the manifest that the evidence covers',
-      'Assay design, section 4, Claims',
-    ),
-    check(
-      'epoch',
-      manifest.epoch,
-      claims.epoch,
-      'The claims are of this boot of the enclave',
-      'Assay design, section 4, Claims',
-    ),
-    check(
-      'signing-key',
-      coseKeyThumbprint(manifest.signingKey),
-      claims.signingKey,
-      'The claims name the signing key of the manifest',
-      'RFC 9679 section 4',
-    ),
-  ];
+function enclaveChecks(
+  findings: Findings,
+  claims: InferenceClaims,
+  { manifest, manifestBytes }: AppraisedEnclave,
+): void {
+  compare(findings, 'manifest', manifestDigest(manifestBytes), claims.manifest, {
+    pass: 'The claims name the manifest that the evidence covers.',
+    fail: 'The claims name another manifest than the one that the evidence covers.',
+  });
+  compare(findings, 'epoch', manifest.epoch, claims.epoch, {
+    pass: 'The claims are of this boot of the enclave.',
+    fail: 'The claims are of another boot of the enclave.',
+  });
+  const key = coseKeyThumbprint(manifest.signingKey);
+  const reason = {
+    pass: 'The claims name the signing key of the manifest.',
+    fail: 'The claims name another signing key than the manifest.',
+  };
+  compare(findings, 'signing-key', key, claims.signingKey, reason, 'RFC 9679 section 4');
 }
 
 /** Claims about the model: what was executed is what the manifest says was measured. */
 function modelChecks(
+  findings: Findings,
   claims: InferenceClaims,
   exchange: InferenceExchange,
   { manifest }: AppraisedEnclave,
-): Finding[] {
+): void {
   const { name, version } = claims.model;
   const measured = manifest.models.find((m) => m.name === name && m.version === version);
-  const reference = 'Assay design, section 4, Claims';
-  const asked = exchange.version ?? version;
-  return [
-    check(
-      'model',
-      `${exchange.model} ${asked}`,
-      `${name} ${version}`,
-      'The claims name the model that was asked for',
-      reference,
-    ),
-    check(
-      'graph',
-      measured?.graph ?? 'a model of the manifest',
-      claims.graph,
-      "The graph digest is the manifest's for this model",
-      reference,
-    ),
-    check(
-      'execution',
-      measured?.execution ?? 'a model of the manifest',
-      claims.execution,
-      "The execution digest is the manifest's for this model",
-      reference,
-    ),
-  ];
+  const asked = `${exchange.model} ${exchange.version ?? version}`;
+  compare(findings, 'model', asked, `${name} ${version}`, {
+    pass: 'The claims name the model that was asked for.',
+    fail: 'The claims name another model than the one that was asked for.',
+  });
+  for (const digest of ['graph', 'execution'] as const) {
+    const expected = measured?.[digest] ?? 'a model of the manifest';
+    compare(findings, digest, expected, claims[digest], {
+      pass: `The ${digest} digest is the manifest's for this model.`,
+      fail: `The ${digest} digest is not the manifest's for this model.`,
+    });
+  }
 }
 
 function exchangeChecks(
+  findings: Findings,
   claims: InferenceClaims,
-  exchange: InferenceExchange,
+  { nonce, inputs, outputs, salt }: InferenceExchange,
   hmac: HmacFactory | undefined,
-): Finding[] {
-  const { nonce, inputs, outputs, salt } = exchange;
-  return [
-    check(
-      'nonce',
-      nonce,
-      claims.nonce ?? 'none',
-      "The claims carry the request's nonce",
-      'RFC 9711 section 4.1',
-    ),
-    check(
-      'request',
-      commitTensors('request', inputs, salt, hmac),
-      claims.request,
-      'The request that was sent is the one that was committed to',
-      'RFC 2104',
-    ),
-    check(
-      'response',
-      commitTensors('response', outputs, salt, hmac),
-      claims.response,
-      'The response that was received is the one that was committed to',
-      'RFC 2104',
-    ),
-  ];
+): void {
+  const carried = {
+    pass: "The claims carry the request's nonce.",
+    fail: 'The claims carry another nonce: the receipt is of another request.',
+  };
+  compare(findings, 'nonce', nonce, claims.nonce ?? 'none', carried, 'RFC 9711 section 4.1');
+  for (const side of ['request', 'response'] as const) {
+    const tensors = side === 'request' ? inputs : outputs;
+    compare(findings, side, commitTensors(side, tensors, salt, hmac), claims[side], {
+      pass: `The ${side} is the one that the enclave committed to.`,
+      fail: `The ${side} is not the one that the enclave committed to: either it was changed, or the receipt is of another one.`,
+    });
+  }
 }
 
 /**
@@ -177,20 +143,24 @@ export async function appraiseInference(
   const claims = decodeClaims(claimsBytes);
   const entry = claimsEntry(claimsBytes);
   const { index, head } = await verifyReceipt(receipt, entry, enclave.manifest.signingKey);
-  const checks: Finding[] = [
+  const findings = new Findings();
+  findings.check(
+    'receipt.signature',
+    true,
     {
-      id: 'receipt.signature',
-      outcome: 'pass',
       expected: toHex(coseKeyThumbprint(enclave.manifest.signingKey)),
       actual: toHex(head.keyId),
-      reason: `The attested key signed a log of ${head.size} entries with these claims at ${index}.`,
       reference: 'RFC 9942 section 5.2',
     },
-    ...enclaveChecks(claims, enclave),
-    ...modelChecks(claims, exchange, enclave),
-    ...exchangeChecks(claims, exchange, hmac),
-  ];
-  return { claims, index, head, checks };
+    {
+      pass: `The attested key signed a log of ${head.size} entries with these claims at ${index}.`,
+      fail: '',
+    },
+  );
+  enclaveChecks(findings, claims, enclave);
+  modelChecks(findings, claims, exchange, enclave);
+  exchangeChecks(findings, claims, exchange, hmac);
+  return { claims, index, head, checks: findings.all };
 }
 
 /** Throws RECEIPT_MISMATCH for the first finding that failed. */
