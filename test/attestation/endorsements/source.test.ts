@@ -1,0 +1,305 @@
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, describe, test } from 'node:test';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import {
+  type AmdRequest,
+  amdEndorsements,
+  chainUrl,
+  crlUrl,
+  fetchAmdChain,
+  fetchAmdCrl,
+  fetchVcek,
+  vcekUrl,
+  vlekUrl,
+} from '../../../attestation/endorsements/amd.js';
+import {
+  type CachedAnswer,
+  type EndorsementCache,
+  EndorsementSource,
+  type SourceOptions,
+} from '../../../attestation/endorsements/source.js';
+import { SIMULATED_DATES } from '../../../enclave/platform/simulator/amd.js';
+import { issueCrl } from '../../../enclave/platform/simulator/certificates.js';
+import { SIMULATED_CHIPS, simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
+import { type ForgedSnp, forgedAmd, forgeSnp } from '../../forge/amd.js';
+import { Kds } from '../../forge/kds.js';
+
+const HOUR = 3_600_000;
+const NOON = new Date('2026-06-01T12:00:00Z');
+const later = (date: Date, milliseconds: number): Date => new Date(date.getTime() + milliseconds);
+
+class MemoryCache implements EndorsementCache {
+  readonly entries = new Map<string, CachedAnswer>();
+  async get(url: string): Promise<CachedAnswer | undefined> {
+    return this.entries.get(url);
+  }
+  async put(url: string, answer: CachedAnswer): Promise<void> {
+    this.entries.set(url, answer);
+  }
+}
+
+let kds: Kds;
+let forged: ForgedSnp;
+let clock = NOON;
+let slept: number[] = [];
+let cache = new MemoryCache();
+const chipId = simulatedChipId('Milan');
+const { tcb } = SIMULATED_CHIPS.Milan;
+const request: AmdRequest = { kind: 'VCEK', products: ['Milan'], chipId, tcb: () => tcb };
+const path = (url: string): string => url.slice(kds.base.length);
+
+/** A source whose time moves only when a test or a backoff moves it. */
+function source(options: Partial<SourceOptions> = {}): EndorsementSource {
+  return new EndorsementSource({
+    cache,
+    now: () => clock,
+    sleep: async (milliseconds) => {
+      slept.push(milliseconds);
+      clock = later(clock, milliseconds);
+    },
+    ...options,
+  });
+}
+
+async function refused(work: Promise<unknown>, code: string, text: RegExp): Promise<void> {
+  await assert.rejects(work, (error) => {
+    assert.ok(error instanceof AssayError, String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, text);
+    return true;
+  });
+}
+
+async function crl(nextUpdate: Date): Promise<Uint8Array> {
+  const { ark } = await forgedAmd('Milan');
+  return issueCrl({ thisUpdate: SIMULATED_DATES.notBefore, nextUpdate, revoked: [] }, ark.issuer);
+}
+
+before(async () => {
+  kds = await Kds.open();
+  forged = await forgeSnp();
+});
+after(() => kds.close());
+beforeEach(() => {
+  clock = NOON;
+  slept = [];
+  cache = new MemoryCache();
+  kds.requests.length = 0;
+  kds.troubles.length = 0;
+  const [vcek = new Uint8Array(), ask = new Uint8Array(), ark = new Uint8Array()] =
+    forged.endorsements.certificates;
+  kds.served.set(path(vcekUrl(kds.base, 'Milan', chipId, tcb)), vcek);
+  kds.served.set(
+    path(chainUrl(kds.base, 'VCEK', 'Milan')),
+    toPem(ask, 'CERTIFICATE') + toPem(ark, 'CERTIFICATE'),
+  );
+  kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), forged.endorsements.crls[0] ?? '');
+});
+
+describe('URLs of the Key Distribution Service', () => {
+  const base = 'https://kds.example';
+  const id = Uint8Array.of(0xab, 0x01);
+  for (const [actual, expected] of [
+    [
+      vcekUrl(base, 'Milan', id, tcb),
+      '/vcek/v1/Milan/ab01?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219',
+    ],
+    [
+      vcekUrl(base, 'Turin', id, SIMULATED_CHIPS.Turin.tcb),
+      '/vcek/v1/Turin/ab01?fmcSPL=1&blSPL=1&teeSPL=1&snpSPL=4&ucodeSPL=81',
+    ],
+    [
+      vlekUrl(base, 'Genoa', SIMULATED_CHIPS.Genoa.tcb),
+      '/vlek/v1/Genoa/cert?blSPL=10&teeSPL=0&snpSPL=23&ucodeSPL=84',
+    ],
+    [chainUrl(base, 'VCEK', 'Turin'), '/vcek/v1/Turin/cert_chain'],
+    [chainUrl(base, 'VLEK', 'Milan'), '/vlek/v1/Milan/cert_chain'],
+    [crlUrl(base, 'VCEK', 'Genoa'), '/vcek/v1/Genoa/crl'],
+    [crlUrl(base, 'VLEK', 'Genoa'), '/vlek/v1/Genoa/crl'],
+  ] as const) {
+    test(expected, () => assert.equal(actual, base + expected));
+  }
+});
+
+describe('what is fetched and kept', () => {
+  test('a VCEK is fetched once and kept for good', async () => {
+    const fetched = await fetchVcek(source(), request, kds.base);
+    assert.deepEqual(fetched, new Uint8Array(forged.endorsements.certificates[0] ?? []));
+    clock = later(clock, 10 * 365 * 24 * HOUR);
+    await fetchVcek(source(), request, kds.base);
+    assert.equal(kds.requests.length, 1);
+  });
+
+  test('a chain comes as PEM and is asked for again after a month', async () => {
+    const chain = await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
+    assert.deepEqual(chain, forged.endorsements.certificates.slice(1));
+    clock = later(clock, 29 * 24 * HOUR);
+    await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
+    assert.equal(kds.requests.length, 1);
+    clock = later(clock, 2 * 24 * HOUR);
+    await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
+    assert.equal(kds.requests.length, 2);
+  });
+
+  test('a CRL is asked for once a day', async () => {
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    clock = later(clock, 23 * HOUR);
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    assert.equal(kds.requests.length, 1);
+    clock = later(clock, 2 * HOUR);
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    assert.equal(kds.requests.length, 2);
+  });
+
+  test('a CRL older than a day serves while AMD is unreachable, and no longer than it is current', async () => {
+    const list = await crl(later(NOON, 72 * HOUR));
+    kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), list);
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    const outage = { fetch: () => Promise.reject(new TypeError('no route')) };
+    clock = later(NOON, 71 * HOUR);
+    assert.deepEqual(await fetchAmdCrl(source(outage), 'VCEK', 'Milan', kds.base), list);
+    clock = later(NOON, 72 * HOUR);
+    await refused(
+      fetchAmdCrl(source(outage), 'VCEK', 'Milan', kds.base),
+      'ENDORSEMENTS_UNAVAILABLE',
+      /no route/,
+    );
+  });
+
+  test('a stale CRL is not taken from AMD either', async () => {
+    kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), await crl(later(NOON, -1000)));
+    await refused(
+      fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base),
+      'ENDORSEMENTS_UNAVAILABLE',
+      /expired/,
+    );
+    assert.equal(cache.entries.size, 0);
+  });
+
+  test('equal requests at the same time share one fetch', async () => {
+    const one = source();
+    await Promise.all(Array.from({ length: 8 }, () => fetchVcek(one, request, kds.base)));
+    assert.equal(kds.requests.length, 1);
+  });
+
+  test('a damaged cache entry is no entry', async () => {
+    const url = vcekUrl(kds.base, 'Milan', chipId, tcb);
+    await cache.put(url, { body: Uint8Array.of(1), headers: {}, storedAt: NOON });
+    await fetchVcek(source(), request, kds.base);
+    assert.equal(kds.requests.length, 1);
+  });
+
+  test('an entry of the future is no entry', async () => {
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    clock = later(NOON, -HOUR);
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    assert.equal(kds.requests.length, 2);
+  });
+});
+
+describe('rate limits and outages', () => {
+  const waits: readonly (readonly [string, string | undefined, readonly number[]])[] = [
+    ['without Retry-After, doubling', undefined, [1000, 2000]],
+    ['Retry-After in seconds', '7', [7000, 7000]],
+    ['Retry-After as a date', new Date(NOON.getTime() + 9000).toUTCString(), [9000, 0]],
+    ['Retry-After that is nonsense', 'soon', [1000, 2000]],
+  ];
+  for (const [name, retryAfter, expected] of waits) {
+    test(`429 twice, ${name}`, async () => {
+      const trouble = retryAfter === undefined ? { status: 429 } : { status: 429, retryAfter };
+      kds.troubles.push(trouble, trouble);
+      await fetchVcek(source(), request, kds.base);
+      assert.deepEqual(slept, expected);
+      assert.equal(kds.requests.length, 3);
+    });
+  }
+
+  test('an hour of Retry-After is not waited for', async () => {
+    kds.troubles.push({ status: 429, retryAfter: '3600' });
+    await refused(
+      fetchVcek(source(), request, kds.base),
+      'ENDORSEMENTS_UNAVAILABLE',
+      /limits its rate, and it asks to wait 3600 s/,
+    );
+    assert.deepEqual(slept, []);
+  });
+
+  for (const [name, trouble, text] of [
+    ['a rate limit that stays', { status: 429 }, /limits its rate \(4 attempts\)/],
+    ['status 503', { status: 503 }, /status 503/],
+    ['connections that break', 'hang up', /socket|closed|ECONNRESET|terminated/],
+    ['no answer in time', 'hang', /time|abort/i],
+  ] as const) {
+    test(`${name} means that nothing was checked`, async () => {
+      kds.troubles.push(trouble, trouble, trouble, trouble);
+      const work = fetchVcek(source({ timeout: 50 }), request, kds.base);
+      await refused(work, 'ENDORSEMENTS_UNAVAILABLE', text);
+      assert.equal(kds.requests.length, 4);
+      assert.equal(cache.entries.size, 0);
+    });
+  }
+
+  test('an outage that ends in time is no harm', async () => {
+    kds.troubles.push('hang up', { status: 500 });
+    await fetchVcek(source(), request, kds.base);
+    assert.equal(kds.requests.length, 3);
+  });
+
+  test('an answer that is no certificate is refused and not kept', async () => {
+    kds.troubles.push({ body: '<html>maintenance</html>' });
+    await refused(fetchVcek(source(), request, kds.base), 'X509_CERTIFICATE', /does not parse/);
+    assert.equal(cache.entries.size, 0);
+  });
+
+  test('an answer of more than 4 MiB is cut off', async () => {
+    kds.troubles.push({ body: new Uint8Array(5 * 1024 * 1024) });
+    await refused(fetchVcek(source(), request, kds.base), 'ENDORSEMENTS_UNAVAILABLE', /larger/);
+  });
+
+  test('a chip that AMD does not know is not asked for again', async () => {
+    const stranger = { ...request, chipId: new Uint8Array(64) };
+    await refused(fetchVcek(source(), stranger, kds.base), 'ENDORSEMENTS_UNKNOWN', /no such/);
+    assert.equal(kds.requests.length, 1);
+  });
+
+  test('a report of version 2 is looked for in each product line', async () => {
+    await fetchVcek(source(), { ...request, products: ['Genoa', 'Milan'] }, kds.base);
+    assert.deepEqual(
+      kds.requests.map((url) => url.split('/')[3]),
+      ['Genoa', 'Milan'],
+    );
+  });
+
+  test('a VLEK comes from the host', async () => {
+    await refused(
+      fetchVcek(source(), { ...request, kind: 'VLEK' }, kds.base),
+      'ENDORSEMENTS_UNKNOWN',
+      /auxblob/,
+    );
+  });
+});
+
+describe('endorsements in any form and order', () => {
+  test('DER, PEM, lists and several in one file', async () => {
+    const { certificates, crls } = forged.endorsements;
+    const [vcek = new Uint8Array(), ask = new Uint8Array(), ark = new Uint8Array()] = certificates;
+    const list = crls[0] ?? new Uint8Array();
+    const text = `a comment\n${toPem(ark, 'CERTIFICATE')}${toPem(list, 'X509 CRL')}${toPem(ask, 'CERTIFICATE')}`;
+    const sorted = amdEndorsements([new TextEncoder().encode(text), list, vcek]);
+    assert.deepEqual(sorted, { certificates: [ark, ask, vcek], crls: [list, list] });
+  });
+
+  for (const [name, blob] of Object.entries({
+    empty: new Uint8Array(),
+    text: new TextEncoder().encode('hello'),
+    'PEM of something else': new TextEncoder().encode('-----BEGIN PRIVATE KEY-----'),
+  })) {
+    test(`${name} is refused`, () => {
+      assert.throws(
+        () => amdEndorsements([blob]),
+        (error) => error instanceof AssayError && error.code === 'X509_FORMAT',
+      );
+    });
+  }
+});
