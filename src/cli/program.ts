@@ -5,6 +5,7 @@ import { registerAttest } from './attest.js';
 import { registerCollect } from './collect.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { registerInfer } from './infer.js';
+import { registerInspect } from './inspect.js';
 import { Io, type Surroundings } from './io.js';
 import { registerLaunch } from './launch.js';
 import { registerLaunchPolicy } from './launch-policy.js';
@@ -22,6 +23,7 @@ type Register = (program: Command, io: Io) => void;
 
 const COMMANDS: readonly Register[] = [
   registerServe,
+  registerInspect,
   registerAttest,
   registerInfer,
   registerVerifyEvidence,
