@@ -4,6 +4,10 @@ import { VERSION } from '../version.js';
 import { registerAttest } from './attest.js';
 import { registerCollect } from './collect.js';
 import { EXIT, type ExitCode } from './exit-code.js';
+import { registerHubList } from './hub-list.js';
+import { registerHubPull } from './hub-pull.js';
+import { registerHubPush } from './hub-push.js';
+import { registerHubShow } from './hub-show.js';
 import { registerInfer } from './infer.js';
 import { registerInspect } from './inspect.js';
 import { Io, type Surroundings } from './io.js';
@@ -33,6 +37,10 @@ const COMMANDS: readonly Register[] = [
   registerShowSnp,
   registerVerifySnp,
   registerCollect,
+  registerHubPush,
+  registerHubPull,
+  registerHubList,
+  registerHubShow,
   registerLaunch,
   registerMeasureLaunch,
 ];

@@ -19,8 +19,9 @@ const quote = (path: string): string => `'${path}'`;
 const folderOf = (path: string): string =>
   quote(path.slice(0, Math.max(path.lastIndexOf('/'), 0)) || '.');
 const baseOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+const OPTIMUM = "pip install 'optimum-onnx[onnxruntime]'";
 const exportFolder = (folder: string, task: string): string =>
-  `pip install 'optimum-onnx[onnxruntime]' && optimum-cli export onnx --model ${folder} --task ${task} onnx`;
+  `optimum-cli export onnx --model ${folder} --task ${task} onnx`;
 const python = (program: string, ...files: readonly string[]): string =>
   `python -c "${program}" ${files.map(quote).join(' ')}`.trimEnd();
 
@@ -29,7 +30,7 @@ export const FORMATS: readonly Format[] = [
     name: 'safetensors',
     id: 'safetensors',
     extensions: ['.safetensors'],
-    conversion: (path) => exportFolder(folderOf(path), 'auto'),
+    conversion: (path) => `${OPTIMUM} && ${exportFolder(folderOf(path), 'auto')}`,
   },
   {
     name: 'GGUF',
@@ -37,7 +38,7 @@ export const FORMATS: readonly Format[] = [
     extensions: ['.gguf'],
     magic: [0x47, 0x47, 0x55, 0x46],
     conversion: (path) =>
-      `pip install gguf && ${python(
+      `${OPTIMUM} gguf && ${python(
         "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; d, f = sys.argv[1:]; [k.from_pretrained(d, gguf_file=f).save_pretrained('hf') for k in (M, T)]",
       )} ${folderOf(path)} ${quote(baseOf(path))} && ${exportFolder('hf', 'text-generation-with-past')}`,
   },
@@ -56,7 +57,7 @@ export const FORMATS: readonly Format[] = [
     name: 'PyTorch checkpoint',
     id: 'pytorch',
     extensions: ['.pt', '.pth', '.bin', '.ckpt'],
-    conversion: (path) => exportFolder(folderOf(path), 'auto'),
+    conversion: (path) => `${OPTIMUM} && ${exportFolder(folderOf(path), 'auto')}`,
   },
   {
     name: 'Keras HDF5',

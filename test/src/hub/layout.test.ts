@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { hexOf } from '../../../src/hub/digest.js';
+import { Layout, listLayouts } from '../../../src/hub/layout.js';
+import { readPackage } from '../../../src/hub/package-source.js';
+import { pullModel } from '../../../src/hub/pull.js';
+import { pushModel } from '../../../src/hub/push.js';
+import { parseReference } from '../../../src/hub/reference.js';
+import { packageFiles, writeFiles } from '../../forge/model-package.js';
+import { impatient, temporaryFolder } from './setting.js';
+
+const options = { retry: impatient() };
+
+async function setting(t: TestContext) {
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  const root = temporaryFolder(t);
+  const path = join(root, 'tiny');
+  const reference = parseReference(`ocidir://${path}:v1`);
+  const pushed = await pushModel(await readPackage(source, 'tiny'), reference, options);
+  const blob = (name: string): string => {
+    const digest = pushed.contents.files.find((file) => file.path === name)?.blob.digest;
+    return join(path, 'blobs', 'sha256', digest === undefined ? 'none' : hexOf(digest));
+  };
+  return { root, path, reference, pushed, blob };
+}
+
+test('a folder is a hub: an OCI image layout', async (t) => {
+  const { root, path, reference, pushed } = await setting(t);
+  assert.equal(readFileSync(join(path, 'oci-layout'), 'utf8'), '{"imageLayoutVersion":"1.0.0"}');
+  const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8'));
+  assert.deepEqual(index, {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: [
+      {
+        mediaType: 'application/vnd.oci.image.manifest.v1+json',
+        artifactType: 'application/vnd.assay.model.v1',
+        digest: pushed.digest,
+        size: pushed.bytes.length,
+        annotations: { 'org.opencontainers.image.ref.name': 'v1' },
+      },
+    ],
+  });
+  assert.deepEqual(readdirSync(path).sort(), ['blobs', 'index.json', 'oci-layout']);
+  assert.deepEqual(readdirSync(join(path, 'blobs')), ['sha256']);
+  const folder = temporaryFolder(t);
+  await pullModel(reference, folder, options);
+  for (const [name, content] of Object.entries(packageFiles())) {
+    assert.deepEqual(readFileSync(join(folder, name)), Buffer.from(content));
+  }
+  mkdirSync(join(root, 'other'));
+  assert.deepEqual(await listLayouts(root), ['tiny']);
+  assert.deepEqual(await listLayouts(path), ['.']);
+});
+
+test('tags of a folder are added and moved', async (t) => {
+  const { path, pushed } = await setting(t);
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles(16));
+  const other = await readPackage(source, 'tiny');
+  const at = (suffix: string) => parseReference(`ocidir://${path}${suffix}`);
+  const layout = () => {
+    const reference = at('');
+    return reference.kind === 'directory' ? new Layout(reference) : assert.fail();
+  };
+  await pushModel(other, at(':v2'), options);
+  assert.deepEqual(await layout().tags(), ['v1', 'v2']);
+  await assert.rejects(pushModel(other, at(':v1'), options), { code: 'HUB_TAG_TAKEN' });
+  const moved = await pushModel(other, at(':v1'), { ...options, moveTag: true });
+  const folder = temporaryFolder(t);
+  assert.equal((await pullModel(at(':v1'), folder, options)).digest, moved.digest);
+  const pinned = await pullModel(at(`@${pushed.digest}`), temporaryFolder(t), options);
+  assert.equal(pinned.digest, pushed.digest);
+});
+
+const faults: readonly (readonly [
+  string,
+  string,
+  (made: Awaited<ReturnType<typeof setting>>) => void,
+])[] = [
+  [
+    'a corrupted blob',
+    'HUB_DIGEST',
+    ({ blob }) => writeFileSync(blob('weights.bin'), Buffer.alloc(4096)),
+  ],
+  [
+    'a longer blob',
+    'HUB_SIZE',
+    ({ blob }) => writeFileSync(blob('weights.bin'), Buffer.alloc(4097)),
+  ],
+  [
+    'a shorter blob',
+    'HUB_UNREACHABLE',
+    ({ blob }) => writeFileSync(blob('weights.bin'), Buffer.alloc(4095)),
+  ],
+  ['a missing blob', 'HUB_FILE', ({ blob }) => rmSync(blob('weights.bin'))],
+  [
+    'a blob that is a link',
+    'HUB_FILE',
+    ({ blob }) => {
+      rmSync(blob('weights.bin'));
+      symlinkSync('/etc/hostname', blob('weights.bin'));
+    },
+  ],
+  ['a broken index', 'HUB_LAYOUT', ({ path }) => writeFileSync(join(path, 'index.json'), '{}')],
+  ['no index', 'HUB_FILE', ({ path }) => rmSync(join(path, 'index.json'))],
+  ['no mark', 'HUB_NOT_FOUND', ({ path }) => rmSync(join(path, 'oci-layout'))],
+];
+for (const [name, code, spoil] of faults) {
+  test(`a folder with ${name} serves nothing`, async (t) => {
+    const made = await setting(t);
+    spoil(made);
+    const folder = temporaryFolder(t);
+    await assert.rejects(pullModel(made.reference, folder, options), { code });
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name !== '.assay-staging'),
+      [],
+    );
+  });
+}
+
+test('a push to a folder repairs what is corrupted there', async (t) => {
+  const { reference, blob, pushed } = await setting(t);
+  writeFileSync(blob('weights.bin'), Buffer.alloc(4096));
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  const again = await pushModel(await readPackage(source, 'tiny'), reference, options);
+  assert.deepEqual(again.uploaded, ['weights.bin']);
+  assert.equal(again.digest, pushed.digest);
+  await pullModel(reference, temporaryFolder(t), options);
+});
