@@ -8,6 +8,8 @@ import {
   XFAM_FIXED1,
 } from '../evidence/tdx-fields.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
+import { authenticityFindings } from './authenticity-tdx.js';
+import { appraiseCcel, appraiseRuntimeLog } from './event-log-tdx.js';
 import { Findings } from './findings.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import type { Finding } from './result.js';
@@ -19,62 +21,18 @@ export interface TdxExpectations {
   readonly reportData?: Uint8Array;
   /** Expected MRCONFIGID, 48 bytes. */
   readonly mrConfigId?: Uint8Array;
-  /** Expected RTMR3, 48 bytes, as an event log replays to it. */
+  /** Expected RTMR3, 48 bytes. */
   readonly rtmr3?: Uint8Array;
+  /** Log of the firmware and boot loader (ACPI's CCEL), to be replayed against the RTMRs. */
+  readonly eventLog?: Uint8Array;
+  /** Assay's own log, to be replayed against RTMR3. */
+  readonly runtimeLog?: Uint8Array;
 }
 
 const REPORT = 'Intel TDX DCAP Quoting Library API, A.3.2 (TD Quote Body)';
 const ATTRIBUTES = 'Intel TDX Module Base Architecture Specification, TDATTRIBUTES';
 const XFAM = 'Intel TDX Module Base Architecture Specification, XFAM';
 const MEASURED = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] as const;
-
-/** Authenticity in the words of findings: what `authenticateTdx` established. */
-function authenticityFindings(findings: Findings, tdx: AuthenticatedTdx): void {
-  const pass = (
-    id: string,
-    expected: string,
-    actual: string,
-    reason: string,
-    reference: string,
-  ): void =>
-    findings.check(id, true, { expected, actual, reference }, { pass: reason, fail: reason });
-  const { header, report } = tdx.quote;
-  pass(
-    'tdx.quote',
-    'version 4 or 5, TD 1.0 or TD 1.5',
-    `version ${header.version}, TD ${report.td15 === undefined ? '1.0' : '1.5'}`,
-    'The quote is well formed.',
-    'Intel TDX DCAP Quoting Library API, A.3 (Quote Format)',
-  );
-  pass(
-    'tdx.quote.signature',
-    'ECDSA P-256 by the attestation key that the quoting enclave certifies',
-    'valid',
-    'The quoting enclave signed the quote, and the platform’s PCK signed the quoting enclave’s report.',
-    'Intel TDX DCAP Quoting Library API, A.3.8 (ECDSA 256-bit Quote Signature Data)',
-  );
-  pass(
-    'tdx.certificate.chain',
-    `a chain to ${tdx.trustAnchor.commonName}`,
-    tdx.chain.join(' → '),
-    'Every certificate is signed by the one above it, named as Intel does, and valid at the time.',
-    'Intel SGX PCK Certificate and CRL Profile Specification; RFC 5280, section 6',
-  );
-  pass(
-    'tdx.revocation',
-    'current CRLs of the root CA and of the PCK’s issuer without any of the certificates',
-    'current, none listed',
-    'No certificate of the chains is revoked.',
-    'Intel SGX PCK Certificate and CRL Profile Specification; RFC 5280, section 6.3',
-  );
-  pass(
-    'tdx.collateral',
-    'TCB info and QE identity signed by Intel and within their dates',
-    `holds from ${tdx.window.from.toISOString()} until ${tdx.window.until.toISOString()}`,
-    'Intel speaks for this kind of platform at this time.',
-    'Intel PCS API v4, TCB Info V3 and Enclave Identity V2',
-  );
-}
 
 /** The registers that measure the guest must all have reference values. */
 function measurementFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPolicy): void {
@@ -298,5 +256,10 @@ export function appraiseTdx(
   xfamFindings(findings, report.xfam, policy);
   measurementFinding(findings, authenticated, policy);
   identityFindings(findings, authenticated, policy, expectations);
+  const { eventLog, runtimeLog } = expectations;
+  if (eventLog !== undefined) {
+    appraiseCcel(findings, authenticated, eventLog, runtimeLog !== undefined);
+  }
+  if (runtimeLog !== undefined) appraiseRuntimeLog(findings, authenticated, runtimeLog);
   return findings.all;
 }
