@@ -1,6 +1,6 @@
 import { concat, equalBytes, toHex } from '../encoding/bytes.js';
 import type { Tee } from '../evidence/bundle.js';
-import type { RuntimeEvent } from '../evidence/event-log.js';
+import { type RuntimeEvent, replayRuntimeLog } from '../evidence/event-log.js';
 import type { LaunchPolicy } from '../evidence/launch-policy.js';
 import type { Manifest, ManifestModel } from '../evidence/manifest.js';
 import { Findings } from './findings.js';
@@ -19,6 +19,8 @@ export interface EnclaveStatement {
   readonly expectedBinding: Uint8Array | null;
   /** HOST_DATA or MRCONFIGID, as the hardware reports it. */
   readonly binding: Uint8Array;
+  /** RTMR3 (TDX), as the hardware reports it; null elsewhere. */
+  readonly rtmr3: Uint8Array | null;
   /** RTMR3 events (TDX); null where the bundle has none. */
   readonly events: readonly RuntimeEvent[] | null;
 }
@@ -154,8 +156,8 @@ function modelFindings(
 
 /** On TDX the log must tell the same models, in the same order, as the manifest. */
 function eventFindings(findings: Findings, stated: EnclaveStatement, policy: EnclavePolicy): void {
-  const { tee, events, manifest } = stated;
-  if (tee !== 'tdx') return;
+  const { rtmr3, events, manifest } = stated;
+  if (rtmr3 === null) return;
   findings.check(
     'enclave.event-log',
     events !== null,
@@ -171,6 +173,16 @@ function eventFindings(findings: Findings, stated: EnclaveStatement, policy: Enc
     flag(policy.allowMissingEventLog, 'allowMissingEventLog'),
   );
   if (events === null) return;
+  const replayed = replayRuntimeLog(events);
+  findings.check(
+    'enclave.event-log.rtmr3',
+    equalBytes(replayed, rtmr3),
+    { expected: toHex(replayed), actual: toHex(rtmr3), reference: DESIGN },
+    {
+      pass: 'RTMR3 is what these events, in this order, lead to.',
+      fail: 'RTMR3 is not what these events, in this order, lead to.',
+    },
+  );
   const wanted: RuntimeEvent[] = [
     ...(manifest.launchPolicy === null
       ? []

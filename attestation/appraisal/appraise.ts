@@ -5,7 +5,7 @@ import { amdEndorsements } from '../endorsements/amd.js';
 import { parseAuxblob } from '../evidence/auxblob.js';
 import { challengeOf, reportData } from '../evidence/binding.js';
 import { decodeBundle, type EvidenceBundle } from '../evidence/bundle.js';
-import { decodeRuntimeLog, replayRuntimeLog } from '../evidence/event-log.js';
+import { decodeRuntimeLog } from '../evidence/event-log.js';
 import { decodeLaunchPolicy, launchPolicyDigest } from '../evidence/launch-policy.js';
 import { decodeManifest, type Manifest } from '../evidence/manifest.js';
 import { parseSnpReport } from '../evidence/snp-report.js';
@@ -69,13 +69,15 @@ function requireBinding(bundle: EvidenceBundle, covered: Uint8Array, nonce?: Uin
 function reportedFields(bundle: EvidenceBundle): {
   readonly reportData: Uint8Array;
   readonly binding: Uint8Array;
+  readonly rtmr3: Uint8Array | null;
 } {
   if (bundle.tee === 'sev-snp') {
     const report = parseSnpReport(bundle.report);
-    return { reportData: report.reportData, binding: report.hostData };
+    return { reportData: report.reportData, binding: report.hostData, rtmr3: null };
   }
   const { report } = parseTdxQuote(bundle.report);
-  return { reportData: report.reportData, binding: report.mrConfigId };
+  const { reportData: data, mrConfigId, rtmrs } = report;
+  return { reportData: data, binding: mrConfigId, rtmr3: rtmrs[3] };
 }
 
 function openCovered(bundle: EvidenceBundle, nonce?: Uint8Array): Covered {
@@ -91,6 +93,7 @@ function openCovered(bundle: EvidenceBundle, nonce?: Uint8Array): Covered {
     launchPolicyDigest: digest?.hostData ?? null,
     expectedBinding: (tee === 'sev-snp' ? digest?.hostData : digest?.mrConfigId) ?? null,
     binding: fields.binding,
+    rtmr3: fields.rtmr3,
     events: eventLog === null ? null : decodeRuntimeLog(eventLog),
   };
   return { stated, manifest };
@@ -110,9 +113,7 @@ async function verifyHardware(
     return verifySnp(bundle.report, all, policy.snp ?? {}, options);
   }
   const collateral = endorsements?.intel ?? bundle.endorsements ?? undefined;
-  const log = bundle.eventLog;
-  const expectations = log === null ? {} : { rtmr3: replayRuntimeLog(decodeRuntimeLog(log)) };
-  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, options, expectations);
+  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, options);
 }
 
 function refusal(error: AssayError, base: Partial<AttestationResult>, at: Date): AppraisedBundle {
@@ -136,23 +137,24 @@ function refusal(error: AssayError, base: Partial<AttestationResult>, at: Date):
   };
 }
 
-function bindingFindings(
-  bundle: EvidenceBundle,
-  policy: AppraisalPolicy,
-  fresh: boolean,
-): Finding[] {
+function kindFindings({ tee }: EvidenceBundle, policy: AppraisalPolicy): readonly Finding[] {
   const findings = new Findings();
-  const { index, size } = bundle.challenge;
-  const member = bundle.tee === 'sev-snp' ? 'snp' : 'tdx';
+  const member = tee === 'sev-snp' ? 'snp' : 'tdx';
   findings.check(
     'policy.tee',
     policy[member] !== undefined,
-    { expected: `a policy with the member ${member}`, actual: bundle.tee, reference: DESIGN },
+    { expected: `a policy with the member ${member}`, actual: tee, reference: DESIGN },
     {
       pass: 'The policy accepts this kind of hardware.',
       fail: 'The policy has no rules for this kind of hardware, so it does not accept it.',
     },
   );
+  return findings.all;
+}
+
+function bindingFindings({ challenge }: EvidenceBundle, fresh: boolean): readonly Finding[] {
+  const findings = new Findings();
+  const { index, size } = challenge;
   findings.check(
     'binding.report-data',
     true,
@@ -167,7 +169,7 @@ function bindingFindings(
       { pass: 'The evidence was made after the verifier drew its nonce.', fail: '' },
     );
   }
-  return findings.all.slice();
+  return findings.all;
 }
 
 function enclaveClaims({ manifest, launchPolicy }: EnclaveStatement): Claims {
@@ -205,12 +207,15 @@ export async function appraiseBundle(
     hardware = await verifyHardware(bundle, policy, options);
     if (!hardware.authentic) return { result: hardware, enclave: null };
     const { stated, manifest } = openCovered(bundle, nonce);
-    const own = [
-      ...bindingFindings(bundle, policy, nonce !== undefined),
+    const fresh = nonce !== undefined;
+    const checks = [
+      ...kindFindings(bundle, policy),
+      ...hardware.checks,
+      ...bindingFindings(bundle, fresh),
       ...appraiseEnclave(stated, policy.enclave ?? {}),
     ];
     return {
-      result: combine(hardware, own, stated, nonce !== undefined),
+      result: combine(hardware, checks, stated, fresh),
       enclave: { manifest, manifestBytes: bundle.manifest },
     };
   } catch (error) {
@@ -221,11 +226,10 @@ export async function appraiseBundle(
 
 function combine(
   hardware: AttestationResult,
-  own: readonly Finding[],
+  checks: readonly Finding[],
   stated: EnclaveStatement,
   fresh: boolean,
 ): AttestationResult {
-  const checks = [...hardware.checks, ...own];
   const failed = checks.filter(({ outcome }) => outcome === 'fail');
   const first = failed[0] ?? checks.find(({ outcome }) => outcome === 'unchecked');
   const models = stated.manifest.models.map(({ name }) => name).join(', ') || 'no model';
