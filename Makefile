@@ -1,7 +1,7 @@
 # Every target that a person or .ci/run calls. `make help` lists them.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install build lint format test test-interop demo fuzz bench clean
+.PHONY: help install build lint format test test-interop test-hub demo fuzz bench clean
 
 STAMP := node_modules/.package-lock.json
 TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' | sort)
@@ -39,6 +39,10 @@ test-interop: build ## a Triton client and ONNX's operator cases, from PyPI, aga
 	  $(MAKE) --no-print-directory $(INTEROP)/.stamp && \
 	  INTEROP_PYTHON=$(INTEROP)/bin/python node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
 	else echo "test-interop: skipped, there is no python3 here"; fi
+
+test-hub: build ## hub round trips against Debian's docker-registry, with interruptions
+	@command -v docker-registry >/dev/null || apt-get install --yes --no-install-recommends docker-registry
+	node --test --test-reporter=spec build/test/interop/docker-registry.test.js
 
 demo: build ## a real model, attested on the simulator, its answer verified, forgeries refused
 	node build/demo/main.js
