@@ -47,5 +47,26 @@ test-hub: build ## hub round trips against Debian's docker-registry, with interr
 demo: build ## a real model, attested on the simulator, its answer verified, forgeries refused
 	node build/demo/main.js
 
+# --- the guest
+.PHONY: image image-repro image-tools test-guest
+SPEC ?= enclave/image/image.yaml
+IMAGE_TOOLS := gcc dpkg-deb apt-get npm tar xz zstd
+BUILD_IMAGE = node build/enclave/image/build.js
+
+image-tools:
+	@for tool in $(IMAGE_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	if [ -n "$$missing" ]; then apt-get install -y -q --no-install-recommends gcc libc6-dev dpkg xz-utils zstd tar; fi
+
+image: build image-tools ## the guest: kernel, initrd, unified kernel image (SPEC=file names the models)
+	$(BUILD_IMAGE) $(SPEC) build/image .cache/packages
+
+image-repro: build image-tools ## build the guest twice, in two places, and compare every byte
+	$(BUILD_IMAGE) $(SPEC) build/image-a .cache/packages
+	$(BUILD_IMAGE) $(SPEC) build/repro/image-b .cache/packages
+	@for file in vmlinuz initrd.zst assay.efi launch-policy.yaml deployment.yaml contents.txt; do \
+	  cmp build/image-a/$$file build/repro/image-b/$$file || exit 1; done
+	@echo "byte-identical: $$(sha256sum build/image-a/initrd.zst build/image-a/assay.efi | cut -c1-16 | xargs)"
+	@rm -rf build/image-a build/repro
+
 clean: ## remove what a build makes
 	rm -rf build

@@ -17,7 +17,7 @@ import { WalkBudget, WireReader } from './wire.js';
 const MAX_SUBGRAPH_DEPTH = 32;
 
 /** IR versions whose fields this walk knows. */
-const IR_VERSIONS = { oldest: 3, newest: 13 } as const;
+const IR_VERSIONS = { oldest: 3, newest: 14 } as const;
 
 function byName(a: AttributeView, b: AttributeView): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
@@ -200,7 +200,7 @@ class ModelReader {
 }
 
 /**
- * Walks a ModelProto (onnx.proto, IR versions 3 to 13) once, in time linear in its bytes, and refuses
+ * Walks a ModelProto (onnx.proto, IR versions 3 to 14) once, in time linear in its bytes, and refuses
  * whatever two readers could take for two models. Throws MODEL_* errors.
  */
 export function readModel(bytes: Uint8Array): ModelView {

@@ -203,7 +203,7 @@ export class WireReader {
   unknown(): never {
     throw new AssayError(
       'MODEL_FIELD_UNKNOWN',
-      `${this.#what} has a field ${this.number}, which ONNX IR version 13 does not define`,
+      `${this.#what} has a field ${this.number}, which ONNX IR version 14 does not define`,
     );
   }
 }

@@ -171,7 +171,7 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
   'two versions of one opset': [{ graph: plain, opsets: { '': 18, 'ai.onnx': 19 } }, 'MODEL_OPSET'],
   'an opset version of zero': [{ graph: plain, opsets: { '': 0 } }, 'MODEL_OPSET'],
   'an IR version before 3': [{ graph: plain, irVersion: 2 }, 'MODEL_IR_VERSION'],
-  'an IR version that is not published': [{ graph: plain, irVersion: 14 }, 'MODEL_IR_VERSION'],
+  'an IR version that is not published': [{ graph: plain, irVersion: 15 }, 'MODEL_IR_VERSION'],
   'no outputs': [{ graph: { ...plain, outputs: [] } }, 'MODEL_GRAPH'],
   'an input without a type': [{ graph: { ...plain, inputs: [{ name: 'x' }] } }, 'MODEL_GRAPH'],
   'subgraphs nested 33 deep': [{ graph: nestedIf(33) }, 'MODEL_TOO_DEEP'],

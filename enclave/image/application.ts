@@ -1,0 +1,114 @@
+import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import type { ImageFile } from './cpio.js';
+import { run } from './run.js';
+
+/** Where the application lives in the guest. */
+const HOME = '/app';
+/** What runs there: the service, its worker threads and what they load by URL. */
+const ENTRIES = ['src/guest.js', 'src/engine/worker.js', 'src/server/annotate.js'] as const;
+/** Loaded as they are: native code, and what only optional accelerations ask for. */
+const EXTERNAL = ['onnxruntime-node', 'cbor-extract'] as const;
+/** Bundled CommonJS code finds its protocol files two folders above `__dirname`. */
+const BANNER = `import { createRequire as assayRequire } from 'node:module'; const require = assayRequire('file://${HOME}/build/src/guest.js'); const __dirname = '${HOME}/build/src';`;
+const ORT = 'onnxruntime-node/bin/napi-v6/linux/x64';
+
+/**
+ * Bundles the compiled application with esbuild, so that a few files start in place of hundreds, and
+ * gathers what cannot be bundled: ONNX Runtime's CPU library and binding, protocol files. Modules keep
+ * the URLs they would have unbundled, for they find other files by them.
+ */
+export async function bundleApplication(
+  repository: string,
+  directory: string,
+): Promise<ImageFile[]> {
+  const stage = join(directory, 'stage');
+  const out = join(directory, 'bundle');
+  await Promise.all([stage, out].map((path) => rm(path, { recursive: true, force: true })));
+  for (const room of ['attestation', 'enclave', 'src']) {
+    await stageModules(join(repository, 'build', room), join(stage, 'build', room), room);
+  }
+  await symlink(join(repository, 'node_modules'), join(stage, 'node_modules'));
+  await cp(join(repository, 'package.json'), join(stage, 'package.json'));
+  await run(
+    join(repository, 'node_modules/.bin/esbuild'),
+    [
+      ...ENTRIES.map((entry) => join('build', entry)),
+      '--bundle',
+      '--platform=node',
+      '--target=node20',
+      '--format=esm',
+      '--minify-whitespace',
+      '--legal-comments=none',
+      '--log-level=error',
+      `--banner:js=${BANNER}`,
+      ...EXTERNAL.map((name) => `--external:${name}`),
+      '--outbase=.',
+      `--outdir=${out}`,
+    ],
+    { cwd: stage },
+  );
+  const modules = join(repository, 'node_modules');
+  return [
+    ...(await folder(out, HOME)),
+    ...(await folder(join(repository, 'proto'), `${HOME}/proto`)),
+    ...(await folder(join(modules, 'grpc-health-check/proto'), `${HOME}/proto`)),
+    ...(await folder(join(modules, '@grpc/reflection/build/proto/grpc'), `${HOME}/proto/grpc`)),
+    await file(join(repository, 'package.json'), `${HOME}/package.json`),
+    ...(await nativeRuntime(modules)),
+  ];
+}
+
+/** Copies compiled modules with `import.meta.url` written out as it will be in the guest. */
+async function stageModules(from: string, to: string, room: string): Promise<void> {
+  for (const path of await readdir(from, { recursive: true })) {
+    if (!path.endsWith('.js')) continue;
+    const url = JSON.stringify(`file://${HOME}/build/${room}/${path}`);
+    const text = await readFile(join(from, path), 'utf8');
+    await mkdir(dirname(join(to, path)), { recursive: true });
+    const lines = text.split('\n').filter((line) => !line.startsWith('//# sourceMappingURL='));
+    await writeFile(join(to, path), lines.join('\n').replaceAll('import.meta.url', url));
+  }
+}
+
+/** Of ONNX Runtime's 288 MB, what a CPU guest on x86-64 loads. */
+async function nativeRuntime(modules: string): Promise<ImageFile[]> {
+  const to = `${HOME}/node_modules`;
+  return [
+    ...(await folder(join(modules, ORT), `${to}/${ORT}`)),
+    ...(await folder(
+      join(modules, 'onnxruntime-node/dist'),
+      `${to}/onnxruntime-node/dist`,
+      /\.js$/,
+    )),
+    await file(
+      join(modules, 'onnxruntime-node/package.json'),
+      `${to}/onnxruntime-node/package.json`,
+    ),
+    ...(await folder(
+      join(modules, 'onnxruntime-common/dist/cjs'),
+      `${to}/onnxruntime-common/dist/cjs`,
+      /\.js$|package\.json$/,
+    )),
+    await file(
+      join(modules, 'onnxruntime-common/package.json'),
+      `${to}/onnxruntime-common/package.json`,
+    ),
+  ];
+}
+
+/** One file of the build machine. */
+export async function file(from: string, to: string, executable = false): Promise<ImageFile> {
+  return { path: to, data: await readFile(from), executable };
+}
+
+/** Every matching file under a folder. */
+export async function folder(from: string, to: string, pattern = /(?:)/): Promise<ImageFile[]> {
+  const entries = await readdir(from, { recursive: true, withFileTypes: true });
+  const paths = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(from, join(entry.parentPath, entry.name)))
+    .filter((path) => pattern.test(path))
+    .sort();
+  return Promise.all(paths.map((path) => file(join(from, path), `${to}/${path}`)));
+}

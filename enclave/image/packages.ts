@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { run } from './run.js';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const pinsSchema = z.strictObject({
+  debian: z.array(
+    z.strictObject({ name: z.string(), version: z.string(), suite: z.string(), sha256 }),
+  ),
+  npm: z.array(z.strictObject({ name: z.string(), version: z.string(), sha256 })),
+});
+type Pins = z.output<typeof pinsSchema>;
+
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+/** Unpacked packages by name. */
+export type PackageRoots = ReadonlyMap<string, string>;
+
+/**
+ * Fetches every pinned package through apt and npm as this machine has them set up, checks its
+ * SHA-256 before anything is unpacked, and unpacks it. Mirrors drop old versions: the pin then has to
+ * move, in a commit.
+ */
+export async function fetchPackages(pinsFile: string, directory: string): Promise<PackageRoots> {
+  const pins = pinsSchema.parse(JSON.parse(await readFile(pinsFile, 'utf8')));
+  const cache = join(directory, 'cache');
+  await mkdir(cache, { recursive: true });
+  const missing = pins.debian.filter((pin) => !existsSync(join(cache, pin.sha256)));
+  const apt = missing.length > 0 ? await aptOptions(pins, join(directory, 'apt')) : [];
+  const roots = new Map<string, string>();
+  for (const pin of pins.debian) {
+    const fetch = (into: string): Promise<unknown> =>
+      run('apt-get', [...apt, 'download', `${pin.name}=${pin.version}`], { cwd: into });
+    const archive = await verified(pin, cache, fetch);
+    roots.set(
+      pin.name,
+      await unpack(directory, pin, (root) => run('dpkg-deb', ['-x', archive, root])),
+    );
+  }
+  for (const pin of pins.npm) {
+    const spec = `${pin.name}@${pin.version}`;
+    const fetch = (into: string): Promise<unknown> =>
+      run('npm', ['pack', '--silent', '--ignore-scripts', spec], { cwd: into });
+    const archive = await verified(pin, cache, fetch);
+    roots.set(
+      pin.name,
+      await unpack(directory, pin, (root) => run('tar', ['-xzf', archive, '-C', root])),
+    );
+  }
+  return roots;
+}
+
+interface Pin {
+  readonly name: string;
+  readonly version: string;
+  readonly sha256: string;
+}
+
+/** The archive in the cache, fetched if it is not there, with the pinned digest in either case. */
+async function verified(
+  pin: Pin,
+  cache: string,
+  fetch: (into: string) => Promise<unknown>,
+): Promise<string> {
+  const path = join(cache, pin.sha256);
+  if (!existsSync(path)) {
+    const into = join(cache, `fetching-${pin.sha256.slice(0, 16)}`);
+    await rm(into, { recursive: true, force: true });
+    await mkdir(into);
+    await fetch(into);
+    const [file] = await readdir(into);
+    await assertDigest(join(into, file ?? ''), pin);
+    await rename(join(into, file ?? ''), path);
+    await rm(into, { recursive: true });
+  }
+  await assertDigest(path, pin);
+  return path;
+}
+
+async function assertDigest(path: string, pin: Pin): Promise<void> {
+  const digest = createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
+  if (digest === pin.sha256) return;
+  throw new AssayError(
+    'CONFIG_IMAGE',
+    `${pin.name} ${pin.version} has SHA-256 ${digest}, not the pinned ${pin.sha256}`,
+  );
+}
+
+async function unpack(
+  directory: string,
+  pin: Pin,
+  extract: (root: string) => Promise<unknown>,
+): Promise<string> {
+  const root = join(directory, 'root', `${pin.name}-${pin.sha256.slice(0, 16)}`);
+  if (!existsSync(root)) {
+    const partial = `${root}.partial`;
+    await rm(partial, { recursive: true, force: true });
+    await mkdir(partial, { recursive: true });
+    await extract(partial);
+    await rename(partial, root);
+  }
+  return root;
+}
+
+/** A private apt state with the pinned suites, on the mirror that this machine already uses. */
+async function aptOptions(pins: Pins, directory: string): Promise<string[]> {
+  await mkdir(join(directory, 'lists', 'partial'), { recursive: true });
+  await mkdir(join(directory, 'cache', 'archives', 'partial'), { recursive: true });
+  await writeFile(join(directory, 'status'), '');
+  const targets = await run('apt-get', [
+    'indextargets',
+    '--format',
+    '$(REPO_URI) $(ORIGIN) $(LABEL)',
+  ]);
+  const mirror = targets
+    .toString()
+    .split('\n')
+    .map((line) => line.split(' '))
+    .find(([, origin, name]) => origin === 'Debian' && name === 'Debian')?.[0];
+  if (mirror === undefined) {
+    throw new AssayError(
+      'CONFIG_IMAGE',
+      'the build needs apt with a Debian mirror: run apt-get update',
+    );
+  }
+  const suites = [...new Set(pins.debian.map(({ suite }) => suite))].sort();
+  const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`);
+  const list = join(directory, 'sources.list');
+  await writeFile(list, sources.join(''));
+  const options = [
+    `Dir::State=${directory}`,
+    `Dir::State::lists=${join(directory, 'lists')}`,
+    `Dir::State::status=${join(directory, 'status')}`,
+    `Dir::Cache=${join(directory, 'cache')}`,
+    `Dir::Etc::sourcelist=${list}`,
+    'Dir::Etc::sourceparts=/dev/null',
+    'APT::Sandbox::User=root',
+    'APT::Architecture=amd64',
+    'Acquire::Languages=none',
+  ].flatMap((option) => ['-o', option]);
+  await run('apt-get', [...options, '-q', 'update']);
+  return options;
+}

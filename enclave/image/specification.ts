@@ -1,0 +1,51 @@
+import { dirname, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { z } from 'zod';
+import { AssayError } from '../../attestation/encoding/error.js';
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  /** Kernel command line; part of the measurement. */
+  commandLine: z.string().regex(/^[ -~]{1,2000}$/),
+  /** DNS names and IP addresses in the TLS certificate. */
+  hosts: z.array(z.string().min(1)).min(1),
+  port: z.number().int().min(1).max(65535).default(8443),
+  metricsPort: z.number().int().min(1).max(65535).optional(),
+  /** Whether the host pins the launch policy (HOST_DATA, MRCONFIGID); clouds do not let one. */
+  pinned: z.boolean().default(true),
+  workers: z.number().int().min(1).max(1024).optional(),
+  models: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
+        version: z
+          .string()
+          .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+          .default('1'),
+        /** The .onnx file, relative to the specification; its external data lies beside it. */
+        path: z.string().min(1),
+      }),
+    )
+    .min(1),
+});
+
+/** What a guest image is to serve. */
+export type ImageSpecification = z.output<typeof schema>;
+
+/** Reads a specification; model paths become absolute. Throws CONFIG_IMAGE. */
+export function parseSpecification(text: string, path: string): ImageSpecification {
+  const document = parseDocument(text, { uniqueKeys: true, version: '1.2' });
+  const result = schema.safeParse(document.errors.length > 0 ? undefined : document.toJS());
+  if (!result.success) {
+    throw new AssayError(
+      'CONFIG_IMAGE',
+      `${path} is no image specification: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
+      result.error,
+    );
+  }
+  const models = result.data.models.map((model) => ({
+    ...model,
+    path: resolve(dirname(path), model.path),
+  }));
+  return { ...result.data, models };
+}
