@@ -27,6 +27,13 @@ format: $(STAMP) ## rewrite the sources in the house format
 test: lint ## everything but timing and peers
 	node --test --test-reporter=spec $(TESTS)
 
+# Seconds for each decoder; `make fuzz FUZZ_SECONDS=600 FUZZ_SEED=1` goes deeper.
+FUZZ_SECONDS ?= 20
+FUZZ_SEED ?= 20261121
+
+fuzz: build ## mutations against every decoder, for FUZZ_SECONDS each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) node --test --test-reporter=spec $$(find build/test/fuzz -name '*.test.js' | sort)
+
 INTEROP := .cache/interop
 
 $(INTEROP)/.stamp: test/interop/requirements.txt
