@@ -1,6 +1,6 @@
 import { toBase64 } from '../../attestation/encoding/bytes.js';
 import type { Element } from '../client/datatype.js';
-import { elementsOf, type Tensor } from '../client/tensor.js';
+import { elementCount, elementsOf, type Tensor } from '../client/tensor.js';
 import type { Json } from './io.js';
 
 const SHOWN = 16;
@@ -19,16 +19,39 @@ function toJson(element: Exclude<Element, string>): Json {
   return typeof element === 'number' && !Number.isFinite(element) ? String(element) : element;
 }
 
+/** The shortest decimal that reads back as the same FP32; a double's own digits would be noise. */
+function shortest(value: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const rounded = Number(value.toPrecision(digits));
+    if (Math.fround(rounded) === value) return rounded;
+  }
+  return Number(value.toPrecision(9));
+}
+
+function shownElements(tensor: Tensor, count: number): Json[] {
+  return elementsOf(tensor)
+    .slice(0, count)
+    .map((element) =>
+      tensor.datatype === 'FP32' && typeof element === 'number' && Number.isFinite(element)
+        ? shortest(element)
+        : toJson(element),
+    );
+}
+
 /** A tensor with all its elements, in the form that `--input NAME=FILE.json` reads back. */
 export function tensorToJson(tensor: Tensor): Json {
   const { name, datatype, shape } = tensor;
-  return { name, datatype, shape: [...shape], data: elementsOf(tensor).map(toJson) };
+  return {
+    name,
+    datatype,
+    shape: [...shape],
+    data: shownElements(tensor, Number.POSITIVE_INFINITY),
+  };
 }
 
 /** The first elements of a tensor, for people. */
 export function tensorToText(tensor: Tensor): string {
-  const elements = elementsOf(tensor);
-  const shown = elements.slice(0, SHOWN).map((element) => JSON.stringify(toJson(element)));
-  const rest = elements.length > SHOWN ? `, … ${elements.length - SHOWN} more` : '';
-  return `${shown.join(', ')}${rest}`;
+  const shown = shownElements(tensor, SHOWN).map((element) => JSON.stringify(element));
+  const left = elementCount(tensor.shape, tensor.name) - shown.length;
+  return left > 0 ? `${shown.join(', ')}, … ${left} more` : shown.join(', ');
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   Server,
@@ -10,20 +9,19 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js';
-import { pemBlocks } from '../../attestation/encoding/pem.js';
-import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
-import type { ModelIdentity } from '../../attestation/model/identity.js';
+import { identifyModel } from '../../attestation/model/identity.js';
 import { encodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { bootEnclave, type Enclave } from '../../enclave/boot.js';
-import { createSimulator } from '../../enclave/platform/simulator/simulator.js';
+import type { ServedModel } from '../../enclave/manifest.js';
 import {
   attestationDefinition,
   attestationHandlers,
   loadAttestation,
 } from '../../src/server/attestation-service.js';
-import { repositoryRoot } from '../vectors.js';
+import { bootOptions, launch, rootsOf, servedModel } from './enclave.js';
+import { dataType, encodeModel } from './onnx.js';
 
 /** What a server answers, before it goes out; a dishonest one changes it here. */
 export interface Answer {
@@ -62,42 +60,23 @@ export interface AdderServer {
   close(): void;
 }
 
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
-
-const identity: ModelIdentity = {
-  files: [{ path: 'adder.onnx', size: 100, sha256: fill(7) }],
-  weights: fill(8),
-  graph: fill(3),
-  irVersion: 10,
-  opsets: [{ domain: '', version: 21 }],
-  inputs: ['a', 'b'].map((name) => ({
-    name,
-    type: 'tensor(float)',
-    elementType: 'FLOAT',
-    dims: [2],
-    optional: false,
-  })),
-  outputs: [
-    { name: 'sum', type: 'tensor(float)', elementType: 'FLOAT', dims: [2], optional: false },
-  ],
-  operators: [{ domain: '', name: 'Add', count: 1 }],
-  parameters: { tensors: 0, elements: 0 },
-  producer: { name: '', version: '' },
-};
-
-const profile: ExecutionProfile = {
-  runtime: '1.30.0',
-  libraries: [{ file: 'libonnxruntime.so', sha256: fill(1) }],
-  provider: 'CPUExecutionProvider',
-  graphOptimizationLevel: 'all',
-  intraOpThreads: 1,
-  executionMode: 'sequential',
-  deterministicCompute: false,
-  architecture: 'x64',
-  instructionSet: 'avx2',
-  node: '20.19.0',
-  assay: '0.1.0',
-};
+/** `sum = a + b` over FP32 vectors of two elements. */
+function adderModel(): ServedModel {
+  const pair = { tensor: dataType.float, shape: [2] };
+  const bytes = encodeModel({
+    graph: {
+      name: 'adder',
+      nodes: [{ op: 'Add', inputs: ['a', 'b'], outputs: ['sum'] }],
+      inputs: [
+        { name: 'a', type: pair },
+        { name: 'b', type: pair },
+      ],
+      outputs: [{ name: 'sum', type: pair }],
+    },
+  });
+  const identity = identifyModel({ path: 'adder.onnx', bytes });
+  return { ...servedModel('adder', 1), identity };
+}
 
 interface WireRequest {
   readonly model_name: string;
@@ -168,20 +147,9 @@ async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promi
  * sum itself: a server that can be made to lie at any place where a real one could.
  */
 export async function startAdder(lies: Lies = {}): Promise<AdderServer> {
-  const platform = await createSimulator({
-    tee: 'sev-snp',
-    launchPolicyDigest: new Uint8Array(32),
-    rootDirectory: join(repositoryRoot, 'build', '.simulator-keys'),
-  });
-  const enclave = await bootEnclave({
-    platform,
-    launchPolicy: null,
-    configuration: { development: false, plaintext: false },
-    models: [{ name: 'adder', version: '1', identity, profile }],
-    software: { name: 'assay', version: '0.1.0' },
-    hosts: ['localhost', '127.0.0.1'],
-    now: new Date(),
-  });
+  const platform = await launch('sev-snp', null);
+  const options = bootOptions(platform, [adderModel()], { launchPolicy: null });
+  const enclave = await bootEnclave(options);
   const started = { lies, inferences: 0 };
   const server = new Server();
   const attester = {
@@ -222,7 +190,7 @@ export async function startAdder(lies: Lies = {}): Promise<AdderServer> {
       error === null ? resolve(bound) : reject(error),
     );
   });
-  const [root] = pemBlocks(platform.rootPem, 'CERTIFICATE');
+  const [root] = rootsOf(platform);
   if (root === undefined) throw new Error('the simulator has no root');
   return Object.assign(started, {
     port,

@@ -16,7 +16,10 @@ const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 const policy = parsePolicy({
   version: 1,
   snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-  enclave: { models: [{ graph: toHex(fill(3)) }], allowUnpinned: true },
+  enclave: {
+    models: server.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
+    allowUnpinned: true,
+  },
 });
 const options = { roots: [server.root] };
 const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
