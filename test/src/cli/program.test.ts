@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { verdictOf } from '../../../attestation/appraisal/result.js';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { exitCodeOf } from '../../../src/cli/exit-code.js';
+import { printable, size, styleFor, table } from '../../../src/cli/output.js';
+import { assay } from '../../forge/cli.js';
+
+/** Every command, by walking the help of the groups. */
+async function commands(path: readonly string[] = []): Promise<readonly (readonly string[])[]> {
+  const { out } = await assay([...path, '--help']);
+  const list = /\nCommands:\n([\s\S]*?)(?:\n\n|\n$|$)/.exec(out)?.[1] ?? '';
+  const names = [...list.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((match) => match[1] ?? '');
+  const nested = names.filter((name) => name !== 'help').map((name) => commands([...path, name]));
+  const found = (await Promise.all(nested)).flat();
+  return found.length === 0 && path.length > 0 ? [path] : found;
+}
+
+const all = await commands();
+
+/** The words of a command line as a shell would pass them, for the quoting that examples use. */
+function words(line: string): string[] {
+  return [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map((m) => m[1] ?? m[2] ?? m[3] ?? '');
+}
+
+describe('help', () => {
+  test('finds the commands', () => {
+    const names = all.map((path) => path.join(' '));
+    for (const name of ['serve', 'attest', 'infer', 'verify evidence', 'verify receipt']) {
+      assert.ok(names.includes(name), name);
+    }
+  });
+
+  for (const path of all) {
+    const name = path.join(' ');
+    test(`assay ${name} has examples, and they parse`, async () => {
+      const { code, out, err } = await assay([...path, '--help']);
+      assert.deepEqual([code, err], [0, '']);
+      const lines = [...out.matchAll(/^ {2}\$ (.*)$/gm)].map((match) => match[1] ?? '');
+      const args = lines.map((line) =>
+        words((line.split(/ [|>] /)[0] ?? '').replace(/^([A-Z_]+=\S+ )*assay /, '')),
+      );
+      const isOwn = (parts: readonly string[]) => parts.slice(0, path.length).join(' ') === name;
+      assert.ok(args.some(isOwn), 'no example of its own');
+      for (const parts of args) {
+        assert.equal((await assay([...parts, '--help'])).err, '', parts.join(' '));
+        const known = [...out.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option);
+        const used = parts
+          .filter((word) => word.startsWith('--'))
+          .map((word) => word.split('=')[0]);
+        for (const option of isOwn(parts) ? used : []) {
+          assert.ok(known.includes(option ?? ''), `${option} in ${parts.join(' ')}`);
+        }
+      }
+    });
+  }
+});
+
+describe('wrong usage', () => {
+  const cases: readonly (readonly string[])[] = [
+    ['no-such-command'],
+    ['verify'],
+    ['verify', 'nothing'],
+    ['verify', 'receipt'],
+    ['verify', 'receipt', 'a', 'b'],
+    ['verify', 'receipt', 'a', '--nonce', 'short'],
+    ['--no-such-option'],
+  ];
+  for (const args of cases) {
+    test(`assay ${args.join(' ')} exits with 2`, async () => {
+      const people = await assay(args);
+      assert.deepEqual([people.code, people.out], [2, '']);
+      assert.notEqual(people.err, '');
+      const machine = await assay([...args, '--json']);
+      assert.equal(machine.code, 2);
+      if (args.length > 1) assert.equal(JSON.parse(machine.err).error.code, 'USAGE_ARGUMENTS');
+    });
+  }
+  test('--version and --help exit with 0', async () => {
+    assert.match((await assay(['--version'])).out, /^\d+\.\d+\.\d+\n$/);
+    assert.match((await assay(['--help'])).out, /Exit codes: 0 affirmed/);
+  });
+});
+
+describe('exit codes', () => {
+  const cases: readonly (readonly [unknown, number])[] = [
+    [new AssayError('USAGE_FILE', ''), 2],
+    [new AssayError('CONFIG_INVALID', ''), 2],
+    [new AssayError('POLICY_INVALID', ''), 2],
+    [new AssayError('LAUNCH_POLICY_FILE', ''), 2],
+    [new AssayError('LAUNCH_POLICY_MODEL', ''), 1],
+    [new AssayError('ENDORSEMENTS_UNAVAILABLE', ''), 3],
+    [new AssayError('CLIENT_UNCHECKED', ''), 3],
+    [new AssayError('CLIENT_UNREACHABLE', ''), 4],
+    [new AssayError('CLIENT_SERVICE', ''), 4],
+    [new AssayError('CLIENT_TLS_PIN', ''), 1],
+    [new AssayError('CLIENT_ANSWER', ''), 1],
+    [new AssayError('RECEIPT_SIGNATURE', ''), 1],
+    [new AssayError('SNP_SIGNATURE', ''), 1],
+    [new TypeError('a bug'), 4],
+  ];
+  for (const [error, code] of cases) {
+    const name = error instanceof AssayError ? error.code : 'an unknown error';
+    test(`${name} exits with ${code}`, () => assert.equal(exitCodeOf(error), code));
+  }
+});
+
+describe('what is printed', () => {
+  test('colour only on a terminal, and not under NO_COLOR, TERM=dumb or --json', async () => {
+    const sgr = '\u001b[';
+    const args = ['show', 'certificate', '/nonexistent'];
+    const painted = async (options: Parameters<typeof assay>[1], more: string[] = []) =>
+      (await assay([...args, ...more], options)).err.includes(sgr);
+    assert.equal(await painted({ isTTY: true }), true);
+    assert.equal(await painted({ isTTY: false }), false);
+    assert.equal(await painted({ isTTY: true, env: { NO_COLOR: '1' } }), false);
+    assert.equal(await painted({ isTTY: true, env: { NO_COLOR: '' } }), true);
+    assert.equal(await painted({ isTTY: true, env: { TERM: 'dumb' } }), false);
+    assert.equal(await painted({ isTTY: true }, ['--json']), false);
+  });
+
+  test('names from evidence cannot write to the terminal', () => {
+    assert.equal(printable('a\u001b[2Jb\n\u202ec\u2028'), 'a\\u{1b}[2Jb\\u{a}\\u{202e}c\\u{2028}');
+    assert.equal(printable('Grüße 模型'), 'Grüße 模型');
+    const { red } = styleFor(true);
+    assert.equal(table([[{ text: '\u001b', style: red }, 'x']]), '\u001b[31m\\u{1b}\u001b[39m  x');
+  });
+
+  test('columns are padded to their widest cell', () => {
+    assert.equal(
+      table(
+        [
+          ['a', 'b'],
+          ['long', 'c'],
+        ],
+        '> ',
+      ),
+      '> a     b\n> long  c',
+    );
+    assert.deepEqual(
+      [size(1023), size(1024), size(3 * 1024 ** 3)],
+      ['1023 B', '1.0 KiB', '3.0 GiB'],
+    );
+  });
+});
+
+test('a result with a failure and something unchecked is refused, not unchecked', () => {
+  const check = { id: 'x', expected: '', actual: '', reason: '', reference: '' };
+  const base = {
+    tee: null,
+    authentic: true,
+    affirmed: false,
+    code: 'x',
+    summary: '',
+    simulated: false,
+    trustAnchor: null,
+    at: '',
+    fresh: false,
+    claims: {},
+    caveats: [],
+  };
+  const verdict = (...outcomes: ('pass' | 'fail' | 'waived' | 'unchecked')[]) =>
+    verdictOf({ ...base, checks: outcomes.map((outcome) => ({ ...check, outcome })) });
+  assert.equal(verdict('pass', 'unchecked'), 'unchecked');
+  assert.equal(verdict('fail', 'unchecked'), 'refused');
+  assert.equal(verdict('waived', 'fail'), 'refused');
+});
