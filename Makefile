@@ -51,6 +51,9 @@ test-hub: build ## hub round trips against Debian's docker-registry, with interr
 	@command -v docker-registry >/dev/null || apt-get install --yes --no-install-recommends docker-registry
 	node --test --test-reporter=spec build/test/interop/docker-registry.test.js
 
+bench: build ## time and memory; each figure is a line of JSON and one to read
+	@for bench in build/test/bench/*.js; do node $$bench || exit 1; done
+
 demo: build ## a real model, attested on the simulator, its answer verified, forgeries refused
 	node build/demo/main.js
 
