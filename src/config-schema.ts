@@ -38,7 +38,9 @@ const model = z.strictObject({
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
     .default('1')
     .describe('version that callers may name'),
-  path: path.describe('the .onnx file; external data beside it'),
+  path: path.describe(
+    'the .onnx file, external data beside it; or oci://…@sha256:… or ocidir://…@sha256:…',
+  ),
   intraOpThreads: z.number().int().min(1).max(256).default(1).describe('threads in one operator'),
   graphOptimizationLevel: z
     .enum(['disabled', 'basic', 'extended', 'layout', 'all'])
@@ -68,6 +70,16 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('launch policy file (JSON or YAML); its digest is HOST_DATA or MRCONFIGID'),
   models: z.array(model).min(1).describe('the models to serve'),
+  hub: z
+    .strictObject({
+      cache: path.default('hub-cache').describe('folder that keeps the models of hubs'),
+      plainHttp: z
+        .boolean()
+        .optional()
+        .describe('true: registries without TLS; false: TLS even to this machine'),
+    })
+    .prefault({})
+    .describe('how models with a reference are brought here'),
   workers: z
     .number()
     .int()

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { AssayError } from '../attestation/encoding/error.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
 import { type Config, configSchema } from './config-schema.js';
+import { isHubReference, parseReference } from './hub/reference.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -15,7 +16,9 @@ const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ASSAY_METRICS_HOST: ['metrics', 'host'],
   ASSAY_METRICS_PORT: ['metrics', 'port'],
   ASSAY_HOSTS: ['hosts'],
+  ASSAY_PLATFORM: ['platform'],
   ASSAY_LAUNCH_POLICY: ['launchPolicy'],
+  ASSAY_HUB_CACHE: ['hub', 'cache'],
   ASSAY_WORKERS: ['workers'],
   ASSAY_MAX_MESSAGE_BYTES: ['maxMessageBytes'],
   ASSAY_DRAIN_SECONDS: ['drainSeconds'],
@@ -82,18 +85,30 @@ export function parseConfig(value: unknown, env: Environment, directory: string)
   }
   return {
     ...config,
-    models: config.models.map((model) => ({ ...model, path: resolve(directory, model.path) })),
+    models: config.models.map((model) => ({
+      ...model,
+      path: isHubReference(model.path) ? model.path : resolve(directory, model.path),
+    })),
+    hub: { ...config.hub, cache: resolve(directory, config.hub.cache) },
     ...(config.launchPolicy === undefined
       ? {}
       : { launchPolicy: resolve(directory, config.launchPolicy) }),
   };
 }
 
+/** The configuration that serves one model of a hub, named as its repository is. */
+function configOfReference(text: string): unknown {
+  const reference = parseReference(text);
+  const place = reference.kind === 'directory' ? reference.path : (reference.repository ?? '');
+  return { models: [{ name: basename(place), path: text }] };
+}
+
 /**
- * Reads a configuration file, YAML or JSON, with overrides from the environment. Throws CONFIG_FILE,
- * CONFIG_SYNTAX or CONFIG_INVALID.
+ * Reads a configuration file, YAML or JSON, with overrides from the environment; or makes the one for
+ * a hub's reference. Throws CONFIG_FILE, CONFIG_SYNTAX, CONFIG_INVALID or HUB_REFERENCE.
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
+  if (isHubReference(path)) return parseConfig(configOfReference(path), env, resolve('.'));
   const value = parseYaml(await readText(path, 'the configuration'), 'the configuration');
   return parseConfig(value, env, dirname(resolve(path)));
 }

@@ -1,6 +1,6 @@
 import { toHex } from '../attestation/encoding/bytes.js';
 import { bootEnclave, type Enclave } from '../enclave/boot.js';
-import { type MeasuredModel, measureModel } from '../enclave/measure.js';
+import type { MeasuredModel } from '../enclave/measure.js';
 import type { Platform } from '../enclave/platform/platform.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
@@ -9,6 +9,7 @@ import { createEngine } from './engine/onnx-engine.js';
 import { assertUndisturbed, type Surroundings } from './environment.js';
 import { executionProfile } from './execution-profile.js';
 import { describeError, type Log } from './log.js';
+import { measureConfigured } from './model-files.js';
 import { openPlatform } from './platform.js';
 import {
   attestationDefinition,
@@ -48,10 +49,13 @@ interface Measured {
   readonly model: MeasuredModel;
 }
 
-async function measureAll(config: Config, log: Log): Promise<readonly Measured[]> {
+async function measureAll(
+  config: Config,
+  { log, surroundings }: ServeOptions,
+): Promise<readonly Measured[]> {
   const measured: Measured[] = [];
   for (const configured of config.models) {
-    const model = await measureModel(configured.path);
+    const model = await measureConfigured(configured.path, config.hub, surroundings);
     const { name, version } = configured;
     log.info({ model: name, version, graph: toHex(model.identity.graph) }, 'measured a model');
     measured.push({ configured, model });
@@ -139,7 +143,7 @@ const hostPort = ({ host, port }: { readonly host: string; readonly port: number
 export async function serve(config: Config, options: ServeOptions): Promise<Serving> {
   const { log, surroundings, now, onFatal } = options;
   if (!config.development) assertUndisturbed(surroundings);
-  const measured = await measureAll(config, log);
+  const measured = await measureAll(config, options);
   const { platform, simulatedRoot, close } = await openPlatform(config);
   let started: Engine | undefined;
   try {

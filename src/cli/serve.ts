@@ -12,7 +12,7 @@ export function registerServe(program: Command): void {
     .description('measure the configured models, have them admitted, serve them with receipts')
     .argument(
       '<config>',
-      'configuration file (YAML or JSON); assay.example.yaml documents each key',
+      'configuration file (YAML or JSON; assay.example.yaml documents each key), or a model in a hub by digest',
     )
     .option('--simulator-root <file>', "write the simulator's root certificate, for --root")
     .addHelpText(
@@ -20,6 +20,7 @@ export function registerServe(program: Command): void {
       examples(
         'assay serve assay.yaml',
         'ASSAY_LISTEN_PORT=9443 assay serve assay.yaml --simulator-root simulator.pem',
+        'assay serve oci://registry.example/models/ocr@sha256:…',
       ),
     )
     .action(async (config: string, flags: Flags) => {
