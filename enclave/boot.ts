@@ -40,6 +40,8 @@ export interface Enclave {
   readonly issuer: Issuer;
   /** An evidence bundle for a verifier's nonce of 32 bytes; rejects with BINDING_NONCE. */
   evidence(nonce: Uint8Array): Promise<Uint8Array>;
+  /** Hardware reports made, and nonces that they answered. */
+  evidenceCounts(): Challenger['counts'];
 }
 
 /** Extends RTMR3 with the policy and every model, in the manifest's order; null on SNP. */
@@ -85,6 +87,7 @@ export async function bootEnclave(options: BootOptions): Promise<Enclave> {
     manifestDigest: digest,
     keys,
     issuer: await Issuer.start(keys.signing, epochEntry(digest)),
+    evidenceCounts: () => challenger.counts,
     evidence: async (nonce) => {
       const { evidence, position } = await challenger.answer(nonce);
       return encodeBundle({

@@ -30,10 +30,17 @@ export class Challenger {
   readonly #manifest: Uint8Array;
   #waiting: Waiting[] = [];
   #busy = false;
+  #reports = 0;
+  #answers = 0;
 
   constructor(platform: Platform, manifest: Uint8Array) {
     this.#platform = platform;
     this.#manifest = manifest;
+  }
+
+  /** Hardware reports made, and nonces that they answered. */
+  get counts(): { readonly reports: number; readonly answers: number } {
+    return { reports: this.#reports, answers: this.#answers };
   }
 
   /** Rejects with BINDING_NONCE unless the nonce has 32 bytes, or with the platform's error. */
@@ -53,6 +60,8 @@ export class Challenger {
         const positions = makeChallenge(batch.map(({ nonce }) => nonce));
         const root = positions[0]?.root ?? new Uint8Array();
         const evidence = await this.#platform.attest(reportData(root, this.#manifest));
+        this.#reports += 1;
+        this.#answers += positions.length;
         positions.forEach((position, i) => {
           batch[i]?.resolve({ evidence, position });
         });

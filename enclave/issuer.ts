@@ -32,6 +32,7 @@ export class Issuer {
   #head: Head;
   #waiting: Waiting[] = [];
   #signing = false;
+  #signatures = 1;
 
   private constructor(key: SigningKey, log: MerkleLog, head: Head) {
     this.#key = key;
@@ -62,6 +63,7 @@ export class Issuer {
       this.#waiting = [];
       try {
         this.#head = await signHead(this.#key, this.#log);
+        this.#signatures += 1;
         const { signed, tree } = this.#head;
         for (const { index, resolve } of group) {
           resolve(encodeReceipt(signed, index, tree.inclusionPath(index)));
@@ -71,6 +73,11 @@ export class Issuer {
       }
     }
     this.#signing = false;
+  }
+
+  /** Entries in the log, the epoch's own included, and heads signed. */
+  get counts(): { readonly entries: number; readonly heads: number } {
+    return { entries: this.#log.size, heads: this.#signatures };
   }
 
   /** The newest signed head. */

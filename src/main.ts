@@ -17,7 +17,9 @@ import {
   loadAttestation,
 } from './server/attestation-service.js';
 import { inferenceHandlers } from './server/inference-service.js';
+import { type RunningMetrics, startMetrics } from './server/metrics.js';
 import { ModelRegistry } from './server/model-registry.js';
+import { ownMetrics } from './server/own-metrics.js';
 import { inferenceDefinition, loadInference } from './server/protocol.js';
 import { ReceiptRecorder } from './server/receipt-recorder.js';
 import { type RunningServer, type Service, startServer } from './server/server.js';
@@ -35,6 +37,7 @@ export interface ServeOptions {
 export interface Serving {
   readonly port: number;
   readonly plaintextPort: number | undefined;
+  readonly metricsPort: number | undefined;
   readonly enclave: Enclave;
   /** Certificate of the simulator's root, PEM; undefined on hardware. */
   readonly simulatedRoot: string | undefined;
@@ -146,6 +149,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
   const measured = await measureAll(config, options);
   const { platform, simulatedRoot, close } = await openPlatform(config);
   let started: Engine | undefined;
+  let metrics: RunningMetrics | undefined;
   try {
     const enclave = await boot(config, measured, platform, now());
     const engine = await createEngine({
@@ -155,6 +159,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     });
     started = engine;
     const models = await loadAll(engine, measured);
+    if (config.metrics !== undefined) {
+      metrics = await startMetrics({ ...config.metrics, models, own: ownMetrics(enclave) });
+    }
+    const running = metrics;
     let ready = false;
     const server = await startServer({
       services: services(enclave, models, () => ready, options),
@@ -165,32 +173,42 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     });
     ready = true;
     server.setServing(true);
-    announce(log, platform, enclave, server);
+    announce(log, platform, enclave, server, running?.port);
     return {
       port: server.port,
       plaintextPort: server.plaintextPort,
+      metricsPort: running?.port,
       enclave,
       simulatedRoot,
       close: async () => {
         ready = false;
         await server.drain(config.drainSeconds * 1000);
         await engine.close();
+        await running?.close();
         await close();
       },
     };
   } catch (error) {
     await started?.close();
+    await metrics?.close();
     await close();
     throw error;
   }
 }
 
-function announce(log: Log, platform: Platform, enclave: Enclave, server: RunningServer): void {
+function announce(
+  log: Log,
+  platform: Platform,
+  enclave: Enclave,
+  server: RunningServer,
+  metricsPort: number | undefined,
+): void {
   const { manifest, manifestDigest } = enclave;
   log.info(
     {
       port: server.port,
       plaintextPort: server.plaintextPort,
+      metricsPort,
       tee: platform.tee,
       simulated: platform.simulated,
       pinned: manifest.launchPolicy !== null,

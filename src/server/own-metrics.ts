@@ -1,0 +1,33 @@
+import type { Enclave } from '../../enclave/boot.js';
+import type { OwnMetric } from './metrics.js';
+
+/** What an operator watches of the attestation: the log's growth, and how reports are shared. */
+export function ownMetrics(
+  enclave: Pick<Enclave, 'issuer' | 'evidenceCounts'>,
+): readonly OwnMetric[] {
+  const counter = (name: OwnMetric['name'], help: string, read: () => number): OwnMetric => ({
+    name,
+    help,
+    kind: 'counter',
+    read,
+  });
+  const { issuer } = enclave;
+  return [
+    counter(
+      'assay_log_entries',
+      "Entries of the epoch's log, its own first entry included",
+      () => issuer.counts.entries,
+    ),
+    counter('assay_log_heads', 'Tree heads signed', () => issuer.counts.heads),
+    counter(
+      'assay_evidence_reports',
+      'Hardware reports made',
+      () => enclave.evidenceCounts().reports,
+    ),
+    counter(
+      'assay_evidence_answers',
+      'Nonces answered by hardware reports',
+      () => enclave.evidenceCounts().answers,
+    ),
+  ];
+}

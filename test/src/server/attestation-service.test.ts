@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { decodeBundle } from '../../../attestation/evidence/bundle.js';
+import { epochEntry } from '../../../attestation/receipt/claims.js';
+import { verifyConsistency } from '../../../attestation/receipt/consistency.js';
+import { verifyReceipt } from '../../../attestation/receipt/receipt.js';
+import { decodeTreeHead, verifyTreeHead } from '../../../attestation/receipt/tree-head.js';
+import { parseTarget } from '../../../src/client/endpoint.js';
+import { PinnedChannel } from '../../../src/client/rpc.js';
+import { parseConfig } from '../../../src/config.js';
+import { makeLog } from '../../../src/log.js';
+import { type Serving, serve } from '../../../src/main.js';
+import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
+
+let directory = '';
+let serving: Serving;
+let channel: PinnedChannel;
+
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'assay-attestation-'));
+  await writeFile(join(directory, 'scale.onnx'), scaleModel(2));
+  const config = {
+    listen: { port: 0 },
+    metrics: { port: 0 },
+    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
+    models: [{ name: 'scale', path: 'scale.onnx' }],
+    workers: 1,
+  };
+  serving = await serve(parseConfig(config, {}, directory), {
+    log: makeLog('silent'),
+    surroundings: { env: {}, execArgv: [], inspector: undefined },
+    now: () => new Date(),
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  channel = await PinnedChannel.open(parseTarget(`localhost:${serving.port}`), 10_000);
+});
+after(async () => {
+  channel.close();
+  await serving.close();
+  await rm(directory, { recursive: true });
+});
+
+function ask<Answer extends object>(name: string, request: object = {}): Promise<Answer> {
+  return channel.call<Answer>('assay.v1.Attestation', name, request, { timeout: 10_000 });
+}
+
+const bytes = (value: Uint8Array): Uint8Array => new Uint8Array(value);
+
+describe('assay.v1.Attestation', () => {
+  test('gives evidence with the manifest that it gives alone', async () => {
+    const { bundle } = await ask<{ bundle: Uint8Array }>('GetEvidence', {
+      nonce: Buffer.alloc(32),
+    });
+    const { manifest } = await ask<{ manifest: Uint8Array }>('GetManifest');
+    assert.deepEqual(decodeBundle(bytes(bundle)).manifest, bytes(manifest));
+    assert.deepEqual(bytes(manifest), serving.enclave.manifestBytes);
+  });
+
+  for (const length of [0, 31, 33, 64]) {
+    test(`answers a nonce of ${length} bytes with INVALID_ARGUMENT`, async () => {
+      await assert.rejects(ask('GetEvidence', { nonce: Buffer.alloc(length) }), {
+        code: 'CLIENT_SERVICE',
+        message: /INVALID_ARGUMENT: BINDING_NONCE: expected a nonce of 32 bytes/,
+      });
+    });
+  }
+
+  test('proves that the log grew from every head that it signed', async () => {
+    const { publicKey } = serving.enclave.keys.signing;
+    const first = await ask<{ tree_head: Uint8Array }>('GetTreeHead');
+    const older = decodeTreeHead(bytes(first.tree_head));
+    await verifyTreeHead(older, publicKey);
+    await serving.enclave.issuer.issue(Uint8Array.of(1));
+    const answer = await ask<{ tree_head: Uint8Array; proof: Uint8Array }>('GetConsistencyProof', {
+      old_size: older.size,
+    });
+    const newer = decodeTreeHead(bytes(answer.tree_head));
+    assert.equal(newer.size, older.size + 1);
+    await verifyConsistency(bytes(answer.proof), older, newer, publicKey);
+    const { receipt } = await ask<{ receipt: Uint8Array }>('GetInclusionProof', { index: 0 });
+    const entry = epochEntry(serving.enclave.manifestDigest);
+    assert.equal((await verifyReceipt(bytes(receipt), entry, publicKey)).index, 0);
+  });
+
+  test('answers positions that the log never had with OUT_OF_RANGE', async () => {
+    const beyond = { code: 'CLIENT_SERVICE', message: /OUT_OF_RANGE: MERKLE_INDEX/ };
+    await assert.rejects(ask('GetInclusionProof', { index: 1_000_000 }), beyond);
+    await assert.rejects(ask('GetInclusionProof', { index: '18446744073709551615' }), beyond);
+    await assert.rejects(ask('GetConsistencyProof', { old_size: 0 }), beyond);
+    await assert.rejects(ask('GetConsistencyProof', { old_size: 1_000_000 }), beyond);
+  });
+});
+
+test('metrics count the log and the reports', async () => {
+  const request = get(`http://127.0.0.1:${serving.metricsPort}/metrics`);
+  const [response] = await once(request, 'response');
+  const text = Buffer.concat(await response.toArray()).toString();
+  const { entries } = serving.enclave.issuer.counts;
+  assert.match(text, new RegExp(`^assay_log_entries ${entries}$`, 'm'));
+  assert.match(text, /^assay_log_heads \d+$/m);
+  assert.match(text, /^assay_evidence_reports \d+$/m);
+  assert.match(text, /^assay_evidence_answers \d+$/m);
+});
