@@ -13,7 +13,6 @@ const pinsSchema = z.strictObject({
   ),
   npm: z.array(z.strictObject({ name: z.string(), version: z.string(), sha256 })),
 });
-type Pins = z.output<typeof pinsSchema>;
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
@@ -30,7 +29,8 @@ export async function fetchPackages(pinsFile: string, directory: string): Promis
   const cache = join(directory, 'cache');
   await mkdir(cache, { recursive: true });
   const missing = pins.debian.filter((pin) => !existsSync(join(cache, pin.sha256)));
-  const apt = missing.length > 0 ? await aptOptions(pins, join(directory, 'apt')) : [];
+  const suites = [...new Set(pins.debian.map(({ suite }) => suite))].sort();
+  const apt = missing.length > 0 ? await aptOptions(suites, join(directory, 'apt')) : [];
   const roots = new Map<string, string>();
   for (const pin of pins.debian) {
     const fetch = (into: string): Promise<unknown> =>
@@ -108,8 +108,31 @@ async function unpack(
   return root;
 }
 
-/** A private apt state with the pinned suites, on the mirror that this machine already uses. */
-async function aptOptions(pins: Pins, directory: string): Promise<string[]> {
+/**
+ * The version of a Debian package that a suite has today, unpacked; for what is compared with and
+ * never shipped, so that nothing is pinned. apt checks it against the archive's signature.
+ */
+export async function fetchCurrent(
+  name: string,
+  suite: string,
+  directory: string,
+): Promise<string> {
+  const root = join(directory, 'current', `${name}-${suite}`);
+  if (existsSync(root)) return root;
+  const apt = await aptOptions([suite], join(directory, `apt-${suite}`));
+  const into = `${root}.partial`;
+  await rm(into, { recursive: true, force: true });
+  await mkdir(into, { recursive: true });
+  await run('apt-get', [...apt, 'download', `${name}/${suite}`], { cwd: into });
+  const [archive] = (await readdir(into)).filter((file) => file.endsWith('.deb'));
+  await run('dpkg-deb', ['-x', join(into, archive ?? ''), join(into, 'root')]);
+  await rename(join(into, 'root'), root);
+  await rm(into, { recursive: true });
+  return root;
+}
+
+/** A private apt state with these suites, on the mirror that this machine already uses. */
+async function aptOptions(suites: readonly string[], directory: string): Promise<string[]> {
   await mkdir(join(directory, 'lists', 'partial'), { recursive: true });
   await mkdir(join(directory, 'cache', 'archives', 'partial'), { recursive: true });
   await writeFile(join(directory, 'status'), '');
@@ -129,7 +152,6 @@ async function aptOptions(pins: Pins, directory: string): Promise<string[]> {
       'the build needs apt with a Debian mirror: run apt-get update',
     );
   }
-  const suites = [...new Set(pins.debian.map(({ suite }) => suite))].sort();
   const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`);
   const list = join(directory, 'sources.list');
   await writeFile(list, sources.join(''));
