@@ -51,7 +51,14 @@ test-hub: build ## hub round trips against Debian's docker-registry, with interr
 	@command -v docker-registry >/dev/null || apt-get install --yes --no-install-recommends docker-registry
 	node --test --test-reporter=spec build/test/interop/docker-registry.test.js
 
-bench: build ## time and memory; each figure is a line of JSON and one to read
+BENCH := .cache/bench
+
+$(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.json
+	@mkdir -p $(BENCH)
+	cp test/bench/peers/package.json test/bench/peers/package-lock.json .npmrc $(BENCH)/
+	-cd $(BENCH) && npm ci --no-progress && touch .stamp
+
+bench: build $(BENCH)/.stamp ## time and memory; each figure is a line of JSON and one to read
 	@for bench in build/test/bench/*.js; do node $$bench || exit 1; done
 
 demo: build ## a real model, attested on the simulator, its answer verified, forgeries refused

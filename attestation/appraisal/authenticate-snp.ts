@@ -11,7 +11,8 @@ import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-rep
 import {
   currentCrl,
   type KnownCertificate,
-  requireIssued,
+  requireNamed,
+  requireSigned,
   requireValidity,
   subjectKey,
 } from './certified.js';
@@ -172,17 +173,6 @@ async function requireUnrevoked(
   }
 }
 
-async function requireChain(
-  vek: KnownCertificate,
-  authorities: SnpAuthorities,
-  crls: readonly Uint8Array[],
-  at: Date,
-): Promise<void> {
-  requireValidity(vek.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
-  await requireIssued(vek, authorities.issuer, LINK_CODES);
-  await requireUnrevoked(crls, authorities, at);
-}
-
 /**
  * Authenticates a report: structure, signature, certificate chain, revocation, and that the
  * certificate is for this chip, product and TCB. What the report then says is for the policy to
@@ -204,16 +194,21 @@ export async function authenticateSnp(
   requireEndEntity(leaf);
   const vek = vekExtensions(leaf.certificate, kind);
   const product = productLine(report, vek);
-  const authorities = await snpAuthorities(vek.product, kind, sorted, roots, at);
-  const [chain, signature] = await Promise.allSettled([
-    requireChain(leaf, authorities, endorsements.crls, at),
+  const authorities = snpAuthorities(vek.product, kind, sorted, roots, at);
+  const { ark, issuer, anchor } = authorities;
+  const link = { subject: leaf, issuer };
+  requireValidity(leaf.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireNamed(link, LINK_CODES.name);
+  // All signatures at once; the first failure in the order of the chain is the one that is told.
+  const [signature, ...chain] = await Promise.allSettled([
     requireSignature(evidence, report, leaf),
+    ...[...authorities.links, link].map((each) => requireSigned(each, LINK_CODES.signature)),
+    requireUnrevoked(endorsements.crls, authorities, at),
   ]);
-  if (chain.status === 'rejected') throw chain.reason;
+  for (const check of chain) if (check.status === 'rejected') throw check.reason;
   requireTcb(report, vek, product);
   const chip = chipBinding(report, vek);
   if (signature.status === 'rejected') throw signature.reason;
-  const { ark, issuer, anchor } = authorities;
   return {
     report,
     product,

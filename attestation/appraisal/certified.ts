@@ -30,6 +30,10 @@ class Memory<T> {
     return this.#entries.get(key);
   }
 
+  clear(): void {
+    this.#entries.clear();
+  }
+
   keep(key: string, value: T): T {
     const oldest = this.#entries.keys().next();
     if (this.#entries.size >= LIMIT && oldest.done !== true) this.#entries.delete(oldest.value);
@@ -40,8 +44,13 @@ class Memory<T> {
 
 const certificates = new Memory<KnownCertificate>();
 const lists = new Memory<CertificateRevocationList>();
-const keys = new Memory<CryptoKey>();
+const keys = new WeakMap<KnownCertificate, Promise<CryptoKey>>();
 const signatures = new Memory<true>();
+
+/** Drops what is remembered of supplied certificates and lists, as if they had never been seen. */
+export function forgetCertificates(): void {
+  for (const memory of [certificates, lists, signatures]) memory.clear();
+}
 
 /** Parses a certificate, once for each content; the input is copied. */
 export function knownCertificate(der: Uint8Array): KnownCertificate {
@@ -60,32 +69,34 @@ function knownCrl(der: Uint8Array): { list: CertificateRevocationList; digest: s
 }
 
 /** The subject's public key, imported once for each certificate. */
-export async function subjectKey(subject: KnownCertificate): Promise<CryptoKey> {
-  const known = keys.recall(subject.digest);
-  if (known !== undefined) return known;
-  return keys.keep(subject.digest, await importSubjectKey(subject.certificate));
+export function subjectKey(subject: KnownCertificate): Promise<CryptoKey> {
+  const key = keys.get(subject) ?? importSubjectKey(subject.certificate);
+  keys.set(subject, key);
+  return key;
 }
 
-/**
- * Throws `codes.name` unless the certificate names `issuer`, `codes.signature` unless it is signed by
- * it (RFC 5280 section 6.1.3). That a signature is good is remembered.
- */
-export async function requireIssued(
-  subject: KnownCertificate,
-  issuer: KnownCertificate,
-  codes: { readonly name: ErrorCode; readonly signature: ErrorCode },
-): Promise<void> {
-  const [child, parent] = [
-    subject.certificate.subjectCommonName,
-    issuer.certificate.subjectCommonName,
-  ];
-  if (!equalBytes(subject.certificate.issuer, issuer.certificate.subject)) {
-    throw new AssayError(codes.name, `${child} does not name ${parent} as its issuer`);
+/** A certificate and the one that it has to be signed by. */
+export interface Link {
+  readonly subject: KnownCertificate;
+  readonly issuer: KnownCertificate;
+}
+
+/** Throws `code` unless the certificate names its issuer (RFC 5280 section 6.1.3). */
+export function requireNamed({ subject, issuer }: Link, code: ErrorCode): void {
+  const { subjectCommonName: child, issuer: named } = subject.certificate;
+  const { subjectCommonName: parent, subject: name } = issuer.certificate;
+  if (!equalBytes(named, name)) {
+    throw new AssayError(code, `${child} does not name ${parent} as its issuer`);
   }
+}
+
+/** Throws `code` unless the issuer signed the certificate; that it did is remembered. */
+export async function requireSigned({ subject, issuer }: Link, code: ErrorCode): Promise<void> {
   const link = `${subject.digest} ${issuer.digest}`;
   if (signatures.recall(link)) return;
   if (!(await verifySignature(subject.certificate, await subjectKey(issuer)))) {
-    throw new AssayError(codes.signature, `${parent} did not sign ${child}`);
+    const [child, parent] = [subject, issuer].map((each) => each.certificate.subjectCommonName);
+    throw new AssayError(code, `${parent} did not sign ${child}`);
   }
   signatures.keep(link, true);
 }

@@ -5,18 +5,24 @@ import { AMD_CERTIFICATES, type PinnedProduct } from '../endorsements/roots.js';
 import {
   type KnownCertificate,
   knownCertificate,
+  type Link,
   requireAuthority,
-  requireIssued,
+  requireNamed,
   requireValidity,
 } from './certified.js';
 import type { TrustAnchor } from './result.js';
 
-/** The authorities above a VCEK or VLEK: what they may sign has been checked, and when. */
+/**
+ * The authorities above a VCEK or VLEK: what they may sign and when has been checked, the signatures
+ * in `links` have not.
+ */
 export interface SnpAuthorities {
   readonly anchor: TrustAnchor;
   readonly ark: KnownCertificate;
   /** ASK or ASVK. */
   readonly issuer: KnownCertificate;
+  /** Signatures that are still to be checked; those of pinned certificates are not among them. */
+  readonly links: readonly Link[];
 }
 
 /** Codes of the rules for every link of the chain. */
@@ -90,10 +96,7 @@ interface Anchor extends TrustAnchor {
   readonly ark: KnownCertificate;
 }
 
-async function trustAnchor(
-  product: string,
-  roots: readonly Uint8Array[] | undefined,
-): Promise<Anchor> {
+function trustAnchor(product: string, roots: readonly Uint8Array[] | undefined): Anchor {
   const name = `ARK-${product}`;
   const pinned = AMD_CERTIFICATES[product as PinnedProduct] as
     | (typeof AMD_CERTIFICATES)[PinnedProduct]
@@ -105,7 +108,7 @@ async function trustAnchor(
     if (!isNamed(subjectCommonName, name, simulated)) continue;
     requireRsa(ark);
     requireAuthority(ark.certificate, 1, LINK_CODES);
-    if (!isPinned(ark)) await requireIssued(ark, ark, LINK_CODES);
+    requireNamed({ subject: ark, issuer: ark }, LINK_CODES.name);
     const source = roots === undefined ? 'pinned' : 'caller';
     return { commonName: subjectCommonName, sha256: ark.digest, source, simulated, ark };
   }
@@ -117,15 +120,14 @@ async function trustAnchor(
   );
 }
 
-/** The issuer of the given kind among the supplied certificates, or the pinned one. */
-async function issuer(
+/** The issuer of the given kind among the supplied certificates that are not pinned, or the pinned one. */
+function chooseIssuer(
   { ark, simulated }: Anchor,
   product: string,
   kind: VekKind,
-  supplied: readonly KnownCertificate[],
-): Promise<KnownCertificate> {
+  strangers: readonly KnownCertificate[],
+): KnownCertificate {
   const name = kind === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`;
-  const strangers = supplied.filter((known) => !isPinned(known));
   for (const stranger of strangers) {
     if (!isNamed(stranger.certificate.issuerCommonName, `ARK-${product}`, simulated)) {
       throw new AssayError(
@@ -135,7 +137,7 @@ async function issuer(
     }
     requireRsa(stranger);
     requireAuthority(stranger.certificate, 0, LINK_CODES);
-    await requireIssued(stranger, ark, LINK_CODES);
+    requireNamed({ subject: stranger, issuer: ark }, LINK_CODES.name);
   }
   const pinned = Object.values(AMD_CERTIFICATES).find((set) =>
     equalBytes(set.ark, ark.certificate.der),
@@ -157,17 +159,17 @@ async function issuer(
  * by their bytes and need no signature check; every other authority is checked, whether it is used or
  * not, so that no supplied certificate is silently wrong. `roots` replaces the pinned ones.
  *
- * Throws SNP_ROOT_UNTRUSTED, SNP_CERTIFICATE_{NAME, KEY, CONSTRAINTS, SIGNATURE, VALIDITY} or
+ * Throws SNP_ROOT_UNTRUSTED, SNP_CERTIFICATE_{NAME, KEY, CONSTRAINTS, EXTENSION, VALIDITY} or
  * ENDORSEMENTS_MISSING.
  */
-export async function snpAuthorities(
+export function snpAuthorities(
   product: string,
   kind: VekKind,
   supplied: SortedCertificates,
   roots: readonly Uint8Array[] | undefined,
   at: Date,
-): Promise<SnpAuthorities> {
-  const anchor = await trustAnchor(product, roots);
+): SnpAuthorities {
+  const anchor = trustAnchor(product, roots);
   const { ark, ...described } = anchor;
   for (const root of supplied.roots) {
     const trusted = roots === undefined ? isPinned(root) : root.digest === ark.digest;
@@ -178,8 +180,12 @@ export async function snpAuthorities(
       );
     }
   }
-  const authority = await issuer(anchor, product, kind, supplied.intermediates);
+  const strangers = supplied.intermediates.filter((known) => !isPinned(known));
+  const issuer = chooseIssuer(anchor, product, kind, strangers);
   requireValidity(ark.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
-  requireValidity(authority.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
-  return { anchor: described, ark, issuer: authority };
+  requireValidity(issuer.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
+  const links = [ark, ...strangers]
+    .filter((subject) => !isPinned(subject))
+    .map((subject) => ({ subject, issuer: ark }));
+  return { anchor: described, ark, issuer, links };
 }

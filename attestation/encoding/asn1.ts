@@ -1,5 +1,4 @@
 import forge from 'node-forge';
-import { equalBytes } from './bytes.js';
 import { AssayError } from './error.js';
 
 /** A node of a DER tree: node-forge's, with contents as a binary string or as children. */
@@ -33,7 +32,61 @@ function fromBinary(text: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Parses one DER value that fills the input. What does not re-encode to the same bytes is refused. */
+/** Where the contents of the value at `at` begin and end; throws where the length is not DER's. */
+function contents(bytes: Uint8Array, at: number): { readonly start: number; readonly end: number } {
+  const first = bytes[at + 1] ?? fail('a value ends within its header');
+  let start = at + 2;
+  let length = first;
+  if (first >= 0x80) {
+    const width = first & 0x7f;
+    start += width;
+    length = 0;
+    for (let i = at + 2; i < start; i++) length = length * 256 + (bytes[i] ?? 0);
+    const minimal = length >= 0x80 && (bytes[at + 2] ?? 0) !== 0;
+    if (width < 1 || width > 4 || !minimal) fail('expected lengths to be definite and minimal');
+  }
+  return { start, end: start + length };
+}
+
+const INTEGER_TAG = 0x02;
+const CONSTRUCTED = 0x20;
+
+/**
+ * Requires the canonical form: tags of one byte, lengths definite and minimal, integers minimal, and
+ * members that fill what they are in (X.690 sections 8.1.2, 10.1 and 8.3.2).
+ */
+function requireCanonical(bytes: Uint8Array): void {
+  const ends = [bytes.length];
+  let at = 0;
+  while (ends.length > 0) {
+    const limit = ends.at(-1) ?? 0;
+    if (at === limit) {
+      ends.pop();
+      continue;
+    }
+    const tag = bytes[at] ?? 0;
+    const { start, end } = contents(bytes, at);
+    if ((tag & 0x1f) === 0x1f) fail('expected tags of one byte');
+    if (end > limit) fail('a value is longer than what it is in');
+    if (tag === INTEGER_TAG) requireMinimal(bytes.subarray(start, end), 'an integer');
+    if ((tag & CONSTRUCTED) !== 0) ends.push(end);
+    at = (tag & CONSTRUCTED) === 0 ? end : start;
+  }
+}
+
+/** The members of a constructed value that `parseDer` has accepted, each with its header. */
+export function elements(der: Uint8Array): Uint8Array[] {
+  const { start, end } = contents(der, 0);
+  const found: Uint8Array[] = [];
+  for (let at = start; at < end; ) {
+    const next = contents(der, at).end;
+    found.push(der.subarray(at, next));
+    at = next;
+  }
+  return found;
+}
+
+/** Parses one DER value that fills the input: what would re-encode to other bytes is refused. */
 export function parseDer(bytes: Uint8Array): Asn1Node {
   if (bytes.length > MAX_BYTES) fail(`expected at most ${MAX_BYTES} bytes, not ${bytes.length}`);
   let node: Asn1Node;
@@ -46,7 +99,7 @@ export function parseDer(bytes: Uint8Array): Asn1Node {
   } catch (cause) {
     return fail('expected one well-formed DER value', cause);
   }
-  if (!equalBytes(encodeDer(node), bytes)) fail('the value is BER, not DER');
+  requireCanonical(bytes);
   return node;
 }
 
@@ -115,13 +168,17 @@ export function unsigned(node: Asn1Node | undefined, what: string): number {
   return bytes.reduce((value, byte) => value * 256 + byte, 0);
 }
 
-/** Contents octets of an INTEGER, checked to be minimal. */
-export function integerBytes(node: Asn1Node | undefined, what: string): Uint8Array<ArrayBuffer> {
-  const bytes = primitive(node, Type.INTEGER, what);
+function requireMinimal(bytes: Uint8Array, what: string): void {
   const [first = 0, second = 0] = bytes;
   const padded =
     bytes.length > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
-  if (bytes.length === 0 || padded) return fail(`expected ${what} to be a minimal integer`);
+  if (bytes.length === 0 || padded) fail(`expected ${what} to be a minimal integer`);
+}
+
+/** Contents octets of an INTEGER, checked to be minimal. */
+export function integerBytes(node: Asn1Node | undefined, what: string): Uint8Array<ArrayBuffer> {
+  const bytes = primitive(node, Type.INTEGER, what);
+  requireMinimal(bytes, what);
   return bytes;
 }
 

@@ -1,7 +1,7 @@
 import forge from 'node-forge';
 import {
   children,
-  encodeDer,
+  elements,
   explicit,
   integerBytes,
   isContext,
@@ -14,7 +14,6 @@ import { equalBytes, toHex } from './bytes.js';
 import { AssayError } from './error.js';
 import {
   type Extension,
-  firstElement,
   parseExtensions,
   rawSignature,
   type SignatureAlgorithm,
@@ -49,7 +48,9 @@ function parse(der: Uint8Array): CertificateRevocationList {
     throw new AssayError('CRL_FORMAT', 'expected a v2 certificate revocation list');
   }
   const algorithm = signatureAlgorithm(innerAlgorithm);
-  if (!equalBytes(encodeDer(innerAlgorithm), encodeDer(outerAlgorithm))) {
+  const [tbsDer = der, outerDer = der] = elements(der);
+  const [, innerDer = der, issuerDer = der] = elements(tbsDer);
+  if (!equalBytes(innerDer, outerDer)) {
     throw new AssayError('CRL_FORMAT', 'the two signature algorithms of the list differ');
   }
   const revoked = new Map<string, Date>();
@@ -66,9 +67,9 @@ function parse(der: Uint8Array): CertificateRevocationList {
   }
   return {
     der,
-    tbs: firstElement(der),
+    tbs: tbsDer,
     signatureAlgorithm: algorithm,
-    issuer: encodeDer(issuer),
+    issuer: issuerDer,
     thisUpdate: time(thisUpdate, 'thisUpdate'),
     nextUpdate: time(nextUpdate, 'nextUpdate'),
     revoked,

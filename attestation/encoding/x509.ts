@@ -4,7 +4,7 @@ import {
   bitString,
   boolean,
   children,
-  encodeDer,
+  elements,
   explicit,
   integerBytes,
   isContext,
@@ -78,23 +78,6 @@ export interface Certificate {
 
 function fail(message: string, cause?: unknown): never {
   throw new AssayError('X509_CERTIFICATE', message, cause);
-}
-
-/**
- * The slice of the first element inside an outer SEQUENCE: the bytes that a signature covers. The
- * input has been through `parseDer`, so that its lengths are minimal and within bounds.
- */
-export function firstElement(der: Uint8Array): Uint8Array {
-  const header = (at: number): { start: number; end: number } => {
-    const first = der[at + 1] ?? 0;
-    if (first < 0x80) return { start: at + 2, end: at + 2 + first };
-    const width = first & 0x7f;
-    let length = 0;
-    for (let i = 0; i < width; i++) length = length * 256 + (der[at + 2 + i] ?? 0);
-    return { start: at + 2 + width, end: at + 2 + width + length };
-  };
-  const { start } = header(0);
-  return der.subarray(start, header(start).end);
 }
 
 /** AlgorithmIdentifier to one of the two accepted algorithms, every PSS parameter checked. */
@@ -214,7 +197,9 @@ function parse(der: Uint8Array): Certificate {
     return fail('expected the certificate to be complete');
   }
   const algorithm = signatureAlgorithm(innerAlgorithm);
-  if (!equalBytes(encodeDer(innerAlgorithm), encodeDer(outerAlgorithm))) {
+  const [tbsDer = der, outerDer = der] = elements(der);
+  const [, , innerDer = der, issuerDer = der, , subjectDer = der, spkiDer = der] = elements(tbsDer);
+  if (!equalBytes(innerDer, outerDer)) {
     fail('the two signature algorithms of the certificate differ');
   }
   const [notBefore, notAfter] = children(validity, 'validity');
@@ -233,17 +218,17 @@ function parse(der: Uint8Array): Certificate {
     : undefined;
   return {
     der,
-    tbs: firstElement(der),
+    tbs: tbsDer,
     serialNumber: toHex(integerBytes(serial, 'serial number')),
     signatureAlgorithm: algorithm,
-    issuer: encodeDer(issuer),
-    subject: encodeDer(subject),
+    issuer: issuerDer,
+    subject: subjectDer,
     issuerCommonName: commonName(issuer, 'issuer'),
     subjectCommonName: commonName(subject, 'subject'),
     notBefore: time(notBefore, 'notBefore'),
     notAfter: time(notAfter, 'notAfter'),
     ...subjectKey(spki),
-    spki: encodeDer(spki),
+    spki: spkiDer,
     extensions,
     isCa,
     pathLength: limits[1] === undefined ? undefined : unsigned(limits[1], 'pathLenConstraint'),

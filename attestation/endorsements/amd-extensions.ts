@@ -94,13 +94,18 @@ function read(certificate: Certificate, kind: VekKind): VekExtensions {
   };
 }
 
+/** Extensions by certificate: a certificate is as immutable as what it says. */
+const known = new WeakMap<Certificate, VekExtensions>();
+
 /**
  * Reads and checks AMD's extensions of a certificate. HWID is raw bytes inside the OCTET STRING, the
  * others are DER. Throws SNP_CERTIFICATE_EXTENSION.
  */
 export function vekExtensions(certificate: Certificate, kind: VekKind): VekExtensions {
   try {
-    return read(certificate, kind);
+    const extensions = known.get(certificate) ?? read(certificate, kind);
+    known.set(certificate, extensions);
+    return extensions;
   } catch (cause) {
     if (cause instanceof AssayError && cause.code === 'SNP_CERTIFICATE_EXTENSION') throw cause;
     const reason = cause instanceof Error ? cause.message : 'malformed';

@@ -1,8 +1,9 @@
+import { elements } from '../encoding/asn1.js';
 import { fromUtf8, toHex } from '../encoding/bytes.js';
 import { parseCrl } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
 import { pemBlocks } from '../encoding/pem.js';
-import { firstElement, parseCertificate } from '../encoding/x509.js';
+import { parseCertificate } from '../encoding/x509.js';
 import type { VekKind } from './amd-extensions.js';
 import type { EndorsementSource, Retain } from './source.js';
 
@@ -34,9 +35,8 @@ function isPem(blob: Uint8Array): boolean {
 
 /** The first member of what is signed is [0] in a v3 certificate and an INTEGER in a v2 list. */
 function isCrl(der: Uint8Array): boolean {
-  const tbs = firstElement(der);
-  const length = tbs[1] ?? 0;
-  return tbs[length < 0x80 ? 2 : 2 + (length & 0x7f)] === 0x02;
+  const [tbs] = elements(der);
+  return tbs !== undefined && elements(tbs)[0]?.[0] === 0x02;
 }
 
 /**
