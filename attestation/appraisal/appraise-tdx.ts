@@ -1,4 +1,5 @@
 import { isZero, toHex } from '../encoding/bytes.js';
+import { sha256 } from '../encoding/hash.js';
 import {
   bitField,
   TD_ATTRIBUTE_BITS,
@@ -25,6 +26,8 @@ export interface TdxExpectations {
   readonly rtmr3?: Uint8Array;
   /** Log of the firmware and boot loader (ACPI's CCEL), to be replayed against the RTMRs. */
   readonly eventLog?: Uint8Array;
+  /** Azure: JSON whose SHA-256, followed by zeros, REPORTDATA must be. */
+  readonly runtimeClaims?: Uint8Array;
   /** Assay's own log, to be replayed against RTMR3. */
   readonly runtimeLog?: Uint8Array;
 }
@@ -32,6 +35,7 @@ export interface TdxExpectations {
 const REPORT = 'Intel TDX DCAP Quoting Library API, A.3.2 (TD Quote Body)';
 const ATTRIBUTES = 'Intel TDX Module Base Architecture Specification, TDATTRIBUTES';
 const XFAM = 'Intel TDX Module Base Architecture Specification, XFAM';
+const HCL = 'Microsoft, Azure confidential VM guest attestation, HCL report';
 const MEASURED = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] as const;
 
 /** The registers that measure the guest must all have reference values. */
@@ -49,12 +53,12 @@ function measurementFinding(findings: Findings, tdx: AuthenticatedTdx, policy: T
     unknown.length === 0,
     {
       expected: 'reference values for mrTd, rtmr0, rtmr1 and rtmr2 in the policy',
-      actual: unknown.length === 0 ? 'all four' : `none for ${unknown.join(', ')}`,
+      actual: unknown.length === 0 ? 'all four' : `none, where the quote has ${shown.join(', ')}`,
       reference: REPORT,
     },
     {
       pass: 'The policy knows every register that measures the guest.',
-      fail: `The policy has no reference values for what was launched; they would have to contain ${shown.join(', ')}.`,
+      fail: `The policy has no reference values for ${unknown.join(', ')}: they would have to contain what the quote has.`,
     },
     refused.length === 0 ? 'allowUnknown' : undefined,
   );
@@ -256,7 +260,19 @@ export function appraiseTdx(
   xfamFindings(findings, report.xfam, policy);
   measurementFinding(findings, authenticated, policy);
   identityFindings(findings, authenticated, policy, expectations);
-  const { eventLog, runtimeLog } = expectations;
+  const { eventLog, runtimeLog, runtimeClaims } = expectations;
+  if (runtimeClaims !== undefined) {
+    const expected = `${toHex(sha256(runtimeClaims))}${'00'.repeat(32)}`;
+    findings.check(
+      'tdx.runtime-claims',
+      toHex(report.reportData) === expected,
+      { expected, actual: toHex(report.reportData), reference: HCL },
+      {
+        pass: 'REPORTDATA covers the runtime claims.',
+        fail: 'REPORTDATA does not cover the runtime claims.',
+      },
+    );
+  }
   if (eventLog !== undefined) {
     appraiseCcel(findings, authenticated, eventLog, runtimeLog !== undefined);
   }

@@ -46,6 +46,9 @@ export interface TcbEvaluation {
   readonly missed: readonly TcbShortfall[];
 }
 
+/** Levels that a message names. */
+const SHOWN_LEVELS = 8;
+
 const day = (level: { readonly tcbDate: Date }): string => level.tcbDate.toISOString().slice(0, 10);
 
 function fail(code: 'TDX_TCB_NOT_SUPPORTED' | 'TDX_MODULE_MISMATCH', message: string): never {
@@ -95,10 +98,12 @@ function matchPlatform(info: TcbInfo, platform: PckPlatform, report: TdReport): 
     if (shortfall === undefined) return { sgx, tdx: level, missed };
     missed.push({ level: `TDX level of ${day(level)}`, ...shortfall });
   }
-  const last = missed.at(-1);
+  const shown = missed
+    .slice(0, SHOWN_LEVELS)
+    .map((m) => `the ${m.level} needs ${m.component} ${m.required}, not ${m.actual}`);
   return fail(
     'TDX_TCB_NOT_SUPPORTED',
-    `the platform meets no ${sgx === undefined ? 'SGX' : 'TDX'} TCB level: the lowest needs ${last?.component} ${last?.required}, it has ${last?.actual}`,
+    `the platform meets no ${sgx === undefined ? 'SGX' : 'TDX'} TCB level that Intel states: ${shown.join('; ')}`,
   );
 }
 

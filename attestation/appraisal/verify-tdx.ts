@@ -57,7 +57,7 @@ function caveats(policy: TdxPolicy): string[] {
 }
 
 /** A result for evidence that is not authentic, or that could not be authenticated. */
-function refusal(
+export function tdxRefusal(
   error: AssayError,
   at: Date,
   anchor: TrustAnchor | null = null,
@@ -100,11 +100,11 @@ export async function verifyTdx(
     if (collateral === undefined) {
       const anchor = await verifyTdxSignatures(quote, options);
       const missing = 'no collateral was supplied: neither revocation nor TCB is known';
-      return refusal(new AssayError('ENDORSEMENTS_MISSING', missing), options.at, anchor);
+      return tdxRefusal(new AssayError('ENDORSEMENTS_MISSING', missing), options.at, anchor);
     }
     tdx = await authenticateTdx(quote, collateral, options);
   } catch (error) {
-    if (error instanceof AssayError) return refusal(error, options.at);
+    if (error instanceof AssayError) return tdxRefusal(error, options.at);
     throw error;
   }
   const checks = appraiseTdx(tdx, policy, expectations);

@@ -14,7 +14,8 @@ import {
 
 /**
  * Collateral of one platform as it travels in files and bundles: the answers of Intel's PCS. Chains
- * are PEM, issuer first and root last; CRLs and signatures (r‖s) are hexadecimal; `tcb_info` and
+ * are PEM, issuer first and root last; CRLs are
+ * hexadecimal DER or PEM, signatures (r‖s) hexadecimal; `tcb_info` and
  * `qe_identity` are the exact text that Intel signed.
  */
 export interface CollateralText {
@@ -99,6 +100,20 @@ function hexMember(text: string, name: string, length?: number): Uint8Array<Arra
   throw new AssayError(CODE, `expected ${name} to have ${length} bytes`);
 }
 
+/** A revocation list as text, hexadecimal or one PEM block, to DER; throws COLLATERAL_FORMAT. */
+export function crlBytes(text: string, name: string): Uint8Array {
+  if (!text.startsWith('-----BEGIN ')) return hexMember(text, name);
+  let blocks: readonly Uint8Array[];
+  try {
+    blocks = pemBlocks(text, 'X509 CRL');
+  } catch (cause) {
+    throw new AssayError(CODE, `expected ${name} to be PEM`, cause);
+  }
+  const [der, ...more] = blocks;
+  if (der !== undefined && more.length === 0) return der;
+  throw new AssayError(CODE, `expected ${name} to be one PEM block`);
+}
+
 /** Splits the collateral file into its members; unknown and missing ones are refused. */
 export function readCollateralText(input: string | Uint8Array): CollateralText {
   const value = parseStrictJson(input, 'the collateral', 'COLLATERAL_JSON');
@@ -143,8 +158,8 @@ export function parseTdxCollateral(
   ]);
   return {
     pckCrlIssuerChain,
-    rootCaCrl: parseCrl(hexMember(text.root_ca_crl, 'root_ca_crl')),
-    pckCrl: parseCrl(hexMember(text.pck_crl, 'pck_crl')),
+    rootCaCrl: parseCrl(crlBytes(text.root_ca_crl, 'root_ca_crl')),
+    pckCrl: parseCrl(crlBytes(text.pck_crl, 'pck_crl')),
     tcbInfoIssuerChain,
     tcbInfo: parseTcbInfo(
       text.tcb_info,

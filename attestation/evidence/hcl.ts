@@ -7,8 +7,11 @@ import { SNP_REPORT_SIZE } from './snp-report.js';
 /** `HCLA`, little-endian. */
 const MAGIC = 0x414c4348;
 const REPORT_OFFSET = 0x20;
-/** Report type of the runtime data's header: the hardware report is SEV-SNP's. */
+/** Report types of the runtime data's header: the area holds an SEV-SNP report, or a TDREPORT. */
 const TYPE_SNP = 2;
+const TYPE_TDX = 4;
+/** TDREPORT_STRUCT (Intel TDX Module ABI). */
+const TDREPORT_SIZE = 1024;
 const HASH_SHA256 = 1;
 const DATA_HEADER_SIZE = 20;
 
@@ -17,7 +20,11 @@ const DATA_HEADER_SIZE = 20;
  * at boot, and the runtime claims (the vTPM's attestation key above all) that REPORT_DATA covers.
  */
 export interface HclReport {
-  /** SEV-SNP report. */
+  readonly hardware: 'sev-snp' | 'tdx';
+  /**
+   * SEV-SNP report; or TDREPORT, which only the machine that made it can check: a quote of it has the
+   * same REPORTDATA.
+   */
   readonly report: Uint8Array;
   /** JSON as it was hashed. */
   readonly runtimeClaims: Uint8Array;
@@ -52,11 +59,13 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   reader.u32le('request type');
   reader.u32le('status');
   reader.bytes(REPORT_OFFSET - reader.offset, 'reserved');
-  const report = reader.bytes(SNP_REPORT_SIZE, 'hardware report');
+  const area = reader.bytes(SNP_REPORT_SIZE, 'hardware report');
   const dataSize = reader.u32le('data size');
   reader.u32le('data version');
   const type = reader.u32le('report type');
-  if (type !== TYPE_SNP) fail('HCL_TYPE', `expected an SEV-SNP report (2), not type ${type}`);
+  if (type !== TYPE_SNP && type !== TYPE_TDX) {
+    fail('HCL_TYPE', `expected an SEV-SNP report (2) or a TDREPORT (4), not type ${type}`);
+  }
   const hash = reader.u32le('hash type');
   if (hash !== HASH_SHA256)
     fail('HCL_TYPE', `expected claims hashed with SHA-256 (1), not ${hash}`);
@@ -67,11 +76,13 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   }
   const runtimeClaims = reader.bytes(claimsSize, 'runtime claims');
   reader.zeros(reader.remaining, 'the end of the NV index');
-  const reportData = report.subarray(0x50, 0x90);
+  const isSnp = type === TYPE_SNP;
+  const report = isSnp ? area : area.subarray(0, TDREPORT_SIZE);
+  const reportData = isSnp ? report.subarray(0x50, 0x90) : report.subarray(128, 192);
   const bound = equalBytes(reportData.subarray(0, 32), sha256(runtimeClaims));
   if (!bound || !isZero(reportData.subarray(32))) {
     fail('HCL_BINDING', 'REPORT_DATA does not cover the runtime claims');
   }
   fromUtf8(runtimeClaims);
-  return { report, runtimeClaims };
+  return { hardware: isSnp ? 'sev-snp' : 'tdx', report, runtimeClaims };
 }

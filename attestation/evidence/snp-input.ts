@@ -1,3 +1,4 @@
+import { AssayError } from '../encoding/error.js';
 import { isHclReport, parseHclReport } from './hcl.js';
 import { decodeSnpEvidence } from './snp-evidence.js';
 
@@ -16,7 +17,11 @@ export interface SnpInput {
 
 function unwrapped(evidence: Uint8Array): Pick<SnpInput, 'report' | 'runtimeClaims' | 'evidence'> {
   if (!isHclReport(evidence)) return { report: evidence, runtimeClaims: undefined, evidence };
-  return { ...parseHclReport(evidence), evidence };
+  const { hardware, report, runtimeClaims } = parseHclReport(evidence);
+  if (hardware !== 'sev-snp') {
+    throw new AssayError('HCL_TYPE', 'the HCL report is of a TDX guest: verify its quote with it');
+  }
+  return { report, runtimeClaims, evidence };
 }
 
 /**

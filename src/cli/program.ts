@@ -17,10 +17,13 @@ import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
 import { registerServe } from './serve.js';
 import { registerShowCertificate } from './show-certificate.js';
+import { registerShowEventLog } from './show-eventlog.js';
 import { registerShowSnp } from './show-snp.js';
+import { registerShowTdx } from './show-tdx.js';
 import { registerVerifyEvidence } from './verify-evidence.js';
 import { registerVerifyReceipt } from './verify-receipt.js';
 import { registerVerifySnp } from './verify-snp.js';
+import { registerVerifyTdx } from './verify-tdx.js';
 
 /** Adds one command, or several that belong together. */
 type Register = (program: Command, io: Io) => void;
@@ -35,7 +38,10 @@ const COMMANDS: readonly Register[] = [
   registerLaunchPolicy,
   registerShowCertificate,
   registerShowSnp,
+  registerShowTdx,
+  registerShowEventLog,
   registerVerifySnp,
+  registerVerifyTdx,
   registerCollect,
   registerHubPush,
   registerHubPull,

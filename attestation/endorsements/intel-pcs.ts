@@ -1,0 +1,155 @@
+import { fromUtf8, toHex } from '../encoding/bytes.js';
+import { parseCrl } from '../encoding/crl.js';
+import { AssayError } from '../encoding/error.js';
+import { JsonFields, parseStrictJson } from '../encoding/json.js';
+import { type CollateralText, crlBytes, parsePemChain } from './intel.js';
+import type { EndorsementSource, Fetched, Retain } from './source.js';
+import { parseQeIdentity, parseTcbInfo } from './tcb-info.js';
+
+/** Intel's Provisioning Certification Service; a PCCS speaks the same API under its own base. */
+export const INTEL_PCS = 'https://api.trustedservices.intel.com';
+/** Intel's root CRL, DER; it is not part of the PCS. A PCCS has it under `rootcacrl`. */
+const INTEL_ROOT_CRL = 'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der';
+
+/** Which TCB recovery to judge by: Intel keeps several in force (PCS API v4, `update`). */
+export type TcbUpdate = 'standard' | 'early' | number;
+
+/** What has to be known of a platform to fetch what Intel says of it. */
+export interface IntelRequest {
+  /** FMSPC of the PCK certificate, hexadecimal. */
+  readonly fmspc: string;
+  /** The CA that issued it. */
+  readonly ca: 'platform' | 'processor';
+  /** `standard` unless given; a number is the exact tcbEvaluationDataNumber. */
+  readonly update?: TcbUpdate;
+}
+
+const CODE = 'COLLATERAL_FORMAT';
+const DAY = 86_400_000;
+
+function query(update: TcbUpdate, ...parameters: readonly string[]): string {
+  const selection =
+    typeof update === 'number' ? `tcbEvaluationDataNumber=${update}` : `update=${update}`;
+  return `?${[...parameters, selection].join('&')}`;
+}
+
+/** URL of the TCB info (PCS API v4, "Get TDX TCB Info"). */
+export function tcbInfoUrl(base: string, fmspc: string, update: TcbUpdate): string {
+  return `${base}/tdx/certification/v4/tcb${query(update, `fmspc=${fmspc.toUpperCase()}`)}`;
+}
+
+/** URL of the quoting enclave's identity (PCS API v4, "Get TDX QE Identity"). */
+export function qeIdentityUrl(base: string, update: TcbUpdate): string {
+  return `${base}/tdx/certification/v4/qe/identity${query(update)}`;
+}
+
+/** URL of a PCK CA's CRL (PCS API v4, "Get Revocation List"). */
+export function pckCrlUrl(base: string, ca: IntelRequest['ca']): string {
+  return `${base}/sgx/certification/v4/pckcrl?ca=${ca}&encoding=der`;
+}
+
+/** URL of the root's CRL: Intel's own, or the PCCS's. */
+export function rootCrlUrl(base: string): string {
+  return base === INTEL_PCS ? INTEL_ROOT_CRL : `${base}/sgx/certification/v4/rootcacrl`;
+}
+
+/** An issuer chain travels in a header, percent-encoded PEM. */
+function issuerChain({ headers }: Fetched, ...names: readonly string[]): string {
+  const encoded = names.map((name) => headers[name]).find((value) => value !== undefined);
+  if (encoded === undefined) {
+    throw new AssayError(CODE, `expected the issuer chain in the header ${names[0]}`);
+  }
+  let pem: string;
+  try {
+    pem = decodeURIComponent(encoded);
+  } catch (cause) {
+    throw new AssayError(CODE, `expected the header ${names[0]} to be percent-encoded`, cause);
+  }
+  parsePemChain(pem, names[0] ?? '', []);
+  return pem;
+}
+
+const tcbInfoChain = (answer: Fetched): string =>
+  issuerChain(answer, 'tcb-info-issuer-chain', 'sgx-tcb-info-issuer-chain');
+const qeIdentityChain = (answer: Fetched): string =>
+  issuerChain(answer, 'sgx-enclave-identity-issuer-chain');
+const pckCrlChain = (answer: Fetched): string => issuerChain(answer, 'sgx-pck-crl-issuer-chain');
+
+/**
+ * Takes the signed document out of PCS's answer `{"<name>":{…},"signature":"…"}`, as the very text
+ * that was signed.
+ */
+function signedDocument({ body }: Fetched, name: string): { text: string; signature: string } {
+  const whole = fromUtf8(body);
+  const value = parseStrictJson(whole, 'the answer', 'COLLATERAL_JSON');
+  const signature = new JsonFields(value, 'the answer', CODE).hex('signature', 64);
+  const match = new RegExp(
+    `^\\s*\\{\\s*"${name}"\\s*:\\s*(\\{.*\\})\\s*,\\s*"signature"\\s*:\\s*"[0-9a-fA-F]{128}"\\s*\\}\\s*$`,
+    's',
+  ).exec(whole);
+  if (match?.[1] === undefined) {
+    throw new AssayError(CODE, `expected the answer to be ${name} and its signature`);
+  }
+  return { text: match[1], signature };
+}
+
+/** A list in DER (PCS), hexadecimal (PCCS) or PEM. */
+function crlHex({ body }: Fetched): string {
+  const first = body[0] ?? 0;
+  if (first === 0x30 && (body[1] ?? 0) >= 0x80) return toHex(body);
+  return toHex(crlBytes(fromUtf8(body).trim(), 'the CRL'));
+}
+
+/** Asked for once a day, never served beyond its end. */
+const until = (nextUpdate: Date, storedAt: Date) => ({
+  refreshAfter: new Date(storedAt.getTime() + DAY),
+  expires: nextUpdate,
+});
+
+const retainTcbInfo: Retain = (answer, storedAt) => {
+  tcbInfoChain(answer);
+  const { text } = signedDocument(answer, 'tcbInfo');
+  return until(parseTcbInfo(text, new Uint8Array()).value.nextUpdate, storedAt);
+};
+const retainQeIdentity: Retain = (answer, storedAt) => {
+  qeIdentityChain(answer);
+  const { text } = signedDocument(answer, 'enclaveIdentity');
+  return until(parseQeIdentity(text, new Uint8Array()).value.nextUpdate, storedAt);
+};
+const retainCrl: Retain = (answer, storedAt) =>
+  until(parseCrl(crlBytes(crlHex(answer), 'the CRL')).nextUpdate, storedAt);
+const retainPckCrl: Retain = (answer, storedAt) => {
+  pckCrlChain(answer);
+  return retainCrl(answer, storedAt);
+};
+
+/**
+ * Fetches the collateral of a platform from Intel's PCS or a PCCS. Nothing of it is verified here.
+ * @throws AssayError ENDORSEMENTS_UNAVAILABLE, ENDORSEMENTS_UNKNOWN for an FMSPC or an evaluation
+ *   number that the service does not have, COLLATERAL_* and CRL_FORMAT for answers out of shape.
+ */
+export async function fetchTdxCollateral(
+  source: EndorsementSource,
+  { fmspc, ca, update = 'standard' }: IntelRequest,
+  base: string = INTEL_PCS,
+): Promise<CollateralText> {
+  const [tcb, qe, pckCrl, rootCrl] = await Promise.all([
+    source.get(tcbInfoUrl(base, fmspc, update), retainTcbInfo),
+    source.get(qeIdentityUrl(base, update), retainQeIdentity),
+    source.get(pckCrlUrl(base, ca), retainPckCrl),
+    source.get(rootCrlUrl(base), retainCrl),
+  ]);
+  const tcbInfo = signedDocument(tcb, 'tcbInfo');
+  const qeIdentity = signedDocument(qe, 'enclaveIdentity');
+  return {
+    pck_crl_issuer_chain: pckCrlChain(pckCrl),
+    root_ca_crl: crlHex(rootCrl),
+    pck_crl: crlHex(pckCrl),
+    tcb_info_issuer_chain: tcbInfoChain(tcb),
+    tcb_info: tcbInfo.text,
+    tcb_info_signature: tcbInfo.signature,
+    qe_identity_issuer_chain: qeIdentityChain(qe),
+    qe_identity: qeIdentity.text,
+    qe_identity_signature: qeIdentity.signature,
+  };
+}

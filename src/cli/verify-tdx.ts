@@ -1,0 +1,128 @@
+import type { Command } from 'commander';
+import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.js';
+import type { TdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
+import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { CollateralInput } from '../../attestation/endorsements/intel.js';
+import { INTEL_PCS, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
+import { EndorsementSource } from '../../attestation/endorsements/source.js';
+import { parseHclReport } from '../../attestation/evidence/hcl.js';
+import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
+import { gatherTdxCollateral } from '../client/tdx-endorsements.js';
+import { readCertificates, readInput, writeOutput } from './files.js';
+import type { Io } from './io.js';
+import { collect, examples, group, parseCount, parseTime } from './options.js';
+import { readPolicyFile } from './policy-file.js';
+import { printResult } from './render-result.js';
+
+interface VerifyOptions {
+  readonly quote: string;
+  readonly collateral?: string;
+  readonly hcl?: string;
+  readonly eventLog?: string;
+  readonly runtimeLog?: string;
+  readonly root: readonly string[];
+  readonly at?: Date;
+  readonly policy?: string;
+  readonly offline?: boolean;
+  readonly pcs: string;
+  readonly tcbUpdate: TcbUpdate;
+  readonly saveCollateral?: string;
+  readonly cache?: string;
+}
+
+function parseUpdate(text: string): TcbUpdate {
+  return text === 'standard' || text === 'early' ? text : parseCount(text);
+}
+
+async function readPolicy(io: Io, path: string | undefined): Promise<TdxPolicy> {
+  if (path === undefined) return {};
+  const { tdx } = await readPolicyFile(io, path);
+  if (tdx !== undefined) return tdx;
+  throw new AssayError('POLICY_INVALID', 'the policy has no member tdx: it accepts no TDX');
+}
+
+/** Collateral of a file, of Intel or a PCCS, or none: offline, or under roots of the caller's own. */
+async function collateralOf(
+  io: Io,
+  quote: Uint8Array,
+  options: VerifyOptions,
+): Promise<CollateralInput | undefined> {
+  if (options.collateral !== undefined) return readInput(io, options.collateral);
+  if (options.offline === true || options.root.length > 0) return undefined;
+  const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
+  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
+  const { collateral, missing } = await io.during('asking for collateral', () =>
+    gatherTdxCollateral(quote, { source, base: options.pcs, update: options.tcbUpdate }),
+  );
+  if (missing !== undefined) throw missing;
+  if (options.saveCollateral !== undefined) {
+    await writeOutput(options.saveCollateral, `${JSON.stringify(collateral, null, 1)}\n`);
+  }
+  return collateral;
+}
+
+/** The claims of an HCL report, which must be of a TDX guest. */
+async function runtimeClaimsOf(io: Io, path: string): Promise<Uint8Array> {
+  const { hardware, runtimeClaims } = parseHclReport(await readInput(io, path));
+  if (hardware === 'tdx') return runtimeClaims;
+  throw new AssayError('USAGE_FILE', `${path} is the HCL report of an SEV-SNP guest`);
+}
+
+async function expectationsOf(io: Io, options: VerifyOptions): Promise<TdxExpectations> {
+  const { eventLog, runtimeLog, hcl } = options;
+  return {
+    ...(eventLog === undefined ? {} : { eventLog: await readInput(io, eventLog) }),
+    ...(runtimeLog === undefined ? {} : { runtimeLog: await readInput(io, runtimeLog) }),
+    ...(hcl === undefined ? {} : { runtimeClaims: await runtimeClaimsOf(io, hcl) }),
+  };
+}
+
+async function verify(io: Io, options: VerifyOptions): Promise<void> {
+  const at = options.at ?? io.now();
+  const policy = await readPolicy(io, options.policy);
+  const named = await Promise.all(options.root.map((path) => readCertificates(io, path)));
+  const roots = named.length === 0 ? {} : { roots: named.flat() };
+  const quote = await readInput(io, options.quote);
+  const expectations = await expectationsOf(io, options);
+  try {
+    const collateral = await collateralOf(io, quote, options);
+    printResult(io, await verifyTdx(quote, collateral, policy, { at, ...roots }, expectations));
+  } catch (error) {
+    if (!(error instanceof AssayError) || /^(USAGE|POLICY|CONFIG)_/.test(error.code)) throw error;
+    printResult(io, tdxRefusal(error, at));
+  }
+}
+
+/** `assay verify tdx`: any TDX quote against Intel's chain and a policy. */
+export function registerVerifyTdx(program: Command, io: Io): void {
+  group(program, 'verify', 'Verify evidence, offline where it is complete')
+    .command('tdx')
+    .description('verify a TDX quote of any origin')
+    .requiredOption('--quote <file>', 'version 4 or 5 quote; - for standard input')
+    .option('--collateral <file>', "Intel's collateral, JSON; fetched unless given")
+    .option('--hcl <file>', "Azure: the vTPM's HCL report, whose runtime claims the quote covers")
+    .option('--event-log <file>', "the firmware's log (ACPI CCEL), replayed against the RTMRs")
+    .option('--runtime-log <file>', "Assay's own log, replayed against RTMR3")
+    .option('--root <file>', "trust these roots in place of Intel's; may be repeated", collect, [])
+    .option('--at <time>', 'appraise for this time (RFC 3339); now unless given', parseTime)
+    .option('--policy <file>', 'appraisal policy, JSON or YAML')
+    .option('--offline', 'fetch nothing')
+    .option('--pcs <url>', "Intel's PCS or a PCCS", INTEL_PCS)
+    .option(
+      '--tcb-update <which>',
+      'TCB recovery to judge by: standard, early or a tcbEvaluationDataNumber',
+      parseUpdate,
+      'standard',
+    )
+    .option('--save-collateral <file>', 'keep the fetched collateral, to verify offline later')
+    .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)')
+    .addHelpText(
+      'after',
+      examples(
+        'assay verify tdx --quote quote.bin --policy policy.yaml --save-collateral intel.json',
+        'assay verify tdx --quote quote.bin --collateral intel.json --at 2026-06-01T00:00:00Z --offline --json',
+      ),
+    )
+    .action((options: VerifyOptions) => verify(io, options));
+}

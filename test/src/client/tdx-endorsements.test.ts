@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { parseTdxPolicy } from '../../../attestation/appraisal/policy-tdx.js';
+import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
+import type { CollateralText } from '../../../attestation/endorsements/intel.js';
+import { EndorsementSource, type SourceOptions } from '../../../attestation/endorsements/source.js';
+import { AssayError } from '../../../attestation/index.js';
+import { SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
+import { DiskCache } from '../../../src/client/disk-cache.js';
+import { gatherTdxCollateral } from '../../../src/client/tdx-endorsements.js';
+import { type ForgedTdx, forgeTdx } from '../../forge/intel.js';
+import { set } from '../../forge/json.js';
+import { Pcs } from '../../forge/pcs.js';
+import { referenceValues } from '../../forge/tdx-case.js';
+
+const now = new Date('2026-11-21T00:00:00Z');
+let pcs: Pcs;
+let forged: ForgedTdx;
+let directory: string;
+
+async function collateralOf(number: number): Promise<CollateralText> {
+  const { collateral } = await forgeTdx({
+    tcbInfo: set('tcbEvaluationDataNumber', number),
+    qeIdentity: set('tcbEvaluationDataNumber', number),
+  });
+  if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
+  return collateral;
+}
+
+before(async () => {
+  pcs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+  forged = await forgeTdx();
+  pcs.served.set('standard', await collateralOf(18));
+  pcs.served.set('early', await collateralOf(19));
+  pcs.served.set('17', await collateralOf(17));
+});
+after(() => pcs.close());
+beforeEach(async () => {
+  pcs.requests.length = 0;
+  pcs.troubles.length = 0;
+  pcs.hexadecimal = false;
+  pcs.headers = (headers) => headers;
+  directory = await mkdtemp(join(tmpdir(), 'assay-pcs-'));
+});
+
+afterEach(() => rm(directory, { recursive: true, maxRetries: 9, retryDelay: 20 }));
+
+const sourceAt = (at: Date, options: Partial<SourceOptions> = {}): EndorsementSource =>
+  new EndorsementSource({
+    cache: new DiskCache(directory),
+    now: () => at,
+    sleep: async () => {},
+    ...options,
+  });
+
+function gather(source = sourceAt(now), update: 'standard' | 'early' | number = 'standard') {
+  return gatherTdxCollateral(forged.quote, { source, base: pcs.base, update });
+}
+
+test('collateral from a PCS verifies the quote', async () => {
+  for (const hexadecimal of [false, true]) {
+    pcs.hexadecimal = hexadecimal;
+    const { collateral } = await gather(sourceAt(now));
+    const policy = parseTdxPolicy(referenceValues());
+    const options = { at: now, roots: forged.roots };
+    const result = await verifyTdx(forged.quote, collateral, policy, options);
+    assert.equal(result.affirmed, true, result.summary);
+  }
+});
+
+test('the TCB recovery is chosen', async () => {
+  for (const [update, expected] of [
+    ['standard', 18],
+    ['early', 19],
+    [17, 17],
+  ] as const) {
+    const { collateral } = await gather(sourceAt(now), update);
+    const info = JSON.parse(collateral?.tcb_info ?? '{}') as Record<string, unknown>;
+    assert.equal(info['tcbEvaluationDataNumber'], expected);
+  }
+  assert.equal((await gather(sourceAt(now), 99)).missing?.code, 'ENDORSEMENTS_UNKNOWN');
+});
+
+test('answers are cached for a day, and serve while the vendor is away', async () => {
+  await gather();
+  assert.equal(pcs.requests.length, 4);
+  await gather(sourceAt(new Date('2026-11-21T23:59:59Z')));
+  assert.equal(pcs.requests.length, 4);
+  const later = new Date('2026-11-22T00:00:01Z');
+  pcs.troubles.push(...Array.from({ length: 16 }, () => ({ status: 503 })));
+  assert.ok((await gather(sourceAt(later))).collateral);
+  pcs.troubles.length = 0;
+  pcs.requests.length = 0;
+  await gather(sourceAt(later));
+  assert.equal(pcs.requests.length, 4);
+});
+
+test('what has expired is never served, and an outage is no verdict', async () => {
+  await gather();
+  pcs.troubles.push(...Array.from({ length: 64 }, () => 'hang up' as const));
+  const { missing } = await gather(sourceAt(new Date('2049-01-01T00:00:00Z')));
+  assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+  const policy = parseTdxPolicy(referenceValues());
+  const result = await verifyTdx(forged.quote, undefined, policy, {
+    at: now,
+    roots: forged.roots,
+  });
+  assert.equal(result.checks[0]?.outcome, 'unchecked');
+});
+
+test('rate limits are waited for', async () => {
+  const waits: number[] = [];
+  pcs.troubles.push({ status: 429, retryAfter: '7' });
+  const sleep = async (milliseconds: number) => {
+    waits.push(milliseconds);
+  };
+  assert.ok((await gather(sourceAt(now, { sleep }))).collateral);
+  assert.deepEqual(waits, [7000]);
+});
+
+test('answers out of shape are refused', async () => {
+  const refused = (code: string) => (error: unknown) =>
+    error instanceof AssayError && error.code === code;
+  pcs.headers = () => ({});
+  await assert.rejects(gather(), refused('COLLATERAL_FORMAT'));
+  pcs.headers = (headers) => Object.fromEntries(Object.keys(headers).map((name) => [name, '%zz']));
+  await assert.rejects(gather(), refused('COLLATERAL_FORMAT'));
+  pcs.headers = (headers) => headers;
+  const standard = await collateralOf(18);
+  for (const [member, value, code] of [
+    ['tcb_info_signature', '00', 'COLLATERAL_FORMAT'],
+    ['tcb_info', '{"id":"TDX","id":"TDX"}', 'COLLATERAL_JSON'],
+    ['qe_identity', '{"id":"QE","version":2}', 'COLLATERAL_ID'],
+    ['root_ca_crl', 'ff', 'CRL_FORMAT'],
+  ] as const) {
+    const other = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    other.hexadecimal = true;
+    other.served.set('standard', { ...standard, [member]: value });
+    try {
+      await assert.rejects(
+        gatherTdxCollateral(forged.quote, { source: sourceAt(now), base: other.base }),
+        refused(code),
+        member,
+      );
+    } finally {
+      await other.close();
+    }
+  }
+});
