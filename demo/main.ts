@@ -213,6 +213,7 @@ async function demonstrate(directory: string, started: ServerProcess[]): Promise
   say('     --policy build/demo-output/policy.json --root build/demo-output/simulator.pem');
 
   step(6, 'Forgeries');
+  say('   a second answer, whose receipt is misused below');
   const second = await read(session, drawLine(OTHER_LINE));
   await forge(session, proof, second.answer.proof(), policy, roots);
   session.close();

@@ -10,3 +10,4 @@ export { formatNpy, parseNpy } from './client/npy.js';
 export type { AttestedEvidence, Inference, InferOptions, Session } from './client/session.js';
 export { specOf } from './client/signature.js';
 export { elementsOf, type Tensor, tensor } from './client/tensor.js';
+export { type TypedArray, typedArrayOf } from './client/typed-array.js';

@@ -39,6 +39,8 @@ export interface ProofFile {
 const PROFILE = 'urn:assay:proof-file:1';
 const CODE = 'PROOF_ENCODING';
 const MAX_RANK = 32;
+/** What `decodeCbor` reads at most. */
+const MAX_BYTES = 64 * 1024 * 1024;
 
 function tensorToCbor({ name, datatype, shape, data }: CommittedTensor): CborValue {
   return new Map<CborKey, CborValue>([
@@ -69,9 +71,9 @@ function tensorsFromCbor(items: readonly CborValue[]): CommittedTensor[] {
   });
 }
 
-/** The file in deterministic CBOR. Throws CBOR_VALUE for tensors beyond the decoder's limit. */
+/** The file in deterministic CBOR. Throws PROOF_SIZE beyond 64 MiB, which no verifier reads. */
 export function encodeProofFile(proof: ProofFile): Uint8Array<ArrayBuffer> {
-  return encodeCbor(
+  const bytes = encodeCbor(
     new Map<CborKey, CborValue>([
       ['profile', PROFILE],
       ['evidence', proof.evidence],
@@ -97,6 +99,13 @@ export function encodeProofFile(proof: ProofFile): Uint8Array<ArrayBuffer> {
       ['salt', proof.salt],
     ]),
   );
+  if (bytes.length > MAX_BYTES) {
+    throw new AssayError(
+      'PROOF_SIZE',
+      `expected a proof file of at most ${MAX_BYTES} bytes, not ${bytes.length}: its tensors are too large`,
+    );
+  }
+  return bytes;
 }
 
 function endorsementsFromCbor(fields: CborFields): ProofEndorsements {

@@ -38,6 +38,12 @@ test('a proof file reads back as it was written', () => {
   assert.deepEqual(decodeProofFile(bytes), proof);
 });
 
+test('tensors beyond what any verifier reads are not written', () => {
+  const data = new Uint8Array(64 * 1024 * 1024);
+  const large = { name: 'a', datatype: 'UINT8', shape: [data.length], data };
+  assert.throws(() => encodeProofFile({ ...proof, inputs: [large] }), { code: 'PROOF_SIZE' });
+});
+
 const refused: readonly (readonly [string, Uint8Array, string])[] = [
   ['another profile', withMember('profile', 'urn:assay:proof-file:2'), 'PROOF_PROFILE'],
   ['an unknown member', withMember('comment', 'x'), 'PROOF_ENCODING'],

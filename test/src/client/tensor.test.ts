@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { FIXED_DATATYPES } from '../../../src/client/datatype.js';
 import { fromHalf, toHalf } from '../../../src/client/half.js';
 import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
 import { formatNpy } from '../../../src/client/npy.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
+import { typedArrayOf } from '../../../src/client/typed-array.js';
 
 describe('binary16', () => {
   test('every bit pattern that is a number survives', () => {
@@ -88,6 +90,21 @@ describe('elements', () => {
     test(`${String(value)} is no ${datatype}`, () =>
       assert.throws(() => tensor('x', datatype, [value]), { code: 'TENSOR_ELEMENT' }));
   }
+
+  test('typed arrays hold the same elements, whatever the alignment', () => {
+    for (const datatype of FIXED_DATATYPES) {
+      if (datatype === 'FP16') continue;
+      const made = tensor('x', datatype, datatype === 'BOOL' ? [true, false] : [1, 2]);
+      const shifted = concat(Uint8Array.of(0), made.data).subarray(1);
+      const elements = [...typedArrayOf({ ...made, data: shifted })];
+      assert.deepEqual(
+        elements,
+        elementsOf(made).map((e) => (typeof e === 'boolean' ? Number(e) : e)),
+      );
+    }
+    assert.deepEqual([...typedArrayOf(tensor('x', 'FP16', [1]))], [0x3c00]);
+    assert.throws(() => typedArrayOf(tensor('x', 'BYTES', [])), { code: 'TENSOR_DATATYPE' });
+  });
 
   test('a shape that the data does not fill is refused', () => {
     assert.throws(() => tensor('x', 'INT8', [1, 2, 3], [2, 2]), { code: 'TENSOR_LENGTH' });

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { createContext, runInContext } from 'node:vm';
+import { build } from 'esbuild';
+import { toBase64, toHex } from '../../attestation/encoding/bytes.js';
+import { bootEnclave } from '../../enclave/boot.js';
+import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
+import { bootOptions, launch, launchPolicyFor, rootsOf, servedModel } from '../forge/enclave.js';
+import { repositoryRoot } from '../vectors.js';
+
+test('the package loads under its own name', () => {
+  const script = `
+    import { attest, connect, tensor } from 'assay';
+    import { appraiseBundle, AssayError } from 'assay/attestation';
+    console.log([attest, connect, tensor, appraiseBundle, AssayError].map((x) => typeof x).join());
+  `;
+  const out = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: repositoryRoot,
+    encoding: 'utf8',
+  });
+  assert.equal(out, 'function,function,function,function,function\n');
+});
+
+/** What a browser has of what the verifier uses, and nothing of Node. */
+const browser = {
+  crypto: globalThis.crypto,
+  TextEncoder,
+  TextDecoder,
+  atob,
+  btoa,
+  URL,
+  AbortSignal,
+  fetch,
+  setTimeout,
+};
+
+test('the verifier, bundled for browsers, appraises evidence where nothing of Node exists', async () => {
+  const { outputFiles, warnings } = await build({
+    entryPoints: ['build/attestation/index.js'],
+    absWorkingDir: repositoryRoot,
+    bundle: true,
+    format: 'iife',
+    globalName: 'assay',
+    platform: 'browser',
+    write: false,
+  });
+  assert.deepEqual(warnings, []);
+  const model = servedModel('scale', 2);
+  const platform = await launch('sev-snp', launchPolicyFor(model));
+  const enclave = await bootEnclave(bootOptions(platform, [model]));
+  const nonce = new Uint8Array(randomBytes(32));
+  const policy = {
+    version: 1,
+    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+    enclave: { models: [{ graph: toHex(model.identity.graph) }] },
+  };
+  const given = {
+    evidence: toBase64(await enclave.evidence(nonce)),
+    nonce: toBase64(nonce),
+    root: toBase64(rootsOf(platform)[0] ?? new Uint8Array()),
+    policy: JSON.stringify(policy),
+    at: new Date().toISOString(),
+  };
+  const context = createContext({ ...browser, given });
+  runInContext('globalThis.window = globalThis; globalThis.self = globalThis;', context);
+  runInContext(outputFiles[0]?.text ?? '', context);
+  const verdict: unknown = await runInContext(
+    `const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+     assay.appraiseBundle(bytes(given.evidence), assay.parsePolicy(JSON.parse(given.policy)), {
+       at: new Date(given.at),
+       nonce: bytes(given.nonce),
+       roots: [bytes(given.root)],
+     }).then(({ result }) => JSON.stringify([result.affirmed, result.fresh, result.summary]))`,
+    context,
+  );
+  const [affirmed, fresh, summary] = JSON.parse(String(verdict));
+  assert.deepEqual([affirmed, fresh], [true, true], summary);
+});
