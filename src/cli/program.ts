@@ -15,6 +15,7 @@ import { registerLaunch } from './launch.js';
 import { registerLaunchPolicy } from './launch-policy.js';
 import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
+import { registerPolicyInit } from './policy-init.js';
 import { registerServe } from './serve.js';
 import { registerShowCertificate } from './show-certificate.js';
 import { registerShowEventLog } from './show-eventlog.js';
@@ -34,6 +35,7 @@ const COMMANDS: readonly Register[] = [
   registerAttest,
   registerInfer,
   registerVerifyEvidence,
+  registerPolicyInit,
   registerVerifyReceipt,
   registerLaunchPolicy,
   registerShowCertificate,

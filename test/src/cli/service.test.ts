@@ -133,6 +133,23 @@ describe('assay attest', () => {
   }
 });
 
+describe('assay policy init', () => {
+  test('makes a policy that affirms what it was made from', async () => {
+    await assay(['attest', target, ...trust(), '--save', at('known.cbor')]);
+    const made = await assay(['policy', 'init', at('known.cbor'), '--root', at('root.pem')]);
+    assert.equal(made.code, 0);
+    assert.match(made.out, /^# SIMULATED/);
+    await writeFile(at('made.yaml'), made.out);
+    const args = ['attest', target, '--policy', at('made.yaml'), '--root', at('root.pem')];
+    assert.equal((await assay(args)).code, 0);
+  });
+  test('makes none from evidence that is not authentic', async () => {
+    const made = await assay(['policy', 'init', at('known.cbor')]);
+    assert.equal(made.code, 1);
+    assert.match(made.out, /^REFUSED /m);
+  });
+});
+
 describe('assay infer', () => {
   for (const file of ['x.npy', 'x.json', 'x.raw']) {
     test(`${file}: the answer is twice the question, to the bit`, async () => {

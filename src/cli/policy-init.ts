@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
+import { parsePolicy } from '../../attestation/appraisal/policy.js';
+import type { Claims, ClaimValue } from '../../attestation/appraisal/result.js';
+import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
+import { readInput } from './files.js';
+import type { Io, Json } from './io.js';
+import { examples, group } from './options.js';
+import { printResult } from './render-result.js';
+
+const MEASURED = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] as const;
+
+function isClaims(value: ClaimValue | undefined): value is Claims {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A policy that accepts what this evidence says and nothing else, without any waiver. */
+function policyOf(tee: 'sev-snp' | 'tdx', claims: Claims): { readonly [name: string]: Json } {
+  const enclave = claims['enclave'];
+  const listed = isClaims(enclave) ? enclave['models'] : undefined;
+  const models = (Array.isArray(listed) ? (listed as readonly ClaimValue[]) : []).filter(isClaims);
+  const known = models.map(({ graph, execution }) => ({
+    graph: String(graph),
+    executions: [String(execution)],
+  }));
+  const hardware: { readonly [name: string]: Json } =
+    tee === 'sev-snp'
+      ? {
+          snp: {
+            measurements: [String(claims['measurement'])],
+            minimumTcb: {
+              [String(claims['product'])]: { reported: claims['reportedTcb'] ?? null },
+            },
+          },
+        }
+      : { tdx: Object.fromEntries(MEASURED.map((name) => [name, [String(claims[name])]])) };
+  return { version: 1, ...hardware, enclave: { models: known } };
+}
+
+const HEADER = (simulated: boolean, at: string): string =>
+  [
+    ...(simulated ? ['# SIMULATED: no hardware signed the evidence that this was made from.'] : []),
+    `# What one enclave said of itself, authentic for ${at}: trust on first use. Compare the`,
+    '# measurements with `assay measure launch`, the digests with `assay inspect`, before relying on it.',
+    '',
+  ].join('\n');
+
+async function run(io: Io, path: string, flags: AppraisalFlags): Promise<void> {
+  const { policy: none, options } = await readAppraisal(io, flags);
+  const { result } = await appraiseBundle(await readInput(io, path), none, options);
+  if (!result.authentic || result.tee === null) {
+    printResult(io, result);
+    return;
+  }
+  const policy = policyOf(result.tee, result.claims);
+  parsePolicy(policy);
+  io.print(policy, () => `${HEADER(result.simulated, result.at)}${stringify(policy)}`);
+}
+
+/** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has. */
+export function registerPolicyInit(program: Command, io: Io): void {
+  appraisalOptions(
+    group(program, 'policy', 'Appraisal policies')
+      .command('init')
+      .description('print a strict policy with the values of an authentic evidence bundle')
+      .argument('<file>', 'what `attest --save` wrote, or - for standard input'),
+  )
+    .addHelpText('after', examples('assay policy init bundle.cbor > policy.yaml'))
+    .action((path: string, flags: AppraisalFlags) => run(io, path, flags));
+}
