@@ -16,6 +16,7 @@ import {
 import {
   type CertificateTemplate,
   type CrlTemplate,
+  type DistinguishedName,
   type Issuer,
   issueCertificate,
   issueCrl,
@@ -37,6 +38,8 @@ export interface AmdFault {
   readonly product?: SimulatedProduct;
   readonly version?: SnpReport['version'];
   readonly kind?: VekKind;
+  /** Leaves SIMULATED out of every name, for verifiers that know AMD's names only. */
+  readonly genuineNames?: boolean;
   /** Changes fields before the report is signed. */
   readonly report?: Partial<SnpReport>;
   /** Changes the encoded report before it is signed. */
@@ -86,20 +89,60 @@ export async function keyFor(
 
 const asIs = <T>(value: T): T => value;
 
+/** The name without the simulator's suffix. */
+function genuine(name: DistinguishedName): DistinguishedName {
+  return name.map((item) =>
+    Object.fromEntries(
+      Object.entries(item).map(([type, values]) => [
+        type,
+        values.map((value) =>
+          typeof value === 'string' ? value.replace(/ SIMULATED.*$/, '') : value,
+        ),
+      ]),
+    ),
+  );
+}
+
+function issue(
+  template: CertificateTemplate,
+  issuer: Issuer,
+  fault: AmdFault,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (fault.genuineNames !== true) return issueCertificate(template, issuer);
+  return issueCertificate(
+    { ...template, subject: genuine(template.subject) },
+    { ...issuer, name: genuine(issuer.name) },
+  );
+}
+
 async function reissue(
   authority: Authority,
-  parent: Issuer,
-  change: ((template: CertificateTemplate) => CertificateTemplate) | undefined,
-  issuer: ((issuer: Issuer, amd: AmdHierarchy) => Issuer | Promise<Issuer>) | undefined,
+  role: 'ark' | 'ask',
+  fault: AmdFault,
   amd: AmdHierarchy,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (change === undefined && issuer === undefined) return authority.der;
-  const signer = await (issuer ?? asIs)(parent, amd);
-  return issueCertificate((change ?? asIs)(authority.template), signer);
+  const [change, issuer] = [fault[role], fault[`${role}Issuer`]];
+  const flawed = change !== undefined || issuer !== undefined;
+  if (!flawed && fault.genuineNames !== true) return authority.der;
+  const make = async (): Promise<Uint8Array<ArrayBuffer>> => {
+    const signer = await (issuer ?? asIs)(amd.ark.issuer, amd);
+    return issue((change ?? asIs)(authority.template), signer, fault);
+  };
+  if (flawed) return make();
+  return once(`${amd.product} ${authority.template.serialNumber} genuine`, make);
 }
 
 /** Certificates of flawless chips, so that only what is faulty is signed anew. */
 const flawless = new Map<string, Promise<Uint8Array<ArrayBuffer>>>();
+
+function once(
+  key: string,
+  make: () => Promise<Uint8Array<ArrayBuffer>>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const known = flawless.get(key) ?? make();
+  flawless.set(key, known);
+  return known;
+}
 
 async function forgeVek(
   fault: AmdFault,
@@ -120,12 +163,10 @@ async function forgeVek(
       publicKey,
     );
     const issuer = await (fault.vekIssuer ?? asIs)(authority.issuer, amd);
-    return issueCertificate((fault.vek ?? asIs)(template), issuer);
+    return issue((fault.vek ?? asIs)(template), issuer, fault);
   };
   if (fault.vek !== undefined || fault.vekIssuer !== undefined) return make();
-  const known = flawless.get(`${product} ${kind}`) ?? make();
-  flawless.set(`${product} ${kind}`, known);
-  return known;
+  return once(`${product} ${kind} ${fault.genuineNames === true}`, make);
 }
 
 /**
@@ -156,8 +197,8 @@ export async function forgeSnp(fault: AmdFault = {}): Promise<ForgedSnp> {
   bytes.set(signature.slice(48).toReversed(), 0x2e8);
   const [vek, ask, ark, crl] = await Promise.all([
     forgeVek(fault, product, kind, amd, authority),
-    reissue(authority, amd.ark.issuer, fault.ask, fault.askIssuer, amd),
-    reissue(amd.ark, amd.ark.issuer, fault.ark, fault.arkIssuer, amd),
+    reissue(authority, 'ask', fault, amd),
+    reissue(amd.ark, 'ark', fault, amd),
     forgeCrl(fault, amd),
   ]);
   const forged = {
@@ -169,12 +210,14 @@ export async function forgeSnp(fault: AmdFault = {}): Promise<ForgedSnp> {
 }
 
 async function forgeCrl(fault: AmdFault, amd: AmdHierarchy): Promise<Uint8Array> {
-  if (fault.crl === undefined && fault.crlIssuer === undefined) return amd.crl;
+  const flawed = fault.crl !== undefined || fault.crlIssuer !== undefined;
+  if (!flawed && fault.genuineNames !== true) return amd.crl;
   const template: CrlTemplate = {
     thisUpdate: SIMULATED_DATES.notBefore,
     nextUpdate: SIMULATED_DATES.notAfter,
     revoked: [],
   };
   const issuer = await (fault.crlIssuer ?? asIs)(amd.ark.issuer, amd);
-  return issueCrl((fault.crl ?? asIs)(template), issuer);
+  const named = fault.genuineNames === true ? { ...issuer, name: genuine(issuer.name) } : issuer;
+  return issueCrl((fault.crl ?? asIs)(template), named);
 }

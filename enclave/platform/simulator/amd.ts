@@ -7,14 +7,17 @@ import {
 } from '../../../attestation/evidence/snp-fields.js';
 import {
   AMD_SIGNING,
+  authorityKeyId,
   type CertificateTemplate,
   caConstraint,
+  crlPoint,
   type DistinguishedName,
   type ExtensionTemplate,
   type Issuer,
   issueCertificate,
   issueCrl,
   keyUsage,
+  subjectKeyId,
 } from './certificates.js';
 import { cachedBytes, cachedKeyPair } from './keys.js';
 
@@ -55,25 +58,40 @@ export interface AmdHierarchy {
   readonly crl: Uint8Array<ArrayBuffer>;
 }
 
+/** AMD's serial numbers are those of the ARK, the ASK and the ASVK in order. */
+const ROLES = {
+  ark: { prefix: 'ARK-', serialNumber: '010000', service: 'vcek' },
+  ask: { prefix: 'SEV-', serialNumber: '010001', service: 'vcek' },
+  asvk: { prefix: 'SEV-VLEK-', serialNumber: '010002', service: 'vlek' },
+} as const;
+
 async function authority(
   directory: string,
-  label: string,
-  commonName: string,
-  serialNumber: string,
-  extensions: readonly ExtensionTemplate[],
+  product: ProductLine,
+  role: keyof typeof ROLES,
   parent?: Authority,
 ): Promise<Authority> {
-  const keys = await cachedKeyPair(directory, `amd-${label}`, 'rsa-4096');
-  const subject = amdName(commonName);
+  const { prefix, serialNumber, service } = ROLES[role];
+  const { publicKey, privateKey } = await cachedKeyPair(directory, `amd-${role}`, 'rsa-4096');
+  const subject = amdName(`${prefix}${product}${SUFFIX}`);
+  const extensions =
+    parent === undefined
+      ? [keyUsage('keyCertSign', 'cRLSign'), await subjectKeyId(publicKey), caConstraint()]
+      : [
+          await subjectKeyId(publicKey),
+          await authorityKeyId(parent.template.publicKey),
+          caConstraint(0),
+          keyUsage('keyCertSign'),
+        ];
   const template: CertificateTemplate = {
     serialNumber,
     subject,
     ...SIMULATED_DATES,
-    publicKey: keys.publicKey,
-    extensions,
+    publicKey,
+    extensions: [...extensions, crlPoint(`https://kdsintf.amd.com/${service}/v1/${product}/crl`)],
   };
-  const issuer: Issuer = { name: subject, privateKey: keys.privateKey, signing: AMD_SIGNING };
-  const der = await cachedBytes(directory, `${commonName.replaceAll(' ', '-')}.der`, () =>
+  const issuer: Issuer = { name: subject, privateKey, signing: AMD_SIGNING };
+  const der = await cachedBytes(join(directory, product), `${role}.der`, () =>
     issueCertificate(template, parent?.issuer ?? issuer),
   );
   return { der, template, issuer };
@@ -85,20 +103,15 @@ async function authority(
  * SIMULATED, and its keys are files that anyone on the machine's account may read.
  */
 export async function amdHierarchy(directory: string, product: ProductLine): Promise<AmdHierarchy> {
-  const folder = join(directory, product.toLowerCase());
   const [ark, ,] = await Promise.all([
-    authority(directory, 'ark', `ARK-${product}${SUFFIX}`, '010000', [
-      keyUsage('keyCertSign', 'cRLSign'),
-      caConstraint(),
-    ]),
+    authority(directory, product, 'ark'),
     cachedKeyPair(directory, 'amd-ask', 'rsa-4096'),
     cachedKeyPair(directory, 'amd-asvk', 'rsa-4096'),
   ]);
-  const extensions = [caConstraint(0), keyUsage('keyCertSign')];
   const [ask, asvk, crl] = await Promise.all([
-    authority(directory, 'ask', `SEV-${product}${SUFFIX}`, '010001', extensions, ark),
-    authority(directory, 'asvk', `SEV-VLEK-${product}${SUFFIX}`, '010002', extensions, ark),
-    cachedBytes(folder, 'crl.der', () =>
+    authority(directory, product, 'ask', ark),
+    authority(directory, product, 'asvk', ark),
+    cachedBytes(join(directory, product), 'crl.der', () =>
       issueCrl(
         {
           thisUpdate: SIMULATED_DATES.notBefore,

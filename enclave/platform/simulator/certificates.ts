@@ -1,11 +1,14 @@
 import 'reflect-metadata';
 import {
+  AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
+  CRLDistributionPointsExtension,
   Extension,
   type JsonName,
   KeyUsageFlags,
   KeyUsagesExtension,
   Name,
+  SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
   X509CrlGenerator,
 } from '@peculiar/x509';
@@ -60,6 +63,21 @@ export function caConstraint(pathLength?: number): ExtensionTemplate {
 export function keyUsage(...usages: readonly (keyof typeof KeyUsageFlags)[]): ExtensionTemplate {
   const bits = usages.reduce((sum, usage) => sum | KeyUsageFlags[usage], 0);
   return templateOf(new KeyUsagesExtension(bits, true));
+}
+
+/** subjectKeyIdentifier of this key. */
+export async function subjectKeyId(key: CryptoKey): Promise<ExtensionTemplate> {
+  return templateOf(await SubjectKeyIdentifierExtension.create(key));
+}
+
+/** authorityKeyIdentifier of the issuer's key. */
+export async function authorityKeyId(key: CryptoKey): Promise<ExtensionTemplate> {
+  return templateOf(await AuthorityKeyIdentifierExtension.create(key));
+}
+
+/** cRLDistributionPoints with one URL. */
+export function crlPoint(url: string): ExtensionTemplate {
+  return templateOf(new CRLDistributionPointsExtension([url]));
 }
 
 function templateOf(extension: Extension): ExtensionTemplate {

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { concat } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { label, sha384, sha512 } from '../../../attestation/encoding/hash.js';
@@ -142,7 +143,7 @@ export async function createSnpSimulator(
   ]);
   const { productName, tcb } = SIMULATED_CHIPS[product];
   const hwid = simulatedChipId(product).subarray(0, product === 'Turin' ? 8 : 64);
-  const vcek = await cachedBytes(directory, `SEV-VCEK-${product}.der`, () =>
+  const vcek = await cachedBytes(join(directory, product), 'vcek.der', () =>
     issueCertificate(
       vekTemplate({ kind: 'VCEK', product, productName, tcb, hwid }, keys.publicKey),
       ask.issuer,
