@@ -107,21 +107,13 @@ function checkAttestationKey(quote: TdxQuote): void {
 
 const sharedCache = new TdxCache();
 
-function openQuote(
-  bytes: Uint8Array,
-  known: readonly Certificate[],
-  { at, roots, cache = sharedCache }: AuthenticateTdxOptions,
-) {
+/** Parses a quote, checks its chain, and sets its signatures going. */
+function openQuote(bytes: Uint8Array, { at, roots, cache = sharedCache }: AuthenticateTdxOptions) {
   const quote = parseTdxQuote(new Uint8Array(bytes));
   const trusted = intelRoots(roots);
   const pem = pemDecoder.decode(quote.pckChain);
   const parsed = cache.chain(pem, () =>
-    parsePemChain(
-      pem,
-      'the PCK certificate chain',
-      [...known, ...trusted.certificates],
-      'TDX_CHAIN_FORMAT',
-    ),
+    parsePemChain(pem, 'the PCK certificate chain', trusted.certificates, 'TDX_CHAIN_FORMAT'),
   );
   const chain = checkChain(parsed, [PCK, PCK_CA], trusted, at);
   const platform = pckPlatform(chain.leaf);
@@ -139,7 +131,7 @@ export async function verifyTdxSignatures(
   bytes: Uint8Array,
   options: AuthenticateTdxOptions,
 ): Promise<TrustAnchor> {
-  const { chain, pending, trusted } = openQuote(bytes, [], options);
+  const { chain, pending, trusted } = openQuote(bytes, options);
   await requireSignatures(pending);
   return trustAnchorOf(chain.root, trusted.source);
 }
@@ -198,12 +190,9 @@ export async function authenticateTdx(
 ): Promise<AuthenticatedTdx> {
   const { at, cache = sharedCache } = options;
   const roots = intelRoots(options.roots);
-  const collateral = cache.collateral(endorsements, roots.certificates);
-  const { quote, chain, platform, pending } = openQuote(
-    bytes,
-    collateral.pckCrlIssuerChain,
-    options,
-  );
+  // The quote comes first: its signatures are verified on other threads while collateral is parsed.
+  const { quote, chain, platform, pending } = openQuote(bytes, options);
+  const collateral = cache.collateral(endorsements, [chain.issuer, ...roots.certificates]);
   const crlChain = checkChain(collateral.pckCrlIssuerChain, [PCK_CA], roots, at);
   const tcbChain = checkChain(collateral.tcbInfoIssuerChain, [TCB_SIGNING], roots, at);
   const qeChain = checkChain(collateral.qeIdentityIssuerChain, [TCB_SIGNING], roots, at);

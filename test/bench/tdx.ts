@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
+import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
+import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { readCollateralText } from '../../attestation/endorsements/intel.js';
+import { parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
+import { repositoryRoot, vectorFile, withoutVectors } from '../vectors.js';
+import { printBar, printCosts, sideBySide } from './support/measure.js';
+
+const ROUNDS = 200;
+const CASE = 'v4-uptodate';
+
+interface Peer {
+  verify(quote: Uint8Array, collateral: object, now: number): { readonly status: string };
+}
+
+/** The peer from `test/bench/peers`, where `make bench` installs it. */
+function loadPeer(): Peer | undefined {
+  const folder = join(repositoryRoot, '.cache/bench');
+  if (!existsSync(join(folder, 'node_modules/@phala/dcap-qvl'))) return undefined;
+  return createRequire(join(folder, 'package.json'))('@phala/dcap-qvl') as Peer;
+}
+
+function must(holds: boolean): void {
+  if (!holds) throw new Error('a contender refused genuine evidence');
+}
+
+async function main(): Promise<void> {
+  const quote = new Uint8Array(vectorFile('tdx', CASE, 'quote.bin'));
+  const collateral = readCollateralText(vectorFile('tdx', CASE, 'collateral.json'));
+  const { verifyAt } = JSON.parse(vectorFile('tdx', CASE, 'case.json').toString()) as {
+    readonly verifyAt: string;
+  };
+  const at = new Date(verifyAt);
+  const { report } = parseTdxQuote(quote);
+  const [rtmr0, rtmr1, rtmr2] = report.rtmrs.map((rtmr) => [toHex(rtmr)]);
+  const policy = parseTdxPolicy({ mrTd: [toHex(report.mrTd)], rtmr0, rtmr1, rtmr2 });
+  const appraise = async (cache: TdxCache): Promise<void> =>
+    must((await verifyTdx(quote, collateral, policy, { at, cache })).affirmed);
+  const cache = new TdxCache();
+  const peer = loadPeer();
+  const peerQuote = Buffer.from(quote);
+  const seconds = Math.floor(at.getTime() / 1000);
+  const costs = await sideBySide(
+    [
+      { name: 'assay, full appraisal, nothing known', run: () => appraise(new TdxCache()) },
+      { name: 'assay, full appraisal, collateral verified', run: () => appraise(cache) },
+      ...(peer === undefined
+        ? []
+        : [
+            {
+              name: '@phala/dcap-qvl',
+              run: () => must(peer.verify(peerQuote, collateral, seconds).status === 'UpToDate'),
+            },
+          ]),
+    ],
+    ROUNDS,
+  );
+  printCosts(`TDX, ${CASE}: ${ROUNDS} rounds`, costs);
+  const [cold, warm, theirs] = costs.map(({ median }) => median);
+  if (cold === undefined || warm === undefined || theirs === undefined) {
+    console.log('  @phala/dcap-qvl is not installed: run make bench');
+    return;
+  }
+  printBar('@phala/dcap-qvl, against assay with nothing known', theirs / cold, 5, true);
+  printBar('@phala/dcap-qvl, against assay with verified collateral', theirs / warm, 15, true);
+}
+
+if (withoutVectors === false) await main();
+else console.log(`TDX: skipped, ${withoutVectors}`);
