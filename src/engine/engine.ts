@@ -21,6 +21,45 @@ export interface ExecutionOptions {
   readonly graphOptimizationLevel?: GraphOptimizationLevel;
 }
 
+/** How requests wait and share executions: Triton's names and meanings (model configuration, "Dynamic Batcher"). */
+export interface BatchingOptions {
+  /** Most rows of one execution; 0 or 1: requests never share one. Default 32. */
+  readonly maxBatchSize?: number;
+  /** False: take `maxBatchSize` without measuring at load which size is fastest. Default true. */
+  readonly sweep?: boolean;
+  /** Sizes to prefer where enough waits; default none. */
+  readonly preferredBatchSizes?: readonly number[];
+  /** How long a request may wait for others while a worker is free; default 0: not at all. */
+  readonly maxQueueDelayMicroseconds?: number;
+  /** Requests that may wait; more are refused at once. Default 1024. */
+  readonly maxQueueSize?: number;
+  /** Priorities are 1 (first) to this; 0, the default: all are equal, a request's own is ignored. */
+  readonly priorityLevels?: number;
+  /** Of requests that name none; default the middle level. */
+  readonly defaultPriorityLevel?: number;
+  /** How long a request may wait that names no timeout; 0, the default: until its deadline. */
+  readonly defaultTimeoutMicroseconds?: number;
+}
+
+export interface LoadOptions extends ExecutionOptions {
+  readonly batching?: BatchingOptions;
+  /** Operators of the graph, subgraphs and functions included; without them nothing is batched. */
+  readonly operators?: readonly string[];
+}
+
+/**
+ * Whether requests share executions. They do only if the model proved, at load, that neighbours do
+ * not change one bit of an answer, and if sharing is faster.
+ */
+export interface BatchingOutcome {
+  /** 1: every request is executed alone. */
+  readonly maxBatchSize: number;
+  /** `proven`, `varies` (bits depend on neighbours), `unproven` (could not be tested), `off`. */
+  readonly invariance: 'proven' | 'varies' | 'unproven' | 'off';
+  /** One sentence for people. */
+  readonly reason: string;
+}
+
 export interface InferenceRequest {
   /** Every input of the model, once, in the order of its signature; see `validateInputs`. */
   readonly inputs: readonly Tensor[];
@@ -30,6 +69,8 @@ export interface InferenceRequest {
   readonly caller?: string;
   /** Triton's `priority`: 1 is the most urgent, larger is later, 0 or absent the model's default. */
   readonly priority?: number;
+  /** Triton's `timeout`: microseconds that it may wait; 0 or absent the model's default. */
+  readonly timeout?: number;
   /** On the clock of `performance.now()`: not dispatched later than this. */
   readonly deadline?: number;
   /** Aborted when the caller goes away; takes effect until dispatch. */
@@ -59,6 +100,7 @@ export interface LoadedModel {
   readonly loadId: number;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  readonly batching: BatchingOutcome;
   readonly statistics: Statistics;
   /** Requests that wait for a worker. */
   readonly waiting: number;
@@ -70,7 +112,7 @@ export interface LoadedModel {
 
 export interface Engine {
   /** Rejects with EngineError `load`. */
-  load(source: ModelSource, options?: ExecutionOptions): Promise<LoadedModel>;
+  load(source: ModelSource, options?: LoadOptions): Promise<LoadedModel>;
   /** Drains every model, then ends the worker threads. Nothing that runs is ever interrupted. */
   close(): Promise<void>;
 }

@@ -1,10 +1,18 @@
 import { pack, unpack } from './batch.js';
-import type { InferenceRequest, InferenceResult, LoadedModel, ModelSource } from './engine.js';
+import { BatchPolicy } from './batch-policy.js';
+import type {
+  BatchingOptions,
+  BatchingOutcome,
+  InferenceRequest,
+  InferenceResult,
+  LoadedModel,
+  ModelSource,
+} from './engine.js';
 import { EngineError } from './error.js';
 import { type Pending, type QueueLimits, RequestQueue } from './request-queue.js';
 import { Statistics } from './statistics.js';
 import type { TensorSpec } from './tensor.js';
-import type { RunResult, Signature, WorkerThread } from './worker-thread.js';
+import type { Signature, WorkerThread } from './worker-thread.js';
 
 /** Work taken from a model's queue, to be executed on one worker. */
 export type Batch = readonly [Pending, ...Pending[]];
@@ -13,8 +21,8 @@ export interface RuntimeSettings {
   readonly limits: QueueLimits;
   /** Requests carry annotations back. */
   readonly annotate: boolean;
-  /** Most rows of one execution; 1 where requests never share one. */
-  readonly maxBatchSize: number;
+  readonly batching: BatchingOutcome;
+  readonly options: BatchingOptions;
 }
 
 export interface RuntimeHooks {
@@ -31,11 +39,14 @@ export class ModelRuntime implements LoadedModel {
   readonly version: string;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  readonly batching: BatchingOutcome;
   readonly statistics = new Statistics();
   readonly #settings: RuntimeSettings;
   readonly #hooks: RuntimeHooks;
+  readonly #policy: BatchPolicy;
   readonly #queue: RequestQueue;
   #running = 0;
+  #timer: NodeJS.Timeout | undefined;
   #draining: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(
@@ -52,6 +63,8 @@ export class ModelRuntime implements LoadedModel {
     this.version = source.version;
     this.inputs = signature.inputs;
     this.outputs = signature.outputs;
+    this.batching = settings.batching;
+    this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.limits);
   }
 
@@ -72,10 +85,11 @@ export class ModelRuntime implements LoadedModel {
       const pending: Pending = {
         request,
         batchKey: this.#batchKey(request),
-        rows: this.#settings.maxBatchSize > 1 ? (request.inputs[0]?.shape[0] ?? 1) : 1,
+        rows: this.batching.maxBatchSize > 1 ? (request.inputs[0]?.shape[0] ?? 1) : 1,
         bytes: request.inputs.reduce((sum, { data }) => sum + data.length, 0),
-        priority: request.priority ?? 0,
+        priority: this.#policy.priorityOf(request),
         enqueued: started,
+        expires: this.#policy.expiryOf(request, started),
         settled: false,
         resolve,
         reject,
@@ -98,7 +112,14 @@ export class ModelRuntime implements LoadedModel {
 
   /** The next work for a free worker, or undefined. */
   take(now: number): Batch | undefined {
-    const [first, ...others] = this.#queue.take(this.#settings.maxBatchSize, now);
+    const size = this.#policy.sizeNow(this.#queue, now);
+    if (size === 0 && this.#draining === undefined) {
+      this.#wakeLater();
+      return undefined;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const [first, ...others] = this.#queue.take(Math.max(1, size), now);
     if (first === undefined) {
       this.#settleDrain();
       return undefined;
@@ -109,26 +130,38 @@ export class ModelRuntime implements LoadedModel {
 
   /** Executes a batch and answers each of its requests; `released` is called when the worker is free. */
   async execute(batch: Batch, worker: WorkerThread, released: () => void): Promise<void> {
-    const dispatched = performance.now();
-    let result: RunResult;
     try {
-      result = await worker.run(pack(this.loadId, batch, this.#settings.annotate));
+      await this.#run(batch, worker, released);
     } catch (error) {
+      if (batch.length > 1 && worker.alive) await this.#runEachAlone(batch, worker);
+      else this.#reject(batch, error);
       released();
-      this.#fail(batch, error);
-      return;
     }
-    released();
-    try {
-      const results = unpack(batch, result, dispatched);
-      const [first] = results;
-      if (first !== undefined) this.statistics.executed(first.timings);
-      results.forEach((own, index) => {
-        batch[index]?.resolve(own);
-      });
-      this.#finished();
-    } catch (error) {
-      this.#fail(batch, error);
+    this.#running -= 1;
+    this.#settleDrain();
+  }
+
+  /** Answers the whole batch, or rejects having answered nobody. */
+  async #run(batch: Batch, worker: WorkerThread, released?: () => void): Promise<void> {
+    const dispatched = performance.now();
+    const result = await worker.run(pack(this.loadId, batch, this.#settings.annotate));
+    const results = unpack(batch, result, dispatched);
+    released?.();
+    const [first] = results;
+    if (first !== undefined) this.statistics.executed(first.timings);
+    results.forEach((own, index) => {
+      batch[index]?.resolve(own);
+    });
+  }
+
+  /** A batch failed: whoever is not to blame gets an answer, and nobody hears of another's data. */
+  async #runEachAlone(batch: Batch, worker: WorkerThread): Promise<void> {
+    for (const pending of batch) {
+      try {
+        await this.#run([pending], worker);
+      } catch (error) {
+        this.#reject([pending], error);
+      }
     }
   }
 
@@ -140,6 +173,7 @@ export class ModelRuntime implements LoadedModel {
       }).then(() => this.#hooks.release());
       this.#draining = { promise, resolve: () => resolve() };
       this.#settleDrain();
+      this.#hooks.wake();
     }
     await this.#draining.promise;
   }
@@ -154,16 +188,18 @@ export class ModelRuntime implements LoadedModel {
     this.#settleDrain();
   }
 
-  #fail(batch: Batch, error: unknown): void {
+  #reject(batch: Batch, error: unknown): void {
     const failure =
       error instanceof EngineError ? error : new EngineError('execution', String(error), error);
     for (const pending of batch) pending.reject(failure);
-    this.#finished();
   }
 
-  #finished(): void {
-    this.#running -= 1;
-    this.#settleDrain();
+  /** The policy waits for more to share an execution: look again when its patience ends. */
+  #wakeLater(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#hooks.wake();
+    }, this.#policy.patience);
   }
 
   #settleDrain(): void {
@@ -172,7 +208,7 @@ export class ModelRuntime implements LoadedModel {
 
   /** Requests share an execution only if they agree on all but the number of rows. */
   #batchKey(request: InferenceRequest): string {
-    if (this.#settings.maxBatchSize <= 1) return '';
+    if (this.batching.maxBatchSize <= 1) return '';
     const [head] = request.inputs;
     const tails = request.inputs.map(({ shape }) =>
       shape[0] === head?.shape[0] ? shape.slice(1).join('x') : `own${Math.random()}`,

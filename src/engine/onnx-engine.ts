@@ -1,5 +1,13 @@
 import { availableParallelism } from 'node:os';
-import type { Engine, ExecutionOptions, LoadedModel, ModelSource } from './engine.js';
+import { decideBatching } from './batch-gate.js';
+import type {
+  BatchingOutcome,
+  Engine,
+  ExecutionOptions,
+  LoadedModel,
+  LoadOptions,
+  ModelSource,
+} from './engine.js';
 import { EngineError } from './error.js';
 import { ModelRuntime } from './model-runtime.js';
 import type { QueueLimits } from './request-queue.js';
@@ -64,7 +72,7 @@ class OnnxEngine implements Engine {
     await Promise.all(this.#slots.map(({ thread }) => thread.started()));
   }
 
-  async load(source: ModelSource, options: ExecutionOptions = {}): Promise<LoadedModel> {
+  async load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
     if (this.#closing) throw new EngineError('draining', 'the engine is shutting down');
     const complete: Required<ExecutionOptions> = {
       intraOpThreads: options.intraOpThreads ?? 1,
@@ -72,15 +80,18 @@ class OnnxEngine implements Engine {
     };
     this.#nextLoad += 1;
     const loadId = this.#nextLoad;
-    const signature = await this.#loadEverywhere(loadId, source, complete);
+    const { signature, batching } = await this.#loadEverywhere(loadId, source, complete, options);
+    const queue = { ...DEFAULT_LIMITS, ...this.#settings.queue };
+    const { maxQueueSize = queue.maxQueueSize } = options.batching ?? {};
     const runtime = new ModelRuntime(
       loadId,
       source,
       signature,
       {
-        limits: { ...DEFAULT_LIMITS, ...this.#settings.queue },
+        limits: { ...queue, maxQueueSize },
         annotate: this.#settings.annotator !== undefined,
-        maxBatchSize: 1,
+        batching,
+        options: options.batching ?? {},
       },
       { wake: () => this.#pump(), release: () => this.#unload(loadId) },
     );
@@ -101,19 +112,26 @@ class OnnxEngine implements Engine {
     });
   }
 
-  /** The first worker decides whether the model can be served, the others follow together. */
+  /**
+   * The first worker decides whether the model can be served and its requests batched, the others
+   * follow together.
+   */
   async #loadEverywhere(
     loadId: number,
     source: ModelSource,
-    options: Required<ExecutionOptions>,
-  ): Promise<Signature> {
+    execution: Required<ExecutionOptions>,
+    options: LoadOptions,
+  ): Promise<{ signature: Signature; batching: BatchingOutcome }> {
     const [first, ...others] = this.#slots;
     if (first === undefined) throw new EngineError('load', 'the engine has no workers');
-    const load = (slot: Slot): Promise<Signature> =>
-      this.#errand(slot, (thread) => thread.load(loadId, source, options));
-    const signature = await load(first);
-    await Promise.all(others.map(load));
-    return signature;
+    const decided = await this.#errand(first, async (thread) => {
+      const signature = await thread.load(loadId, source, execution);
+      return { signature, batching: await decideBatching(thread, loadId, signature, options) };
+    });
+    await Promise.all(
+      others.map((slot) => this.#errand(slot, (thread) => thread.load(loadId, source, execution))),
+    );
+    return decided;
   }
 
   async #unload(loadId: number): Promise<void> {

@@ -12,6 +12,8 @@ export interface Pending {
   readonly priority: number;
   /** performance.now() */
   readonly enqueued: number;
+  /** performance.now(): not dispatched later. */
+  readonly expires: number;
   readonly resolve: (result: InferenceResult) => void;
   readonly reject: (error: EngineError) => void;
   /** Set once it was answered, dispatched or given up. */
@@ -36,6 +38,7 @@ export class RequestQueue {
   readonly #limits: QueueLimits;
   #size = 0;
   #bytes = 0;
+  #rows = 0;
 
   constructor(limits: QueueLimits) {
     this.#limits = limits;
@@ -43,6 +46,11 @@ export class RequestQueue {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Rows of all that wait. */
+  get rows(): number {
+    return this.#rows;
   }
 
   /** Throws EngineError `exhausted`, with the queue's state, when there is no room. */
@@ -66,6 +74,7 @@ export class RequestQueue {
     else waiting.push(pending);
     this.#size += 1;
     this.#bytes += pending.bytes;
+    this.#rows += pending.rows;
   }
 
   /** Gives up a waiting request at once; no effect on one that was dispatched. */
@@ -83,20 +92,6 @@ export class RequestQueue {
       }
     }
     this.#levels.clear();
-  }
-
-  /** The request that has waited longest at the most urgent priority; it stays in the queue. */
-  oldest(): Pending | undefined {
-    let oldest: Pending | undefined;
-    for (const level of this.#levels.values()) {
-      for (const waiting of level.values()) {
-        const first = waiting.find((pending) => !pending.settled);
-        if (first !== undefined && (oldest === undefined || first.enqueued < oldest.enqueued)) {
-          oldest = first;
-        }
-      }
-    }
-    return oldest;
   }
 
   /**
@@ -140,7 +135,7 @@ export class RequestQueue {
         level.delete(caller);
         return undefined;
       }
-      if (!first.settled && (first.request.deadline ?? Number.POSITIVE_INFINITY) < now) {
+      if (!first.settled && first.expires < now) {
         this.giveUp(first, new EngineError('deadline', 'the deadline passed while it waited'));
       }
       if (!first.settled) return first;
@@ -161,5 +156,6 @@ export class RequestQueue {
     pending.settled = true;
     this.#size -= 1;
     this.#bytes -= pending.bytes;
+    this.#rows -= pending.rows;
   }
 }

@@ -98,16 +98,15 @@ function inferenceRequest(
   const { nonce, priority, timeout } = validateParameters(wire);
   const cancellation = new AbortController();
   call.once('cancelled', () => cancellation.abort());
-  const now = performance.now();
-  const called = Number(call.getDeadline()) - Date.now();
-  const asked = timeout === 0 ? Number.POSITIVE_INFINITY : timeout / 1000;
+  const remaining = Number(call.getDeadline()) - Date.now();
   return {
     nonce,
     inputs: validateInputs(wire, model),
     outputs: validateOutputs(wire, model),
     caller: call.getPeer(),
     priority,
-    deadline: now + Math.min(called, asked),
+    timeout,
+    deadline: performance.now() + remaining,
     signal: cancellation.signal,
   };
 }

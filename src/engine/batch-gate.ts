@@ -1,0 +1,203 @@
+import { BatchTrial, type Row } from './batch-trial.js';
+import type { BatchingOutcome, LoadOptions } from './engine.js';
+import { ADVERSARIES, type SampleKind, sampleRow, sampler } from './sample-inputs.js';
+import type { TensorSpec } from './tensor.js';
+import type { Signature, WorkerThread } from './worker-thread.js';
+
+const DEFAULT_MAX_BATCH_SIZE = 32;
+
+/** A batch must be this much faster per row than single executions to be worth it. */
+const WORTHWHILE = 1.1;
+/** A smaller batch is preferred over a larger one that is faster by less than this. */
+const CLEARLY_FASTER = 1.05;
+/** Measurements of one size: at least so many, and until so much time has passed (milliseconds). */
+const REPEATS = 5;
+const SIZE_BUDGET = 60;
+/** What the proof may take (milliseconds), and how many batches of each size it executes. */
+const PROOF_BUDGET = 10_000;
+const BATCHES_PER_SIZE = 13;
+/** Single executions slower than this (milliseconds) are not worth proving: nothing is gained. */
+const TOO_SLOW_TO_SWEEP = 200;
+
+/**
+ * Operators whose result for a row may depend on other rows in a way that samples need not show:
+ * scales taken over the whole tensor, random draws, branches on data.
+ */
+const MIXING = new Set([
+  'DynamicQuantizeLinear',
+  'DynamicQuantizeMatMul',
+  'DynamicQuantizeLSTM',
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
+  'Bernoulli',
+  'Multinomial',
+  'If',
+  'Loop',
+  'Scan',
+]);
+
+const alone = (invariance: BatchingOutcome['invariance'], reason: string): BatchingOutcome => ({
+  maxBatchSize: 1,
+  invariance,
+  reason,
+});
+
+/** Dimensions after the first, where all are fixed and the first is not. */
+function tailOf({ shape }: TensorSpec): readonly number[] | undefined {
+  const [first, ...tail] = shape ?? [];
+  if (typeof first !== 'string') return undefined;
+  const fixed = tail.filter((dimension) => typeof dimension === 'number');
+  return fixed.length === tail.length ? fixed : undefined;
+}
+
+/** Why the signature or the operators rule batches out, before anything is executed. */
+function ruledOut(signature: Signature, options: LoadOptions): string | undefined {
+  const { inputs, outputs } = signature;
+  if (inputs.length === 0) return 'the model has no inputs';
+  if ([...inputs, ...outputs].some(({ datatype }) => datatype === 'BYTES')) {
+    return 'strings have no rows of equal size';
+  }
+  const unfit = inputs.find((spec) => tailOf(spec) === undefined);
+  if (unfit !== undefined) {
+    return `input ${unfit.name} does not have a first dimension that alone may vary`;
+  }
+  const { operators } = options;
+  if (operators === undefined) return 'the operators of the graph were not given';
+  const mixing = operators.find((operator) => MIXING.has(operator));
+  return mixing === undefined ? undefined : `the graph has ${mixing}, which can mix rows`;
+}
+
+async function millisecondsPerRow(trial: BatchTrial, rows: readonly Row[]): Promise<number> {
+  await trial.run(rows);
+  const times: number[] = [];
+  const end = performance.now() + SIZE_BUDGET;
+  while (times.length < REPEATS || performance.now() < end) {
+    const started = performance.now();
+    await trial.run(rows);
+    times.push(performance.now() - started);
+    if (times.length >= REPEATS && performance.now() >= end) break;
+  }
+  times.sort((a, b) => a - b);
+  return (times[Math.floor(times.length / 2)] ?? 0) / rows.length;
+}
+
+/** The size with the highest throughput among powers of two and `max`; 1 where batches do not pay. */
+async function sweep(trial: BatchTrial, pool: readonly Row[]): Promise<number> {
+  const single = await millisecondsPerRow(trial, pool.slice(0, 1));
+  if (single > TOO_SLOW_TO_SWEEP) return 1;
+  let best = 1;
+  let bestTime = single / WORTHWHILE;
+  let affordable = 1;
+  for (let size = 2; size <= 4 * best; size *= 2) {
+    const rows = Math.min(size, pool.length);
+    const time = await millisecondsPerRow(trial, pool.slice(0, rows));
+    if (time * (best === 1 ? 1 : CLEARLY_FASTER) < bestTime) {
+      best = rows;
+      bestTime = time;
+    }
+    // Rows that the proof of sizes up to s executes: about s²/2 for each of its batches of a size.
+    affordable = Math.sqrt((2 * PROOF_BUDGET) / (BATCHES_PER_SIZE * time));
+    if (rows === pool.length) break;
+  }
+  return Math.max(1, Math.min(best, Math.floor(affordable)));
+}
+
+/** Runs one row alone; undefined where the model refuses it (an adversary may be out of its range). */
+async function single(trial: BatchTrial, row: Row): Promise<Buffer | undefined> {
+  try {
+    return (await trial.perRow([row]))?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Puts ordinary rows into every slot of every size from 2 to `max`, among other ordinary rows and
+ * between adversaries, and compares each with itself alone, bit for bit. Undefined: all are equal.
+ */
+async function findDifference(
+  trial: BatchTrial,
+  pool: readonly Row[],
+  adversaries: ReadonlyMap<SampleKind, Row>,
+  max: number,
+): Promise<string | undefined> {
+  const expected: Buffer[] = [];
+  for (const row of pool) {
+    const bytes = await single(trial, row);
+    if (bytes === undefined) return 'an output has not one row for each row of the inputs';
+    expected.push(bytes);
+  }
+  const neighbours = new Map<SampleKind, Row>();
+  for (const [kind, row] of adversaries) {
+    if ((await single(trial, row)) !== undefined) neighbours.set(kind, row);
+  }
+  const compare = async (slots: readonly (number | SampleKind)[]): Promise<string | undefined> => {
+    const rows = slots.map((slot) =>
+      typeof slot === 'number' ? (pool[slot] ?? []) : (neighbours.get(slot) ?? []),
+    );
+    const actual = await trial.perRow(rows);
+    const wrong = slots.findIndex((slot, index) => {
+      const want = typeof slot === 'number' ? expected[slot] : undefined;
+      return want !== undefined && !(actual?.[index]?.equals(want) ?? false);
+    });
+    if (wrong === -1) return undefined;
+    return `in a batch of ${slots.length}, row ${wrong} differs from the same row alone`;
+  };
+  for (let size = 2; size <= max; size++) {
+    const slots = Array.from({ length: size }, (_, slot) => slot);
+    for (const turn of [0, Math.ceil(pool.length / 3), Math.ceil(pool.length / 2)]) {
+      const found = await compare(slots.map((slot) => (slot + turn) % pool.length));
+      if (found !== undefined) return found;
+    }
+    for (const kind of neighbours.keys()) {
+      for (const parity of [0, 1]) {
+        const mixed = slots.map((slot) => (slot % 2 === parity ? slot % pool.length : kind));
+        const found = await compare(mixed);
+        if (found !== undefined) return `${found} (its neighbours are ${kind})`;
+      }
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Decides, on a worker that has just loaded the model and does nothing else, whether and how far
+ * requests may share executions: the signature and the operators must allow it, a sweep must show
+ * that it is faster, and then every size up to the best one must prove that no bit of a row depends
+ * on its neighbours.
+ */
+export async function decideBatching(
+  thread: WorkerThread,
+  loadId: number,
+  signature: Signature,
+  options: LoadOptions,
+): Promise<BatchingOutcome> {
+  const max = options.batching?.maxBatchSize ?? DEFAULT_MAX_BATCH_SIZE;
+  if (max <= 1) return alone('off', 'max_batch_size is below 2');
+  const reason = ruledOut(signature, options);
+  if (reason !== undefined) return alone('unproven', reason);
+  const { inputs } = signature;
+  const tails = inputs.map((spec) => tailOf(spec) ?? []);
+  const trial = new BatchTrial(thread, loadId, signature, tails);
+  const random = sampler(0x41737361);
+  const pool = Array.from({ length: max }, () => sampleRow(inputs, tails, 'ordinary', random));
+  const adversaries = new Map(
+    ADVERSARIES.map((kind) => [kind, sampleRow(inputs, tails, kind, random)]),
+  );
+  try {
+    const best = (options.batching?.sweep ?? true) ? await sweep(trial, pool) : max;
+    if (best === 1) return alone('off', 'the sweep found no batch size faster than one at a time');
+    const difference = await findDifference(trial, pool, adversaries, best);
+    if (difference !== undefined) return alone('varies', difference);
+    return {
+      maxBatchSize: best,
+      invariance: 'proven',
+      reason: `batches of 2 to ${best} changed no bit of any row, among ordinary and extreme neighbours`,
+    };
+  } catch (error) {
+    if (!thread.alive) throw error;
+    return alone('unproven', 'the model could not be executed on samples');
+  }
+}

@@ -1,0 +1,58 @@
+import type { BatchingOptions, InferenceRequest } from './engine.js';
+
+/** What a policy has to know of a queue. */
+interface Waiting {
+  readonly size: number;
+  readonly rows: number;
+}
+
+/**
+ * When to dispatch how much. Greedy by default: what waits when a worker is free goes at once. Only
+ * where the operator sets a delay does a free worker wait for a preferred size.
+ */
+export class BatchPolicy {
+  /** Milliseconds that a free worker waits for more. */
+  readonly patience: number;
+  readonly #max: number;
+  readonly #preferred: readonly number[];
+  readonly #options: BatchingOptions;
+  #since: number | undefined;
+
+  constructor(maxBatchSize: number, options: BatchingOptions) {
+    this.#max = maxBatchSize;
+    this.#options = options;
+    this.#preferred = (options.preferredBatchSizes ?? [])
+      .filter((size) => size <= maxBatchSize)
+      .sort((a, b) => b - a);
+    this.patience = maxBatchSize > 1 ? (options.maxQueueDelayMicroseconds ?? 0) / 1000 : 0;
+  }
+
+  /** Rows to dispatch now; 0 to wait for more. */
+  sizeNow({ size, rows }: Waiting, now: number): number {
+    if (size === 0) {
+      this.#since = undefined;
+      return this.#max;
+    }
+    const preferred = this.#preferred.find((wanted) => wanted <= rows);
+    const full = rows >= this.#max || preferred !== undefined;
+    this.#since ??= now;
+    if (!full && now - this.#since < this.patience) return 0;
+    this.#since = undefined;
+    return preferred ?? this.#max;
+  }
+
+  /** Triton's level of a request: 1 leaves first. */
+  priorityOf({ priority = 0 }: InferenceRequest): number {
+    const { priorityLevels = 0, defaultPriorityLevel } = this.#options;
+    if (priorityLevels === 0) return 0;
+    const middle = defaultPriorityLevel ?? Math.ceil(priorityLevels / 2);
+    return priority === 0 ? middle : Math.min(priority, priorityLevels);
+  }
+
+  /** The moment after which a request is not dispatched, on the clock of `performance.now()`. */
+  expiryOf({ timeout = 0, deadline }: InferenceRequest, now: number): number {
+    const wait = timeout === 0 ? (this.#options.defaultTimeoutMicroseconds ?? 0) : timeout;
+    const patience = wait === 0 ? Number.POSITIVE_INFINITY : now + wait / 1000;
+    return Math.min(deadline ?? Number.POSITIVE_INFINITY, patience);
+  }
+}

@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { BatchingOptions, InferenceRequest } from '../../../src/engine/engine.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { identityModel, mlpModel, pseudoRandom } from '../../forge/inference-models.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
+import type { NodeInit } from '../../forge/onnx-init.js';
+
+const engine = await createEngine({ workers: 1 });
+after(() => engine.close());
+
+const WIDTH = 16;
+const MLP = mlpModel([WIDTH, 32, 8]);
+
+const load = (
+  model: Uint8Array,
+  operators: readonly string[] | undefined,
+  batching: BatchingOptions = {},
+) =>
+  engine.load(
+    { name: 'm', version: '1', model, externalData: [] },
+    { batching: { sweep: false, ...batching }, ...(operators === undefined ? {} : { operators }) },
+  );
+
+/** FP32 [n, 4] → [n, 4] through these nodes, from `input` to `output`. */
+function rowsModel(nodes: readonly NodeInit[]): Uint8Array {
+  const type = { tensor: dataType.float, shape: ['n', 4] };
+  return encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type }],
+      outputs: [{ name: 'output', type }],
+      initializers: [{ name: 'zero', type: dataType.int64, dims: [1], int64s: [0] }],
+      nodes,
+    },
+    opsets: { '': 18 },
+  });
+}
+
+/** Scales are taken over the whole batch: a neighbour changes the answer. */
+const DYNAMIC_QUANTIZATION = rowsModel([
+  { op: 'DynamicQuantizeLinear', inputs: ['input'], outputs: ['q', 'scale', 'zp'] },
+  { op: 'DequantizeLinear', inputs: ['q', 'scale', 'zp'], outputs: ['output'] },
+]);
+
+/** Subtracts the largest value of each column over all rows. */
+const REDUCTION = rowsModel([
+  { op: 'ReduceMax', inputs: ['input', 'zero'], outputs: ['max'] },
+  { op: 'Sub', inputs: ['input', 'max'], outputs: ['output'] },
+]);
+
+test('an MLP proves that neighbours do not matter', async () => {
+  const { batching } = await load(MLP, ['Gemm', 'Relu']);
+  assert.equal(batching.invariance, 'proven', batching.reason);
+  assert.ok(batching.maxBatchSize > 1);
+});
+
+test('an operator that quantises over the batch is refused at once', async () => {
+  const { batching } = await load(DYNAMIC_QUANTIZATION, [
+    'DynamicQuantizeLinear',
+    'DequantizeLinear',
+  ]);
+  assert.equal(batching.invariance, 'unproven');
+  assert.equal(batching.maxBatchSize, 1);
+  assert.match(batching.reason, /the graph has DynamicQuantizeLinear, which can mix rows/);
+});
+
+for (const [what, model] of [
+  ['quantisation over the batch', DYNAMIC_QUANTIZATION],
+  ['a reduction over the rows', REDUCTION],
+] as const) {
+  test(`the samples find ${what} without being told of it`, async () => {
+    const { batching } = await load(model, []);
+    assert.equal(batching.maxBatchSize, 1);
+    assert.equal(batching.invariance, 'varies', batching.reason);
+    assert.match(batching.reason, /in a batch of \d+, row \d+ differs from the same row alone/);
+  });
+}
+
+const NOT_BATCHED = [
+  ['unknown operators', identityModel('FP32'), undefined, /operators of the graph were not given/],
+  ['strings', identityModel('BYTES'), ['Identity'], /strings have no rows/],
+  ['a fixed first dimension', identityModel('FP32', [1, 2]), ['Identity'], /first dimension/],
+  ['another dimension that varies', identityModel('FP32', ['n', 'm']), [], /first dimension/],
+  ['a scalar', identityModel('FP32', []), [], /first dimension/],
+] as const;
+
+for (const [what, model, operators, reason] of NOT_BATCHED) {
+  test(`executed alone: ${what}`, async () => {
+    const { batching } = await load(model, operators);
+    assert.equal(batching.maxBatchSize, 1);
+    assert.equal(batching.invariance, 'unproven');
+    assert.match(batching.reason, reason);
+  });
+}
+
+test('max_batch_size 1 turns it off', async () => {
+  const { batching } = await load(MLP, ['Gemm', 'Relu'], { maxBatchSize: 1 });
+  assert.deepEqual(batching, {
+    maxBatchSize: 1,
+    invariance: 'off',
+    reason: 'max_batch_size is below 2',
+  });
+});
+
+const session = await InferenceSession.create(MLP);
+
+/** A request of so many rows, and what plain onnxruntime-node answers to it alone. */
+async function sample(
+  rows: number,
+  random: () => number,
+): Promise<{ request: InferenceRequest; expected: Uint8Array }> {
+  const values = Float32Array.from({ length: rows * WIDTH }, () => random() * 5);
+  const plain = await session.run({ input: new Tensor('float32', values, [rows, WIDTH]) });
+  const { buffer, byteOffset, byteLength } = plain['output']?.data as Float32Array;
+  const data = new Uint8Array(values.buffer);
+  return {
+    request: {
+      inputs: [{ name: 'input', datatype: 'FP32', shape: [rows, WIDTH], data }],
+      outputs: ['output'],
+    },
+    expected: new Uint8Array(buffer, byteOffset, byteLength),
+  };
+}
+
+test('the sweep takes a size within the bound', async () => {
+  const { batching } = await load(MLP, ['Gemm', 'Relu'], { sweep: true, maxBatchSize: 6 });
+  assert.ok(batching.maxBatchSize >= 1 && batching.maxBatchSize <= 6, batching.reason);
+});
+
+test('answers of shared executions equal those of plain onnxruntime-node alone', async () => {
+  const model = await load(MLP, ['Gemm', 'Relu']);
+  const random = pseudoRandom(5);
+  const samples = await Promise.all(
+    Array.from({ length: 300 }, (_, i) => sample(1 + (i % 4), random)),
+  );
+  await Promise.all(
+    samples.map(async ({ request, expected }, i) => {
+      const { outputs } = await model.infer({ ...request, caller: `c${i % 5}` });
+      assert.deepEqual(outputs[0]?.shape, [1 + (i % 4), 8]);
+      assert.deepEqual(outputs[0]?.data, expected);
+    }),
+  );
+  const { statistics } = model;
+  assert.equal(statistics.inferenceCount, 300);
+  assert.ok(statistics.executionCount < 150, `${statistics.executionCount} executions`);
+});
+
+test('callers take turns: one with many requests does not delay another', async () => {
+  const model = await load(MLP, ['Gemm', 'Relu'], { maxBatchSize: 2 });
+  const { request } = await sample(1, pseudoRandom(1));
+  const order: string[] = [];
+  const ask = async (caller: string): Promise<void> => {
+    await model.infer({ ...request, caller });
+    order.push(caller);
+  };
+  await Promise.all([...Array.from({ length: 20 }, () => ask('greedy')), ask('modest')]);
+  assert.ok(order.indexOf('modest') <= 3, order.join(' '));
+});
+
+test('a more urgent request leaves first', async () => {
+  const model = await load(MLP, undefined, { priorityLevels: 3 });
+  const { request } = await sample(1, pseudoRandom(1));
+  const order: number[] = [];
+  const ask = async (priority: number): Promise<void> => {
+    await model.infer({ ...request, priority });
+    order.push(priority);
+  };
+  await Promise.all([3, 3, 2, 1, 9].map(ask));
+  // The first was dispatched before the others came; 9 is beyond the levels and counts as the last.
+  assert.deepEqual(order, [3, 1, 2, 3, 9]);
+});
+
+test('with a delay a free worker waits for a preferred size', async () => {
+  const model = await load(MLP, ['Gemm', 'Relu'], {
+    maxBatchSize: 8,
+    preferredBatchSizes: [4],
+    maxQueueDelayMicroseconds: 3_600_000_000,
+  });
+  const { request } = await sample(1, pseudoRandom(1));
+  const answers = await Promise.all(Array.from({ length: 4 }, () => model.infer(request)));
+  assert.deepEqual(
+    answers.map(({ timings }) => timings.batchSize),
+    [4, 4, 4, 4],
+  );
+});
+
+test('a request that fails fails alone', async () => {
+  const type = { tensor: dataType.int64, shape: ['n'] };
+  const table = { name: 'table', type: dataType.float, dims: [4], floats: [10, 11, 12, 13] };
+  const gather = encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type }],
+      outputs: [{ name: 'output', type: { tensor: dataType.float, shape: ['n'] } }],
+      initializers: [table],
+      nodes: [{ op: 'Gather', inputs: ['table', 'input'], outputs: ['output'] }],
+    },
+  });
+  const model = await load(gather, ['Gather'], { maxBatchSize: 8 });
+  assert.equal(model.batching.invariance, 'proven', model.batching.reason);
+  const ask = (index: bigint): Promise<unknown> =>
+    model.infer({
+      inputs: [
+        {
+          name: 'input',
+          datatype: 'INT64',
+          shape: [1],
+          data: new Uint8Array(BigInt64Array.of(index).buffer),
+        },
+      ],
+      outputs: ['output'],
+    });
+  const settled = await Promise.allSettled([0n, 1n, 999n, 2n, 3n].map(ask));
+  assert.deepEqual(
+    settled.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+  );
+  const reason = settled[2]?.status === 'rejected' ? String(settled[2].reason) : '';
+  assert.match(reason, /could not execute a Gather node on these inputs/);
+  assert.doesNotMatch(reason, /999/);
+});
