@@ -28,6 +28,50 @@ const configfs = z.strictObject({
   kind: z.literal('configfs-tsm').describe("the kernel's attestation interface, SEV-SNP and TDX"),
 });
 
+/** The engine's BatchingOptions; the words are Triton's, in this file's spelling. */
+const batching = z.strictObject({
+  maxBatchSize: z
+    .number()
+    .int()
+    .min(0)
+    .max(1024)
+    .default(32)
+    .describe('max_batch_size: most rows of one execution; 0 or 1, never shared'),
+  sweep: z
+    .boolean()
+    .default(true)
+    .describe('measure at load which size up to maxBatchSize is fastest; false: take it as it is'),
+  preferredBatchSizes: z
+    .array(z.number().int().min(1))
+    .default([])
+    .describe('preferred_batch_size'),
+  maxQueueDelayMicroseconds: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('max_queue_delay_microseconds: how long a free worker waits for more; 0, not at all'),
+  maxQueueSize: z
+    .number()
+    .int()
+    .min(1)
+    .default(1024)
+    .describe('max_queue_size: requests that may wait; more are answered RESOURCE_EXHAUSTED'),
+  priorityLevels: z.number().int().min(0).default(0).describe('priority_levels; 0, all are equal'),
+  defaultPriorityLevel: z
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe('default_priority_level; the middle one unless given'),
+  defaultTimeoutMicroseconds: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe('default_timeout_microseconds: how long a request may wait; 0, until its deadline'),
+});
+
 const model = z.strictObject({
   name: z
     .string()
@@ -46,6 +90,9 @@ const model = z.strictObject({
     .enum(['disabled', 'basic', 'extended', 'layout', 'all'])
     .default('all')
     .describe("ONNX Runtime's graph optimisation level; changes bits"),
+  batching: batching
+    .prefault({})
+    .describe('sharing of executions, for models that prove that neighbours do not matter'),
 });
 
 /** Everything that an operator can set. Unknown members are errors. */

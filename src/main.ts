@@ -4,7 +4,7 @@ import type { MeasuredModel } from '../enclave/measure.js';
 import type { Platform } from '../enclave/platform/platform.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
-import type { Engine } from './engine/engine.js';
+import type { BatchingOptions, Engine } from './engine/engine.js';
 import { createEngine } from './engine/onnx-engine.js';
 import { assertUndisturbed, type Surroundings } from './environment.js';
 import { executionProfile } from './execution-profile.js';
@@ -95,13 +95,30 @@ async function boot(
   });
 }
 
-async function loadAll(engine: Engine, measured: readonly Measured[]): Promise<ModelRegistry> {
+/** `{a: undefined}` is not `{}` to exact optional properties. */
+function batchingOptions({ batching }: Configured): BatchingOptions {
+  const { defaultPriorityLevel, ...rest } = batching;
+  return defaultPriorityLevel === undefined ? rest : { ...rest, defaultPriorityLevel };
+}
+
+async function loadAll(
+  engine: Engine,
+  measured: readonly Measured[],
+  log: Log,
+): Promise<ModelRegistry> {
   const registry = new ModelRegistry();
   for (const { configured, model } of measured) {
     const externalData = [...model.external].map(([path, data]) => ({ path, data }));
     const { name, version, intraOpThreads, graphOptimizationLevel } = configured;
     const source = { name, version, model: model.bytes, externalData };
-    registry.add(await engine.load(source, { intraOpThreads, graphOptimizationLevel }));
+    const loaded = await engine.load(source, {
+      intraOpThreads,
+      graphOptimizationLevel,
+      batching: batchingOptions(configured),
+      operators: model.identity.operators.map((operator) => operator.name),
+    });
+    log.info({ model: name, version, batching: loaded.batching }, 'loaded a model');
+    registry.add(loaded);
   }
   return registry;
 }
@@ -158,7 +175,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       ...(config.workers === undefined ? {} : { workers: config.workers }),
     });
     started = engine;
-    const models = await loadAll(engine, measured);
+    const models = await loadAll(engine, measured, log);
     if (config.metrics !== undefined) {
       metrics = await startMetrics({ ...config.metrics, models, own: ownMetrics(enclave) });
     }

@@ -112,7 +112,9 @@ async function sample(
 ): Promise<{ request: InferenceRequest; expected: Uint8Array }> {
   const values = Float32Array.from({ length: rows * WIDTH }, () => random() * 5);
   const plain = await session.run({ input: new Tensor('float32', values, [rows, WIDTH]) });
-  const { buffer, byteOffset, byteLength } = plain['output']?.data as Float32Array;
+  const output = plain['output']?.data;
+  assert.ok(output instanceof Float32Array);
+  const { buffer, byteOffset, byteLength } = output;
   const data = new Uint8Array(values.buffer);
   return {
     request: {
