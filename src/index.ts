@@ -3,8 +3,10 @@
  * verifier alone, for Node and browsers, is `assay/attestation`.
  */
 export { type Attestation, type AttestOptions, attest } from './client/attest.js';
+export type { VendorServices } from './client/bundle-endorsements.js';
 export { connect, NotAffirmedError } from './client/connect.js';
 export type { Datatype, Element } from './client/datatype.js';
+export { DiskCache, defaultCacheDirectory } from './client/disk-cache.js';
 export { inputFrom, type TensorSpec } from './client/input.js';
 export { formatNpy, parseNpy } from './client/npy.js';
 export type { AttestedEvidence, Inference, InferOptions, Session } from './client/session.js';

@@ -1,13 +1,20 @@
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { attest } from '../client/attest.js';
-import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
+import {
+  type AppraisalFlags,
+  appraisalOptions,
+  readAppraisal,
+  readServices,
+  type VendorFlags,
+  vendorOptions,
+} from './appraisal-options.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { printResult } from './render-result.js';
 
-interface Flags extends AppraisalFlags {
+interface Flags extends AppraisalFlags, VendorFlags {
   readonly save?: string;
   readonly ca?: string;
 }
@@ -15,7 +22,7 @@ interface Flags extends AppraisalFlags {
 async function run(io: Io, target: string, flags: Flags): Promise<void> {
   const { policy, options } = await readAppraisal(io, flags);
   const { result, evidence, certificate } = await io.during(`attesting ${target}`, () =>
-    attest(target, policy, options),
+    attest(target, policy, { ...options, ...readServices(io, flags) }),
   );
   const nonce = toHex(evidence.nonce);
   const files: string[] = [];
@@ -40,11 +47,15 @@ async function run(io: Io, target: string, flags: Flags): Promise<void> {
 
 /** `assay attest TARGET`: evidence under a fresh nonce, appraised, over the TLS key that it covers. */
 export function registerAttest(program: Command, io: Io): void {
-  appraisalOptions(
-    program
-      .command('attest')
-      .description('fetch evidence under a fresh nonce, appraise it, check the TLS key against it')
-      .argument('<target>', 'host:port of the server'),
+  vendorOptions(
+    appraisalOptions(
+      program
+        .command('attest')
+        .description(
+          'fetch evidence under a fresh nonce, appraise it, check the TLS key against it',
+        )
+        .argument('<target>', 'host:port of the server'),
+    ),
   )
     .option('--save <file>', 'write the evidence bundle, affirmed or not')
     .option('--ca <file>', "write the enclave's certificate (PEM) once it is affirmed")

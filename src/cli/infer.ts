@@ -8,7 +8,14 @@ import { formatNpy } from '../client/npy.js';
 import type { Inference, Session } from '../client/session.js';
 import { findModel, specOf } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
-import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
+import {
+  type AppraisalFlags,
+  appraisalOptions,
+  readAppraisal,
+  readServices,
+  type VendorFlags,
+  vendorOptions,
+} from './appraisal-options.js';
 import { readInput, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, parseNonce } from './options.js';
@@ -16,7 +23,7 @@ import { section } from './output.js';
 import { printResult, simulatedBanner } from './render-result.js';
 import { tensorToJson, tensorToText } from './tensor-text.js';
 
-interface Flags extends AppraisalFlags {
+interface Flags extends AppraisalFlags, VendorFlags {
   readonly input?: readonly string[];
   readonly shape?: readonly string[];
   readonly output?: readonly string[];
@@ -141,7 +148,9 @@ async function run(io: Io, target: string, name: string, flags: Flags): Promise<
   const { policy, options } = await readAppraisal(io, flags);
   let session: Session;
   try {
-    session = await io.during(`attesting ${target}`, () => connect(target, policy, options));
+    session = await io.during(`attesting ${target}`, () =>
+      connect(target, policy, { ...options, ...readServices(io, flags) }),
+    );
   } catch (error) {
     if (!(error instanceof NotAffirmedError)) throw error;
     printResult(io, error.result);
@@ -156,12 +165,14 @@ async function run(io: Io, target: string, name: string, flags: Flags): Promise<
 
 /** `assay infer TARGET MODEL`: attest, infer, verify; prints nothing that has no valid receipt. */
 export function registerInfer(program: Command, io: Io): void {
-  appraisalOptions(
-    program
-      .command('infer')
-      .description('attest a server, run a model on it, verify the answer’s receipt')
-      .argument('<target>', 'host:port of the server')
-      .argument('<model>', 'name of the model'),
+  vendorOptions(
+    appraisalOptions(
+      program
+        .command('infer')
+        .description('attest a server, run a model on it, verify the answer’s receipt')
+        .argument('<target>', 'host:port of the server')
+        .argument('<model>', 'name of the model'),
+    ),
   )
     .option('--input <name=file>', '.npy, .json, or raw elements; repeatable', collect)
     .option('--shape <name=dims>', 'shape of a raw or flat input: x=1,3,48,320', collect)

@@ -8,6 +8,7 @@ import type { AppraisedEnclave } from '../../attestation/appraisal/appraise-infe
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import type { AttestationResult, Finding } from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
+import { completeEndorsements, type VendorServices } from './bundle-endorsements.js';
 import { parseTarget } from './endpoint.js';
 import { PinnedChannel } from './rpc.js';
 import type { AttestedEvidence } from './session.js';
@@ -16,6 +17,8 @@ import type { AttestedEvidence } from './session.js';
 export interface AttestOptions extends Omit<AppraiseOptions, 'nonce' | 'at'> {
   /** Time that the appraisal is made for; the clock's unless given. */
   readonly at?: Date;
+  /** Where missing endorsements are fetched; without it nothing is. */
+  readonly services?: VendorServices;
   /** Milliseconds for the connection and for the evidence; 60 000 unless given. */
   readonly timeout?: number;
 }
@@ -83,10 +86,18 @@ export async function openAttestation(
       { nonce },
       { timeout },
     );
-    const { amd = [], intel = null } = options.endorsements ?? {};
-    const evidence = { bundle: new Uint8Array(bundle), nonce, endorsements: { amd, intel } };
-    const at = options.at ?? new Date();
-    const appraised = await appraiseBundle(evidence.bundle, policy, { ...options, at, nonce });
+    const bytes = new Uint8Array(bundle);
+    const { at = new Date(), services, roots, endorsements: supplied = {} } = options;
+    const endorsements =
+      services === undefined ? supplied : await completeEndorsements(bytes, supplied, services, at);
+    const appraised = await appraiseBundle(bytes, policy, {
+      at,
+      nonce,
+      endorsements,
+      ...(roots === undefined ? {} : { roots }),
+    });
+    const { amd = [], intel = null } = endorsements;
+    const evidence = { bundle: bytes, nonce, endorsements: { amd, intel } };
     return {
       result: withTlsKey(appraised, channel.key),
       enclave: appraised.enclave,

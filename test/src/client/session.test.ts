@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
+import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
+import { EndorsementSource } from '../../../attestation/endorsements/source.js';
+import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { epochEntry, type InferenceClaims } from '../../../attestation/receipt/claims.js';
 import { Issuer } from '../../../enclave/issuer.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
@@ -248,6 +252,57 @@ describe('evidence that does not hold', () => {
     const strict = parsePolicy({ version: 1, snp: {} });
     const { result } = await attest(server.target, strict, options);
     assert.equal(result.code, 'snp.measurement');
+  });
+});
+
+describe('endorsements that the host does not supply', () => {
+  const bare: Lies = {
+    bundle: (bundle) => encodeBundle({ ...decodeBundle(bundle), endorsements: null }),
+  };
+  const authorities = async (): Promise<ReadonlyMap<string, Uint8Array>> => {
+    const { endorsements } = decodeBundle(session.evidence.bundle);
+    return new Map(parseAuxblob(endorsements ?? new Uint8Array()).map((e) => [e.kind, e.data]));
+  };
+
+  test('are missing: nothing was checked, and nothing failed', async () => {
+    server.lies = bare;
+    await assert.rejects(connect(server.target, policy, options), { code: 'CLIENT_UNCHECKED' });
+  });
+
+  test('are fetched, used, and kept in proofs', async () => {
+    const known = await authorities();
+    const asked: string[] = [];
+    const source = new EndorsementSource({
+      now: () => new Date(),
+      fetch: async (url) => {
+        asked.push(String(url));
+        const kind = String(url).endsWith('/crl') ? 'crl' : 'vcek';
+        return new Response(new Uint8Array(known.get(kind) ?? []));
+      },
+    });
+    const amd = ['ask', 'ark'].map((kind) => known.get(kind) ?? new Uint8Array());
+    server.lies = bare;
+    const own = await connect(server.target, policy, {
+      ...options,
+      endorsements: { amd },
+      services: { source },
+    });
+    assert.equal(asked.length, 2, asked.join());
+    const { proof } = await own.infer('adder', inputs);
+    own.close();
+    const { result } = await appraiseProof(proof(), policy, { at: new Date(), ...options });
+    assert.equal(result.affirmed, true, result.summary);
+  });
+
+  test('that cannot be fetched leave the verdict at unchecked', async () => {
+    const source = new EndorsementSource({
+      now: () => new Date(),
+      sleep: async () => undefined,
+      fetch: async () => new Response('', { status: 429 }),
+    });
+    server.lies = bare;
+    const unreachable = { ...options, services: { source } };
+    await assert.rejects(connect(server.target, policy, unreachable), { code: 'CLIENT_UNCHECKED' });
   });
 });
 
