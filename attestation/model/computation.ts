@@ -1,15 +1,17 @@
 import type { CborValue } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
-import { attributeType, streamList } from './attribute.js';
+import { attributeItem } from './attribute-item.js';
 import type { ModelHasher } from './hashing.js';
 import type { Definition, NodeState, Scope } from './scope.js';
-import { Symbols, typeItem } from './type.js';
-import type { AttributeView, NodeView } from './views.js';
+import { Symbols, typeItem, type ValueType } from './type.js';
+import type { AttributeView, GraphView, NodeView } from './views.js';
 
 /** Digest of a function's body, and whether two calls of it are two draws. */
 export interface FunctionDigest {
   readonly digest: Uint8Array;
   readonly draws: boolean;
+  /** The names of its body; every definition that its outputs need has its digest. */
+  readonly scope: Scope;
 }
 
 /** Functions by `functionKey`. */
@@ -65,7 +67,7 @@ export class Computation {
   }
 
   /** What a digest covers of a type; symbols are numbered over the whole computation. */
-  type(type: Parameters<typeof typeItem>[0]): CborValue {
+  type(type: ValueType | null): CborValue {
     return typeItem(type, this.#symbols);
   }
 
@@ -180,7 +182,14 @@ export class Computation {
   attributes(attributes: readonly AttributeView[], scope: Scope, named: boolean): CborValue {
     return attributes.map((attribute) => {
       if (attribute.reference === '') {
-        return [attribute.name, attribute.type, this.#attributeValue(attribute, scope, named)];
+        const subgraph = (graph: GraphView): CborValue => {
+          const inner = scope.subgraphs.get(graph);
+          if (inner !== undefined) return this.#subgraph(inner, named);
+          throw new AssayError('MODEL_FUNCTION', 'the default of an attribute is a graph');
+        };
+        const type = (of: ValueType): CborValue => this.type(of);
+        const value = attributeItem(attribute, this.#hasher, type, subgraph);
+        return [attribute.name, attribute.type, value];
       }
       if (!scope.isFunction) {
         throw new AssayError(
@@ -190,39 +199,6 @@ export class Computation {
       }
       return [attribute.name, attribute.type, null, attribute.reference];
     });
-  }
-
-  #attributeValue(attribute: AttributeView, scope: Scope, named: boolean): CborValue {
-    switch (attribute.type) {
-      case attributeType.float:
-      case attributeType.string:
-        return attribute.bytes;
-      case attributeType.int:
-        return attribute.int;
-      case attributeType.floats:
-      case attributeType.ints:
-      case attributeType.strings: {
-        const hash = this.#hasher.sha256();
-        const count = streamList(attribute, (bytes) => hash.update(bytes));
-        return [count, hash.digest()];
-      }
-      case attributeType.graph:
-      case attributeType.graphs:
-        return attribute.graphs.map((graph) => {
-          const inner = scope.subgraphs.get(graph);
-          if (inner === undefined) {
-            throw new AssayError('MODEL_FUNCTION', 'the default of an attribute is a graph');
-          }
-          return this.#subgraph(inner, named);
-        });
-      case attributeType.type:
-      case attributeType.types:
-        return attribute.types.map((type) => this.type(type));
-      default:
-        return [...attribute.tensors, ...attribute.sparse].map((constant) =>
-          this.#hasher.constant(constant),
-        );
-    }
   }
 
   /** ONNX's own operators feed subgraphs by position; others may do so by name. */

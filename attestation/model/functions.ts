@@ -90,7 +90,7 @@ export function digestFunctions(
     const defaults = computation.attributes(body.defaults, scope, false);
     computation.rest(scope);
     const digest = hasher.digest('function', [body.inputs.length, defaults, outputs]);
-    digests.set(key, { digest, draws });
+    digests.set(key, { digest, draws, scope });
   }
   return digests;
 }

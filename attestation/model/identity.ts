@@ -1,7 +1,7 @@
 import { compareBytes, utf8 } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { portableSha256, type Sha256Factory } from '../encoding/hash.js';
-import { Computation } from './computation.js';
+import { Computation, type FunctionDigests } from './computation.js';
 import { dataTypeOf } from './data-type.js';
 import { digestFunctions, eachNode } from './functions.js';
 import { ModelHasher } from './hashing.js';
@@ -85,6 +85,16 @@ export interface ModelIdentity {
   readonly parameters: { readonly tensors: number; readonly elements: number };
   /** For information: nothing vouches for it. */
   readonly producer: { readonly name: string; readonly version: string };
+}
+
+/** A model with its identity, and the digest of every value in it. */
+export interface ModelAnalysis {
+  readonly identity: ModelIdentity;
+  readonly model: ModelView;
+  /** The names of the model's graph; every definition has its digest. */
+  readonly scope: Scope;
+  readonly functions: FunctionDigests;
+  readonly hasher: ModelHasher;
 }
 
 function compareText(a: string, b: string): number {
@@ -196,6 +206,11 @@ function assertInterface(scope: Scope): void {
  * the tensor. Throws MODEL_* errors for everything that is malformed, ambiguous or excessive.
  */
 export function identifyModel(source: ModelSource, options: IdentifyOptions = {}): ModelIdentity {
+  return analyseModel(source, options).identity;
+}
+
+/** `identifyModel`, with everything that was found on the way. */
+export function analyseModel(source: ModelSource, options: IdentifyOptions = {}): ModelAnalysis {
   const factory = options.sha256 ?? portableSha256;
   const model = readModel(source.bytes);
   const files = digestFiles(source, model, factory);
@@ -218,7 +233,7 @@ export function identifyModel(source: ModelSource, options: IdentifyOptions = {}
     (sum, constant) => sum + (isSparse(constant) ? constant.values : constant).elements,
     0,
   );
-  return {
+  const identity: ModelIdentity = {
     files,
     weights: digestWeights(constants, hasher),
     graph: hasher.digest('graph', [inputs, outputs, values]),
@@ -232,4 +247,5 @@ export function identifyModel(source: ModelSource, options: IdentifyOptions = {}
     parameters: { tensors: constants.length, elements },
     producer: model.producer,
   };
+  return { identity, model, scope, functions, hasher };
 }

@@ -3,6 +3,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { VERSION } from '../version.js';
 import { registerAttest } from './attest.js';
 import { registerCollect } from './collect.js';
+import { registerDiff } from './diff.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { registerHubList } from './hub-list.js';
 import { registerHubPull } from './hub-pull.js';
@@ -32,6 +33,7 @@ type Register = (program: Command, io: Io) => void;
 const COMMANDS: readonly Register[] = [
   registerServe,
   registerInspect,
+  registerDiff,
   registerAttest,
   registerInfer,
   registerVerifyEvidence,
