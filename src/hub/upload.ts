@@ -7,7 +7,7 @@ import { TemporaryError } from './retry.js';
 
 const SMALLEST_CHUNK = 1024 * 1024;
 /** Sessions that a registry may lose before the upload is given up. */
-const MAX_SESSIONS = 3;
+const MAX_SESSIONS = 5;
 
 /** A state of an upload: where to go on, and what the registry has. */
 interface Session {

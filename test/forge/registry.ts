@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** What goes wrong with a request. `undefined`: nothing. */
@@ -10,7 +11,7 @@ export type Fault =
   /** The connection ends before anything is answered. */
   | { readonly kind: 'drop' }
   /** A download ends after so many bytes of its body. */
-  | { readonly kind: 'cut'; readonly after: number }
+  | { readonly kind: 'cut'; readonly after: number; readonly ranges?: boolean }
   /** An upload's part arrives up to here, and its answer never leaves. */
   | { readonly kind: 'keep'; readonly bytes: number }
   /** The body has one bit flipped. */
@@ -48,10 +49,12 @@ export class ForgedRegistry {
   readonly #sessions = new Map<string, Buffer>();
   readonly #server: Server;
 
-  constructor() {
-    this.#server = createServer((request, response) => {
+  /** @param tls PEM of a key and its certificate: HTTPS. Absent: HTTP. */
+  constructor(tls?: { readonly key: string; readonly cert: string }) {
+    const listener = (request: IncomingMessage, response: ServerResponse): void => {
       this.#answer(request, response).catch(() => response.destroy());
-    });
+    };
+    this.#server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   }
 
   /** `127.0.0.1:<port>`. */
@@ -194,8 +197,8 @@ export class ForgedRegistry {
       response.writeHead(404).end();
       return;
     }
-    const from =
-      fault?.kind === 'no-ranges' ? null : /^bytes=(\d+)-/.exec(request.headers.range ?? '');
+    const whole = fault?.kind === 'no-ranges' || (fault?.kind === 'cut' && fault.ranges === false);
+    const from = whole ? null : /^bytes=(\d+)-/.exec(request.headers.range ?? '');
     const start = from === null ? 0 : Number(from[1]);
     const body = Buffer.from(blob.subarray(start));
     if (fault?.kind === 'corrupt') body[0] = (body[0] ?? 0) ^ 1;

@@ -6,7 +6,9 @@ import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseChallenges } from '../../../src/hub/challenge.js';
 import { type Credentials, dockerCredentials } from '../../../src/hub/credentials.js';
+import { readPackage } from '../../../src/hub/package-source.js';
 import { pullModel } from '../../../src/hub/pull.js';
+import { pushModel } from '../../../src/hub/push.js';
 import { parseReference } from '../../../src/hub/reference.js';
 import type { Seen } from '../../forge/registry.js';
 import { impatient, stockedRegistry, temporaryFolder } from './setting.js';
@@ -159,6 +161,25 @@ test('a redirect to another host never carries the credentials', async (t) => {
   assert.ok(
     registry.requests('GET', /blobs/).every(({ authorization }) => authorization === BASIC),
   );
+});
+
+test('an upload that goes on at another host goes without the credentials', async (t) => {
+  const { registry, source, place } = await stockedRegistry(t);
+  const storage = await stockedRegistry(t);
+  writeFileSync(join(source, 'card.md'), 'another card');
+  const begun = await fetch(`http://${storage.registry.host}/v2/x/blobs/uploads/`, {
+    method: 'POST',
+  });
+  const location = new URL(begun.headers.get('location') ?? '', begun.url).href;
+  registry.fault = (request) => {
+    if (request.method !== 'POST') return challenge('Basic realm="x"')(request, BASIC);
+    return { kind: 'answer', status: 202, headers: { location } };
+  };
+  const options = { retry: impatient(), credentials: async () => PASSWORD };
+  await pushModel(await readPackage(source, 'tiny'), parseReference(`${place}:v2`), options);
+  const [arrived] = storage.registry.requests('PUT', /uploads/);
+  assert.ok(arrived !== undefined);
+  assert.equal(arrived.authorization, undefined);
 });
 
 test('plain HTTP is for this machine alone', async (t) => {

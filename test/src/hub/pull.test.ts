@@ -108,6 +108,18 @@ test('a connection that is always cut at the same byte is given up', async (t) =
   });
 });
 
+test('a registry that always sends the same first bytes is given up', {
+  timeout: 20_000,
+}, async (t) => {
+  const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen) =>
+    path.test(seen.path) ? { kind: 'cut', after: 100_000, ranges: false } : undefined;
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), temporaryFolder(t), options), {
+    code: 'HUB_UNREACHABLE',
+  });
+});
+
 test('a damaged partial file is found out and fetched again', async (t) => {
   const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
   const folder = temporaryFolder(t);
