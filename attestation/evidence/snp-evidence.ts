@@ -55,3 +55,12 @@ export function decodeSnpEvidence(bytes: Uint8Array): SnpEvidence {
   fields.end();
   return bundle;
 }
+
+/** Whether these bytes are CBOR of this profile; anything else about them is `decodeSnpEvidence`'s. */
+export function isSnpEvidence(bytes: Uint8Array): boolean {
+  try {
+    return CborFields.decode(bytes, 'the evidence', CODE).text('profile') === PROFILE;
+  } catch {
+    return false;
+  }
+}

@@ -1,6 +1,19 @@
 import type { Command } from 'commander';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
-import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
+import type { AttestationResult } from '../../attestation/appraisal/result.js';
+import { snpRefusal, verifySnp } from '../../attestation/appraisal/verify-snp.js';
+import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { amdEndorsements } from '../../attestation/endorsements/amd.js';
+import { detectEvidence } from '../../attestation/evidence/detect.js';
+import { isSnpEvidence } from '../../attestation/evidence/snp-evidence.js';
+import { openSnpInput } from '../../attestation/evidence/snp-input.js';
+import {
+  type Appraisal,
+  type AppraisalFlags,
+  appraisalOptions,
+  readAppraisal,
+} from './appraisal-options.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 import { examples, group, parseNonce } from './options.js';
@@ -10,23 +23,77 @@ interface Flags extends AppraisalFlags {
   readonly nonce?: Uint8Array;
 }
 
-async function run(io: Io, path: string, flags: Flags): Promise<void> {
-  const { policy, options } = await readAppraisal(io, flags);
-  const bytes = await readInput(io, path);
-  const nonce = flags.nonce === undefined ? {} : { nonce: flags.nonce };
-  const { result } = await appraiseBundle(bytes, policy, { ...options, ...nonce });
-  printResult(io, result);
+/** A raw SNP report, an Azure HCL report or a collected file. */
+async function appraiseSnp(
+  bytes: Uint8Array,
+  { policy, options }: Appraisal,
+): Promise<AttestationResult> {
+  if (policy.snp === undefined) {
+    throw new AssayError('POLICY_INVALID', 'the policy has no member snp: it accepts no SEV-SNP');
+  }
+  const { at, roots, endorsements } = options;
+  try {
+    const { report, runtimeClaims, certificates, crls } = openSnpInput(bytes);
+    const all = amdEndorsements([...certificates, ...crls, ...(endorsements?.amd ?? [])]);
+    const trusted = roots === undefined ? { at } : { at, roots };
+    const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
+    return await verifySnp(report, all, policy.snp, trusted, expectations);
+  } catch (error) {
+    if (error instanceof AssayError) return snpRefusal(error, at);
+    throw error;
+  }
 }
 
-/** `assay verify evidence FILE`: an evidence bundle, offline. */
+function appraiseTdx(
+  quote: Uint8Array,
+  { policy, options }: Appraisal,
+): Promise<AttestationResult> {
+  if (policy.tdx === undefined) {
+    throw new AssayError('POLICY_INVALID', 'the policy has no member tdx: it accepts no TDX');
+  }
+  const { at, roots, endorsements } = options;
+  const trusted = roots === undefined ? { at } : { at, roots };
+  return verifyTdx(quote, endorsements?.intel, policy.tdx, trusted);
+}
+
+/** Appraises evidence of whatever kind the file turns out to hold. */
+async function appraise(
+  bytes: Uint8Array,
+  appraisal: Appraisal,
+  nonce: Uint8Array | undefined,
+): Promise<AttestationResult> {
+  const kind = detectEvidence(bytes);
+  if (kind === 'tdx-quote') return appraiseTdx(bytes, appraisal);
+  if (kind === 'snp-report' || kind === 'azure-hcl' || isSnpEvidence(bytes)) {
+    return appraiseSnp(bytes, appraisal);
+  }
+  const { policy, options } = appraisal;
+  const fresh = nonce === undefined ? options : { ...options, nonce };
+  return (await appraiseBundle(bytes, policy, fresh)).result;
+}
+
+async function run(io: Io, path: string, flags: Flags): Promise<void> {
+  const appraisal = await readAppraisal(io, flags);
+  printResult(io, await appraise(await readInput(io, path), appraisal, flags.nonce));
+}
+
+/** `assay verify evidence FILE`: evidence of any kind, offline. */
 export function registerVerifyEvidence(program: Command, io: Io): void {
   appraisalOptions(
     group(program, 'verify', 'Appraise a file, offline')
       .command('evidence')
-      .description('appraise an evidence bundle that `attest --save` wrote')
+      .description(
+        'appraise an Assay bundle, SEV-SNP report, TDX quote, Azure HCL report or collected report',
+      )
       .argument('<file>', 'evidence, or - for standard input'),
   )
     .option('--nonce <hex>', 'the nonce that you drew; without it nothing is fresh', parseNonce)
-    .addHelpText('after', examples('assay verify evidence bundle.cbor --policy policy.yaml'))
+    .addHelpText(
+      'after',
+      examples(
+        'assay verify evidence bundle.cbor --policy policy.yaml',
+        'assay verify evidence quote.bin --endorsements collateral.json --policy policy.yaml',
+      ),
+    )
     .action((path: string, flags: Flags) => run(io, path, flags));
 }

@@ -1,0 +1,102 @@
+import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
+import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
+import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { fromHex, fromUtf8, toHex, utf8 } from '../../attestation/encoding/bytes.js';
+import { parseCrl } from '../../attestation/encoding/crl.js';
+import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { parseCertificate } from '../../attestation/encoding/x509.js';
+import { parseTdxCollateral } from '../../attestation/endorsements/intel.js';
+import { pckPlatform } from '../../attestation/endorsements/pck.js';
+import { parseQeIdentity, parseTcbInfo } from '../../attestation/endorsements/tcb-info.js';
+import { decodeRuntimeLog, encodeRuntimeLog } from '../../attestation/evidence/event-log.js';
+import { encodeTcgEventLog, parseTcgEventLog } from '../../attestation/evidence/tcg-event-log.js';
+import { encodeTdxQuote, parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
+import { AssayError } from '../../attestation/index.js';
+import { forgedIntel, forgeTdx } from '../forge/intel.js';
+import { BOOT_EVENTS, forgeTcgLog } from '../forge/tcg-log.js';
+import { referenceValues } from '../forge/tdx-case.js';
+import { fuzz } from './harness.js';
+
+const [four, five, padded] = await Promise.all([
+  forgeTdx(),
+  forgeTdx({ version: 5 }),
+  forgeTdx({ padding: 64 }),
+]);
+if (typeof four.collateral === 'string' || four.collateral instanceof Uint8Array) {
+  throw new Error('expected collateral by its members');
+}
+const { collateral } = four;
+const intel = await forgedIntel();
+const quotes = [four.quote, five.quote, padded.quote];
+
+fuzz({
+  name: 'TDX quotes',
+  seeds: quotes,
+  decode: (bytes) => encodeTdxQuote(parseTdxQuote(bytes)),
+});
+
+fuzz({
+  name: 'TCG event logs',
+  seeds: [
+    forgeTcgLog(BOOT_EVENTS),
+    forgeTcgLog(BOOT_EVENTS, new Uint8Array(40)),
+    forgeTcgLog(BOOT_EVENTS, new Uint8Array(40).fill(0xff)),
+  ],
+  decode: (bytes) => encodeTcgEventLog(parseTcgEventLog(bytes)),
+});
+
+fuzz({
+  name: 'RTMR3 logs',
+  seeds: [
+    encodeRuntimeLog([
+      { type: 'launch-policy', content: new Uint8Array(48) },
+      { type: 'model', content: new Uint8Array(32) },
+    ]),
+  ],
+  decode: (bytes) => encodeRuntimeLog(decodeRuntimeLog(bytes)),
+});
+
+/** For formats without an encoder: decoded or refused, nothing else. */
+const decodes = (name: string, seed: Uint8Array, decode: (bytes: Uint8Array) => unknown): void =>
+  fuzz({
+    name,
+    seeds: [seed],
+    decode: (bytes) => {
+      decode(bytes);
+      return undefined;
+    },
+  });
+
+decodes('collateral files', utf8(JSON.stringify(collateral)), (bytes) => parseTdxCollateral(bytes));
+decodes('TCB info', utf8(collateral.tcb_info), (bytes) =>
+  parseTcbInfo(fromUtf8(bytes), new Uint8Array(64)),
+);
+decodes('QE identity', utf8(collateral.qe_identity), (bytes) =>
+  parseQeIdentity(fromUtf8(bytes), new Uint8Array(64)),
+);
+decodes('PCK CRLs', fromHex(collateral.pck_crl), parseCrl);
+decodes('PCK certificates', intel.pck.der, (bytes) => pckPlatform(parseCertificate(bytes)));
+decodes('TDX policies', utf8(JSON.stringify(referenceValues())), (bytes) =>
+  parseTdxPolicy(parseStrictJson(bytes, 'the policy', 'POLICY_INVALID')),
+);
+
+/** What the two signatures of a quote cover. Text around the PEM blocks and padding are not. */
+const covered = (bytes: Uint8Array): string => {
+  const quote = parseTdxQuote(bytes);
+  return [quote.signedBytes, quote.qeReport.bytes, quote.qeAuthenticationData].map(toHex).join();
+};
+const genuine = new Set(quotes.map(covered));
+const cache = new TdxCache();
+
+fuzz({
+  name: 'TDX verdicts',
+  seeds: quotes,
+  deadline: 10_000,
+  decode: async (bytes) => {
+    const options = { at: new Date('2026-11-21T00:00:00Z'), roots: four.roots, cache };
+    const result = await verifyTdx(bytes, collateral, parseTdxPolicy({}), options);
+    if (!result.authentic) throw new AssayError('TDX_QUOTE_SIGNATURE', result.summary);
+    if (!genuine.has(covered(bytes))) throw new Error('a quote that nobody signed was accepted');
+    return undefined;
+  },
+});

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { after, before, describe, test } from 'node:test';
+import { concat, utf8 } from '../../../attestation/encoding/bytes.js';
+import { sha256 } from '../../../attestation/encoding/hash.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import { encodeRuntimeLog, replayRuntimeLog } from '../../../attestation/evidence/event-log.js';
+import { SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
+import { run } from '../../../src/cli/program.js';
+import { forgedIntel, forgeTdx } from '../../forge/intel.js';
+import { Pcs } from '../../forge/pcs.js';
+import { BOOT_EVENTS, forgeTcgLog } from '../../forge/tcg-log.js';
+import { referenceValues } from '../../forge/tdx-case.js';
+import { vectorCases, vectorFile, withoutVectors } from '../../vectors.js';
+
+let folder = '';
+const at = (name: string): string => join(folder, name);
+
+async function assay(...args: readonly string[]): Promise<{
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}> {
+  let [out, err] = ['', ''];
+  const code = await run(args, {
+    stdin: Readable.from([]),
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    env: { XDG_CACHE_HOME: at('cache') },
+    now: () => new Date('2026-11-21T12:00:00Z'),
+  });
+  return { code, out, err };
+}
+
+const CLAIMS = utf8('{"keys":[]}');
+
+/** The HCL report of a TDX guest under Azure's paravisor, with its claims. */
+function hclReport(type: number): Uint8Array {
+  const u32 = (value: number): Uint8Array =>
+    Uint8Array.of(value & 0xff, (value >> 8) & 0xff, value >> 16, 0);
+  const report = new Uint8Array(0x4a0);
+  report.set(sha256(CLAIMS), type === 4 ? 128 : 0x50);
+  const size = 32 + 0x4a0 + 20 + CLAIMS.length;
+  return concat(
+    utf8('HCLA'),
+    u32(2),
+    u32(size),
+    new Uint8Array(20),
+    report,
+    ...[20 + CLAIMS.length, 1, type, 1, CLAIMS.length].map(u32),
+    CLAIMS,
+    new Uint8Array(100),
+  );
+}
+
+const EVENTS = [{ type: 'model', content: new Uint8Array(32).fill(1) }];
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'assay-tdx-'));
+  const { root } = await forgedIntel();
+  const flawless = await forgeTdx();
+  const azure = await forgeTdx({
+    report: (report) => ({
+      ...report,
+      reportData: concat(sha256(CLAIMS), new Uint8Array(32)),
+      rtmrs: [report.rtmrs[0], report.rtmrs[1], report.rtmrs[2], replayRuntimeLog(EVENTS)],
+    }),
+  });
+  const policy = { version: 1, tdx: referenceValues() };
+  await Promise.all(
+    Object.entries({
+      'quote.bin': flawless.quote,
+      'collateral.json': JSON.stringify(flawless.collateral),
+      'root.pem': toPem(root.der, 'CERTIFICATE'),
+      'azure.bin': azure.quote,
+      'hcl.bin': hclReport(4),
+      'hcl-snp.bin': hclReport(2),
+      'runtime.cbor': encodeRuntimeLog(EVENTS),
+      'other.cbor': encodeRuntimeLog([]),
+      'ccel.bin': forgeTcgLog(BOOT_EVENTS, new Uint8Array(100).fill(0xff)),
+      'policy.json': JSON.stringify(policy),
+      'snp-only.json': JSON.stringify({ version: 1, snp: {} }),
+      'misspelt.json': JSON.stringify({ version: 1, tdx: { mrtd: [] } }),
+    }).map(([name, content]) => writeFile(at(name), content)),
+  );
+});
+after(() => rm(folder, { recursive: true, maxRetries: 9, retryDelay: 20 }));
+
+const judge = (...more: readonly string[]) =>
+  assay('verify', 'tdx', '--quote', at('quote.bin'), ...more);
+const simulated = () => [
+  ...['--collateral', at('collateral.json')],
+  ...['--root', at('root.pem')],
+  ...['--policy', at('policy.json')],
+];
+
+describe('assay verify tdx', () => {
+  test('simulated evidence under its own root is affirmed, and says that it is simulated', async () => {
+    const { code, out } = await judge(...simulated(), '--json');
+    const result = JSON.parse(out);
+    assert.equal(code, 0);
+    assert.equal(result.affirmed, true);
+    assert.equal(result.simulated, true);
+    assert.equal(result.trustAnchor.source, 'caller');
+    assert.equal(result.tcb.status, 'UpToDate');
+    assert.match((await judge(...simulated())).out, /^SIMULATED/);
+  });
+
+  test('it is refused under Intel’s root', async () => {
+    const { code, out } = await judge('--collateral', at('collateral.json'), '--json');
+    assert.equal(code, 1);
+    assert.equal(JSON.parse(out).code, 'TDX_ROOT_UNTRUSTED');
+  });
+
+  test('without collateral nothing is refused and nothing affirmed', async () => {
+    for (const more of [
+      ['--root', at('root.pem')],
+      ['--root', at('root.pem'), '--offline'],
+    ]) {
+      const { code, out } = await judge(...more, '--json');
+      assert.equal(code, 3);
+      assert.equal(JSON.parse(out).verdict, 'unchecked');
+    }
+  });
+
+  test('wrong calls are told apart from wrong evidence', async () => {
+    assert.equal((await assay('verify', 'tdx')).code, 2);
+    assert.equal((await judge('--at', 'yesterday')).code, 2);
+    assert.equal((await judge('--tcb-update', 'late')).code, 2);
+    assert.equal((await judge('--policy', at('misspelt.json'))).code, 2);
+    assert.equal((await judge('--policy', at('snp-only.json'))).code, 2);
+    assert.equal((await judge('--collateral', at('none.json'))).code, 2);
+  });
+
+  test('files that are no collateral or no quote are refused', async () => {
+    const collateral = await judge('--collateral', at('policy.json'), '--json');
+    assert.equal(collateral.code, 1);
+    assert.equal(JSON.parse(collateral.out).code, 'TDX_ROOT_UNTRUSTED');
+    const rooted = ['--root', at('root.pem'), '--collateral', at('policy.json'), '--json'];
+    assert.equal(JSON.parse((await judge(...rooted)).out).code, 'COLLATERAL_FORMAT');
+    const quote = await assay('verify', 'tdx', '--quote', at('ccel.bin'), ...simulated(), '--json');
+    assert.equal(quote.code, 1);
+    assert.equal(JSON.parse(quote.out).code, 'TDX_QUOTE_VERSION');
+  });
+
+  test('Azure’s runtime claims and Assay’s log are held to the quote', async () => {
+    const azure = (...more: readonly string[]) =>
+      assay('verify', 'tdx', '--quote', at('azure.bin'), ...simulated(), ...more, '--json');
+    const good = await azure('--hcl', at('hcl.bin'), '--runtime-log', at('runtime.cbor'));
+    assert.equal(good.code, 0, good.out);
+    const log = await azure('--runtime-log', at('other.cbor'));
+    assert.equal(JSON.parse(log.out).code, 'tdx.runtime-log.rtmr3');
+    const claims = await judge(...simulated(), '--hcl', at('hcl.bin'), '--json');
+    assert.equal(JSON.parse(claims.out).code, 'tdx.runtime-claims');
+    assert.equal((await azure('--hcl', at('hcl-snp.bin'))).code, 2);
+    const ccel = await judge(...simulated(), '--event-log', at('ccel.bin'), '--json');
+    assert.equal(JSON.parse(ccel.out).code, 'tdx.event-log.rtmr0');
+  });
+
+  test('collateral is fetched, kept, and used again offline', async () => {
+    const pcs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    try {
+      pcs.served.set('standard', JSON.parse(await readFile(at('collateral.json'), 'utf8')));
+      const fetched = await judge('--pcs', pcs.base, '--save-collateral', at('saved.json'));
+      assert.match(fetched.out, /is not a pinned root/);
+      assert.equal(pcs.requests.length, 4);
+      const more = ['--root', at('root.pem'), '--policy', at('policy.json'), '--offline'];
+      assert.equal((await judge('--collateral', at('saved.json'), ...more)).code, 0);
+      pcs.troubles.push(...Array.from({ length: 9 }, () => ({ status: 429, retryAfter: '3600' })));
+      const limited = await judge('--pcs', `${pcs.base}/elsewhere`, '--json');
+      assert.equal(limited.code, 3);
+      assert.equal(JSON.parse(limited.out).code, 'ENDORSEMENTS_UNAVAILABLE');
+    } finally {
+      await pcs.close();
+    }
+  });
+
+  test('genuine quotes have the contract’s JSON', { skip: withoutVectors }, async () => {
+    for (const name of vectorCases('tdx')) {
+      const { verifyAt, expected } = JSON.parse(vectorFile('tdx', name, 'case.json').toString());
+      await writeFile(at('genuine.bin'), vectorFile('tdx', name, 'quote.bin'));
+      await writeFile(at('genuine.json'), vectorFile('tdx', name, 'collateral.json'));
+      const { code, out } = await assay(
+        ...['verify', 'tdx', '--quote', at('genuine.bin'), '--collateral', at('genuine.json')],
+        ...['--at', verifyAt, '--offline', '--json'],
+      );
+      const { tcb, authentic, affirmed } = JSON.parse(out);
+      assert.equal(code, 1, name);
+      assert.equal(affirmed, false, name);
+      assert.equal(authentic, expected.tcbStatus !== 'TCB_NOT_SUPPORTED', name);
+      const { status: tcbStatus, sgx, tdx, module, qe, advisories } = tcb;
+      assert.deepEqual({ tcbStatus, sgx, tdx, module, qe, advisories }, expected, name);
+    }
+  });
+});
+
+describe('assay verify evidence', () => {
+  test('a TDX quote is known for what it is', async () => {
+    const { code, out } = await assay(
+      ...['verify', 'evidence', at('quote.bin'), '--endorsements', at('collateral.json')],
+      ...['--root', at('root.pem'), '--policy', at('policy.json'), '--json'],
+    );
+    assert.equal(code, 0, out);
+    assert.equal(JSON.parse(out).tee, 'tdx');
+  });
+
+  test('an Azure HCL report of a TDX guest asks for its quote', async () => {
+    const { code, out } = await assay('verify', 'evidence', at('hcl.bin'), '--json');
+    assert.equal(code, 1);
+    assert.equal(JSON.parse(out).code, 'HCL_TYPE');
+  });
+});
+
+describe('assay show', () => {
+  test('tdx explains each field', async () => {
+    const { code, out } = await assay('show', 'tdx', at('quote.bin'));
+    assert.equal(code, 0);
+    for (const text of ['MRTD', 'SEPT_VE_DISABLE', 'FMSPC', '53494d550000']) {
+      assert.ok(out.includes(text), text);
+    }
+    const { fields } = JSON.parse((await assay('show', 'tdx', at('quote.bin'), '--json')).out);
+    assert.ok(fields.some((field: { name: string }) => field.name === 'RTMR3'));
+    assert.equal((await assay('show', 'tdx', at('ccel.bin'))).code, 1);
+  });
+
+  test('eventlog explains each event and what they lead to', async () => {
+    const tcg = await assay('show', 'eventlog', at('ccel.bin'));
+    assert.equal(tcg.code, 0);
+    assert.match(tcg.out, /EV_EFI_BOOT_SERVICES_APPLICATION/);
+    assert.match(tcg.out, /console=ttyS0/);
+    const own = JSON.parse((await assay('show', 'eventlog', at('runtime.cbor'), '--json')).out);
+    assert.equal(own.events[0].type, 'model');
+    assert.equal(own.registers[0].register, 'RTMR3');
+    assert.equal((await assay('show', 'eventlog', at('quote.bin'))).code, 1);
+  });
+});
