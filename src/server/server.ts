@@ -5,8 +5,9 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+
+import { addReflection } from './reflection.js';
 
 export interface Service {
   /** Full name, as health checks ask for it. */
@@ -60,8 +61,10 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   );
   for (const { definition, handlers } of services) server.addService(definition, handlers);
   health.addToServer(server);
-  const packages = Object.assign({}, ...services.map((service) => service.package));
-  new ReflectionService(packages).addToServer(server);
+  addReflection(
+    server,
+    services.map((service) => service.package),
+  );
   const credentials = ServerCredentials.createSsl(null, [
     { cert_chain: Buffer.from(tls.certificatePem), private_key: Buffer.from(tls.privateKeyPem) },
   ]);
