@@ -7,7 +7,15 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Digest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
-import { holds, openPlain, partsOf, readPlain, settle, writeWhole } from './local.js';
+import {
+  holds,
+  openPlain,
+  partsOf,
+  readPlain,
+  settle,
+  withFileErrors,
+  writeWhole,
+} from './local.js';
 import { withLock } from './lock.js';
 import { type Descriptor, MAX_MANIFEST } from './manifest.js';
 import { ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE } from './media-type.js';
@@ -40,7 +48,8 @@ async function isLayout(path: string): Promise<boolean> {
 export async function listLayouts(path: string): Promise<readonly string[]> {
   if (await isLayout(path)) return ['.'];
   const found: string[] = [];
-  for (const name of (await readdir(path)).sort().slice(0, MAX_REPOSITORIES)) {
+  const names = await withFileErrors(`listing ${path}`, () => readdir(path));
+  for (const name of names.sort().slice(0, MAX_REPOSITORIES)) {
     if (await isLayout(join(path, name))) found.push(name);
   }
   return found;
@@ -110,6 +119,10 @@ export class Layout implements Hub {
     file: string,
     onProgress: (done: number) => void,
   ): Promise<void> {
+    await withFileErrors(`writing to ${this.#path}`, () => this.#copy(blob, file, onProgress));
+  }
+
+  async #copy(blob: Descriptor, file: string, onProgress: (done: number) => void): Promise<void> {
     await this.#prepare();
     const temporary = join(this.#path, 'blobs', `.${hexOf(blob.digest)}.${randomUUID()}`);
     const source = await openPlain(file);
@@ -135,6 +148,10 @@ export class Layout implements Hub {
   }
 
   async writeManifest(bytes: Uint8Array, digest: Digest, tag: string | undefined): Promise<void> {
+    await withFileErrors(`writing to ${this.#path}`, () => this.#writeManifest(bytes, digest, tag));
+  }
+
+  async #writeManifest(bytes: Uint8Array, digest: Digest, tag: string | undefined): Promise<void> {
     await this.#prepare();
     await withLock(join(this.#path, `${INDEX}.lock`), async () => {
       await writeWhole(this.#blob(digest), bytes);

@@ -18,6 +18,17 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
+/** Gives the operating system's errors (no space, no permission, no such folder) a code: HUB_FILE. */
+export async function withFileErrors<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { syscall, code } = error as NodeJS.ErrnoException;
+    if (error instanceof AssayError || syscall === undefined) throw error;
+    throw new AssayError('HUB_FILE', `${what} failed: ${code ?? 'unknown'} in ${syscall}`, error);
+  }
+}
+
 /** Opens a regular file that is no link, neither symbolic nor hard; throws HUB_FILE. */
 export async function openPlain(path: string): Promise<FileHandle> {
   let file: FileHandle;

@@ -4,7 +4,7 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { checkMagic, formatOfPath } from './formats.js';
 import { identifyFiles, locationsOf } from './identify.js';
-import { isMissing, measureFile, openPlain, readPlain } from './local.js';
+import { isMissing, measureFile, openPlain, readPlain, withFileErrors } from './local.js';
 import type { Role } from './media-type.js';
 import {
   checkPackage,
@@ -111,6 +111,10 @@ const ORDER: readonly Role[] = [
  * @throws AssayError HUB_FILE, HUB_PATH, HUB_PACKAGE, HUB_TOLERANCES, HUB_FORMAT, MODEL_*.
  */
 export async function readPackage(source: string, title: string): Promise<LocalPackage> {
+  return withFileErrors(`reading ${source}`, () => read(source, title));
+}
+
+async function read(source: string, title: string): Promise<LocalPackage> {
   let isFolder: boolean;
   try {
     isFolder = (await lstat(source)).isDirectory();

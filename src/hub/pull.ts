@@ -6,7 +6,7 @@ import { hexOf } from './digest.js';
 import { fetchBlob } from './fetch-blob.js';
 import type { Hub } from './hub.js';
 import { verifyPackage } from './identify.js';
-import { holds, makeParents } from './local.js';
+import { holds, makeParents, withFileErrors } from './local.js';
 import { withLock } from './lock.js';
 import { parseManifest } from './manifest.js';
 import { type FoundModel, findModel, type HubOptions, openHub } from './open-hub.js';
@@ -151,14 +151,17 @@ export async function pullModel(
   const hub = openHub(reference, false, options);
   const found = await findModel(hub, reference);
   await checkSpace(found, options.maxSize ?? MAX_SIZE);
-  await mkdir(directory, { recursive: true });
-  return withLock(join(directory, LOCK), async () => {
+  const settle = async (): Promise<void> => {
     const record = await readRecord(directory);
     await checkFolder(directory, record, hub, reference, found, options.acceptMove ?? false);
     const same = record?.digest === found.digest;
     if (!same || !(await isComplete(directory, found.contents.files))) {
       await replace(directory, record, hub, reference, found, options);
     } else if (reference.tag !== undefined) await mark(directory, hub, reference, found);
-    return found;
+  };
+  await withFileErrors(`writing to ${directory}`, async () => {
+    await mkdir(directory, { recursive: true });
+    await withLock(join(directory, LOCK), settle);
   });
+  return found;
 }

@@ -391,3 +391,13 @@ test('links and stray files never become part of a package', async (t) => {
   await assert.rejects(readPackage(fourth, 'tiny'), { code: 'HUB_FORMAT' });
   assert.equal(registry.seen.length, 0);
 });
+
+test('a folder that cannot be written ends the pull with a code of its own', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  writeFiles(folder, { file: '' });
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), join(folder, 'file'), options), {
+    code: 'HUB_FILE',
+    message: /E(NOTDIR|EXIST)/,
+  });
+});

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { type TestContext, test } from 'node:test';
+import { run } from '../../../src/cli/program.js';
+import { packageFiles, writeFiles } from '../../forge/model-package.js';
+import { forgedRegistry, temporaryFolder } from '../hub/setting.js';
+
+/** Runs commands as one person on one machine would. */
+async function setting(t: TestContext) {
+  const home = temporaryFolder(t);
+  const assay = async (args: readonly string[], isTTY = false) => {
+    let [out, err] = ['', ''];
+    const code = await run(args, {
+      stdin: Readable.from([]),
+      stdout: { write: (text) => (out += text) },
+      stderr: { write: (text) => (err += text), isTTY },
+      env: { XDG_CACHE_HOME: join(home, 'cache'), DOCKER_CONFIG: home, NO_COLOR: '1' },
+      now: () => new Date('2026-11-21T12:00:00Z'),
+    });
+    return { code, out, err };
+  };
+  const source = temporaryFolder(t);
+  writeFiles(source, { ...packageFiles(), 'originals/m.gguf': 'GGUF....' });
+  const registry = await forgedRegistry(t);
+  return { home, assay, source, registry, place: `oci://${registry.host}/models/tiny` };
+}
+
+test('push, list, show and pull agree', async (t) => {
+  const { assay, source, place } = await setting(t);
+  const pushed = await assay(['hub', 'push', source, `${place}:v1`, '--title', 'Tiny', '--json']);
+  assert.equal(pushed.code, 0, pushed.err);
+  const { digest, graph, executable } = JSON.parse(pushed.out);
+  assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+  assert.equal(executable, true);
+
+  const listed = await assay(['hub', 'list', place, '--json']);
+  assert.deepEqual(JSON.parse(listed.out).models[0].digest, digest);
+  const repositories = await assay(['hub', 'list', place.replace('/models/tiny', '')]);
+  assert.ok(repositories.out.includes(place));
+
+  const shown = await assay(['hub', 'show', `${place}:v1`]);
+  assert.equal(shown.code, 0);
+  for (const text of [
+    digest,
+    graph,
+    'Tiny',
+    'weights.bin',
+    'GGUF) is not executable',
+    'optimum-cli',
+  ]) {
+    assert.ok(shown.out.includes(text), text);
+  }
+
+  const folder = temporaryFolder(t);
+  const pulled = await assay(['hub', 'pull', `${place}@${digest}`, folder], true);
+  assert.equal(pulled.code, 0);
+  assert.match(pulled.err, /pulling: .* of .* KiB/);
+  assert.deepEqual(
+    readFileSync(join(folder, 'weights.bin')),
+    Buffer.from(packageFiles()['weights.bin'] ?? ''),
+  );
+});
+
+test('a model in another format is pushed, and listed as not executable', async (t) => {
+  const { assay, source, place } = await setting(t);
+  const file = join(source, 'originals', 'm.gguf');
+  assert.equal((await assay(['hub', 'push', file, `${place}:gguf`])).code, 0);
+  const listed = await assay(['hub', 'list', place]);
+  assert.match(listed.out, /gguf {2}sha256:[0-9a-f]{64} {2}8 B {2}not executable: GGUF/);
+  assert.match(listed.out, /To convert\n {2}gguf originals\/m\.gguf {2}pip install/);
+});
+
+test('what is no model is listed with the reason', async (t) => {
+  const { assay, registry, place } = await setting(t);
+  registry.manifests.set('image', Buffer.from('{"schemaVersion":2,"config":{"mediaType":"x"}}'));
+  registry.tags.set('latest', 'image');
+  const listed = await assay(['hub', 'list', place]);
+  assert.equal(listed.code, 0);
+  assert.match(
+    listed.out,
+    /latest {2}expected an artifact of type application\/vnd\.assay\.model\.v1/,
+  );
+});
+
+test('a folder is a hub to every command', async (t) => {
+  const { assay, source } = await setting(t);
+  const place = `ocidir://${join(temporaryFolder(t), 'tiny')}`;
+  assert.equal((await assay(['hub', 'push', source, `${place}:v1`])).code, 0);
+  assert.equal((await assay(['hub', 'pull', `${place}:v1`, temporaryFolder(t)])).code, 0);
+  const parent = place.slice(0, place.lastIndexOf('/'));
+  assert.ok((await assay(['hub', 'list', parent])).out.includes(place));
+});
+
+const failures: readonly (readonly [
+  string,
+  number,
+  string,
+  (place: string) => readonly string[],
+])[] = [
+  ['a reference that is none', 2, 'HUB_REFERENCE', () => ['show', 'tiny:v1']],
+  ['a list of a tag', 2, 'HUB_REFERENCE', (place) => ['list', `${place}:v1`]],
+  ['a pull without tag', 2, 'HUB_REFERENCE', (place) => ['pull', place, 'x']],
+  ['a source that is not there', 2, 'HUB_FILE', (place) => ['push', '/nowhere', `${place}:v1`]],
+  ['a tag that is not there', 1, 'HUB_NOT_FOUND', (place) => ['show', `${place}:v1`]],
+  ['a folder that is no hub', 2, 'HUB_FILE', () => ['list', 'ocidir:///nowhere/x']],
+];
+for (const [name, code, error, args] of failures) {
+  test(`${name} ends with ${code}`, async (t) => {
+    const { assay, place } = await setting(t);
+    const ended = await assay(['hub', ...args(place), '--json']);
+    assert.equal(ended.code, code, ended.err);
+    assert.equal(JSON.parse(ended.err).error.code, error);
+  });
+}
+
+test('a registry that wants to be left alone ends with 4', async (t) => {
+  const { assay, registry, place } = await setting(t);
+  registry.fault = () => ({ kind: 'answer', status: 503, headers: { 'retry-after': '3600' } });
+  const ended = await assay(['hub', 'show', `${place}:v1`, '--json']);
+  assert.equal(ended.code, 4);
+  assert.equal(JSON.parse(ended.err).error.code, 'HUB_BUSY');
+});
+
+test('credentials of Docker’s configuration are used, and never shown', async (t) => {
+  const { home, assay, source, registry, place } = await setting(t);
+  const auth = Buffer.from('ann:correct horse').toString('base64');
+  registry.fault = ({ authorization }) =>
+    authorization === `Basic ${auth}`
+      ? undefined
+      : { kind: 'answer', status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } };
+  const write = (content: unknown): void =>
+    writeFileSync(join(home, 'config.json'), JSON.stringify(content));
+  write({ auths: { [registry.host]: { auth } } });
+  assert.equal((await assay(['hub', 'push', source, `${place}:v1`])).code, 0);
+  const wrong = Buffer.from('ann:wrong-secret').toString('base64');
+  write({ auths: { [registry.host]: { auth: wrong } } });
+  const ended = await assay(['hub', 'show', `${place}:v1`]);
+  assert.equal(ended.code, 1);
+  for (const secret of ['wrong-secret', wrong])
+    assert.ok(!`${ended.out}${ended.err}`.includes(secret));
+});
