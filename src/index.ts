@@ -2,6 +2,13 @@
  * Assay's library for relying parties in Node: attest a server, infer, verify every answer. The
  * verifier alone, for Node and browsers, is `assay/attestation`.
  */
+
+export {
+  type Agreement,
+  type AnswerRelation,
+  type OutputLimits,
+  relateAnswers,
+} from './client/agreement.js';
 export { type Attestation, type AttestOptions, attest } from './client/attest.js';
 export type { VendorServices } from './client/bundle-endorsements.js';
 export { connect, NotAffirmedError } from './client/connect.js';
@@ -9,6 +16,16 @@ export type { Datatype, Element } from './client/datatype.js';
 export { DiskCache, defaultCacheDirectory } from './client/disk-cache.js';
 export { inputFrom, type TensorSpec } from './client/input.js';
 export { formatNpy, parseNpy } from './client/npy.js';
+export type { OutputDistance } from './client/output-distance.js';
+export {
+  connectAll,
+  NoQuorumError,
+  type Quorum,
+  type QuorumAnswer,
+  type QuorumOptions,
+  type Tally,
+  type Vote,
+} from './client/quorum.js';
 export type { AttestedEvidence, Inference, InferOptions, Session } from './client/session.js';
 export { specOf } from './client/signature.js';
 export { elementsOf, type Tensor, tensor } from './client/tensor.js';

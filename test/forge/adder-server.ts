@@ -31,6 +31,7 @@ export interface Answer {
 
 /** Where a server may lie. Each hook sees the honest value. */
 export interface Lies {
+  readonly salt?: (salt: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   /** Before the claims are logged and signed. */
   readonly claims?: (claims: InferenceClaims) => InferenceClaims;
   /** Makes the receipt, in place of the enclave's issuer. */
@@ -108,7 +109,8 @@ async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promi
   const outputs = [{ name: 'sum', datatype: 'FP32', shape: [2], data: new Uint8Array(sum.buffer) }];
   const [model] = enclave.manifest.models;
   if (model === undefined) throw new Error('the adder is missing');
-  const salt = new Uint8Array(randomBytes(32));
+  const drawn = new Uint8Array(randomBytes(32));
+  const salt = lies.salt?.(drawn) ?? drawn;
   const nonce = request.parameters['nonce']?.string_param;
   const honest: InferenceClaims = {
     issuedAt: 1_790_000_000,

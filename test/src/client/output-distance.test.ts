@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { isWithin, relateAnswers } from '../../../src/client/agreement.js';
+import type { Datatype } from '../../../src/client/datatype.js';
+import { outputDistance } from '../../../src/client/output-distance.js';
+import { tensor } from '../../../src/client/tensor.js';
+
+const of = (datatype: Datatype, values: readonly unknown[], shape?: readonly number[]) =>
+  tensor('y', datatype, values, shape);
+
+describe('distance', () => {
+  test('of identical bits is nothing, NaN included', () => {
+    const y = of('FP32', [1, Number.NaN, -0]);
+    assert.deepEqual(relateAnswers([y], [y]), { kind: 'identical' });
+  });
+
+  test('counts every bit: zeros of two signs differ, at distance zero', () => {
+    const { differing, first, numeric } = outputDistance(of('FP32', [0, 1]), of('FP32', [-0, 1]));
+    assert.equal(differing, 1);
+    assert.deepEqual(first, { index: 0, reference: '0', actual: '0' });
+    assert.deepEqual([numeric?.maxAbsolute, numeric?.maxUlp], [0, 0]);
+  });
+
+  const ulps: readonly (readonly [Datatype, number, number, number])[] = [
+    ['FP32', 1, 1 + 2 ** -23, 1],
+    ['FP32', -(2 ** -149), 2 ** -149, 2],
+    ['FP64', 1, 1 - 2 ** -53, 1],
+    ['FP16', 1, 1 + 2 ** -9, 2],
+    ['INT32', 5, 2, 3],
+  ];
+  for (const [datatype, a, b, expected] of ulps) {
+    test(`${a} and ${b} are ${expected} apart in ${datatype}`, () => {
+      const { numeric } = outputDistance(of(datatype, [a]), of(datatype, [b]));
+      assert.equal(numeric?.maxUlp, expected);
+    });
+  }
+
+  test('has maximum, mean, relative and cosine', () => {
+    const { numeric, first } = outputDistance(of('FP64', [2, 4, 4]), of('FP64', [2, 5, 4]));
+    assert.equal(numeric?.maxAbsolute, 1);
+    assert.equal(numeric?.meanAbsolute, 1 / 3);
+    assert.equal(numeric?.maxRelative, 0.25);
+    assert.ok(Math.abs((numeric?.cosine ?? 0) - 40 / Math.sqrt(36 * 45)) < 1e-12);
+    assert.equal(first?.index, 1);
+  });
+
+  test('between a number and a NaN or an infinity is infinite', () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const { numeric } = outputDistance(of('FP32', [1]), of('FP32', [value]));
+      assert.equal(numeric?.maxAbsolute, Number.POSITIVE_INFINITY);
+      assert.equal(numeric?.maxUlp, Number.POSITIVE_INFINITY);
+    }
+  });
+
+  test('of text and booleans is only whether they differ', () => {
+    const { differing, numeric } = outputDistance(
+      of('BYTES', ['a', 'bc']),
+      of('BYTES', ['ab', 'c']),
+    );
+    assert.deepEqual([differing, numeric], [2, null]);
+    assert.equal(outputDistance(of('BOOL', [true]), of('BOOL', [false])).numeric, null);
+  });
+
+  test('of other shapes or datatypes does not exist', () => {
+    assert.throws(() => outputDistance(of('FP32', [1]), of('FP64', [1])), { code: 'TENSOR_SHAPE' });
+    const relation = relateAnswers([of('FP32', [1, 2])], [of('FP32', [1, 2], [2, 1])]);
+    assert.equal(relation.kind, 'incomparable');
+    assert.equal(relateAnswers([of('FP32', [1])], []).kind, 'incomparable');
+  });
+});
+
+describe('limits', () => {
+  const a = of('FP32', [10, 20, 30], [1, 3]);
+  const b = of('FP32', [10.5, 20, 30], [1, 3]);
+  const holds = (limits: Parameters<typeof isWithin>[3], other = b): boolean =>
+    isWithin(a, other, outputDistance(a, other), limits);
+  const cases: readonly (readonly [string, Parameters<typeof isWithin>[3], boolean])[] = [
+    ['none', undefined, false],
+    ['empty', {}, false],
+    ['absolute, met', { absolute: 0.5 }, true],
+    ['absolute, missed', { absolute: 0.49 }, false],
+    ['relative, met', { relative: 0.05 }, true],
+    ['relative, missed', { relative: 0.049 }, false],
+    ['ulp, missed', { ulp: 1000 }, false],
+    ['cosine, met', { cosine: 0.999 }, true],
+    ['cosine, missed', { cosine: 0.99999 }, false],
+    ['top 1, met', { topK: 1 }, true],
+    ['all must hold', { absolute: 0.5, relative: 0.001 }, false],
+  ];
+  for (const [name, limits, expected] of cases) {
+    test(name, () => assert.equal(holds(limits), expected));
+  }
+  test('top 1, missed', () =>
+    assert.equal(holds({ topK: 1 }, of('FP32', [40, 20, 30], [1, 3])), false));
+  test('identical bits need none', () => assert.equal(holds(undefined, a), true));
+  test('an output of its own limits', () => {
+    const kind = (outputs: { readonly [name: string]: { absolute: number } }) =>
+      relateAnswers([a], [b], { default: { absolute: 9 }, outputs }).kind;
+    assert.equal(kind({}), 'within');
+    assert.equal(kind({ y: { absolute: 0 } }), 'apart');
+  });
+});

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, describe, test } from 'node:test';
+import { parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { commitTensors } from '../../../attestation/receipt/commitment.js';
+import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { connectAll, NoQuorumError } from '../../../src/client/quorum.js';
+import { elementsOf, tensor } from '../../../src/client/tensor.js';
+import { type Lies, startAdder } from '../../forge/adder-server.js';
+
+const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
+const [one, two, three] = servers;
+const targets = servers.map(({ target }) => target);
+const policy = parsePolicy({
+  version: 1,
+  snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+  enclave: {
+    models: one.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
+    allowUnpinned: true,
+  },
+});
+const roots = servers.map(({ root }) => root).slice(0, 1);
+const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
+after(() => {
+  for (const server of servers) server.close();
+});
+afterEach(() => {
+  for (const server of servers) server.lies = {};
+});
+
+/** A node that computes something else, and says so with a valid receipt. */
+function computing(values: readonly [number, number]): Lies {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  let salt = new Uint8Array();
+  return {
+    salt: (drawn) => {
+      salt = drawn;
+      return drawn;
+    },
+    claims: (claims) => ({
+      ...claims,
+      response: commitTensors(
+        'response',
+        [{ name: 'sum', datatype: 'FP32', shape: [2], data }],
+        salt,
+      ),
+    }),
+    answer: (answer) => {
+      answer.outputs = answer.outputs.map((output) => ({ ...output, data }));
+    },
+  };
+}
+
+const near: readonly [number, number] = [4 * (1 + 2 ** -22), 6];
+const far: readonly [number, number] = [40, 6];
+
+describe('a quorum', () => {
+  test('of nodes with identical bits', async () => {
+    const quorum = await connectAll(targets, policy, { agree: 3, roots });
+    const { answer, agreeing, tally } = await quorum.infer('adder', inputs);
+    assert.deepEqual(answer.outputs.map(elementsOf), [[4, 6]]);
+    assert.equal(agreeing.length, 3);
+    assert.deepEqual((await tally).dissenting, []);
+    assert.equal(new Set(agreeing.map((vote) => toHex(vote.answer.claims.epoch))).size, 3);
+    quorum.close();
+  });
+
+  test('returns what the majority agrees on, and the dissenter’s receipt', async () => {
+    three.lies = computing(far);
+    const quorum = await connectAll(targets, policy, { agree: 2, roots });
+    const { answer, tally } = await quorum.infer('adder', inputs);
+    assert.deepEqual(answer.outputs.map(elementsOf), [[4, 6]]);
+    const { agreeing, dissenting } = await tally;
+    assert.deepEqual(agreeing.map(({ target }) => target).sort(), [one.target, two.target].sort());
+    assert.deepEqual(
+      dissenting.map(({ target }) => target),
+      [three.target],
+    );
+    const [vote] = dissenting;
+    assert.ok(vote?.answer.checks.every(({ outcome }) => outcome === 'pass'));
+    assert.ok((vote?.answer.proof().length ?? 0) > 0);
+    quorum.close();
+  });
+
+  test('is not reached by answers that are near but not identical', async () => {
+    three.lies = computing(near);
+    const quorum = await connectAll(targets, policy, { agree: 3, roots });
+    await assert.rejects(quorum.infer('adder', inputs), (error: unknown) => {
+      assert.ok(error instanceof NoQuorumError);
+      assert.equal(error.code, 'CLIENT_NO_QUORUM');
+      assert.equal(error.tally.agreeing.length, 2);
+      assert.equal(error.tally.dissenting.length, 1);
+      return true;
+    });
+    quorum.close();
+  });
+
+  test('is reached by near answers where a tolerance says so, and by far ones never', async () => {
+    const agreement = { default: { ulp: 2 } };
+    const quorum = await connectAll(targets, policy, { agree: 3, agreement, roots });
+    three.lies = computing(near);
+    assert.equal((await quorum.infer('adder', inputs)).agreeing.length, 3);
+    three.lies = computing(far);
+    await assert.rejects(quorum.infer('adder', inputs), { code: 'CLIENT_NO_QUORUM' });
+    quorum.close();
+  });
+
+  test('does not count an answer without a valid receipt', async () => {
+    three.lies = { answer: ({ parameters }) => delete parameters['receipt'] };
+    const quorum = await connectAll(targets, policy, { agree: 2, roots });
+    const { failed } = await (await quorum.infer('adder', inputs)).tally;
+    assert.deepEqual(
+      failed.map(({ target, error }) => [target, error.code]),
+      [[three.target, 'RECEIPT_MISSING']],
+    );
+    quorum.close();
+  });
+});
+
+describe('nodes', () => {
+  test('one enclave under two addresses has one vote', async () => {
+    const twice = [one.target, `localhost:${one.port}`];
+    await assert.rejects(connectAll(twice, policy, { agree: 2, roots }), {
+      code: 'CLIENT_NO_QUORUM',
+      message: /same enclave/,
+    });
+  });
+
+  test('that are not affirmed take no part', async () => {
+    three.lies = { nonce: () => new Uint8Array(32) };
+    const quorum = await connectAll([...targets, 'localhost:1'], policy, { agree: 2, roots });
+    assert.equal(quorum.nodes.length, 2);
+    assert.deepEqual(
+      quorum.excluded.map(({ error }) => error.code),
+      ['CLIENT_REFUSED', 'CLIENT_UNREACHABLE'],
+    );
+    quorum.close();
+    await assert.rejects(connectAll(targets, policy, { agree: 3, roots }), {
+      code: 'CLIENT_NO_QUORUM',
+    });
+  });
+
+  for (const agree of [0, 4, 1.5]) {
+    test(`${agree} of three is no quorum`, () =>
+      assert.rejects(connectAll(targets, policy, { agree, roots }), { code: 'USAGE_QUORUM' }));
+  }
+});
