@@ -60,6 +60,29 @@ export interface BatchingOutcome {
   readonly reason: string;
 }
 
+/**
+ * A caller that may go away. An AbortSignal would do, but costs more than a small inference: every
+ * call of a gRPC server ends with a cancellation, also one that was answered.
+ */
+export class Cancellation {
+  #cancelled = false;
+  #listener: (() => void) | undefined;
+
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** One listener: the engine. */
+  onCancel(listener: () => void): void {
+    this.#listener = listener;
+  }
+
+  cancel(): void {
+    this.#cancelled = true;
+    this.#listener?.();
+  }
+}
+
 export interface InferenceRequest {
   /** Every input of the model, once, in the order of its signature; see `validateInputs`. */
   readonly inputs: readonly Tensor[];
@@ -73,8 +96,8 @@ export interface InferenceRequest {
   readonly timeout?: number;
   /** On the clock of `performance.now()`: not dispatched later than this. */
   readonly deadline?: number;
-  /** Aborted when the caller goes away; takes effect until dispatch. */
-  readonly signal?: AbortSignal;
+  /** How the engine hears that the caller went away; takes effect until dispatch. */
+  readonly cancellation?: Cancellation;
 }
 
 export interface InferenceResult {

@@ -81,7 +81,7 @@ export class ModelRuntime implements LoadedModel {
           `model ${this.name} version ${this.version} is unloading`,
         );
       }
-      const { signal } = request;
+      const { cancellation } = request;
       const pending: Pending = {
         request,
         batchKey: this.#batchKey(request),
@@ -94,9 +94,9 @@ export class ModelRuntime implements LoadedModel {
         resolve,
         reject,
       };
-      if (signal?.aborted === true) throw cancelled();
+      if (cancellation?.cancelled === true) throw cancelled();
       this.#queue.push(pending);
-      signal?.addEventListener('abort', () => this.#giveUp(pending), { once: true });
+      cancellation?.onCancel(() => this.#giveUp(pending));
       this.#hooks.wake();
     }).then(
       (result) => {
@@ -184,6 +184,7 @@ export class ModelRuntime implements LoadedModel {
   }
 
   #giveUp(pending: Pending): void {
+    if (pending.settled) return;
     this.#queue.giveUp(pending, cancelled());
     this.#settleDrain();
   }

@@ -1,5 +1,10 @@
 import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
-import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
+import {
+  Cancellation,
+  type InferenceRequest,
+  type InferenceResult,
+  type LoadedModel,
+} from '../engine/engine.js';
 import type { TensorSpec } from '../engine/tensor.js';
 import { decodeInferRequest, type WireRequest } from './codec/infer-request.js';
 import { encodeInferResponse } from './codec/infer-response.js';
@@ -96,8 +101,8 @@ function inferenceRequest(
   call: ServerUnaryCall<Buffer, Buffer>,
 ): InferenceRequest & { readonly nonce: Uint8Array | undefined } {
   const { nonce, priority, timeout } = validateParameters(wire);
-  const cancellation = new AbortController();
-  call.once('cancelled', () => cancellation.abort());
+  const cancellation = new Cancellation();
+  call.once('cancelled', () => cancellation.cancel());
   const remaining = Number(call.getDeadline()) - Date.now();
   return {
     nonce,
@@ -107,7 +112,7 @@ function inferenceRequest(
     priority,
     timeout,
     deadline: performance.now() + remaining,
-    signal: cancellation.signal,
+    cancellation,
   };
 }
 

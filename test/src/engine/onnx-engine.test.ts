@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import type { Engine, InferenceRequest, LoadedModel } from '../../../src/engine/engine.js';
+import {
+  Cancellation,
+  type Engine,
+  type InferenceRequest,
+  type LoadedModel,
+} from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { identityModel, mlpModel } from '../../forge/inference-models.js';
@@ -148,11 +153,11 @@ test('deadlines and cancellations take effect before dispatch', async () => {
   const busyModel = await single.load(source(identityModel('FP32')));
   const echo = await single.load(source(identityModel('FP32')));
   const busy = busyModel.infer(row([1, 2]));
-  const gone = new AbortController();
+  const gone = new Cancellation();
   const late = echo.infer({ ...row([1, 2]), deadline: performance.now() - 1 });
-  const cancelled = echo.infer({ ...row([1, 2]), signal: gone.signal });
-  const before = echo.infer({ ...row([1, 2]), signal: AbortSignal.abort() });
-  gone.abort();
+  const cancelled = echo.infer({ ...row([1, 2]), cancellation: gone });
+  gone.cancel();
+  const before = echo.infer({ ...row([1, 2]), cancellation: gone });
   await Promise.all([
     assert.rejects(late, refusal('deadline', /passed while it waited/)),
     assert.rejects(cancelled, refusal('cancelled', /went away/)),
