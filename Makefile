@@ -41,7 +41,7 @@ $(INTEROP)/.stamp: test/interop/requirements.txt
 	$(INTEROP)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-test-interop: build ## a Triton client and ONNX's operator cases, from PyPI, against Assay
+test-interop: build .cache/bench/.stamp ## a Triton client and ONNX's operator cases, from PyPI, against Assay
 	@if command -v python3 >/dev/null; then \
 	  $(MAKE) --no-print-directory $(INTEROP)/.stamp && \
 	  INTEROP_PYTHON=$(INTEROP)/bin/python node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \

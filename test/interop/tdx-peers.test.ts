@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { type CollateralText, readCollateralText } from '../../attestation/endorsements/intel.js';
+import { repositoryRoot, vectorCases, vectorFile, withoutVectors } from '../vectors.js';
+
+/** One question to a verifier: a genuine quote, or what was made of one. */
+interface Question {
+  readonly name: string;
+  readonly quote: Uint8Array;
+  readonly collateral: CollateralText;
+  readonly at: string;
+}
+
+/** TCB status, or why there is none. */
+interface Answer {
+  readonly status: string | null;
+  readonly advisories?: readonly string[];
+  readonly reason: string;
+}
+
+const appended = (quote: Uint8Array, tail: Uint8Array): Uint8Array =>
+  Uint8Array.from([...quote, ...tail]);
+
+/** Variations that differ from a genuine case in one thing that a careless verifier overlooks. */
+const VARIATIONS: Readonly<Record<string, (genuine: Question) => Partial<Question>>> = {
+  'zero padding': ({ quote }) => ({ quote: appended(quote, new Uint8Array(4096)) }),
+  'trailing garbage': ({ quote }) => ({ quote: appended(quote, new Uint8Array(4096).fill(0xaa)) }),
+  'a PCK CRL of one byte': ({ collateral }) => ({ collateral: { ...collateral, pck_crl: '00' } }),
+  'the root’s CRL for the PCK’s': ({ collateral }) => ({
+    collateral: { ...collateral, pck_crl: collateral.root_ca_crl },
+  }),
+  'a year later': ({ at }) => ({
+    at: new Date(Date.parse(at) + 365 * 86_400_000).toISOString(),
+  }),
+  'a repeated member in the TCB info': ({ collateral }) => ({
+    collateral: { ...collateral, tcb_info: collateral.tcb_info.replace('{', '{"version":3,') },
+  }),
+};
+const VARIED = 'v4-outofdate';
+
+function questions(): Question[] {
+  const genuine = vectorCases('tdx').map(
+    (name): Question => ({
+      name,
+      quote: new Uint8Array(vectorFile('tdx', name, 'quote.bin')),
+      collateral: readCollateralText(vectorFile('tdx', name, 'collateral.json')),
+      at: JSON.parse(vectorFile('tdx', name, 'case.json').toString()).verifyAt,
+    }),
+  );
+  const base = genuine.find(({ name }) => name === VARIED);
+  if (base === undefined) return genuine;
+  const varied = Object.entries(VARIATIONS).map(([name, change]) => ({
+    ...base,
+    ...change(base),
+    name,
+  }));
+  return [...genuine, ...varied];
+}
+
+async function ours({ quote, collateral, at }: Question): Promise<Answer> {
+  const { authentic, tcb, summary } = await verifyTdx(quote, collateral, {}, { at: new Date(at) });
+  return authentic && tcb !== undefined
+    ? { status: tcb.status, advisories: tcb.advisories ?? [], reason: '' }
+    : { status: null, reason: summary };
+}
+
+/** Where a peer differs, and the rule that decides it. A case that no longer differs fails too. */
+type Differences = Readonly<Record<string, string>>;
+
+async function judge(peer: string, answers: readonly Answer[], known: Differences): Promise<void> {
+  const lines: string[] = [];
+  const wrong: string[] = [];
+  for (const [i, question] of questions().entries()) {
+    const [mine, theirs] = [await ours(question), answers[i] ?? assert.fail('no answer')];
+    const same =
+      mine.status === theirs.status &&
+      (theirs.advisories === undefined ||
+        theirs.advisories.join() === (mine.advisories ?? []).join());
+    const why = known[question.name];
+    const told = `${question.name}: assay ${mine.status ?? 'refuses'}, ${peer} ${theirs.status ?? `refuses (${theirs.reason})`}`;
+    if (same && why !== undefined) wrong.push(`${told}: agrees by now`);
+    else if (!same && why === undefined) wrong.push(`${told}: nothing explains it`);
+    else lines.push(`  ${told}${why === undefined ? '' : `\n      ${why}`}`);
+  }
+  console.log(lines.join('\n'));
+  assert.equal(wrong.join('\n'), '');
+}
+
+interface Phala {
+  verify(
+    quote: Uint8Array,
+    collateral: object,
+    now: number,
+  ): { readonly status: string; readonly advisory_ids: readonly string[] };
+}
+
+const peers = join(repositoryRoot, '.cache/bench');
+const withoutPhala = existsSync(join(peers, 'node_modules/@phala/dcap-qvl'))
+  ? withoutVectors
+  : '@phala/dcap-qvl is not installed: make test-interop installs it';
+
+describe('@phala/dcap-qvl 0.3.9', { skip: withoutPhala }, () => {
+  test('agrees, or is known to differ', async () => {
+    const phala = createRequire(join(peers, 'package.json'))('@phala/dcap-qvl') as Phala;
+    const answers = questions().map(({ quote, collateral, at }): Answer => {
+      try {
+        const seconds = Math.floor(Date.parse(at) / 1000);
+        const report = phala.verify(Buffer.from(quote), collateral, seconds);
+        return {
+          status: report.status,
+          advisories: [...report.advisory_ids].sort(),
+          reason: '',
+        };
+      } catch (error) {
+        return { status: null, reason: error instanceof Error ? error.message : String(error) };
+      }
+    });
+    await judge('dcap-qvl', answers, {
+      'v4-debug-td':
+        'A debug TD has a TCB status in Intel’s library (QuoteVerifier.cpp does not look at TDATTRIBUTES). Assay states it, and its policy refuses the TD.',
+      'v5-service-td':
+        'A service TD is no matter of the TCB in Intel’s library. Assay states the status, and its policy refuses what it does not expect.',
+      'v4-module-outofdate':
+        'isTdxTcbHigherOrEqual (TcbLevelCheck.cpp) compares from index 2 where TEE_TCB_SVN[1] is above zero: SVN 0 belongs to the module identity, whose level is OutOfDate.',
+      'trailing garbage':
+        'What follows a quote is not signed: Assay lets zero padding follow and nothing else.',
+      'a PCK CRL of one byte':
+        'Intel’s library returns STATUS_SGX_CRL_UNSUPPORTED_FORMAT for a list that does not parse.',
+      'the root’s CRL for the PCK’s':
+        'QuoteVerifier.cpp 4.1.2.4.6: the list’s issuer must be the PCK’s issuer, else STATUS_INVALID_PCK_CRL.',
+    });
+  });
+});
+
+const hasGo = spawnSync('go', ['version']).status === 0;
+const withoutGo = hasGo ? withoutVectors : 'there is no Go here: go-tdx-guest was not asked';
+
+describe('go-tdx-guest 0.3.1', { skip: withoutGo }, () => {
+  test('agrees, or is known to differ', async () => {
+    const binary = join(repositoryRoot, '.cache', 'interop', 'go-tdx-guest');
+    execFileSync('go', ['build', '-o', binary, '.'], {
+      cwd: join(repositoryRoot, 'test', 'interop', 'go-tdx-guest'),
+      stdio: 'inherit',
+    });
+    const input = questions()
+      .map(({ quote, ...rest }) =>
+        JSON.stringify({ ...rest, quote: Buffer.from(quote).toString('base64') }),
+      )
+      .join('\n');
+    const answers = execFileSync(binary, { input, stdio: ['pipe', 'pipe', 'ignore'] })
+      .toString()
+      .trim()
+      .split('\n')
+      // The peer's warnings come on standard output as well.
+      .filter((line) => line.startsWith('{'))
+      .map((line): Answer => {
+        const { verify } = JSON.parse(line);
+        // It tells the status of a refused platform in its message only.
+        const status = /TCB Status is not "UpToDate", found "(\w+)"$/.exec(verify)?.[1];
+        return { status: verify === '' ? 'UpToDate' : (status ?? null), reason: verify };
+      });
+    const letters =
+      'FMSPC is hexadecimal: Intel’s library compares bytes (QuoteVerifier.cpp 4.1.2.4.10), the peer compares text and refuses letters.';
+    const version = 'Release 0.3.1 of the peer knows version 4 only; QuoteVerifier.cpp takes both.';
+    await judge('go-tdx-guest', answers, {
+      'v4-uptodate': letters,
+      'v4-uptodate-at-eval19': letters,
+      'v4-outofdate-at-eval20': letters,
+      'v5-uptodate': version,
+      'v5-service-td': version,
+      'trailing garbage':
+        'What follows a quote is not signed: Assay lets zero padding follow and nothing else.',
+    });
+  });
+});
