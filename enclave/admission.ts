@@ -5,8 +5,10 @@ import {
   type LaunchPolicy,
   launchPolicyDigest,
 } from '../attestation/evidence/launch-policy.js';
-import type { ManifestModel } from '../attestation/evidence/manifest.js';
+import { type AdmittedModel, describeModel, type ServedModel } from './manifest.js';
 import type { Platform } from './platform/platform.js';
+import type { RuntimeLog } from './runtime-log.js';
+import type { Turns } from './turns.js';
 
 /** What of the configuration the launch policy rules on. */
 export interface RuledConfiguration {
@@ -40,33 +42,59 @@ export async function assertPinned(platform: Platform, policy: LaunchPolicy | nu
   }
 }
 
-/** Throws LAUNCH_POLICY_MODEL or LAUNCH_POLICY_CONFIGURATION for what the policy does not allow. */
-export function assertAllowed(
-  policy: LaunchPolicy,
-  models: readonly Pick<ManifestModel, 'name' | 'graph' | 'execution'>[],
-  configuration: RuledConfiguration,
-): void {
-  for (const { name, graph, execution } of models) {
-    const entries = policy.models.filter((entry) => equalBytes(entry.graph, graph));
-    if (entries.length === 0) {
-      throw new AssayError(
-        'LAUNCH_POLICY_MODEL',
-        `the launch policy does not name model ${name}, whose graph digest is ${toHex(graph)}`,
-      );
-    }
-    if (!entries.some((e) => e.execution === null || equalBytes(e.execution, execution))) {
-      throw new AssayError(
-        'LAUNCH_POLICY_EXECUTION',
-        `the launch policy pins another execution of model ${name} than ${toHex(execution)}`,
-      );
-    }
-  }
+/** Throws LAUNCH_POLICY_CONFIGURATION for what the policy does not allow. */
+export function assertConfiguration(policy: LaunchPolicy, asked: RuledConfiguration): void {
   for (const key of ['development', 'plaintext'] as const) {
-    if (configuration[key] && !policy[key]) {
+    if (asked[key] && !policy[key]) {
       throw new AssayError(
         'LAUNCH_POLICY_CONFIGURATION',
         `the configuration asks for ${key}, which the launch policy does not allow`,
       );
     }
+  }
+}
+
+function assertNamed(policy: LaunchPolicy, { name, graph, execution }: AdmittedModel): void {
+  const entries = policy.models.filter((entry) => equalBytes(entry.graph, graph));
+  if (entries.length === 0) {
+    throw new AssayError(
+      'LAUNCH_POLICY_MODEL',
+      `the launch policy does not name model ${name}, whose graph digest is ${toHex(graph)}`,
+    );
+  }
+  if (!entries.some((e) => e.execution === null || equalBytes(e.execution, execution))) {
+    throw new AssayError(
+      'LAUNCH_POLICY_EXECUTION',
+      `the launch policy pins another execution of model ${name} than ${toHex(execution)}`,
+    );
+  }
+}
+
+/** Decides which models may be loaded, and tells the hardware of each before it is. */
+export class Admission {
+  readonly #policy: LaunchPolicy | null;
+  readonly #log: RuntimeLog;
+  readonly #turns: Turns;
+
+  constructor(policy: LaunchPolicy | null, log: RuntimeLog, turns: Turns) {
+    this.#policy = policy;
+    this.#log = log;
+    this.#turns = turns;
+  }
+
+  /**
+   * Admits a model: to be called before its session is created. Rejects with LAUNCH_POLICY_MODEL or
+   * LAUNCH_POLICY_EXECUTION for one that the policy does not name, PLATFORM_* if RTMR3 does not extend.
+   */
+  async admit(served: ServedModel): Promise<AdmittedModel> {
+    const model = describeModel(served);
+    if (this.#policy !== null) assertNamed(this.#policy, model);
+    await this.#turns.take(() => this.#log.loading(model));
+    return model;
+  }
+
+  /** Tells that a model which was admitted is no longer loaded. */
+  retire(model: AdmittedModel): Promise<void> {
+    return this.#turns.take(() => this.#log.unloaded(model));
   }
 }

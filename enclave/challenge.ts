@@ -2,20 +2,18 @@ import {
   assertNonce,
   type ChallengePosition,
   makeChallenge,
-  reportData,
 } from '../attestation/evidence/binding.js';
-import type { HardwareEvidence, Platform } from './platform/platform.js';
 
-/** A report that covers a caller's nonce, and where. */
-export interface Answer {
-  readonly evidence: HardwareEvidence;
-  readonly position: ChallengePosition;
+interface Waiting<Evidence> {
+  readonly nonce: Uint8Array;
+  readonly resolve: (answer: Answer<Evidence>) => void;
+  readonly reject: (reason: unknown) => void;
 }
 
-interface Waiting {
-  readonly nonce: Uint8Array;
-  readonly resolve: (answer: Answer) => void;
-  readonly reject: (reason: unknown) => void;
+/** Evidence that covers a caller's nonce, and where. */
+export interface Answer<Evidence> {
+  readonly evidence: Evidence;
+  readonly position: ChallengePosition;
 }
 
 /** Nonces that one report answers at most; the path of each is then at most 16 nodes. */
@@ -25,17 +23,16 @@ const MAX_BATCH = 65_536;
  * Answers nonces with hardware reports, one report at a time: the nonces that come while one is made
  * become the tree of the next. So the cost for each caller falls as load grows.
  */
-export class Challenger {
-  readonly #platform: Platform;
-  readonly #manifest: Uint8Array;
-  #waiting: Waiting[] = [];
+export class Challenger<Evidence> {
+  readonly #attest: (challenge: Uint8Array) => Promise<Evidence>;
+  #waiting: Waiting<Evidence>[] = [];
   #busy = false;
   #reports = 0;
   #answers = 0;
 
-  constructor(platform: Platform, manifest: Uint8Array) {
-    this.#platform = platform;
-    this.#manifest = manifest;
+  /** @param attest makes evidence that covers a challenge of 32 bytes. */
+  constructor(attest: (challenge: Uint8Array) => Promise<Evidence>) {
+    this.#attest = attest;
   }
 
   /** Hardware reports made, and nonces that they answered. */
@@ -44,7 +41,7 @@ export class Challenger {
   }
 
   /** Rejects with BINDING_NONCE unless the nonce has 32 bytes, or with the platform's error. */
-  async answer(nonce: Uint8Array): Promise<Answer> {
+  async answer(nonce: Uint8Array): Promise<Answer<Evidence>> {
     assertNonce(nonce);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ nonce, resolve, reject });
@@ -58,8 +55,7 @@ export class Challenger {
       const batch = this.#waiting.splice(0, MAX_BATCH);
       try {
         const positions = makeChallenge(batch.map(({ nonce }) => nonce));
-        const root = positions[0]?.root ?? new Uint8Array();
-        const evidence = await this.#platform.attest(reportData(root, this.#manifest));
+        const evidence = await this.#attest(positions[0]?.root ?? new Uint8Array());
         this.#reports += 1;
         this.#answers += positions.length;
         positions.forEach((position, i) => {

@@ -40,16 +40,21 @@ export class Issuer {
     this.#head = head;
   }
 
-  /** Starts a log whose entry 0 is the epoch's, and signs it. */
-  static async start(key: SigningKey, epochEntry: Uint8Array): Promise<Issuer> {
+  /** Starts a log with its first entry, and signs it. */
+  static async start(key: SigningKey, first: Uint8Array): Promise<Issuer> {
     const log = new MerkleLog();
-    log.append(epochEntry);
+    log.append(first);
     return new Issuer(key, log, await signHead(key, log));
   }
 
-  /** Appends the claims; resolves to their COSE Receipt once a signed head covers them. */
+  /** Appends the claims of an inference; resolves as `append` does. */
   issue(claims: Uint8Array): Promise<Uint8Array> {
-    const index = this.#log.append(claimsEntry(claims));
+    return this.append(claimsEntry(claims));
+  }
+
+  /** Appends an entry; resolves to its COSE Receipt once a signed head covers it. */
+  append(entry: Uint8Array): Promise<Uint8Array> {
+    const index = this.#log.append(entry);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ index, resolve, reject });
       if (!this.#signing) void this.#sign();
@@ -75,7 +80,7 @@ export class Issuer {
     this.#signing = false;
   }
 
-  /** Entries in the log, the epoch's own included, and heads signed. */
+  /** Entries in the log, those of manifests included, and heads signed. */
   get counts(): { readonly entries: number; readonly heads: number } {
     return { entries: this.#log.size, heads: this.#signatures };
   }

@@ -4,14 +4,16 @@ import {
 } from '../attestation/evidence/execution-profile.js';
 import {
   compareModels,
+  encodeManifest,
   type Manifest,
   type ManifestModel,
+  manifestDigest,
   type TensorSignature,
 } from '../attestation/evidence/manifest.js';
 import type { ModelIdentity, ValueSignature } from '../attestation/model/identity.js';
 import type { EnclaveKeys } from './keys.js';
 
-/** A model about to be served: what was measured, and how it will be executed. */
+/** A model about to be loaded: what was measured, and how it will be executed. */
 export interface ServedModel {
   readonly name: string;
   readonly version: string;
@@ -19,12 +21,22 @@ export interface ServedModel {
   readonly profile: ExecutionProfile;
 }
 
+/** A model that may be loaded; `batching` is known once it is. */
+export type AdmittedModel = Omit<ManifestModel, 'batching'>;
+
+/** A manifest, its bytes and their digest. */
+export interface Statement {
+  readonly manifest: Manifest;
+  readonly bytes: Uint8Array;
+  readonly digest: Uint8Array;
+}
+
 function signature(values: readonly ValueSignature[]): TensorSignature[] {
   return values.map(({ name, type, dims }) => ({ name, type, dims }));
 }
 
-/** The manifest's entry for a model. */
-export function manifestModel({ name, version, identity, profile }: ServedModel): ManifestModel {
+/** What the manifest will say of a model before it is loaded. */
+export function describeModel({ name, version, identity, profile }: ServedModel): AdmittedModel {
   return {
     name,
     version,
@@ -39,13 +51,13 @@ export function manifestModel({ name, version, identity, profile }: ServedModel)
 }
 
 /** Everything the enclave states of itself. */
-export function makeManifest(
+export function makeStatement(
   keys: EnclaveKeys,
   models: readonly ManifestModel[],
   launchPolicy: Uint8Array | null,
   software: Manifest['software'],
-): Manifest {
-  return {
+): Statement {
+  const manifest: Manifest = {
     epoch: keys.epoch,
     signingKey: keys.signing.publicKey,
     tlsKey: keys.tls.publicKeyDigest,
@@ -54,4 +66,6 @@ export function makeManifest(
     launchPolicy,
     software,
   };
+  const bytes = encodeManifest(manifest);
+  return { manifest, bytes, digest: manifestDigest(bytes) };
 }

@@ -1,15 +1,15 @@
 import { toHex } from '../attestation/encoding/bytes.js';
-import { bootEnclave, type Enclave } from '../enclave/boot.js';
-import type { MeasuredModel } from '../enclave/measure.js';
+import { type BootingEnclave, bootEnclave } from '../enclave/boot.js';
+import type { Enclave } from '../enclave/enclave.js';
 import type { Platform } from '../enclave/platform/platform.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
-import type { BatchingOptions, Engine } from './engine/engine.js';
+import type { Engine } from './engine/engine.js';
 import { createEngine } from './engine/onnx-engine.js';
 import { assertUndisturbed, type Surroundings } from './environment.js';
-import { executionProfile } from './execution-profile.js';
 import { describeError, type Log } from './log.js';
-import { measureConfigured } from './model-files.js';
+import { type Loader, loadModel, type ServingModel } from './model-loading.js';
+import { ModelManager } from './model-manager.js';
 import { openPlatform } from './platform.js';
 import {
   attestationDefinition,
@@ -39,47 +39,15 @@ export interface Serving {
   readonly plaintextPort: number | undefined;
   readonly metricsPort: number | undefined;
   readonly enclave: Enclave;
+  /** Loads and unloads models while the service runs. */
+  readonly models: ModelManager;
   /** Certificate of the simulator's root, PEM; undefined on hardware. */
   readonly simulatedRoot: string | undefined;
   /** Accepts no more, lets requests under way finish, frees the models, closes the platform. */
   close(): Promise<void>;
 }
 
-type Configured = Config['models'][number];
-
-interface Measured {
-  readonly configured: Configured;
-  readonly model: MeasuredModel;
-}
-
-async function measureAll(
-  config: Config,
-  { log, surroundings }: ServeOptions,
-): Promise<readonly Measured[]> {
-  const measured: Measured[] = [];
-  for (const configured of config.models) {
-    const model = await measureConfigured(configured.path, config.hub, surroundings);
-    const { name, version } = configured;
-    log.info({ model: name, version, graph: toHex(model.identity.graph) }, 'measured a model');
-    measured.push({ configured, model });
-  }
-  return measured;
-}
-
-async function boot(
-  config: Config,
-  measured: readonly Measured[],
-  platform: Platform,
-  now: Date,
-): Promise<Enclave> {
-  const models = await Promise.all(
-    measured.map(async ({ configured, model: { identity } }) => ({
-      name: configured.name,
-      version: configured.version,
-      identity,
-      profile: await executionProfile(configured),
-    })),
-  );
+async function boot(config: Config, platform: Platform, now: Date): Promise<BootingEnclave> {
   return bootEnclave({
     platform,
     launchPolicy:
@@ -88,46 +56,24 @@ async function boot(
       development: config.development,
       plaintext: config.plaintext !== undefined,
     },
-    models,
     software: { name: 'assay', version: VERSION },
     hosts: config.hosts,
     now,
   });
 }
 
-/** `{a: undefined}` is not `{}` to exact optional properties. */
-function batchingOptions({ batching }: Configured): BatchingOptions {
-  const { defaultPriorityLevel, ...rest } = batching;
-  return defaultPriorityLevel === undefined ? rest : { ...rest, defaultPriorityLevel };
-}
-
-async function loadAll(
-  engine: Engine,
-  measured: readonly Measured[],
-  log: Log,
-): Promise<ModelRegistry> {
-  const registry = new ModelRegistry();
-  for (const { configured, model } of measured) {
-    const externalData = [...model.external].map(([path, data]) => ({ path, data }));
-    const { name, version, intraOpThreads, graphOptimizationLevel } = configured;
-    const source = { name, version, model: model.bytes, externalData };
-    const loaded = await engine.load(source, {
-      intraOpThreads,
-      graphOptimizationLevel,
-      batching: batchingOptions(configured),
-      operators: model.identity.operators.map((operator) => operator.name),
-    });
-    log.info({ model: name, version, batching: loaded.batching }, 'loaded a model');
-    registry.add(loaded);
-  }
-  return registry;
+async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
+  const models: ServingModel[] = [];
+  for (const configured of loader.config.models) models.push(await loadModel(loader, configured));
+  return models;
 }
 
 function services(
   enclave: Enclave,
   models: ModelRegistry,
+  recorder: ReceiptRecorder,
   ready: () => boolean,
-  { log, now }: ServeOptions,
+  log: Log,
 ): readonly Service[] {
   const [inference, attestation] = [loadInference(), loadAttestation()];
   return [
@@ -136,7 +82,7 @@ function services(
       definition: inferenceDefinition(inference),
       handlers: inferenceHandlers({
         models,
-        recorder: new ReceiptRecorder(enclave, now),
+        recorder,
         server: { name: 'assay', version: VERSION },
         ready,
         onFailure: (error) => log.error(describeError(error), 'a request failed'),
@@ -163,26 +109,35 @@ const hostPort = ({ host, port }: { readonly host: string; readonly port: number
 export async function serve(config: Config, options: ServeOptions): Promise<Serving> {
   const { log, surroundings, now, onFatal } = options;
   if (!config.development) assertUndisturbed(surroundings);
-  const measured = await measureAll(config, options);
   const { platform, simulatedRoot, close } = await openPlatform(config);
   let started: Engine | undefined;
   let metrics: RunningMetrics | undefined;
   try {
-    const enclave = await boot(config, measured, platform, now());
+    const booting = await boot(config, platform, now());
     const engine = await createEngine({
       annotator: new URL('./server/annotate.js', import.meta.url),
       onFatal,
       ...(config.workers === undefined ? {} : { workers: config.workers }),
     });
     started = engine;
-    const models = await loadAll(engine, measured, log);
+    const { admission } = booting;
+    const loader: Loader = { config, engine, admission, surroundings, log };
+    const first = await loadAll(loader);
+    const enclave = await booting.begin(first.map(({ entry }) => entry));
+    const registry = new ModelRegistry();
+    const recorder = new ReceiptRecorder(enclave, now);
+    const models = new ModelManager({ ...loader, enclave, registry, recorder }, first);
     if (config.metrics !== undefined) {
-      metrics = await startMetrics({ ...config.metrics, models, own: ownMetrics(enclave) });
+      metrics = await startMetrics({
+        ...config.metrics,
+        models: registry,
+        own: ownMetrics(enclave),
+      });
     }
     const running = metrics;
     let ready = false;
     const server = await startServer({
-      services: services(enclave, models, () => ready, options),
+      services: services(enclave, registry, recorder, () => ready, log),
       address: hostPort(config.listen),
       tls: enclave.keys.tls,
       ...(config.plaintext === undefined ? {} : { plaintextAddress: hostPort(config.plaintext) }),
@@ -196,6 +151,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       plaintextPort: server.plaintextPort,
       metricsPort: running?.port,
       enclave,
+      models,
       simulatedRoot,
       close: async () => {
         ready = false;

@@ -1,31 +1,11 @@
-import { concat, equalBytes, toHex } from '../encoding/bytes.js';
-import type { Tee } from '../evidence/bundle.js';
-import { type RuntimeEvent, replayRuntimeLog } from '../evidence/event-log.js';
+import { equalBytes, toHex } from '../encoding/bytes.js';
 import type { LaunchPolicy } from '../evidence/launch-policy.js';
-import type { Manifest, ManifestModel } from '../evidence/manifest.js';
+import type { ManifestModel } from '../evidence/manifest.js';
+import { eventFindings } from './appraise-events.js';
+import { DESIGN, type EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
 import type { Finding } from './result.js';
-
-/** What an authentic bundle says of the enclave, decoded. */
-export interface EnclaveStatement {
-  readonly tee: Tee;
-  readonly manifest: Manifest;
-  /** The launch policy that the bundle carries; null where none is enforced. */
-  readonly launchPolicy: LaunchPolicy | null;
-  /** SHA-256 digest of it, in the manifest's form. */
-  readonly launchPolicyDigest: Uint8Array | null;
-  /** Its digest in the form of HOST_DATA or MRCONFIGID. */
-  readonly expectedBinding: Uint8Array | null;
-  /** HOST_DATA or MRCONFIGID, as the hardware reports it. */
-  readonly binding: Uint8Array;
-  /** RTMR3 (TDX), as the hardware reports it; null elsewhere. */
-  readonly rtmr3: Uint8Array | null;
-  /** RTMR3 events (TDX); null where the bundle has none. */
-  readonly events: readonly RuntimeEvent[] | null;
-}
-
-const DESIGN = 'Assay design, section 4';
 
 const flag = (waived: boolean | undefined, member: string): string | undefined =>
   waived === true ? `enclave.${member}` : undefined;
@@ -150,54 +130,6 @@ function modelFindings(
     {
       pass: `The launch policy names model ${name}.`,
       fail: `The launch policy does not name model ${name}, as it is executed.`,
-    },
-  );
-}
-
-/** On TDX the log must tell the same models, in the same order, as the manifest. */
-function eventFindings(findings: Findings, stated: EnclaveStatement, policy: EnclavePolicy): void {
-  const { rtmr3, events, manifest } = stated;
-  if (rtmr3 === null) return;
-  findings.check(
-    'enclave.event-log',
-    events !== null,
-    {
-      expected: 'an RTMR3 event log',
-      actual: events === null ? 'none' : `${events.length} events`,
-      reference: DESIGN,
-    },
-    {
-      pass: 'The evidence carries the events that were extended into RTMR3.',
-      fail: 'The evidence carries no RTMR3 event log: the kernel may be too old for run-time registers.',
-    },
-    flag(policy.allowMissingEventLog, 'allowMissingEventLog'),
-  );
-  if (events === null) return;
-  const replayed = replayRuntimeLog(events);
-  findings.check(
-    'enclave.event-log.rtmr3',
-    equalBytes(replayed, rtmr3),
-    { expected: toHex(replayed), actual: toHex(rtmr3), reference: DESIGN },
-    {
-      pass: 'RTMR3 is what these events, in this order, lead to.',
-      fail: 'RTMR3 is not what these events, in this order, lead to.',
-    },
-  );
-  const wanted: RuntimeEvent[] = [
-    ...(manifest.launchPolicy === null
-      ? []
-      : [{ type: 'launch-policy', content: manifest.launchPolicy }]),
-    ...manifest.models.map((m) => ({ type: 'model', content: concat(m.graph, m.execution) })),
-  ];
-  const show = (list: readonly RuntimeEvent[]): string =>
-    list.map(({ type, content }) => `${type} ${toHex(content)}`).join(', ') || 'no events';
-  findings.check(
-    'enclave.event-log.models',
-    show(events) === show(wanted),
-    { expected: show(wanted), actual: show(events), reference: DESIGN },
-    {
-      pass: 'Every model was extended into RTMR3 before it was loaded, and nothing else was.',
-      fail: 'RTMR3 tells of other models than the manifest, or of another order.',
     },
   );
 }

@@ -10,8 +10,9 @@ import { decodeLaunchPolicy, launchPolicyDigest } from '../evidence/launch-polic
 import { decodeManifest, type Manifest } from '../evidence/manifest.js';
 import { parseSnpReport } from '../evidence/snp-report.js';
 import { parseTdxQuote } from '../evidence/tdx-quote.js';
-import { appraiseEnclave, type EnclaveStatement } from './appraise-enclave.js';
+import { appraiseEnclave } from './appraise-enclave.js';
 import type { AppraisedEnclave } from './appraise-inference.js';
+import { DESIGN, type EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { AppraisalPolicy } from './policy.js';
 import { type AttestationResult, type Claims, type Finding, findingOf } from './result.js';
@@ -40,8 +41,6 @@ export interface AppraisedBundle {
   /** Null unless the evidence is authentic; to be trusted only if `result.affirmed`. */
   readonly enclave: AppraisedEnclave | null;
 }
-
-const DESIGN = 'Assay design, section 4';
 
 const CAVEATS = [
   'The enclave’s clock is the host’s to turn: order comes from the log, freshness from nonces.',

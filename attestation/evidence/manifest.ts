@@ -30,6 +30,17 @@ export interface ModelFile {
   readonly sha256: Uint8Array;
 }
 
+/** Whether requests of several callers share executions. */
+export interface Batching {
+  /** 1: every request is executed alone. */
+  readonly maxBatchSize: number;
+  /**
+   * `proven`: at load, neighbours did not change one bit of an answer; `varies`, `unproven`, `off`:
+   * then every request is executed alone.
+   */
+  readonly invariance: (typeof INVARIANCE)[number];
+}
+
 /** One model that the enclave serves: what was measured, and how it is executed. */
 export interface ManifestModel {
   readonly name: string;
@@ -44,6 +55,7 @@ export interface ManifestModel {
   readonly profile: ExecutionProfile;
   /** `executionDigest(graph, profile)`; a decoder recomputes it. */
   readonly execution: Uint8Array;
+  readonly batching: Batching;
 }
 
 /** All that the enclave states of itself. REPORT_DATA covers it through its digest. */
@@ -65,6 +77,7 @@ export interface Manifest {
 
 const VERSION = 1;
 const CODE = 'MANIFEST_ENCODING';
+const INVARIANCE = ['proven', 'varies', 'unproven', 'off'] as const;
 
 function signatureToCbor(tensors: readonly TensorSignature[]): CborValue {
   return tensors.map(
@@ -98,6 +111,13 @@ function modelToCbor(model: ManifestModel): CborValue {
     ['outputs', signatureToCbor(model.outputs)],
     ['profile', profileToCbor(model.profile)],
     ['execution', model.execution],
+    [
+      'batching',
+      new Map<CborKey, CborValue>([
+        ['maxBatchSize', model.batching.maxBatchSize],
+        ['invariance', model.batching.invariance],
+      ]),
+    ],
   ]);
 }
 
@@ -150,6 +170,20 @@ function signatureFromCbor(items: readonly CborValue[]): TensorSignature[] {
   });
 }
 
+function batchingFromCbor(fields: CborFields): Batching {
+  const maxBatchSize = fields.unsigned('maxBatchSize');
+  const word = fields.text('invariance');
+  fields.end();
+  const invariance = INVARIANCE.find((known) => known === word);
+  if (invariance === undefined || maxBatchSize === 0) {
+    return fail('expected a batch size of at least 1 and a known word for its invariance');
+  }
+  if (invariance !== 'proven' && maxBatchSize > 1) {
+    return fail('expected requests to share executions only where invariance is proven');
+  }
+  return { maxBatchSize, invariance };
+}
+
 function modelFromCbor(item: CborValue): ManifestModel {
   const fields = new CborFields(item, 'a model of the manifest', CODE);
   const model = {
@@ -171,6 +205,7 @@ function modelFromCbor(item: CborValue): ManifestModel {
     outputs: signatureFromCbor(fields.array('outputs')),
     profile: profileFromCbor(fields.map('profile')),
     execution: fields.bytes('execution', 32),
+    batching: batchingFromCbor(fields.map('batching')),
   };
   fields.end();
   if (!equalBytes(model.execution, executionDigest(model.graph, model.profile))) {

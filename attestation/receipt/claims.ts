@@ -100,9 +100,10 @@ export function claimsEntry(claims: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The log's entry 0: SHA-256(label ‖ SHA-256(manifest)). It ties the log to the enclave, and it makes
- * every inclusion path non-empty, as RFC 9942 section 5.2 requires.
+ * The log entry of a manifest: SHA-256(label ‖ SHA-256(manifest)). Entry 0 is that of the epoch's
+ * first manifest, and every later manifest has one: so the log is tied to the enclave, tells when what
+ * it serves changed, and has no empty inclusion path, as RFC 9942 section 5.2 requires.
  */
-export function epochEntry(manifestDigest: Uint8Array): Uint8Array<ArrayBuffer> {
-  return sha256(label('epoch'), manifestDigest);
+export function manifestEntry(manifestDigest: Uint8Array): Uint8Array<ArrayBuffer> {
+  return sha256(label('manifest-entry'), manifestDigest);
 }

@@ -17,7 +17,7 @@ import { CborFields } from '../encoding/fields.js';
 
 /** What a tree head's signature covers, besides the root. */
 export interface TreeHeadHeader {
-  /** Entries in the tree, the epoch's entry included. */
+  /** Entries in the tree, the manifests' included. */
   readonly size: number;
   /** COSE Key Thumbprint of the signing key, 32 bytes. */
   readonly keyId: Uint8Array;

@@ -9,7 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { Enclave } from '../../enclave/boot.js';
+import type { Enclave } from '../../enclave/enclave.js';
 
 /** What of an enclave this service shows. */
 export type Attester = Pick<Enclave, 'evidence' | 'manifestBytes' | 'issuer'>;

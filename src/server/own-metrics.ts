@@ -1,4 +1,4 @@
-import type { Enclave } from '../../enclave/boot.js';
+import type { Enclave } from '../../enclave/enclave.js';
 import type { OwnMetric } from './metrics.js';
 
 /** What an operator watches of the attestation: the log's growth, and how reports are shared. */
@@ -15,19 +15,19 @@ export function ownMetrics(
   return [
     counter(
       'assay_log_entries',
-      "Entries of the epoch's log, its own first entry included",
+      "Entries of the epoch's log, those of manifests included",
       () => issuer.counts.entries,
     ),
     counter('assay_log_heads', 'Tree heads signed', () => issuer.counts.heads),
     counter(
       'assay_evidence_reports',
       'Hardware reports made',
-      () => enclave.evidenceCounts().reports,
+      () => enclave.evidenceCounts.reports,
     ),
     counter(
       'assay_evidence_answers',
       'Nonces answered by hardware reports',
-      () => enclave.evidenceCounts().answers,
+      () => enclave.evidenceCounts.answers,
     ),
   ];
 }

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import { decodeBundle } from '../../attestation/evidence/bundle.js';
-import { bootEnclave } from '../../enclave/boot.js';
 import {
   affirmingPolicy,
   bootOptions,
+  bootServing,
   launch,
   launchPolicyFor,
   rootsOf,
@@ -22,7 +22,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
   describe(`an enclave on simulated ${tee}`, () => {
     test('serves what was pinned, and is affirmed', async () => {
       const platform = await launch(tee, launchPolicyFor(double, triple));
-      const enclave = await bootEnclave(bootOptions(platform, [triple, double]));
+      const enclave = await bootServing(bootOptions(platform, [triple, double]));
       const { result, enclave: appraised } = await appraiseBundle(
         await enclave.evidence(nonce),
         affirmingPolicy([double, triple]),
@@ -41,12 +41,12 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       const policy = launchPolicyFor(double);
       const platform = await launch(tee, policy);
       const swapped = bootOptions(platform, [triple], { launchPolicy: policy });
-      await assert.rejects(bootEnclave(swapped), { code: 'LAUNCH_POLICY_MODEL' });
+      await assert.rejects(bootServing(swapped), { code: 'LAUNCH_POLICY_MODEL' });
     });
 
     test('refuses another launch policy than the one that was pinned', async () => {
       const platform = await launch(tee, launchPolicyFor(double));
-      await assert.rejects(bootEnclave(bootOptions(platform, [triple])), {
+      await assert.rejects(bootServing(bootOptions(platform, [triple])), {
         code: 'LAUNCH_POLICY_MISMATCH',
       });
     });
@@ -54,7 +54,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     test('refuses to start without the launch policy that was pinned', async () => {
       const platform = await launch(tee, launchPolicyFor(double));
       const options = bootOptions(platform, [double], { launchPolicy: null });
-      await assert.rejects(bootEnclave(options), { code: 'LAUNCH_POLICY_MISMATCH' });
+      await assert.rejects(bootServing(options), { code: 'LAUNCH_POLICY_MISMATCH' });
     });
 
     test('refuses another execution than the one that was pinned', async () => {
@@ -63,14 +63,14 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       const policy = { ...launchPolicyFor(double), models: [entry] };
       const platform = await launch(tee, policy);
       const options = bootOptions(platform, [double], { launchPolicy: policy });
-      await assert.rejects(bootEnclave(options), { code: 'LAUNCH_POLICY_EXECUTION' });
+      await assert.rejects(bootServing(options), { code: 'LAUNCH_POLICY_EXECUTION' });
     });
 
     for (const rule of ['development', 'plaintext'] as const) {
       test(`refuses ${rule} that the launch policy does not allow`, async () => {
         const platform = await launch(tee, launchPolicyFor(double));
         const configuration = { development: false, plaintext: false, [rule]: true };
-        await assert.rejects(bootEnclave(bootOptions(platform, [double], { configuration })), {
+        await assert.rejects(bootServing(bootOptions(platform, [double], { configuration })), {
           code: 'LAUNCH_POLICY_CONFIGURATION',
         });
       });
@@ -78,7 +78,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
 
     test('without a launch policy serves, and the verdict says that nothing is pinned', async () => {
       const platform = await launch(tee, null);
-      const enclave = await bootEnclave(bootOptions(platform, [double], { launchPolicy: null }));
+      const enclave = await bootServing(bootOptions(platform, [double], { launchPolicy: null }));
       const bundle = await enclave.evidence(nonce);
       const options = { at, nonce, roots: rootsOf(platform) };
       const strict = await appraiseBundle(bundle, affirmingPolicy([double]), options);
@@ -100,7 +100,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
           return platform.attest(data);
         },
       };
-      const enclave = await bootEnclave(bootOptions(counting, [double]));
+      const enclave = await bootServing(bootOptions(counting, [double]));
       const nonces = Array.from({ length: 20 }, () => new Uint8Array(randomBytes(32)));
       const bundles = await Promise.all(nonces.map((each) => enclave.evidence(each)));
       assert.equal(reports, 2);
@@ -123,7 +123,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     for (const length of [0, 31, 33]) {
       test(`refuses a nonce of ${length} bytes`, async () => {
         const platform = await launch(tee, launchPolicyFor(double));
-        const enclave = await bootEnclave(bootOptions(platform, [double]));
+        const enclave = await bootServing(bootOptions(platform, [double]));
         await assert.rejects(enclave.evidence(new Uint8Array(length)), { code: 'BINDING_NONCE' });
       });
     }
@@ -138,7 +138,7 @@ test('a failing platform fails the callers that wait, and not those who come lat
     attest: (data: Uint8Array) =>
       broken ? Promise.reject(new Error('throttled')) : platform.attest(data),
   };
-  const enclave = await bootEnclave(bootOptions(flaky, [double]));
+  const enclave = await bootServing(bootOptions(flaky, [double]));
   broken = true;
   await assert.rejects(enclave.evidence(nonce), /throttled/);
   broken = false;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { claimsEntry, epochEntry } from '../../attestation/receipt/claims.js';
+import { claimsEntry, manifestEntry } from '../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
@@ -8,7 +8,7 @@ import { Issuer } from '../../enclave/issuer.js';
 import { makeSigningKey, type SigningKey } from '../../enclave/keys.js';
 
 const key = await makeSigningKey();
-const first = epochEntry(new Uint8Array(32).fill(1));
+const first = manifestEntry(new Uint8Array(32).fill(1));
 const claims = (i: number): Uint8Array => Uint8Array.of(i & 0xff, i >> 8);
 
 /** The key, counting its signatures. */

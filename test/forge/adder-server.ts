@@ -13,14 +13,14 @@ import { identifyModel } from '../../attestation/model/identity.js';
 import { encodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
-import { bootEnclave, type Enclave } from '../../enclave/boot.js';
+import type { Enclave } from '../../enclave/enclave.js';
 import type { ServedModel } from '../../enclave/manifest.js';
 import {
   attestationDefinition,
   attestationHandlers,
   loadAttestation,
 } from '../../src/server/attestation-service.js';
-import { bootOptions, launch, rootsOf, servedModel } from './enclave.js';
+import { bootOptions, bootServing, launch, rootsOf, servedModel } from './enclave.js';
 import { dataType, encodeModel } from './onnx.js';
 
 /** What a server answers, before it goes out; a dishonest one changes it here. */
@@ -151,7 +151,7 @@ async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promi
 export async function startAdder(lies: Lies = {}): Promise<AdderServer> {
   const platform = await launch('sev-snp', null);
   const options = bootOptions(platform, [adderModel()], { launchPolicy: null });
-  const enclave = await bootEnclave(options);
+  const enclave = await bootServing(options);
   const started = { lies, inferences: 0 };
   const server = new Server();
   const attester = {

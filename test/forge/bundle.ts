@@ -14,8 +14,8 @@ import {
 } from '../../attestation/evidence/launch-policy.js';
 import { encodeManifest, type Manifest } from '../../attestation/evidence/manifest.js';
 import { makeKeys } from '../../enclave/keys.js';
-import { makeManifest, manifestModel } from '../../enclave/manifest.js';
-import { launch, launchPolicyFor, rootsOf, type servedModel } from './enclave.js';
+import { describeModel, makeStatement } from '../../enclave/manifest.js';
+import { launch, launchPolicyFor, rootsOf, type servedModel, UNBATCHED } from './enclave.js';
 
 type Served = ReturnType<typeof servedModel>;
 
@@ -55,7 +55,8 @@ export async function forgeBundle(
   const { hostData } = launchPolicyDigest(canonical);
   const keys = await makeKeys(['localhost'], new Date());
   const software = { name: 'assay', version: '0.1.0' };
-  const honest = makeManifest(keys, models.map(manifestModel), hostData, software);
+  const served = models.map((model) => ({ ...describeModel(model), batching: UNBATCHED }));
+  const { manifest: honest } = makeStatement(keys, served, hostData, software);
   const manifest = fault.manifest?.(honest) ?? honest;
   const encoded = encodeManifest(manifest);
   const bytes = fault.manifestBytes?.(encoded) ?? encoded;

@@ -10,7 +10,8 @@ import {
   launchPolicyDigest,
 } from '../../attestation/evidence/launch-policy.js';
 import { identifyModel } from '../../attestation/model/identity.js';
-import type { BootOptions } from '../../enclave/boot.js';
+import { type BootOptions, bootEnclave } from '../../enclave/boot.js';
+import type { Enclave } from '../../enclave/enclave.js';
 import type { ServedModel } from '../../enclave/manifest.js';
 import { createSimulator, type Simulator } from '../../enclave/platform/simulator/simulator.js';
 import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
@@ -77,12 +78,17 @@ export function launch(tee: Tee, policy: LaunchPolicy | null): Promise<Simulator
   });
 }
 
+/** Boot options and the models that are served then. */
+export interface ServingOptions extends BootOptions {
+  readonly models: readonly ServedModel[];
+}
+
 /** Boot options that hold for tests; change what the test is about. */
 export function bootOptions(
   platform: Simulator,
   models: readonly ServedModel[],
-  changes: Partial<BootOptions> = {},
-): BootOptions {
+  changes: Partial<ServingOptions> = {},
+): ServingOptions {
   return {
     platform,
     launchPolicy: launchPolicyFor(...models),
@@ -93,6 +99,19 @@ export function bootOptions(
     now: new Date(),
     ...changes,
   };
+}
+
+/** What an enclave states of a model that the tests load into no engine. */
+export const UNBATCHED = { maxBatchSize: 1, invariance: 'off' } as const;
+
+/** Boots an enclave that has admitted and stated these models; nothing executes them. */
+export async function bootServing(options: ServingOptions): Promise<Enclave> {
+  const { admission, begin } = await bootEnclave(options);
+  const models = [];
+  for (const served of options.models) {
+    models.push({ ...(await admission.admit(served)), batching: UNBATCHED });
+  }
+  return begin(models);
 }
 
 /** DER of a simulator's root, in the form that appraisals take. */

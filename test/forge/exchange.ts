@@ -17,8 +17,8 @@ import {
 import {
   claimsEntry,
   encodeClaims,
-  epochEntry,
   type InferenceClaims,
+  manifestEntry,
 } from '../../attestation/receipt/claims.js';
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
@@ -77,6 +77,7 @@ export function forgeEnclave(key: ForgedKey, changes: Partial<Manifest> = {}): A
         outputs: [signature('sum')],
         profile,
         execution: executionDigest(graph, profile),
+        batching: { maxBatchSize: 1, invariance: 'off' },
       },
     ],
     launchPolicy: null,
@@ -126,7 +127,7 @@ export async function forgeExchange(
     signingKey: coseKeyThumbprint(manifest.signingKey),
     ...changes,
   });
-  const leaves = [epochEntry(manifestDigest(manifestBytes)), claimsEntry(claims)].map(leafHash);
+  const leaves = [manifestEntry(manifestDigest(manifestBytes)), claimsEntry(claims)].map(leafHash);
   const root = merkleRoot(leaves);
   const keyId = coseKeyThumbprint(key.cose);
   const protectedBytes = encodeTreeHeadHeader({ size: leaves.length, keyId });

@@ -5,9 +5,16 @@ import { test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';
 import { build } from 'esbuild';
 import { toBase64, toHex } from '../../attestation/encoding/bytes.js';
-import { bootEnclave } from '../../enclave/boot.js';
+
 import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
-import { bootOptions, launch, launchPolicyFor, rootsOf, servedModel } from '../forge/enclave.js';
+import {
+  bootOptions,
+  bootServing,
+  launch,
+  launchPolicyFor,
+  rootsOf,
+  servedModel,
+} from '../forge/enclave.js';
 import { repositoryRoot } from '../vectors.js';
 
 test('the package loads under its own name', () => {
@@ -49,7 +56,7 @@ test('the verifier, bundled for browsers, appraises evidence where nothing of No
   assert.deepEqual(warnings, []);
   const model = servedModel('scale', 2);
   const platform = await launch('sev-snp', launchPolicyFor(model));
-  const enclave = await bootEnclave(bootOptions(platform, [model]));
+  const enclave = await bootServing(bootOptions(platform, [model]));
   const nonce = new Uint8Array(randomBytes(32));
   const policy = {
     version: 1,

@@ -253,6 +253,19 @@ const manifests: readonly Case[] = [
     fault: { manifest: (m) => ({ ...m, models: m.models.flatMap((model) => [model, model]) }) },
   },
   {
+    name: 'shared executions without a proof that neighbours do not matter',
+    code: 'MANIFEST_ENCODING',
+    fault: {
+      manifest: (m) => ({
+        ...m,
+        models: m.models.map((model) => ({
+          ...model,
+          batching: { maxBatchSize: 8, invariance: 'varies' as const },
+        })),
+      }),
+    },
+  },
+  {
     name: 'an execution digest of another profile',
     code: 'MANIFEST_EXECUTION',
     fault: {
@@ -372,13 +385,31 @@ const logFaults: readonly Case[] = [
     also: ['enclave.event-log.models'],
   },
   {
-    name: 'models loaded in another order',
-    code: 'enclave.event-log.models',
-    fault: { events: (events) => [...events].reverse() },
+    name: 'a log that does not begin with the launch policy',
+    code: 'enclave.event-log.launch-policy',
+    fault: { events: (events) => events.slice(1) },
   },
   {
-    name: 'a model that was loaded and is not stated',
+    name: 'models loaded before the launch policy was enforced',
+    code: 'enclave.event-log.launch-policy',
+    fault: { events: (events) => [...events].reverse() },
+    also: ['enclave.event-log.others'],
+  },
+  {
+    name: 'a model that was unloaded and is stated still',
     code: 'enclave.event-log.models',
+    fault: {
+      events: (events) => [...events, { type: 'unload', content: events[1]?.content ?? fill(0) }],
+    },
+  },
+  {
+    name: 'an event that means nothing',
+    code: 'enclave.event-log.others',
+    fault: { events: (events) => [...events, { type: 'debug', content: fill(0) }] },
+  },
+  {
+    name: 'a model that was loaded and is neither stated nor allowed',
+    code: 'enclave.event-log.others',
     fault: { events: (events) => [...events, { type: 'model', content: fill(1, 64) }] },
   },
   {

@@ -6,7 +6,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { EndorsementSource } from '../../../attestation/endorsements/source.js';
 import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
-import { epochEntry, type InferenceClaims } from '../../../attestation/receipt/claims.js';
+import { type InferenceClaims, manifestEntry } from '../../../attestation/receipt/claims.js';
 import { Issuer } from '../../../enclave/issuer.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { attest } from '../../../src/client/attest.js';
@@ -195,7 +195,7 @@ describe('answers that are refused', () => {
 
 describe('a log that forks', () => {
   const fork = (): Promise<Issuer> =>
-    Issuer.start(server.enclave.keys.signing, epochEntry(server.enclave.manifestDigest));
+    Issuer.start(server.enclave.keys.signing, manifestEntry(server.enclave.manifestDigest));
 
   test('two signed trees of one size', async () => {
     const own = await connect(server.target, policy, options);

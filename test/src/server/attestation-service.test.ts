@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { decodeBundle } from '../../../attestation/evidence/bundle.js';
-import { epochEntry } from '../../../attestation/receipt/claims.js';
+import { manifestEntry } from '../../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../../attestation/receipt/consistency.js';
 import { verifyReceipt } from '../../../attestation/receipt/receipt.js';
 import { decodeTreeHead, verifyTreeHead } from '../../../attestation/receipt/tree-head.js';
@@ -85,7 +85,7 @@ describe('assay.v1.Attestation', () => {
     assert.equal(newer.size, older.size + 1);
     await verifyConsistency(bytes(answer.proof), older, newer, publicKey);
     const { receipt } = await ask<{ receipt: Uint8Array }>('GetInclusionProof', { index: 0 });
-    const entry = epochEntry(serving.enclave.manifestDigest);
+    const entry = manifestEntry(serving.enclave.manifestDigest);
     assert.equal((await verifyReceipt(bytes(receipt), entry, publicKey)).index, 0);
   });
 

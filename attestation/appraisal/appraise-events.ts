@@ -1,0 +1,123 @@
+import { concat, equalBytes, toHex } from '../encoding/bytes.js';
+import { type RuntimeEvent, replayRuntimeLog } from '../evidence/event-log.js';
+import { DESIGN, type EnclaveStatement } from './enclave-statement.js';
+import type { Findings } from './findings.js';
+import type { EnclavePolicy } from './policy-enclave.js';
+
+/** On TDX the log must lead to RTMR3, begin with the launch policy, and tell of every model. */
+export function eventFindings(
+  findings: Findings,
+  stated: EnclaveStatement,
+  policy: EnclavePolicy,
+): void {
+  const { rtmr3, events } = stated;
+  if (rtmr3 === null) return;
+  findings.check(
+    'enclave.event-log',
+    events !== null,
+    {
+      expected: 'an RTMR3 event log',
+      actual: events === null ? 'none' : `${events.length} events`,
+      reference: DESIGN,
+    },
+    {
+      pass: 'The evidence carries the events that were extended into RTMR3.',
+      fail: 'The evidence carries no RTMR3 event log: the kernel may be too old for run-time registers.',
+    },
+    policy.allowMissingEventLog === true ? 'enclave.allowMissingEventLog' : undefined,
+  );
+  if (events === null) return;
+  const replayed = replayRuntimeLog(events);
+  findings.check(
+    'enclave.event-log.rtmr3',
+    equalBytes(replayed, rtmr3),
+    { expected: toHex(replayed), actual: toHex(rtmr3), reference: DESIGN },
+    {
+      pass: 'RTMR3 is what these events, in this order, lead to.',
+      fail: 'RTMR3 is not what these events, in this order, lead to.',
+    },
+  );
+  policyEventFinding(findings, events, stated);
+  modelEventFindings(findings, events, stated);
+}
+
+/** The first event names the launch policy: everything after it was done under that policy. */
+function policyEventFinding(
+  findings: Findings,
+  [first]: readonly RuntimeEvent[],
+  { manifest: { launchPolicy } }: EnclaveStatement,
+): void {
+  if (launchPolicy === null) return;
+  const named = first?.type === 'launch-policy' ? first.content : new Uint8Array();
+  findings.check(
+    'enclave.event-log.launch-policy',
+    equalBytes(named, launchPolicy),
+    {
+      expected: `launch-policy ${toHex(launchPolicy)}`,
+      actual: first === undefined ? 'no events' : `${first.type} ${toHex(first.content)}`,
+      reference: DESIGN,
+    },
+    {
+      pass: 'The launch policy was extended into RTMR3 before anything else.',
+      fail: 'The first event of RTMR3 is not the launch policy that the manifest names.',
+    },
+  );
+}
+
+/** Graph and execution digests of the models that are loaded after these events, in order. */
+function loadedAfter(events: readonly RuntimeEvent[]): readonly string[] {
+  const loaded: string[] = [];
+  for (const { type, content } of events) {
+    const model = toHex(content);
+    if (type === 'model') loaded.push(model);
+    if (type === 'unload') {
+      const at = loaded.indexOf(model);
+      if (at >= 0) loaded.splice(at, 1);
+    }
+  }
+  return loaded;
+}
+
+function modelEventFindings(
+  findings: Findings,
+  events: readonly RuntimeEvent[],
+  { manifest, launchPolicy }: EnclaveStatement,
+): void {
+  const loaded = loadedAfter(events);
+  const stated = manifest.models.map((model) => toHex(concat(model.graph, model.execution)));
+  const missing = stated.filter((model) => !loaded.includes(model));
+  findings.check(
+    'enclave.event-log.models',
+    missing.length === 0,
+    {
+      expected: stated.join(', ') || 'no model',
+      actual: loaded.join(', ') || 'no model',
+      reference: DESIGN,
+    },
+    {
+      pass: 'Every model of the manifest was extended into RTMR3 before it was loaded.',
+      fail: 'The manifest states models that RTMR3 does not tell of.',
+    },
+  );
+  const allowed = new Set(launchPolicy?.models.map(({ graph }) => toHex(graph)));
+  const others = loaded.filter(
+    (model) => !stated.includes(model) && !allowed.has(model.slice(0, 64)),
+  );
+  const strange = events.filter(
+    ({ type }, i) =>
+      type !== 'model' && type !== 'unload' && !(i === 0 && type === 'launch-policy'),
+  );
+  findings.check(
+    'enclave.event-log.others',
+    others.length === 0 && strange.length === 0,
+    {
+      expected: 'no other model than those that are stated or allowed, and no other event',
+      actual: [...others, ...strange.map(({ type }) => type)].join(', ') || 'none',
+      reference: DESIGN,
+    },
+    {
+      pass: 'Nothing else was loaded.',
+      fail: 'RTMR3 tells of something that neither the manifest nor the launch policy has.',
+    },
+  );
+}

@@ -1,0 +1,114 @@
+import { reportData } from '../attestation/evidence/binding.js';
+import { encodeBundle } from '../attestation/evidence/bundle.js';
+import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.js';
+import { manifestEntry } from '../attestation/receipt/claims.js';
+import type { Admission } from './admission.js';
+import { Challenger } from './challenge.js';
+import { Issuer } from './issuer.js';
+import type { EnclaveKeys } from './keys.js';
+import { makeStatement, type Statement } from './manifest.js';
+import type { HardwareEvidence, Platform } from './platform/platform.js';
+import type { RuntimeLog } from './runtime-log.js';
+import type { Turns } from './turns.js';
+
+/** What `bootEnclave` prepared. */
+export interface EnclaveParts {
+  readonly platform: Platform;
+  readonly keys: EnclaveKeys;
+  readonly software: Manifest['software'];
+  /** Evidence is made, and what it covers is changed, in turns. */
+  readonly turns: Turns;
+  readonly runtimeLog: RuntimeLog;
+  readonly admission: Admission;
+  /** The launch policy's canonical form and its SHA-256 digest; null where none is enforced. */
+  readonly policy: { readonly canonical: Uint8Array; readonly digest: Uint8Array } | null;
+}
+
+/** Evidence with what it covered when it was made. */
+interface Covering extends HardwareEvidence {
+  readonly manifest: Uint8Array;
+  readonly eventLog: Uint8Array | null;
+}
+
+/** An enclave that has stated itself: it answers nonces with evidence and claims with receipts. */
+export class Enclave {
+  readonly keys: EnclaveKeys;
+  /** Decides which further models may be loaded. */
+  readonly admission: Admission;
+  readonly issuer: Issuer;
+  readonly #parts: EnclaveParts;
+  readonly #challenger = new Challenger((challenge) => this.#attest(challenge));
+  #statement: Statement;
+
+  private constructor(parts: EnclaveParts, statement: Statement, issuer: Issuer) {
+    this.keys = parts.keys;
+    this.admission = parts.admission;
+    this.issuer = issuer;
+    this.#parts = parts;
+    this.#statement = statement;
+  }
+
+  /** States the first manifest and starts the epoch's log with it. */
+  static async begin(parts: EnclaveParts, models: readonly ManifestModel[]): Promise<Enclave> {
+    const statement = state(parts, models);
+    const issuer = await Issuer.start(parts.keys.signing, manifestEntry(statement.digest));
+    return new Enclave(parts, statement, issuer);
+  }
+
+  /** What the enclave states of itself now. */
+  get manifest(): Manifest {
+    return this.#statement.manifest;
+  }
+
+  get manifestBytes(): Uint8Array {
+    return this.#statement.bytes;
+  }
+
+  /** SHA-256 of the manifest's bytes. */
+  get manifestDigest(): Uint8Array {
+    return this.#statement.digest;
+  }
+
+  /** Hardware reports made, and nonces that they answered. */
+  get evidenceCounts(): { readonly reports: number; readonly answers: number } {
+    return this.#challenger.counts;
+  }
+
+  /** States another set of models: a new manifest, which has an entry in the log. */
+  restate(models: readonly ManifestModel[]): Promise<Statement> {
+    return this.#parts.turns.take(async () => {
+      this.#statement = state(this.#parts, models);
+      await this.issuer.append(manifestEntry(this.#statement.digest));
+      return this.#statement;
+    });
+  }
+
+  /** An evidence bundle for a verifier's nonce of 32 bytes; rejects with BINDING_NONCE. */
+  async evidence(nonce: Uint8Array): Promise<Uint8Array> {
+    const { evidence, position } = await this.#challenger.answer(nonce);
+    return encodeBundle({
+      tee: this.#parts.platform.tee,
+      report: evidence.report,
+      endorsements: evidence.endorsements ?? null,
+      manifest: evidence.manifest,
+      challenge: position,
+      eventLog: evidence.eventLog,
+      launchPolicy: this.#parts.policy?.canonical ?? null,
+    });
+  }
+
+  /** No model is admitted and nothing is restated while the hardware makes its report. */
+  #attest(challenge: Uint8Array): Promise<Covering> {
+    const { platform, runtimeLog, turns } = this.#parts;
+    return turns.take(async () => {
+      const { bytes: manifest } = this.#statement;
+      const eventLog = runtimeLog.encode();
+      const evidence = await platform.attest(reportData(challenge, manifest));
+      return { ...evidence, manifest, eventLog };
+    });
+  }
+}
+
+function state({ keys, policy, software }: EnclaveParts, models: readonly ManifestModel[]) {
+  return makeStatement(keys, models, policy?.digest ?? null, software);
+}

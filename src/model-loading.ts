@@ -1,0 +1,77 @@
+import { toHex } from '../attestation/encoding/bytes.js';
+import type { ManifestModel } from '../attestation/evidence/manifest.js';
+import type { Admission } from '../enclave/admission.js';
+import type { MeasuredModel } from '../enclave/measure.js';
+import type { Config } from './config-schema.js';
+import type { BatchingOptions, Engine, LoadedModel } from './engine/engine.js';
+import type { Surroundings } from './environment.js';
+import { executionProfile } from './execution-profile.js';
+import type { Log } from './log.js';
+import { measureConfigured } from './model-files.js';
+
+/** A model as the configuration names it. */
+export type ConfiguredModel = Config['models'][number];
+
+/** A model in the engine, with what the manifest says of it. */
+export interface ServingModel {
+  readonly loaded: LoadedModel;
+  readonly entry: ManifestModel;
+}
+
+/** What it takes to load models. */
+export interface Loader {
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly admission: Admission;
+  readonly surroundings: Surroundings;
+  readonly log: Log;
+}
+
+/** `{a: undefined}` is not `{}` to exact optional properties. */
+function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
+  const { defaultPriorityLevel, ...rest } = batching;
+  return defaultPriorityLevel === undefined ? rest : { ...rest, defaultPriorityLevel };
+}
+
+function intoEngine(
+  engine: Engine,
+  configured: ConfiguredModel,
+  { identity, bytes, external }: MeasuredModel,
+): Promise<LoadedModel> {
+  const { name, version, intraOpThreads, graphOptimizationLevel } = configured;
+  const externalData = [...external].map(([path, data]) => ({ path, data }));
+  return engine.load(
+    { name, version, model: bytes, externalData },
+    {
+      intraOpThreads,
+      graphOptimizationLevel,
+      batching: batchingOptions(configured),
+      operators: identity.operators.map((operator) => operator.name),
+    },
+  );
+}
+
+/**
+ * Measures a model, has it admitted, then loads exactly those bytes. Rejects with MODEL_*, HUB_*,
+ * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load is retired.
+ */
+export async function loadModel(
+  { config, engine, admission, surroundings, log }: Loader,
+  configured: ConfiguredModel,
+): Promise<ServingModel> {
+  const { name, version } = configured;
+  const measured = await measureConfigured(configured.path, config.hub, surroundings);
+  const { identity } = measured;
+  log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
+  const profile = await executionProfile(configured);
+  const admitted = await admission.admit({ name, version, identity, profile });
+  try {
+    const loaded = await intoEngine(engine, configured, measured);
+    const { maxBatchSize, invariance } = loaded.batching;
+    log.info({ model: name, version, batching: loaded.batching }, 'loaded a model');
+    return { loaded, entry: { ...admitted, batching: { maxBatchSize, invariance } } };
+  } catch (error) {
+    await admission.retire(admitted);
+    throw error;
+  }
+}
