@@ -9,6 +9,7 @@ import { pullModel } from '../../src/hub/pull.js';
 import { pushModel } from '../../src/hub/push.js';
 import { parseReference } from '../../src/hub/reference.js';
 import { resolveModel } from '../../src/hub/resolve.js';
+import { UploadNotes } from '../../src/hub/upload-notes.js';
 import {
   type RunningRegistry,
   startDockerRegistry,
@@ -16,6 +17,7 @@ import {
   withoutRegistry,
 } from '../forge/docker-registry.js';
 import { packageFiles, writeFiles } from '../forge/model-package.js';
+import { startTokenRealm } from '../forge/token-realm.js';
 import { impatient, temporaryFolder } from '../src/hub/setting.js';
 
 const ELEMENTS = 1024 * 1024;
@@ -83,6 +85,58 @@ for (const [name, cut] of [
     assertPackage(folder);
   });
 }
+
+test('docker-registry: another process goes on with an upload', real, async (t) => {
+  const { port } = await registryFor(t);
+  let broken = true;
+  const proxy = await startFailingProxy(port, (method) => {
+    const patches = proxy.seen.filter((one) => one.startsWith('PATCH')).length;
+    return broken && method === 'PATCH' && patches >= 3
+      ? { kind: 'answer', status: 503 }
+      : undefined;
+  });
+  t.after(() => proxy.stop());
+  const reference = parseReference(`oci://${proxy.host}/models/tiny:v1`);
+  const uploads = new UploadNotes(temporaryFolder(t));
+  const source = await packageFor(t);
+  const noted = { ...options, uploads };
+  await assert.rejects(pushModel(source, reference, noted), { code: 'HUB_SERVICE' });
+  broken = false;
+  const before = proxy.seen.length;
+  await pushModel(source, reference, noted);
+  const patches = proxy.seen.slice(before).filter((one) => one.startsWith('PATCH'));
+  assert.equal(patches.length, 1);
+  const folder = temporaryFolder(t);
+  await pullModel(reference, folder, options);
+  assertPackage(folder);
+});
+
+test('docker-registry: tokens of a realm, for reading and for writing', real, async (t) => {
+  const realm = await startTokenRealm('ann', 'correct horse');
+  t.after(() => realm.stop());
+  const bundle = join(temporaryFolder(t), 'realm.pem');
+  writeFileSync(bundle, realm.certificate);
+  const { host } = await registryFor(t, {
+    REGISTRY_AUTH: 'token',
+    REGISTRY_AUTH_TOKEN_REALM: realm.url,
+    REGISTRY_AUTH_TOKEN_SERVICE: 'models',
+    REGISTRY_AUTH_TOKEN_ISSUER: 'realm',
+    REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE: bundle,
+  });
+  const reference = parseReference(`oci://${host}/models/tiny:v1`);
+  const source = await packageFor(t);
+  const ann = {
+    ...options,
+    credentials: async () =>
+      ({ kind: 'password', username: 'ann', password: 'correct horse' }) as const,
+  };
+  await assert.rejects(pushModel(source, reference, options), { code: 'HUB_UNAUTHORIZED' });
+  await pushModel(source, reference, ann);
+  const folder = temporaryFolder(t);
+  await pullModel(reference, folder, options);
+  assertPackage(folder);
+  assert.deepEqual(realm.granted.at(-1), 'repository:models/tiny:pull');
+});
 
 test('docker-registry: a download that is cut twice goes on by range', real, async (t) => {
   const { port, host } = await registryFor(t);
