@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { VERSION } from '../version.js';
+import { registerAdmit } from './admit.js';
 import { registerAttest } from './attest.js';
 import { registerCollect } from './collect.js';
 import { registerDiff } from './diff.js';
@@ -34,6 +35,7 @@ const COMMANDS: readonly Register[] = [
   registerServe,
   registerInspect,
   registerDiff,
+  registerAdmit,
   registerAttest,
   registerInfer,
   registerVerifyEvidence,

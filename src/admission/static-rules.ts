@@ -1,0 +1,269 @@
+import { attributeType } from '../../attestation/model/attribute.js';
+import { functionKey } from '../../attestation/model/computation.js';
+import { elementBytes } from '../../attestation/model/distance.js';
+import { eachNode } from '../../attestation/model/functions.js';
+import type { ModelAnalysis } from '../../attestation/model/identity.js';
+import { isSparse, nameOf } from '../../attestation/model/tensor.js';
+import type { NodeView, Opsets } from '../../attestation/model/views.js';
+import { constantsOf } from '../../attestation/model/weights.js';
+import { type AdmissionFinding, finding } from './finding.js';
+import { newestOpset, supportOf } from './operators.js';
+import { RUNTIME_VERSION } from './runtime-operators.js';
+
+const GIB = 2 ** 30;
+/** Protocol Buffers refuse messages of 2 GiB; so does every runtime that reads models with them. */
+const MAX_MODEL_FILE = 2 ** 31 - 1;
+
+/** Draw random numbers. */
+const RANDOM: ReadonlySet<string> = new Set([
+  'Bernoulli',
+  'Multinomial',
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
+]);
+
+/** Element types that ONNX Runtime for Node takes and gives. */
+const TENSOR_TYPES: ReadonlySet<string> = new Set([
+  'FLOAT',
+  'DOUBLE',
+  'FLOAT16',
+  'UINT8',
+  'UINT16',
+  'UINT32',
+  'UINT64',
+  'INT8',
+  'INT16',
+  'INT32',
+  'INT64',
+  'BOOL',
+  'STRING',
+]);
+
+/** A node with the opsets that hold where it is. */
+interface Placed {
+  readonly node: NodeView;
+  readonly opsets: Opsets;
+}
+
+function label({ node }: Placed): string {
+  const name = node.name === '' ? (node.outputs.find((output) => output !== '') ?? '') : node.name;
+  return `${node.op} "${name}"`;
+}
+
+function placedNodes({ model }: ModelAnalysis): Placed[] {
+  const placed: Placed[] = [];
+  eachNode(model.graph.nodes, (node) => placed.push({ node, opsets: model.opsets }));
+  for (const body of model.functions) {
+    eachNode(body.nodes, (node) => placed.push({ node, opsets: body.opsets }));
+  }
+  return placed;
+}
+
+function intAttribute(node: NodeView, name: string): bigint | undefined {
+  const found = node.attributes.find((attribute) => attribute.name === name);
+  return found?.type === attributeType.int && found.reference === '' ? found.int : undefined;
+}
+
+function opsetRule(analysis: ModelAnalysis): AdmissionFinding[] {
+  return analysis.identity.opsets.map(({ domain, version }) => {
+    const newest = newestOpset(domain);
+    const shown = domain === '' ? 'ai.onnx' : domain;
+    if (newest !== undefined && version > newest) {
+      const message = `opset ${shown} ${version} is newer than ${newest}, the newest that ONNX Runtime ${RUNTIME_VERSION} supports: export for ${newest} or lower`;
+      return finding('static.opset', 'refuse', message);
+    }
+    return finding('static.opset', 'pass', `opset ${shown} ${version}`);
+  });
+}
+
+function operatorRules(analysis: ModelAnalysis, nodes: readonly Placed[]): AdmissionFinding[] {
+  const groups = new Map<string, { message: string; refuse: boolean; nodes: string[] }>();
+  const add = (placed: Placed, refuse: boolean, message: string): void => {
+    const group = groups.get(message) ?? { message, refuse, nodes: [] };
+    group.nodes.push(label(placed));
+    groups.set(message, group);
+  };
+  for (const placed of nodes) {
+    const { domain, op } = placed.node;
+    if (analysis.functions.has(functionKey({ ...placed.node, name: op }))) continue;
+    const version = placed.opsets.get(domain) ?? 0;
+    const support = supportOf(domain, op, version);
+    const shown = domain === '' ? `${op} of opset ${version}` : `${domain}.${op}`;
+    if (support === 'unknown-domain') {
+      add(
+        placed,
+        true,
+        `${shown}: operators of custom libraries are not executed; write it with ONNX's own, or as a function in the model`,
+      );
+    } else if (support !== 'supported') {
+      add(placed, true, `${shown}: ONNX Runtime ${RUNTIME_VERSION} cannot execute it on a CPU`);
+    } else if (domain === 'com.microsoft') {
+      add(placed, false, `${shown}: no part of ONNX; only ONNX Runtime executes it`);
+    }
+  }
+  const found = [...groups.values()].map((group) =>
+    finding('static.operator', group.refuse ? 'refuse' : 'warn', group.message, group.nodes),
+  );
+  if (found.some(({ outcome }) => outcome === 'refuse')) return found;
+  const message = `all ${nodes.length} nodes have operators that ONNX Runtime ${RUNTIME_VERSION} executes`;
+  return [finding('static.operator', 'pass', message), ...found];
+}
+
+function signatureRules({ identity }: ModelAnalysis): AdmissionFinding[] {
+  const values = [...identity.inputs, ...identity.outputs];
+  const foreign = values.filter(
+    ({ type, elementType }) =>
+      type !== 'undefined' &&
+      !(type.startsWith('tensor(') && (elementType === null || TENSOR_TYPES.has(elementType))),
+  );
+  const dynamic = identity.inputs.filter(
+    ({ dims }) => dims === null || dims.slice(1).some((dim) => typeof dim !== 'number'),
+  );
+  return [
+    foreign.length === 0
+      ? finding('static.types', 'pass', 'every input and output is a tensor that callers can send')
+      : finding(
+          'static.types',
+          'refuse',
+          'these inputs or outputs have types that no caller can send: convert them inside the model',
+          foreign.map(({ name, type }) => `${type} "${name}"`),
+        ),
+    dynamic.length === 0
+      ? finding('static.dimensions', 'pass', 'every input is fixed but for its first dimension')
+      : finding(
+          'static.dimensions',
+          'warn',
+          'these inputs are dynamic beyond their first dimension: memory and time depend on the caller',
+          dynamic.map(
+            ({ name, dims }) => `"${name}" [${dims?.map((dim) => dim ?? '?') ?? 'any rank'}]`,
+          ),
+        ),
+  ];
+}
+
+function fileRules({ identity }: ModelAnalysis): AdmissionFinding[] {
+  const [model, ...external] = identity.files;
+  const total = identity.files.reduce((sum, { size }) => sum + size, 0);
+  const findings: AdmissionFinding[] = [];
+  if (model !== undefined && model.size > MAX_MODEL_FILE) {
+    const message = `${model.size} bytes: a model file must be smaller than 2 GiB; move weights to external data`;
+    findings.push(finding('static.size', 'refuse', message));
+  } else if (total > GIB) {
+    const message = `${(total / GIB).toFixed(1)} GiB: a session takes two to three times that for each worker`;
+    findings.push(finding('static.size', 'warn', message));
+  } else {
+    findings.push(
+      finding('static.size', 'pass', `${total} bytes in ${identity.files.length} files`),
+    );
+  }
+  const message =
+    external.length === 0
+      ? 'no external data'
+      : `external data in ${external.length} files, all there and within bounds`;
+  return [...findings, finding('static.external-data', 'pass', message)];
+}
+
+/** True, false, or undefined where it is computed: the training_mode input of Dropout. */
+type TrainingMode = (node: NodeView) => boolean | undefined;
+
+function trainingModes({ model, hasher }: ModelAnalysis): TrainingMode {
+  const constants = new Map(constantsOf(model).map((constant) => [nameOf(constant), constant]));
+  return (node) => {
+    const name = node.inputs[2] ?? '';
+    if (name === '') return false;
+    const constant = constants.get(name);
+    if (constant === undefined || isSparse(constant)) return undefined;
+    return elementBytes(constant, hasher.files)[0] !== 0;
+  };
+}
+
+function inTraining({ node, opsets }: Placed, trainingMode: TrainingMode): boolean {
+  const version = opsets.get('') ?? 0;
+  if (node.domain !== '')
+    return node.domain.startsWith('ai.onnx.') && node.domain.includes('training');
+  if (node.op === 'BatchNormalization') {
+    const mode = intAttribute(node, 'training_mode') ?? 0n;
+    if (version >= 14) return mode !== 0n;
+    return node.outputs.length > 1;
+  }
+  if (node.op !== 'Dropout') return false;
+  if (version >= 12) return trainingMode(node) !== false;
+  return version < 7 && (intAttribute(node, 'is_test') ?? 0n) === 0n;
+}
+
+function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): AdmissionFinding[] {
+  const select = (test: (placed: Placed) => boolean): string[] => nodes.filter(test).map(label);
+  const is =
+    (domain: string, ...ops: readonly string[]) =>
+    (placed: Placed) =>
+      placed.node.domain === domain && ops.includes(placed.node.op);
+  const trainingMode = trainingModes(analysis);
+  const training = select((placed) => inTraining(placed, trainingMode));
+  const random = select(({ node }) => node.domain === '' && RANDOM.has(node.op));
+  const mixing = select(is('', 'DynamicQuantizeLinear'));
+  const trees = select(
+    is('ai.onnx.ml', 'TreeEnsemble', 'TreeEnsembleRegressor', 'TreeEnsembleClassifier'),
+  );
+  const rule = (
+    name: string,
+    outcome: 'warn' | 'refuse',
+    found: readonly string[],
+    wrong: string,
+    right: string,
+  ): AdmissionFinding =>
+    found.length === 0
+      ? finding(`static.${name}`, 'pass', right)
+      : finding(`static.${name}`, outcome, wrong, found);
+  const { trainingInfo } = analysis.model;
+  return [
+    rule(
+      'random',
+      'refuse',
+      random,
+      'these draw random numbers: no two nodes would answer alike, seeded or not',
+      'nothing draws random numbers',
+    ),
+    rule(
+      'training',
+      'refuse',
+      training,
+      'these are in training mode: export the model for inference',
+      'nothing is in training mode',
+    ),
+    trainingInfo === 0
+      ? finding('static.training-info', 'pass', 'no training graphs')
+      : finding(
+          'static.training-info',
+          'warn',
+          `${trainingInfo} training graphs are left in the file`,
+        ),
+    rule(
+      'batch',
+      'warn',
+      mixing,
+      'these scale by all rows of a batch, so that neighbours would change an answer: requests will be executed one at a time',
+      'no operator is known to mix the rows of a batch',
+    ),
+    rule(
+      'trees',
+      'warn',
+      trees,
+      'the bits of tree ensembles depend on threads and batch size',
+      'no tree ensembles',
+    ),
+  ];
+}
+
+/** What a model's file alone tells about whether every node can execute it, and alike. */
+export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
+  const nodes = placedNodes(analysis);
+  return [
+    ...opsetRule(analysis),
+    ...operatorRules(analysis, nodes),
+    ...signatureRules(analysis),
+    ...fileRules(analysis),
+    ...behaviourRules(analysis, nodes),
+  ];
+}

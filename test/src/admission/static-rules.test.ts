@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { analyseModel } from '../../../attestation/model/identity.js';
+import { worstOf } from '../../../src/admission/finding.js';
+import { supportOf } from '../../../src/admission/operators.js';
+import { staticFindings } from '../../../src/admission/static-rules.js';
+import { encodeModel } from '../../forge/onnx.js';
+import type { GraphInit, ModelInit, NodeInit, TypeInit } from '../../forge/onnx-init.js';
+
+const type: TypeInit = { tensor: 1, shape: ['N', 4] };
+
+function model(node: NodeInit, rest: Partial<GraphInit> = {}): ModelInit {
+  return {
+    opsets: { '': 21, 'ai.onnx.ml': 3, 'com.microsoft': 1, 'com.example': 1 },
+    graph: {
+      inputs: [{ name: 'x', type }],
+      nodes: [node],
+      outputs: [{ name: 'y', type }],
+      ...rest,
+    },
+  };
+}
+
+const op = (name: string, rest: Partial<NodeInit> = {}): NodeInit => ({
+  op: name,
+  name: 'here',
+  inputs: ['x'],
+  outputs: ['y'],
+  ...rest,
+});
+
+function judge(init: ModelInit): string[] {
+  const findings = staticFindings(analyseModel({ path: 'm', bytes: encodeModel(init) }));
+  return findings
+    .filter(({ outcome }) => outcome !== 'pass')
+    .map(({ rule, outcome, nodes }) => [outcome, rule, ...nodes].join(' '));
+}
+
+const flag = (name: string, value: number) => ({
+  name,
+  type: 9,
+  dims: [],
+  int32s: [value],
+});
+
+const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readonly string[]]>> = {
+  'a plain operator': [model(op('Relu')), []],
+  'an operator that does not exist': [model(op('Relux')), ['refuse static.operator Relux "here"']],
+  'an operator after its kernel’s last version': [
+    { ...model(op('MaxRoiPool', { inputs: ['x', 'x'] })), opsets: { '': 22 } },
+    ['refuse static.operator MaxRoiPool "here"'],
+  ],
+  'an operator before its first version': [
+    { ...model(op('Gelu')), opsets: { '': 19 } },
+    ['refuse static.operator Gelu "here"'],
+  ],
+  'a custom operator': [
+    model(op('Own', { domain: 'com.example' })),
+    ['refuse static.operator Own "here"'],
+  ],
+  'a contributed operator': [
+    model(op('Gelu', { domain: 'com.microsoft' })),
+    ['warn static.operator Gelu "here"'],
+  ],
+  'a function of the model’s own': [
+    {
+      ...model(op('Own', { domain: 'com.example' })),
+      functions: [
+        {
+          domain: 'com.example',
+          name: 'Own',
+          inputs: ['a'],
+          outputs: ['b'],
+          opsets: { '': 21 },
+          nodes: [op('Relu', { inputs: ['a'], outputs: ['b'] })],
+        },
+      ],
+    },
+    [],
+  ],
+  'an unsupported operator in a function': [
+    {
+      ...model(op('Own', { domain: 'com.example' })),
+      functions: [
+        {
+          domain: 'com.example',
+          name: 'Own',
+          inputs: ['a'],
+          outputs: ['b'],
+          opsets: { '': 21 },
+          nodes: [op('Relux', { inputs: ['a'], outputs: ['b'] })],
+        },
+      ],
+    },
+    ['refuse static.operator Relux "here"'],
+  ],
+  'an opset from the future': [
+    { ...model(op('Relu')), opsets: { '': 27 } },
+    ['refuse static.opset'],
+  ],
+  'a type that callers cannot send': [
+    model(op('Relu'), { inputs: [{ name: 'x', type: { tensor: 16, shape: [1] } }] }),
+    ['refuse static.types tensor(bfloat16) "x"'],
+  ],
+  'a sequence as output': [
+    model(op('SequenceConstruct'), { outputs: [{ name: 'y', type: { sequence: type } }] }),
+    ['refuse static.types seq(tensor(float)) "y"'],
+  ],
+  'dynamic inner dimensions': [
+    model(op('Relu'), { inputs: [{ name: 'x', type: { tensor: 1, shape: ['N', 'M'] } }] }),
+    ['warn static.dimensions "x" [N,M]'],
+  ],
+  'an input of any rank': [
+    model(op('Relu'), { inputs: [{ name: 'x', type: { tensor: 1 } }] }),
+    ['warn static.dimensions "x" [any rank]'],
+  ],
+  'random numbers': [
+    model(op('RandomNormalLike', { attributes: { seed: { f: 1 } } })),
+    ['refuse static.random RandomNormalLike "here"'],
+  ],
+  'Dropout for inference': [model(op('Dropout')), []],
+  'Dropout told not to train': [
+    model(op('Dropout', { inputs: ['x', '', 'mode'] }), { initializers: [flag('mode', 0)] }),
+    [],
+  ],
+  'Dropout told to train': [
+    model(op('Dropout', { inputs: ['x', '', 'mode'] }), { initializers: [flag('mode', 1)] }),
+    ['refuse static.training Dropout "here"'],
+  ],
+  'BatchNormalization in training': [
+    model(op('BatchNormalization', { attributes: { training_mode: { i: 1 } } })),
+    ['refuse static.training BatchNormalization "here"'],
+  ],
+  'training graphs': [
+    { ...model(op('Relu')), training: [{ nodes: [], outputs: [] }] },
+    ['warn static.training-info'],
+  ],
+  'rows that mix': [
+    model(op('DynamicQuantizeLinear')),
+    ['warn static.batch DynamicQuantizeLinear "here"'],
+  ],
+  'a tree ensemble': [
+    model(op('TreeEnsembleRegressor', { domain: 'ai.onnx.ml' })),
+    ['warn static.trees TreeEnsembleRegressor "here"'],
+  ],
+};
+
+for (const [what, [init, expected]] of Object.entries(cases)) {
+  test(`${what}: ${expected.length === 0 ? 'admitted' : expected.join(', ')}`, () => {
+    assert.deepEqual(judge(init), expected);
+  });
+}
+
+test('the worst rule decides', () => {
+  const analyse = (init: ModelInit) => analyseModel({ path: 'm', bytes: encodeModel(init) });
+  const worst = (init: ModelInit) => worstOf(staticFindings(analyse(init)));
+  assert.equal(worst(model(op('Relu'))), 'pass');
+  assert.equal(worst(model(op('DynamicQuantizeLinear'))), 'warn');
+  assert.equal(worst(model(op('Multinomial'))), 'refuse');
+});
+
+test('the nodes of one finding are counted, and the first are named', () => {
+  const nodes = Array.from({ length: 50 }, (_, i) =>
+    op('Relux', { name: `n${i}`, outputs: [i === 49 ? 'y' : `v${i}`] }),
+  );
+  const init = model(op('Relu'), { nodes });
+  const found = staticFindings(analyseModel({ path: 'm', bytes: encodeModel(init) }));
+  const [refused] = found.filter(({ outcome }) => outcome === 'refuse');
+  assert.equal(refused?.count, 50);
+  assert.equal(refused?.nodes.length, 20);
+});
+
+test('operators are looked up at the version that an import means', () => {
+  assert.equal(supportOf('', 'Constant', 21), 'supported');
+  assert.equal(supportOf('', 'Add', 6), 'unsupported-version');
+  assert.equal(supportOf('', 'Add', 7), 'supported');
+  assert.equal(supportOf('', 'Upsample', 10), 'unsupported-version');
+  assert.equal(supportOf('', 'NoSuch', 21), 'unknown-operator');
+  assert.equal(supportOf('org.example', 'Add', 21), 'unknown-domain');
+});
