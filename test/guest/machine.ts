@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+
+/** A guest under QEMU's software emulation, with two of its ports on the loopback. */
+export interface Machine {
+  readonly servicePort: number;
+  readonly agentPort: number;
+  /** All that the guest wrote to its serial port. */
+  console(): string;
+  /** Resolves when the machine powers itself off; rejects after the time. */
+  ended(milliseconds: number): Promise<string>;
+  stop(): Promise<void>;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
+
+const QEMU = process.env['QEMU'] ?? 'qemu-system-x86_64';
+
+/** Starts a guest; `boot` is what differs: kernel and initrd, or firmware and a disk. */
+export async function startMachine(name: string, boot: readonly string[]): Promise<Machine> {
+  const [servicePort, agentPort] = [await freePort(), await freePort()];
+  const forward = (from: number, to: number): string => `hostfwd=tcp:127.0.0.1:${from}-:${to}`;
+  const child: ChildProcess = spawn(
+    QEMU,
+    [
+      ...['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-smp', '2'],
+      ...['-m', '1536M', '-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none'],
+      ...['-serial', 'stdio', '-no-reboot', '-device', 'virtio-rng-pci,disable-legacy=on'],
+      '-netdev',
+      `user,id=net0,restrict=on,${forward(servicePort, 8443)},${forward(agentPort, 9000)}`,
+      ...['-device', 'virtio-net-pci,netdev=net0,disable-legacy=on,romfile='],
+      ...boot,
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  let output = '';
+  const gather = (part: Buffer): void => {
+    output += part.toString('latin1');
+  };
+  child.stdout?.on('data', gather);
+  child.stderr?.on('data', gather);
+  const exit = new Promise<void>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', () => {
+      writeFileSync(`build/guest/${name}.console`, output);
+      resolve();
+    });
+  });
+  exit.catch(() => undefined);
+  return {
+    servicePort,
+    agentPort,
+    console: () => output,
+    ended: async (milliseconds) => {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`still running:\n${output}`)), milliseconds);
+      });
+      await Promise.race([exit, late]).finally(() => clearTimeout(timer));
+      return output;
+    },
+    stop: async () => {
+      child.kill('SIGKILL');
+      await exit.catch(() => undefined);
+    },
+  };
+}
