@@ -13,7 +13,8 @@ export function processSurroundings(): Surroundings {
   return { env: process.env, execArgv: process.execArgv, inspector: inspectorUrl() };
 }
 
-const VARIABLE = /^(NODE_OPTIONS|LD_PRELOAD|LD_AUDIT|ORT_.*)$/;
+/** Of ONNX Runtime's variables, the one that only silences it, which the engine itself sets, passes. */
+const VARIABLE = /^(NODE_OPTIONS|LD_PRELOAD|LD_AUDIT|ORT_(?!DISABLE_TELEMETRY$).*)$/;
 const ARGUMENT =
   /^--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader)/;
 

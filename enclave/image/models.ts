@@ -61,10 +61,11 @@ export async function collectModels(
       hosts: specification.hosts,
       platform: { kind: 'configfs-tsm' },
       ...(specification.pinned && { launchPolicy: '/app/launch-policy.yaml' }),
-      models: specification.models.map(({ name, version, path }) => ({
+      models: specification.models.map(({ name, version, path, batching }) => ({
         name,
         version,
         path: guestPath(name, version, basename(path)),
+        ...(batching && { batching }),
       })),
     }),
   };

@@ -24,6 +24,8 @@ const schema = z.strictObject({
           .default('1'),
         /** The .onnx file, relative to the specification; its external data lies beside it. */
         path: z.string().min(1),
+        /** The engine's options for this model, as the service's configuration has them. */
+        batching: z.record(z.string(), z.unknown()).optional(),
       }),
     )
     .min(1),

@@ -45,6 +45,9 @@ interface Registered {
 
 /** Starts the worker threads; rejects with EngineError if one cannot start. */
 export async function createEngine(settings: EngineSettings = {}): Promise<Engine> {
+  // ONNX Runtime since 1.30 reports its use to its vendor over HTTPS unless the process says not to.
+  // Threads have environments of their own, which native code does not see: it is said here.
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
   const engine = new OnnxEngine(settings);
   await engine.started();
   return engine;

@@ -87,7 +87,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
       Array.from({ length: 100 }, () => failing(LINUX.EBUSY)),
       1500,
     ),
-  'slow beyond the deadline': () => under([after(3000)], 1000),
+  'slow beyond the deadline': () => under([after(5000)], 4000),
   'empty report': () => under([(genuine) => ({ ...genuine, report: new Uint8Array() })]),
   'report that ends early': () =>
     under([(genuine) => ({ ...genuine, report: genuine.report.subarray(0, 0x100) })]),
