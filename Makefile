@@ -1,10 +1,10 @@
 # Every target that a person or .ci/run calls. `make help` lists them.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install build lint format test test-interop test-hub demo fuzz bench clean
+.PHONY: help install build lint format test test-interop test-browser test-hub demo fuzz bench clean
 
 STAMP := node_modules/.package-lock.json
-TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' | sort)
+TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' -not -path 'build/test/browser/*' | sort)
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -50,6 +50,10 @@ test-interop: build .cache/bench/.stamp ## a Triton client and ONNX's operator c
 test-hub: build ## hub round trips against Debian's docker-registry, with interruptions
 	@command -v docker-registry >/dev/null || apt-get install --yes --no-install-recommends docker-registry
 	node --test --test-reporter=spec build/test/interop/docker-registry.test.js
+
+test-browser: build ## the verifier in headless Chromium, over the same evidence as in Node
+	@command -v chromium >/dev/null || apt-get install --yes --no-install-recommends chromium
+	node --test --test-reporter=spec build/test/browser/browser.test.js
 
 BENCH := .cache/bench
 
