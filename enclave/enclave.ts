@@ -1,3 +1,4 @@
+import { equalBytes } from '../attestation/encoding/bytes.js';
 import { reportData } from '../attestation/evidence/binding.js';
 import { encodeBundle } from '../attestation/evidence/bundle.js';
 import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.js';
@@ -74,10 +75,12 @@ export class Enclave {
     return this.#challenger.counts;
   }
 
-  /** States another set of models: a new manifest, which has an entry in the log. */
+  /** States these models: a new manifest with an entry in the log, unless nothing changed. */
   restate(models: readonly ManifestModel[]): Promise<Statement> {
     return this.#parts.turns.take(async () => {
-      this.#statement = state(this.#parts, models);
+      const next = state(this.#parts, models);
+      if (equalBytes(next.bytes, this.#statement.bytes)) return this.#statement;
+      this.#statement = next;
       await this.issuer.append(manifestEntry(this.#statement.digest));
       return this.#statement;
     });

@@ -31,18 +31,21 @@ before(async () => {
 });
 after(() => rm(directory, { recursive: true }));
 
-async function configure(tee: 'sev-snp' | 'tdx', served: number, pinned: number): Promise<Config> {
-  const { graph } = identifyModel({ path: 'm.onnx', bytes: scaleModel(pinned) });
+async function configure(
+  tee: 'sev-snp' | 'tdx',
+  served: number,
+  ...pinned: readonly number[]
+): Promise<Config> {
+  const models = pinned.map((factor) => ({
+    graph: toHex(identifyModel({ path: 'm.onnx', bytes: scaleModel(factor) }).graph),
+  }));
   await writeFile(join(directory, 'scale.onnx'), scaleModel(served));
-  await writeFile(
-    join(directory, 'launch-policy.yaml'),
-    JSON.stringify({ version: 1, models: [{ graph: toHex(graph) }] }),
-  );
+  await writeFile(join(directory, 'launch-policy.yaml'), JSON.stringify({ version: 1, models }));
   const config = {
     listen: { port: 0 },
     platform: { kind: 'simulator', tee, rootDirectory: simulatorKeys },
     launchPolicy: 'launch-policy.yaml',
-    models: [{ name: 'scale', path: 'scale.onnx' }],
+    models: [{ name: 'scale', path: 'scale.onnx', batching: { maxBatchSize: 1 } }],
     workers: 1,
   };
   return parseConfig(config, {}, directory);
@@ -120,6 +123,98 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       await assert.rejects(serve(configSchema.parse(other), options), {
         code: 'LAUNCH_POLICY_MISMATCH',
       });
+    });
+  });
+}
+
+for (const tee of ['sev-snp', 'tdx'] as const) {
+  describe(`models at run time on simulated ${tee}`, () => {
+    let serving: Serving;
+    let roots: readonly Uint8Array[];
+    let target: string;
+    before(async () => {
+      serving = await serve(await configure(tee, 2, 2, 3), options);
+      roots = pemBlocks(serving.simulatedRoot ?? '', 'CERTIFICATE');
+      target = `localhost:${serving.port}`;
+    });
+    after(() => serving.close());
+
+    const put = (factor: number): Promise<void> =>
+      writeFile(join(directory, 'scale.onnx'), scaleModel(factor));
+
+    test('a reload of the same model changes nothing that a session relies on', async () => {
+      const session = await connect(target, policyFor(2), { roots });
+      await session.infer('scale', [vector([1])]);
+      const { entries } = serving.enclave.issuer.counts;
+      await serving.models.load('scale');
+      assert.equal(serving.enclave.issuer.counts.entries, entries);
+      const answer = await session.infer('scale', [vector([4])]);
+      session.close();
+      assert.deepEqual(answer.outputs[0]?.data, vector([8]).data);
+    });
+
+    test('another model is a new manifest, in evidence and in the log', async () => {
+      const before = await connect(target, policyFor(2), { roots });
+      await before.infer('scale', [vector([1])]);
+      const { entries } = serving.enclave.issuer.counts;
+      await put(3);
+      await serving.models.load('scale');
+      assert.equal(serving.enclave.issuer.counts.entries, entries + 1);
+      await assert.rejects(before.infer('scale', [vector([1])]), { code: 'RECEIPT_MANIFEST' });
+      before.close();
+      const after = await connect(target, policyFor(3), { roots });
+      const answer = await after.infer('scale', [vector([4])]);
+      after.close();
+      assert.deepEqual(answer.outputs[0]?.data, vector([12]).data);
+      assert.deepEqual(answer.claims.manifest, serving.enclave.manifestDigest);
+      await put(2);
+      await serving.models.load('scale');
+    });
+
+    test('requests that were admitted before a reload finish on the model that they met', async () => {
+      const session = await connect(target, policyFor(2), { roots });
+      const answers = Array.from({ length: 32 }, () => session.infer('scale', [vector([1])]));
+      await answers[0];
+      await put(3);
+      await serving.models.load('scale');
+      const settled = await Promise.allSettled(answers);
+      session.close();
+      for (const outcome of settled) {
+        if (outcome.status === 'fulfilled') {
+          assert.deepEqual(outcome.value.outputs[0]?.data, vector([2]).data);
+        } else {
+          assert.equal(outcome.reason.code, 'RECEIPT_MANIFEST');
+        }
+      }
+      await put(2);
+      await serving.models.load('scale');
+    });
+
+    test('another model in the same place is refused, and the old one is served still', async () => {
+      const under = toHex(serving.enclave.manifestDigest);
+      await writeFile(join(directory, 'scale.onnx'), scaleModel(4));
+      await assert.rejects(serving.models.load('scale'), { code: 'LAUNCH_POLICY_MODEL' });
+      assert.equal(toHex(serving.enclave.manifestDigest), under);
+      const session = await connect(target, policyFor(2), { roots });
+      const answer = await session.infer('scale', [vector([5])]);
+      session.close();
+      assert.deepEqual(answer.outputs[0]?.data, vector([10]).data);
+      await writeFile(join(directory, 'scale.onnx'), scaleModel(2));
+    });
+
+    test('an unloaded model is in no manifest, and comes back when it is loaded', async () => {
+      await serving.models.unload('scale');
+      assert.deepEqual(serving.enclave.manifest.models, []);
+      assert.deepEqual(serving.models.list(), [{ name: 'scale', version: '1', served: false }]);
+      const without = await connect(target, policyFor(2), { roots });
+      await assert.rejects(without.infer('scale', [vector([1])]), { code: 'CLIENT_MODEL' });
+      without.close();
+      await assert.rejects(serving.models.unload('scale'), { code: 'CONFIG_MODEL' });
+      await assert.rejects(serving.models.load('other'), { code: 'CONFIG_MODEL' });
+      await serving.models.load('scale');
+      const session = await connect(target, policyFor(2), { roots });
+      await session.infer('scale', [vector([1])]);
+      session.close();
     });
   });
 }
