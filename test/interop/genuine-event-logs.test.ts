@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fromHex, toHex } from '../../attestation/encoding/bytes.js';
+import { findReplayFault } from '../../attestation/evidence/replay.js';
+import {
+  encodeTcgEventLog,
+  extendedEvents,
+  parseTcgEventLog,
+} from '../../attestation/evidence/tcg-event-log.js';
+
+/** Has CCEL logs of genuine TDX guests among its test data, and the registers that belong to them. */
+const MODULE = 'github.com/google/go-eventlog@v0.0.2';
+
+/** RTMR0 to RTMR2 as the guests' quotes had them: ccel/replay_test.go of the module. */
+const REGISTERS: Readonly<Record<string, readonly string[]>> = {
+  'cos-113-intel-tdx.bin': [
+    '3fa2f61f395b7f5feefb4ec2df61297f109ad8abcd6410c1b7df60f21f37b19297fc35e544039c7e1edece752afd17f6',
+    'f62dbc072bd5d3f3438b7b35c39a727f5aea2ffc2473f43723953f530daf62504f0a7944aa62c41a86e8a878c2b122c1',
+    '4969684dc87381fc3b3134176c8d8806eaf0a901859f5f70cfae8d17714b46c10a8de219048c9fc09f11f381a6fbe7c1',
+  ],
+  'cos-113-intel-tdx-dupe-separator.bin': [
+    'a4de2df23e9611299123ba4359c42a5e578b0f8488bf1bba8ef5606d9ea5d81c97c064b482a5eac537d166bd0f0f752d',
+    '0ee9366c928a77092f55e9e114c7394181fd264699155f0df77d23577618d5f650568a17d379355a07bd846e552f4e20',
+    '4969684dc87381fc3b3134176c8d8806eaf0a901859f5f70cfae8d17714b46c10a8de219048c9fc09f11f381a6fbe7c1',
+  ],
+};
+
+const hasGo = spawnSync('go', ['version']).status === 0;
+const skip = hasGo ? false : 'there is no Go here to fetch the logs with';
+
+test('genuine CCEL logs lead to the registers that their guests had', { skip }, () => {
+  const answer = execFileSync('go', ['mod', 'download', '-json', MODULE], { cwd: tmpdir() });
+  const { Dir: folder } = JSON.parse(answer.toString()) as { readonly Dir: string };
+  for (const [file, registers] of Object.entries(REGISTERS)) {
+    const bytes = new Uint8Array(readFileSync(join(folder, 'testdata/eventlogs/ccel', file)));
+    const log = parseTcgEventLog(bytes);
+    assert.deepEqual(encodeTcgEventLog(log), bytes);
+    for (const [i, register] of registers.entries()) {
+      const digests = extendedEvents(log, i + 1, 'sha384').map(({ digest }) => digest);
+      assert.equal(findReplayFault(digests, fromHex(register)), undefined, `${file}, RTMR${i}`);
+      const [first, second, ...rest] = digests;
+      if (first === undefined || second === undefined) assert.fail();
+      if (toHex(first) === toHex(second)) continue;
+      const reordered = findReplayFault([second, first, ...rest], fromHex(register));
+      assert.deepEqual(reordered, { kind: 'reordered', at: 1 });
+      assert.equal(findReplayFault([second, ...rest], fromHex(register))?.kind, 'unknown');
+    }
+  }
+});
