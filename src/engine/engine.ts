@@ -124,6 +124,10 @@ export interface LoadedModel {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly batching: BatchingOutcome;
+  /** As the model was loaded. */
+  readonly options: BatchingOptions;
+  /** Sessions, one a worker. */
+  readonly instances: number;
   readonly statistics: Statistics;
   /** Requests that wait for a worker. */
   readonly waiting: number;

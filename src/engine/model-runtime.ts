@@ -23,6 +23,7 @@ export interface RuntimeSettings {
   readonly annotate: boolean;
   readonly batching: BatchingOutcome;
   readonly options: BatchingOptions;
+  readonly instances: number;
 }
 
 export interface RuntimeHooks {
@@ -40,6 +41,8 @@ export class ModelRuntime implements LoadedModel {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly batching: BatchingOutcome;
+  readonly options: BatchingOptions;
+  readonly instances: number;
   readonly statistics = new Statistics();
   readonly #settings: RuntimeSettings;
   readonly #hooks: RuntimeHooks;
@@ -64,6 +67,8 @@ export class ModelRuntime implements LoadedModel {
     this.inputs = signature.inputs;
     this.outputs = signature.outputs;
     this.batching = settings.batching;
+    this.options = settings.options;
+    this.instances = settings.instances;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.limits);
   }

@@ -95,6 +95,7 @@ class OnnxEngine implements Engine {
         annotate: this.#settings.annotator !== undefined,
         batching,
         options: options.batching ?? {},
+        instances: this.#slots.length,
       },
       { wake: () => this.#pump(), release: () => this.#unload(loadId) },
     );

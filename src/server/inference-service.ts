@@ -1,22 +1,28 @@
-import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } from '@grpc/grpc-js';
 import {
-  Cancellation,
-  type InferenceRequest,
-  type InferenceResult,
-  type LoadedModel,
-} from '../engine/engine.js';
+  type ServerUnaryCall,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { Cancellation, type LoadedModel } from '../engine/engine.js';
 import type { TensorSpec } from '../engine/tensor.js';
-import { decodeInferRequest, type WireRequest } from './codec/infer-request.js';
+import { decodeInferRequest } from './codec/infer-request.js';
 import { encodeInferResponse } from './codec/infer-response.js';
+import { Inferrer } from './infer.js';
+import { modelConfig } from './model-config.js';
 import type { ModelRegistry } from './model-registry.js';
+import type { ModelRepository } from './model-repository.js';
+import { modelStatistics } from './model-statistics.js';
 import type { Recorder } from './recorder.js';
-import { RpcError, toStatus } from './rpc-error.js';
-import { validateInputs, validateOutputs, validateParameters } from './validation.js';
+import { invalid, RpcError, toStatus } from './rpc-error.js';
+import { streamInfer } from './stream-infer.js';
 
 export interface InferenceServiceOptions {
   readonly models: ModelRegistry;
   /** Absent: answers carry no receipts. */
   readonly recorder?: Recorder;
+  /** Absent: models cannot be loaded or unloaded at run time. */
+  readonly repository?: ModelRepository;
   readonly server: { readonly name: string; readonly version: string };
   /** False until everything configured is loaded, and while draining. */
   readonly ready: () => boolean;
@@ -24,9 +30,17 @@ export interface InferenceServiceOptions {
   readonly onFailure?: (error: unknown) => void;
 }
 
+/** What Triton calls the parts of the protocol beyond the Open Inference Protocol. */
+const EXTENSIONS = ['model_configuration', 'model_repository', 'statistics'] as const;
+
 interface ModelReference {
   readonly name: string;
   readonly version: string;
+}
+
+interface RepositoryRequest {
+  readonly model_name: string;
+  readonly parameters?: object;
 }
 
 type Handler<Request, Response> = (
@@ -37,6 +51,10 @@ type Handler<Request, Response> = (
 /** Handlers of `inference.GRPCInferenceService`. */
 export function inferenceHandlers(options: InferenceServiceOptions): UntypedServiceImplementation {
   const { models, server, ready } = options;
+  const inferrer = new Inferrer(models, options.recorder);
+  const failed = (error: unknown): void => {
+    if (!(error instanceof RpcError)) options.onFailure?.(error);
+  };
 
   function unary<Request, Response>(
     answer: (request: Request, call: ServerUnaryCall<Request, Response>) => Promise<Response>,
@@ -45,9 +63,8 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
       answer(call.request, call).then(
         (response) => done(null, response),
         (error: unknown) => {
-          const failure = toStatus(error);
-          if (!(error instanceof RpcError)) options.onFailure?.(error);
-          done(failure);
+          failed(error);
+          done(toStatus(error));
         },
       );
     };
@@ -59,25 +76,76 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     ModelReady: unary<ModelReference, object>(async ({ name, version }) => ({
       ready: ready() && models.find(name, version) !== undefined,
     })),
-    ServerMetadata: unary(async () => ({ ...server, extensions: [] })),
+    ServerMetadata: unary(async () => ({ ...server, extensions: EXTENSIONS })),
     ModelMetadata: unary<ModelReference, object>(async ({ name, version }) =>
       metadata(models.get(name, version), models.versions(name)),
     ),
     ModelInfer: unary<Buffer, Buffer>(async (bytes, call) => {
-      const wire = decodeInferRequest(bytes);
-      const model = models.get(wire.modelName, wire.modelVersion);
-      const { nonce, ...request } = inferenceRequest(wire, model, call);
-      const result = await model.infer(request);
-      const parameters = await receiptParameters(options.recorder, model, nonce, result);
-      return encodeInferResponse({
-        modelName: model.name,
-        modelVersion: model.version,
-        id: wire.id,
-        parameters,
-        outputs: result.outputs,
-      });
+      const cancellation = new Cancellation();
+      call.once('cancelled', () => cancellation.cancel());
+      const remaining = Number(call.getDeadline()) - Date.now();
+      const caller = { peer: call.getPeer(), remaining, cancellation };
+      return encodeInferResponse(await inferrer.infer(decodeInferRequest(bytes), caller));
+    }),
+    ModelStreamInfer: streamInfer(inferrer, failed),
+    ModelConfig: unary<ModelReference, object>(async ({ name, version }) => ({
+      config: modelConfig(models.get(name, version)),
+    })),
+    ModelStatistics: unary<ModelReference, object>(async ({ name, version }) => ({
+      model_stats: selected(models, name, version).map(modelStatistics),
+    })),
+    RepositoryIndex: unary<{ readonly ready: boolean }, object>(async (request) => ({
+      models: index(options)
+        .filter((model) => model.ready || !request.ready)
+        .map(({ name, version, ready: served, reason }) => ({
+          name,
+          version,
+          state: served ? 'READY' : 'UNAVAILABLE',
+          reason,
+        })),
+    })),
+    RepositoryModelLoad: unary<RepositoryRequest, object>(async (request) => {
+      await repositoryOf(options, request).load(request.model_name);
+      return {};
+    }),
+    RepositoryModelUnload: unary<RepositoryRequest, object>(async (request) => {
+      await repositoryOf(options, { model_name: request.model_name }).unload(request.model_name);
+      return {};
     }),
   };
+}
+
+function selected(models: ModelRegistry, name: string, version: string): readonly LoadedModel[] {
+  if (name === '') return models.list();
+  if (version !== '') return [models.get(name, version)];
+  models.get(name, '');
+  return models.list().filter((model) => model.name === name);
+}
+
+function index({
+  models,
+  repository,
+}: InferenceServiceOptions): ReturnType<ModelRepository['index']> {
+  return (
+    repository?.index() ??
+    models.list().map(({ name, version }) => ({ name, version, ready: true, reason: '' }))
+  );
+}
+
+function repositoryOf(
+  { repository }: InferenceServiceOptions,
+  { parameters = {} }: RepositoryRequest,
+): ModelRepository {
+  if (repository === undefined) {
+    throw new RpcError(
+      status.UNIMPLEMENTED,
+      'models are loaded at start alone: the configuration does not allow their control at run time',
+    );
+  }
+  if (Object.keys(parameters).length > 0) {
+    throw invalid('expected no parameters: what a caller sends along would be measured by nobody');
+  }
+  return repository;
 }
 
 function metadata(model: LoadedModel, versions: readonly string[]): object {
@@ -93,44 +161,4 @@ function metadata(model: LoadedModel, versions: readonly string[]): object {
     inputs: model.inputs.map(describe),
     outputs: model.outputs.map(describe),
   };
-}
-
-function inferenceRequest(
-  wire: WireRequest,
-  model: LoadedModel,
-  call: ServerUnaryCall<Buffer, Buffer>,
-): InferenceRequest & { readonly nonce: Uint8Array | undefined } {
-  const { nonce, priority, timeout } = validateParameters(wire);
-  const cancellation = new Cancellation();
-  call.once('cancelled', () => cancellation.cancel());
-  const remaining = Number(call.getDeadline()) - Date.now();
-  return {
-    nonce,
-    inputs: validateInputs(wire, model),
-    outputs: validateOutputs(wire, model),
-    caller: call.getPeer(),
-    priority,
-    timeout,
-    deadline: performance.now() + remaining,
-    cancellation,
-  };
-}
-
-async function receiptParameters(
-  recorder: Recorder | undefined,
-  model: LoadedModel,
-  nonce: Uint8Array | undefined,
-  { annotation }: InferenceResult,
-): Promise<[name: string, value: string][]> {
-  if (recorder === undefined || annotation === undefined) return [];
-  const { receipt, salt } = await recorder.record({ model, nonce, annotation });
-  return [
-    ['receipt', base64Url(receipt)],
-    ['receipt_salt', base64Url(salt)],
-  ];
-}
-
-/** Node's own encoder: the portable one costs more than the rest of the answer. */
-function base64Url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }

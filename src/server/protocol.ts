@@ -10,10 +10,10 @@ export function loadInference(): PackageDefinition {
   return loadSync(PROTO, { keepCase: true, longs: String, defaults: true, oneofs: true });
 }
 
-const bytesAsTheyAre = (bytes: Buffer): Buffer => bytes;
+const bytesAsTheyAre = (bytes: object): Buffer => bytes as Buffer;
 
 /** The same method with its messages left as bytes, for the codec in `codec/`. */
-function opaque(method: MethodDefinition<object, object>): MethodDefinition<Buffer, Buffer> {
+function opaque(method: MethodDefinition<object, object>): MethodDefinition<object, object> {
   return {
     ...method,
     requestDeserialize: bytesAsTheyAre,
@@ -24,12 +24,17 @@ function opaque(method: MethodDefinition<object, object>): MethodDefinition<Buff
 }
 
 /**
- * The service as grpc-js registers it. ModelInfer's messages pass as bytes: the generic codec decodes
+ * The service as grpc-js registers it. The messages of inferences pass as bytes: the generic codec decodes
  * typed contents an element at a time, and answers malformed messages with INTERNAL.
  */
 export function inferenceDefinition(definitions: PackageDefinition): ServiceDefinition {
-  const service = { ...(definitions[SERVICE] as ServiceDefinition) };
-  const infer = service['ModelInfer'];
-  if (infer === undefined) throw new TypeError(`${SERVICE} has no method ModelInfer`);
-  return { ...service, ModelInfer: opaque(infer) };
+  const service: Record<string, MethodDefinition<object, object>> = {
+    ...(definitions[SERVICE] as ServiceDefinition),
+  };
+  for (const name of ['ModelInfer', 'ModelStreamInfer']) {
+    const method = service[name];
+    if (method === undefined) throw new TypeError(`${SERVICE} has no method ${name}`);
+    service[name] = opaque(method);
+  }
+  return service;
 }

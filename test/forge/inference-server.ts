@@ -12,6 +12,7 @@ import type { Engine, LoadedModel } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
 import { inferenceHandlers } from '../../src/server/inference-service.js';
 import { ModelRegistry } from '../../src/server/model-registry.js';
+import type { ModelRepository } from '../../src/server/model-repository.js';
 import { inferenceDefinition, loadInference } from '../../src/server/protocol.js';
 import type { Recorder } from '../../src/server/recorder.js';
 import { startServer } from '../../src/server/server.js';
@@ -23,6 +24,7 @@ export interface TestServerOptions {
   readonly models: Readonly<Record<string, Uint8Array>>;
   readonly engine?: EngineSettings;
   readonly recorder?: Recorder;
+  readonly repository?: ModelRepository;
   readonly maxReceiveBytes?: number;
 }
 
@@ -37,7 +39,15 @@ export interface TestServer {
   readonly call: <Response>(method: string, request: object) => Promise<Response>;
   /** A call's message as bytes, for what no well-behaved client sends. */
   readonly callBytes: (method: string, request: Buffer) => Promise<Buffer>;
+  /** Sends messages on one ModelStreamInfer stream and gathers the answers. */
+  readonly stream: (requests: readonly object[]) => Promise<readonly StreamAnswer[]>;
   readonly close: () => Promise<void>;
+}
+
+/** `ModelStreamInferResponse` as proto-loader decodes it. */
+export interface StreamAnswer {
+  readonly error_message: string;
+  readonly infer_response: InferAnswer;
 }
 
 /** `ModelInferResponse` as proto-loader decodes it. */
@@ -82,6 +92,7 @@ export async function startLoopbackServer(options: TestServerOptions): Promise<T
           ready: () => true,
           onFailure: (error) => failures.push(error),
           ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
+          ...(options.repository === undefined ? {} : { repository: options.repository }),
         }),
       },
     ],
@@ -143,6 +154,19 @@ export async function startLoopbackServer(options: TestServerOptions): Promise<T
         message,
       ) as Promise<Response>;
     },
+    stream: (requests) =>
+      new Promise((resolve, reject) => {
+        const { path, requestSerialize, responseDeserialize } = methodOf('ModelStreamInfer');
+        const deserialize = (bytes: Buffer): StreamAnswer =>
+          responseDeserialize(bytes) as StreamAnswer;
+        const call = client.makeBidiStreamRequest(path, requestSerialize, deserialize);
+        const answers: StreamAnswer[] = [];
+        call.on('data', (answer: StreamAnswer) => answers.push(answer));
+        call.on('error', reject);
+        call.on('end', () => resolve(answers));
+        for (const message of requests) call.write(message);
+        call.end();
+      }),
     callBytes: (name, message) => {
       const method = methodOf(name) as unknown as MethodDefinition<Buffer, Buffer>;
       const same = (bytes: Buffer): Buffer => bytes;

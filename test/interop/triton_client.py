@@ -3,6 +3,7 @@
 usage: triton_client.py HOST:PORT CERTIFICATE
 """
 
+import queue
 import sys
 
 import numpy
@@ -26,6 +27,26 @@ def infer(client, model, inputs, **options):
         tensor.set_data_from_numpy(array)
         prepared.append(tensor)
     return client.infer(model, prepared, **options)
+
+
+def streamed(client, x):
+    """Answers of a stream in their order, a wrong request among them."""
+    answers = queue.Queue()
+    client.start_stream(lambda result, error: answers.put((result, error)))
+    for row in (0, 1, None, 2):
+        array = x[:1, :3].copy() if row is None else x[row : row + 1]
+        tensor = triton.InferInput("input", list(array.shape), "FP32")
+        tensor.set_data_from_numpy(array)
+        client.async_stream_infer("mlp", [tensor], request_id=str(row))
+    found = []
+    for _ in range(4):
+        result, error = answers.get(timeout=30)
+        if error is not None:
+            found.append("expected shape" if "expected shape" in error.message() else error.message())
+        else:
+            found.append(int(result.get_response().id))
+    client.stop_stream()
+    return found
 
 
 def main(target, certificate):
@@ -68,6 +89,17 @@ def main(target, certificate):
     for row in range(3):
         alone = infer(client, "mlp", {"input": (x[row : row + 1], "FP32")}).as_numpy("output")
         check(numpy.array_equal(together[row : row + 1], alone), "a row alone")
+
+    config = client.get_model_config("arithmetic").config
+    check(config.name == "arithmetic" and config.max_batch_size == 0, "config")
+    check([(x.name, list(x.dims)) for x in config.input] == [("a", [-1, 3]), ("b", [-1, 3])], "dims")
+    check(config.parameters["batch_invariance"].string_value == "unproven", "batch invariance")
+    stats = client.get_inference_statistics("mlp").model_stats[0]
+    check(stats.inference_count == 4 and stats.inference_stats.success.count == 4, "statistics")
+    check(stats.inference_stats.compute_infer.ns > 0, "compute time")
+    index = client.get_model_repository_index().models
+    check({(x.name, x.state) for x in index} >= {("mlp", "READY")}, "repository index")
+    check(streamed(client, x) == [0, 1, "expected shape", 2], "stream")
 
     try:
         infer(client, "mlp", {"input": (x[:, :3].copy(), "FP32")})

@@ -1,0 +1,81 @@
+import type {
+  Cancellation,
+  InferenceRequest,
+  InferenceResult,
+  LoadedModel,
+} from '../engine/engine.js';
+import type { WireRequest } from './codec/infer-request.js';
+import type { WireResponse } from './codec/infer-response.js';
+import type { ModelRegistry } from './model-registry.js';
+import type { Recorder } from './recorder.js';
+import { validateInputs, validateOutputs, validateParameters } from './validation.js';
+
+/** What a call tells of its caller. */
+export interface Caller {
+  /** Whom the queue counts the request for. */
+  readonly peer: string;
+  /** Milliseconds that are left; Infinity for none. */
+  readonly remaining: number;
+  readonly cancellation: Cancellation;
+}
+
+/** From the bytes of a ModelInferRequest to the answer with its receipt. */
+export class Inferrer {
+  readonly #models: ModelRegistry;
+  readonly #recorder: Recorder | undefined;
+
+  constructor(models: ModelRegistry, recorder: Recorder | undefined) {
+    this.#models = models;
+    this.#recorder = recorder;
+  }
+
+  /** Rejects with RpcError, EngineError, or AssayError TENSOR_… */
+  async infer(wire: WireRequest, caller: Caller): Promise<WireResponse> {
+    const model = this.#models.get(wire.modelName, wire.modelVersion);
+    const { nonce, ...request } = inferenceRequest(wire, model, caller);
+    const result = await model.infer(request);
+    return {
+      modelName: model.name,
+      modelVersion: model.version,
+      id: wire.id,
+      parameters: await this.#receipt(model, nonce, result),
+      outputs: result.outputs,
+    };
+  }
+
+  async #receipt(
+    model: LoadedModel,
+    nonce: Uint8Array | undefined,
+    { annotation }: InferenceResult,
+  ): Promise<WireResponse['parameters']> {
+    if (this.#recorder === undefined || annotation === undefined) return [];
+    const { receipt, salt } = await this.#recorder.record({ model, nonce, annotation });
+    return [
+      ['receipt', base64Url(receipt)],
+      ['receipt_salt', base64Url(salt)],
+    ];
+  }
+}
+
+function inferenceRequest(
+  wire: WireRequest,
+  model: LoadedModel,
+  { peer, remaining, cancellation }: Caller,
+): InferenceRequest & { readonly nonce: Uint8Array | undefined } {
+  const { nonce, priority, timeout } = validateParameters(wire);
+  return {
+    nonce,
+    inputs: validateInputs(wire, model),
+    outputs: validateOutputs(wire, model),
+    caller: peer,
+    priority,
+    timeout,
+    deadline: performance.now() + remaining,
+    cancellation,
+  };
+}
+
+/** Node's own encoder: the portable one costs more than the rest of the answer. */
+function base64Url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+}

@@ -1,0 +1,20 @@
+/** A model that this epoch's manifest states, served at the moment or not. */
+export interface IndexedModel {
+  readonly name: string;
+  readonly version: string;
+  readonly ready: boolean;
+  /** Why it is not served; empty where it is. */
+  readonly reason: string;
+}
+
+/** Loading and unloading at run time, behind Triton's repository extension. */
+export interface ModelRepository {
+  index(): readonly IndexedModel[];
+  /**
+   * Reads and measures every version of a model again, and serves it if it is what the manifest
+   * states; what was served before finishes what it has accepted. Rejects with RpcError.
+   */
+  load(name: string): Promise<void>;
+  /** Stops serving every version of a model once what was accepted is answered. */
+  unload(name: string): Promise<void>;
+}

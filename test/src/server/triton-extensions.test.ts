@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { identityModel } from '../../forge/inference-models.js';
+import { startTestServer } from '../../forge/inference-server.js';
+
+const calls: string[] = [];
+const server = await startTestServer({
+  models: { echo: identityModel('FP32'), text: identityModel('BYTES') },
+  repository: {
+    index: () => [
+      { name: 'echo', version: '1', ready: true, reason: '' },
+      { name: 'other', version: '2', ready: false, reason: 'unloaded' },
+    ],
+    load: async (name) => {
+      calls.push(`load ${name}`);
+    },
+    unload: async (name) => {
+      calls.push(`unload ${name}`);
+    },
+  },
+});
+
+const request = (id: string, shape: readonly number[] = [1, 2]): object => ({
+  model_name: 'echo',
+  id,
+  inputs: [{ name: 'input', datatype: 'FP32', shape }],
+  raw_input_contents: [Buffer.alloc(8)],
+});
+
+test('a stream answers in the order of its requests, and survives a bad one', async () => {
+  const answers = await server.stream([
+    request('0'),
+    request('bad', [3, 7]),
+    ...Array.from({ length: 100 }, (_, i) => request(String(i + 1))),
+  ]);
+  assert.equal(answers.length, 102);
+  const [first, bad, ...rest] = answers;
+  assert.equal(first?.error_message, '');
+  assert.equal(first?.infer_response.id, '0');
+  assert.match(bad?.error_message ?? '', /input input: expected shape \[n,2\], not \[3,7\]/);
+  assert.equal(bad?.infer_response.id, 'bad');
+  assert.deepEqual(
+    rest.map(({ infer_response }) => infer_response.id),
+    Array.from({ length: 100 }, (_, i) => String(i + 1)),
+  );
+});
+
+test('ModelConfig states types, dimensions, instances and the outcome of the proof', async () => {
+  const { config } = await server.call<{ config: Record<string, unknown> }>('ModelConfig', {
+    name: 'text',
+  });
+  assert.equal(config['max_batch_size'], 0);
+  assert.deepEqual(config['input'], [{ name: 'input', data_type: 13, dims: ['-1', '2'] }]);
+  const parameters = config['parameters'] as Record<string, { string_value: string }>;
+  assert.equal(parameters['batch_invariance']?.string_value, 'unproven');
+});
+
+test('ModelStatistics counts', async () => {
+  interface Answer {
+    readonly model_stats: readonly {
+      readonly name: string;
+      readonly inference_count: string;
+      readonly inference_stats: { readonly success: { readonly count: string } };
+    }[];
+  }
+  const before = await server.call<Answer>('ModelStatistics', { name: 'echo' });
+  await server.call('ModelInfer', request('x'));
+  const after = await server.call<Answer>('ModelStatistics', { name: 'echo', version: '1' });
+  const count = ({ model_stats }: Answer): number => Number(model_stats[0]?.inference_count);
+  assert.equal(count(after), count(before) + 1);
+  const all = await server.call<Answer>('ModelStatistics', {});
+  assert.deepEqual(all.model_stats.map(({ name }) => name).sort(), ['echo', 'text']);
+  await assert.rejects(server.call('ModelStatistics', { name: 'nothing' }), {
+    code: status.NOT_FOUND,
+  });
+});
+
+test('the repository is listed, and controlled without parameters', async () => {
+  const all = await server.call('RepositoryIndex', {});
+  assert.deepEqual(all, {
+    models: [
+      { name: 'echo', version: '1', state: 'READY', reason: '' },
+      { name: 'other', version: '2', state: 'UNAVAILABLE', reason: 'unloaded' },
+    ],
+  });
+  const { models } = await server.call<{ models: readonly object[] }>('RepositoryIndex', {
+    ready: true,
+  });
+  assert.equal(models.length, 1);
+  await server.call('RepositoryModelLoad', { model_name: 'other' });
+  await server.call('RepositoryModelUnload', { model_name: 'echo' });
+  assert.deepEqual(calls, ['load other', 'unload echo']);
+  const parameters = { config: { string_param: '{}' } };
+  await assert.rejects(server.call('RepositoryModelLoad', { model_name: 'echo', parameters }), {
+    code: status.INVALID_ARGUMENT,
+  });
+});
+
+test('without a repository nothing is loaded at run time', async () => {
+  const fixed = await startTestServer({ models: { echo: identityModel('FP32') } });
+  await assert.rejects(fixed.call('RepositoryModelLoad', { model_name: 'echo' }), {
+    code: status.UNIMPLEMENTED,
+  });
+  const { models } = await fixed.call<{ models: readonly object[] }>('RepositoryIndex', {});
+  assert.deepEqual(models, [{ name: 'echo', version: '1', state: 'READY', reason: '' }]);
+});
