@@ -10,8 +10,8 @@ import { holds, makeParents, withFileErrors } from './local.js';
 import { withLock } from './lock.js';
 import { parseManifest } from './manifest.js';
 import { type FoundModel, findModel, type HubOptions, openHub } from './open-hub.js';
-import { type PackageFile, packageOf } from './package.js';
-import { type PullRecord, readRecord, removeRecord, writeRecord } from './record.js';
+import { type ModelPackage, type PackageFile, packageOf } from './package.js';
+import { type PullRecord, readRecord, writeRecord } from './record.js';
 import type { Reference } from './reference.js';
 import { DEFAULT_RETRY } from './retry.js';
 
@@ -23,14 +23,16 @@ const PARALLEL = 4;
 export interface PullOptions extends HubOptions {
   /** Takes what a moved tag means now. Default: a moved tag is an error. */
   readonly acceptMove?: boolean;
+  /** Leaves the originals in the hub: a node has no use for them. Default: everything is pulled. */
+  readonly skipOriginals?: boolean;
   /** Bytes that all files may have together; default 256 GiB. */
   readonly maxSize?: number;
 }
 
 const MAX_SIZE = 256 * 1024 ** 3;
 
-async function checkSpace(found: FoundModel, limit: number): Promise<void> {
-  const total = found.contents.files.reduce((sum, { blob }) => sum + blob.size, 0);
+function checkSpace(files: readonly PackageFile[], limit: number): void {
+  const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
   if (total <= limit) return;
   throw new AssayError('HUB_SIZE', `expected a package of at most ${limit} bytes, not ${total}`);
 }
@@ -79,6 +81,11 @@ async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<voi
   }
 }
 
+/** The part of a package that a node needs. */
+export function withoutOriginals(contents: ModelPackage): ModelPackage {
+  return { ...contents, files: contents.files.filter(({ role }) => role !== 'original') };
+}
+
 /** True when every file of the package is in its place, by digest. */
 export async function isComplete(
   directory: string,
@@ -92,15 +99,23 @@ export async function isComplete(
 
 async function mark(
   directory: string,
+  state: PullRecord['state'],
   hub: Hub,
   { tag }: Reference,
   { digest, bytes }: FoundModel,
 ): Promise<void> {
-  await writeRecord(
-    directory,
-    { place: hub.place, ...(tag === undefined ? {} : { tag }), digest },
-    bytes,
-  );
+  const named = tag === undefined ? {} : { tag };
+  await writeRecord(directory, { place: hub.place, ...named, state, digest }, bytes);
+}
+
+/** Takes away what an earlier pull placed; a crash in between leaves a folder that says so. */
+async function clear(directory: string, record: PullRecord): Promise<void> {
+  const { manifest, version: _, ...rest } = record;
+  const bytes = utf8(manifest);
+  await writeRecord(directory, { ...rest, state: 'placing' }, bytes);
+  for (const { path } of packageOf(parseManifest(bytes)).files) {
+    await rm(join(directory, path), { force: true });
+  }
 }
 
 async function replace(
@@ -124,16 +139,13 @@ async function replace(
     await fetchBlob(hub, blob, locate(path), options.retry ?? DEFAULT_RETRY, show);
   });
   await verifyPackage(contents, locate);
-  if (record !== undefined) {
-    const before = packageOf(parseManifest(utf8(record.manifest)));
-    await removeRecord(directory);
-    for (const { path } of before.files) await rm(join(directory, path), { force: true });
-  }
+  if (record !== undefined) await clear(directory, record);
+  await mark(directory, 'placing', hub, reference, found);
   for (const { path } of contents.files) {
     await makeParents(directory, path);
     await rename(locate(path), join(directory, path));
   }
-  await mark(directory, hub, reference, found);
+  await mark(directory, 'complete', hub, reference, found);
   await rm(staging, { recursive: true, force: true });
 }
 
@@ -149,15 +161,18 @@ export async function pullModel(
   options: PullOptions = {},
 ): Promise<FoundModel> {
   const hub = openHub(reference, false, options);
-  const found = await findModel(hub, reference);
-  await checkSpace(found, options.maxSize ?? MAX_SIZE);
+  const whole = await findModel(hub, reference);
+  const contents = options.skipOriginals ? withoutOriginals(whole.contents) : whole.contents;
+  const found = { ...whole, contents };
+  checkSpace(contents.files, options.maxSize ?? MAX_SIZE);
   const settle = async (): Promise<void> => {
     const record = await readRecord(directory);
     await checkFolder(directory, record, hub, reference, found, options.acceptMove ?? false);
     const same = record?.digest === found.digest;
     if (!same || !(await isComplete(directory, found.contents.files))) {
       await replace(directory, record, hub, reference, found, options);
-    } else if (reference.tag !== undefined) await mark(directory, hub, reference, found);
+    } else if (reference.tag !== undefined)
+      await mark(directory, 'complete', hub, reference, found);
   };
   await withFileErrors(`writing to ${directory}`, async () => {
     await mkdir(directory, { recursive: true });

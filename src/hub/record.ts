@@ -1,4 +1,4 @@
-import { lstat, rm } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
@@ -16,12 +16,14 @@ const schema = z.strictObject({
   place: z.string(),
   /** What the tag meant when the package was pulled; it must go on meaning it. */
   tag: z.string().optional(),
+  /** `placing` is a folder in which files are being replaced: what a crash leaves. */
+  state: z.enum(['placing', 'complete']),
   digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value)),
   /** The manifest's text. */
   manifest: z.string(),
 });
 
-/** What a folder was pulled from: the pin of its tag, and the mark of a complete package. */
+/** What a folder was pulled from, the pin of its tag, and whether all of it is there. */
 export type PullRecord = z.infer<typeof schema>;
 
 /** The record of a folder; undefined where none was pulled to it. Throws HUB_RECORD, HUB_DIGEST. */
@@ -42,7 +44,7 @@ export async function readRecord(directory: string): Promise<PullRecord | undefi
   return parsed.data;
 }
 
-/** Marks a folder as complete. */
+/** Writes the record of a folder, before and after its files change. */
 export async function writeRecord(
   directory: string,
   record: Omit<PullRecord, 'version' | 'manifest'>,
@@ -50,9 +52,4 @@ export async function writeRecord(
 ): Promise<void> {
   const whole: PullRecord = { version: 1, ...record, manifest: fromUtf8(manifest) };
   await writeWhole(join(directory, NAME), utf8(`${JSON.stringify(whole, null, 2)}\n`));
-}
-
-/** Takes the mark away before anything in the folder changes. */
-export async function removeRecord(directory: string): Promise<void> {
-  await rm(join(directory, NAME), { force: true });
 }

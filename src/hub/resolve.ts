@@ -11,11 +11,11 @@ import {
   type PackageFile,
   packageOf,
 } from './package.js';
-import { isComplete, type PullOptions, pullModel } from './pull.js';
+import { isComplete, type PullOptions, pullModel, withoutOriginals } from './pull.js';
 import { readRecord } from './record.js';
 import { formatReference, parseReference } from './reference.js';
 
-export interface ResolveOptions extends PullOptions {
+export interface ResolveOptions extends Omit<PullOptions, 'skipOriginals'> {
   /** Folder that keeps what was pulled, one folder a manifest. */
   readonly cache: string;
 }
@@ -66,13 +66,15 @@ export async function resolveModel(text: string, options: ResolveOptions): Promi
   const directory = resolve(options.cache, hexOf(digest));
   const kept = await readRecord(directory);
   const cached =
-    kept?.digest === digest ? packageOf(parseManifest(utf8(kept.manifest))) : undefined;
+    kept?.digest === digest
+      ? withoutOriginals(packageOf(parseManifest(utf8(kept.manifest))))
+      : undefined;
   let contents: ModelPackage;
   if (cached !== undefined && (await isComplete(directory, cached.files))) contents = cached;
   else {
     const hub = openHub(reference, false, options);
     expectExecutable((await findModel(hub, reference)).contents, text);
-    ({ contents } = await pullModel(reference, directory, options));
+    ({ contents } = await pullModel(reference, directory, { ...options, skipOriginals: true }));
   }
   const modelPath = join(directory, expectExecutable(contents, text));
   const graph = fromHex(contents.graph ?? '');

@@ -23,6 +23,7 @@ const options = {
     throw error;
   },
 };
+const platform = { kind: 'simulator', rootDirectory: simulatorKeys };
 const policy = affirmingPolicy([servedModel('scale', 2)]);
 
 test('a node serves a model straight from a registry, by digest', async (t) => {
@@ -38,7 +39,6 @@ test('a node serves a model straight from a registry, by digest', async (t) => {
   const { digest } = await push('scale.onnx', 'v1');
   const other = await push('m.gguf', 'gguf');
   const place = `oci://${registry.host}/models/scale`;
-  const platform = { kind: 'simulator', rootDirectory: simulatorKeys };
   const launchPolicy = join(folder, 'launch-policy.yaml');
   writeFileSync(
     launchPolicy,
@@ -94,7 +94,7 @@ test('Docker’s configuration that cannot be read ends the start', async (t) =>
   });
   const reference = `oci://${registry.host}/m@sha256:${'0'.repeat(64)}`;
   const config = parseConfig(
-    { models: [{ name: 'm', path: reference }], hub: { cache: temporaryFolder(t) } },
+    { models: [{ name: 'm', path: reference }], hub: { cache: temporaryFolder(t) }, platform },
     {},
     folder,
   );

@@ -5,6 +5,7 @@ import {
   linkSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -300,6 +301,32 @@ test('a file that was altered after a pull is replaced by the next', async (t) =
   assertPackage(folder);
 });
 
+test('a folder that a crash left half placed is completed', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  const reference = parseReference(`${place}:v1`);
+  await pullModel(reference, folder, options);
+  const record = join(folder, '.assay-hub.json');
+  writeFileSync(record, readFileSync(record, 'utf8').replace('"complete"', '"placing"'));
+  rmSync(join(folder, 'model.onnx'));
+  await pullModel(reference, folder, options);
+  assertPackage(folder);
+  assert.equal(JSON.parse(readFileSync(record, 'utf8')).state, 'complete');
+});
+
+test('a record that was tampered with is refused', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  const reference = parseReference(`${place}:v1`);
+  await pullModel(reference, folder, options);
+  const record = join(folder, '.assay-hub.json');
+  const text = readFileSync(record, 'utf8');
+  writeFileSync(record, text.replace('weights.bin', 'weighty.bin'));
+  await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_DIGEST' });
+  writeFileSync(record, text.replace('"version": 1', '"version": 2'));
+  await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_RECORD' });
+});
+
 test('a link in the place of a folder is not followed', async (t) => {
   const { place, options } = await stockedRegistry(t);
   const folder = temporaryFolder(t);
@@ -307,7 +334,6 @@ test('a link in the place of a folder is not followed', async (t) => {
   const reference = parseReference(`${place}:v1`);
   await pullModel(reference, folder, options);
   writeFileSync(join(folder, 'weights.bin'), '');
-  const { rmSync } = await import('node:fs');
   rmSync(join(folder, 'assets'), { recursive: true });
   symlinkSync(elsewhere, join(folder, 'assets'));
   await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_FILE' });
