@@ -89,5 +89,9 @@ image-repro: build image-tools ## build the guest twice, in two places, and comp
 	@echo "byte-identical: $$(sha256sum build/image-a/initrd.zst build/image-a/assay.efi | cut -c1-16 | xargs)"
 	@rm -rf build/image-a build/repro
 
+test-guest: image ## boot the guest under emulation with a test provider, attest, infer, tamper
+	test/guest/setup.sh
+	node --test --test-reporter=spec build/test/guest/guest-boot.js
+
 clean: ## remove what a build makes
 	rm -rf build

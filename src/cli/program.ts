@@ -5,6 +5,7 @@ import { registerAdmit } from './admit.js';
 import { registerAttest } from './attest.js';
 import { registerCollect } from './collect.js';
 import { registerDiff } from './diff.js';
+import { registerDoctor } from './doctor.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { registerHubList } from './hub-list.js';
 import { registerHubPull } from './hub-pull.js';
@@ -32,6 +33,7 @@ import { registerVerifyTdx } from './verify-tdx.js';
 type Register = (program: Command, io: Io) => void;
 
 const COMMANDS: readonly Register[] = [
+  registerDoctor,
   registerServe,
   registerInspect,
   registerDiff,

@@ -1,0 +1,186 @@
+import { isZero, toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { type ConfigfsPlatform, openConfigfsTsm } from './configfs-tsm.js';
+import { errnoOf, type ReportFs } from './report-fs.js';
+
+/** What one look at this machine found, and what its operator can do about it. */
+export interface Diagnosis {
+  readonly check: string;
+  readonly outcome: 'ok' | 'warning' | 'problem';
+  readonly found: string;
+  /** What to change; empty where nothing needs to. */
+  readonly advice: string;
+}
+
+/** The machine, as a doctor sees it. */
+export interface Patient {
+  readonly fs: ReportFs;
+  /** `uname -r`. */
+  readonly kernelRelease: string;
+  readonly memoryBytes: number;
+  readonly now: Date;
+  readonly open: () => Promise<ConfigfsPlatform>;
+  /** Report data of the trial report, 64 bytes. */
+  readonly trial: Uint8Array;
+}
+
+const TSM_SINCE = [6, 7] as const;
+const RTMR_SINCE = [6, 16] as const;
+const ENOUGH_MEMORY = 900 * 1024 * 1024;
+/** Before this code was written no clock can be right. */
+const EARLIEST = Date.UTC(2026, 0, 1);
+const MOUNTS_LIMIT = 1024 * 1024;
+
+const ok = (check: string, found: string): Diagnosis => ({
+  check,
+  outcome: 'ok',
+  found,
+  advice: '',
+});
+const bad =
+  (outcome: 'warning' | 'problem') =>
+  (check: string, found: string, advice: string): Diagnosis => ({ check, outcome, found, advice });
+const warning = bad('warning');
+const problem = bad('problem');
+
+function isSince(release: string, [major, minor]: readonly [number, number]): boolean {
+  const [, a = '0', b = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
+  return Number(a) > major || (Number(a) === major && Number(b) >= minor);
+}
+
+function kernel({ kernelRelease }: Patient): Diagnosis {
+  if (!isSince(kernelRelease, TSM_SINCE)) {
+    return problem(
+      'kernel',
+      kernelRelease,
+      'reports through configfs begin with Linux 6.7: boot a newer kernel, such as Debian 13 or bookworm-backports have',
+    );
+  }
+  return ok('kernel', kernelRelease);
+}
+
+function clock({ now }: Patient): Diagnosis {
+  if (now.getTime() >= EARLIEST) return ok('clock', now.toISOString());
+  return problem(
+    'clock',
+    now.toISOString(),
+    'the clock is in the past: receipts will carry wrong times and certificates will not be valid; give the machine a clock',
+  );
+}
+
+function memory({ memoryBytes }: Patient): Diagnosis {
+  const found = `${Math.round(memoryBytes / 1024 / 1024)} MiB`;
+  if (memoryBytes >= ENOUGH_MEMORY) return ok('memory', found);
+  return warning('memory', found, 'give the guest 1 GiB and room for its models');
+}
+
+async function configfs({ fs }: Patient): Promise<Diagnosis> {
+  const mounts = await fs.read('/proc/self/mounts', MOUNTS_LIMIT);
+  const mounted = /^\S+ \/sys\/kernel\/config configfs /m.test(Buffer.from(mounts).toString());
+  if (mounted) return ok('configfs', 'mounted on /sys/kernel/config');
+  return problem(
+    'configfs',
+    'not mounted',
+    'mount -t configfs configfs /sys/kernel/config (and load the module configfs)',
+  );
+}
+
+/** Advice for a platform that does not open, by error code. */
+const ADVICE: Readonly<Record<string, string>> = {
+  PLATFORM_NO_CONFIGFS: 'load tsm_report, and sev-guest or tdx-guest, and mount configfs',
+  PLATFORM_NO_PROVIDER:
+    'this is no confidential guest, or its driver is missing: check that the host started it as SEV-SNP or TDX, then load sev-guest or tdx-guest',
+  PLATFORM_PERMISSION: 'run as root, or give the report directory to the user of the service',
+  PLATFORM_PROVIDER: 'Assay knows SEV-SNP and TDX only',
+};
+
+async function report(patient: Patient, platform: ConfigfsPlatform): Promise<Diagnosis[]> {
+  const field = platform.tee === 'tdx' ? 'MRCONFIGID' : 'HOST_DATA';
+  try {
+    const started = performance.now();
+    const evidence = await platform.attest(patient.trial);
+    const milliseconds = Math.round(performance.now() - started);
+    const { configuration } = await platform.launchBinding();
+    const pinned = isZero(configuration)
+      ? warning(
+          'launch policy',
+          `${field} is zero`,
+          'nothing was pinned at launch: clients will see models that measured software states; set it in the launch command where the platform lets you',
+        )
+      : ok('launch policy', `${field} ${toHex(configuration)}`);
+    return [
+      ok('report', `${evidence.report.length} bytes in ${milliseconds} ms`),
+      pinned,
+      ...(platform.tee === 'sev-snp' ? [certificates(evidence.endorsements)] : []),
+    ];
+  } catch (error) {
+    const code = error instanceof AssayError ? error.code : (errnoOf(error) ?? 'unknown');
+    const found = error instanceof Error ? error.message : String(error);
+    return [problem('report', `${code}: ${found}`, 'see the message; the kernel log says more')];
+  }
+}
+
+/** What the host supplied beside the report; verifiers fetch from AMD what is missing. */
+function certificates(endorsements: Uint8Array | undefined): Diagnosis {
+  const missing =
+    'verifiers will fetch certificates from AMD, which limits how often: have the host supply them (snphost import)';
+  if (endorsements === undefined) return warning('certificates', 'none from the host', missing);
+  try {
+    const kinds = parseAuxblob(endorsements).map(({ kind }) => kind);
+    const found = kinds.join(', ');
+    const hasKey = kinds.includes('vcek') || kinds.includes('vlek');
+    return hasKey ? ok('certificates', found) : warning('certificates', found, missing);
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    return warning('certificates', found, missing);
+  }
+}
+
+function registers(patient: Patient, platform: ConfigfsPlatform): Diagnosis {
+  if (platform.tee === 'sev-snp') {
+    return ok('run-time register', 'none on SEV-SNP: the launch policy alone pins models');
+  }
+  if (platform.extendRtmr3 !== undefined) return ok('run-time register', 'RTMR3 is writable');
+  return warning(
+    'run-time register',
+    'RTMR3 cannot be extended',
+    isSince(patient.kernelRelease, RTMR_SINCE)
+      ? 'give the service write access to /sys/class/misc/tdx_guest/measurements/rtmr3:sha384'
+      : 'Linux 6.16 and later offer it: without it, clients must set allowMissingEventLog',
+  );
+}
+
+/**
+ * Looks at everything that the service needs of this machine, and asks the hardware for one report.
+ * Never throws for what it finds.
+ */
+export async function diagnose(patient: Patient): Promise<Diagnosis[]> {
+  const found = [kernel(patient), clock(patient), memory(patient), await configfs(patient)];
+  let platform: ConfigfsPlatform;
+  try {
+    platform = await patient.open();
+  } catch (error) {
+    const code = error instanceof AssayError ? error.code : 'unknown';
+    const message = error instanceof Error ? error.message : String(error);
+    return [
+      ...found,
+      problem('provider', `${code}: ${message}`, ADVICE[code] ?? 'see the message'),
+    ];
+  }
+  try {
+    found.push(ok('provider', platform.tee), ...(await report(patient, platform)));
+    found.push(registers(patient, platform));
+    return found;
+  } finally {
+    await platform.close();
+  }
+}
+
+/** This machine. */
+export function thisMachine(
+  fs: ReportFs,
+  facts: Pick<Patient, 'kernelRelease' | 'memoryBytes' | 'now' | 'trial'>,
+): Patient {
+  return { ...facts, fs, open: () => openConfigfsTsm({ fs }) };
+}

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { encodeAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { SNP_REPORT_SIZE } from '../../../attestation/evidence/snp-report.js';
+import { openConfigfsTsm } from '../../../enclave/platform/configfs-tsm.js';
+import { type Diagnosis, diagnose, type Patient } from '../../../enclave/platform/doctor.js';
+import { errno, ForgedKernel, type ForgedProvider } from '../../forge/kernel.js';
+
+const MOUNTED = Buffer.from('configfs /sys/kernel/config configfs rw 0 0\n');
+
+class Machine extends ForgedKernel {
+  mounts: Uint8Array = MOUNTED;
+
+  override async read(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+    return path === '/proc/self/mounts' ? Uint8Array.from(this.mounts) : super.read(path, limit);
+  }
+}
+
+function report(hostData: number): (data: Uint8Array) => Uint8Array {
+  return (reportData) => {
+    const bytes = new Uint8Array(SNP_REPORT_SIZE);
+    const view = new DataView(bytes.buffer);
+    view.setUint32(0, 3, true);
+    view.setBigUint64(8, 0x30000n, true);
+    view.setUint32(0x34, 1, true);
+    bytes.set(reportData, 0x50);
+    bytes.fill(hostData, 0xc0, 0xe0);
+    return bytes;
+  };
+}
+
+const healthy: ForgedProvider = {
+  name: 'sev_guest',
+  answer: report(7),
+  auxiliary: encodeAuxblob([{ kind: 'vcek', data: Uint8Array.of(1) }]),
+};
+
+function patient(fs: Machine, change: Partial<Patient> = {}): Patient {
+  return {
+    fs,
+    kernelRelease: '7.2.12+deb13-cloud-amd64',
+    memoryBytes: 4 * 1024 ** 3,
+    now: new Date('2026-11-21T00:00:00Z'),
+    trial: new Uint8Array(64).fill(1),
+    open: () => openConfigfsTsm({ fs }),
+    ...change,
+  };
+}
+
+const troubled = (diagnoses: readonly Diagnosis[]): string[] =>
+  diagnoses
+    .filter(({ outcome }) => outcome !== 'ok')
+    .map(({ check, outcome }) => `${outcome} ${check}`);
+
+suite('doctor', () => {
+  test('finds nothing wrong with a healthy guest, and leaves no report directory behind', async () => {
+    const fs = new Machine(healthy);
+    assert.deepEqual(troubled(await diagnose(patient(fs))), []);
+    assert.equal(fs.directories.size, 0);
+  });
+
+  const cases: readonly [string, () => Patient, readonly string[]][] = [
+    [
+      'an old kernel',
+      () => patient(new Machine(healthy), { kernelRelease: '6.1.0-51-cloud' }),
+      ['problem kernel'],
+    ],
+    [
+      'a clock in the past',
+      () => patient(new Machine(healthy), { now: new Date(0) }),
+      ['problem clock'],
+    ],
+    [
+      'little memory',
+      () => patient(new Machine(healthy), { memoryBytes: 512 * 1024 ** 2 }),
+      ['warning memory'],
+    ],
+    [
+      'no configfs',
+      () => {
+        const fs = new Machine(healthy);
+        fs.mounts = Buffer.from('proc /proc proc rw 0 0\n');
+        return patient(fs);
+      },
+      ['problem configfs'],
+    ],
+    ['no provider', () => patient(new Machine(undefined)), ['problem provider']],
+    ['no permission', () => patient(new Machine(healthy, 'EACCES')), ['problem provider']],
+    [
+      'hardware that fails',
+      () => patient(new Machine({ ...healthy, answer: () => Promise.reject(errno('EIO')) })),
+      ['problem report'],
+    ],
+    [
+      'nothing pinned',
+      () => patient(new Machine({ ...healthy, answer: report(0) })),
+      ['warning launch policy'],
+    ],
+    [
+      'no certificates',
+      () => patient(new Machine({ name: 'sev_guest', answer: report(7) })),
+      ['warning certificates'],
+    ],
+    [
+      'garbage for certificates',
+      () => patient(new Machine({ ...healthy, auxiliary: new Uint8Array(3) })),
+      ['warning certificates'],
+    ],
+  ];
+  for (const [what, make, expected] of cases) {
+    test(`notices ${what}, and nothing else`, async () => {
+      const diagnoses = await diagnose(make());
+      assert.deepEqual(troubled(diagnoses), expected);
+      for (const { outcome, advice } of diagnoses) assert.equal(advice === '', outcome === 'ok');
+    });
+  }
+});
