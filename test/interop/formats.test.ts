@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { encodeClaims } from '../../attestation/receipt/claims.js';
+import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
+import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
+import {
+  bootOptions,
+  bootServing,
+  launch,
+  launchPolicyFor,
+  servedModel,
+} from '../forge/enclave.js';
+import { repositoryRoot } from '../vectors.js';
+
+const python = process.env['INTEROP_PYTHON'] ?? '';
+const skip = existsSync(python) ? false : 'INTEROP_PYTHON names no interpreter';
+const folder = join(repositoryRoot, 'test', 'interop');
+
+function verify(given: object): Promise<{ readonly code: number | null; readonly out: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(python, [join(folder, 'verify_formats.py')]);
+    let out = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (text: Buffer) => {
+        out += text.toString();
+      });
+    }
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out }));
+    child.stdin.end(JSON.stringify(given));
+  });
+}
+
+function vector(name: string, values: readonly number[]): CommittedTensor {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  return { name, datatype: 'FP32', shape: [values.length], data };
+}
+
+const shown = (tensors: readonly CommittedTensor[]) =>
+  tensors.map((tensor) => ({ ...tensor, data: toHex(tensor.data) }));
+
+for (const tee of ['sev-snp', 'tdx'] as const) {
+  test(`Python verifies ${tee} evidence and a receipt by the CDDL alone`, { skip }, async () => {
+    const model = servedModel('double', 2);
+    const platform = await launch(tee, launchPolicyFor(model));
+    const enclave = await bootServing(bootOptions(platform, [model]));
+    const [nonce, salt] = [new Uint8Array(randomBytes(32)), new Uint8Array(randomBytes(32))];
+    const [stated] = enclave.manifest.models;
+    assert.ok(stated !== undefined);
+    const inputs = [vector('x', [1, 2])];
+    const outputs = [vector('y', [2, 4])];
+    const { name, version, graph, execution } = stated;
+    const claims = encodeClaims({
+      issuedAt: 1_790_000_000,
+      nonce,
+      epoch: enclave.manifest.epoch,
+      model: { name, version },
+      graph,
+      execution,
+      request: commitTensors('request', inputs, salt),
+      response: commitTensors('response', outputs, salt),
+      manifest: enclave.manifestDigest,
+      signingKey: enclave.keys.signing.id,
+    });
+    for (let i = 0; i < 5; i++) await enclave.issuer.issue(randomBytes(8));
+    const receipt = await enclave.issuer.issue(claims);
+    const given = {
+      cddl: join(repositoryRoot, 'attestation', 'assay.cddl'),
+      bundle: toHex(await enclave.evidence(nonce)),
+      nonce: toHex(nonce),
+      receipt: toHex(encodeInferenceReceipt({ claims, receipt })),
+      salt: toHex(salt),
+      inputs: shown(inputs),
+      outputs: shown(outputs),
+    };
+    const verdict = await verify(given);
+    assert.equal(verdict.code, 0, verdict.out);
+    assert.deepEqual(JSON.parse(verdict.out), { index: 6, size: 7, models: 1 });
+    const other = await verify({ ...given, outputs: shown([vector('y', [2, 5])]) });
+    assert.match(other.out, /does not hold: response/);
+  });
+}
