@@ -56,13 +56,15 @@ function isPinned({ certificate }: KnownCertificate): boolean {
   return PINNED.some((pinned) => equalBytes(pinned, certificate.der));
 }
 
-/** Sorts certificates by their names; throws SNP_CERTIFICATE_NAME for one of none of AMD's. */
+/**
+ * Sorts certificates by their names; a repeated one counts once, since host and caller may both supply
+ * it. Throws SNP_CERTIFICATE_NAME for a name that is none of AMD's.
+ */
 export function sortCertificates(certificates: readonly Uint8Array[]): SortedCertificates {
   const veks: KnownCertificate[] = [];
   const intermediates: KnownCertificate[] = [];
   const roots: KnownCertificate[] = [];
-  for (const der of certificates) {
-    const known = recognise(der);
+  for (const known of new Set(certificates.map(recognise))) {
     const { subjectCommonName: subject, issuerCommonName: issuer } = known.certificate;
     if (subject === 'SEV-VCEK' || subject === 'SEV-VLEK') veks.push(known);
     else if (subject.startsWith('ARK-')) roots.push(known);

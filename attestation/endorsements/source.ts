@@ -40,7 +40,7 @@ export interface SourceOptions {
   readonly now: () => Date;
   readonly fetch?: typeof globalThis.fetch;
   readonly sleep?: (milliseconds: number) => Promise<void>;
-  /** Attempts for one answer, 4 unless given. */
+  /** Attempts for one answer, 4 unless given; half of them where there is no network. */
   readonly attempts?: number;
   /** Longest wait that a Retry-After is honoured for, 30 s unless given; longer means unavailable. */
   readonly patience?: number;
@@ -90,7 +90,9 @@ async function readBody(response: Response, url: string): Promise<Uint8Array<Arr
 }
 
 /** One try: an answer, or how long to wait before the next one. */
-type Attempt = { readonly answer: Fetched } | { readonly wait: number | undefined; why: string };
+type Attempt =
+  | { readonly answer: Fetched }
+  | { readonly wait: number | undefined; readonly why: string; readonly answered: boolean };
 
 /**
  * Fetches endorsements from vendors' services: the only input and output of the verifier. Answers
@@ -163,7 +165,8 @@ export class EndorsementSource {
       ((milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)));
     let backoff = 1000;
     let why = 'no attempt was made';
-    for (let i = 1; i <= attempts; i++) {
+    let left = attempts;
+    for (let i = 1; left > 0; i++) {
       const attempt = await this.#attempt(url);
       if ('answer' in attempt) return attempt.answer;
       why = attempt.why;
@@ -171,10 +174,12 @@ export class EndorsementSource {
       if (wait > patience) {
         throw unavailable(url, `${why}, and it asks to wait ${Math.ceil(wait / 1000)} s`);
       }
-      if (i < attempts) await sleep(wait);
+      left -= attempt.answered ? 1 : 2;
+      if (left <= 0) throw unavailable(url, `${why} (${i} ${i === 1 ? 'attempt' : 'attempts'})`);
+      await sleep(wait);
       backoff *= 2;
     }
-    throw unavailable(url, `${why} (${attempts} attempts)`);
+    throw unavailable(url, why);
   }
 
   async #attempt(url: string): Promise<Attempt> {
@@ -188,13 +193,14 @@ export class EndorsementSource {
       if (error instanceof AssayError) throw error;
       const cause = error instanceof Error ? (error.cause ?? error) : error;
       const reason = cause instanceof Error ? cause.message || cause.name : 'network error';
-      return { wait: undefined, why: reason };
+      return { wait: undefined, why: reason, answered: false };
     }
     const { status, headers } = response;
     if (status === 200) return { answer: { body, headers: Object.fromEntries(headers) } };
     if (status === 429 || status >= 500) {
       const wait = retryAfter(headers.get('retry-after'), now());
-      return { wait, why: status === 429 ? 'the service limits its rate' : `status ${status}` };
+      const why = status === 429 ? 'the service limits its rate' : `status ${status}`;
+      return { wait, why, answered: true };
     }
     throw new AssayError(
       'ENDORSEMENTS_UNKNOWN',

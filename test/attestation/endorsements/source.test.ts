@@ -225,17 +225,17 @@ describe('rate limits and outages', () => {
     assert.deepEqual(slept, []);
   });
 
-  for (const [name, trouble, text] of [
-    ['a rate limit that stays', { status: 429 }, /limits its rate \(4 attempts\)/],
-    ['status 503', { status: 503 }, /status 503/],
-    ['connections that break', 'hang up', /socket|closed|ECONNRESET|terminated/],
-    ['no answer in time', 'hang', /time|abort/i],
+  for (const [name, trouble, text, attempts] of [
+    ['a rate limit that stays', { status: 429 }, /limits its rate \(4 attempts\)/, 4],
+    ['status 503', { status: 503 }, /status 503/, 4],
+    ['connections that break', 'hang up', /socket|closed|ECONNRESET|terminated/, 2],
+    ['no answer in time', 'hang', /time|abort/i, 2],
   ] as const) {
     test(`${name} means that nothing was checked`, async () => {
       kds.troubles.push(trouble, trouble, trouble, trouble);
       const work = fetchVcek(source({ timeout: 50 }), request, kds.base);
       await refused(work, 'ENDORSEMENTS_UNAVAILABLE', text);
-      assert.equal(kds.requests.length, 4);
+      assert.equal(kds.requests.length, attempts);
       assert.equal(cache.entries.size, 0);
     });
   }

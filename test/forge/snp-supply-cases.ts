@@ -1,0 +1,151 @@
+import { SIMULATED_DATES } from '../../enclave/platform/simulator/amd.js';
+import { type AmdFault, type ForgedSnp, forgeSnp } from './amd.js';
+import { after, before } from './certificate-changes.js';
+import { FORGED_AT } from './judge-snp.js';
+import type { ForgedCase } from './snp-report-cases.js';
+
+/** Changes what is handed to the verifier. */
+export const supply =
+  (change: (forged: ForgedSnp) => Partial<ForgedSnp>): NonNullable<AmdFault['supply']> =>
+  (forged) => ({ ...forged, ...change(forged) });
+/** Picks among the supplied certificates: VEK, ASK or ASVK, ARK. */
+export const certificates = (pick: (list: readonly Uint8Array[]) => (Uint8Array | undefined)[]) =>
+  supply(({ endorsements }) => ({
+    endorsements: {
+      ...endorsements,
+      certificates: pick(endorsements.certificates).filter((der) => der !== undefined),
+    },
+  }));
+
+const [stranger] = (await forgeSnp({ product: 'Genoa' })).endorsements.certificates;
+
+/** Endorsements that do not belong together. */
+export const confusion: ForgedCase[] = [
+  {
+    name: 'a VLEK report with a VCEK',
+    fault: { report: { keyInfo: 4 } },
+    code: 'SNP_VEK_KIND',
+  },
+  {
+    name: 'a VCEK report with a VLEK',
+    fault: { kind: 'VLEK', report: { keyInfo: 0 } },
+    code: 'SNP_VEK_KIND',
+  },
+  {
+    name: 'a VCEK under the ASVK',
+    fault: { vekIssuer: (_, amd) => amd.asvk.issuer },
+    code: 'SNP_CERTIFICATE_NAME',
+  },
+  {
+    name: 'a VLEK under the ASK',
+    fault: { kind: 'VLEK', vekIssuer: (_, amd) => amd.ask.issuer },
+    code: 'SNP_CERTIFICATE_NAME',
+  },
+  {
+    name: 'two VCEKs',
+    fault: { supply: certificates((list) => [stranger, ...list]) },
+    code: 'SNP_VEK_AMBIGUOUS',
+  },
+  {
+    name: 'a supplied root that is not the trusted one',
+    fault: {
+      ark: (template) => template,
+      supply: (forged, amd) => ({ ...forged, roots: [amd.ark.der] }),
+    },
+    code: 'SNP_ROOT_UNTRUSTED',
+  },
+  {
+    name: 'roots of the caller without one for the product line',
+    fault: { supply: supply(() => ({ roots: [] })) },
+    code: 'SNP_ROOT_UNTRUSTED',
+  },
+  {
+    name: 'a VCEK with a trailing byte',
+    fault: {
+      supply: certificates(([vek, ...rest]) => [vek && Uint8Array.of(...vek, 0), ...rest]),
+    },
+    code: 'X509_CERTIFICATE',
+  },
+];
+
+const revoked =
+  (serialNumber: string): NonNullable<AmdFault['crl']> =>
+  (template) => ({
+    ...template,
+    revoked: [{ serialNumber, date: SIMULATED_DATES.notBefore }],
+  });
+
+/** What revocation lists refuse, and what is wrong with them. */
+export const revocation: ForgedCase[] = [
+  { name: 'ASK revoked', fault: { crl: revoked('010001') }, code: 'SNP_REVOKED' },
+  { name: 'ASVK revoked', fault: { kind: 'VLEK', crl: revoked('010002') }, code: 'SNP_REVOKED' },
+  { name: 'ARK revoked', fault: { crl: revoked('010000') }, code: 'SNP_REVOKED' },
+  {
+    name: 'ASK revoked in a date that is yet to come',
+    fault: {
+      crl: (template) => ({
+        ...template,
+        revoked: [{ serialNumber: '010001', date: after(FORGED_AT) }],
+      }),
+    },
+    code: 'SNP_REVOKED',
+  },
+  {
+    name: 'CRL expired',
+    fault: { crl: (template) => ({ ...template, nextUpdate: before(FORGED_AT) }) },
+    code: 'SNP_CRL_VALIDITY',
+  },
+  {
+    name: 'CRL not yet current',
+    fault: { crl: (template) => ({ ...template, thisUpdate: after(FORGED_AT) }) },
+    code: 'SNP_CRL_VALIDITY',
+  },
+  {
+    name: 'CRL without nextUpdate',
+    fault: { crl: ({ nextUpdate: _, ...template }) => template },
+    code: 'CRL_FORMAT',
+  },
+  {
+    name: 'CRL signed by the ASK in the name of the ARK',
+    fault: { crlIssuer: (issuer, amd) => ({ ...issuer, privateKey: amd.ask.issuer.privateKey }) },
+    code: 'SNP_CRL_SIGNATURE',
+  },
+  {
+    name: 'CRL of the ASK',
+    fault: { crlIssuer: (_, amd) => amd.ask.issuer },
+    code: 'SNP_CRL_ISSUER',
+  },
+  {
+    name: 'CRL with a critical extension',
+    fault: {
+      crl: (template) => ({
+        ...template,
+        extensions: [{ oid: '2.5.29.28', critical: true, value: Uint8Array.of(0x30, 0) }],
+      }),
+    },
+    code: 'SNP_CRL_EXTENSION',
+  },
+  {
+    name: 'an empty CRL',
+    fault: {
+      supply: supply(({ endorsements }) => ({
+        endorsements: { ...endorsements, crls: [new Uint8Array()] },
+      })),
+    },
+    code: 'CRL_FORMAT',
+  },
+  {
+    name: 'a second CRL that is expired',
+    fault: {
+      crl: (template) => ({ ...template, nextUpdate: before(FORGED_AT) }),
+      supply: (forged, amd) => ({
+        ...forged,
+        endorsements: {
+          ...forged.endorsements,
+          crls: [amd.crl, ...forged.endorsements.crls],
+        },
+      }),
+    },
+    code: 'SNP_CRL_VALIDITY',
+  },
+];
