@@ -11,6 +11,8 @@ export type Fault =
   /** The connection ends before anything is answered. */
   | { readonly kind: 'drop' }
   /** A download ends after so many bytes of its body. */
+  /** Nothing more comes after so many bytes, and the connection stays. */
+  | { readonly kind: 'stall'; readonly after: number }
   | { readonly kind: 'cut'; readonly after: number; readonly ranges?: boolean }
   /** An upload's part arrives up to here, and its answer never leaves. */
   | { readonly kind: 'keep'; readonly bytes: number }
@@ -208,6 +210,7 @@ export class ForgedRegistry {
     if (fault?.kind === 'header') headers[fault.name] = fault.value;
     response.writeHead(from === null ? 200 : 206, headers);
     if (request.method === 'HEAD') response.end();
+    else if (fault?.kind === 'stall') response.write(body.subarray(0, fault.after));
     else if (fault?.kind === 'cut') {
       response.write(body.subarray(0, fault.after), () => request.socket.destroy());
     } else response.end(body);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
 import { digestOf } from '../../../src/hub/digest.js';
@@ -230,6 +231,7 @@ test('every original that is a model names the command that converts it', () => 
   );
   for (const { path, conversion } of found) {
     assert.match(conversion, /onnx/);
+    assert.equal(spawnSync('sh', ['-n', '-c', conversion]).status, 0, conversion);
     const base = path.slice('originals/'.length);
     assert.ok(
       conversion.includes(path) || conversion.includes("'originals'"),

@@ -97,6 +97,18 @@ test('a registry without ranges sends the whole blob again', async (t) => {
   assertPackage(folder, 65_536);
 });
 
+test('a download that stalls is taken up again', async (t) => {
+  const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
+  const folder = temporaryFolder(t);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) =>
+    path.test(seen.path) && earlier < 2 ? { kind: 'stall', after: 50_000 } : undefined;
+  const options = { retry: impatient(), idleTimeout: 200 };
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assertPackage(folder, 65_536);
+  assert.equal(registry.requests('GET', path).length, 3);
+});
+
 test('a connection that is always cut at the same byte is given up', async (t) => {
   const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
   const path = new RegExp(digestOf('weights.bin'));
