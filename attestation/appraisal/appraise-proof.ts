@@ -2,7 +2,7 @@ import { AssayError } from '../encoding/error.js';
 import type { HmacFactory } from '../receipt/commitment.js';
 import { decodeProofFile, type ProofFile } from '../receipt/proof-file.js';
 import { type AppraiseOptions, appraiseBundle } from './appraise.js';
-import { appraiseInference } from './appraise-inference.js';
+import { type AppraisedEnclave, appraiseInference } from './appraise-inference.js';
 import type { AppraisalPolicy } from './policy.js';
 import { type AttestationResult, type Finding, findingOf } from './result.js';
 
@@ -16,6 +16,8 @@ export interface AppraisedProof {
   readonly result: AttestationResult;
   /** Null for bytes that are no proof file. */
   readonly proof: ProofFile | null;
+  /** The enclave that the evidence is about; null unless the evidence is authentic. */
+  readonly enclave: AppraisedEnclave | null;
 }
 
 const REFERENCE = 'Assay design, sections 4 and 7';
@@ -28,6 +30,7 @@ const CAVEATS = [
 function unreadable(error: AssayError, at: Date): AppraisedProof {
   return {
     proof: null,
+    enclave: null,
     result: {
       tee: null,
       authentic: false,
@@ -101,15 +104,15 @@ export async function appraiseProof(
     endorsements: appraisal.endorsements ?? carried(proof),
   });
   const evidence = nonce === undefined ? { ...result, fresh: false } : result;
-  if (enclave === null) return { result: evidence, proof };
+  if (enclave === null) return { result: evidence, proof, enclave };
   const { name, version } = proof.model;
   try {
     const exchange = { ...proof, model: name, version };
     const { checks, index } = await appraiseInference(exchange, enclave, hmac);
     const summary = `Its receipt proves answer ${index} of this epoch, by model ${name} ${version}.`;
-    return { result: combine(evidence, checks, summary), proof };
+    return { result: combine(evidence, checks, summary), proof, enclave };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;
-    return { result: combine(evidence, [findingOf(error, REFERENCE)], ''), proof };
+    return { result: combine(evidence, [findingOf(error, REFERENCE)], ''), proof, enclave };
   }
 }

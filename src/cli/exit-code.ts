@@ -30,6 +30,7 @@ const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
 /** Codes whose meaning is not that of their area. */
 const BY_CODE: { readonly [code: string]: ExitCode } = {
   LAUNCH_POLICY_FILE: EXIT.usage,
+  PROOF_MODEL: EXIT.usage,
   CLIENT_INPUT: EXIT.usage,
   CLIENT_OUTPUT: EXIT.usage,
   CLIENT_MODEL: EXIT.usage,

@@ -19,6 +19,7 @@ import { registerLaunchPolicy } from './launch-policy.js';
 import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
 import { registerPolicyInit } from './policy-init.js';
+import { registerReplay } from './replay.js';
 import { registerServe } from './serve.js';
 import { registerShowCertificate } from './show-certificate.js';
 import { registerShowEventLog } from './show-eventlog.js';
@@ -42,6 +43,7 @@ const COMMANDS: readonly Register[] = [
   registerInfer,
   registerVerifyEvidence,
   registerPolicyInit,
+  registerReplay,
   registerVerifyReceipt,
   registerLaunchPolicy,
   registerShowCertificate,

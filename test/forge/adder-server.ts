@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js';
+import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { encodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
@@ -62,9 +63,9 @@ export interface AdderServer {
 }
 
 /** `sum = a + b` over FP32 vectors of two elements. */
-function adderModel(): ServedModel {
+export function adderModel(): Uint8Array {
   const pair = { tensor: dataType.float, shape: [2] };
-  const bytes = encodeModel({
+  return encodeModel({
     graph: {
       name: 'adder',
       nodes: [{ op: 'Add', inputs: ['a', 'b'], outputs: ['sum'] }],
@@ -75,8 +76,12 @@ function adderModel(): ServedModel {
       outputs: [{ name: 'sum', type: pair }],
     },
   });
-  const identity = identifyModel({ path: 'adder.onnx', bytes });
-  return { ...servedModel('adder', 1), identity };
+}
+
+function served(profile: ExecutionProfile | undefined): ServedModel {
+  const identity = identifyModel({ path: 'adder.onnx', bytes: adderModel() });
+  const model = { ...servedModel('adder', 1), identity };
+  return profile === undefined ? model : { ...model, profile };
 }
 
 interface WireRequest {
@@ -144,13 +149,34 @@ async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promi
   };
 }
 
+/** A node that computes something else, and says so with a valid receipt. */
+export function computing(values: readonly [number, number]): Lies {
+  const data = new Uint8Array(Float32Array.from(values).buffer);
+  const outputs = [{ name: 'sum', datatype: 'FP32', shape: [2], data }];
+  let salt = new Uint8Array();
+  return {
+    salt: (drawn) => {
+      salt = drawn;
+      return drawn;
+    },
+    claims: (claims) => ({ ...claims, response: commitTensors('response', outputs, salt) }),
+    answer: (answer) => {
+      answer.outputs = outputs;
+    },
+  };
+}
+
 /**
  * Serves the model `adder` (FP32 a[2] + b[2]) from a genuine enclave of the simulator, computing the
  * sum itself: a server that can be made to lie at any place where a real one could.
+ * @param profile how it says that it executes; a made-up one unless given.
  */
-export async function startAdder(lies: Lies = {}): Promise<AdderServer> {
+export async function startAdder(
+  lies: Lies = {},
+  profile?: ExecutionProfile,
+): Promise<AdderServer> {
   const platform = await launch('sev-snp', null);
-  const options = bootOptions(platform, [adderModel()], { launchPolicy: null });
+  const options = bootOptions(platform, [served(profile)], { launchPolicy: null });
   const enclave = await bootServing(options);
   const started = { lies, inferences: 0 };
   const server = new Server();

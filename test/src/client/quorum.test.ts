@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
-import { commitTensors } from '../../../attestation/receipt/commitment.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connectAll, NoQuorumError } from '../../../src/client/quorum.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
-import { type Lies, startAdder } from '../../forge/adder-server.js';
+import { computing, startAdder } from '../../forge/adder-server.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
@@ -27,29 +26,6 @@ after(() => {
 afterEach(() => {
   for (const server of servers) server.lies = {};
 });
-
-/** A node that computes something else, and says so with a valid receipt. */
-function computing(values: readonly [number, number]): Lies {
-  const data = new Uint8Array(Float32Array.from(values).buffer);
-  let salt = new Uint8Array();
-  return {
-    salt: (drawn) => {
-      salt = drawn;
-      return drawn;
-    },
-    claims: (claims) => ({
-      ...claims,
-      response: commitTensors(
-        'response',
-        [{ name: 'sum', datatype: 'FP32', shape: [2], data }],
-        salt,
-      ),
-    }),
-    answer: (answer) => {
-      answer.outputs = answer.outputs.map((output) => ({ ...output, data }));
-    },
-  };
-}
 
 const near: readonly [number, number] = [4 * (1 + 2 ** -22), 6];
 const far: readonly [number, number] = [40, 6];

@@ -1,0 +1,95 @@
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { label, sha256 } from '../../attestation/encoding/hash.js';
+import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
+import type { CommittedTensor } from '../../attestation/receipt/commitment.js';
+import { type Agreement, type AnswerRelation, relateAnswers } from '../client/agreement.js';
+import { datatypeOf } from '../client/datatype.js';
+import { assertTensor, type Tensor } from '../client/tensor.js';
+
+/**
+ * `identical`: the same bits. `within`: other bits, within the declared tolerance. `contradiction`:
+ * the answers are further apart than the model's publisher declares or, where nothing is declared, the
+ * same profile gave other bits. `inconclusive`: other bits under another profile, and no tolerance says
+ * whether that is too far.
+ */
+export type ReplayVerdict = 'identical' | 'within' | 'contradiction' | 'inconclusive';
+
+/** One member of the execution profile that differs. */
+export interface ProfileDifference {
+  readonly member: string;
+  readonly attested: string;
+  readonly replayed: string;
+}
+
+/** What executing a request again showed. */
+export interface Replay {
+  readonly verdict: ReplayVerdict;
+  readonly relation: AnswerRelation;
+  /** Empty where the replay had the attested profile: then bits are expected to be identical. */
+  readonly profile: readonly ProfileDifference[];
+}
+
+function shown(profile: ExecutionProfile): ReadonlyMap<string, string> {
+  const { libraries, ...rest } = profile;
+  return new Map([
+    ...Object.entries(rest).map(([name, value]) => [name, String(value)] as const),
+    ...libraries.map(({ file, sha256: digest }) => [`library ${file}`, toHex(digest)] as const),
+  ]);
+}
+
+/** Every member in which two profiles differ. */
+export function profileDifferences(
+  attested: ExecutionProfile,
+  replayed: ExecutionProfile,
+): readonly ProfileDifference[] {
+  const [a, b] = [shown(attested), shown(replayed)];
+  return [...new Set([...a.keys(), ...b.keys()])].flatMap((member) => {
+    const [left, right] = [a.get(member) ?? 'none', b.get(member) ?? 'none'];
+    return left === right ? [] : [{ member, attested: left, replayed: right }];
+  });
+}
+
+/** Judges a replay; without `agreement` no distance is close enough. */
+export function judgeReplay(
+  attested: { readonly outputs: readonly Tensor[]; readonly profile: ExecutionProfile },
+  replayed: { readonly outputs: readonly Tensor[]; readonly profile: ExecutionProfile },
+  agreement: Agreement | undefined,
+): Replay {
+  const relation = relateAnswers(attested.outputs, replayed.outputs, agreement);
+  const profile = profileDifferences(attested.profile, replayed.profile);
+  return { verdict: verdictOfReplay(relation, profile, agreement), relation, profile };
+}
+
+function verdictOfReplay(
+  { kind }: AnswerRelation,
+  profile: readonly ProfileDifference[],
+  agreement: Agreement | undefined,
+): ReplayVerdict {
+  if (kind === 'identical') return 'identical';
+  if (kind === 'within') return 'within';
+  const excused = kind === 'apart' && profile.length > 0 && agreement === undefined;
+  return excused ? 'inconclusive' : 'contradiction';
+}
+
+/** The tensors of a proof file as the protocol has them; throws TENSOR_… for what is none. */
+export function tensorsOf(tensors: readonly CommittedTensor[]): readonly Tensor[] {
+  return tensors.map(({ name, datatype, shape, data }) => {
+    const tensor = { name, datatype: datatypeOf(datatype), shape, data };
+    assertTensor(tensor);
+    return tensor;
+  });
+}
+
+/**
+ * Whether a proof belongs to a sample. The seed decides, and whoever made the proofs must not know it
+ * before: SHA-256(label ‖ seed ‖ proof) below the fraction.
+ */
+export function isSampled(proof: Uint8Array, seed: Uint8Array, fraction: number): boolean {
+  if (!(fraction >= 0 && fraction <= 1)) {
+    throw new AssayError('USAGE_OPTION', `expected a fraction from 0 to 1, not ${fraction}`);
+  }
+  const digest = sha256(label('replay-sample'), seed, proof);
+  const position = digest.slice(0, 6).reduce((value, byte) => value * 256 + byte, 0);
+  return position < fraction * 2 ** 48;
+}

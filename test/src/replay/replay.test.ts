@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { connect } from '../../../src/client/connect.js';
+import { tensor } from '../../../src/client/tensor.js';
+import { executionProfile } from '../../../src/execution-profile.js';
+import { isSampled } from '../../../src/replay/replay.js';
+import { adderModel, computing, type Lies, startAdder } from '../../forge/adder-server.js';
+import { assay } from '../../forge/cli.js';
+import { scaleModel } from '../../forge/enclave.js';
+
+const here = await startAdder({}, await executionProfile({}));
+const elsewhere = await startAdder();
+const near = computing([4 * (1 + 2 ** -22), 6]);
+const far = computing([40, 6]);
+let folder = '';
+const at = (name: string): string => join(folder, name);
+const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
+
+const policy = {
+  version: 1,
+  snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+  enclave: {
+    models: here.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
+    allowUnpinned: true,
+  },
+};
+
+/** Saves a proof of what a node answered. */
+async function prove(server: typeof here, lies: Lies, file: string): Promise<void> {
+  server.lies = lies;
+  const session = await connect(server.target, parsePolicy(policy), { roots: [here.root] });
+  const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
+  await writeFile(at(file), (await session.infer('adder', inputs)).proof());
+  session.close();
+  server.lies = {};
+}
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'assay-replay-'));
+  await writeFile(at('policy.json'), JSON.stringify(policy));
+  await writeFile(at('root.pem'), toPem(here.root, 'CERTIFICATE'));
+  await writeFile(at('adder.onnx'), adderModel());
+  await writeFile(at('scale.onnx'), scaleModel(2));
+  await writeFile(at('tolerances.json'), JSON.stringify({ version: 1, default: { ulp: 2 } }));
+  await prove(here, {}, 'honest.proof');
+  await prove(here, near, 'near.proof');
+  await prove(here, far, 'far.proof');
+  await prove(elsewhere, {}, 'honest-elsewhere.proof');
+  await prove(elsewhere, near, 'near-elsewhere.proof');
+  await prove(elsewhere, far, 'far-elsewhere.proof');
+});
+after(async () => {
+  here.close();
+  elsewhere.close();
+  await rm(folder, { recursive: true });
+});
+
+const replay = (files: readonly string[], ...more: readonly string[]) =>
+  assay(['replay', ...files.map(at), ...trust(), ...more, '--json']);
+const local = (): string[] => ['--model', at('adder.onnx')];
+const tolerant = (): string[] => ['--tolerances', at('tolerances.json')];
+
+describe('a replay on this machine', () => {
+  const cases: readonly (readonly [string, () => string[], string, number])[] = [
+    ['honest.proof', () => [], 'identical', 0],
+    ['honest-elsewhere.proof', () => [], 'identical', 0],
+    ['near.proof', () => [], 'contradiction', 1],
+    ['near-elsewhere.proof', () => [], 'inconclusive', 3],
+    ['near-elsewhere.proof', tolerant, 'within', 0],
+    ['far-elsewhere.proof', tolerant, 'contradiction', 1],
+    ['far.proof', tolerant, 'contradiction', 1],
+    ['near.proof', tolerant, 'within', 0],
+  ];
+  for (const [file, options, verdict, code] of cases) {
+    const name = options === tolerant ? `${file}, with a tolerance` : file;
+    test(`${name}: ${verdict}`, async () => {
+      const outcome = await replay([file], ...local(), ...options());
+      const [row] = JSON.parse(outcome.out).replays;
+      assert.equal(row.verdict, verdict);
+      assert.equal(outcome.code, code);
+      assert.equal(row.simulated, true);
+      assert.equal(row.profile.length === 0, !file.includes('elsewhere'));
+    });
+  }
+
+  test('shows the first element that contradicts', async () => {
+    const { out } = await replay(['far.proof'], ...local());
+    const { first, differing } = JSON.parse(out).replays[0].relation.outputs[0];
+    assert.deepEqual(first, { index: 0, reference: '40', actual: '4' });
+    assert.equal(differing, 1);
+    const people = await assay(['replay', at('far.proof'), ...trust(), ...local()]);
+    assert.match(people.out, /^CONTRADICTION \(SIMULATED\) /);
+    assert.match(people.out, /sum: 1 of 2 elements differ; the first at 0: 40 and 4/);
+  });
+
+  test('needs the very model of the proof', async () => {
+    const outcome = await replay(['honest.proof'], '--model', at('scale.onnx'));
+    assert.equal(outcome.code, 2);
+    assert.equal(JSON.parse(outcome.err).error.code, 'PROOF_MODEL');
+  });
+
+  test('is not made of a proof that is not affirmed', async () => {
+    const outcome = await assay(['replay', at('honest.proof'), ...local(), '--json']);
+    assert.equal(outcome.code, 1);
+    assert.equal(JSON.parse(outcome.out).replays[0].verdict, 'refused');
+  });
+});
+
+describe('a replay on another node', () => {
+  test('compares with what that node proves', async () => {
+    const files = ['honest.proof', 'far.proof'];
+    const outcome = await replay(files, '--target', elsewhere.target, ...tolerant());
+    const { replays } = JSON.parse(outcome.out);
+    assert.deepEqual(
+      replays.map(({ verdict }: { verdict: string }) => verdict),
+      ['identical', 'contradiction'],
+    );
+    assert.equal(outcome.code, 1);
+  });
+
+  test('says which node it needs', async () => {
+    const both = await replay(['honest.proof'], ...local(), '--target', elsewhere.target);
+    assert.equal(JSON.parse(both.err).error.code, 'USAGE_OPTION');
+    assert.equal((await replay(['honest.proof'])).code, 2);
+  });
+});
+
+describe('a sample', () => {
+  test('is decided by the seed, and is as large as the fraction', () => {
+    const seed = new Uint8Array(32).fill(1);
+    const proofs = Array.from({ length: 2000 }, (_, i) => Uint8Array.of(i & 255, i >> 8));
+    const chosen = (fraction: number, by = seed) =>
+      proofs.filter((proof) => isSampled(proof, by, fraction)).length;
+    assert.equal(chosen(0), 0);
+    assert.equal(chosen(1), 2000);
+    assert.ok(Math.abs(chosen(0.25) - 500) < 80);
+    assert.equal(chosen(0.25), chosen(0.25));
+    const other = new Uint8Array(32).fill(2);
+    assert.notDeepEqual(
+      proofs.filter((proof) => isSampled(proof, seed, 0.25)),
+      proofs.filter((proof) => isSampled(proof, other, 0.25)),
+    );
+    assert.throws(() => isSampled(Uint8Array.of(), seed, 1.5), { code: 'USAGE_OPTION' });
+  });
+
+  test('can be repeated', async () => {
+    const files = ['honest.proof', 'near.proof', 'far.proof'];
+    const first = JSON.parse((await replay(files, ...local(), '--sample', '0.5')).out);
+    const again = await replay(files, ...local(), '--sample', '0.5', '--seed', first.seed);
+    assert.deepEqual(JSON.parse(again.out), first);
+    assert.equal(first.proofs, 3);
+  });
+});
