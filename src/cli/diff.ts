@@ -6,10 +6,10 @@ import {
   type WeightDifference,
 } from '../../attestation/model/difference.js';
 import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
+import { nativeSha256, readModelSource } from '../model-source.js';
 import { EXIT } from './exit-code.js';
 import { domainText, signatureText } from './inspect.js';
 import type { Io } from './io.js';
-import { nativeSha256, readModelSource } from './model-file.js';
 import { examples } from './options.js';
 import { type Cell, type Style, section } from './output.js';
 

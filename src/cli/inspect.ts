@@ -5,8 +5,8 @@ import {
   type ModelIdentity,
   type ValueSignature,
 } from '../../attestation/model/identity.js';
+import { nativeSha256, readModelSource } from '../model-source.js';
 import type { Io, Json } from './io.js';
-import { nativeSha256, readModelSource } from './model-file.js';
 import { examples } from './options.js';
 import { type Cell, type Style, section, size } from './output.js';
 

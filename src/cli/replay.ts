@@ -5,6 +5,7 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
 import { parseTolerances } from '../hub/package.js';
+import { readModelSource } from '../model-source.js';
 import { type Executor, LocalExecutor, RemoteExecutor } from '../replay/executor.js';
 import { isSampled } from '../replay/replay.js';
 import { type ReplayedProof, replayProof } from '../replay/replay-proof.js';
@@ -17,7 +18,6 @@ import {
 import { EXIT, type ExitCode, exitCodeOfVerdict } from './exit-code.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
-import { readModelSource } from './model-file.js';
 import { examples, parseNonce } from './options.js';
 import { printable, type Style } from './output.js';
 import { relationJson, relationLines } from './relation-text.js';

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { identifyModel } from '../../attestation/model/identity.js';
-import { nativeSha256, readModelSource } from '../../src/cli/model-file.js';
+import { nativeSha256, readModelSource } from '../../src/model-source.js';
 import { repositoryRoot } from '../vectors.js';
 
 const python = process.env['INTEROP_PYTHON'] ?? '';

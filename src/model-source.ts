@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { AssayError } from '../../attestation/encoding/error.js';
-import type { Sha256Factory } from '../../attestation/encoding/hash.js';
-import { externalLocations, type ModelSource } from '../../attestation/model/identity.js';
+import { AssayError } from '../attestation/encoding/error.js';
+import type { Sha256Factory } from '../attestation/encoding/hash.js';
+import { externalLocations, type ModelSource } from '../attestation/model/identity.js';
 
 /** OpenSSL's SHA-256, several times as fast as the portable one. */
 export const nativeSha256: Sha256Factory = () => createHash('sha256');

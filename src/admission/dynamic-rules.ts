@@ -1,0 +1,142 @@
+import { equalBytes } from '../../attestation/encoding/bytes.js';
+import { outputDistance } from '../client/output-distance.js';
+import type { Tensor } from '../client/tensor.js';
+import type { Tolerances } from '../hub/package.js';
+import { type AdmissionFinding, finding } from './finding.js';
+import { qualityFindings } from './quality.js';
+import type { TestSet } from './test-sets.js';
+import { tryModel } from './trial.js';
+import type { TrialResult } from './trial-messages.js';
+
+const MIB = 2 ** 20;
+/** Milliseconds of timing for each setting. */
+const BUDGET = 1000;
+/** Part of the baseline's latency that a conversion may take before it is worth a warning. */
+const SLOWER = 1.2;
+
+type Done = TrialResult & { readonly kind: 'done' };
+
+/** What the dynamic rules need beside the model. */
+export interface TrialInputs {
+  /** Path of the model file. */
+  readonly model: string;
+  /** Reference sets, or samples where there are none. */
+  readonly sets: readonly TestSet[];
+  /** Whether the sets were made up: then that they do not run says little. */
+  readonly sampled: boolean;
+  readonly tolerances: Tolerances | null;
+  /** Median milliseconds that the source framework needed; null where none is given. */
+  readonly baseline: number | null;
+}
+
+function milliseconds(value: number): string {
+  return `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
+}
+
+/** ONNX Runtime begins messages with its source file and function; people need the rest. */
+function reasonOf(message: string): string {
+  const [line = ''] = message.split('\n');
+  return line.replace(/^.*?\/onnxruntime_src\/\S+ (?:.*?\) )?/, '').slice(0, 500);
+}
+
+function sameBits(a: readonly Tensor[], b: readonly Tensor[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ data }, index) => equalBytes(data, b[index]?.data ?? new Uint8Array()))
+  );
+}
+
+/** How the outputs of two settings compare, over the sets that both ran. */
+function compare(a: Done, b: Done): { readonly same: boolean; readonly text: string } {
+  let [same, text] = [true, ''];
+  a.runs.forEach((run, index) => {
+    const other = b.runs[index];
+    if (!('outputs' in run) || other === undefined || !('outputs' in other)) return;
+    if (sameBits(run.outputs, other.outputs)) return;
+    same = false;
+    run.outputs.forEach((output, at) => {
+      const rival = other.outputs[at];
+      if (rival === undefined || String(rival.shape) !== String(output.shape)) {
+        text = `output "${output.name}" has another shape`;
+        return;
+      }
+      const { differing, elements, numeric } = outputDistance(output, rival);
+      if (differing === 0 || text !== '') return;
+      const far = numeric === null ? '' : `, at most ${numeric.maxAbsolute.toPrecision(3)} apart`;
+      text = `${differing} of ${elements} elements of "${output.name}" differ${far}`;
+    });
+  });
+  return { same, text };
+}
+
+function runFindings({ runs }: Done, { sets, sampled }: TrialInputs): AdmissionFinding[] {
+  const failures = runs.flatMap((run, index) =>
+    'failure' in run ? [`${sets[index]?.name}: ${reasonOf(run.failure)}`] : [],
+  );
+  const ran = runs.length - failures.length;
+  const unsteady = runs.some((run) => 'outputs' in run && !run.repeats);
+  if (sampled && ran === 0) {
+    const message = `no made-up input could be run, so nothing is measured: give vectors (${failures[0] ?? ''})`;
+    return [finding('dynamic.run', 'warn', message)];
+  }
+  return [
+    sampled || failures.length === 0
+      ? finding('dynamic.run', 'pass', `${ran} sets of inputs ran${sampled ? ', made up' : ''}`)
+      : finding('dynamic.run', 'refuse', 'these sets of inputs do not run', failures),
+    unsteady
+      ? finding('dynamic.repeat', 'refuse', 'the same inputs gave other bits when run again')
+      : finding('dynamic.repeat', 'pass', 'the same inputs give the same bits when run again'),
+  ];
+}
+
+function latencyFindings(done: Done, plain: TrialResult, baseline: number | null) {
+  const { latency } = done;
+  if (latency === null) return [];
+  const findings: AdmissionFinding[] = [
+    finding('dynamic.latency', 'pass', `median ${milliseconds(latency)} on one thread`),
+  ];
+  if (plain.kind === 'done' && plain.latency !== null) {
+    const gain = `${milliseconds(plain.latency)} without graph optimisation: ${(plain.latency / latency).toFixed(2)} times`;
+    const { same, text } = compare(done, plain);
+    const bits = same ? 'the same bits' : `other bits (${text})`;
+    findings.push(finding('dynamic.optimisation', 'pass', `${gain}; ${bits}`));
+  }
+  if (baseline === null) return findings;
+  const ratio = latency / baseline;
+  const message = `${milliseconds(latency)} against ${milliseconds(baseline)} in the source framework: ${ratio.toFixed(2)} times`;
+  return [...findings, finding('dynamic.baseline', ratio > SLOWER ? 'warn' : 'pass', message)];
+}
+
+/**
+ * Loads and runs the model under three settings: as it is served, with two threads, and without graph
+ * optimisation. What a served model would answer is compared with the references.
+ */
+export async function dynamicFindings(inputs: TrialInputs): Promise<AdmissionFinding[]> {
+  const { model, sets } = inputs;
+  const served = await tryModel(model, sets, { optimization: 'all', threads: 1 }, BUDGET);
+  if (served.kind === 'failed') {
+    return [finding('dynamic.load', 'refuse', `it does not load: ${reasonOf(served.reason)}`)];
+  }
+  const threaded = await tryModel(model, sets, { optimization: 'all', threads: 2 }, 0);
+  const plain = await tryModel(model, sets, { optimization: 'disabled', threads: 1 }, BUDGET);
+  const findings = [
+    finding('dynamic.load', 'pass', `loaded in ${milliseconds(served.load)}`),
+    finding('dynamic.memory', 'pass', `${Math.round(served.memory / MIB)} MiB for a session`),
+    ...runFindings(served, inputs),
+  ];
+  if (threaded.kind === 'done' && served.latency !== null) {
+    const { same, text } = compare(served, threaded);
+    findings.push(
+      same
+        ? finding('dynamic.threads', 'pass', 'one thread and two give the same bits')
+        : finding('dynamic.threads', 'warn', `one thread and two give other bits: ${text}`),
+    );
+  }
+  findings.push(...latencyFindings(served, plain, inputs.baseline));
+  served.runs.forEach((run, index) => {
+    const set = sets[index];
+    if (set === undefined || !('outputs' in run)) return;
+    findings.push(...qualityFindings(set.name, set.outputs, run.outputs, inputs.tolerances));
+  });
+  return findings;
+}

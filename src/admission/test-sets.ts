@@ -1,0 +1,103 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { elementBytes } from '../../attestation/model/distance.js';
+import { readTensor } from '../../attestation/model/tensor.js';
+import { WalkBudget } from '../../attestation/model/wire.js';
+import { type Datatype, datatypeOf } from '../client/datatype.js';
+import { assertTensor, packBytes, type Tensor } from '../client/tensor.js';
+
+/** Reference inputs, and what the source framework made of them. */
+export interface TestSet {
+  readonly name: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+const DATATYPES: Readonly<Record<string, Datatype>> = {
+  FLOAT: 'FP32',
+  DOUBLE: 'FP64',
+  FLOAT16: 'FP16',
+  STRING: 'BYTES',
+};
+
+/** Length-prefixed strings of 64 bits become those of 32 bits, as the protocol has them. */
+function reframe(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const elements: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = Number(view.getBigUint64(at, true));
+    elements.push(bytes.subarray(at + 8, at + 8 + length));
+    at += 8 + length;
+  }
+  return packBytes(elements);
+}
+
+/** Reads a TensorProto as ONNX's test cases have it; throws MODEL_TENSOR and TENSOR_DATATYPE. */
+export function parseTensorProto(bytes: Uint8Array, name: string): Tensor {
+  const view = readTensor(bytes, new WalkBudget());
+  const data = elementBytes(view, new Map());
+  const { type, dims } = view;
+  const datatype = DATATYPES[type.name] ?? datatypeOf(type.name);
+  const shape = [...dims];
+  const tensor = { name, datatype, shape, data: datatype === 'BYTES' ? reframe(data) : data };
+  assertTensor(tensor);
+  return tensor;
+}
+
+async function side(
+  folder: string,
+  files: readonly string[],
+  prefix: 'input' | 'output',
+  names: readonly string[],
+): Promise<Tensor[]> {
+  const found = files.filter((file) => new RegExp(`^${prefix}_\\d+\\.pb$`).test(file));
+  return Promise.all(
+    found.map((_, index) => {
+      const name = names[index];
+      if (name === undefined) {
+        throw new AssayError(
+          'MODEL_VECTORS',
+          `${folder}: ${found.length} files ${prefix}_*.pb, but the model has ${names.length}`,
+        );
+      }
+      return readFile(join(folder, `${prefix}_${index}.pb`)).then(
+        (bytes) => parseTensorProto(bytes, name),
+        (cause: unknown) => {
+          throw new AssayError(
+            'MODEL_VECTORS',
+            `${folder}: expected ${prefix}_0.pb to ${prefix}_${found.length - 1}.pb`,
+            cause,
+          );
+        },
+      );
+    }),
+  );
+}
+
+/** The names of a model's inputs and outputs, in its order. */
+export interface Names {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** Reads one `test_data_set_*` folder of ONNX's layout. Throws MODEL_VECTORS and MODEL_TENSOR. */
+export async function readTestFolder(folder: string, names: Names): Promise<TestSet> {
+  const files = await readdir(folder);
+  return {
+    name: folder.split(/[\\/]/).findLast((part) => part !== '') ?? folder,
+    inputs: await side(folder, files, 'input', names.inputs),
+    outputs: await side(folder, files, 'output', names.outputs),
+  };
+}
+
+/** The `test_data_set_*` folders beside a model, in order of their numbers. */
+export async function findTestFolders(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const number = (name: string): number => Number(name.slice('test_data_set_'.length));
+  return entries
+    .filter((entry) => entry.isDirectory() && /^test_data_set_\d{1,4}$/.test(entry.name))
+    .map(({ name }) => name)
+    .sort((a, b) => number(a) - number(b))
+    .map((name) => join(folder, name));
+}

@@ -1,0 +1,100 @@
+/*
+ * A process of its own for each trial: what it takes can be measured, and a runtime that aborts takes
+ * nothing else with it. Speaks TrialJob and TrialResult over IPC, once.
+ */
+import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
+import { equalBytes } from '../../attestation/encoding/bytes.js';
+import { strikeAnnotations } from '../../attestation/model/annotations.js';
+import type { Tensor } from '../client/tensor.js';
+import { fromOrt, toOrt } from '../engine/ort-tensor.js';
+import { readModelSource } from '../model-source.js';
+import type { TrialJob, TrialResult, TrialRun } from './trial-messages.js';
+
+const MIN_RUNS = 3;
+
+function feedsOf(inputs: readonly Tensor[]): Record<string, OrtTensor> {
+  return Object.fromEntries(
+    inputs.map(({ name, datatype, shape, data }) => {
+      const copy = new Uint8Array(data);
+      return [name, toOrt(datatype, shape, copy.buffer, 0, copy.length)];
+    }),
+  );
+}
+
+async function runOnce(session: InferenceSession, inputs: readonly Tensor[]): Promise<Tensor[]> {
+  const results = await session.run(feedsOf(inputs));
+  return session.outputNames.flatMap((name) => {
+    const result = results[name];
+    if (result === undefined) return [];
+    const { datatype, shape, data } = fromOrt(result);
+    return [{ name, datatype, shape, data: new Uint8Array(data) }];
+  });
+}
+
+function sameBits(a: readonly Tensor[], b: readonly Tensor[]): boolean {
+  return a.every((tensor, index) => equalBytes(tensor.data, b[index]?.data ?? new Uint8Array()));
+}
+
+async function runTwice(session: InferenceSession, inputs: readonly Tensor[]): Promise<TrialRun> {
+  try {
+    const outputs = await runOnce(session, inputs);
+    return { outputs, repeats: sameBits(outputs, await runOnce(session, inputs)) };
+  } catch (error) {
+    return { failure: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function medianLatency(
+  session: InferenceSession,
+  inputs: readonly Tensor[],
+  budget: number,
+): Promise<number> {
+  const feeds = feedsOf(inputs);
+  const times: number[] = [];
+  const end = performance.now() + budget;
+  while (times.length < MIN_RUNS || performance.now() < end) {
+    const started = performance.now();
+    await session.run(feeds);
+    times.push(performance.now() - started);
+  }
+  times.sort((a, b) => a - b);
+  return times[Math.floor(times.length / 2)] ?? 0;
+}
+
+async function trial(job: TrialJob): Promise<TrialResult> {
+  const { bytes, external } = await readModelSource(job.model);
+  strikeAnnotations(bytes);
+  const before = process.memoryUsage.rss();
+  const started = performance.now();
+  let session: InferenceSession;
+  try {
+    session = await InferenceSession.create(bytes, {
+      graphOptimizationLevel: job.optimization,
+      intraOpNumThreads: job.threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      logSeverityLevel: 4,
+      externalData: [...(external ?? [])].map(([path, data]) => ({ path, data })),
+    });
+  } catch (error) {
+    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+  }
+  const load = performance.now() - started;
+  const runs: TrialRun[] = [];
+  for (const inputs of job.sets) runs.push(await runTwice(session, inputs));
+  const memory = process.memoryUsage.rss() - before;
+  const first = job.sets.find((_, index) => 'outputs' in (runs[index] ?? {}));
+  const latency = first === undefined ? null : await medianLatency(session, first, job.budget);
+  return { kind: 'done', load, memory, latency, runs };
+}
+
+process.once('message', (job: TrialJob) => {
+  trial(job).then(
+    (result) => process.send?.(result, () => process.disconnect()),
+    (error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      const failed: TrialResult = { kind: 'failed', reason };
+      process.send?.(failed, () => process.disconnect());
+    },
+  );
+});

@@ -1,0 +1,79 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { ModelIdentity, ValueSignature } from '../../attestation/model/identity.js';
+import { type Datatype, datatypeOf } from '../client/datatype.js';
+import type { Tensor } from '../client/tensor.js';
+import { sampleRow, sampler } from '../engine/sample-inputs.js';
+import type { TestSet } from './test-sets.js';
+import type { TrialJob, TrialResult, TrialSetting } from './trial-messages.js';
+
+/** Milliseconds after which a trial counts as hung. */
+const DEADLINE = 120_000;
+
+/** Sizes that are tried for dimensions that the model leaves open, one after the other. */
+const OPEN_SIZES = [1, 32, 8, 64, 3, 128, 224] as const;
+
+const DATATYPES: Readonly<Record<string, Datatype>> = {
+  FLOAT: 'FP32',
+  DOUBLE: 'FP64',
+  FLOAT16: 'FP16',
+  STRING: 'BYTES',
+};
+
+function sampleOf(value: ValueSignature, open: number): Tensor {
+  const datatype = DATATYPES[value.elementType ?? ''] ?? datatypeOf(value.elementType ?? '');
+  const shape = (value.dims ?? [1]).map((dim, axis) =>
+    typeof dim === 'number' ? dim : axis === 0 ? 1 : open,
+  );
+  const spec = { name: value.name, datatype, shape: undefined };
+  const [data = new Uint8Array()] = sampleRow([spec], [shape], 'ordinary', sampler(20261121));
+  const count = shape.reduce((product, size) => product * size, 1);
+  return datatype === 'BYTES'
+    ? { name: value.name, datatype, shape, data: new Uint8Array(4 * count) }
+    : { name: value.name, datatype, shape, data };
+}
+
+/**
+ * Inputs of the model's own signature where it brings none: small pseudo-random numbers, with each
+ * open dimension at one of a few usual sizes. What they give means nothing, but it is computed.
+ */
+export function sampleSets({ inputs }: ModelIdentity): TestSet[] {
+  const required = inputs.filter(({ optional }) => !optional);
+  const open = required.some(({ dims }) => dims?.slice(1).some((dim) => typeof dim !== 'number'));
+  return (open ? OPEN_SIZES : OPEN_SIZES.slice(0, 1)).map((size) => ({
+    name: `samples of ${size}`,
+    inputs: required.map((value) => sampleOf(value, size)),
+    outputs: [],
+  }));
+}
+
+/** Loads a model and runs it in a process of its own. Never throws: a crash is a result. */
+export function tryModel(
+  model: string,
+  sets: readonly TestSet[],
+  setting: TrialSetting,
+  budget: number,
+): Promise<TrialResult> {
+  const job: TrialJob = { model, sets: sets.map(({ inputs }) => inputs), budget, ...setting };
+  return new Promise((resolve) => {
+    const child = fork(fileURLToPath(new URL('./trial-process.js', import.meta.url)), [], {
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      execArgv: [],
+    });
+    const finish = (result: TrialResult): void => {
+      clearTimeout(timer);
+      resolve(result);
+    };
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      finish({ kind: 'failed', reason: `no result after ${DEADLINE / 1000} s` });
+    }, DEADLINE);
+    child.once('message', (result: TrialResult) => finish(result));
+    child.once('error', (error) => finish({ kind: 'failed', reason: error.message }));
+    child.once('exit', (code, signal) =>
+      finish({ kind: 'failed', reason: `the runtime ended the process (${signal ?? code})` }),
+    );
+    child.send(job);
+  });
+}
