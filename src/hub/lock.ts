@@ -1,4 +1,5 @@
-import { open, readFile, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { link, readFile, rm, writeFile } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
 
 /** Locks of this process. One that names this process and is not here is left from another boot. */
@@ -20,16 +21,19 @@ async function isStale(path: string): Promise<boolean> {
   return pid !== undefined && (pid === process.pid || !isAlive(pid));
 }
 
+/** Makes the lock with its content in one step: no crash leaves one that names nobody. */
 async function acquire(path: string): Promise<boolean> {
+  const own = `${path}.${randomUUID()}`;
+  await writeFile(own, String(process.pid), { flag: 'wx' });
   try {
-    const file = await open(path, 'wx');
+    await link(own, path);
     held.add(path);
-    await file.writeFile(String(process.pid));
-    await file.close();
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
+  } finally {
+    await rm(own, { force: true });
   }
 }
 
@@ -46,7 +50,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   if (!mine) {
     throw new AssayError(
       'HUB_LOCKED',
-      `expected nobody else to write here: ${path} names the process that does`,
+      `expected nobody else to write here: ${path} names the process that does (remove it if there is none)`,
     );
   }
   try {

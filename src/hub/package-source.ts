@@ -132,7 +132,11 @@ async function read(source: string, title: string): Promise<LocalPackage> {
   checkPackage(files);
   const sources = new Map(items.map((item) => [item.path, item.source]));
   const model = files.find(({ role }) => role === 'model');
-  const locate = (path: string): string => sources.get(path) ?? join(dirname(source), path);
+  const locate = (path: string): string => {
+    const known = sources.get(path);
+    if (known !== undefined) return known;
+    throw new AssayError('HUB_PACKAGE', `expected ${path}, which the model reads, in ${source}`);
+  };
   const identity = model === undefined ? undefined : await identifyFiles(model.path, locate);
   for (const { path, sha256 } of identity?.files ?? []) {
     const measured = files.find((file) => file.path === path)?.blob.digest;

@@ -48,7 +48,7 @@ async function checkFolder(
 ): Promise<void> {
   if (record === undefined) {
     const names = await readdir(directory);
-    if (names.every((name) => name === STAGING || name === LOCK)) return;
+    if (names.every((name) => name === STAGING || name.startsWith(LOCK))) return;
     throw new AssayError('HUB_OCCUPIED', `expected ${directory} to be empty, or from a hub`);
   }
   if (record.digest === found.digest) return;

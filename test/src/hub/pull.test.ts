@@ -424,6 +424,11 @@ test('links and stray files never become part of a package', async (t) => {
   const third = temporaryFolder(t);
   writeFiles(third, { ...packageFiles(), 'stray.bin': 'x' });
   await assert.rejects(readPackage(third, 'tiny'), { code: 'HUB_PACKAGE' });
+  const incomplete = temporaryFolder(t);
+  writeFiles(incomplete, { 'model.onnx': packageFiles()['model.onnx'] ?? '' });
+  await assert.rejects(readPackage(incomplete, 'tiny'), { code: 'HUB_PACKAGE' });
+  const single = readPackage(join(incomplete, 'model.onnx'), 'tiny');
+  await assert.rejects(single, { code: 'HUB_FILE' });
   const fourth = temporaryFolder(t);
   writeFiles(fourth, { ...packageFiles(), 'originals/m.gguf': 'not GGUF' });
   await assert.rejects(readPackage(fourth, 'tiny'), { code: 'HUB_FORMAT' });
