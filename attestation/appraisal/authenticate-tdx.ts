@@ -15,9 +15,11 @@ import {
   checkCrl,
   checkRevocation,
   checkWindow,
+  knownAuthorities,
   PCK,
   PCK_CA,
   type PendingSignature,
+  rememberAuthorities,
   requireSignatures,
   signedBy,
   subjectKey,
@@ -113,7 +115,12 @@ function openQuote(bytes: Uint8Array, { at, roots, cache = sharedCache }: Authen
   const trusted = intelRoots(roots);
   const pem = pemDecoder.decode(quote.pckChain);
   const parsed = cache.chain(pem, () =>
-    parsePemChain(pem, 'the PCK certificate chain', trusted.certificates, 'TDX_CHAIN_FORMAT'),
+    parsePemChain(
+      pem,
+      'the PCK certificate chain',
+      [...trusted.certificates, ...knownAuthorities()],
+      'TDX_CHAIN_FORMAT',
+    ),
   );
   const chain = checkChain(parsed, [PCK, PCK_CA], trusted, at);
   const platform = pckPlatform(chain.leaf);
@@ -192,7 +199,11 @@ export async function authenticateTdx(
   const roots = intelRoots(options.roots);
   // The quote comes first: its signatures are verified on other threads while collateral is parsed.
   const { quote, chain, platform, pending } = openQuote(bytes, options);
-  const collateral = cache.collateral(endorsements, [chain.issuer, ...roots.certificates]);
+  const collateral = cache.collateral(endorsements, [
+    chain.issuer,
+    ...roots.certificates,
+    ...knownAuthorities(),
+  ]);
   const crlChain = checkChain(collateral.pckCrlIssuerChain, [PCK_CA], roots, at);
   const tcbChain = checkChain(collateral.tcbInfoIssuerChain, [TCB_SIGNING], roots, at);
   const qeChain = checkChain(collateral.qeIdentityIssuerChain, [TCB_SIGNING], roots, at);
@@ -215,6 +226,7 @@ export async function authenticateTdx(
     ...document(tcbInfo, tcbChain, 'TCB info'),
     ...document(qeIdentity, qeChain, 'QE identity'),
   ]);
+  rememberAuthorities([chain.issuer, tcbChain.leaf]);
   checkRevocation(chain.issuer, collateral.rootCaCrl, PCK_CA);
   checkRevocation(crlChain.leaf, collateral.rootCaCrl, PCK_CA);
   checkRevocation(tcbChain.leaf, collateral.rootCaCrl, TCB_SIGNING);

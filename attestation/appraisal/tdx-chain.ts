@@ -85,6 +85,26 @@ export function signedBy(
   return holds;
 }
 
+/** Far more than Intel has: PCK CAs and TCB signing certificates. */
+const MAX_AUTHORITIES = 16;
+const authorities: Certificate[] = [];
+
+/**
+ * Intermediates that a trusted root was found to have signed, for this process: parsing one of them
+ * again would give another object, and its key and signature would be established anew.
+ */
+export function knownAuthorities(): readonly Certificate[] {
+  return authorities;
+}
+
+/** Remembers intermediates after their signatures held; roots, dates and revocation are not facts. */
+export function rememberAuthorities(certificates: readonly Certificate[]): void {
+  for (const certificate of certificates) {
+    if (!authorities.includes(certificate)) authorities.push(certificate);
+  }
+  authorities.splice(0, Math.max(0, authorities.length - MAX_AUTHORITIES));
+}
+
 /** Waits for all signatures and throws the error of the first, in order, that does not hold. */
 export async function requireSignatures(pending: readonly PendingSignature[]): Promise<void> {
   const held = await Promise.all(pending.map(({ holds }) => holds));

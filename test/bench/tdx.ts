@@ -46,8 +46,11 @@ async function main(): Promise<void> {
   const seconds = Math.floor(at.getTime() / 1000);
   const costs = await sideBySide(
     [
-      { name: 'assay, full appraisal, nothing known', run: () => appraise(new TdxCache()) },
-      { name: 'assay, full appraisal, collateral verified', run: () => appraise(cache) },
+      {
+        name: 'assay, platform and collateral not seen before',
+        run: () => appraise(new TdxCache()),
+      },
+      { name: 'assay, collateral verified before', run: () => appraise(cache) },
       ...(peer === undefined
         ? []
         : [
@@ -65,8 +68,13 @@ async function main(): Promise<void> {
     console.log('  @phala/dcap-qvl is not installed: run make bench');
     return;
   }
-  printBar('@phala/dcap-qvl, against assay with nothing known', theirs / cold, 5, true);
-  printBar('@phala/dcap-qvl, against assay with verified collateral', theirs / warm, 15, true);
+  printBar(
+    '@phala/dcap-qvl, against a platform and collateral not seen before',
+    theirs / cold,
+    5,
+    true,
+  );
+  printBar('@phala/dcap-qvl, against collateral verified before', theirs / warm, 15, true);
 }
 
 if (withoutVectors === false) await main();

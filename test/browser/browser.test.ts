@@ -9,6 +9,7 @@ import { test } from 'node:test';
 import { build } from 'esbuild';
 import type { AttestationResult } from '../../attestation/index.js';
 import { forgeSnp } from '../forge/amd.js';
+import { forgeTdx } from '../forge/intel.js';
 import { FORGED_AT } from '../forge/judge-snp.js';
 import { repositoryRoot, vectorCases, vectorFile, withoutVectors } from '../vectors.js';
 import { appraiseCase, type BrowserCase } from './page.js';
@@ -48,8 +49,20 @@ function genuineCases(): BrowserCase[] {
 }
 
 async function simulatedCases(): Promise<BrowserCase[]> {
-  return Promise.all(
-    (['Milan', 'Genoa', 'Turin'] as const).map(async (product): Promise<BrowserCase> => {
+  const tdx = ([4, 5] as const).map(async (version): Promise<BrowserCase> => {
+    const { quote, collateral, roots } = await forgeTdx({ version });
+    return {
+      name: `simulated TDX, quote version ${version}`,
+      tee: 'tdx',
+      evidence: base64(quote),
+      endorsements: [base64(Buffer.from(JSON.stringify(collateral)))],
+      roots: roots.map(base64),
+      at: FORGED_AT.toISOString(),
+    };
+  });
+  return Promise.all([
+    ...tdx,
+    ...(['Milan', 'Genoa', 'Turin'] as const).map(async (product): Promise<BrowserCase> => {
       const { report, endorsements, roots } = await forgeSnp({ product });
       return {
         name: `simulated ${product}`,
@@ -60,7 +73,7 @@ async function simulatedCases(): Promise<BrowserCase[]> {
         at: FORGED_AT.toISOString(),
       };
     }),
-  );
+  ]);
 }
 
 async function bundle(): Promise<string> {
