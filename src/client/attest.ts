@@ -31,9 +31,10 @@ export interface Attestation {
   readonly certificate: X509Certificate;
 }
 
-/** An attestation with its connection still open. */
-export interface OpenAttestation extends Attestation {
-  readonly channel: PinnedChannel;
+/** One round of attestation over a connection that stays open. */
+export interface ChannelAttestation {
+  readonly result: AttestationResult;
+  readonly evidence: AttestedEvidence;
   /** Null unless the evidence is authentic. */
   readonly enclave: AppraisedEnclave | null;
 }
@@ -66,61 +67,61 @@ function withTlsKey(
   return { ...result, affirmed: false, code: finding.id, summary: finding.reason, checks };
 }
 
+/** Opens a connection that is pinned to whatever key the server presents: evidence has yet to tell whose. */
+export function openChannel(target: string, { timeout }: AttestOptions): Promise<PinnedChannel> {
+  return PinnedChannel.open(parseTarget(target), timeout ?? DEFAULT_TIMEOUT);
+}
+
 /**
- * Fetches evidence under a fresh nonce and appraises it; the key that the server presents over TLS
- * must be the one that the evidence covers. The connection stays open, pinned to that key.
- * @throws AssayError USAGE_TARGET, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
+ * Fetches evidence under a fresh nonce and appraises it; the key that the connection is pinned to must
+ * be the one that the evidence covers.
+ * @throws AssayError CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
  */
-export async function openAttestation(
-  target: string,
+export async function attestChannel(
+  channel: PinnedChannel,
   policy: AppraisalPolicy,
   options: AttestOptions,
-): Promise<OpenAttestation> {
-  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
-  const channel = await PinnedChannel.open(parseTarget(target), timeout);
-  try {
-    const nonce = new Uint8Array(randomBytes(32));
-    const { bundle } = await channel.call<{ readonly bundle: Uint8Array }>(
-      'assay.v1.Attestation',
-      'GetEvidence',
-      { nonce },
-      { timeout },
-    );
-    const bytes = new Uint8Array(bundle);
-    const { at = new Date(), services, roots, endorsements: supplied = {} } = options;
-    const endorsements =
-      services === undefined ? supplied : await completeEndorsements(bytes, supplied, services, at);
-    const appraised = await appraiseBundle(bytes, policy, {
-      at,
-      nonce,
-      endorsements,
-      ...(roots === undefined ? {} : { roots }),
-    });
-    const { amd = [], intel = null } = endorsements;
-    const evidence = { bundle: bytes, nonce, endorsements: { amd, intel } };
-    return {
-      result: withTlsKey(appraised, channel.key),
-      enclave: appraised.enclave,
-      evidence,
-      certificate: channel.certificate,
-      channel,
-    };
-  } catch (error) {
-    channel.close();
-    throw error;
-  }
+): Promise<ChannelAttestation> {
+  const nonce = new Uint8Array(randomBytes(32));
+  const { bundle } = await channel.call<{ readonly bundle: Uint8Array }>(
+    'assay.v1.Attestation',
+    'GetEvidence',
+    { nonce },
+    { timeout: options.timeout ?? DEFAULT_TIMEOUT },
+  );
+  const bytes = new Uint8Array(bundle);
+  const { at = new Date(), services, roots, endorsements: supplied = {} } = options;
+  const endorsements =
+    services === undefined ? supplied : await completeEndorsements(bytes, supplied, services, at);
+  const appraised = await appraiseBundle(bytes, policy, {
+    at,
+    nonce,
+    endorsements,
+    ...(roots === undefined ? {} : { roots }),
+  });
+  const { amd = [], intel = null } = endorsements;
+  return {
+    result: withTlsKey(appraised, channel.key),
+    enclave: appraised.enclave,
+    evidence: { bundle: bytes, nonce, endorsements: { amd, intel } },
+  };
 }
 
 /**
  * Attests a server and closes the connection: evidence under a fresh nonce, appraised, with the TLS
- * key among the checks. Throws as `openAttestation`; evidence that does not hold is a result.
+ * key among the checks. Evidence that does not hold is a result.
+ * @throws AssayError USAGE_TARGET, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
  */
 export async function attest(
   target: string,
   policy: AppraisalPolicy,
   options: AttestOptions = {},
 ): Promise<Attestation> {
-  const { result, evidence, certificate, channel } = await openAttestation(target, policy, options);
-  channel.close();
-  return { result, evidence, certificate };
+  const channel = await openChannel(target, options);
+  try {
+    const { result, evidence } = await attestChannel(channel, policy, options);
+    return { result, evidence, certificate: channel.certificate };
+  } finally {
+    channel.close();
+  }
 }

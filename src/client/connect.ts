@@ -1,8 +1,8 @@
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { type AttestationResult, verdictOf } from '../../attestation/appraisal/result.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { type AttestOptions, openAttestation } from './attest.js';
-import { Session } from './session.js';
+import { type AttestOptions, attestChannel, openChannel } from './attest.js';
+import { type Affirmed, Session } from './session.js';
 
 /** A server whose evidence was not affirmed: nothing was sent to it. */
 export class NotAffirmedError extends AssayError {
@@ -29,10 +29,16 @@ export async function connect(
   policy: AppraisalPolicy,
   options: AttestOptions = {},
 ): Promise<Session> {
-  const { result, enclave, evidence, channel } = await openAttestation(target, policy, options);
-  if (!result.affirmed || enclave === null) {
+  const channel = await openChannel(target, options);
+  const affirm = async (): Promise<Affirmed> => {
+    const { result, enclave, evidence } = await attestChannel(channel, policy, options);
+    if (!result.affirmed || enclave === null) throw new NotAffirmedError(target, result);
+    return { result, enclave, evidence };
+  };
+  try {
+    return new Session(channel, await affirm(), affirm);
+  } catch (error) {
     channel.close();
-    throw new NotAffirmedError(target, result);
+    throw error;
   }
-  return new Session(channel, enclave, evidence, result);
 }

@@ -4,12 +4,19 @@ import {
   type AppraisedInference,
   appraiseInference,
   assertAgrees,
-  type InferenceExchange,
 } from '../../attestation/appraisal/appraise-inference.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
+import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { assertNonce } from '../../attestation/evidence/binding.js';
-import type { Manifest, ManifestModel } from '../../attestation/evidence/manifest.js';
+import {
+  type Manifest,
+  type ManifestModel,
+  manifestDigest,
+} from '../../attestation/evidence/manifest.js';
+import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
+import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
 import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
@@ -26,6 +33,13 @@ export interface AttestedEvidence {
   readonly nonce: Uint8Array;
   /** What this client used to appraise it, beside what the bundle carries. */
   readonly endorsements: ProofEndorsements;
+}
+
+/** An enclave as one affirmed manifest states it. */
+export interface Affirmed {
+  readonly result: AttestationResult;
+  readonly enclave: AppraisedEnclave;
+  readonly evidence: AttestedEvidence;
 }
 
 /** Choices for one inference. */
@@ -57,36 +71,57 @@ interface ConsistencyAnswer {
 
 const DEFAULT_TIMEOUT = 60_000;
 
+/** Manifests that are remembered: answers under way when models change are of the one before. */
+const MAX_MANIFESTS = 8;
+
 const hmac = (key: Uint8Array) => createHmac('sha256', key);
+
+/** A model that was replaced under its name while the request was under way is not what was asked for. */
+function assertSameModel(asked: ManifestModel, { graph, execution }: InferenceClaims): void {
+  if (equalBytes(asked.graph, graph) && equalBytes(asked.execution, execution)) return;
+  throw new AssayError(
+    'CLIENT_MODEL_CHANGED',
+    `${asked.name} ${asked.version} was replaced: expected graph ${toHex(asked.graph)} and execution ${toHex(asked.execution)}, not ${toHex(graph)} and ${toHex(execution)}`,
+  );
+}
 
 /**
  * A connection to one enclave whose evidence was affirmed, over TLS to the very key that the evidence
  * covers. Every answer is verified before it is returned.
  */
 export class Session {
-  /** The appraisal that opened the session, check by check. */
-  readonly result: AttestationResult;
-  readonly evidence: AttestedEvidence;
   readonly #channel: PinnedChannel;
-  readonly #enclave: AppraisedEnclave;
+  readonly #affirm: () => Promise<Affirmed>;
   readonly #log = new LogWatch();
+  /** Affirmed manifests of this session by digest, oldest first. */
+  readonly #known = new Map<string, Affirmed>();
+  #current: Affirmed;
+  #refreshing: Promise<Affirmed> | undefined;
 
-  /** For `connect`, which has appraised the evidence and checked the TLS key. */
-  constructor(
-    channel: PinnedChannel,
-    enclave: AppraisedEnclave,
-    evidence: AttestedEvidence,
-    result: AttestationResult,
-  ) {
+  /**
+   * For `connect`, which has appraised the evidence and checked the TLS key.
+   * @param affirm attests again over the same channel; rejects unless it is affirmed.
+   */
+  constructor(channel: PinnedChannel, first: Affirmed, affirm: () => Promise<Affirmed>) {
     this.#channel = channel;
-    this.#enclave = enclave;
-    this.evidence = evidence;
-    this.result = result;
+    this.#affirm = affirm;
+    this.#current = first;
+    this.#remember(first);
+  }
+
+  /** The newest appraisal of this session, check by check. */
+  get result(): AttestationResult {
+    return this.#current.result;
+  }
+
+  /** The evidence of that appraisal. */
+  get evidence(): AttestedEvidence {
+    return this.#current.evidence;
   }
 
   /** What the enclave states of itself, as the hardware's signature covers it. */
   get manifest(): Manifest {
-    return this.#enclave.manifest;
+    return this.#current.enclave.manifest;
   }
 
   /** The enclave's certificate, which any gRPC client may pin as its only root. */
@@ -96,15 +131,44 @@ export class Session {
 
   /** The models that the attested manifest names. */
   models(): readonly ManifestModel[] {
-    return this.#enclave.manifest.models;
+    return this.manifest.models;
+  }
+
+  #remember(affirmed: Affirmed): void {
+    this.#known.set(toHex(manifestDigest(affirmed.enclave.manifestBytes)), affirmed);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > MAX_MANIFESTS && oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  /**
+   * Attests the enclave again, under a fresh nonce and the same policy: after models were loaded or
+   * unloaded it states another manifest. Calls at the same time share one attestation.
+   * @throws NotAffirmedError if it is not affirmed now; AssayError as `attest`.
+   */
+  async refresh(): Promise<AttestationResult> {
+    this.#refreshing ??= this.#affirm().finally(() => {
+      this.#refreshing = undefined;
+    });
+    this.#current = await this.#refreshing;
+    this.#remember(this.#current);
+    return this.#current.result;
+  }
+
+  /** The enclave as the manifest that an answer names states it: attested again if it is not known. */
+  async #statedBy(receipt: Uint8Array): Promise<Affirmed> {
+    const { manifest } = decodeClaims(decodeInferenceReceipt(receipt).claims);
+    const digest = toHex(manifest);
+    if (!this.#known.has(digest)) await this.refresh();
+    return this.#known.get(digest) ?? this.#current;
   }
 
   /**
    * Executes a model and verifies the answer: the receipt is signed by the attested key, it covers
-   * this request, this response and this nonce, and it names the model of the manifest.
+   * this request, this response and this nonce, and it names the model that the manifest had when the
+   * request was sent.
    * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, CLIENT_OUTPUT before anything is sent; CLIENT_TLS_PIN,
-   *   CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; RECEIPT_… or CLAIMS_… for an answer that does
-   *   not hold.
+   *   CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER, RECEIPT_… or CLAIMS_… for an
+   *   answer that does not hold.
    */
   async infer(
     name: string,
@@ -123,25 +187,22 @@ export class Session {
       { timeout: options.timeout ?? DEFAULT_TIMEOUT, signal: options.signal },
     );
     const received = receivedInference(response, wanted);
-    const exchange: InferenceExchange = {
-      model: model.name,
-      version: model.version,
-      nonce,
-      inputs: ordered,
-      ...received,
-    };
-    const appraised = await appraiseInference(exchange, this.#enclave, hmac);
+    const { version } = model;
+    const exchange = { model: model.name, version, nonce, inputs: ordered, ...received };
+    const { enclave, evidence } = await this.#statedBy(received.receipt);
+    const appraised = await appraiseInference(exchange, enclave, hmac);
     assertAgrees(appraised);
+    assertSameModel(model, appraised.claims);
     this.#log.observe(appraised.head);
     return {
       ...appraised,
       outputs: received.outputs,
       proof: () =>
         encodeProofFile({
-          evidence: this.evidence.bundle,
-          evidenceNonce: this.evidence.nonce,
-          endorsements: this.evidence.endorsements,
-          model: { name: model.name, version: model.version },
+          evidence: evidence.bundle,
+          evidenceNonce: evidence.nonce,
+          endorsements: evidence.endorsements,
+          model: { name: model.name, version },
           nonce,
           inputs: ordered,
           outputs: received.outputs,

@@ -160,7 +160,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       await put(3);
       await serving.models.load('scale');
       assert.equal(serving.enclave.issuer.counts.entries, entries + 1);
-      await assert.rejects(before.infer('scale', [vector([1])]), { code: 'RECEIPT_MANIFEST' });
+      await assert.rejects(before.infer('scale', [vector([1])]), { code: 'CLIENT_REFUSED' });
       before.close();
       const after = await connect(target, policyFor(3), { roots });
       const answer = await after.infer('scale', [vector([4])]);
@@ -183,7 +183,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
         if (outcome.status === 'fulfilled') {
           assert.deepEqual(outcome.value.outputs[0]?.data, vector([2]).data);
         } else {
-          assert.equal(outcome.reason.code, 'RECEIPT_MANIFEST');
+          assert.equal(outcome.reason.code, 'CLIENT_REFUSED');
         }
       }
       await put(2);

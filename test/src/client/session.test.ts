@@ -6,6 +6,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { EndorsementSource } from '../../../attestation/endorsements/source.js';
 import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
+import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import { type InferenceClaims, manifestEntry } from '../../../attestation/receipt/claims.js';
 import { Issuer } from '../../../enclave/issuer.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
@@ -190,6 +191,58 @@ describe('answers that are refused', () => {
     server.lies = { issue: (claims) => other.enclave.issuer.issue(claims) };
     await assert.rejects(session.infer('adder', inputs), { code: 'RECEIPT_KEY' });
     other.close();
+  });
+});
+
+const changing = await startAdder();
+
+describe('an enclave whose models change', () => {
+  const models = changing.enclave.manifest.models;
+  const [adder] = models;
+  assert.ok(adder !== undefined);
+  const other = { ...adder, name: 'second' };
+  after(() => changing.close());
+
+  test('is attested again when an answer names another manifest', async () => {
+    const own = await connect(changing.target, policy, options);
+    await own.infer('adder', inputs);
+    const before = own.evidence;
+    await changing.enclave.restate([adder, other]);
+    const answer = await own.infer('adder', inputs);
+    assert.deepEqual(
+      own.models().map(({ name }) => name),
+      ['adder', 'second'],
+    );
+    assert.notDeepEqual(own.evidence, before);
+    const { result } = await appraiseProof(answer.proof(), policy, { at: new Date(), ...options });
+    assert.equal(result.affirmed, true, result.summary);
+    await changing.enclave.restate(models);
+    assert.equal((await own.refresh()).affirmed, true);
+    assert.equal(own.models().length, 1);
+    own.close();
+  });
+
+  test('is refused if its new manifest is not affirmed', async () => {
+    const own = await connect(changing.target, policy, options);
+    const strange = { ...adder, name: 'strange', graph: fill(66) };
+    await changing.enclave.restate([
+      adder,
+      { ...strange, execution: executionDigest(strange.graph, strange.profile) },
+    ]);
+    await assert.rejects(own.infer('adder', inputs), { code: 'CLIENT_REFUSED' });
+    await changing.enclave.restate(models);
+    own.close();
+  });
+
+  test('does not pass another model off as the one that was asked for', async () => {
+    const own = await connect(changing.target, policy, options);
+    const profile = { ...adder.profile, intraOpThreads: 2 };
+    const replaced = { ...adder, profile, execution: executionDigest(adder.graph, profile) };
+    await changing.enclave.restate([replaced]);
+    await assert.rejects(own.infer('adder', inputs), { code: 'CLIENT_MODEL_CHANGED' });
+    await own.infer('adder', inputs);
+    await changing.enclave.restate(models);
+    own.close();
   });
 });
 
