@@ -10,7 +10,7 @@ import type { TrialResult } from './trial-messages.js';
 
 const MIB = 2 ** 20;
 /** Milliseconds of timing for each setting. */
-const BUDGET = 1000;
+const BUDGET = 400;
 /** Part of the baseline's latency that a conversion may take before it is worth a warning. */
 const SLOWER = 1.2;
 

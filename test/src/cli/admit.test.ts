@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { after, test } from 'node:test';
+import type { AdmissionFinding } from '../../../src/admission/finding.js';
+import { run } from '../../../src/cli/program.js';
+import { encodeModel, encodeTensor } from '../../forge/onnx.js';
+import type { ModelInit, NodeInit, TypeInit } from '../../forge/onnx-init.js';
+
+const root = await mkdtemp(join(tmpdir(), 'assay-admit-'));
+after(() => rm(root, { recursive: true, force: true }));
+
+interface Report {
+  readonly outcome: string;
+  readonly findings: readonly AdmissionFinding[];
+}
+
+async function admit(...args: readonly string[]): Promise<Report & { readonly code: number }> {
+  let [out, err] = ['', ''];
+  const code = await run(['--json', 'admit', ...args], {
+    stdin: Readable.from([]),
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    env: {},
+    now: () => new Date('2026-06-01T12:00:00Z'),
+  });
+  assert.equal(err, '');
+  return { code, ...(JSON.parse(out) as Report) };
+}
+
+const type: TypeInit = { tensor: 1, shape: ['N', 2] };
+
+/** y = x · w; with w the identity, what comes out is what went in. */
+function model(weights: readonly number[], nodes: readonly NodeInit[] = []): ModelInit {
+  return {
+    irVersion: 9,
+    opsets: { '': 20 },
+    graph: {
+      inputs: [{ name: 'x', type }],
+      initializers: [{ name: 'w', type: 1, dims: [2, 2], floats: weights }],
+      nodes: [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }, ...nodes],
+      outputs: [{ name: 'y', type }],
+    },
+  };
+}
+
+async function folderOf(
+  name: string,
+  init: ModelInit,
+  vectors?: { readonly input: readonly number[]; readonly output: readonly number[] },
+  tolerances?: object,
+): Promise<string> {
+  const folder = join(root, name);
+  await mkdir(join(folder, 'test_data_set_0'), { recursive: true });
+  await writeFile(join(folder, 'model.onnx'), encodeModel(init));
+  const set = (file: string, floats: readonly number[]) =>
+    writeFile(
+      join(folder, 'test_data_set_0', file),
+      encodeTensor({ type: 1, dims: [1, 2], floats }),
+    );
+  if (vectors === undefined) await rm(join(folder, 'test_data_set_0'), { recursive: true });
+  else {
+    await set('input_0.pb', vectors.input);
+    await set('output_0.pb', vectors.output);
+  }
+  if (tolerances !== undefined) {
+    await writeFile(join(folder, 'tolerances.json'), JSON.stringify(tolerances));
+  }
+  return join(folder, 'model.onnx');
+}
+
+const outcomes = ({ findings }: Report, outcome: string) =>
+  findings.filter((found) => found.outcome === outcome).map(({ rule }) => rule);
+
+const identity = [1, 0, 0, 1];
+const vectors = { input: [3, 5], output: [3, 5] };
+
+test('a model that gives the bits of its vectors is admitted', async () => {
+  const report = await admit(await folderOf('good', model(identity), vectors));
+  assert.equal(report.code, 0);
+  assert.equal(report.outcome, 'pass');
+  const rules = report.findings.map(({ rule }) => rule);
+  for (const rule of ['load', 'memory', 'run', 'repeat', 'threads', 'latency', 'optimisation']) {
+    assert.ok(rules.includes(`dynamic.${rule}`), rule);
+  }
+  assert.ok(rules.includes('quality.test_data_set_0.y'));
+});
+
+test('a model without vectors runs on samples', async () => {
+  const report = await admit(await folderOf('samples', model(identity)));
+  assert.equal(report.code, 0);
+  const ran = report.findings.find(({ rule }) => rule === 'dynamic.run');
+  assert.match(ran?.message ?? '', /made up/);
+});
+
+test('permuted weights are refused for the output that they spoil', async () => {
+  const report = await admit(await folderOf('permuted', model([0, 1, 1, 0]), vectors));
+  assert.equal(report.code, 1);
+  assert.deepEqual(outcomes(report, 'refuse'), ['quality.test_data_set_0.y']);
+});
+
+test('declared tolerances decide, and the baseline is compared', async () => {
+  const near = { input: [3, 5], output: [3, 5.01] };
+  const strict = { version: 1, default: { absolute: 0.001 } };
+  const wide = {
+    version: 1,
+    default: { absolute: 0.02 },
+    baseline: { latency: 100_000, note: 'slow on purpose' },
+  };
+  const refused = await admit(await folderOf('strict', model(identity), near, strict));
+  assert.deepEqual(outcomes(refused, 'refuse'), ['quality.test_data_set_0.y']);
+  const admitted = await admit(await folderOf('wide', model(identity), near, wide));
+  assert.equal(admitted.outcome, 'pass');
+  assert.ok(admitted.findings.some(({ rule }) => rule === 'dynamic.baseline'));
+});
+
+test('what only loading tells is told in the runtime’s words', async () => {
+  const twice: NodeInit = {
+    op: 'Relu',
+    inputs: ['x'],
+    outputs: ['z'],
+    attributes: { no: { i: 1 } },
+  };
+  const report = await admit(await folderOf('attribute', model(identity, [twice])));
+  assert.deepEqual(outcomes(report, 'refuse'), ['dynamic.load']);
+  const [load] = report.findings.filter(({ rule }) => rule === 'dynamic.load');
+  assert.match(load?.message ?? '', /Unrecognized attribute: no/);
+});
+
+test('what the file refuses is not run, nor is anything with --static', async () => {
+  const random: NodeInit = { op: 'RandomNormalLike', inputs: ['x'], outputs: ['z'] };
+  const refused = await admit(await folderOf('random', model(identity, [random])));
+  assert.deepEqual(outcomes(refused, 'refuse'), ['static.random']);
+  const still = await admit(await folderOf('static', model(identity), vectors), '--static');
+  for (const { findings } of [refused, still]) {
+    assert.ok(findings.every(({ rule }) => rule.startsWith('static.')));
+  }
+});
