@@ -12,6 +12,7 @@ import {
 } from './admission.js';
 import { Enclave } from './enclave.js';
 import { makeKeys } from './keys.js';
+import type { LogOptions } from './log.js';
 import type { Platform } from './platform/platform.js';
 import { RuntimeLog } from './runtime-log.js';
 import { Turns } from './turns.js';
@@ -22,6 +23,8 @@ export interface BootOptions {
   readonly launchPolicy: LaunchPolicy | null;
   readonly configuration: RuledConfiguration;
   readonly software: Manifest['software'];
+  /** How much of the log memory keeps, and where the rest goes; given the epoch. */
+  readonly log?: (epoch: Uint8Array) => LogOptions;
   /** DNS names and IP addresses for the TLS certificate. */
   readonly hosts: readonly string[];
   readonly now: Date;
@@ -51,7 +54,8 @@ export async function bootEnclave(options: BootOptions): Promise<BootingEnclave>
   if (digest !== null) await runtimeLog.enforced(digest);
   const keys = await makeKeys(options.hosts, options.now);
   const admission = new Admission(launchPolicy, runtimeLog, turns);
-  const parts = { platform, keys, software, turns, runtimeLog, admission };
+  const log = options.log?.(keys.epoch) ?? {};
+  const parts = { platform, keys, software, turns, runtimeLog, admission, log };
   const policy = canonical === null || digest === null ? null : { canonical, digest };
   return { admission, begin: (models) => Enclave.begin({ ...parts, policy }, models) };
 }

@@ -7,6 +7,7 @@ import type { Admission } from './admission.js';
 import { Challenger } from './challenge.js';
 import { Issuer } from './issuer.js';
 import type { EnclaveKeys } from './keys.js';
+import type { LogOptions } from './log.js';
 import { makeStatement, type Statement } from './manifest.js';
 import type { HardwareEvidence, Platform } from './platform/platform.js';
 import type { RuntimeLog } from './runtime-log.js';
@@ -21,6 +22,8 @@ export interface EnclaveParts {
   readonly turns: Turns;
   readonly runtimeLog: RuntimeLog;
   readonly admission: Admission;
+  /** How much of the log memory keeps, and where the rest goes. */
+  readonly log: LogOptions;
   /** The launch policy's canonical form and its SHA-256 digest; null where none is enforced. */
   readonly policy: { readonly canonical: Uint8Array; readonly digest: Uint8Array } | null;
 }
@@ -52,7 +55,11 @@ export class Enclave {
   /** States the first manifest and starts the epoch's log with it. */
   static async begin(parts: EnclaveParts, models: readonly ManifestModel[]): Promise<Enclave> {
     const statement = state(parts, models);
-    const issuer = await Issuer.start(parts.keys.signing, manifestEntry(statement.digest));
+    const issuer = await Issuer.start(
+      parts.keys.signing,
+      manifestEntry(statement.digest),
+      parts.log,
+    );
     return new Enclave(parts, statement, issuer);
   }
 

@@ -8,7 +8,11 @@ import {
   treeHeadInput,
 } from '../attestation/receipt/tree-head.js';
 import type { SigningKey } from './keys.js';
-import { MerkleLog, type TreeSnapshot } from './log.js';
+import { type LogOptions, MerkleLog } from './log.js';
+import type { TreeSnapshot } from './tree-snapshot.js';
+
+/** Entries after which a head is published again. */
+const HEAD_INTERVAL = 256;
 
 interface Waiting {
   readonly index: number;
@@ -27,7 +31,7 @@ interface Head {
  * is no timer. An entry whose signing failed stays in the log, and its caller gets the error.
  */
 export class Issuer {
-  readonly #log = new MerkleLog();
+  readonly #log: MerkleLog;
   readonly #key: SigningKey;
   #head: Head;
   #waiting: Waiting[] = [];
@@ -41,8 +45,12 @@ export class Issuer {
   }
 
   /** Starts a log with its first entry, and signs it. */
-  static async start(key: SigningKey, first: Uint8Array): Promise<Issuer> {
-    const log = new MerkleLog();
+  static async start(
+    key: SigningKey,
+    first: Uint8Array,
+    options: LogOptions = {},
+  ): Promise<Issuer> {
+    const log = new MerkleLog(options);
     log.append(first);
     return new Issuer(key, log, await signHead(key, log));
   }
@@ -67,9 +75,13 @@ export class Issuer {
       const group = this.#waiting;
       this.#waiting = [];
       try {
+        const before = this.#head.tree.size;
         this.#head = await signHead(this.#key, this.#log);
         this.#signatures += 1;
         const { signed, tree } = this.#head;
+        if (Math.floor(tree.size / HEAD_INTERVAL) > Math.floor(before / HEAD_INTERVAL)) {
+          this.#publish();
+        }
         for (const { index, resolve } of group) {
           resolve(encodeReceipt(signed, index, tree.inclusionPath(index)));
         }
@@ -83,6 +95,17 @@ export class Issuer {
   /** Entries in the log, those of manifests included, and heads signed. */
   get counts(): { readonly entries: number; readonly heads: number } {
     return { entries: this.#log.size, heads: this.#signatures };
+  }
+
+  /** Hands the newest signed head to the log's archive, with all that it takes to check it. */
+  #publish(): void {
+    this.#log.publish(this.#head.signed.size, this.treeHead());
+  }
+
+  /** Publishes the last head; to be called when nothing is issued any more. */
+  async close(): Promise<void> {
+    this.#publish();
+    await this.#log.flushed();
   }
 
   /** The newest signed head. */

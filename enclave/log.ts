@@ -1,14 +1,42 @@
+import { equalBytes } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
-import { leafHash, nodeHash } from '../attestation/encoding/merkle.js';
+import { leafHash, merkleRoot, nodeHash } from '../attestation/encoding/merkle.js';
+import { TreeSnapshot } from './tree-snapshot.js';
 
 const HASH = 32;
 /** Hashes in one block of memory. */
 const BLOCK = 4096;
+/** Height of a tile, tlog-tiles (C2SP): 256 hashes, whose root is one hash of the level above. */
+const TILE_HEIGHT = 8;
+const TILE = 2 ** TILE_HEIGHT;
+
+/** Where complete tiles go, and come back from once memory has let go of them. */
+export interface TileArchive {
+  /**
+   * A tile of 256 hashes, or fewer where the log ends: level 0 has the leaves, level 1 the roots of
+   * level 0's tiles, and so on.
+   */
+  write(level: number, index: number, hashes: Uint8Array): void;
+  /** A signed head whose tiles were all written before. */
+  writeHead(head: Uint8Array): void;
+  /** Resolves once everything was written. */
+  flushed(): Promise<void>;
+  /** A tile of leaves, as it was written; undefined if it cannot be had. What it says is checked. */
+  read(index: number): Uint8Array | undefined;
+}
+
+export interface LogOptions {
+  /** Newest entries whose every proof comes from memory, 64 bytes each; default 2^20. */
+  readonly retain?: number;
+  /** Absent: proofs for entries that memory has let go of are refused. */
+  readonly archive?: TileArchive;
+}
 
 /** Roots of the complete subtrees of one height, in order, 32 bytes each in large blocks. */
 class Level {
-  readonly #blocks: Uint8Array[] = [];
+  readonly #blocks: (Uint8Array | undefined)[] = [];
   #length = 0;
+  #dropped = 0;
 
   get length(): number {
     return this.#length;
@@ -21,26 +49,35 @@ class Level {
     this.#length += 1;
   }
 
-  /** A view; undefined beyond the end. */
+  /** A view; undefined beyond the end, and where it was dropped. */
   at(index: number): Uint8Array | undefined {
     if (index >= this.#length) return undefined;
     const start = (index % BLOCK) * HASH;
     return this.#blocks[Math.floor(index / BLOCK)]?.subarray(start, start + HASH);
   }
-}
 
-/** The largest power of two below `size`, and its exponent (`size` at least 2). */
-function split(size: number): number {
-  return 2 ** (Math.ceil(Math.log2(size)) - 1);
+  /** Frees the blocks that lie wholly before an index. */
+  dropBefore(index: number): void {
+    const blocks = Math.floor(index / BLOCK);
+    for (; this.#dropped < blocks; this.#dropped++) this.#blocks[this.#dropped] = undefined;
+  }
 }
 
 /**
- * The epoch's append-only log: an RFC 9162 Merkle tree that keeps the root of every complete subtree,
- * 64 bytes for each entry. Appending costs two hashes on average; roots and proofs of any size that
- * the log has had cost a logarithmic number. In memory alone: an epoch ends with the process.
+ * The epoch's append-only log: an RFC 9162 Merkle tree that keeps the roots of complete subtrees, all
+ * of them for the newest entries, and only those of 256 entries and more for the others: memory is
+ * bounded. Appending costs two hashes on average; roots and proofs of any size that the log has had
+ * cost a logarithmic number.
  */
 export class MerkleLog {
   readonly #levels: Level[] = [new Level()];
+  readonly #retain: number;
+  readonly #archive: TileArchive | undefined;
+
+  constructor({ retain = 2 ** 20, archive }: LogOptions = {}) {
+    this.#retain = retain;
+    this.#archive = archive;
+  }
 
   get size(): number {
     return this.#levels[0]?.length ?? 0;
@@ -53,9 +90,12 @@ export class MerkleLog {
     for (let height = 0; ; height++) {
       const level = this.#level(height);
       level.push(hash);
-      if (level.length % 2 === 1) return index;
+      if (height % TILE_HEIGHT === 0 && level.length % TILE === 0) this.#tile(height, level.length);
+      if (level.length % 2 === 1) break;
       hash = nodeHash(this.#complete(height, level.length - 2), hash);
     }
+    if (this.size % BLOCK === 0) this.#drop(this.size - this.#retain);
+    return index;
   }
 
   /** The tree of the first `size` entries; throws MERKLE_INDEX if the log never had that size. */
@@ -72,84 +112,62 @@ export class MerkleLog {
     return level;
   }
 
+  #drop(before: number): void {
+    for (let height = 0; height < TILE_HEIGHT && before > 0; height++) {
+      this.#levels[height]?.dropBefore(Math.floor(before / 2 ** height));
+    }
+  }
+
+  /** Hands the tile that ends at `end`, complete or not, to the archive. */
+  #tile(height: number, end: number): void {
+    if (this.#archive === undefined) return;
+    const index = Math.ceil(end / TILE) - 1;
+    const first = index * TILE;
+    const hashes = new Uint8Array((end - first) * HASH);
+    for (let i = first; i < end; i++) hashes.set(this.#complete(height, i), (i - first) * HASH);
+    this.#archive.write(height / TILE_HEIGHT, index, hashes);
+  }
+
+  /** Archives a signed head of this size with the incomplete tiles that it needs. */
+  publish(size: number, head: Uint8Array): void {
+    for (let height = 0, end = size; end > 0; height += TILE_HEIGHT) {
+      if (end % TILE !== 0) this.#tile(height, end);
+      end = Math.floor(end / TILE);
+    }
+    this.#archive?.writeHead(head);
+  }
+
+  /** Resolves once the archive has everything. */
+  async flushed(): Promise<void> {
+    await this.#archive?.flushed();
+  }
+
   #complete(height: number, index: number): Uint8Array {
-    const hash = this.#levels[height]?.at(index);
-    if (hash === undefined) {
+    const level = this.#levels[height];
+    const hash = level?.at(index);
+    if (hash !== undefined) return hash;
+    if (level === undefined || index >= level.length || height >= TILE_HEIGHT) {
       throw new AssayError('MERKLE_INDEX', `no complete subtree ${index} of height ${height}`);
     }
-    return hash;
-  }
-}
-
-/**
- * The tree at one size. The roots of its incomplete subtrees, at most one a height, are computed once
- * and shared by all the proofs that are made from it.
- */
-export class TreeSnapshot {
-  readonly size: number;
-  readonly #complete: (height: number, index: number) => Uint8Array;
-  readonly #edge = new Map<number, Uint8Array>();
-
-  constructor(size: number, complete: (height: number, index: number) => Uint8Array) {
-    this.size = size;
-    this.#complete = complete;
+    return this.#archived(height, index);
   }
 
-  get root(): Uint8Array {
-    return this.#range(0, this.size);
-  }
-
-  /** Root over the entries from `start` to before `end`; `end - start` is 2^k, or `end` the size. */
-  #range(start: number, end: number): Uint8Array {
-    const length = end - start;
-    const height = Math.log2(length);
-    if (Number.isInteger(height)) return this.#complete(height, start / length);
-    const known = this.#edge.get(start);
-    if (known !== undefined) return known;
-    const middle = start + split(length);
-    const hash = nodeHash(this.#range(start, middle), this.#range(middle, end));
-    this.#edge.set(start, hash);
-    return hash;
-  }
-
-  /** Inclusion path of entry `index`, RFC 9162 section 2.1.3.1, from the leaf upwards. */
-  inclusionPath(index: number): Uint8Array[] {
-    if (!Number.isSafeInteger(index) || index < 0 || index >= this.size) {
-      throw new AssayError('MERKLE_INDEX', `entry ${index} is not in a tree of ${this.size}`);
+  /** A subtree below the height of a tile that memory has let go of, from its tile of leaves. */
+  #archived(height: number, index: number): Uint8Array {
+    const width = 2 ** height;
+    const tile = Math.floor((index * width) / TILE);
+    const bytes = this.#archive?.read(tile);
+    if (bytes === undefined || bytes.length !== TILE * HASH) {
+      throw new AssayError(
+        'MERKLE_PRUNED',
+        `entries ${tile * TILE} and following are older than the log keeps`,
+      );
     }
-    const path: Uint8Array[] = [];
-    let [start, end] = [0, this.size];
-    while (end - start > 1) {
-      const middle = start + split(end - start);
-      if (index < middle) {
-        path.push(this.#range(middle, end));
-        end = middle;
-      } else {
-        path.push(this.#range(start, middle));
-        start = middle;
-      }
+    const leaves = Array.from({ length: TILE }, (_, i) => bytes.subarray(i * HASH, (i + 1) * HASH));
+    if (!equalBytes(merkleRoot(leaves), this.#complete(TILE_HEIGHT, tile))) {
+      throw new AssayError('MERKLE_PRUNED', `the archived tile ${tile} is not the one of this log`);
     }
-    return path.reverse();
-  }
-
-  /** Consistency proof from the first `oldSize` entries, RFC 9162 section 2.1.4.1. */
-  consistencyPath(oldSize: number): Uint8Array[] {
-    if (!Number.isSafeInteger(oldSize) || oldSize < 1 || oldSize > this.size) {
-      throw new AssayError('MERKLE_INDEX', `no tree of ${oldSize} precedes one of ${this.size}`);
-    }
-    const path: Uint8Array[] = [];
-    let [start, end] = [0, this.size];
-    while (oldSize !== end) {
-      const middle = start + split(end - start);
-      if (oldSize <= middle) {
-        path.push(this.#range(middle, end));
-        end = middle;
-      } else {
-        path.push(this.#range(start, middle));
-        start = middle;
-      }
-    }
-    if (start !== 0) path.push(this.#range(start, end));
-    return path.reverse();
+    const first = index * width - tile * TILE;
+    return merkleRoot(leaves.slice(first, first + width));
   }
 }

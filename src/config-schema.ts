@@ -127,6 +127,21 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('how models with a reference are brought here'),
+  receiptLog: z
+    .strictObject({
+      retain: z
+        .number()
+        .int()
+        .min(2 ** 16)
+        .max(2 ** 26)
+        .default(2 ** 20)
+        .describe('newest entries whose proofs come from memory, 64 bytes each'),
+      directory: path
+        .optional()
+        .describe('where tiles and heads are written, one folder an epoch; absent: nowhere'),
+    })
+    .prefault({})
+    .describe('the log of receipts'),
   workers: z
     .number()
     .int()

@@ -90,6 +90,12 @@ export function parseConfig(value: unknown, env: Environment, directory: string)
       path: isHubReference(model.path) ? model.path : resolve(directory, model.path),
     })),
     hub: { ...config.hub, cache: resolve(directory, config.hub.cache) },
+    receiptLog: {
+      ...config.receiptLog,
+      ...(config.receiptLog.directory === undefined
+        ? {}
+        : { directory: resolve(directory, config.receiptLog.directory) }),
+    },
     ...(config.launchPolicy === undefined
       ? {}
       : { launchPolicy: resolve(directory, config.launchPolicy) }),

@@ -1,7 +1,10 @@
+import { join } from 'node:path';
 import { toHex } from '../attestation/encoding/bytes.js';
 import { type BootingEnclave, bootEnclave } from '../enclave/boot.js';
 import type { Enclave } from '../enclave/enclave.js';
+import type { LogOptions } from '../enclave/log.js';
 import type { Platform } from '../enclave/platform/platform.js';
+import { TileFiles } from '../enclave/tile-files.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
 import type { Engine } from './engine/engine.js';
@@ -47,7 +50,21 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-async function boot(config: Config, platform: Platform, now: Date): Promise<BootingEnclave> {
+/** The epoch's log, with a folder of its own where the configuration names one. */
+function logOptions({ receiptLog }: Config, epoch: Uint8Array, log: Log): LogOptions {
+  const { retain, directory } = receiptLog;
+  if (directory === undefined) return { retain };
+  const onError = (error: unknown): void =>
+    log.error(describeError(error), 'the receipt log could not be written');
+  return { retain, archive: new TileFiles(join(directory, toHex(epoch)), onError) };
+}
+
+async function boot(
+  config: Config,
+  platform: Platform,
+  now: Date,
+  log: Log,
+): Promise<BootingEnclave> {
   return bootEnclave({
     platform,
     launchPolicy:
@@ -58,6 +75,7 @@ async function boot(config: Config, platform: Platform, now: Date): Promise<Boot
     },
     software: { name: 'assay', version: VERSION },
     hosts: config.hosts,
+    log: (epoch) => logOptions(config, epoch, log),
     now,
   });
 }
@@ -113,7 +131,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
   let started: Engine | undefined;
   let metrics: RunningMetrics | undefined;
   try {
-    const booting = await boot(config, platform, now());
+    const booting = await boot(config, platform, now(), log);
     const engine = await createEngine({
       annotator: new URL('./server/annotate.js', import.meta.url),
       onFatal,
@@ -157,6 +175,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
         ready = false;
         await server.drain(config.drainSeconds * 1000);
         await engine.close();
+        await enclave.issuer.close();
         await running?.close();
         await close();
       },

@@ -38,6 +38,7 @@ export function attestationDefinition(definitions: PackageDefinition): ServiceDe
 const STATUS: ReadonlyMap<string, status> = new Map([
   ['BINDING_NONCE', status.INVALID_ARGUMENT],
   ['MERKLE_INDEX', status.OUT_OF_RANGE],
+  ['MERKLE_PRUNED', status.NOT_FOUND],
 ]);
 
 function serviceError(error: unknown): Pick<ServiceError, 'code' | 'details'> {

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
+import { manifestEntry } from '../../attestation/receipt/claims.js';
+import { verifyConsistency } from '../../attestation/receipt/consistency.js';
+import { verifyReceipt } from '../../attestation/receipt/receipt.js';
+import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
+import { Issuer } from '../../enclave/issuer.js';
+import { makeSigningKey } from '../../enclave/keys.js';
+import { MerkleLog } from '../../enclave/log.js';
+import { TileFiles, tilePath } from '../../enclave/tile-files.js';
+
+const entry = (i: number): Uint8Array => Uint8Array.of(i & 0xff, (i >> 8) & 0xff, i >> 16);
+const fail = (error: unknown): never => {
+  throw error;
+};
+const SIZE = 20_000;
+const RETAIN = 4096;
+
+let directory = '';
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'assay-tiles-'));
+});
+after(() => rm(directory, { recursive: true }));
+
+test('paths are those of tlog-tiles', () => {
+  assert.equal(tilePath(0, 0), 'tile/0/000');
+  assert.equal(tilePath(1, 67), 'tile/1/067');
+  assert.equal(tilePath(0, 1234067), 'tile/0/x001/x234/067');
+  assert.equal(tilePath(0, 999_999, 12), 'tile/0/x999/999.p/12');
+});
+
+describe('a log that outgrew memory', () => {
+  const whole = new MerkleLog();
+  let archived: MerkleLog;
+  let files: TileFiles;
+  before(async () => {
+    files = new TileFiles(join(directory, 'outgrown'), fail);
+    archived = new MerkleLog({ retain: RETAIN, archive: files });
+    for (let i = 0; i < SIZE; i++) {
+      whole.append(entry(i));
+      archived.append(entry(i));
+    }
+    await files.flushed();
+  });
+
+  test('proves its oldest entries and sizes from tiles, its newest from memory', () => {
+    const [expected, tree] = [whole.at(SIZE), archived.at(SIZE)];
+    assert.deepEqual(tree.root, expected.root);
+    for (const index of [0, 1, 255, 256, 4097, SIZE - 1]) {
+      assert.deepEqual(tree.inclusionPath(index), expected.inclusionPath(index));
+    }
+    for (const old of [1, 2, 255, 256, 257, 5001, SIZE - 1]) {
+      assert.deepEqual(tree.consistencyPath(old), expected.consistencyPath(old));
+    }
+  });
+
+  test('does not believe a tile that the host changed, nor need one that it withholds', async () => {
+    const path = join(directory, 'outgrown', tilePath(0, 2));
+    const genuine = await readFile(path);
+    const changed = Buffer.from(genuine);
+    changed[40] = (changed[40] ?? 0) ^ 1;
+    for (const bytes of [changed, genuine.subarray(32), Buffer.alloc(0)]) {
+      await writeFile(path, bytes);
+      assert.throws(() => archived.at(SIZE).inclusionPath(600), { code: 'MERKLE_PRUNED' });
+    }
+    await rm(path);
+    assert.throws(() => archived.at(SIZE).inclusionPath(600), { code: 'MERKLE_PRUNED' });
+    assert.deepEqual(archived.at(SIZE).inclusionPath(0), whole.at(SIZE).inclusionPath(0));
+    await writeFile(path, genuine);
+    assert.deepEqual(archived.at(SIZE).inclusionPath(600), whole.at(SIZE).inclusionPath(600));
+  });
+
+  test('without an archive refuses what it let go of, and nothing else', () => {
+    const pruned = new MerkleLog({ retain: RETAIN });
+    for (let i = 0; i < SIZE; i++) pruned.append(entry(i));
+    const [expected, tree] = [whole.at(SIZE), pruned.at(SIZE)];
+    assert.deepEqual(tree.root, expected.root);
+    assert.throws(() => tree.inclusionPath(0), { code: 'MERKLE_PRUNED' });
+    for (let index = SIZE - RETAIN; index < SIZE; index += 97) {
+      assert.deepEqual(tree.inclusionPath(index), expected.inclusionPath(index));
+    }
+    assert.deepEqual(tree.consistencyPath(256), expected.consistencyPath(256));
+    assert.throws(() => tree.consistencyPath(101), { code: 'MERKLE_PRUNED' });
+  });
+});
+
+test('what is published is enough to check the published head', async () => {
+  const folder = join(directory, 'published');
+  const key = await makeSigningKey();
+  const first = manifestEntry(new Uint8Array(32));
+  const archive = new TileFiles(folder, fail);
+  const issuer = await Issuer.start(key, first, { archive });
+  const early = decodeTreeHead(issuer.treeHead());
+  await Promise.all(Array.from({ length: 600 }, (_, i) => issuer.append(entry(i))));
+  await issuer.close();
+  const head = decodeTreeHead(new Uint8Array(await readFile(join(folder, 'tree-head.cbor'))));
+  await verifyTreeHead(head, key.publicKey);
+  assert.equal(head.size, 601);
+  const widths = [256, 256, 601 - 512];
+  const tiles = await Promise.all(
+    widths.map((width, i) => readFile(join(folder, tilePath(0, i, width)))),
+  );
+  const leaves = tiles.flatMap((tile) =>
+    Array.from({ length: tile.length / 32 }, (_, i) => tile.subarray(32 * i, 32 * i + 32)),
+  );
+  assert.equal(leaves.length, head.size);
+  assert.deepEqual(merkleRoot(leaves), head.root);
+  assert.deepEqual(new Uint8Array(leaves[0] ?? []), leafHash(first));
+  const level1 = await readFile(join(folder, tilePath(1, 0, 2)));
+  assert.deepEqual(new Uint8Array(level1.subarray(0, 32)), merkleRoot(leaves.slice(0, 256)));
+  const { proof } = issuer.consistency(early.size);
+  await verifyConsistency(proof, early, head, key.publicKey);
+  await verifyReceipt(issuer.inclusion(0), first, key.publicKey);
+});
+
+test('a disk that cannot be written costs proofs of old entries, and no answer', async () => {
+  const errors: unknown[] = [];
+  const blocked = join(directory, 'file');
+  await writeFile(blocked, '');
+  const archive = new TileFiles(join(blocked, 'below'), (error) => errors.push(error));
+  const issuer = await Issuer.start(await makeSigningKey(), entry(0), { archive });
+  const receipts = await Promise.all(
+    Array.from({ length: 300 }, (_, i) => issuer.append(entry(i))),
+  );
+  await issuer.close();
+  assert.equal(receipts.length, 300);
+  assert.ok(errors.length > 0);
+});
