@@ -24,6 +24,8 @@ const exportFolder = (folder: string, task: string): string =>
   `optimum-cli export onnx --model ${folder} --task ${task} onnx`;
 const python = (program: string, ...files: readonly string[]): string =>
   `python -c "${program}" ${files.map(quote).join(' ')}`.trimEnd();
+const convertKeras = (path: string): string =>
+  `pip install tf2onnx tensorflow && python -m tf2onnx.convert --keras ${quote(path)} --output model.onnx`;
 
 export const FORMATS: readonly Format[] = [
   {
@@ -64,19 +66,14 @@ export const FORMATS: readonly Format[] = [
     id: 'keras-h5',
     extensions: ['.h5', '.hdf5'],
     magic: [0x89, 0x48, 0x44, 0x46],
-    conversion: (path) =>
-      `pip install tf2onnx tensorflow && python -m tf2onnx.convert --keras ${quote(path)} --output model.onnx`,
+    conversion: convertKeras,
   },
   {
     name: 'Keras',
     id: 'keras',
     extensions: ['.keras'],
     magic: [0x50, 0x4b],
-    conversion: (path) =>
-      `pip install keras tf2onnx tensorflow && ${python(
-        "import sys, keras; keras.models.load_model(sys.argv[1]).export('model.onnx', format='onnx')",
-        path,
-      )}`,
+    conversion: convertKeras,
   },
   {
     name: 'TensorFlow SavedModel',
