@@ -157,6 +157,21 @@ function chooseIssuer(
 }
 
 /**
+ * Whoever supplies authorities has to supply the right one, whatever others travel beside it: a chain
+ * of another product or kind is a mistake, even where the right one is pinned.
+ */
+function requireOwn(
+  supplied: readonly KnownCertificate[],
+  own: KnownCertificate,
+  code: 'SNP_ROOT_UNTRUSTED' | 'SNP_CERTIFICATE_NAME',
+): void {
+  if (supplied.length === 0 || supplied.includes(own)) return;
+  const names = supplied.map(({ certificate }) => certificate.subjectCommonName).join(', ');
+  const expected = own.certificate.subjectCommonName;
+  throw new AssayError(code, `expected ${expected} among the supplied authorities: ${names}`);
+}
+
+/**
  * The chain above a key of this product and kind, valid at `at`. Pinned certificates are recognised
  * by their bytes and need no signature check; every other authority is checked, whether it is used or
  * not, so that no supplied certificate is silently wrong. `roots` replaces the pinned ones.
@@ -186,6 +201,8 @@ export function snpAuthorities(
   const issuer = chooseIssuer(anchor, product, kind, strangers);
   requireValidity(ark.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
   requireValidity(issuer.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireOwn(supplied.roots, ark, 'SNP_ROOT_UNTRUSTED');
+  requireOwn(supplied.intermediates, issuer, 'SNP_CERTIFICATE_NAME');
   const links = [ark, ...strangers]
     .filter((subject) => !isPinned(subject))
     .map((subject) => ({ subject, issuer: ark }));

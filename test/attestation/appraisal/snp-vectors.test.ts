@@ -6,6 +6,7 @@ import { parseSnpPolicy } from '../../../attestation/appraisal/policy-snp.js';
 import { type AttestationResult, verdictOf } from '../../../attestation/appraisal/result.js';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
 import { parseCertificate } from '../../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../../attestation/endorsements/amd.js';
 import { AMD_CERTIFICATES } from '../../../attestation/endorsements/roots.js';
@@ -125,6 +126,24 @@ describe('genuine reports', { skip: withoutVectors }, () => {
     });
     assert.equal(result.authentic, true);
   });
+
+  const pem = (...ders: readonly Uint8Array[]): Uint8Array =>
+    new TextEncoder().encode(ders.map((der) => toPem(der, 'CERTIFICATE')).join(''));
+  const { Milan, Genoa } = AMD_CERTIFICATES;
+  for (const [supplied, chain, code] of [
+    ['the chain of another product', pem(Genoa.ask, Genoa.ark), 'SNP_ROOT_UNTRUSTED'],
+    ['the chain of the other kind of key', pem(Milan.asvk, Milan.ark), 'SNP_CERTIFICATE_NAME'],
+    ['the ASK of another product', pem(Genoa.ask, Milan.ark), 'SNP_CERTIFICATE_NAME'],
+    ['every chain', pem(...Object.values(Milan), ...Object.values(Genoa)), 'snp.measurement'],
+  ] as const) {
+    test(`${supplied} beside a VCEK of Milan: ${code}`, async () => {
+      const { report, blobs, vector } = read('milan-v3-vcek');
+      const endorsements = amdEndorsements([...blobs.slice(0, 1), chain]);
+      const at = new Date(vector.verifyAt);
+      const result = await verifySnp(report, endorsements, parseSnpPolicy({}), { at });
+      assert.equal(result.code, code, result.summary);
+    });
+  }
 
   test('a tampered ASK is refused although the pinned one would do', async () => {
     const { report, blobs, vector } = read('milan-v3-vcek');
