@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { link, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { identifyModel } from '../../attestation/model/identity.js';
+import { measureModel } from '../../enclave/measure.js';
+import { dataType, encodeModel } from '../forge/onnx.js';
+
+const weights = new Uint8Array(Float32Array.from([1, 2, 3, 4]).buffer);
+
+/** `y = x + w`, with w in an external file. */
+function externalModel(location: string, annotated = false): Uint8Array {
+  const vector = { tensor: dataType.float, shape: [4] };
+  return encodeModel({
+    graph: {
+      name: 'add',
+      nodes: [
+        { op: 'Add', inputs: ['x', 'w'], outputs: ['sum'] },
+        { op: 'Identity', inputs: ['sum'], outputs: ['y'] },
+      ],
+      inputs: [{ name: 'x', type: vector }],
+      outputs: [{ name: 'y', type: vector }],
+      initializers: [{ name: 'w', type: dataType.float, dims: [4], external: { location } }],
+      ...(annotated ? { values: [{ name: 'sum', type: vector }] } : {}),
+    },
+  });
+}
+
+let root = '';
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'assay-measure-'));
+});
+after(() => rm(root, { recursive: true }));
+
+async function folder(name: string): Promise<string> {
+  const path = join(root, name);
+  await mkdir(join(path, 'data'), { recursive: true });
+  return path;
+}
+
+describe('a model with external data', () => {
+  test('is read once, whole, and measured as it was read', async () => {
+    const path = await folder('whole');
+    await writeFile(join(path, 'm.onnx'), externalModel('data/w.bin'));
+    await writeFile(join(path, 'data', 'w.bin'), weights);
+    const { identity, bytes, external } = await measureModel(join(path, 'm.onnx'));
+    await writeFile(join(path, 'data', 'w.bin'), new Uint8Array(16));
+    assert.deepEqual(new Uint8Array(external.get('data/w.bin') ?? []), weights);
+    assert.ok(bytes.buffer instanceof SharedArrayBuffer);
+    const source = { path: 'm.onnx', bytes: new Uint8Array(bytes), external };
+    assert.equal(toHex(identity.graph), toHex(identifyModel(source).graph));
+    assert.deepEqual(
+      identity.files.map(({ path: file, sha256 }) => [file, toHex(sha256)]),
+      [
+        ['m.onnx', createHash('sha256').update(externalModel('data/w.bin')).digest('hex')],
+        ['data/w.bin', createHash('sha256').update(weights).digest('hex')],
+      ],
+    );
+  });
+
+  test('loses the annotations that do not count, after it was measured', async () => {
+    const path = await folder('annotated');
+    const annotated = externalModel('data/w.bin', true);
+    await writeFile(join(path, 'm.onnx'), annotated);
+    await writeFile(join(path, 'data', 'w.bin'), weights);
+    const { identity, bytes } = await measureModel(join(path, 'm.onnx'));
+    const digest = createHash('sha256').update(annotated).digest('hex');
+    assert.equal(toHex(identity.files[0]?.sha256 ?? new Uint8Array()), digest);
+    assert.notDeepEqual(new Uint8Array(bytes), annotated);
+    assert.equal(bytes.length, annotated.length);
+  });
+
+  const refused: readonly (readonly [string, string, (path: string) => Promise<void>])[] = [
+    ['a file that is not there', 'MODEL_FILE', async () => undefined],
+    [
+      'a symbolic link',
+      'MODEL_FILE',
+      async (path) => {
+        await writeFile(join(path, 'other.bin'), weights);
+        await symlink(join(path, 'other.bin'), join(path, 'data', 'w.bin'));
+      },
+    ],
+    [
+      'a file with two names',
+      'MODEL_FILE',
+      async (path) => {
+        await writeFile(join(path, 'other.bin'), weights);
+        await link(join(path, 'other.bin'), join(path, 'data', 'w.bin'));
+      },
+    ],
+    [
+      'a folder that is a link',
+      'MODEL_FILE',
+      async (path) => {
+        await mkdir(join(path, 'elsewhere'));
+        await writeFile(join(path, 'elsewhere', 'w.bin'), weights);
+        await rm(join(path, 'data'), { recursive: true });
+        await symlink(join(path, 'elsewhere'), join(path, 'data'));
+      },
+    ],
+    ['a folder', 'MODEL_FILE', async (path) => void (await mkdir(join(path, 'data', 'w.bin')))],
+    [
+      'too few bytes',
+      'MODEL_EXTERNAL_DATA',
+      (path) => writeFile(join(path, 'data', 'w.bin'), weights.subarray(1)),
+    ],
+  ];
+  for (const [i, [name, code, put]] of refused.entries()) {
+    test(`in ${name}: ${code}`, async () => {
+      const path = await folder(`refused-${i}`);
+      await writeFile(join(path, 'm.onnx'), externalModel('data/w.bin'));
+      await put(path);
+      await assert.rejects(measureModel(join(path, 'm.onnx')), { code });
+    });
+  }
+
+  for (const location of ['../w.bin', '/etc/passwd', 'data/../../w.bin', 'data//w.bin', 'c:\\w']) {
+    test(`at ${location}: MODEL_EXTERNAL_PATH`, async () => {
+      const path = await folder('escaping');
+      await writeFile(join(root, 'w.bin'), weights);
+      await writeFile(join(path, 'm.onnx'), externalModel(location));
+      await assert.rejects(measureModel(join(path, 'm.onnx')), { code: 'MODEL_EXTERNAL_PATH' });
+    });
+  }
+});
+
+test('a model that is not there, or no file: MODEL_FILE', async () => {
+  await assert.rejects(measureModel(join(root, 'none.onnx')), { code: 'MODEL_FILE' });
+  await assert.rejects(measureModel(root), { code: 'MODEL_FILE' });
+});
