@@ -156,6 +156,12 @@ export const configSchema = z.strictObject({
     .max(1024 ** 3)
     .default(64 * 1024 ** 2)
     .describe('largest request or response'),
+  modelControl: z
+    .enum(['none', 'explicit'])
+    .default('none')
+    .describe(
+      'explicit: whoever can call may load and unload the configured models at run time; none: nobody',
+    ),
   drainSeconds: z
     .number()
     .min(0)

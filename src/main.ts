@@ -14,6 +14,7 @@ import { describeError, type Log } from './log.js';
 import { type Loader, loadModel, type ServingModel } from './model-loading.js';
 import { ModelManager } from './model-manager.js';
 import { openPlatform } from './platform.js';
+import { repositoryOf } from './repository-control.js';
 import {
   attestationDefinition,
   attestationHandlers,
@@ -22,6 +23,7 @@ import {
 import { inferenceHandlers } from './server/inference-service.js';
 import { type RunningMetrics, startMetrics } from './server/metrics.js';
 import { ModelRegistry } from './server/model-registry.js';
+import type { ModelRepository } from './server/model-repository.js';
 import { ownMetrics } from './server/own-metrics.js';
 import { inferenceDefinition, loadInference } from './server/protocol.js';
 import { ReceiptRecorder } from './server/receipt-recorder.js';
@@ -90,6 +92,7 @@ function services(
   enclave: Enclave,
   models: ModelRegistry,
   recorder: ReceiptRecorder,
+  repository: ModelRepository | undefined,
   ready: () => boolean,
   log: Log,
 ): readonly Service[] {
@@ -101,6 +104,7 @@ function services(
       handlers: inferenceHandlers({
         models,
         recorder,
+        ...(repository === undefined ? {} : { repository }),
         server: { name: 'assay', version: VERSION },
         ready,
         onFailure: (error) => log.error(describeError(error), 'a request failed'),
@@ -153,9 +157,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       });
     }
     const running = metrics;
+    const repository = config.modelControl === 'explicit' ? repositoryOf(models) : undefined;
     let ready = false;
     const server = await startServer({
-      services: services(enclave, registry, recorder, () => ready, log),
+      services: services(enclave, registry, recorder, repository, () => ready, log),
       address: hostPort(config.listen),
       tls: enclave.keys.tls,
       ...(config.plaintext === undefined ? {} : { plaintextAddress: hostPort(config.plaintext) }),
