@@ -76,6 +76,11 @@ export function servingModels(): readonly ServingModel[] {
       inputs: [input('x', [1, 3, 96, 96])],
     },
     {
+      name: 'ocr-page',
+      model: ocr('ch_PP-OCRv4_det_infer.onnx'),
+      inputs: [input('x', [1, 3, 224, 224])],
+    },
+    {
       name: 'ocr-recogniser',
       model: ocr('ch_PP-OCRv4_rec_infer.onnx'),
       inputs: [input('x', [1, 3, 48, 160])],
