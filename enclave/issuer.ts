@@ -71,6 +71,7 @@ export class Issuer {
 
   async #sign(): Promise<void> {
     this.#signing = true;
+    await turnEnd();
     while (this.#waiting.length > 0) {
       const group = this.#waiting;
       this.#waiting = [];
@@ -131,6 +132,11 @@ export class Issuer {
       proof: path.length === 0 ? new Uint8Array() : encodeConsistency(signed, oldSize, path),
     };
   }
+}
+
+/** Resolves when what is ready now has run: the results of one batch then share the first head. */
+function turnEnd(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 async function signHead(key: SigningKey, log: MerkleLog): Promise<Head> {

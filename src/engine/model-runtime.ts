@@ -27,8 +27,10 @@ export interface RuntimeSettings {
 }
 
 export interface RuntimeHooks {
-  /** Something waits. */
+  /** Something waits: dispatch it soon. */
   readonly wake: () => void;
+  /** The queue is full: dispatch now what can be. */
+  readonly dispatch: () => void;
   /** Nothing waits or runs any more, and nothing will. */
   readonly release: () => Promise<void>;
 }
@@ -100,6 +102,7 @@ export class ModelRuntime implements LoadedModel {
         reject,
       };
       if (cancellation?.cancelled === true) throw cancelled();
+      if (!this.#queue.hasRoom(pending)) this.#hooks.dispatch();
       this.#queue.push(pending);
       cancellation?.onCancel(() => this.#giveUp(pending));
       this.#hooks.wake();

@@ -58,6 +58,7 @@ class OnnxEngine implements Engine {
   readonly #slots: Slot[];
   readonly #models = new Map<number, Registered>();
   #nextLoad = 0;
+  #waking: NodeJS.Immediate | undefined;
   #closing = false;
 
   constructor(settings: EngineSettings) {
@@ -97,7 +98,11 @@ class OnnxEngine implements Engine {
         options: options.batching ?? {},
         instances: this.#slots.length,
       },
-      { wake: () => this.#pump(), release: () => this.#unload(loadId) },
+      {
+        wake: () => this.#wake(),
+        dispatch: () => this.#pump(),
+        release: () => this.#unload(loadId),
+      },
     );
     this.#models.set(loadId, { runtime, source, options: complete });
     return runtime;
@@ -151,6 +156,17 @@ class OnnxEngine implements Engine {
   #errand<T>(slot: Slot, work: (thread: WorkerThread) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       slot.errands.push(() => work(slot.thread).then(resolve, reject));
+      this.#pump();
+    });
+  }
+
+  /**
+   * Dispatches at the end of this turn of the event loop: requests that one read from a socket brought
+   * then share an execution, where the first would otherwise leave alone.
+   */
+  #wake(): void {
+    this.#waking ??= setImmediate(() => {
+      this.#waking = undefined;
       this.#pump();
     });
   }

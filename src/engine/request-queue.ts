@@ -53,10 +53,15 @@ export class RequestQueue {
     return this.#rows;
   }
 
+  hasRoom({ bytes }: Pending): boolean {
+    const { maxQueueSize, maxQueueBytes } = this.#limits;
+    return this.#size < maxQueueSize && this.#bytes + bytes <= maxQueueBytes;
+  }
+
   /** Throws EngineError `exhausted`, with the queue's state, when there is no room. */
   push(pending: Pending): void {
     const { maxQueueSize, maxQueueBytes } = this.#limits;
-    if (this.#size >= maxQueueSize || this.#bytes + pending.bytes > maxQueueBytes) {
+    if (!this.hasRoom(pending)) {
       throw new EngineError(
         'exhausted',
         `the queue is full: ${this.#size} of ${maxQueueSize} requests and ${this.#bytes} of ` +

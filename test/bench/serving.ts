@@ -5,11 +5,11 @@
 import { ceiling } from './support/ceiling.js';
 import { type Contender, start } from './support/contender.js';
 import { canLoad, type LoadResult, load } from './support/load.js';
+import { printBar } from './support/measure.js';
 import { pingWhile } from './support/ping.js';
 import { type Row, writeReport } from './support/report.js';
 import { INFER, inferMessage } from './support/request.js';
 import { type ServingModel, servingModels } from './support/serving-models.js';
-import { printBar } from './support/measure.js';
 
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 3);
@@ -40,7 +40,12 @@ async function measure(
   return { ...result, cpu: (after.cpu - before.cpu) / (result.perSecond * (SECONDS + 1)) };
 }
 
-function summary(model: string, contender: string, outstanding: number, points: readonly Point[]): Row {
+function summary(
+  model: string,
+  contender: string,
+  outstanding: number,
+  points: readonly Point[],
+): Row {
   const rates = points.map(({ perSecond }) => perSecond);
   return {
     model,
@@ -92,7 +97,8 @@ function judge(rows: readonly Row[]): void {
     (find(model, 64, 'Assay')?.perSecond ?? 0) / (find(model, 64, over)?.perSecond ?? 0);
   const names = new Set(rows.map(({ model }) => model));
   console.log('Ratios that are judged');
-  if (names.has('mlp')) printBar('MLP, 64 outstanding, over naive', ratio('mlp', 'naive'), 1.6, true);
+  if (names.has('mlp'))
+    printBar('MLP, 64 outstanding, over naive', ratio('mlp', 'naive'), 1.6, true);
   if (names.has('ocr-detector')) {
     printBar('OCR detector, over naive', ratio('ocr-detector', 'naive'), 1.25, true);
     const off = ratio('ocr-detector', 'Assay, receipts off');
