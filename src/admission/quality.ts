@@ -54,8 +54,10 @@ export function qualityOf(reference: Tensor, actual: Tensor, limits: Limits): Qu
   const distance = outputDistance(reference, actual);
   const [x, y] = [numbersOf(reference), numbersOf(actual)];
   const relative = x.map((value, i) => {
-    const apart = Math.abs(value - (y[i] ?? Number.NaN));
-    return apart === 0 || Object.is(value, y[i]) ? 0 : apart / Math.abs(value);
+    const other = y[i] ?? Number.NaN;
+    if (value === other || Object.is(value, other)) return 0;
+    const apart = Math.abs(value - other) / Math.abs(value);
+    return Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart;
   });
   const width = reference.shape.at(-1) ?? 1;
   const rows = width === 0 ? 0 : x.length / width;
