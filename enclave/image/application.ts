@@ -39,6 +39,7 @@ export async function bundleApplication(
       '--target=node20',
       '--format=esm',
       '--minify-whitespace',
+      '--minify-syntax',
       '--legal-comments=none',
       '--log-level=error',
       `--banner:js=${BANNER}`,

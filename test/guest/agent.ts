@@ -38,14 +38,14 @@ function encode({ error, report, auxiliary }: Answer): Buffer {
 }
 
 async function answerForTheHardware(): Promise<never> {
-  const sign = await openHardware('/test');
+  const sign = openHardware();
   const device = await open(DEVICE, 'r+');
   const request = Buffer.alloc(72);
   for (;;) {
     const { bytesRead } = await device.read(request, 0, request.length, null);
     if (bytesRead !== request.length) continue;
     requests += 1;
-    const genuine = await sign(Uint8Array.from(request.subarray(8)));
+    const genuine = sign(Uint8Array.from(request.subarray(8)));
     const behave = behaviours.shift();
     await device.write(encode(behave === undefined ? genuine : await behave(genuine)));
   }

