@@ -1,8 +1,56 @@
+import { toHex } from '../encoding/bytes.js';
+import { tcbComponents } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
+import { tcbText } from './tcb-snp.js';
 
 const REPORT = 'AMD 56860, section 7.3 (Attestation), ATTESTATION_REPORT';
+const CHAIN = 'AMD 57230 (VCEK certificate and KDS); RFC 5280, section 6';
+const TCB = 'AMD 57230 (VCEK certificate), TCB extensions';
+const HWID = 'AMD 57230 (VCEK certificate), HWID';
+
+function chipFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolicy): void {
+  const { hwid } = snp.vek;
+  if (hwid === undefined) return;
+  findings.check(
+    'snp.certificate.chip',
+    snp.chip === 'bound',
+    {
+      expected: `HWID ${toHex(hwid)}`,
+      actual: `CHIP_ID ${toHex(snp.report.chipId.subarray(0, hwid.length))}`,
+      reference: HWID,
+    },
+    {
+      pass: 'The key is of the chip that the report names.',
+      fail: 'The host masks CHIP_ID, so the report does not name its chip.',
+    },
+    policy.allowMaskedChipId ? 'allowMaskedChipId' : undefined,
+  );
+}
+
+function revocationFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolicy): void {
+  const comparison = {
+    expected: `a current CRL of ${snp.trustAnchor.commonName} without the chain’s authorities`,
+    actual: snp.revocationChecked ? 'current, none listed' : 'no CRL was supplied',
+    reference: 'AMD 57230 (KDS), CRL; RFC 5280, section 6.3',
+  };
+  if (!snp.revocationChecked && policy.crl !== 'optional') {
+    const reason = 'Revocation could not be checked, since no CRL was supplied.';
+    findings.unchecked('snp.revocation', comparison, reason);
+    return;
+  }
+  findings.check(
+    'snp.revocation',
+    snp.revocationChecked,
+    comparison,
+    {
+      pass: 'No authority of the chain is revoked.',
+      fail: 'Revocation was not checked, since no CRL was supplied.',
+    },
+    'crl: optional',
+  );
+}
 
 /** Authenticity in the words of findings: what `authenticateSnp` established. */
 export function authenticityFindings(
@@ -10,79 +58,43 @@ export function authenticityFindings(
   snp: AuthenticatedSnp,
   policy: SnpPolicy,
 ): void {
-  const chain = snp.chain.join(' → ');
-  const pass = (id: string, expected: string, actual: string, reason: string, reference: string) =>
-    findings.check(id, true, { expected, actual, reference }, { pass: reason, fail: reason });
-  pass(
+  const { report, signingKey, trustAnchor, product, vek } = snp;
+  findings.pass(
     'snp.report',
-    'version 2 to 5, reserved ranges zero',
-    `version ${snp.report.version}`,
+    {
+      expected: 'version 2 to 5, reserved ranges zero',
+      actual: `version ${report.version}`,
+      reference: REPORT,
+    },
     'The report is well formed.',
-    REPORT,
   );
-  pass(
+  findings.pass(
     'snp.signature',
-    `ECDSA P-384 with SHA-384 by the ${snp.signingKey}`,
-    'valid',
-    `The ${snp.signingKey} signed the report.`,
-    REPORT,
+    {
+      expected: `ECDSA P-384 with SHA-384 by the ${signingKey}`,
+      actual: 'valid',
+      reference: REPORT,
+    },
+    `The ${signingKey} signed the report.`,
   );
-  pass(
+  findings.pass(
     'snp.certificate.chain',
-    `a chain to ${snp.trustAnchor.commonName}, valid at ${snp.at.toISOString()}`,
-    chain,
+    {
+      expected: `a chain to ${trustAnchor.commonName} (${trustAnchor.source}), valid at ${snp.at.toISOString()}`,
+      actual: snp.chain.join(' → '),
+      reference: CHAIN,
+    },
     'Every certificate is signed by the one above it, named and extended as AMD does, and valid at the time.',
-    'AMD 57230 (VCEK certificate and KDS); RFC 5280, section 6',
   );
-  pass(
+  findings.pass(
     'snp.certificate.tcb',
-    'REPORTED_TCB of the report',
-    'equal',
+    {
+      expected: tcbText(tcbComponents(vek.tcb, product)),
+      actual: tcbText(tcbComponents(report.reportedTcb, product)),
+      reference: TCB,
+    },
     'The key was derived for the TCB that the report states.',
-    'AMD 57230 (VCEK certificate), TCB extensions',
   );
-  if (snp.chip === 'bound') {
-    pass(
-      'snp.certificate.chip',
-      'CHIP_ID of the report',
-      'equal',
-      'The key is of the chip that the report names.',
-      'AMD 57230 (VCEK certificate), HWID',
-    );
-  } else if (snp.chip === 'masked') {
-    findings.check(
-      'snp.certificate.chip',
-      false,
-      {
-        expected: 'the HWID of the certificate as CHIP_ID',
-        actual: 'all zeros',
-        reference: 'AMD 57230 (VCEK certificate), HWID',
-      },
-      { pass: '', fail: 'The host masks CHIP_ID, so the report does not name its chip.' },
-      policy.allowMaskedChipId ? 'allowMaskedChipId' : undefined,
-    );
-  }
-  const revocation = {
-    expected: `a current CRL of ${snp.trustAnchor.commonName} without the chain’s authorities`,
-    actual: snp.revocationChecked ? 'current, none listed' : 'no CRL was supplied',
-    reference: 'AMD 57230 (KDS), CRL; RFC 5280, section 6.3',
-  };
-  if (snp.revocationChecked || policy.crl === 'optional') {
-    findings.check(
-      'snp.revocation',
-      snp.revocationChecked,
-      revocation,
-      {
-        pass: 'No authority of the chain is revoked.',
-        fail: 'Revocation was not checked, since no CRL was supplied.',
-      },
-      "crl: 'optional'",
-    );
-  } else {
-    findings.unchecked(
-      'snp.revocation',
-      revocation,
-      'Revocation could not be checked, since no CRL was supplied.',
-    );
-  }
+  chipFinding(findings, snp, policy);
+  revocationFinding(findings, snp, policy);
 }

@@ -40,6 +40,11 @@ export class Findings {
     });
   }
 
+  /** Records what authentication has established already. */
+  pass(id: string, comparison: Comparison, reason: string): void {
+    this.#all.push({ id, outcome: 'pass', ...comparison, reason });
+  }
+
   /** Records what could not be checked for want of something: neither a pass nor a fail. */
   unchecked(id: string, comparison: Comparison, reason: string): void {
     this.#all.push({ id, outcome: 'unchecked', ...comparison, reason });
