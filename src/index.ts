@@ -6,7 +6,6 @@
 export {
   type Agreement,
   type AnswerRelation,
-  type OutputLimits,
   relateAnswers,
 } from './client/agreement.js';
 export { type Attestation, type AttestOptions, attest } from './client/attest.js';

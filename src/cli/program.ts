@@ -4,6 +4,7 @@ import { VERSION } from '../version.js';
 import { registerAdmit } from './admit.js';
 import { registerAttest } from './attest.js';
 import { registerCollect } from './collect.js';
+import { registerConform } from './conform.js';
 import { registerDiff } from './diff.js';
 import { registerDoctor } from './doctor.js';
 import { EXIT, type ExitCode } from './exit-code.js';
@@ -44,6 +45,7 @@ const COMMANDS: readonly Register[] = [
   registerVerifyEvidence,
   registerPolicyInit,
   registerReplay,
+  registerConform,
   registerVerifyReceipt,
   registerLaunchPolicy,
   registerShowCertificate,

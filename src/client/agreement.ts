@@ -1,62 +1,15 @@
 import { AssayError } from '../../attestation/encoding/error.js';
+import { broken, type Limits, qualityOf } from '../admission/quality.js';
 import { type OutputDistance, outputDistance } from './output-distance.js';
-import { elementsOf, type Tensor } from './tensor.js';
+import type { Tensor } from './tensor.js';
 
-/** What is close enough; every bound that is given must hold. Without any, bits must be identical. */
-export interface OutputLimits {
-  readonly absolute?: number | undefined;
-  readonly relative?: number | undefined;
-  readonly ulp?: number | undefined;
-  /** Smallest cosine similarity. */
-  readonly cosine?: number | undefined;
-  /** The k largest elements along the last axis must have the same indices, in order. */
-  readonly topK?: number | undefined;
-}
-
-/** Indices of the k largest elements of each row of the last axis; ties go to the lower index. */
-function topIndices(tensor: Tensor, k: number): string {
-  const values = elementsOf(tensor).map(Number);
-  const width = tensor.shape.at(-1) ?? 1;
-  const rows: string[] = [];
-  for (let from = 0; from < values.length; from += width) {
-    const row = values.slice(from, from + width).map((value, i) => ({ value, i }));
-    row.sort((a, b) => b.value - a.value || a.i - b.i);
-    rows.push(
-      row
-        .slice(0, k)
-        .map(({ i }) => i)
-        .join(),
-    );
-  }
-  return rows.join(';');
-}
-
-/** Whether an output is close enough to its reference. */
-export function isWithin(
-  reference: Tensor,
-  actual: Tensor,
-  distance: OutputDistance,
-  limits: OutputLimits | undefined,
-): boolean {
-  if (distance.differing === 0) return true;
-  const { numeric } = distance;
-  if (limits === undefined || numeric === null) return false;
-  const { absolute, relative, ulp, cosine, topK } = limits;
-  const bounds = [absolute, relative, ulp, cosine, topK];
-  return (
-    bounds.some((bound) => bound !== undefined) &&
-    numeric.maxAbsolute <= (absolute ?? Number.POSITIVE_INFINITY) &&
-    numeric.maxRelative <= (relative ?? Number.POSITIVE_INFINITY) &&
-    numeric.maxUlp <= (ulp ?? Number.POSITIVE_INFINITY) &&
-    numeric.cosine >= (cosine ?? Number.NEGATIVE_INFINITY) &&
-    (topK === undefined || topIndices(reference, topK) === topIndices(actual, topK))
-  );
-}
-
-/** Limits for each output; `default` is for those that `outputs` does not name. */
+/**
+ * Limits for each output, as a package's `tolerances.json` has them; `default` is for those that
+ * `outputs` does not name. Without any, bits must be identical.
+ */
 export interface Agreement {
-  readonly default?: OutputLimits | undefined;
-  readonly outputs?: { readonly [name: string]: OutputLimits } | undefined;
+  readonly default?: Limits | undefined;
+  readonly outputs?: { readonly [name: string]: Limits } | undefined;
 }
 
 /** How two answers compare, output by output. */
@@ -64,6 +17,10 @@ export type AnswerRelation =
   | { readonly kind: 'identical' }
   | { readonly kind: 'within' | 'apart'; readonly outputs: readonly OutputDistance[] }
   | { readonly kind: 'incomparable'; readonly reason: string };
+
+function isWithin(reference: Tensor, actual: Tensor, limits: Limits = {}): boolean {
+  return broken(qualityOf(reference, actual, limits), limits).length === 0;
+}
 
 /** Compares an answer with a reference answer of the same outputs. */
 export function relateAnswers(
@@ -82,7 +39,7 @@ export function relateAnswers(
       const distance = outputDistance(expected, got);
       const own = agreement.outputs ?? {};
       const limits = Object.hasOwn(own, expected.name) ? own[expected.name] : agreement.default;
-      within &&= isWithin(expected, got, distance, limits);
+      within &&= isWithin(expected, got, limits);
       outputs.push(distance);
     } catch (error) {
       if (!(error instanceof AssayError)) throw error;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { isWithin, relateAnswers } from '../../../src/client/agreement.js';
+import { type Agreement, relateAnswers } from '../../../src/client/agreement.js';
 import type { Datatype } from '../../../src/client/datatype.js';
 import { outputDistance } from '../../../src/client/output-distance.js';
 import { tensor } from '../../../src/client/tensor.js';
@@ -72,31 +72,29 @@ describe('distance', () => {
 describe('limits', () => {
   const a = of('FP32', [10, 20, 30], [1, 3]);
   const b = of('FP32', [10.5, 20, 30], [1, 3]);
-  const holds = (limits: Parameters<typeof isWithin>[3], other = b): boolean =>
-    isWithin(a, other, outputDistance(a, other), limits);
-  const cases: readonly (readonly [string, Parameters<typeof isWithin>[3], boolean])[] = [
-    ['none', undefined, false],
-    ['empty', {}, false],
-    ['absolute, met', { absolute: 0.5 }, true],
-    ['absolute, missed', { absolute: 0.49 }, false],
-    ['relative, met', { relative: 0.05 }, true],
-    ['relative, missed', { relative: 0.049 }, false],
-    ['ulp, missed', { ulp: 1000 }, false],
-    ['cosine, met', { cosine: 0.999 }, true],
-    ['cosine, missed', { cosine: 0.99999 }, false],
-    ['top 1, met', { topK: 1 }, true],
-    ['all must hold', { absolute: 0.5, relative: 0.001 }, false],
+  const kind = (limits: NonNullable<Agreement['default']> | undefined, other = b): string =>
+    relateAnswers([a], [other], { default: limits }).kind;
+  const cases: readonly (readonly [string, Agreement['default'], string])[] = [
+    ['none', undefined, 'apart'],
+    ['empty', {}, 'apart'],
+    ['absolute, met', { absolute: 0.5 }, 'within'],
+    ['absolute, missed', { absolute: 0.49 }, 'apart'],
+    ['relative, met', { relative: 0.05 }, 'within'],
+    ['relative, missed', { relative: 0.049 }, 'apart'],
+    ['ulp, missed', { ulp: 1000 }, 'apart'],
+    ['cosine, met', { cosine: 0.999 }, 'within'],
+    ['cosine, missed', { cosine: 0.99999 }, 'apart'],
+    ['top 1, met', { topK: 1 }, 'within'],
   ];
   for (const [name, limits, expected] of cases) {
-    test(name, () => assert.equal(holds(limits), expected));
+    test(name, () => assert.equal(kind(limits), expected));
   }
   test('top 1, missed', () =>
-    assert.equal(holds({ topK: 1 }, of('FP32', [40, 20, 30], [1, 3])), false));
-  test('identical bits need none', () => assert.equal(holds(undefined, a), true));
+    assert.equal(kind({ topK: 1 }, of('FP32', [40, 20, 30], [1, 3])), 'apart'));
+  test('identical bits need none', () => assert.equal(kind(undefined, a), 'identical'));
   test('an output of its own limits', () => {
-    const kind = (outputs: { readonly [name: string]: { absolute: number } }) =>
-      relateAnswers([a], [b], { default: { absolute: 9 }, outputs }).kind;
-    assert.equal(kind({}), 'within');
-    assert.equal(kind({ y: { absolute: 0 } }), 'apart');
+    const outputs = { y: { absolute: 0 } };
+    assert.equal(relateAnswers([a], [b], { default: { absolute: 9 } }).kind, 'within');
+    assert.equal(relateAnswers([a], [b], { default: { absolute: 9 }, outputs }).kind, 'apart');
   });
 });

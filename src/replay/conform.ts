@@ -1,0 +1,136 @@
+import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { TestSet } from '../admission/test-sets.js';
+import { type Agreement, type AnswerRelation, relateAnswers } from '../client/agreement.js';
+import type { Session } from '../client/session.js';
+import { findModel } from '../client/signature.js';
+import type { Tensor } from '../client/tensor.js';
+
+/** What one attested node answered to every test set, each answer with a valid receipt. */
+export interface NodeAnswers {
+  readonly target: string;
+  readonly model: ManifestModel;
+  readonly answers: readonly (readonly Tensor[])[];
+}
+
+/** How two nodes compare over all test sets: the worst of them, and in which. */
+export interface NodeRelation {
+  readonly relation: AnswerRelation;
+  /** Name of the test set that `relation` is of. */
+  readonly testSet: string;
+}
+
+/** Nodes that gave the same bits for every output of every test set. */
+export interface ExecutionClass {
+  readonly targets: readonly string[];
+  /** Distinct execution digests: profiles that are known to agree for this model. */
+  readonly executions: readonly string[];
+}
+
+/** A comparison of nodes that execute one model. */
+export interface Conformance {
+  readonly nodes: readonly NodeAnswers[];
+  /** `matrix[i][j]`: node j against node i. */
+  readonly matrix: readonly (readonly NodeRelation[])[];
+  /** Each node against the outputs of the test sets, where they have any. */
+  readonly reference: readonly (NodeRelation | null)[];
+  readonly classes: readonly ExecutionClass[];
+}
+
+const ORDER = ['identical', 'within', 'apart', 'incomparable'] as const;
+
+/** Sends every test set to a node; the answers are verified. Rejects as `Session.infer`. */
+export async function answersOf(
+  target: string,
+  session: Session,
+  name: string,
+  version: string | undefined,
+  sets: readonly TestSet[],
+): Promise<NodeAnswers> {
+  const model = findModel(session.manifest, name, version);
+  const answers: (readonly Tensor[])[] = [];
+  for (const { inputs } of sets) {
+    answers.push((await session.infer(name, inputs, { version: model.version })).outputs);
+  }
+  return { target, model, answers };
+}
+
+function worst(relations: readonly NodeRelation[]): NodeRelation | null {
+  return relations.reduce<NodeRelation | null>(
+    (bad, next) =>
+      bad === null || ORDER.indexOf(next.relation.kind) > ORDER.indexOf(bad.relation.kind)
+        ? next
+        : bad,
+    null,
+  );
+}
+
+function relate(
+  a: readonly (readonly Tensor[])[],
+  b: readonly (readonly Tensor[])[],
+  sets: readonly TestSet[],
+  agreement: Agreement | undefined,
+): NodeRelation | null {
+  return worst(
+    sets.map(({ name }, i) => ({
+      testSet: name,
+      relation: relateAnswers(a[i] ?? [], b[i] ?? [], agreement),
+    })),
+  );
+}
+
+function classesOf(nodes: readonly NodeAnswers[], sets: readonly TestSet[]): ExecutionClass[] {
+  const classes: NodeAnswers[][] = [];
+  for (const node of nodes) {
+    const own = classes.find(([first]) => {
+      const relation = first && relate(first.answers, node.answers, sets, undefined);
+      return relation?.relation.kind === 'identical';
+    });
+    if (own === undefined) classes.push([node]);
+    else own.push(node);
+  }
+  return classes.map((members) => ({
+    targets: members.map(({ target }) => target),
+    executions: [...new Set(members.map(({ model }) => toHex(model.execution)))],
+  }));
+}
+
+/**
+ * Compares nodes, each with each and with the references. Throws CLIENT_GRAPHS if they do not compute
+ * one graph, and USAGE_VECTORS without a test set: then there is nothing to compare.
+ */
+export function compareNodes(
+  nodes: readonly NodeAnswers[],
+  sets: readonly TestSet[],
+  agreement: Agreement | undefined,
+): Conformance {
+  const [first] = nodes;
+  if (sets.length === 0 || first === undefined) {
+    throw new AssayError('USAGE_VECTORS', 'expected at least one node and one test set');
+  }
+  const other = nodes.find(({ model }) => !equalBytes(model.graph, first.model.graph));
+  if (other !== undefined) {
+    throw new AssayError(
+      'CLIENT_GRAPHS',
+      `${other.target} computes graph ${toHex(other.model.graph)}, ${first.target} computes ${toHex(first.model.graph)}`,
+    );
+  }
+  const none: NodeRelation = { testSet: '', relation: { kind: 'identical' } };
+  return {
+    nodes,
+    matrix: nodes.map((a) =>
+      nodes.map((b) => relate(a.answers, b.answers, sets, agreement) ?? none),
+    ),
+    reference: nodes.map(({ answers }) => {
+      const known = sets.flatMap((set, i) => (set.outputs.length > 0 ? [{ set, i }] : []));
+      return relate(
+        known.map(({ set }) => set.outputs),
+        known.map(({ i }) => answers[i] ?? []),
+        known.map(({ set }) => set),
+        agreement,
+      );
+    }),
+    classes: classesOf(nodes, sets),
+  };
+}
