@@ -38,7 +38,7 @@ describe('HCL reports that are refused', () => {
     ['a size that is too small', { size: 100 }, 'HCL_FORMAT'],
     ['a data size that contradicts the claims', { dataSize: 1 }, 'HCL_FORMAT'],
     ['claims beyond the end', { claimsSize: 0xffffffff }, 'HCL_FORMAT'],
-    ['a TDX report', { type: 4 }, 'HCL_TYPE'],
+    ['a report of an unknown type', { type: 7 }, 'HCL_TYPE'],
     ['another hash', { hash: 2 }, 'HCL_TYPE'],
     ['bytes behind the claims', { trailing: Uint8Array.of(0, 1) }, 'HCL_FORMAT'],
   ];
