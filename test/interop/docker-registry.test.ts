@@ -59,7 +59,12 @@ test('docker-registry: a round trip, lists, and a model by digest', real, async 
   assert.equal(listed?.model?.digest, pushed.digest);
   const cache = temporaryFolder(t);
   const resolved = await resolveModel(`${place}@${pushed.digest}`, { ...options, cache });
-  assertPackage(resolved.directory);
+  const weights = readFileSync(join(resolved.directory, 'weights.bin'));
+  assert.ok(weights.equals(Buffer.from(packageFiles(ELEMENTS)['weights.bin'] ?? '')));
+  assert.deepEqual(
+    resolved.files.filter(({ role }) => role === 'original'),
+    [],
+  );
   const again = await pushModel(await packageFor(t), parseReference(`${place}:v2`), options);
   assert.equal(again.uploaded.length, 0);
 });
