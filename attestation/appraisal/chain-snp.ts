@@ -1,7 +1,11 @@
 import { equalBytes } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import type { VekKind } from '../endorsements/amd-extensions.js';
-import { AMD_CERTIFICATES, type PinnedProduct } from '../endorsements/roots.js';
+import {
+  AMD_CERTIFICATES,
+  type AmdCertificates,
+  type PinnedProduct,
+} from '../endorsements/roots.js';
 import {
   type KnownCertificate,
   knownCertificate,
@@ -52,8 +56,9 @@ function recognise(der: Uint8Array): KnownCertificate {
   return known;
 }
 
-function isPinned({ certificate }: KnownCertificate): boolean {
-  return PINNED.some((pinned) => equalBytes(pinned, certificate.der));
+/** Whether this is a pinned certificate; holds for what `recognise` returned. */
+function isPinned(known: KnownCertificate): boolean {
+  return pinnedCertificates.includes(known);
 }
 
 /**
@@ -98,11 +103,15 @@ interface Anchor extends TrustAnchor {
   readonly ark: KnownCertificate;
 }
 
+function pinnedSet(product: string): AmdCertificates | undefined {
+  return Object.hasOwn(AMD_CERTIFICATES, product)
+    ? AMD_CERTIFICATES[product as PinnedProduct]
+    : undefined;
+}
+
 function trustAnchor(product: string, roots: readonly Uint8Array[] | undefined): Anchor {
   const name = `ARK-${product}`;
-  const pinned = AMD_CERTIFICATES[product as PinnedProduct] as
-    | (typeof AMD_CERTIFICATES)[PinnedProduct]
-    | undefined;
+  const pinned = pinnedSet(product);
   const trusted = roots ?? (pinned === undefined ? [] : [pinned.ark]);
   for (const ark of trusted.map(recognise)) {
     const { subjectCommonName } = ark.certificate;
@@ -141,9 +150,7 @@ function chooseIssuer(
     requireAuthority(stranger.certificate, 0, LINK_CODES);
     requireNamed({ subject: stranger, issuer: ark }, LINK_CODES.name);
   }
-  const pinned = Object.values(AMD_CERTIFICATES).find((set) =>
-    equalBytes(set.ark, ark.certificate.der),
-  );
+  const pinned = isPinned(ark) ? pinnedSet(product) : undefined;
   const own = pinned && recognise(kind === 'VCEK' ? pinned.ask : pinned.asvk);
   const found = strangers.find(({ certificate }) =>
     isNamed(certificate.subjectCommonName, name, simulated),
