@@ -21,8 +21,8 @@ export interface ServedModel {
   readonly profile: ExecutionProfile;
 }
 
-/** A model that may be loaded; `batching` is known once it is. */
-export type AdmittedModel = Omit<ManifestModel, 'batching'>;
+/** A model that may be loaded; the rest is known once it is. */
+export type AdmittedModel = Omit<ManifestModel, 'batching' | 'selfTest'>;
 
 /** A manifest, its bytes and their digest. */
 export interface Statement {

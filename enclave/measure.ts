@@ -12,6 +12,8 @@ import {
 
 /** A model that was read once: what was measured is what is executed. */
 export interface MeasuredModel {
+  /** Where the model file lies. */
+  readonly path: string;
   readonly identity: ModelIdentity;
   /**
    * The ModelProto that was identified, in shared memory so that worker threads need no copy. Its
@@ -76,5 +78,5 @@ export async function measureModel(path: string): Promise<MeasuredModel> {
   const source = { path: basename(path), bytes, external };
   const identity = identifyModel(source, { sha256: () => createHash('sha256') });
   strikeAnnotations(bytes);
-  return { identity, bytes, external };
+  return { path, identity, bytes, external };
 }

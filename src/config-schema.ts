@@ -90,6 +90,10 @@ const model = z.strictObject({
     .enum(['disabled', 'basic', 'extended', 'layout', 'all'])
     .default('all')
     .describe("ONNX Runtime's graph optimisation level; changes bits"),
+  selfTest: z
+    .boolean()
+    .default(true)
+    .describe('run test_data_set_* beside the model before it is served; outcome in the manifest'),
   batching: batching
     .prefault({})
     .describe('sharing of executions, for models that prove that neighbours do not matter'),

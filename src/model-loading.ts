@@ -8,6 +8,7 @@ import type { Surroundings } from './environment.js';
 import { executionProfile } from './execution-profile.js';
 import type { Log } from './log.js';
 import { measureConfigured } from './model-files.js';
+import { selfTest } from './self-test.js';
 
 /** A model as the configuration names it. */
 export type ConfiguredModel = Config['models'][number];
@@ -51,9 +52,27 @@ function intoEngine(
   );
 }
 
+/** What trying a loaded model shows; one that does not pass its own test vectors is freed. */
+async function tried(
+  loaded: LoadedModel,
+  configured: ConfiguredModel,
+  measured: MeasuredModel,
+): Promise<Pick<ManifestModel, 'batching' | 'selfTest'>> {
+  const { maxBatchSize, invariance } = loaded.batching;
+  const batching = { maxBatchSize, invariance };
+  if (!configured.selfTest) return { batching, selfTest: null };
+  try {
+    return { batching, selfTest: await selfTest(loaded, measured.path) };
+  } catch (error) {
+    await loaded.drain();
+    throw error;
+  }
+}
+
 /**
  * Measures a model, has it admitted, then loads exactly those bytes. Rejects with MODEL_*, HUB_*,
- * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load is retired.
+ * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load, or does not pass its own
+ * test vectors, is retired.
  */
 export async function loadModel(
   { config, engine, admission, surroundings, log }: Loader,
@@ -67,9 +86,11 @@ export async function loadModel(
   const admitted = await admission.admit({ name, version, identity, profile });
   try {
     const loaded = await intoEngine(engine, configured, measured);
-    const { maxBatchSize, invariance } = loaded.batching;
-    log.info({ model: name, version, batching: loaded.batching }, 'loaded a model');
-    return { loaded, entry: { ...admitted, batching: { maxBatchSize, invariance } } };
+    const entry = { ...admitted, ...(await tried(loaded, configured, measured)) };
+    const { sets, identical } = entry.selfTest ?? { sets: 0, identical: 0 };
+    const { batching } = loaded;
+    log.info({ model: name, version, batching, selfTest: { sets, identical } }, 'loaded a model');
+    return { loaded, entry };
   } catch (error) {
     await admission.retire(admitted);
     throw error;

@@ -10,6 +10,7 @@ import {
   profileFromCbor,
   profileToCbor,
 } from './execution-profile.js';
+import { type SelfTest, selfTestFromCbor, selfTestToCbor } from './self-test.js';
 
 /** A dimension: fixed, named, or unknown. */
 export type Dimension = number | string | null;
@@ -56,6 +57,8 @@ export interface ManifestModel {
   /** `executionDigest(graph, profile)`; a decoder recomputes it. */
   readonly execution: Uint8Array;
   readonly batching: Batching;
+  /** Null where the model came without test vectors. */
+  readonly selfTest: SelfTest | null;
 }
 
 /** All that the enclave states of itself. REPORT_DATA covers it through its digest. */
@@ -118,6 +121,7 @@ function modelToCbor(model: ManifestModel): CborValue {
         ['invariance', model.batching.invariance],
       ]),
     ],
+    ['selfTest', selfTestToCbor(model.selfTest)],
   ]);
 }
 
@@ -184,6 +188,14 @@ function batchingFromCbor(fields: CborFields): Batching {
   return { maxBatchSize, invariance };
 }
 
+function outcomeFromCbor(value: CborValue): SelfTest | null {
+  if (value === null) return null;
+  const outcome = selfTestFromCbor(new CborFields(value, 'a self-test of the manifest', CODE));
+  return (
+    outcome ?? fail('expected at least one test set, and no more identical ones than there are')
+  );
+}
+
 function modelFromCbor(item: CborValue): ManifestModel {
   const fields = new CborFields(item, 'a model of the manifest', CODE);
   const model = {
@@ -206,6 +218,7 @@ function modelFromCbor(item: CborValue): ManifestModel {
     profile: profileFromCbor(fields.map('profile')),
     execution: fields.bytes('execution', 32),
     batching: batchingFromCbor(fields.map('batching')),
+    selfTest: outcomeFromCbor(fields.take('selfTest')),
   };
   fields.end();
   if (!equalBytes(model.execution, executionDigest(model.graph, model.profile))) {

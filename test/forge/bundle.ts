@@ -15,7 +15,7 @@ import {
 import { encodeManifest, type Manifest } from '../../attestation/evidence/manifest.js';
 import { makeKeys } from '../../enclave/keys.js';
 import { describeModel, makeStatement } from '../../enclave/manifest.js';
-import { launch, launchPolicyFor, rootsOf, type servedModel, UNBATCHED } from './enclave.js';
+import { launch, launchPolicyFor, rootsOf, type servedModel, UNTRIED } from './enclave.js';
 
 type Served = ReturnType<typeof servedModel>;
 
@@ -55,7 +55,7 @@ export async function forgeBundle(
   const { hostData } = launchPolicyDigest(canonical);
   const keys = await makeKeys(['localhost'], new Date());
   const software = { name: 'assay', version: '0.1.0' };
-  const served = models.map((model) => ({ ...describeModel(model), batching: UNBATCHED }));
+  const served = models.map((model) => ({ ...describeModel(model), ...UNTRIED }));
   const { manifest: honest } = makeStatement(keys, served, hostData, software);
   const manifest = fault.manifest?.(honest) ?? honest;
   const encoded = encodeManifest(manifest);

@@ -102,14 +102,17 @@ export function bootOptions(
 }
 
 /** What an enclave states of a model that the tests load into no engine. */
-export const UNBATCHED = { maxBatchSize: 1, invariance: 'off' } as const;
+export const UNTRIED = {
+  batching: { maxBatchSize: 1, invariance: 'off' },
+  selfTest: null,
+} as const;
 
 /** Boots an enclave that has admitted and stated these models; nothing executes them. */
 export async function bootServing(options: ServingOptions): Promise<Enclave> {
   const { admission, begin } = await bootEnclave(options);
   const models = [];
   for (const served of options.models) {
-    models.push({ ...(await admission.admit(served)), batching: UNBATCHED });
+    models.push({ ...(await admission.admit(served)), ...UNTRIED });
   }
   return begin(models);
 }

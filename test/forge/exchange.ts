@@ -78,6 +78,7 @@ export function forgeEnclave(key: ForgedKey, changes: Partial<Manifest> = {}): A
         profile,
         execution: executionDigest(graph, profile),
         batching: { maxBatchSize: 1, invariance: 'off' },
+        selfTest: null,
       },
     ],
     launchPolicy: null,

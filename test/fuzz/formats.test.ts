@@ -27,7 +27,16 @@ const { claims, receipt } = decodeInferenceReceipt((await forgeExchange(forged, 
 
 fuzz({
   name: 'manifest',
-  seeds: [enclave.manifestBytes, forgeEnclave(forged, { launchPolicy: fill(1) }).manifestBytes],
+  seeds: [
+    enclave.manifestBytes,
+    forgeEnclave(forged, { launchPolicy: fill(1) }).manifestBytes,
+    forgeEnclave(forged, {
+      models: enclave.manifest.models.map((model) => ({
+        ...model,
+        selfTest: { vectors: fill(1), outputs: fill(2), sets: 3, identical: 2 },
+      })),
+    }).manifestBytes,
+  ],
   decode: (bytes) => encodeManifest(decodeManifest(bytes)),
 });
 

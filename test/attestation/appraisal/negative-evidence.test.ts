@@ -253,6 +253,19 @@ const manifests: readonly Case[] = [
     fault: { manifest: (m) => ({ ...m, models: m.models.flatMap((model) => [model, model]) }) },
   },
   {
+    name: 'more identical test sets than there are',
+    code: 'MANIFEST_ENCODING',
+    fault: {
+      manifest: (m) => ({
+        ...m,
+        models: m.models.map((model) => ({
+          ...model,
+          selfTest: { vectors: fill(1), outputs: fill(2), sets: 1, identical: 2 },
+        })),
+      }),
+    },
+  },
+  {
     name: 'shared executions without a proof that neighbours do not matter',
     code: 'MANIFEST_ENCODING',
     fault: {

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { SelfTest } from '../../attestation/evidence/self-test.js';
+import { parseConfig } from '../../src/config.js';
+import { makeLog } from '../../src/log.js';
+import { serve } from '../../src/main.js';
+import { scaleModel, simulatorKeys } from '../forge/enclave.js';
+import { dataType, encodeTensor } from '../forge/onnx.js';
+
+let root = '';
+before(async () => {
+  root = await mkdtemp(join(tmpdir(), 'assay-self-test-'));
+});
+after(() => rm(root, { recursive: true }));
+
+const vector = (values: readonly number[]): Uint8Array =>
+  encodeTensor({ type: dataType.float, dims: [values.length], floats: values });
+
+interface Package {
+  /** Inputs and expected outputs of `y = 2x`, one pair a test set. */
+  readonly sets: readonly (readonly [readonly number[], readonly number[]])[];
+  readonly tolerances?: unknown;
+  readonly enabled?: boolean;
+  /** Another model in the folder. */
+  readonly another?: boolean;
+}
+
+/** Serves a model with these vectors beside it; resolves to what its manifest says of them. */
+async function outcomeOf(given: Package): Promise<SelfTest | null> {
+  const folder = await mkdtemp(join(root, 'package-'));
+  await writeFile(join(folder, 'm.onnx'), scaleModel(2));
+  if (given.another) await writeFile(join(folder, 'n.onnx'), scaleModel(3));
+  for (const [i, [x, y]] of given.sets.entries()) {
+    const set = join(folder, `test_data_set_${i}`);
+    await mkdir(set);
+    await writeFile(join(set, 'input_0.pb'), vector(x));
+    await writeFile(join(set, 'output_0.pb'), vector(y));
+  }
+  if (given.tolerances !== undefined) {
+    await writeFile(join(folder, 'tolerances.json'), JSON.stringify(given.tolerances));
+  }
+  const config = {
+    listen: { port: 0 },
+    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
+    models: [{ name: 'm', path: 'm.onnx', selfTest: given.enabled ?? true }],
+    workers: 1,
+  };
+  const serving = await serve(parseConfig(config, {}, folder), {
+    log: makeLog('silent'),
+    surroundings: { env: {}, execArgv: [], inspector: undefined },
+    now: () => new Date(),
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+  await serving.close();
+  return serving.enclave.manifest.models[0]?.selfTest ?? null;
+}
+
+const right = [
+  [
+    [1, 2],
+    [2, 4],
+  ],
+  [[-3], [-6]],
+] as const;
+const near = [[[1], [2.001]]] as const;
+const wrong = [[[1], [3]]] as const;
+
+describe('a model with test vectors', () => {
+  test('runs them before it serves, and states what came of it', async () => {
+    const outcome = await outcomeOf({ sets: right });
+    assert.equal(outcome?.sets, 2);
+    assert.equal(outcome?.identical, 2);
+    assert.deepEqual(await outcomeOf({ sets: right }), outcome);
+    const other = await outcomeOf({ sets: right.slice(0, 1) });
+    assert.notDeepEqual(other?.vectors, outcome?.vectors);
+    assert.notDeepEqual(other?.outputs, outcome?.outputs);
+  });
+
+  test('within the declared tolerance is served, and not called identical', async () => {
+    const tolerances = { version: 1, default: { absolute: 0.01 } };
+    const outcome = await outcomeOf({ sets: near, tolerances });
+    assert.equal(outcome?.sets, 1);
+    assert.equal(outcome?.identical, 0);
+  });
+
+  const refused: readonly (readonly [string, Package])[] = [
+    ['an output that is wrong', { sets: wrong }],
+    ['one wrong output among right ones', { sets: [...right, ...wrong] }],
+    [
+      'an output beyond the declared tolerance',
+      { sets: near, tolerances: { version: 1, default: { absolute: 1e-6 } } },
+    ],
+    ['bits that differ where none may', { sets: near, tolerances: { version: 1 } }],
+    ['an output of another shape', { sets: [[[1], [2, 2]]] }],
+  ];
+  for (const [name, given] of refused) {
+    test(`is not served with ${name}: MODEL_SELF_TEST`, async () => {
+      await assert.rejects(outcomeOf(given), { code: 'MODEL_SELF_TEST' });
+    });
+  }
+
+  test('is not served with tolerances that are none: HUB_TOLERANCES', async () => {
+    const tolerances = { version: 1, defualt: {} };
+    await assert.rejects(outcomeOf({ sets: right, tolerances }), { code: 'HUB_TOLERANCES' });
+  });
+});
+
+describe('nothing is run', () => {
+  test('without vectors', async () => {
+    assert.equal(await outcomeOf({ sets: [] }), null);
+  });
+  test('where the operator says so', async () => {
+    assert.equal(await outcomeOf({ sets: wrong, enabled: false }), null);
+  });
+  test('where the folder holds several models', async () => {
+    assert.equal(await outcomeOf({ sets: wrong, another: true }), null);
+  });
+});
