@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';
 
 /** Texts that reach shells, XML and HCL: printable ASCII without quotes, backslashes and `$`. */
@@ -106,6 +107,7 @@ const schema = z.strictObject({
       subnet: plain,
     })
     .optional(),
+  kubernetes: kubernetesSchema.optional(),
 });
 
 /** A deployment: one guest, wherever it is to run. */

@@ -1,6 +1,7 @@
 import { awsFiles } from './aws.js';
 import { azureFiles } from './azure.js';
 import { gcpFiles } from './gcp.js';
+import { kserveFiles, kubernetesFiles } from './kubernetes.js';
 import { libvirtFiles } from './libvirt.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { qemuFiles } from './qemu.js';
@@ -11,6 +12,8 @@ const GENERATORS = {
   gcp: gcpFiles,
   aws: awsFiles,
   azure: azureFiles,
+  kubernetes: kubernetesFiles,
+  kserve: kserveFiles,
 } as const satisfies Record<string, (plan: LaunchPlan) => LaunchFile[]>;
 
 export type LaunchTarget = keyof typeof GENERATORS;

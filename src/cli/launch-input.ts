@@ -20,15 +20,22 @@ export function readImage(io: Io, path: string): Promise<Uint8Array<ArrayBuffer>
   return readInput(io, path, IMAGE_LIMIT);
 }
 
-/** A deployment file, and its paths resolved against where it lies. */
-export interface DeploymentFile {
-  readonly deployment: Deployment;
-  readonly locate: (path: string) => string;
-}
-
-export async function readDeployment(io: Io, path: string): Promise<DeploymentFile> {
+/** Reads a deployment file; its paths become absolute, as seen from where it lies. */
+export async function readDeployment(io: Io, path: string): Promise<Deployment> {
   const deployment = parseDeployment(await readDocument(io, path));
-  return { deployment, locate: (name) => resolve(dirname(path), name) };
+  const locate = (name: string): string => resolve(dirname(path), name);
+  const { firmware, kernel, initrd, uki } = deployment.boot;
+  return {
+    ...deployment,
+    launchPolicy: locate(deployment.launchPolicy),
+    boot: {
+      ...deployment.boot,
+      kernel: locate(kernel),
+      initrd: locate(initrd),
+      ...(firmware && { firmware: locate(firmware) }),
+      ...(uki && { uki: locate(uki) }),
+    },
+  };
 }
 
 export async function readLaunchPolicyDigest(io: Io, path: string): Promise<LaunchPolicyDigest> {

@@ -44,19 +44,18 @@ export interface LaunchOptions {
 /** The options with what a deployment file says filled in; options win. */
 async function complete(io: Io, options: LaunchOptions): Promise<LaunchOptions> {
   if (options.deployment === undefined) return options;
-  const { deployment, locate } = await readDeployment(io, options.deployment);
-  const { boot, machine, snp, tee } = deployment;
+  const { boot, machine, snp, tee, launchPolicy } = await readDeployment(io, options.deployment);
   return {
     tee,
-    firmware: locate(required(boot.firmware, 'boot.firmware', 'a measurement')),
-    kernel: locate(boot.kernel),
-    initrd: locate(boot.initrd),
+    firmware: required(boot.firmware, 'boot.firmware', 'a measurement'),
+    kernel: boot.kernel,
+    initrd: boot.initrd,
     commandLine: boot.commandLine,
     processors: [machine.processors],
     cpu: machine.cpu,
     features: snp.features,
     guestPolicy: snp.policy,
-    launchPolicy: locate(deployment.launchPolicy),
+    launchPolicy,
     ...options,
   };
 }

@@ -16,8 +16,8 @@ interface Options {
 }
 
 async function launch(io: Io, path: string, { target, output }: Options): Promise<void> {
-  const { deployment, locate } = await readDeployment(io, path);
-  const policy = parseLaunchPolicy(await readDocument(io, locate(deployment.launchPolicy)));
+  const deployment = await readDeployment(io, path);
+  const policy = parseLaunchPolicy(await readDocument(io, deployment.launchPolicy));
   const files = renderLaunch(target, planLaunch(deployment, policy));
   if (output === undefined) {
     io.print({ files: files.map((file) => ({ ...file })) }, () =>

@@ -21,10 +21,10 @@ const BASE = {
   launchPolicy: 'launch-policy.yaml',
   boot: {
     firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
-    kernel: 'build/image/vmlinuz',
-    initrd: 'build/image/initrd.zst',
+    kernel: '/var/lib/assay/vmlinuz',
+    initrd: '/var/lib/assay/initrd.zst',
     commandLine: 'console=ttyS0 panic=-1',
-    uki: 'build/image/assay.efi',
+    uki: '/var/lib/assay/assay.efi',
   },
   machine: { processors: 4, memoryMiB: 8192, cpu: 'EPYC-Milan' },
   gcp: {
@@ -34,6 +34,7 @@ const BASE = {
     image: 'assay-1',
     sourceRanges: ['203.0.113.0/24'],
   },
+  kubernetes: { image: `registry.example/assay@sha256:${'a'.repeat(64)}`, replicas: 3 },
   azure: {
     resourceGroup: 'assay',
     location: 'westeurope',
@@ -93,7 +94,7 @@ function assertGolden(name: string, contents: string): void {
 suite('launch files', () => {
   const cases: readonly [string, unknown, readonly LaunchTarget[]][] = [
     ['sev-snp', SNP, LAUNCH_TARGETS],
-    ['tdx', TDX, ['qemu', 'libvirt', 'gcp']],
+    ['tdx', TDX, ['qemu', 'libvirt', 'gcp', 'kubernetes', 'kserve']],
     ['sev-snp-id-block', SNP_WITH_ID_BLOCK, ['qemu', 'libvirt']],
   ];
   for (const [name, deployment, targets] of cases) {
@@ -150,6 +151,7 @@ suite('deployment file', () => {
     ['an unknown processor model', { machine: { cpu: 'host' } }],
     ['a guest policy without bit 17', { snp: { policy: '0x10000', features: '0x1' } }],
     ['a port that is none', { service: { port: 0 } }],
+    ['a container image by tag', { kubernetes: { image: 'registry.example/assay:latest' } }],
     ['an AMI that is none', { aws: { ...SNP.aws, ami: 'ami' } }],
   ] as const) {
     test(`${what} is refused`, () => {

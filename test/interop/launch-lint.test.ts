@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fetchCurrent } from '../../enclave/image/packages.js';
+import { repositoryRoot } from '../vectors.js';
+
+const python = process.env['INTEROP_PYTHON'] ?? 'python3';
+const packages = join(repositoryRoot, '.cache', 'packages');
+const golden = join(repositoryRoot, 'test/enclave/launch/golden');
+const goldenFiles = (suffix: string): string[] =>
+  readdirSync(golden)
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => join(golden, name));
+
+const hasXmllint = spawnSync('xmllint', ['--version']).error === undefined;
+const withoutXmllint = hasXmllint ? false : 'xmllint is not here: install libxml2-utils';
+
+test("libvirt's own schema accepts every domain", { skip: withoutXmllint }, async () => {
+  const root = await fetchCurrent('libvirt-common', 'sid', packages);
+  const schema = join(root, 'usr/share/libvirt/schemas/domain.rng');
+  const domains = goldenFiles('domain.xml.golden');
+  assert.ok(domains.length >= 3);
+  for (const domain of domains) {
+    const { status, stderr } = spawnSync('xmllint', ['--noout', '--relaxng', schema, domain]);
+    assert.equal(status, 0, stderr.toString());
+  }
+  const broken = readFileSync(domains[0] ?? '', 'utf8').replaceAll('hostData', 'hostdata');
+  const refused = spawnSync('xmllint', ['--noout', '--relaxng', schema, '-'], { input: broken });
+  assert.notEqual(refused.status, 0, 'the schema tells a misspelt element');
+});
+
+test("Kubernetes' published schemas accept every manifest", () => {
+  const script = `
+import sys, yaml, kubernetes_validate
+count = 0
+for path in sys.argv[1:]:
+    for document in yaml.safe_load_all(open(path)):
+        kubernetes_validate.validate(document, "1.33", strict=True)
+        count += 1
+print(count)
+`;
+  const files = goldenFiles('kubernetes.yaml.golden');
+  assert.ok(files.every((file) => existsSync(file)) && files.length >= 2);
+  const count = Number(execFileSync(python, ['-c', script, ...files]).toString());
+  assert.equal(count, 4 * files.length);
+});
