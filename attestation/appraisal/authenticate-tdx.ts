@@ -8,7 +8,7 @@ import type { Signed } from '../endorsements/tcb-info.js';
 import { parseTdxQuote, type TdxQuote } from '../evidence/tdx-quote.js';
 import type { TrustAnchor } from './result.js';
 import { evaluateTcb, type TcbEvaluation } from './tcb-level.js';
-import { TdxCache } from './tdx-cache.js';
+import { type KnownEnclave, TdxCache } from './tdx-cache.js';
 import {
   type CheckedChain,
   checkChain,
@@ -51,8 +51,8 @@ export interface AuthenticatedTdx {
   readonly at: Date;
 }
 
-/** One character for each byte, so that no two chains have one text. PEM itself is ASCII. */
-const pemDecoder = new TextDecoder('windows-1252');
+/** One character for each byte, so that no two byte strings have one text. PEM itself is ASCII. */
+const byteText = new TextDecoder('windows-1252');
 
 /** Raw ECDSA P-256 over SHA-256; false for a key that is no point of the curve. */
 async function verifyRaw(
@@ -72,23 +72,36 @@ async function verifyRaw(
   }
 }
 
+/** Sets the check of a quoting enclave going; what the cache knows of it is known for good. */
+function quotingEnclave(quote: TdxQuote, leaf: Certificate, cache: TdxCache): KnownEnclave {
+  const { attestationKey, qeReport, qeReportSignature } = quote;
+  const covered = concat(attestationKey, qeReport.bytes, qeReportSignature);
+  return cache.enclave(byteText.decode(covered), leaf, () => {
+    const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+    const point = concat(Uint8Array.of(4), attestationKey);
+    const key = crypto.subtle.importKey('raw', point, algorithm, true, ['verify']);
+    // A key that is no point of the curve is told by the signature that it does not verify.
+    key.catch(() => undefined);
+    const certified = verifyRaw(subjectKey(leaf), qeReportSignature, qeReport.bytes);
+    return { leaf, key, certified };
+  });
+}
+
 /** The two signatures of the quote itself: the PCK's over the QE report, and the QE's over the TD. */
-function quoteSignatures(quote: TdxQuote, leaf: Certificate): PendingSignature[] {
-  const attestationKey = crypto.subtle.importKey(
-    'raw',
-    concat(Uint8Array.of(4), quote.attestationKey),
-    { name: 'ECDSA', namedCurve: 'P-256' },
-    true,
-    ['verify'],
-  );
+function quoteSignatures(
+  quote: TdxQuote,
+  leaf: Certificate,
+  cache: TdxCache,
+): readonly PendingSignature[] {
+  const { key, certified } = quotingEnclave(quote, leaf, cache);
   return [
     {
-      holds: verifyRaw(subjectKey(leaf), quote.qeReportSignature, quote.qeReport.bytes),
+      holds: certified,
       error: () =>
         new AssayError('TDX_QE_REPORT_SIGNATURE', 'the QE report is not signed by the PCK'),
     },
     {
-      holds: verifyRaw(attestationKey, quote.signature, quote.signedBytes),
+      holds: verifyRaw(key, quote.signature, quote.signedBytes),
       error: () =>
         new AssayError('TDX_QUOTE_SIGNATURE', 'the quote is not signed by its attestation key'),
     },
@@ -113,7 +126,7 @@ const sharedCache = new TdxCache();
 function openQuote(bytes: Uint8Array, { at, roots, cache = sharedCache }: AuthenticateTdxOptions) {
   const quote = parseTdxQuote(new Uint8Array(bytes));
   const trusted = intelRoots(roots);
-  const pem = pemDecoder.decode(quote.pckChain);
+  const pem = byteText.decode(quote.pckChain);
   const parsed = cache.chain(pem, () =>
     parsePemChain(
       pem,
@@ -124,7 +137,7 @@ function openQuote(bytes: Uint8Array, { at, roots, cache = sharedCache }: Authen
   );
   const chain = checkChain(parsed, [PCK, PCK_CA], trusted, at);
   const platform = pckPlatform(chain.leaf);
-  const pending = [...chain.pending, ...quoteSignatures(quote, chain.leaf)];
+  const pending = [...chain.pending, ...quoteSignatures(quote, chain.leaf, cache)];
   checkAttestationKey(quote);
   return { quote, chain, platform, pending, trusted };
 }

@@ -38,6 +38,14 @@ interface KnownCollateral {
   readonly parsed: TdxCollateral;
 }
 
+/** A quoting enclave's attestation key, and whether the PCK signed the report that names it. */
+export interface KnownEnclave {
+  /** Of the PCK certificate: another one must sign anew. */
+  readonly leaf: Certificate;
+  readonly key: Promise<CryptoKey>;
+  readonly certified: Promise<boolean>;
+}
+
 /**
  * Remembers what was parsed from which exact text, and with it (see `signedBy`) which signatures
  * held: a second quote of a platform then costs only its own signatures. Holds no verdict: roots,
@@ -47,10 +55,19 @@ export class TdxCache {
   readonly #chains = new Recent<readonly Certificate[]>();
   readonly #files = new Recent<CollateralText>();
   readonly #collateral = new Recent<KnownCollateral>();
+  readonly #enclaves = new Recent<KnownEnclave>();
 
   /** Certificates of this PEM text. */
   chain(pem: string, parse: () => readonly Certificate[]): readonly Certificate[] {
     return this.#chains.get(pem, parse);
+  }
+
+  /**
+   * The quoting enclave with this attestation key, report and signature, as one text: it keeps them
+   * for as long as it keeps its key, so that the quotes of a platform share them.
+   */
+  enclave(text: string, leaf: Certificate, make: () => KnownEnclave): KnownEnclave {
+    return this.#enclaves.get(text, make, (known) => known.leaf === leaf);
   }
 
   /** Collateral of this file, or of these members. */

@@ -127,13 +127,19 @@ export class JsonFields {
       : this.#wrong(name, 'a list of texts');
   }
 
+  /** Values of any kind. */
+  list(name: string): readonly unknown[] {
+    const value = this.#get(name);
+    return Array.isArray(value) ? value : this.#wrong(name, 'a list');
+  }
+
   /** Objects, from 1 to `limit`. */
   objects(name: string, limit: number): readonly JsonFields[] {
-    const value = this.#get(name);
-    if (!Array.isArray(value) || value.length === 0 || value.length > limit) {
+    const items = this.list(name);
+    if (items.length === 0 || items.length > limit) {
       return this.#wrong(name, `a list of 1 to ${limit} objects`);
     }
-    return value.map((item) => new JsonFields(item, `${this.#what}.${name}`, this.#code));
+    return items.map((item) => new JsonFields(item, `${this.#what}.${name}`, this.#code));
   }
 
   object(name: string): JsonFields {

@@ -165,11 +165,13 @@ export function parseTdxCollateral(
       text.tcb_info,
       hexMember(text.tcb_info_signature, 'tcb_info_signature', 64),
     ),
-    qeIdentityIssuerChain: parsePemChain(
-      text.qe_identity_issuer_chain,
-      'qe_identity_issuer_chain',
-      [...known, ...tcbInfoIssuerChain],
-    ),
+    qeIdentityIssuerChain:
+      text.qe_identity_issuer_chain === text.tcb_info_issuer_chain
+        ? tcbInfoIssuerChain
+        : parsePemChain(text.qe_identity_issuer_chain, 'qe_identity_issuer_chain', [
+            ...known,
+            ...tcbInfoIssuerChain,
+          ]),
     qeIdentity: parseQeIdentity(
       text.qe_identity,
       hexMember(text.qe_identity_signature, 'qe_identity_signature', 64),

@@ -59,11 +59,19 @@ function svn(node: Asn1Node | undefined, limit: number, what: string): number {
   return value <= limit ? value : fail(`expected ${what} to be at most ${limit}, not ${value}`);
 }
 
+const read = new WeakMap<Certificate, PckPlatform>();
+
 /**
  * Reads the SGX extension of a PCK certificate (Intel SGX PCK Certificate and CRL Profile
- * Specification, section 1.3.5). Throws X509_EXTENSION.
+ * Specification, section 1.3.5), once for each parsed certificate. Throws X509_EXTENSION.
  */
 export function pckPlatform(certificate: Certificate): PckPlatform {
+  const platform = read.get(certificate) ?? readPlatform(certificate);
+  read.set(certificate, platform);
+  return platform;
+}
+
+function readPlatform(certificate: Certificate): PckPlatform {
   const extension = certificate.extensions.get(SGX_EXTENSION);
   if (extension === undefined) return fail(`expected the PCK certificate to have ${SGX_EXTENSION}`);
   try {

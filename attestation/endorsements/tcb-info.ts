@@ -115,18 +115,23 @@ function statement(level: JsonFields): LevelStatement {
   return { tcbDate: level.time('tcbDate'), tcbStatus, advisoryIds: level.texts('advisoryIDs') };
 }
 
+function component(item: unknown): TcbComponent {
+  if (typeof item === 'object' && item !== null) {
+    const { svn, category = '', type = '' } = item as { readonly [member: string]: unknown };
+    const isSvn = Number.isInteger(svn) && Number(svn) >= 0 && Number(svn) <= 255;
+    if (isSvn && typeof category === 'string' && typeof type === 'string') {
+      return { svn: Number(svn), name: `${category} ${type}`.trim() };
+    }
+  }
+  throw new AssayError(CODE, 'expected a TCB component to have an SVN from 0 to 255, and texts');
+}
+
 function components(tcb: JsonFields, name: string): TcbComponent[] {
-  const items = tcb.objects(name, 16);
+  const items = tcb.list(name);
   if (items.length !== 16) {
     throw new AssayError(CODE, `expected ${name} to have 16 components, not ${items.length}`);
   }
-  return items.map((item) => ({
-    svn: item.unsigned('svn', 255),
-    name: ['category', 'type']
-      .filter((member) => item.has(member))
-      .map((member) => item.text(member))
-      .join(' '),
-  }));
+  return items.map(component);
 }
 
 function compareComponents(a: readonly TcbComponent[], b: readonly TcbComponent[]): number {
