@@ -15,7 +15,7 @@ async function show(io: Io, text: string, flags: HubFlags): Promise<void> {
 
 /** `assay hub show REFERENCE`. */
 export function registerHubShow(program: Command, io: Io): void {
-  const command = group(program, 'hub', 'Keep models in OCI registries and folders')
+  const command = group(program, 'hub', 'keep models in OCI registries and folders')
     .command('show')
     .description('print what a model in a hub is, its digests, and how to convert other formats')
     .argument('<reference>', 'oci:// or ocidir://, with a tag, a digest, or both');

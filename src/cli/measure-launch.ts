@@ -63,7 +63,7 @@ async function explain(io: Io, before: string, after: string): Promise<void> {
 /** `assay measure launch` and `assay measure explain`. */
 export function registerMeasureLaunch(program: Command, io: Io): void {
   const zeros = new Uint8Array(16);
-  const measure = group(program, 'measure', 'Expected measurements, computed before the launch');
+  const measure = group(program, 'measure', 'expected measurements, computed before the launch');
   measure
     .command('launch')
     .description('compute what the hardware will report of a guest: MEASUREMENT, or MRTD and RTMRs')

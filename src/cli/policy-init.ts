@@ -61,7 +61,7 @@ async function run(io: Io, path: string, flags: AppraisalFlags): Promise<void> {
 /** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has. */
 export function registerPolicyInit(program: Command, io: Io): void {
   appraisalOptions(
-    group(program, 'policy', 'Appraisal policies')
+    group(program, 'policy', 'make appraisal policies')
       .command('init')
       .description('print a strict policy with the values of an authentic evidence bundle')
       .argument('<file>', 'what `attest --save` wrote, or - for standard input'),

@@ -34,33 +34,46 @@ import { registerVerifyTdx } from './verify-tdx.js';
 /** Adds one command, or several that belong together. */
 type Register = (program: Command, io: Io) => void;
 
-const COMMANDS: readonly Register[] = [
-  registerDoctor,
-  registerServe,
-  registerInspect,
-  registerDiff,
-  registerAdmit,
-  registerAttest,
-  registerInfer,
-  registerVerifyEvidence,
-  registerPolicyInit,
-  registerReplay,
-  registerConform,
-  registerVerifyReceipt,
-  registerLaunchPolicy,
-  registerShowCertificate,
-  registerShowSnp,
-  registerShowTdx,
-  registerShowEventLog,
-  registerVerifySnp,
-  registerVerifyTdx,
-  registerCollect,
-  registerHubPush,
-  registerHubPull,
-  registerHubList,
-  registerHubShow,
-  registerLaunch,
-  registerMeasureLaunch,
+const COMMANDS: readonly (readonly [heading: string, commands: readonly Register[]])[] = [
+  [
+    'Attest and infer:',
+    [
+      registerAttest,
+      registerInfer,
+      registerVerifyEvidence,
+      registerVerifyReceipt,
+      registerVerifySnp,
+      registerVerifyTdx,
+      registerPolicyInit,
+    ],
+  ],
+  ['Compare executions:', [registerReplay, registerConform]],
+  [
+    'Models:',
+    [
+      registerInspect,
+      registerDiff,
+      registerAdmit,
+      registerHubPush,
+      registerHubPull,
+      registerHubList,
+      registerHubShow,
+    ],
+  ],
+  [
+    'Run an enclave:',
+    [registerServe, registerDoctor, registerLaunchPolicy, registerMeasureLaunch, registerLaunch],
+  ],
+  [
+    'Look at evidence:',
+    [
+      registerShowCertificate,
+      registerShowSnp,
+      registerShowTdx,
+      registerShowEventLog,
+      registerCollect,
+    ],
+  ],
 ];
 
 const EXIT_CODES = `
@@ -85,9 +98,16 @@ function makeProgram(io: Io): Command {
     .addHelpText('after', EXIT_CODES)
     .addHelpText(
       'after',
-      examples('assay show certificate vcek.pem', 'assay verify evidence bundle.cbor --json'),
+      examples(
+        'assay attest localhost:8443 --policy policy.yaml',
+        'assay infer localhost:8443 ocr --input x=line.npy --policy policy.yaml',
+        'assay serve assay.yaml',
+      ),
     );
-  for (const register of COMMANDS) register(program, io);
+  for (const [heading, commands] of COMMANDS) {
+    program.commandsGroup(heading);
+    for (const register of commands) register(program, io);
+  }
   return program;
 }
 

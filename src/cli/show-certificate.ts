@@ -36,7 +36,7 @@ async function showCertificate(io: Io, path: string): Promise<void> {
 
 /** `assay show certificate FILE`: what a vendor's certificate says, without judging it. */
 export function registerShowCertificate(program: Command, io: Io): void {
-  group(program, 'show', 'Print what a file says, without judging it')
+  group(program, 'show', 'print what a file says, without judging it')
     .command('certificate')
     .description("print the certificates of a vendor's chain (PEM or DER)")
     .argument('<file>', 'certificates, or - for standard input')

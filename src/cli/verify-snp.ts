@@ -62,7 +62,7 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
 /** `assay verify snp`: any SEV-SNP report against AMD's chain and a policy. */
 export function registerVerifySnp(program: Command, io: Io): void {
   addSnpOptions(
-    group(program, 'verify', 'Verify evidence, offline where it is complete')
+    group(program, 'verify', 'appraise evidence and receipts from files')
       .command('snp')
       .description('verify an SEV-SNP report of any origin'),
   )

@@ -96,7 +96,7 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
 
 /** `assay verify tdx`: any TDX quote against Intel's chain and a policy. */
 export function registerVerifyTdx(program: Command, io: Io): void {
-  group(program, 'verify', 'Verify evidence, offline where it is complete')
+  group(program, 'verify', 'appraise evidence and receipts from files')
     .command('tdx')
     .description('verify a TDX quote of any origin')
     .requiredOption('--quote <file>', 'version 4 or 5 quote; - for standard input')

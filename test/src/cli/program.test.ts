@@ -9,11 +9,10 @@ import { assay } from '../../forge/cli.js';
 /** Every command, by walking the help of the groups. */
 async function commands(path: readonly string[] = []): Promise<readonly (readonly string[])[]> {
   const { out } = await assay([...path, '--help']);
-  const list = /\nCommands:\n([\s\S]*?)(?:\n\n|\n$|$)/.exec(out)?.[1] ?? '';
-  const names = [...list.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((match) => match[1] ?? '');
+  if (!/^Usage: .*\[command\]$/m.test(out)) return [path];
+  const names = [...out.matchAll(/^ {2}([a-z][a-z-]*)/gm)].map((match) => match[1] ?? '');
   const nested = names.filter((name) => name !== 'help').map((name) => commands([...path, name]));
-  const found = (await Promise.all(nested)).flat();
-  return found.length === 0 && path.length > 0 ? [path] : found;
+  return (await Promise.all(nested)).flat();
 }
 
 const all = await commands();
