@@ -1,7 +1,7 @@
 # Every target that a person or .ci/run calls. `make help` lists them.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install build lint format test test-interop test-browser test-hub demo fuzz bench clean
+.PHONY: help install build lint format test test-interop test-browser test-hub demo fuzz bench clean soak bench-peers
 
 STAMP := node_modules/.package-lock.json
 TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' -not -path 'build/test/browser/*' | sort)
@@ -65,6 +65,19 @@ $(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.jso
 bench: build $(BENCH)/.stamp ## time and memory; each figure is a line of JSON and one to read
 	@for bench in build/test/bench/*.js; do node $$bench || exit 1; done
 
+PEERS := .cache/peers
+
+$(PEERS)/.stamp: test/bench/peers/requirements.txt
+	python3 -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+bench-peers: build ## Assay next to a Python server of the same protocol, through one client
+	@if command -v python3 >/dev/null; then \
+	  $(MAKE) --no-print-directory $(PEERS)/.stamp && \
+	  PEERS_PYTHON=$(PEERS)/bin/python node build/test/bench/peers/serving-peers.js; \
+	else echo "bench-peers: skipped, there is no python3 here"; fi
+
 demo: build ## a real model, attested on the simulator, its answer verified, forgeries refused
 	node build/demo/main.js
 
@@ -92,6 +105,9 @@ image-repro: build image-tools ## build the guest twice, in two places, and comp
 test-guest: image ## boot the guest under emulation with a test provider, attest, infer, tamper
 	test/guest/setup.sh
 	node --test --test-reporter=spec build/test/guest/guest-boot.js
+
+soak: build ## the service under mixed load, reloads and dying workers for SOAK_SECONDS (120)
+	node build/test/soak/soak.js
 
 clean: ## remove what a build makes
 	rm -rf build

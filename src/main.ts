@@ -36,6 +36,8 @@ export interface ServeOptions {
   readonly now: () => Date;
   /** Called when the engine cannot go on: end the process, a supervisor starts a new epoch. */
   readonly onFatal: (error: Error) => void;
+  /** What executes; `createEngine` unless given. The soak test gives one whose workers it can kill. */
+  readonly makeEngine?: typeof createEngine;
 }
 
 /** A service that answers. */
@@ -129,14 +131,14 @@ const hostPort = ({ host, port }: { readonly host: string; readonly port: number
  * MODEL_*, LAUNCH_POLICY_* or PLATFORM_*, or with EngineError; then nothing listens.
  */
 export async function serve(config: Config, options: ServeOptions): Promise<Serving> {
-  const { log, surroundings, now, onFatal } = options;
+  const { log, surroundings, now, onFatal, makeEngine = createEngine } = options;
   if (!config.development) assertUndisturbed(surroundings);
   const { platform, simulatedRoot, close } = await openPlatform(config);
   let started: Engine | undefined;
   let metrics: RunningMetrics | undefined;
   try {
     const booting = await boot(config, platform, now(), log);
-    const engine = await createEngine({
+    const engine = await makeEngine({
       annotator: new URL('./server/annotate.js', import.meta.url),
       onFatal,
       ...(config.workers === undefined ? {} : { workers: config.workers }),

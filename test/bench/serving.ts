@@ -4,76 +4,13 @@
  */
 import { ceiling } from './support/ceiling.js';
 import { type Contender, start } from './support/contender.js';
-import { canLoad, type LoadResult, load } from './support/load.js';
+import { canLoad, load } from './support/load.js';
 import { printBar } from './support/measure.js';
 import { pingWhile } from './support/ping.js';
 import { type Row, writeReport } from './support/report.js';
 import { INFER, inferMessage } from './support/request.js';
 import { type ServingModel, servingModels } from './support/serving-models.js';
-
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
-const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 3);
-const OUTSTANDING = [1, 8, 64] as const;
-
-interface Point extends LoadResult {
-  readonly cpu: number;
-}
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-async function measure(
-  contender: Contender,
-  model: ServingModel,
-  outstanding: number,
-): Promise<Point> {
-  const before = await contender.usage();
-  const result = await load({
-    target: contender.target,
-    method: INFER,
-    message: inferMessage(model),
-    outstanding,
-    seconds: SECONDS,
-  });
-  const after = await contender.usage();
-  // One second of warming up is in the processor's time, not in the count.
-  return { ...result, cpu: (after.cpu - before.cpu) / (result.perSecond * (SECONDS + 1)) };
-}
-
-function summary(
-  model: string,
-  contender: string,
-  outstanding: number,
-  points: readonly Point[],
-): Row {
-  const rates = points.map(({ perSecond }) => perSecond);
-  return {
-    model,
-    contender,
-    outstanding,
-    perSecond: median(rates),
-    spread: [Math.min(...rates), Math.max(...rates)],
-    p50: median(points.map(({ p50 }) => p50)),
-    p99: median(points.map(({ p99 }) => p99)),
-    cpu: median(points.map(({ cpu }) => cpu)),
-  };
-}
-
-async function measureModel(contenders: readonly Contender[], model: ServingModel): Promise<Row[]> {
-  const rows: Row[] = [];
-  for (const outstanding of OUTSTANDING) {
-    const points = contenders.map((): Point[] => []);
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [index, contender] of contenders.entries()) {
-        points[index]?.push(await measure(contender, model, outstanding));
-      }
-    }
-    contenders.forEach(({ name }, index) => {
-      rows.push(summary(model.name, name, outstanding, points[index] ?? []));
-    });
-  }
-  return rows;
-}
+import { measureModel } from './support/throughput.js';
 
 async function measurePing(contenders: readonly Contender[], model: ServingModel): Promise<void> {
   console.log(`\nAnother caller's ping while ${model.name} saturates the server`);

@@ -1,6 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { repositoryRoot } from '../../vectors.js';
 import type { ServingPorts } from './serving-process.js';
 
 /** A server under measurement, in a process of its own. */
@@ -28,6 +30,27 @@ async function usageOf(child: ChildProcess): Promise<Usage> {
   child.send('usage');
   const [reply] = (await once(child, 'message')) as [Reply];
   return { rss: reply.rss, cpu: (reply.cpu.user + reply.cpu.system) / 1000 };
+}
+
+/** Starts `peers/python_server.py` in an interpreter that has its requirements. */
+export async function startPython(
+  interpreter: string,
+  models: readonly { readonly name: string; readonly path: string }[],
+): Promise<Contender> {
+  const script = join(repositoryRoot, 'test', 'bench', 'peers', 'python_server.py');
+  const child = spawn(interpreter, [script, ...models.map(({ name, path }) => `${name}=${path}`)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  return {
+    name: 'Python: grpcio, onnxruntime',
+    target: `http://127.0.0.1:${Number(line.toString())}`,
+    usage: async () => ({ rss: Number.NaN, cpu: Number.NaN }),
+    stop: async () => {
+      child.stdin.end();
+      await once(child, 'exit');
+    },
+  };
 }
 
 /** Starts a server that has the named models; `on` gives two contenders, without and with TLS. */
