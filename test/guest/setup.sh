@@ -41,6 +41,16 @@ if [ ! -e "$toolchain/.complete" ]; then
   touch "$toolchain/.complete"
 fi
 
+# Unpacked and never installed: the QEMU whose option parser knows TDX, as a linter.
+newer=$cache/qemu-11
+if [ ! -e "$newer/.complete" ]; then
+  rm -rf "$newer"
+  mmdebstrap --quiet --mode=root --variant=extract --aptopt='APT::Install-Recommends "false"' \
+    --aptopt='APT::Default-Release "trixie-backports"' --include=qemu-system-x86 trixie "$newer" \
+    "deb $mirror trixie-backports main" "deb $mirror trixie main"
+  touch "$newer/.complete"
+fi
+
 rm -rf "$toolchain/module"
 cp -r test/guest/module "$toolchain/module"
 unshare --mount --fork sh -ec "mount -t proc proc '$toolchain/proc' && exec chroot '$toolchain' \
