@@ -67,11 +67,22 @@ function bad(message: string): never {
 
 const LIMIT_32 = 0x1_0000_0000;
 
-/** A growing output; RFC 8949 section 3 for heads. */
+/** An output larger than this is not kept for the next. */
+const MAX_KEPT = 64 * 1024;
+
+/** A growing output, used again and again; RFC 8949 section 3 for heads. */
 class Writer {
   #bytes = new Uint8Array(512);
   #view = new DataView(this.#bytes.buffer);
   #length = 0;
+
+  /** Forgets what was written, also by an encoding that threw. */
+  reset(): void {
+    this.#length = 0;
+    if (this.#bytes.length <= MAX_KEPT) return;
+    this.#bytes = new Uint8Array(512);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
 
   #grow(more: number): number {
     const start = this.#length;
@@ -125,6 +136,9 @@ class Writer {
     return this.#bytes.slice(0, this.#length);
   }
 }
+
+/** Encoding is synchronous and calls nothing of its callers', so one writer serves all. */
+const writer = new Writer();
 
 function writeInteger(writer: Writer, value: number | bigint): void {
   if (typeof value === 'number') {
@@ -202,7 +216,7 @@ function write(writer: Writer, value: CborValue, depth: number): void {
  * each inference.
  */
 export function encodeCbor(value: CborValue): Uint8Array<ArrayBuffer> {
-  const writer = new Writer();
+  writer.reset();
   write(writer, value, 0);
   return writer.done();
 }
