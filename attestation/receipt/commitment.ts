@@ -1,4 +1,5 @@
 import { utf8 } from '../encoding/bytes.js';
+import { decodeCbor, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { label, portableHmacSha256, type Sha256 } from '../encoding/hash.js';
 
@@ -17,6 +18,25 @@ export type HmacFactory = (key: Uint8Array) => Sha256;
 
 /** Length of a salt, bytes. */
 export const SALT_LENGTH = 32;
+
+/** The response parameter `receipt_salt`: a CBOR byte string. */
+export function encodeSalt(salt: Uint8Array): Uint8Array<ArrayBuffer> {
+  return encodeCbor(salt);
+}
+
+/** Reads what `encodeSalt` writes; throws RECEIPT_ENCODING. */
+export function decodeSalt(bytes: Uint8Array): Uint8Array {
+  let salt: unknown;
+  try {
+    salt = decodeCbor(bytes);
+  } catch (cause) {
+    throw new AssayError('RECEIPT_ENCODING', 'the salt is not deterministic CBOR', cause);
+  }
+  if (!(salt instanceof Uint8Array) || salt.length !== SALT_LENGTH) {
+    throw new AssayError('RECEIPT_ENCODING', `expected a salt of ${SALT_LENGTH} bytes`);
+  }
+  return salt;
+}
 
 function u32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);

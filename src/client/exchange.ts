@@ -1,5 +1,6 @@
 import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { decodeSalt } from '../../attestation/receipt/commitment.js';
 import { datatypeOf } from './datatype.js';
 import { assertTensor, type Tensor } from './tensor.js';
 
@@ -115,6 +116,6 @@ export function receivedInference(
   return {
     outputs,
     receipt: parameter(response, 'receipt'),
-    salt: parameter(response, 'receipt_salt'),
+    salt: decodeSalt(parameter(response, 'receipt_salt')),
   };
 }

@@ -1,6 +1,7 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import { encodeClaims } from '../../attestation/receipt/claims.js';
+import { encodeSalt } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import type { Enclave } from '../../enclave/enclave.js';
 import type { LoadedModel } from '../engine/engine.js';
@@ -71,6 +72,9 @@ export class ReceiptRecorder implements Recorder {
       signingKey: keys.signing.id,
     });
     const receipt = await issuer.issue(claims);
-    return { receipt: encodeInferenceReceipt({ claims, receipt }), salt };
+    return {
+      receipt: encodeInferenceReceipt({ claims, receipt }),
+      salt: encodeSalt(salt),
+    };
   }
 }

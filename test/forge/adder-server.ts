@@ -12,7 +12,11 @@ import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js'
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { encodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
-import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
+import {
+  type CommittedTensor,
+  commitTensors,
+  encodeSalt,
+} from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import type { Enclave } from '../../enclave/enclave.js';
 import type { ServedModel } from '../../enclave/manifest.js';
@@ -136,7 +140,7 @@ async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promi
     outputs,
     parameters: {
       receipt: { string_param: toBase64Url(receipt) },
-      receipt_salt: { string_param: toBase64Url(salt) },
+      receipt_salt: { string_param: toBase64Url(encodeSalt(salt)) },
     },
   };
   lies.answer?.(made);

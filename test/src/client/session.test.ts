@@ -140,9 +140,21 @@ describe('answers that are refused', () => {
     [
       'another salt',
       changed((x) =>
-        Object.assign(x.parameters, { receipt_salt: { string_param: 'A'.repeat(43) } }),
+        Object.assign(x.parameters, { receipt_salt: { string_param: `WCA${'A'.repeat(43)}` } }),
       ),
       'RECEIPT_REQUEST',
+    ],
+    [
+      'a salt that is too short',
+      changed((x) => Object.assign(x.parameters, { receipt_salt: { string_param: 'QQA' } })),
+      'RECEIPT_ENCODING',
+    ],
+    [
+      'a salt that is not in CBOR',
+      changed((x) =>
+        Object.assign(x.parameters, { receipt_salt: { string_param: 'A'.repeat(43) } }),
+      ),
+      'RECEIPT_ENCODING',
     ],
     [
       'claims of another profile',
