@@ -20,6 +20,7 @@ import { registerLaunchPolicy } from './launch-policy.js';
 import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
 import { registerPolicyInit } from './policy-init.js';
+import { registerProxy } from './proxy.js';
 import { registerReplay } from './replay.js';
 import { registerServe } from './serve.js';
 import { registerShowCertificate } from './show-certificate.js';
@@ -40,6 +41,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
     [
       registerAttest,
       registerInfer,
+      registerProxy,
       registerVerifyEvidence,
       registerVerifyReceipt,
       registerVerifySnp,

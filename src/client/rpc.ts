@@ -32,6 +32,8 @@ const MAX_MESSAGE = 256 * 1024 * 1024;
 /** What is sent as server name where the target is an address: RFC 6066 section 3 allows names alone. */
 const NO_NAME = 'enclave.invalid';
 
+/** Longest deadline, milliseconds: grpc-js takes what exceeds 31 bits for a deadline in the past. */
+const LONGEST = 24 * 3600 * 1000;
 /** Longest wait for a TLS handshake, milliseconds. */
 const HANDSHAKE = 10_000;
 
@@ -123,7 +125,7 @@ export class PinnedChannel {
           method.responseDeserialize as (bytes: Buffer) => Response,
           request,
           new Metadata(),
-          { deadline: Date.now() + timeout },
+          { deadline: Date.now() + Math.min(timeout, LONGEST) },
           (error, response) => {
             signal?.removeEventListener('abort', cancel);
             if (error !== null) reject(error);

@@ -59,6 +59,10 @@ export interface InferOptions {
 export interface Inference extends AppraisedInference {
   /** In the order of the model's signature. */
   readonly outputs: readonly Tensor[];
+  /** `encodeInferenceReceipt`: claims and COSE receipt, as the enclave sent them. */
+  readonly receipt: Uint8Array;
+  /** Salt of the commitments, 32 bytes; whoever has it can guess at the tensors. */
+  readonly salt: Uint8Array;
   /** Everything that it takes to appraise this answer later, offline: `assay verify receipt`. */
   readonly proof: () => Uint8Array;
 }
@@ -196,7 +200,7 @@ export class Session {
     this.#log.observe(appraised.head);
     return {
       ...appraised,
-      outputs: received.outputs,
+      ...received,
       proof: () =>
         encodeProofFile({
           evidence: evidence.bundle,
@@ -205,9 +209,7 @@ export class Session {
           model: { name: model.name, version },
           nonce,
           inputs: ordered,
-          outputs: received.outputs,
-          receipt: received.receipt,
-          salt: received.salt,
+          ...received,
         }),
     };
   }

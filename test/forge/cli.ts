@@ -42,6 +42,8 @@ export interface Spawned {
   readonly written: { out: string; err: string };
   /** Resolves with the first member of this name in a line of JSON on standard output. */
   logged(member: string): Promise<unknown>;
+  /** Resolves with the first group of this expression in a line on standard output. */
+  printed(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** Resolves with the exit code; null if a signal ended it. */
   readonly ended: Promise<number | null>;
@@ -72,25 +74,30 @@ export function spawnAssay(
   const ended = new Promise<number | null>((resolve) => {
     child.once('close', (code) => resolve(code));
   });
+  const found = <T>(read: (line: string) => T | undefined): Promise<T> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        for (const line of lines) {
+          const value = read(line);
+          if (value === undefined) continue;
+          waiting.delete(look);
+          resolve(value);
+          return;
+        }
+      };
+      waiting.add(look);
+      look();
+      void ended.then((code) => reject(new Error(`exit code ${code}: ${written.err}`)));
+    });
   return {
     written,
     ended,
     kill: (signal) => child.kill(signal),
     logged: (member) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          for (const line of lines) {
-            if (!line.startsWith('{')) continue;
-            const entry = JSON.parse(line) as { readonly [name: string]: unknown };
-            if (entry[member] === undefined) continue;
-            waiting.delete(look);
-            resolve(entry[member]);
-            return;
-          }
-        };
-        waiting.add(look);
-        look();
-        void ended.then((code) => reject(new Error(`exit code ${code}: ${written.err}`)));
+      found((line) => {
+        const entry = line.startsWith('{') ? (JSON.parse(line) as Record<string, unknown>) : {};
+        return entry[member];
       }),
+    printed: (pattern) => found((line) => pattern.exec(line)?.[1]),
   };
 }

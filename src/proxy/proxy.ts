@@ -1,0 +1,60 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { Session } from '../client/session.js';
+import { inferenceHandlers } from '../server/inference-service.js';
+import { ModelRegistry } from '../server/model-registry.js';
+import { inferenceDefinition, loadInference } from '../server/protocol.js';
+import { VERSION } from '../version.js';
+import { ForwardedReceipts, type OnAnswer, RemoteModel } from './remote-model.js';
+
+export interface ProxyOptions {
+  /** `host:port`, port 0 for a free one. Without TLS: what passes there, the machine sees. */
+  readonly address: string;
+  /** Largest request, bytes. */
+  readonly maxReceiveBytes: number;
+  /** Told of every answer, verified, before its caller gets it. */
+  readonly onAnswer?: OnAnswer;
+}
+
+/** A running proxy. */
+export interface Proxy {
+  readonly port: number;
+  close(): void;
+}
+
+/**
+ * Speaks the Open Inference Protocol to clients that know nothing of Assay, on this machine, and
+ * attested inference to the enclave of a session: no answer passes without a valid receipt. Serves the
+ * models that the session's manifest has when it starts.
+ */
+export async function startProxy(session: Session, options: ProxyOptions): Promise<Proxy> {
+  const models = new ModelRegistry();
+  const onAnswer = options.onAnswer ?? (async () => {});
+  session.models().forEach((model, i) => {
+    models.add(new RemoteModel(session, model, i, onAnswer));
+  });
+  const server = new Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': options.maxReceiveBytes,
+    'grpc.max_send_message_length': -1,
+  });
+  server.addService(
+    inferenceDefinition(loadInference()),
+    inferenceHandlers({
+      models,
+      recorder: new ForwardedReceipts(),
+      server: { name: 'assay-proxy', version: VERSION },
+      ready: () => true,
+    }),
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(options.address, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else {
+        const message = `cannot listen on ${options.address}: ${error.message}`;
+        reject(new AssayError('CONFIG_LISTEN', message, error));
+      }
+    });
+  });
+  return { port, close: () => server.forceShutdown() };
+}

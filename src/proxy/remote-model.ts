@@ -1,0 +1,113 @@
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { ManifestModel, TensorSignature } from '../../attestation/evidence/manifest.js';
+import type { Inference, Session } from '../client/session.js';
+import { specOf } from '../client/signature.js';
+import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
+import { type InferenceTimings, Statistics } from '../engine/statistics.js';
+import type { TensorSpec } from '../engine/tensor.js';
+import type { InferenceProof, InferenceRecord, Recorder } from '../server/recorder.js';
+import { RpcError } from '../server/rpc-error.js';
+
+/** Told of every answer, verified, before its caller gets it. */
+export type OnAnswer = (answer: Inference) => Promise<void>;
+
+function localSpec(signature: TensorSignature): TensorSpec {
+  const { name, datatype } = specOf(signature);
+  const shape = signature.dims?.map((dimension) => dimension ?? '');
+  return { name, datatype, shape };
+}
+
+/** What the caller of the proxy is told: the enclave's own status, or that the answer does not count. */
+function rpcError(error: unknown): unknown {
+  if (!(error instanceof AssayError)) return error;
+  const cause = error.cause as Partial<ServiceError> | undefined;
+  if (error.code === 'CLIENT_SERVICE' && typeof cause?.code === 'number') {
+    return new RpcError(cause.code, cause.details ?? error.message);
+  }
+  const code = error.code === 'CLIENT_UNREACHABLE' ? status.UNAVAILABLE : status.DATA_LOSS;
+  return new RpcError(code, `${error.code}: ${error.message}`);
+}
+
+/**
+ * A model of an attested enclave in the place of a loaded one, so that the server's own protocol code
+ * speaks for it: every execution is a verified inference there.
+ */
+export class RemoteModel implements LoadedModel {
+  readonly name: string;
+  readonly version: string;
+  readonly loadId: number;
+  readonly inputs: readonly TensorSpec[];
+  readonly outputs: readonly TensorSpec[];
+  readonly batching = {
+    maxBatchSize: 1,
+    invariance: 'off',
+    reason: 'the enclave decides',
+  } as const;
+  readonly options = {};
+  readonly instances = 1;
+  readonly statistics = new Statistics();
+  readonly waiting = 0;
+  readonly #session: Session;
+  readonly #onAnswer: OnAnswer;
+
+  constructor(session: Session, model: ManifestModel, loadId: number, onAnswer: OnAnswer) {
+    this.name = model.name;
+    this.version = model.version;
+    this.loadId = loadId;
+    this.inputs = model.inputs.map(localSpec);
+    this.outputs = model.outputs.map(localSpec);
+    this.#session = session;
+    this.#onAnswer = onAnswer;
+  }
+
+  /** Rejects with RpcError: DATA_LOSS for an answer without a valid receipt. */
+  async infer(request: InferenceRequest): Promise<InferenceResult> {
+    const started = performance.now();
+    const abort = new AbortController();
+    request.cancellation?.onCancel(() => abort.abort());
+    const left = (request.deadline ?? Number.POSITIVE_INFINITY) - started;
+    try {
+      const answer = await this.#session.infer(this.name, request.inputs, {
+        version: this.version,
+        outputs: request.outputs,
+        timeout: Math.max(1, left),
+        signal: abort.signal,
+      });
+      await this.#onAnswer(answer);
+      const elapsed = (performance.now() - started) * 1e6;
+      const timings: InferenceTimings = {
+        queue: 0,
+        computeInput: 0,
+        computeInfer: elapsed,
+        computeOutput: 0,
+        batchSize: 1,
+      };
+      this.statistics.succeeded(elapsed, timings);
+      this.statistics.executed(timings);
+      const { salt, receipt } = answer;
+      return { outputs: answer.outputs, annotation: Buffer.concat([salt, receipt]), timings };
+    } catch (error) {
+      this.statistics.failed((performance.now() - started) * 1e6);
+      throw rpcError(error);
+    }
+  }
+
+  async drain(): Promise<void> {}
+}
+
+const SALT = 32;
+
+/** Passes the enclave's own receipts on. */
+export class ForwardedReceipts implements Recorder {
+  /** Rejects a caller's nonce: the proxy drew its own, and the receipt carries that. */
+  async record({ nonce, annotation }: InferenceRecord): Promise<InferenceProof> {
+    if (nonce !== undefined) {
+      throw new RpcError(
+        status.INVALID_ARGUMENT,
+        'expected no parameter nonce: the proxy draws the nonces and verifies the receipts',
+      );
+    }
+    return { salt: annotation.subarray(0, SALT), receipt: annotation.subarray(SALT) };
+  }
+}
