@@ -104,7 +104,7 @@ image-repro: build image-tools ## build the guest twice, in two places, and comp
 
 test-guest: image ## boot the guest under emulation with a test provider, attest, infer, tamper
 	test/guest/setup.sh
-	node --test --test-reporter=spec build/test/guest/launch-options.js build/test/guest/guest-boot.js
+	node --test --test-reporter=spec --test-concurrency=1 build/test/guest/launch-options.js build/test/guest/guest-boot.js build/test/guest/measured-boot.js
 
 soak: build ## the service under mixed load, reloads and dying workers for SOAK_SECONDS (120)
 	node build/test/soak/soak.js

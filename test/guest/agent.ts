@@ -1,5 +1,5 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
-import { open, readdir, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { openConfigfsTsm } from '../../enclave/platform/configfs-tsm.js';
@@ -132,6 +132,16 @@ const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     const recovered = await outcome(() => platform.attest(DATA));
     await platform.close();
     return { outcomes, recovered, writes };
+  },
+  'measured boot': async () => {
+    const tpm = '/sys/class/tpm/tpm0/pcr-sha384';
+    const registers = await Promise.all(
+      Array.from({ length: 16 }, async (_, index) =>
+        (await readFile(`${tpm}/${index}`, 'utf8')).trim().toLowerCase(),
+      ),
+    );
+    const log = await readFile('/sys/kernel/security/tpm0/binary_bios_measurements');
+    return { registers, log: log.toString('base64') };
   },
   'kernel semantics': async () => {
     const path = `${REPORTS}/assay-semantics`;

@@ -66,6 +66,7 @@ export async function makeOverlay(
     text('/etc/modules', `${modules}${MODULE}\n`),
     text(`${PLAYED}/package.json`, JSON.stringify({ type: 'module' })),
     bytes(MODULE, await readFile(module)),
+    { path: `${PLAYED}/start`, data: await readFile(join(directory, 'start')), executable: true },
     bytes(`${PLAYED}/agent.js`, await bundleAgent(directory)),
     bytes(`${PLAYED}/report.bin`, encodeSnpReport({ ...parseSnpReport(report), measurement })),
     bytes(`${PLAYED}/auxiliary.bin`, endorsements ?? new Uint8Array()),

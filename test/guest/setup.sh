@@ -58,3 +58,4 @@ unshare --mount --fork sh -ec "mount -t proc proc '$toolchain/proc' && exec chro
 chroot "$toolchain" strip --strip-debug /module/tsm_test.ko
 mkdir -p build/guest
 cp "$toolchain/module/tsm_test.ko" build/guest/tsm_test.ko
+gcc -Wall -Wextra -Werror -Os -static -s -o build/guest/start test/guest/module/start.c

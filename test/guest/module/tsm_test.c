@@ -170,7 +170,7 @@ static struct miscdevice device = {
 
 static int __init tsm_test_init(void)
 {
-	static char *arguments[] = { "/bin/node", "/test/agent.js", NULL };
+	static char *arguments[] = { "/test/start", NULL };
 	static char *environment[] = { "HOME=/tmp", NULL };
 	int error = misc_register(&device);
 
