@@ -61,8 +61,9 @@ export function coseKeyThumbprint(key: CoseKey): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** Imports for verification; throws COSE_KEY if the point is not on the curve. */
-export async function importCoseKey(key: CoseKey): Promise<CryptoKey> {
+const imported = new WeakMap<CoseKey, Promise<CryptoKey>>();
+
+async function importKey(key: CoseKey): Promise<CryptoKey> {
   const point = concat(Uint8Array.of(4), key.x, key.y);
   try {
     return await crypto.subtle.importKey(
@@ -75,6 +76,16 @@ export async function importCoseKey(key: CoseKey): Promise<CryptoKey> {
   } catch (cause) {
     throw new AssayError('COSE_KEY', 'expected a point on P-256', cause);
   }
+}
+
+/**
+ * Imports for verification; throws COSE_KEY if the point is not on the curve. A key object is imported
+ * once, since one key verifies many receipts: its bytes must not be changed.
+ */
+export function importCoseKey(key: CoseKey): Promise<CryptoKey> {
+  const known = imported.get(key) ?? importKey(key);
+  imported.set(key, known);
+  return known;
 }
 
 /** A parsed COSE_Sign1, RFC 9052 section 4.2. `payload` is null where it is detached. */
