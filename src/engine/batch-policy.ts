@@ -1,5 +1,8 @@
 import type { BatchingOptions, InferenceRequest } from './engine.js';
 
+/** Nanoseconds; below this, messages and signatures cost more than the execution. */
+const SHORT_EXECUTION = 500_000;
+
 /** What a policy has to know of a queue. */
 interface Waiting {
   readonly size: number;
@@ -25,6 +28,14 @@ export class BatchPolicy {
       .filter((size) => size <= maxBatchSize)
       .sort((a, b) => b - a);
     this.patience = maxBatchSize > 1 ? (options.maxQueueDelayMicroseconds ?? 0) / 1000 : 0;
+  }
+
+  /**
+   * True where a second worker would only break a batch in two: one is executing this model, will be
+   * free before a message could reach another, and takes all that waits.
+   */
+  gathers({ rows }: Waiting, lastExecution: number): boolean {
+    return rows < this.#max && lastExecution < SHORT_EXECUTION;
   }
 
   /** Rows to dispatch now; 0 to wait for more. */

@@ -50,7 +50,12 @@ export class ModelRuntime implements LoadedModel {
   readonly #hooks: RuntimeHooks;
   readonly #policy: BatchPolicy;
   readonly #queue: RequestQueue;
+  /** Batches that are not answered yet. */
   #running = 0;
+  /** Of those, how many a worker still has. */
+  #executing = 0;
+  /** Nanoseconds in ONNX Runtime of the newest execution. */
+  #lastExecution = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #draining: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
@@ -120,6 +125,7 @@ export class ModelRuntime implements LoadedModel {
 
   /** The next work for a free worker, or undefined. */
   take(now: number): Batch | undefined {
+    if (this.#executing > 0 && this.#policy.gathers(this.#queue, this.#lastExecution)) return undefined;
     const size = this.#policy.sizeNow(this.#queue, now);
     if (size === 0 && this.#draining === undefined) {
       this.#wakeLater();
@@ -136,8 +142,13 @@ export class ModelRuntime implements LoadedModel {
     return [first, ...others];
   }
 
-  /** Executes a batch and answers each of its requests; `released` is called when the worker is free. */
-  async execute(batch: Batch, worker: WorkerThread, released: () => void): Promise<void> {
+  /** Executes a batch and answers each of its requests; `free` is called once the worker is. */
+  async execute(batch: Batch, worker: WorkerThread, free: () => void): Promise<void> {
+    this.#executing += 1;
+    const released = (): void => {
+      this.#executing -= 1;
+      free();
+    };
     try {
       await this.#run(batch, worker, released);
     } catch (error) {
@@ -154,6 +165,7 @@ export class ModelRuntime implements LoadedModel {
     const dispatched = performance.now();
     const result = await worker.run(pack(this.loadId, batch, this.#settings.annotate));
     const results = unpack(batch, result, dispatched);
+    this.#lastExecution = result.computeInfer;
     released?.();
     const [first] = results;
     if (first !== undefined) this.statistics.executed(first.timings);
