@@ -125,7 +125,8 @@ export class ModelRuntime implements LoadedModel {
 
   /** The next work for a free worker, or undefined. */
   take(now: number): Batch | undefined {
-    if (this.#executing > 0 && this.#policy.gathers(this.#queue, this.#lastExecution)) return undefined;
+    if (this.#executing > 0 && this.#policy.gathers(this.#queue, this.#lastExecution))
+      return undefined;
     const size = this.#policy.sizeNow(this.#queue, now);
     if (size === 0 && this.#draining === undefined) {
       this.#wakeLater();
