@@ -33,7 +33,7 @@ export async function startMachine(name: string, boot: readonly string[]): Promi
   const child: ChildProcess = spawn(
     QEMU,
     [
-      ...['-accel', 'tcg,thread=multi', '-machine', 'q35', '-cpu', 'max', '-smp', '2'],
+      ...['-accel', 'tcg,thread=multi,tb-size=1024', '-machine', 'q35', '-cpu', 'max', '-smp', '2'],
       ...['-m', '1536M', '-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none'],
       ...['-serial', 'stdio', '-no-reboot', '-device', 'virtio-rng-pci,disable-legacy=on'],
       '-netdev',
