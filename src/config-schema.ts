@@ -159,7 +159,7 @@ export const configSchema = z.strictObject({
     .min(1024)
     .max(1024 ** 3)
     .default(64 * 1024 ** 2)
-    .describe('largest request or response'),
+    .describe('largest request, bytes; a larger one is answered RESOURCE_EXHAUSTED'),
   modelControl: z
     .enum(['none', 'explicit'])
     .default('none')

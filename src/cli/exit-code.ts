@@ -27,6 +27,10 @@ const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
   ENGINE: EXIT.service,
 };
 
+const INVALID_ARGUMENT = 3;
+const NOT_FOUND = 5;
+const OUT_OF_RANGE = 11;
+
 /** Codes whose meaning is not that of their area. */
 const BY_CODE: { readonly [code: string]: ExitCode } = {
   LAUNCH_POLICY_FILE: EXIT.usage,
@@ -48,6 +52,12 @@ const BY_CODE: { readonly [code: string]: ExitCode } = {
   CLIENT_SERVICE: EXIT.service,
 };
 
+/** Whether a gRPC status says that the call itself was wrong, not the service (google.rpc.Code). */
+function isCallersFault(cause: unknown): boolean {
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  return code === INVALID_ARGUMENT || code === NOT_FOUND || code === OUT_OF_RANGE;
+}
+
 /**
  * Exit code of a failure. What is not known to be a wrong call, missing collateral or a failing
  * service is evidence that did not hold: refused. An error that is not Assay's own is a failure of
@@ -55,6 +65,7 @@ const BY_CODE: { readonly [code: string]: ExitCode } = {
  */
 export function exitCodeOf(error: unknown): ExitCode {
   if (!(error instanceof AssayError)) return EXIT.service;
+  if (error.code === 'CLIENT_SERVICE' && isCallersFault(error.cause)) return EXIT.usage;
   const area = error.code.split('_')[0] as ErrorArea;
   return BY_CODE[error.code] ?? BY_AREA[area] ?? EXIT.refused;
 }

@@ -13,11 +13,12 @@ import {
   encodeInferenceReceipt,
 } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProof, PROOF } from '../../attestation/receipt/proof.js';
+import { decodeProofFile, encodeProofFile } from '../../attestation/receipt/proof-file.js';
 import { decodeReceipt, verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { decodeTreeHead, encodeTreeHead } from '../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../enclave/issuer.js';
 import { makeSigningKey } from '../../enclave/keys.js';
-import { forgeEnclave, forgeExchange, forgeKey } from '../forge/exchange.js';
+import { forgeEnclave, forgeExchange, forgeKey, pair } from '../forge/exchange.js';
 import { fuzz } from './harness.js';
 
 const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
@@ -128,4 +129,22 @@ fuzz({
     await verifyReceipt(bytes, claimsEntry(claims), key.publicKey);
     return genuine;
   },
+});
+
+const proof = {
+  evidence: Uint8Array.of(1, 2, 3),
+  evidenceNonce: fill(1),
+  endorsements: { amd: [Uint8Array.of(9)], intel: null },
+  model: { name: 'adder', version: '1' },
+  nonce: fill(2),
+  inputs: [pair('a', [1, 2])],
+  outputs: [pair('sum', [4, 6])],
+  receipt,
+  salt: fill(3),
+};
+
+fuzz({
+  name: 'proof file',
+  seeds: [encodeProofFile(proof), encodeProofFile({ ...proof, inputs: [], outputs: [] })],
+  decode: (bytes) => encodeProofFile(decodeProofFile(bytes)),
 });

@@ -12,7 +12,6 @@ import {
   type ProofFile,
 } from '../../../attestation/receipt/proof-file.js';
 import { pair } from '../../forge/exchange.js';
-import { fuzz } from '../../fuzz/harness.js';
 
 const proof: ProofFile = {
   evidence: Uint8Array.of(1, 2, 3),
@@ -59,9 +58,3 @@ const refused: readonly (readonly [string, Uint8Array, string])[] = [
 for (const [name, changed, code] of refused) {
   test(`${name} is refused`, () => assert.throws(() => decodeProofFile(changed), { code }));
 }
-
-fuzz({
-  name: 'proof file',
-  seeds: [bytes, encodeProofFile({ ...proof, inputs: [], outputs: [] })],
-  decode: (input) => encodeProofFile(decodeProofFile(input)),
-});

@@ -92,6 +92,8 @@ describe('exit codes', () => {
     [new AssayError('CLIENT_UNCHECKED', ''), 3],
     [new AssayError('CLIENT_UNREACHABLE', ''), 4],
     [new AssayError('CLIENT_SERVICE', ''), 4],
+    [new AssayError('CLIENT_SERVICE', '', Object.assign(new Error(), { code: 14 })), 4],
+    [new AssayError('CLIENT_SERVICE', '', Object.assign(new Error(), { code: 3 })), 2],
     [new AssayError('CLIENT_TLS_PIN', ''), 1],
     [new AssayError('CLIENT_ANSWER', ''), 1],
     [new AssayError('RECEIPT_SIGNATURE', ''), 1],

@@ -1,0 +1,102 @@
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { fromBase64 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { inputFrom, type TensorSpec } from '../../src/client/input.js';
+import { parseNpy } from '../../src/client/npy.js';
+import { elementsOf } from '../../src/client/tensor.js';
+import { EngineError } from '../../src/engine/error.js';
+import { frame, fromStrings, toStrings, unframe } from '../../src/engine/framing.js';
+import { isDatatype } from '../../src/engine/tensor.js';
+import { decodeInferRequest } from '../../src/server/codec/infer-request.js';
+import { rawOf } from '../../src/server/codec/typed-contents.js';
+import { loadInference } from '../../src/server/protocol.js';
+import { dictionary, file, NUMPY } from '../forge/npy.js';
+import { fuzz } from './harness.js';
+
+const service = loadInference()['inference.GRPCInferenceService'] as ServiceDefinition;
+const { requestSerialize } = service['ModelInfer'] as MethodDefinition<object, Buffer>;
+
+/** One tensor for each way that contents travel. */
+const TYPED = {
+  BOOL: { bool_contents: [true, false] },
+  INT8: { int_contents: [-128, 127] },
+  UINT16: { uint_contents: [0, 65535] },
+  INT64: { int64_contents: ['-9223372036854775808', '1'] },
+  UINT64: { uint64_contents: ['18446744073709551615', '1'] },
+  FP32: { fp32_contents: [1.5, -0] },
+  FP64: { fp64_contents: [5e-324, 2] },
+  BYTES: { bytes_contents: [Buffer.from('a'), Buffer.from('')] },
+};
+
+fuzz({
+  name: 'ModelInferRequest',
+  seeds: [
+    ...Object.entries(TYPED).map(([datatype, contents]) => ({
+      model_name: 'm',
+      inputs: [{ name: 'x', datatype, shape: [2, -1], contents }],
+    })),
+    {
+      model_name: 'm',
+      model_version: '1',
+      id: 'i',
+      parameters: { nonce: { string_param: 'AA' }, timeout: { int64_param: 7 } },
+      inputs: [{ name: 'x', datatype: 'FP16', shape: [1] }],
+      outputs: [{ name: 'y', parameters: { classification: { int64_param: 3 } } }],
+      raw_input_contents: [Buffer.of(0, 60)],
+    },
+  ].map((request) => requestSerialize(request)),
+  decode: (bytes) => {
+    const { inputs } = decodeInferRequest(Buffer.from(bytes));
+    for (const { name, datatype, contents } of inputs) {
+      if (contents !== undefined && isDatatype(datatype)) rawOf(name, datatype, contents);
+    }
+    return undefined;
+  },
+});
+
+fuzz({
+  name: 'BYTES',
+  seeds: [fromStrings(['', 'a', 'zwölf'])],
+  decode: (bytes) => {
+    try {
+      toStrings(bytes, 3);
+      return frame(unframe(bytes, 3));
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      throw new AssayError('TENSOR_CONTENTS', error.message);
+    }
+  },
+});
+
+fuzz({
+  name: '.npy',
+  seeds: [
+    ...Object.values(NUMPY).map(({ base64 }) => fromBase64(base64)),
+    file(dictionary('|S3', '(2,)'), new Uint8Array(6), 2),
+  ],
+  decode: (bytes) => {
+    elementsOf(parseNpy('x', bytes));
+    return undefined;
+  },
+});
+
+const spec = (datatype: TensorSpec['datatype']): TensorSpec => ({
+  name: 'x',
+  datatype,
+  shape: [-1, 2],
+});
+
+for (const [datatype, json] of [
+  ['FP32', '[[1, 2.5], [-0, 1e30]]'],
+  ['INT64', '["9223372036854775807", 1]'],
+  ['BYTES', '[["a", "b"]]'],
+] as const) {
+  fuzz({
+    name: `${datatype} in JSON`,
+    seeds: [Buffer.from(json)],
+    decode: (bytes) => {
+      inputFrom(spec(datatype), bytes, 'json');
+      return undefined;
+    },
+  });
+}
