@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .PHONY: help install build lint format test test-interop test-browser test-hub demo fuzz bench clean soak bench-peers
 
 STAMP := node_modules/.package-lock.json
+APT := apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends
 TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' -not -path 'build/test/browser/*' | sort)
 
 help: ## this list
@@ -48,11 +49,11 @@ test-interop: build .cache/bench/.stamp ## a Triton client and ONNX's operator c
 	else echo "test-interop: skipped, there is no python3 here"; fi
 
 test-hub: build ## hub round trips against Debian's docker-registry, with interruptions
-	@command -v docker-registry >/dev/null || apt-get install --yes --no-install-recommends docker-registry
+	@command -v docker-registry >/dev/null || { $(APT) docker-registry; }
 	node --test --test-reporter=spec build/test/interop/docker-registry.test.js
 
 test-browser: build ## the verifier in headless Chromium, over the same evidence as in Node
-	@command -v chromium >/dev/null || apt-get install --yes --no-install-recommends chromium
+	@command -v chromium >/dev/null || { $(APT) chromium; }
 	node --test --test-reporter=spec build/test/browser/browser.test.js
 
 BENCH := .cache/bench
@@ -89,7 +90,7 @@ BUILD_IMAGE = node build/enclave/image/build.js
 
 image-tools:
 	@for tool in $(IMAGE_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	if [ -n "$$missing" ]; then apt-get install -y -q --no-install-recommends gcc libc6-dev dpkg xz-utils zstd tar; fi
+	if [ -n "$$missing" ]; then $(APT) gcc libc6-dev dpkg xz-utils zstd tar; fi
 
 image: build image-tools ## the guest: kernel, initrd, unified kernel image (SPEC=file names the models)
 	$(BUILD_IMAGE) $(SPEC) build/image .cache/packages
