@@ -3,6 +3,7 @@ import { AssayError } from '../encoding/error.js';
 import { portableSha256, type Sha256Factory } from '../encoding/hash.js';
 import { Computation, type FunctionDigests } from './computation.js';
 import { dataTypeOf } from './data-type.js';
+import type { ExternalReference } from './external.js';
 import { digestFunctions, eachNode } from './functions.js';
 import { ModelHasher } from './hashing.js';
 import { readModel } from './onnx.js';
@@ -101,10 +102,34 @@ function compareText(a: string, b: string): number {
   return compareBytes(utf8(a), utf8(b));
 }
 
+/**
+ * Where a runtime takes external data from what it is given: dense initializers of the model's graph,
+ * and its Constant nodes, which become such. For every other tensor (of a subgraph, a function, any
+ * other attribute, or sparse) ONNX Runtime opens the file by itself, relative to the folder that the
+ * process happens to run in: bytes that nobody measured.
+ */
+function suppliedReferences({ graph }: ModelView): ReadonlySet<ExternalReference> {
+  const constants = graph.nodes.flatMap(({ constant }) => constant ?? []);
+  const dense = [...graph.initializers, ...constants].filter(
+    (constant): constant is TensorView => !isSparse(constant),
+  );
+  return new Set(
+    dense.flatMap(({ payload }) => (payload.kind === 'external' ? payload.reference : [])),
+  );
+}
+
 function locationsOf(model: ModelView): Set<string> {
+  const supplied = suppliedReferences(model);
   const found = new Set<string>();
-  const add = (tensor: TensorView): void => {
-    if (tensor.payload.kind === 'external') found.add(tensor.payload.reference.location);
+  const add = ({ name, payload }: TensorView): void => {
+    if (payload.kind !== 'external') return;
+    if (!supplied.has(payload.reference)) {
+      throw new AssayError(
+        'MODEL_EXTERNAL_PLACE',
+        `tensor ${JSON.stringify(name.slice(0, 200))}: expected external data for dense initializers and constants of the model's graph alone`,
+      );
+    }
+    found.add(payload.reference.location);
   };
   const addConstant = (constant: Constant): void => {
     const parts = isSparse(constant) ? [constant.values, constant.indices] : [constant];
@@ -127,7 +152,8 @@ function locationsOf(model: ModelView): Set<string> {
 
 /**
  * The external data files that a model refers to, sorted: each a plain path relative to the model's
- * folder. The caller reads exactly these. Throws MODEL_EXTERNAL_PATH for any that leaves the folder.
+ * folder. The caller reads exactly these. Throws MODEL_EXTERNAL_PATH for any that leaves the folder,
+ * MODEL_EXTERNAL_PLACE for a tensor that a runtime would read from disk by itself.
  */
 export function externalLocations(bytes: Uint8Array): string[] {
   return [...locationsOf(readModel(bytes))].sort(compareText);

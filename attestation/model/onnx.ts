@@ -38,6 +38,23 @@ function normalDomain(domain: string): string {
   return domain === 'ai.onnx' ? '' : domain;
 }
 
+/**
+ * Requires what a runtime looks an operator or function up by to be one name. ONNX Runtime joins
+ * domain, name and overload with colons, so that a colon within one of them makes two functions one;
+ * and it takes the value of a node called Constant for an initializer, whatever domain it is in.
+ */
+function assertCallable(domain: string, name: string, overload: string): void {
+  if ([domain, name, overload].some((part) => part.includes(':'))) {
+    throw new AssayError('MODEL_NODE', 'an operator or function has a colon in its name or domain');
+  }
+  if (name === 'Constant' && domain !== '') {
+    throw new AssayError(
+      'MODEL_NODE',
+      'a domain other than that of ONNX has a Constant of its own',
+    );
+  }
+}
+
 class ModelReader {
   readonly #budget = new WalkBudget();
 
@@ -77,6 +94,7 @@ class ModelReader {
       else fields.unknown();
     }
     if (op === '') throw new AssayError('MODEL_NODE', 'a node has no op_type');
+    assertCallable(domain, op, overload);
     const node = {
       name,
       domain,
@@ -163,6 +181,7 @@ class ModelReader {
       else fields.unknown();
     }
     if (name === '') throw new AssayError('MODEL_FUNCTION', 'a function has no name');
+    assertCallable(domain, name, overload);
     sorted(defaults, `function ${name.slice(0, 100)}`);
     return { domain, name, overload, inputs, outputs, defaults, nodes, opsets };
   }

@@ -85,11 +85,11 @@ export function toTyped(tensor: TensorInit): TensorInit {
   return tensor;
 }
 
-/** Moves tensors into one external file, with gaps between them. */
+/** Moves the dense constants of the model's own graph into one external file, with gaps between them. */
 export function toExternal(model: ModelInit, location: string): [ModelInit, Uint8Array] {
   const parts: Uint8Array[] = [];
   let offset = 0;
-  const moved = mapTensors(model, (tensor) => {
+  const move = (tensor: TensorInit): TensorInit => {
     const raw = writeElements(tensor);
     if (raw === null) return tensor;
     const { name, type, dims } = tensor;
@@ -103,7 +103,16 @@ export function toExternal(model: ModelInit, location: string): [ModelInit, Uint
       dims,
       external: { location, offset: String(at), length: String(raw.length) },
     };
+  };
+  const { graph } = model;
+  const initializers = (graph.initializers ?? []).map(move);
+  const nodes = graph.nodes.map((node) => {
+    const { value } = node.attributes ?? {};
+    return node.op !== 'Constant' || value === undefined || !('t' in value)
+      ? node
+      : { ...node, attributes: { value: { t: move(value.t) } } };
   });
+  const moved = { ...model, graph: { ...graph, initializers, nodes } };
   return [moved, new Uint8Array(Buffer.concat(parts))];
 }
 

@@ -308,3 +308,32 @@ test('a doubling of values, of calls and of subgraphs takes linear time', { time
   identifyModel({ path: 'm', bytes: encodeModel(calling(...chain)) });
   identifyModel({ path: 'm', bytes: encodeModel({ graph: nestedIf(32) }) });
 });
+
+const abs = { inputs: ['a'], outputs: ['b'], nodes: [relu('a', 'b')], opsets: { '': 21 } };
+const named: Record<string, readonly [NodeInit, FunctionInit]> = {
+  // ONNX Runtime knows both of the first two functions as `a:b:c`.
+  'a colon in its name': [
+    { op: 'b:c', domain: 'a', inputs: ['x'], outputs: ['y'] },
+    { domain: 'a', name: 'b:c', ...abs },
+  ],
+  'a colon in its domain': [relu('x', 'y'), { domain: 'a:b', name: 'c', ...abs }],
+  'a colon in its overload': [relu('x', 'y'), { domain: 'a', name: 'b', overload: 'c:d', ...abs }],
+  // ONNX Runtime takes its attribute for the value of an initializer, and never calls the function.
+  'the name Constant': [
+    {
+      op: 'Constant',
+      domain: 'a',
+      inputs: [],
+      outputs: ['c'],
+      attributes: { value: { t: { type: 1, dims: [2], floats: [7, 8] } } },
+    },
+    { ...abs, domain: 'a', name: 'Constant', inputs: [] },
+  ],
+};
+for (const [what, [node, body]] of Object.entries(named)) {
+  test(`a function with ${what}, which a runtime takes for another one, is refused`, () => {
+    const opsets = { '': 21, a: 1 };
+    const graph = { ...plain, nodes: [node, ...(node.op === 'Relu' ? [] : [relu('x', 'z')])] };
+    refuse(encodeModel({ opsets, functions: [body], graph }), 'MODEL_NODE');
+  });
+}

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { externalLocations, identifyModel } from '../../../attestation/model/identity.js';
+import { encodeModel } from '../../forge/onnx.js';
+import type { GraphInit, ModelInit, NodeInit, TensorInit } from '../../forge/onnx-init.js';
+
+const away: TensorInit = { name: 'w', type: 1, dims: [2], external: { location: 'w.bin' } };
+const one: TensorInit = { ...away, dims: [1] };
+const constant: NodeInit = {
+  op: 'Constant',
+  inputs: [],
+  outputs: ['w'],
+  attributes: { value: { t: away } },
+};
+const plain: GraphInit = {
+  inputs: [{ name: 'x', type: { tensor: 7, shape: [1] } }],
+  nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
+  outputs: [{ name: 'y' }],
+};
+const branch: GraphInit = {
+  nodes: [{ op: 'Neg', inputs: ['w'], outputs: ['t'] }],
+  outputs: [{ name: 't' }],
+};
+
+function withNode(op: string, attributes: NonNullable<NodeInit['attributes']>): ModelInit {
+  const node = { op, inputs: ['x'], outputs: ['z'], attributes };
+  return { graph: { ...plain, nodes: [...plain.nodes, node] } };
+}
+
+const within = (g: GraphInit): ModelInit =>
+  withNode('If', { then_branch: { g }, else_branch: { g } });
+
+const indices: TensorInit = { type: 7, dims: [1], int64s: [0] };
+const places: Readonly<Record<string, ModelInit>> = {
+  'an initializer of a subgraph': within({ ...branch, initializers: [away] }),
+  'a constant of a subgraph': within({ ...branch, nodes: [constant, ...branch.nodes] }),
+  'a sparse initializer': {
+    graph: { ...plain, sparse: [{ values: one, indices, dims: [2] }] },
+  },
+  'the positions of a sparse initializer': {
+    graph: {
+      ...plain,
+      sparse: [
+        {
+          values: { name: 'w', type: 1, dims: [1], floats: [7] },
+          indices: { type: 7, dims: [1], external: { location: 'w.bin' } },
+          dims: [2],
+        },
+      ],
+    },
+  },
+  'an attribute that is no constant': withNode('ConstantOfShape', { value: { t: one } }),
+  'a constant of a function': {
+    graph: plain,
+    functions: [
+      { domain: 'd', name: 'f', inputs: [], outputs: ['w'], nodes: [constant], opsets: { '': 21 } },
+    ],
+  },
+};
+
+// ONNX Runtime opens these files itself, relative to the folder that the process runs in: what it
+// reads is not what was measured.
+for (const [what, model] of Object.entries(places)) {
+  test(`external data for ${what} is refused`, () => {
+    const bytes = encodeModel(model);
+    const external = new Map([['w.bin', new Uint8Array(8)]]);
+    const refused = { code: 'MODEL_EXTERNAL_PLACE' };
+    assert.throws(() => externalLocations(bytes), refused);
+    assert.throws(() => identifyModel({ path: 'm', bytes, external }), refused);
+  });
+}
+
+test('external data for initializers and constants of the graph itself is supplied', () => {
+  const named = { ...away, name: 'v' };
+  const nodes = [constant, ...plain.nodes];
+  const bytes = encodeModel({ graph: { ...plain, nodes, initializers: [named] } });
+  assert.deepEqual(externalLocations(bytes), ['w.bin']);
+});
