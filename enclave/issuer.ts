@@ -136,7 +136,7 @@ export class Issuer {
 
 /** Resolves when what is ready now has run: the results of one batch then share the first head. */
 function turnEnd(): Promise<void> {
-  return new Promise((resolve) => process.nextTick(resolve));
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function signHead(key: SigningKey, log: MerkleLog): Promise<Head> {

@@ -85,6 +85,14 @@ const model = z.strictObject({
   path: path.describe(
     'the .onnx file, external data beside it; or oci://…@sha256:… or ocidir://…@sha256:…',
   ),
+  versionPolicy: z
+    .union([
+      z.strictObject({ latest: z.number().int().min(1) }),
+      z.strictObject({ all: z.literal(true) }),
+      z.strictObject({ specific: z.array(z.number().int().min(1)).min(1) }),
+    ])
+    .optional()
+    .describe("path is a folder in Triton's layout, <version>/model.onnx; which versions to serve"),
   intraOpThreads: z.number().int().min(1).max(256).default(1).describe('threads in one operator'),
   graphOptimizationLevel: z
     .enum(['disabled', 'basic', 'extended', 'layout', 'all'])

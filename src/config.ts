@@ -6,6 +6,7 @@ import { AssayError } from '../attestation/encoding/error.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
 import { type Config, configSchema } from './config-schema.js';
 import { isHubReference, parseReference } from './hub/reference.js';
+import { expandVersions } from './version-policy.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -64,6 +65,14 @@ function override(config: unknown, env: Environment): unknown {
   return merged;
 }
 
+function assertNamedOnce(models: Config['models']): void {
+  const keys = models.map(({ name, version }) => `${name} ${version}`);
+  const twice = keys.find((key, i) => keys.indexOf(key) !== i);
+  if (twice !== undefined) {
+    throw new AssayError('CONFIG_INVALID', `the configuration names model ${twice} twice`);
+  }
+}
+
 /**
  * Validates a configuration. Relative paths are relative to `directory`. Throws CONFIG_INVALID, which
  * names each member at fault.
@@ -78,11 +87,7 @@ export function parseConfig(value: unknown, env: Environment, directory: string)
     );
   }
   const config = result.data;
-  const keys = config.models.map(({ name, version }) => `${name} ${version}`);
-  const twice = keys.find((key, i) => keys.indexOf(key) !== i);
-  if (twice !== undefined) {
-    throw new AssayError('CONFIG_INVALID', `the configuration names model ${twice} twice`);
-  }
+  assertNamedOnce(config.models);
   return {
     ...config,
     models: config.models.map((model) => ({
@@ -111,12 +116,16 @@ function configOfReference(text: string): unknown {
 
 /**
  * Reads a configuration file, YAML or JSON, with overrides from the environment; or makes the one for
- * a hub's reference. Throws CONFIG_FILE, CONFIG_SYNTAX, CONFIG_INVALID or HUB_REFERENCE.
+ * a hub's reference. Folders of versions are expanded by their policy. Throws CONFIG_FILE,
+ * CONFIG_SYNTAX, CONFIG_INVALID, CONFIG_MODEL or HUB_REFERENCE.
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
   if (isHubReference(path)) return parseConfig(configOfReference(path), env, resolve('.'));
   const value = parseYaml(await readText(path, 'the configuration'), 'the configuration');
-  return parseConfig(value, env, dirname(resolve(path)));
+  const config = parseConfig(value, env, dirname(resolve(path)));
+  const models = (await Promise.all(config.models.map(expandVersions))).flat();
+  assertNamedOnce(models);
+  return { ...config, models };
 }
 
 /** Reads a launch policy file, YAML or JSON. Throws CONFIG_FILE, CONFIG_SYNTAX or LAUNCH_POLICY_FILE. */

@@ -41,7 +41,7 @@ test('what comes together shares a head, and what comes while it is signed the n
   const issuer = await Issuer.start(counting.key, first);
   const issue = (i: number): Promise<Uint8Array> => issuer.issue(claims(i));
   const together = Array.from({ length: 500 }, (_, i) => issue(i));
-  await new Promise((resolve) => process.nextTick(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
   const meanwhile = Array.from({ length: 500 }, (_, i) => issue(500 + i));
   const receipts = await Promise.all([...together, ...meanwhile]);
   assert.equal(counting.signatures, 3);

@@ -1,0 +1,51 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AssayError } from '../attestation/encoding/error.js';
+import type { Config } from './config-schema.js';
+
+type ConfiguredModel = Config['models'][number];
+type VersionPolicy = NonNullable<ConfiguredModel['versionPolicy']>;
+
+/** The versions that a policy serves, of those that are there; numbers, the lowest first. */
+export function chosenVersions(
+  present: readonly number[],
+  policy: VersionPolicy,
+): readonly number[] {
+  const sorted = [...present].sort((a, b) => a - b);
+  if ('latest' in policy) return sorted.slice(-policy.latest);
+  if ('all' in policy) return sorted;
+  const wanted = [...policy.specific].sort((a, b) => a - b);
+  const missing = wanted.filter((version) => !sorted.includes(version));
+  if (missing.length > 0) {
+    throw new AssayError(
+      'CONFIG_MODEL',
+      `expected the versions ${missing.join(', ')}, there are ${sorted.join(', ') || 'none'}`,
+    );
+  }
+  return wanted;
+}
+
+/**
+ * A model with a version policy is a folder in the layout of Triton's model repository,
+ * `<version>/model.onnx` with versions that are whole numbers: one entry for each version that the
+ * policy serves. Other models stay as they are. Rejects with CONFIG_MODEL.
+ */
+export async function expandVersions(model: ConfiguredModel): Promise<readonly ConfiguredModel[]> {
+  const { versionPolicy, ...rest } = model;
+  if (versionPolicy === undefined) return [model];
+  const entries = await readdir(model.path, { withFileTypes: true }).catch((cause) => {
+    throw new AssayError('CONFIG_MODEL', `${model.name}: expected a folder of versions`, cause);
+  });
+  const present = entries
+    .filter((entry) => entry.isDirectory() && /^[1-9]\d{0,14}$/.test(entry.name))
+    .map(({ name }) => Number(name));
+  const versions = chosenVersions(present, versionPolicy);
+  if (versions.length === 0) {
+    throw new AssayError('CONFIG_MODEL', `${model.name}: expected a folder <version>/model.onnx`);
+  }
+  return versions.map((version) => ({
+    ...rest,
+    version: String(version),
+    path: join(model.path, String(version), 'model.onnx'),
+  }));
+}
