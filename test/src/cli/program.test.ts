@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { verdictOf } from '../../../attestation/appraisal/result.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
@@ -49,6 +50,35 @@ describe('help', () => {
           .map((word) => word.split('=')[0]);
         for (const option of isOwn(parts) ? used : []) {
           assert.ok(known.includes(option ?? ''), `${option} in ${parts.join(' ')}`);
+        }
+      }
+    });
+  }
+});
+
+/** What a page calls, in fenced blocks and between backquotes, without comments and prompts. */
+function documented(markdown: string): string[] {
+  const joined = markdown.replaceAll('\\\n', ' ');
+  const lines = [...joined.matchAll(/^ *(?:\$ )?assay (.*)$/gm)];
+  const inline = [...joined.matchAll(/`assay ([^`]+)`/g)];
+  return [...lines, ...inline].map((match) => (match[1] ?? '').replace(/ +#.*$/, ''));
+}
+
+describe('documentation', async () => {
+  const root = new URL('../../../../', import.meta.url);
+  const guides = await readdir(new URL('docs/', root));
+  for (const file of ['README.md', ...guides.map((guide) => `docs/${guide}`)]) {
+    test(`${file} calls commands and options that there are`, async () => {
+      const lines = documented(await readFile(new URL(file, root), 'utf8'));
+      assert.ok(lines.length > 0);
+      for (const line of lines) {
+        const parts = words(line);
+        const path = all.find((names) => names.every((name, i) => parts[i] === name));
+        assert.ok(path !== undefined, line);
+        const { out } = await assay([...path, '--help']);
+        const known = [...out.matchAll(/--[a-z][a-z-]*/g)].map(([option]) => option);
+        for (const option of parts.filter((part) => part.startsWith('--'))) {
+          assert.ok(known.includes(option.split('=')[0] ?? ''), `${option} in ${line}`);
         }
       }
     });
