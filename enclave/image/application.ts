@@ -35,6 +35,7 @@ export async function bundleApplication(
     [
       ...ENTRIES.map((entry) => join('build', entry)),
       '--bundle',
+      '--preserve-symlinks',
       '--platform=node',
       '--target=node20',
       '--format=esm',

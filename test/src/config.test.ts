@@ -137,6 +137,12 @@ describe('surroundings', () => {
     });
   }
 
+  test("the variable that silences ONNX Runtime's telemetry is accepted, and no longer name", () => {
+    assertUndisturbed({ ...clean, env: { ORT_DISABLE_TELEMETRY: '1' } });
+    const longer = { ...clean, env: { ORT_DISABLE_TELEMETRY_X: '1' } };
+    assert.throws(() => assertUndisturbed(longer), { code: 'CONFIG_ENVIRONMENT' });
+  });
+
   test('an empty variable is none', () => {
     assertUndisturbed({ ...clean, env: { NODE_OPTIONS: '' } });
   });
