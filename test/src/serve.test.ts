@@ -86,15 +86,13 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       }
     });
 
-    test('many answers at once share tree heads and all verify', async () => {
+    test('many answers at once all verify, each at a place of its own in the log', async () => {
       const session = await connect(target, policyFor(2), { roots });
       try {
         const answers = await Promise.all(
           Array.from({ length: 64 }, (_, i) => session.infer('scale', [vector([i])])),
         );
-        const heads = new Set(answers.map(({ head }) => toHex(head.signature)));
         assert.equal(new Set(answers.map(({ index }) => index)).size, 64);
-        assert.ok(heads.size < 64, `${heads.size} signatures for 64 answers`);
       } finally {
         session.close();
       }
