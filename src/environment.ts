@@ -13,10 +13,15 @@ export function processSurroundings(): Surroundings {
   return { env: process.env, execArgv: process.execArgv, inspector: inspectorUrl() };
 }
 
-/** Of ONNX Runtime's variables, the one that only silences it, which the engine itself sets, passes. */
-const VARIABLE = /^(NODE_OPTIONS|LD_PRELOAD|LD_AUDIT|ORT_(?!DISABLE_TELEMETRY$).*)$/;
+/**
+ * Of the dynamic linker (ld.so(8)), the C library (GCONV_PATH and GLIBC_TUNABLES), OpenSSL, whose
+ * configuration names libraries to load, Node.js and ONNX Runtime. Of the last one's variables, the one
+ * that only silences it, which the engine itself sets, passes.
+ */
+const VARIABLE =
+  /^(NODE_OPTIONS|NODE_PATH|LD_.*|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_(?!DISABLE_TELEMETRY$).*)$/;
 const ARGUMENT =
-  /^--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader)/;
+  /^(-r|-C|--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader|conditions|env-file|openssl|snapshot-blob|expose-internals))/;
 
 /**
  * Refuses to go on where something that was not measured may act: preloaded libraries, Node's

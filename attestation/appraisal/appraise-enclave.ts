@@ -35,14 +35,14 @@ function pinnedFinding(findings: Findings, stated: EnclaveStatement, policy: Enc
 
 function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: EnclavePolicy): void {
   const { launchPolicy, launchPolicyDigest, manifest } = stated;
-  if (launchPolicy === null) return;
+  if (launchPolicy === null && manifest.launchPolicy === null) return;
   findings.check(
     'enclave.launch-policy.enforced',
     launchPolicyDigest !== null &&
       manifest.launchPolicy !== null &&
       equalBytes(launchPolicyDigest, manifest.launchPolicy),
     {
-      expected: toHex(launchPolicyDigest ?? new Uint8Array()),
+      expected: launchPolicyDigest === null ? 'none' : toHex(launchPolicyDigest),
       actual: manifest.launchPolicy === null ? 'none' : toHex(manifest.launchPolicy),
       reference: DESIGN,
     },
@@ -51,6 +51,7 @@ function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: Encl
       fail: 'The manifest names another launch policy than the evidence carries.',
     },
   );
+  if (launchPolicy === null) return;
   const rules = [
     ['development', policy.allowDevelopment, 'allowDevelopment', 'debugging aids'],
     ['plaintext', policy.allowPlaintext, 'allowPlaintext', 'a listener without TLS'],

@@ -94,8 +94,10 @@ function modelChecks(
 ): void {
   const { name, version } = claims.model;
   const measured = manifest.models.find((m) => m.name === name && m.version === version);
-  const asked = `${exchange.model} ${exchange.version ?? version}`;
-  compare(findings, 'model', asked, `${name} ${version}`, {
+  // Quoted, so that no other pair of name and version reads the same.
+  const text = (model: string, of: string): string => JSON.stringify([model, of]);
+  const asked = text(exchange.model, exchange.version ?? version);
+  compare(findings, 'model', asked, text(name, version), {
     pass: 'The claims name the model that was asked for.',
     fail: 'The claims name another model than the one that was asked for.',
   });

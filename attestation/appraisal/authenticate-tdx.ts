@@ -209,9 +209,10 @@ export async function authenticateTdx(
   options: AuthenticateTdxOptions,
 ): Promise<AuthenticatedTdx> {
   const { at, cache = sharedCache } = options;
-  const roots = intelRoots(options.roots);
   // The quote comes first: its signatures are verified on other threads while collateral is parsed.
-  const { quote, chain, platform, pending } = openQuote(bytes, options);
+  const { quote, chain, platform, pending, trusted } = openQuote(bytes, options);
+  // Of several roots that the caller names, only the quote's own may speak for its platform.
+  const roots = { ...trusted, certificates: [chain.root] };
   const collateral = cache.collateral(endorsements, [
     chain.issuer,
     ...roots.certificates,

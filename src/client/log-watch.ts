@@ -33,8 +33,8 @@ export class LogWatch {
     return [...this.#heads.values()].sort((a, b) => a.size - b.size);
   }
 
-  /** Forgets all heads below this size: a proof has tied them to it. */
+  /** Forgets a head: a proof has tied it to a larger one that is remembered. */
   settle(size: number): void {
-    for (const known of this.#heads.keys()) if (known < size) this.#heads.delete(known);
+    this.#heads.delete(size);
   }
 }

@@ -18,10 +18,14 @@ import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/cl
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
-import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
+import {
+  decodeTreeHead,
+  type SignedTreeHead,
+  verifyTreeHead,
+} from '../../attestation/receipt/tree-head.js';
 import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
 import { LogWatch } from './log-watch.js';
-import type { PinnedChannel } from './rpc.js';
+import type { CallOptions, PinnedChannel } from './rpc.js';
 import { findModel, orderInputs, orderOutputs } from './signature.js';
 import type { Tensor } from './tensor.js';
 
@@ -74,6 +78,9 @@ interface ConsistencyAnswer {
 }
 
 const DEFAULT_TIMEOUT = 60_000;
+
+/** Rounds in which the heads of a growing log are proven against each other; an idle one takes one. */
+const AUDIT_ROUNDS = 16;
 
 /** Manifests that are remembered: answers under way when models change are of the one before. */
 const MAX_MANIFESTS = 8;
@@ -214,32 +221,47 @@ export class Session {
     };
   }
 
+  /** The head that the enclave shows now, proven to extend an older one. */
+  async #extended(older: SignedTreeHead, options: CallOptions): Promise<SignedTreeHead> {
+    const { signingKey } = this.manifest;
+    const answer = await this.#channel.call<ConsistencyAnswer>(
+      'assay.v1.Attestation',
+      'GetConsistencyProof',
+      { old_size: older.size },
+      options,
+    );
+    const newest = decodeTreeHead(answer.tree_head);
+    await verifyTreeHead(newest, signingKey);
+    this.#log.observe(newest);
+    if (newest.size !== older.size) {
+      await verifyConsistency(answer.proof, older, newest, signingKey);
+    }
+    return newest;
+  }
+
   /**
-   * Proves that the log only grew: every head that this session saw is a prefix of the newest one.
+   * Proves that the log only grew: every head that this session saw is a prefix of the newest one. The
+   * heads of the answers are proven against each other too: each could be of another log.
    * @returns the newest size of the log.
    * @throws AssayError RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code: the enclave dropped,
-   *   moved or rewrote an answer that it had signed for. CLIENT_… as `infer`.
+   *   moved or rewrote an answer that it had signed for. RECEIPT_UNSETTLED: it showed different heads
+   *   for as long as it was asked, so that nothing is proven yet. CLIENT_… as `infer`.
    */
   async audit(options: Pick<InferOptions, 'timeout' | 'signal'> = {}): Promise<number> {
-    const { signingKey } = this.manifest;
-    let size = 0;
-    for (const older of this.#log.heads()) {
-      const answer = await this.#channel.call<ConsistencyAnswer>(
-        'assay.v1.Attestation',
-        'GetConsistencyProof',
-        { old_size: older.size },
-        { timeout: options.timeout ?? DEFAULT_TIMEOUT, signal: options.signal },
-      );
-      const newest = decodeTreeHead(answer.tree_head);
-      await verifyTreeHead(newest, signingKey);
-      this.#log.observe(newest);
-      if (newest.size !== older.size) {
-        await verifyConsistency(answer.proof, older, newest, signingKey);
-      }
-      size = newest.size;
+    const call = { timeout: options.timeout ?? DEFAULT_TIMEOUT, signal: options.signal };
+    for (let round = 0; round < AUDIT_ROUNDS; round++) {
+      const heads = this.#log.heads();
+      const newest = await Promise.all(heads.map((older) => this.#extended(older, call)));
+      heads.forEach(({ size }, i) => {
+        if ((newest[i]?.size ?? size) !== size) this.#log.settle(size);
+      });
+      const [left, ...others] = this.#log.heads();
+      if (others.length === 0) return left?.size ?? 0;
     }
-    this.#log.settle(size);
-    return size;
+    throw new AssayError(
+      'RECEIPT_UNSETTLED',
+      `the log showed different heads in each of ${AUDIT_ROUNDS} rounds of proofs: audit again`,
+    );
   }
 
   /** Ends the connection; calls under way fail. */

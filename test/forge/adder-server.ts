@@ -46,7 +46,10 @@ export interface Lies {
   readonly nonce?: (nonce: Uint8Array) => Uint8Array;
   readonly bundle?: (bundle: Uint8Array) => Uint8Array;
   /** `GetConsistencyProof`. */
-  readonly consistency?: (answer: { treeHead: Uint8Array; proof: Uint8Array }) => {
+  readonly consistency?: (
+    answer: { treeHead: Uint8Array; proof: Uint8Array },
+    oldSize: number,
+  ) => {
     treeHead: Uint8Array;
     proof: Uint8Array;
   };
@@ -199,8 +202,9 @@ export async function startAdder(
       call: ServerUnaryCall<{ readonly old_size: string }, object>,
       done: sendUnaryData<object>,
     ) => {
-      const honest = enclave.issuer.consistency(Number(call.request.old_size));
-      const { treeHead, proof } = started.lies.consistency?.(honest) ?? honest;
+      const oldSize = Number(call.request.old_size);
+      const honest = enclave.issuer.consistency(oldSize);
+      const { treeHead, proof } = started.lies.consistency?.(honest, oldSize) ?? honest;
       done(null, { tree_head: treeHead, proof });
     },
   });

@@ -75,6 +75,12 @@ describe('claims that were signed and do not agree', () => {
   });
 });
 
+test('a name and a version that read as another pair do when they are joined', async () => {
+  const forged = await forgeExchange(key, enclave, { model: { name: 'a b', version: '1' } });
+  const asked = { ...forged, model: 'a', version: 'b 1' };
+  assert.ok((await refusals(asked)).includes('receipt.model'));
+});
+
 describe('an exchange that is not the one that was answered', () => {
   const cases: readonly (readonly [string, string, Partial<InferenceExchange>])[] = [
     ['another nonce', 'receipt.nonce', { nonce: fill(99) }],

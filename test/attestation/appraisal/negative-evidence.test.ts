@@ -297,6 +297,12 @@ const manifests: readonly Case[] = [
     fault: { manifest: (m) => ({ ...m, launchPolicy: fill(1) }) },
   },
   {
+    name: 'a launch policy that the evidence leaves out, where none needs to be pinned',
+    code: 'enclave.launch-policy.enforced',
+    fault: { bundle: (b) => ({ ...b, launchPolicy: null }) },
+    policy: affirmingPolicy(models, { allowUnpinned: true }),
+  },
+  {
     name: 'software that is not accepted',
     code: 'enclave.software',
     policy: affirmingPolicy(models, { softwareVersions: ['9.9.9'] }),

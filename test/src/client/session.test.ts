@@ -283,6 +283,27 @@ describe('a log that forks', () => {
     own.close();
   });
 
+  test('two logs that each extend what they showed, and are never compared by size', async () => {
+    const own = await connect(server.target, policy, options);
+    const [one, two] = [await fork(), await fork()];
+    await two.append(fill(1));
+    server.lies = { issue: (claims) => one.issue(claims) };
+    await own.infer('adder', inputs);
+    server.lies = { issue: (claims) => two.issue(claims) };
+    await own.infer('adder', inputs);
+    await Promise.all([one, one, two, two].map((log) => log.append(fill(2))));
+    // Each head is proven to its own log: 2 of one to its 4 entries, 3 of the other to its 5.
+    server.lies = {
+      consistency: (_, oldSize) => (oldSize === 2 ? one : two).consistency(oldSize),
+    };
+    await assert.rejects(own.audit(), { code: 'RECEIPT_CONSISTENCY' });
+    server.lies = {
+      consistency: (_, oldSize) => (oldSize % 2 === 0 ? one : two).consistency(oldSize),
+    };
+    await assert.rejects(own.audit(), { code: 'RECEIPT_UNSETTLED' });
+    own.close();
+  });
+
   test('a proof for other sizes, and none at all', async () => {
     const own = await connect(server.target, policy, options);
     await own.infer('adder', inputs);

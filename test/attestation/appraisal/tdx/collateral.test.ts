@@ -1,10 +1,12 @@
+import { join } from 'node:path';
 import { toHex } from '../../../../attestation/encoding/bytes.js';
 import type { CollateralText } from '../../../../attestation/endorsements/intel.js';
 import { issueCrl } from '../../../../enclave/platform/simulator/certificates.js';
-import { intelName } from '../../../../enclave/platform/simulator/intel.js';
-import { forgedIntel, type IntelFault, strangerIssuer } from '../../../forge/intel.js';
+import { intelHierarchy, intelName } from '../../../../enclave/platform/simulator/intel.js';
+import { forgedIntel, forgeTdx, type IntelFault, strangerIssuer } from '../../../forge/intel.js';
 import { set } from '../../../forge/json.js';
 import { type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
+import { repositoryRoot } from '../../../vectors.js';
 
 const box = await forgedIntel();
 const stranger = await strangerIssuer(box.root.issuer.name);
@@ -197,5 +199,22 @@ tdxCases('documents are signed as they stand', [
       }),
     },
     code: SIGNATURE,
+  },
+]);
+
+const other = await intelHierarchy(join(repositoryRoot, 'build', '.other-simulator-keys'));
+const { collateral: genuine } = await forgeTdx();
+tdxCases('another root that the caller trusts may not speak for the platform', [
+  {
+    name: 'collateral under the root of another simulator',
+    fault: {
+      signers: () => other,
+      collateral: (collateral) =>
+        typeof genuine === 'object' && 'root_ca_crl' in genuine
+          ? { ...collateral, root_ca_crl: genuine.root_ca_crl }
+          : collateral,
+      roots: ({ root }) => [root.der, other.root.der],
+    },
+    code: 'TDX_ROOT_UNTRUSTED',
   },
 ]);
