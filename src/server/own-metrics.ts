@@ -1,10 +1,14 @@
 import type { Enclave } from '../../enclave/enclave.js';
 import type { OwnMetric } from './metrics.js';
 
+/** What of an enclave is counted. */
+export interface Counted {
+  readonly issuer: Pick<Enclave['issuer'], 'counts'>;
+  readonly evidenceCounts: Enclave['evidenceCounts'];
+}
+
 /** What an operator watches of the attestation: the log's growth, and how reports are shared. */
-export function ownMetrics(
-  enclave: Pick<Enclave, 'issuer' | 'evidenceCounts'>,
-): readonly OwnMetric[] {
+export function ownMetrics(enclave: Counted): readonly OwnMetric[] {
   const counter = (name: OwnMetric['name'], help: string, read: () => number): OwnMetric => ({
     name,
     help,
