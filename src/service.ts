@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises';
+import { AssayError } from '../attestation/encoding/error.js';
 import { loadConfig } from './config.js';
 import { processSurroundings } from './environment.js';
 import { describeError, makeLog } from './log.js';
@@ -42,7 +43,12 @@ export async function runService(path: string, options: ServiceOptions = {}): Pr
     },
   });
   if (options.simulatorRoot !== undefined && serving.simulatedRoot !== undefined) {
-    await writeFile(options.simulatorRoot, serving.simulatedRoot);
+    try {
+      await writeFile(options.simulatorRoot, serving.simulatedRoot);
+    } catch (cause) {
+      await serving.close();
+      throw new AssayError('USAGE_FILE', `cannot write ${options.simulatorRoot}`, cause);
+    }
     log.info({ path: options.simulatorRoot }, "wrote the simulator's root certificate");
   }
   const signal = await ended;

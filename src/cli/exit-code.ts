@@ -33,6 +33,7 @@ const OUT_OF_RANGE = 11;
 
 /** Codes whose meaning is not that of their area. */
 const BY_CODE: { readonly [code: string]: ExitCode } = {
+  CONFIG_LISTEN: EXIT.service,
   LAUNCH_POLICY_FILE: EXIT.usage,
   PROOF_MODEL: EXIT.usage,
   CLIENT_INPUT: EXIT.usage,

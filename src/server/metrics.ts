@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { AssayError } from '../../attestation/encoding/error.js';
 import type { LoadedModel } from '../engine/engine.js';
 import type { Duration } from '../engine/statistics.js';
 import type { ModelRegistry } from './model-registry.js';
@@ -152,7 +153,12 @@ export async function startMetrics(settings: MetricsSettings): Promise<RunningMe
     );
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) => {
+      const { host, port } = settings;
+      reject(
+        new AssayError('CONFIG_LISTEN', `cannot listen for metrics on ${host}:${port}`, error),
+      );
+    });
     server.listen(settings.port, settings.host, resolve);
   });
   const { port } = server.address() as AddressInfo;

@@ -6,6 +6,7 @@ import {
 } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
+import { AssayError } from '../../attestation/encoding/error.js';
 
 import { addReflection } from './reflection.js';
 
@@ -42,14 +43,35 @@ function bind(server: Server, address: string, credentials: ServerCredentials): 
   return new Promise((resolve, reject) => {
     server.bindAsync(address, credentials, (error, port) => {
       if (error === null) resolve(port);
-      else reject(error);
+      else reject(new AssayError('CONFIG_LISTEN', `cannot listen on ${address}`, error));
     });
   });
 }
 
-/** Starts a gRPC server with health and reflection; nothing serves until `setServing(true)`. */
+/** Both listeners or none: a half-bound server would keep the process alive. */
+async function bindAll(
+  server: Server,
+  { address, plaintextAddress }: ServerSettings,
+  credentials: ServerCredentials,
+): Promise<{ port: number; plaintextPort: number | undefined }> {
+  try {
+    const port = await bind(server, address, credentials);
+    const insecure = ServerCredentials.createInsecure();
+    const plaintextPort =
+      plaintextAddress === undefined ? undefined : await bind(server, plaintextAddress, insecure);
+    return { port, plaintextPort };
+  } catch (error) {
+    server.forceShutdown();
+    throw error;
+  }
+}
+
+/**
+ * Starts a gRPC server with health and reflection; nothing serves until `setServing(true)`. Rejects with
+ * CONFIG_LISTEN where it cannot listen.
+ */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const { services, tls, plaintextAddress } = settings;
+  const { services, tls } = settings;
   const server = new Server({
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': settings.maxReceiveBytes,
@@ -68,11 +90,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   const credentials = ServerCredentials.createSsl(null, [
     { cert_chain: Buffer.from(tls.certificatePem), private_key: Buffer.from(tls.privateKeyPem) },
   ]);
-  const port = await bind(server, settings.address, credentials);
-  const plaintextPort =
-    plaintextAddress === undefined
-      ? undefined
-      : await bind(server, plaintextAddress, ServerCredentials.createInsecure());
+  const { port, plaintextPort } = await bindAll(server, settings, credentials);
   const setServing = (serving: boolean): void => {
     for (const name of names) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };

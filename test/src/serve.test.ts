@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { link, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -229,4 +230,24 @@ test('a model that is a symbolic link, or has a second name, is refused', async 
   await link(model.path, path);
   await assert.rejects(serve(other, options), { code: 'MODEL_FILE' });
   await rm(path);
+});
+
+describe('an address that somebody has', () => {
+  const taken = createServer();
+  let port = 0;
+  before(async () => {
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    port = (taken.address() as AddressInfo).port;
+  });
+  after(() => taken.close());
+  for (const listener of ['listen', 'plaintext', 'metrics'] as const) {
+    test(`${listener}: nothing listens, and nothing keeps the process`, async () => {
+      const { launchPolicy: _, ...config } = await configure('sev-snp', 2, 2);
+      const address = { host: '127.0.0.1', port };
+      await assert.rejects(serve({ ...config, [listener]: address }, options), {
+        code: 'CONFIG_LISTEN',
+        message: new RegExp(`127\\.0\\.0\\.1:${port}`),
+      });
+    });
+  }
 });

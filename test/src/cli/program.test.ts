@@ -115,6 +115,7 @@ describe('exit codes', () => {
   const cases: readonly (readonly [unknown, number])[] = [
     [new AssayError('USAGE_FILE', ''), 2],
     [new AssayError('CONFIG_INVALID', ''), 2],
+    [new AssayError('CONFIG_LISTEN', ''), 4],
     [new AssayError('POLICY_INVALID', ''), 2],
     [new AssayError('LAUNCH_POLICY_FILE', ''), 2],
     [new AssayError('LAUNCH_POLICY_MODEL', ''), 1],
