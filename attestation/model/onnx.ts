@@ -218,10 +218,19 @@ class ModelReader {
   }
 }
 
+/** What ONNX Runtime's own format has at offset 4: with it, any bytes are read as that format. */
+const ORT_FORMAT = [0x4f, 0x52, 0x54, 0x4d] as const;
+
 /**
  * Walks a ModelProto (onnx.proto, IR versions 3 to 14) once, in time linear in its bytes, and refuses
  * whatever two readers could take for two models. Throws MODEL_* errors.
  */
 export function readModel(bytes: Uint8Array): ModelView {
+  if (ORT_FORMAT.every((byte, i) => bytes[4 + i] === byte)) {
+    throw new AssayError(
+      'MODEL_FORMAT',
+      'expected a ModelProto without the mark of the ORT format at offset 4: a runtime would read another model',
+    );
+  }
   return new ModelReader().model(bytes);
 }

@@ -74,6 +74,7 @@ async function trial(job: TrialJob): Promise<TrialResult> {
       interOpNumThreads: 1,
       executionMode: 'sequential',
       logSeverityLevel: 4,
+      extra: { session: { load_model_format: 'ONNX' } },
       externalData: [...(external ?? [])].map(([path, data]) => ({ path, data })),
     });
   } catch (error) {

@@ -57,9 +57,13 @@ async function load(message: Extract<ToWorker, { kind: 'load' }>): Promise<void>
         path,
         data: privateCopy(data),
       })),
-      ...(options.intraOpThreads > 1
-        ? { extra: { session: { intra_op: { allow_spinning: '0' } } } }
-        : {}),
+      extra: {
+        session: {
+          // Left to itself it looks at the bytes, and may see another model in its own format.
+          load_model_format: 'ONNX',
+          ...(options.intraOpThreads > 1 ? { intra_op: { allow_spinning: '0' } } : {}),
+        },
+      },
     });
     const inputs = tensorSpecs('input', session.inputMetadata);
     const outputs = tensorSpecs('output', session.outputMetadata);

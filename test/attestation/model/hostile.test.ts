@@ -337,3 +337,11 @@ for (const [what, [node, body]] of Object.entries(named)) {
     refuse(encodeModel({ opsets, functions: [body], graph }), 'MODEL_NODE');
   });
 }
+
+test('a ModelProto that ONNX Runtime takes for a model in its own format is refused', () => {
+  // The version of the IR takes two bytes, and so does the head of the producer's name.
+  const model = (name: string) => encodeModel({ graph: plain, producer: [name, ''] });
+  assert.equal(Buffer.from(model('ORTM').subarray(4, 8)).toString(), 'ORTM');
+  refuse(model('ORTM and a whole model behind it'), 'MODEL_FORMAT');
+  identifyModel({ path: 'm', bytes: model('ORT.') });
+});
