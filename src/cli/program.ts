@@ -91,7 +91,9 @@ function makeProgram(io: Io): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => stdout.write(text),
-      writeErr: (text) => stderr.write(text),
+      writeErr: (text) => {
+        if (!io.json) stderr.write(text);
+      },
       outputError: (text, write) => {
         if (!io.json) write(text);
       },
@@ -123,8 +125,9 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     else if (error.exitCode === 0) return EXIT.affirmed;
     else {
       io.exitCode = EXIT.usage;
-      if (io.json)
-        io.fail(new AssayError('USAGE_ARGUMENTS', error.message.replace(/^error: /, '')));
+      const asked = error.code === 'commander.help';
+      const message = asked ? 'expected a command' : error.message.replace(/^error: /, '');
+      if (io.json) io.fail(new AssayError('USAGE_ARGUMENTS', message));
     }
   }
   return io.exitCode;

@@ -66,7 +66,7 @@ function documented(markdown: string): string[] {
 
 describe('documentation', async () => {
   const root = new URL('../../../../', import.meta.url);
-  const guides = await readdir(new URL('docs/', root));
+  const guides = (await readdir(new URL('docs/', root))).filter((name) => name.endsWith('.md'));
   for (const file of ['README.md', ...guides.map((guide) => `docs/${guide}`)]) {
     test(`${file} calls commands and options that there are`, async () => {
       const lines = documented(await readFile(new URL(file, root), 'utf8'));
@@ -102,7 +102,15 @@ describe('wrong usage', () => {
       assert.notEqual(people.err, '');
       const machine = await assay([...args, '--json']);
       assert.equal(machine.code, 2);
-      if (args.length > 1) assert.equal(JSON.parse(machine.err).error.code, 'USAGE_ARGUMENTS');
+      assert.equal(JSON.parse(machine.err).error.code, 'USAGE_ARGUMENTS');
+    });
+  }
+  for (const args of [[], ['verify']]) {
+    test(`assay ${[...args, '--json'].join(' ')} asks for a command, in JSON alone`, async () => {
+      const { code, out, err } = await assay([...args, '--json']);
+      assert.deepEqual([code, out], [2, '']);
+      const { error } = JSON.parse(err);
+      assert.deepEqual([error.code, error.message], ['USAGE_ARGUMENTS', 'expected a command']);
     });
   }
   test('--version and --help exit with 0', async () => {
