@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { strikeAnnotations } from '../attestation/model/annotations.js';
 import {
+  assertExternalSupplied,
   externalLocations,
   identifyModel,
   type ModelIdentity,
@@ -62,6 +63,7 @@ async function readOnce(path: string): Promise<Uint8Array> {
  */
 export async function measureModel(path: string): Promise<MeasuredModel> {
   const bytes = await readOnce(path);
+  assertExternalSupplied(bytes);
   const folder = await realpath(dirname(path));
   const external = new Map<string, Uint8Array>();
   for (const location of externalLocations(bytes)) {

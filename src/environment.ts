@@ -16,10 +16,11 @@ export function processSurroundings(): Surroundings {
 /**
  * Of the dynamic linker (ld.so(8)), the C library (GCONV_PATH and GLIBC_TUNABLES), OpenSSL, whose
  * configuration names libraries to load, Node.js and ONNX Runtime. Of the last one's variables, the one
- * that only silences it, which the engine itself sets, passes.
+ * that only silences it, which the engine itself sets, passes; so does LD_LIBRARY_PATH, which many
+ * hosts set and which the measured image of a guest controls.
  */
 const VARIABLE =
-  /^(NODE_OPTIONS|NODE_PATH|LD_.*|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_(?!DISABLE_TELEMETRY$).*)$/;
+  /^(NODE_OPTIONS|NODE_PATH|LD_(?!LIBRARY_PATH$).*|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_(?!DISABLE_TELEMETRY$).*)$/;
 const ARGUMENT =
   /^(-r|-C|--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader|conditions|env-file|openssl|snapshot-blob|expose-internals))/;
 

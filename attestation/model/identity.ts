@@ -118,27 +118,21 @@ function suppliedReferences({ graph }: ModelView): ReadonlySet<ExternalReference
   );
 }
 
-function locationsOf(model: ModelView): Set<string> {
-  const supplied = suppliedReferences(model);
-  const found = new Set<string>();
-  const add = ({ name, payload }: TensorView): void => {
-    if (payload.kind !== 'external') return;
-    if (!supplied.has(payload.reference)) {
-      throw new AssayError(
-        'MODEL_EXTERNAL_PLACE',
-        `tensor ${JSON.stringify(name.slice(0, 200))}: expected external data for dense initializers and constants of the model's graph alone`,
-      );
-    }
-    found.add(payload.reference.location);
+function eachExternal(
+  model: ModelView,
+  add: (reference: ExternalReference, tensor: TensorView) => void,
+): void {
+  const tensor = (view: TensorView): void => {
+    if (view.payload.kind === 'external') add(view.payload.reference, view);
   };
   const addConstant = (constant: Constant): void => {
     const parts = isSparse(constant) ? [constant.values, constant.indices] : [constant];
-    parts.forEach(add);
+    parts.forEach(tensor);
   };
   constantsOf(model).forEach(addConstant);
   const visit = (node: Pick<NodeView, 'attributes'>): void => {
     for (const { tensors, sparse } of node.attributes) {
-      tensors.forEach(add);
+      tensors.forEach(tensor);
       sparse.forEach(addConstant);
     }
   };
@@ -147,13 +141,33 @@ function locationsOf(model: ModelView): Set<string> {
     eachNode(body.nodes, visit);
     visit({ attributes: body.defaults });
   }
+}
+
+function locationsOf(model: ModelView): Set<string> {
+  const found = new Set<string>();
+  eachExternal(model, ({ location }) => found.add(location));
   return found;
 }
 
 /**
+ * To be called before a model is executed. Throws MODEL_EXTERNAL_PLACE for a tensor that a runtime
+ * would read from disk by itself, instead of the bytes that were identified.
+ */
+export function assertExternalSupplied(bytes: Uint8Array): void {
+  const model = readModel(bytes);
+  const supplied = suppliedReferences(model);
+  eachExternal(model, (reference, { name }) => {
+    if (supplied.has(reference)) return;
+    throw new AssayError(
+      'MODEL_EXTERNAL_PLACE',
+      `tensor ${JSON.stringify(name.slice(0, 200))}: to be executed, expected external data for dense initializers and constants of the model's graph alone`,
+    );
+  });
+}
+
+/**
  * The external data files that a model refers to, sorted: each a plain path relative to the model's
- * folder. The caller reads exactly these. Throws MODEL_EXTERNAL_PATH for any that leaves the folder,
- * MODEL_EXTERNAL_PLACE for a tensor that a runtime would read from disk by itself.
+ * folder. The caller reads exactly these. Throws MODEL_EXTERNAL_PATH for any that leaves the folder.
  */
 export function externalLocations(bytes: Uint8Array): string[] {
   return [...locationsOf(readModel(bytes))].sort(compareText);

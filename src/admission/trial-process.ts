@@ -5,6 +5,7 @@
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { strikeAnnotations } from '../../attestation/model/annotations.js';
+import { assertExternalSupplied } from '../../attestation/model/identity.js';
 import type { Tensor } from '../client/tensor.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
 import { readModelSource } from '../model-source.js';
@@ -63,6 +64,7 @@ async function medianLatency(
 
 async function trial(job: TrialJob): Promise<TrialResult> {
   const { bytes, external } = await readModelSource(job.model);
+  assertExternalSupplied(bytes);
   strikeAnnotations(bytes);
   const before = process.memoryUsage.rss();
   const started = performance.now();

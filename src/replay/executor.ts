@@ -3,7 +3,12 @@ import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import { identifyModel, type ModelSource } from '../../attestation/model/identity.js';
+import { strikeAnnotations } from '../../attestation/model/annotations.js';
+import {
+  assertExternalSupplied,
+  identifyModel,
+  type ModelSource,
+} from '../../attestation/model/identity.js';
 import type { Session } from '../client/session.js';
 import type { Tensor } from '../client/tensor.js';
 import type { GraphOptimizationLevel } from '../engine/engine.js';
@@ -36,9 +41,12 @@ export class LocalExecutor implements Executor {
   readonly #graph: Uint8Array;
   readonly #nodes = new Map<string, Promise<LocalNode>>();
 
+  /** Strikes the source's `value_info`, as an enclave does; throws what `identifyModel` throws. */
   constructor(source: ModelSource) {
     this.#source = source;
     this.#graph = identifyModel(source, { sha256: () => createHash('sha256') }).graph;
+    assertExternalSupplied(source.bytes);
+    strikeAnnotations(source.bytes);
   }
 
   async run(

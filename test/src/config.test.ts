@@ -122,7 +122,7 @@ describe('surroundings', () => {
     { env: { NODE_OPTIONS: '--require=x' } },
     { env: { LD_PRELOAD: '/tmp/x.so' } },
     { env: { LD_AUDIT: '/tmp/x.so' } },
-    { env: { LD_LIBRARY_PATH: '/tmp' } },
+    { env: { LD_DEBUG: 'all' } },
     { env: { OPENSSL_CONF: '/tmp/x.cnf' } },
     { env: { OPENSSL_MODULES: '/tmp' } },
     { env: { GCONV_PATH: '/tmp' } },
