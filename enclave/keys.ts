@@ -10,9 +10,9 @@ export interface SigningKey {
   /** COSE Key Thumbprint, 32 bytes. */
   readonly id: Uint8Array;
   /**
-   * ES256 over the bytes, r ‖ s. Signs on the event loop: 26 µs of it, as much as handing the work to
-   * another thread and back takes of the loop, which costs three times the processor time besides
-   * (measured: test/bench/signing.ts).
+   * ES256 over the bytes, r ‖ s. Signs on the event loop, for some 40 µs: about what handing the work
+   * to another thread and taking it back costs the loop, at a third of the processor time and a fifth
+   * of the latency (`node build/test/bench/signing.js`).
    */
   sign(bytes: Uint8Array): Promise<Uint8Array>;
 }
