@@ -32,8 +32,9 @@ export interface TrustAnchor {
 }
 
 /**
- * Per-part TCB status of a TDX platform; the words are Intel's (PCS API v4). A platform that meets no
- * level at all has the status `TCB_NOT_SUPPORTED` and null elsewhere.
+ * Per-part TCB status of a TDX platform; the words are Intel's (PCS API v4). A platform of which
+ * a part meets no level at all has the status `TCB_NOT_SUPPORTED`, no status of a part, and the
+ * levels that its parts meet and miss.
  */
 export interface TdxTcbResult {
   readonly status: string;
@@ -43,7 +44,8 @@ export interface TdxTcbResult {
   readonly module: string | null;
   readonly qe: string | null;
   readonly advisories: readonly string[] | null;
-  readonly evaluationDataNumber: number | null;
+  /** tcbEvaluationDataNumber of the TCB info. */
+  readonly evaluationDataNumber: number;
   /** TCB date of the TDX level that the platform meets, RFC 3339. */
   readonly date: string | null;
   /** The levels that the platform's parts meet. */
@@ -52,8 +54,11 @@ export interface TdxTcbResult {
   readonly missed: readonly TcbShortfall[];
 }
 
+/** Why a level is not met. */
 export interface TcbShortfall {
+  /** For people: `SGX level of 2024-11-13 (UpToDate)`. */
   readonly level: string;
+  /** In Intel's words: `sgxtcbcomponents[0] (BIOS Early Microcode Update)`, `pcesvn`, `isvsvn`. */
   readonly component: string;
   readonly required: number;
   readonly actual: number;

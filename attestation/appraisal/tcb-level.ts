@@ -1,23 +1,27 @@
-import { fromHex, isZero, toHex } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import type { PckPlatform } from '../endorsements/pck.js';
 import type {
-  IsvLevel,
+  LevelStatement,
   QeIdentity,
-  TcbComponent,
   TcbInfo,
-  TcbLevel,
   TcbLevelStatus,
-  TdxModuleIdentity,
 } from '../endorsements/tcb-info.js';
 import type { QeReport } from '../evidence/qe-report.js';
 import type { TdReport } from '../evidence/td-report.js';
 import type { TcbShortfall } from './result.js';
+import {
+  type LevelMatch,
+  levelName,
+  matchModule,
+  matchPlatform,
+  matchQe,
+  moduleIdentity,
+} from './tcb-match.js';
 
 /*
- * TCB status of a TDX platform, as Intel's quote verification library computes it (source files of
- * Src/AttestationLibrary/src/Verifiers: Checks/TcbLevelCheck.cpp, TdxModuleCheck.cpp,
- * TDRelaunchCheck.cpp and EnclaveReportVerifier.cpp).
+ * TCB status of a TDX platform, as Intel's quote verification library computes it
+ * (Src/AttestationLibrary/src/Verifiers/Checks: TcbLevelCheck.cpp, TdxModuleCheck.cpp and
+ * TDRelaunchCheck.cpp).
  */
 
 /** Status of a whole platform: a level's, or advice to relaunch the TD. */
@@ -29,8 +33,18 @@ export type TcbStatus =
 /** `OK`: the module is up to date, or of the first version, which has no levels of its own. */
 export type ModuleStatus = 'OK' | 'OutOfDate' | 'Revoked';
 
+/** What was compared with Intel's levels, whatever came of it. */
+export interface TcbComparison {
+  /** tcbEvaluationDataNumber of the TCB info. */
+  readonly evaluationDataNumber: number;
+  /** Levels that matched, for people: `TDX level of 2024-11-13 (UpToDate)`. */
+  readonly matched: readonly string[];
+  /** For each level above the one that matched, the first component that fell short. */
+  readonly missed: readonly TcbShortfall[];
+}
+
 /** What the platform, its module and its quoting enclave amount to. */
-export interface TcbEvaluation {
+export interface TcbEvaluation extends TcbComparison {
   readonly status: TcbStatus;
   readonly sgx: TcbLevelStatus;
   readonly tdx: TcbLevelStatus;
@@ -38,137 +52,25 @@ export interface TcbEvaluation {
   readonly qe: TcbLevelStatus;
   /** Union over the levels that matched, sorted. */
   readonly advisories: readonly string[];
-  readonly evaluationDataNumber: number;
   /** TCB date of the TDX level. */
   readonly date: Date;
-  /** Levels that matched, for people: `TDX level of 2024-11-13`. */
-  readonly matched: readonly string[];
-  readonly missed: readonly TcbShortfall[];
 }
 
-/** Levels that a message names. */
-const SHOWN_LEVELS = 8;
+/** TDX_TCB_NOT_SUPPORTED: a part of the platform meets none of Intel's levels. */
+export class TcbNotSupportedError extends AssayError {
+  readonly comparison: TcbComparison;
 
-const day = (level: { readonly tcbDate: Date }): string => level.tcbDate.toISOString().slice(0, 10);
-
-function fail(code: 'TDX_TCB_NOT_SUPPORTED' | 'TDX_MODULE_MISMATCH', message: string): never {
-  throw new AssayError(code, message);
-}
-
-/** First of 16 components, from index `from`, below what a level requires. */
-function componentShortfall(
-  kind: 'sgx' | 'tdx',
-  actual: readonly number[] | Uint8Array,
-  required: readonly TcbComponent[],
-  from: number,
-): Omit<TcbShortfall, 'level'> | undefined {
-  for (let i = from; i < 16; i++) {
-    const [have, need] = [actual[i] ?? 0, required[i]?.svn ?? 256];
-    if (have < need) {
-      const name = required[i]?.name ?? '';
-      const component = `${kind}tcbcomponents[${i}]${name === '' ? '' : ` (${name})`}`;
-      return { component, required: need, actual: have };
-    }
-  }
-  return undefined;
-}
-
-interface PlatformMatch {
-  readonly sgx: TcbLevel;
-  readonly tdx: TcbLevel;
-  readonly missed: readonly TcbShortfall[];
-}
-
-function matchPlatform(info: TcbInfo, platform: PckPlatform, report: TdReport): PlatformMatch {
-  // From module version 1 on, SVNs 0 and 1 belong to the module identities, not to these levels.
-  const from = (report.teeTcbSvn[1] ?? 0) > 0 ? 2 : 0;
-  const missed: TcbShortfall[] = [];
-  let sgx: TcbLevel | undefined;
-  for (const level of info.levels) {
-    const pce = { component: 'pcesvn', required: level.pceSvn, actual: platform.pceSvn };
-    const sgxShortfall =
-      componentShortfall('sgx', platform.componentSvns, level.sgxComponents, 0) ??
-      (pce.actual < pce.required ? pce : undefined);
-    if (sgxShortfall !== undefined) {
-      missed.push({ level: `platform level of ${day(level)}`, ...sgxShortfall });
-      continue;
-    }
-    sgx ??= level;
-    const shortfall = componentShortfall('tdx', report.teeTcbSvn, level.tdxComponents, from);
-    if (shortfall === undefined) return { sgx, tdx: level, missed };
-    missed.push({ level: `TDX level of ${day(level)}`, ...shortfall });
-  }
-  const shown = missed
-    .slice(0, SHOWN_LEVELS)
-    .map((m) => `the ${m.level} needs ${m.component} ${m.required}, not ${m.actual}`);
-  return fail(
-    'TDX_TCB_NOT_SUPPORTED',
-    `the platform meets no ${sgx === undefined ? 'SGX' : 'TDX'} TCB level that Intel states: ${shown.join('; ')}`,
-  );
-}
-
-function isvLevel(what: string, isvSvn: number, levels: readonly IsvLevel[]) {
-  const missed = levels
-    .filter((level) => level.isvSvn > isvSvn)
-    .map((level) => ({
-      level: `${what} level of ${day(level)}`,
-      component: 'isvsvn',
-      required: level.isvSvn,
-      actual: isvSvn,
-    }));
-  const level = levels.find((candidate) => candidate.isvSvn <= isvSvn);
-  if (level === undefined) {
-    return fail('TDX_TCB_NOT_SUPPORTED', `the ${what} meets no TCB level with ISVSVN ${isvSvn}`);
-  }
-  return { level, missed };
-}
-
-function moduleIdentity(info: TcbInfo, version: number): TdxModuleIdentity {
-  const id = `TDX_${version.toString(16).padStart(2, '0').toUpperCase()}`;
-  const identity = info.moduleIdentities.find((candidate) => candidate.id === id);
-  return identity ?? fail('TDX_MODULE_MISMATCH', `Intel states no TDX module identity ${id}`);
-}
-
-/**
- * Matches the SEAM fields of a report with the identity of its TDX module.
- * @returns the module's level, or undefined for a module of version 0.
- */
-function matchModule(info: TcbInfo, report: TdReport) {
-  const [isvSvn = 0, version = 0] = report.teeTcbSvn;
-  const identity = version > 0 ? moduleIdentity(info, version) : undefined;
-  const module = identity ?? info.module;
-  if (toHex(report.mrSignerSeam) !== module.mrSigner) {
-    fail('TDX_MODULE_MISMATCH', "expected MRSIGNERSEAM to be the TDX module signer's");
-  }
-  if (!isZero(report.seamAttributes) || toHex(report.seamAttributes) !== module.attributes) {
-    fail('TDX_MODULE_MISMATCH', "expected SEAMATTRIBUTES to be zero and the TDX module's");
-  }
-  return identity && isvLevel(`TDX module ${identity.id}`, isvSvn, identity.levels);
-}
-
-function masked(actual: Uint8Array, mask: string, expected: string): boolean {
-  const [maskBytes, expectedBytes] = [fromHex(mask), fromHex(expected)];
-  return actual.every((byte, i) => (byte & (maskBytes[i] ?? 0)) === expectedBytes[i]);
-}
-
-/** Throws TDX_QE_IDENTITY unless the quoting enclave is the one that Intel names. */
-function matchQe(identity: QeIdentity, qe: QeReport) {
-  const wrong = [
-    {
-      name: 'MISCSELECT',
-      ok: masked(qe.bytes.subarray(16, 20), identity.miscSelectMask, identity.miscSelect),
-    },
-    { name: 'ATTRIBUTES', ok: masked(qe.attributes, identity.attributesMask, identity.attributes) },
-    { name: 'MRSIGNER', ok: toHex(qe.mrSigner) === identity.mrSigner },
-    { name: 'ISVPRODID', ok: qe.isvProdId === identity.isvProdId },
-  ].find(({ ok }) => !ok);
-  if (wrong !== undefined) {
-    throw new AssayError(
-      'TDX_QE_IDENTITY',
-      `expected ${wrong.name} of the quoting enclave to be as Intel's QE identity says`,
+  constructor(part: string, missed: readonly TcbShortfall[], comparison: TcbComparison) {
+    const lowest = missed.at(-1);
+    const why = lowest
+      ? `even the ${lowest.level} needs ${lowest.component} ${lowest.required}, not ${lowest.actual}`
+      : 'it states none';
+    super(
+      'TDX_TCB_NOT_SUPPORTED',
+      `the platform meets no ${part} TCB level that Intel states: ${why}`,
     );
+    this.comparison = comparison;
   }
-  return isvLevel('QE', qe.isvSvn, identity.levels);
 }
 
 /** What an enclave or module that is not up to date makes of the platform's status. */
@@ -221,36 +123,42 @@ export interface TcbInputs {
 
 /**
  * Computes the TCB status.
- * @throws AssayError TDX_TCB_NOT_SUPPORTED where platform, module or QE meets no level at all,
- *   TDX_MODULE_MISMATCH or TDX_QE_IDENTITY where they are not what Intel states.
+ * @throws TcbNotSupportedError where platform, module or QE meets no level at all;
+ *   AssayError TDX_MODULE_MISMATCH or TDX_QE_IDENTITY where they are not what Intel states.
  */
 export function evaluateTcb(inputs: TcbInputs): TcbEvaluation {
   const { report, tcbInfo } = inputs;
   const module = matchModule(tcbInfo, report);
   const qe = matchQe(inputs.qeIdentity, inputs.qeReport);
-  const platform = matchPlatform(tcbInfo, inputs.platform, report);
-  const moduleStatus = module?.level.tcbStatus ?? 'UpToDate';
-  const parts: Parts = {
-    sgx: platform.sgx.tcbStatus,
-    module: moduleStatus === 'Revoked' || moduleStatus === 'OutOfDate' ? moduleStatus : 'OK',
-    qe: qe.level.tcbStatus,
+  const { sgx, tdx } = matchPlatform(tcbInfo, inputs.platform, report);
+  const matches = [sgx, tdx, ...(module === undefined ? [] : [module]), qe];
+  const comparison: TcbComparison = {
+    evaluationDataNumber: tcbInfo.evaluationDataNumber,
+    matched: matches.flatMap(({ part, level }) => (level ? [levelName(part, level)] : [])),
+    missed: [...tdx.missed, ...(module?.missed ?? []), ...qe.missed],
   };
-  const launched = converge(platform.tdx.tcbStatus, parts.module);
+  const met = <Level extends LevelStatement>(match: LevelMatch<Level>): Level => {
+    if (match.level !== undefined) return match.level;
+    throw new TcbNotSupportedError(match.part, match.missed, comparison);
+  };
+  const [sgxLevel, tdxLevel] = [met(sgx), met(tdx)];
+  const moduleLevel = module && met(module);
+  const qeLevel = met(qe);
+  const moduleStatus = moduleLevel?.tcbStatus ?? 'UpToDate';
+  const parts: Parts = {
+    sgx: sgxLevel.tcbStatus,
+    module: moduleStatus === 'Revoked' || moduleStatus === 'OutOfDate' ? moduleStatus : 'OK',
+    qe: qeLevel.tcbStatus,
+  };
+  const launched = converge(tdxLevel.tcbStatus, parts.module);
   const status = converge(relaunch(launched, parts, tcbInfo, report), parts.qe);
-  const levels = [platform.sgx, platform.tdx, ...(module ? [module.level] : []), qe.level];
+  const advisories = matches.flatMap(({ level }) => level?.advisoryIds ?? []);
   return {
     ...parts,
+    ...comparison,
     status: parts.sgx === 'Revoked' ? 'Revoked' : status,
-    tdx: platform.tdx.tcbStatus,
-    advisories: [...new Set(levels.flatMap((level) => level.advisoryIds))].sort(),
-    evaluationDataNumber: tcbInfo.evaluationDataNumber,
-    date: platform.tdx.tcbDate,
-    matched: [
-      `SGX level of ${day(platform.sgx)} (${platform.sgx.tcbStatus})`,
-      `TDX level of ${day(platform.tdx)} (${platform.tdx.tcbStatus})`,
-      ...(module ? [`TDX module level of ${day(module.level)} (${module.level.tcbStatus})`] : []),
-      `QE level of ${day(qe.level)} (${qe.level.tcbStatus})`,
-    ],
-    missed: [...platform.missed, ...(module?.missed ?? []), ...qe.missed],
+    tdx: tdxLevel.tcbStatus,
+    advisories: [...new Set(advisories)].sort(),
+    date: tdxLevel.tcbDate,
   };
 }

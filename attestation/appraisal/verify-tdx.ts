@@ -15,7 +15,7 @@ import {
   type TdxTcbResult,
   type TrustAnchor,
 } from './result.js';
-import type { TcbEvaluation } from './tcb-level.js';
+import { type TcbEvaluation, TcbNotSupportedError } from './tcb-level.js';
 
 /** What no check of a quote can show. Every result says so. */
 const CAVEATS = [
@@ -24,21 +24,22 @@ const CAVEATS = [
   'MRTD and the RTMRs say what was launched, not that it is free of faults.',
 ] as const;
 
-const NOT_SUPPORTED: TdxTcbResult = {
-  status: 'TCB_NOT_SUPPORTED',
-  sgx: null,
-  tdx: null,
-  module: null,
-  qe: null,
-  advisories: null,
-  evaluationDataNumber: null,
-  date: null,
-  matched: [],
-  missed: [],
-};
+/** The shape of results for a platform that meets no level at all. */
+function notSupported({ comparison }: TcbNotSupportedError): TdxTcbResult {
+  return {
+    ...comparison,
+    status: 'TCB_NOT_SUPPORTED',
+    sgx: null,
+    tdx: null,
+    module: null,
+    qe: null,
+    advisories: null,
+    date: null,
+  };
+}
 
 /** The evaluation in the shape of results. */
-export function tcbResult(tcb: TcbEvaluation): TdxTcbResult {
+function tcbResult(tcb: TcbEvaluation): TdxTcbResult {
   return { ...tcb, date: tcb.date.toISOString() };
 }
 
@@ -76,7 +77,7 @@ export function tdxRefusal(
     fresh: false,
     checks: [missing ? { ...finding, outcome: 'unchecked' } : finding],
     claims: {},
-    ...(error.code === 'TDX_TCB_NOT_SUPPORTED' ? { tcb: NOT_SUPPORTED } : {}),
+    ...(error instanceof TcbNotSupportedError ? { tcb: notSupported(error) } : {}),
     caveats: [],
   };
 }

@@ -4,6 +4,7 @@ import {
   type ClaimValue,
   type Finding,
   type Outcome,
+  type TdxTcbResult,
   verdictOf,
 } from '../../attestation/appraisal/result.js';
 import { exitCodeOfVerdict } from './exit-code.js';
@@ -54,6 +55,31 @@ export function simulatedBanner(style: Style, simulated: boolean): string {
   return simulated ? `${style.yellow(style.bold(SIMULATED))}\n` : '';
 }
 
+function tcbFacts(tcb: TdxTcbResult): Cell[][] {
+  const { status, sgx, tdx, module, qe, advisories, date, evaluationDataNumber } = tcb;
+  const number: Cell[] = ['evaluation data', `number ${evaluationDataNumber}`];
+  if (advisories === null || date === null) return [['TCB status', status], number];
+  return [
+    ['TCB status', `${status} (SGX ${sgx}, TDX ${tdx}, module ${module}, QE ${qe})`],
+    ['TCB date', date],
+    number,
+    ['advisories', advisories.length === 0 ? 'none' : advisories.join(', ')],
+  ];
+}
+
+/** The levels that the platform's parts meet, and what keeps them from those above. */
+function tcbLevels(style: Style, { matched, missed }: TdxTcbResult): string {
+  const rows = [
+    ...matched.map((level): Cell[] => ['met', level, '']),
+    ...missed.map(({ level, component, required, actual }): Cell[] => [
+      'not met',
+      level,
+      `${component}: needs ${required}, has ${actual}`,
+    ]),
+  ];
+  return `${section(style, 'TCB levels', rows)}\n`;
+}
+
 /** An Attestation Result for people: verdict, every check, claims, caveats. */
 export function renderResult(style: Style, result: AttestationResult): string {
   const verdict = verdictOf(result);
@@ -76,17 +102,7 @@ export function renderResult(style: Style, result: AttestationResult): string {
   ];
   const tcb = result.tcb;
   if (tcb !== undefined) {
-    facts.push(
-      [
-        'TCB status',
-        `${tcb.status} (SGX ${tcb.sgx}, TDX ${tcb.tdx}, module ${tcb.module}, QE ${tcb.qe})`,
-      ],
-      ['TCB date', `${tcb.date}, evaluation data number ${tcb.evaluationDataNumber}`],
-      [
-        'advisories',
-        tcb.advisories === null || tcb.advisories.length === 0 ? 'none' : tcb.advisories.join(', '),
-      ],
-    );
+    facts.push(...tcbFacts(tcb));
   }
   return [
     simulatedBanner(style, result.simulated),
@@ -94,6 +110,7 @@ export function renderResult(style: Style, result: AttestationResult): string {
     table(facts, '  '),
     '\n\n',
     findings(style, result.checks),
+    tcb === undefined ? '' : tcbLevels(style, tcb),
     section(style, 'Claims', claimRows(result.claims)),
     result.caveats.length > 0 ? `\n${style.bold('What this does not prove')}\n` : '',
     ...result.caveats.map((caveat) => `  - ${printable(caveat)}\n`),

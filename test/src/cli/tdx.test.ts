@@ -195,6 +195,38 @@ describe('assay verify tdx', () => {
       assert.deepEqual({ tcbStatus, sgx, tdx, module, qe, advisories }, expected, name);
     }
   });
+
+  test('the table names the levels that are met and those that are not', {
+    skip: withoutVectors,
+  }, async () => {
+    const rows = async (name: string): Promise<readonly string[]> => {
+      const { verifyAt } = JSON.parse(vectorFile('tdx', name, 'case.json').toString());
+      await writeFile(at('genuine.bin'), vectorFile('tdx', name, 'quote.bin'));
+      await writeFile(at('genuine.json'), vectorFile('tdx', name, 'collateral.json'));
+      const { out } = await assay(
+        ...['verify', 'tdx', '--quote', at('genuine.bin'), '--collateral', at('genuine.json')],
+        ...['--at', verifyAt, '--offline'],
+      );
+      const lines = out.split('\n').map((line) => line.trim().replace(/ {2,}/g, ' | '));
+      return lines.filter((line) => /^(not )?met \|/.test(line));
+    };
+    assert.deepEqual(await rows('v4-module-outofdate'), [
+      'met | SGX level of 2023-08-09 (OutOfDate)',
+      'met | TDX level of 2023-08-09 (OutOfDate)',
+      'met | TDX module TDX_01 level of 2023-08-09 (OutOfDate)',
+      'met | QE level of 2024-03-13 (UpToDate)',
+      'not met | SGX level of 2024-03-13 (UpToDate) | sgxtcbcomponents[0] (BIOS Early Microcode Update): needs 7, has 6',
+      'not met | TDX module TDX_01 level of 2024-03-13 (UpToDate) | isvsvn: needs 4, has 2',
+    ]);
+    assert.deepEqual(await rows('v4-no-matching-tcb-level'), [
+      'met | TDX module TDX_01 level of 2024-03-13 (OutOfDate)',
+      'met | QE level of 2024-11-13 (UpToDate)',
+      'not met | SGX level of 2024-11-13 (UpToDate) | sgxtcbcomponents[0] (BIOS Early Microcode Update): needs 3, has 2',
+      'not met | SGX level of 2024-03-13 (OutOfDate) | sgxtcbcomponents[7] (OS/VMM SEAMLDR ACM): needs 5, has 3',
+      'not met | SGX level of 2018-01-04 (OutOfDate) | sgxtcbcomponents[7] (OS/VMM SEAMLDR ACM): needs 5, has 3',
+      'not met | TDX module TDX_01 level of 2024-11-13 (UpToDate) | isvsvn: needs 6, has 5',
+    ]);
+  });
 });
 
 describe('assay verify evidence', () => {
