@@ -5,7 +5,18 @@ import {
   type LaunchPolicy,
   launchPolicyDigest,
 } from '../attestation/evidence/launch-policy.js';
-import { type AdmittedModel, describeModel, type ServedModel } from './manifest.js';
+import {
+  brokenRule,
+  type JudgedModel,
+  type LaunchPolicyRule,
+} from '../attestation/evidence/launch-policy-model.js';
+import type { ManifestModel } from '../attestation/evidence/manifest.js';
+import {
+  type AdmittedModel,
+  describeModel,
+  type ServedModel,
+  type TriedModel,
+} from './manifest.js';
 import type { Platform } from './platform/platform.js';
 import type { RuntimeLog } from './runtime-log.js';
 import type { Turns } from './turns.js';
@@ -54,20 +65,27 @@ export function assertConfiguration(policy: LaunchPolicy, asked: RuledConfigurat
   }
 }
 
-function assertNamed(policy: LaunchPolicy, { name, graph, execution }: AdmittedModel): void {
-  const entries = policy.models.filter((entry) => equalBytes(entry.graph, graph));
-  if (entries.length === 0) {
-    throw new AssayError(
-      'LAUNCH_POLICY_MODEL',
-      `the launch policy does not name model ${name}, whose graph digest is ${toHex(graph)}`,
-    );
-  }
-  if (!entries.some((e) => e.execution === null || equalBytes(e.execution, execution))) {
-    throw new AssayError(
-      'LAUNCH_POLICY_EXECUTION',
-      `the launch policy pins another execution of model ${name} than ${toHex(execution)}`,
-    );
-  }
+/** What a launch policy demanded of a model that does not have it. */
+const REFUSALS: { readonly [rule in LaunchPolicyRule]: (model: JudgedModel) => string } = {
+  model: ({ name, graph }) =>
+    `the launch policy does not name model ${name}, whose graph digest is ${toHex(graph)}`,
+  name: ({ name, graph }) =>
+    `the launch policy gives graph ${toHex(graph)} another name than ${name}`,
+  execution: ({ name, execution }) =>
+    `the launch policy pins another execution of model ${name} than ${toHex(execution)}`,
+  vectors: ({ name, selfTest }) =>
+    selfTest
+      ? `the launch policy requires other test vectors of model ${name} than ${toHex(selfTest.vectors)}`
+      : `the launch policy requires test vectors of model ${name}, and none were run`,
+  outputs: ({ name, selfTest }) =>
+    `the launch policy requires other bits of model ${name} than its test vectors gave: ${selfTest ? toHex(selfTest.outputs) : 'none'}`,
+};
+
+function assertAllowed(policy: LaunchPolicy, model: JudgedModel): void {
+  const rule = brokenRule(policy.models, model);
+  if (rule === null) return;
+  const code = `LAUNCH_POLICY_${rule.toUpperCase() as Uppercase<LaunchPolicyRule>}` as const;
+  throw new AssayError(code, REFUSALS[rule](model));
 }
 
 /** Decides which models may be loaded, and tells the hardware of each before it is. */
@@ -83,14 +101,25 @@ export class Admission {
   }
 
   /**
-   * Admits a model: to be called before its session is created. Rejects with LAUNCH_POLICY_MODEL or
-   * LAUNCH_POLICY_EXECUTION for one that the policy does not name, PLATFORM_* if RTMR3 does not extend.
+   * Admits a model: to be called before its session is created. Rejects with LAUNCH_POLICY_MODEL,
+   * LAUNCH_POLICY_NAME or LAUNCH_POLICY_EXECUTION for one that the policy does not name, PLATFORM_* if
+   * RTMR3 does not extend.
    */
   async admit(served: ServedModel): Promise<AdmittedModel> {
     const model = describeModel(served);
-    if (this.#policy !== null) assertNamed(this.#policy, model);
+    if (this.#policy !== null) assertAllowed(this.#policy, model);
     await this.#turns.take(() => this.#log.loading(model));
     return model;
+  }
+
+  /**
+   * What the manifest says of an admitted model, once it was tried. Throws LAUNCH_POLICY_VECTORS or
+   * LAUNCH_POLICY_OUTPUTS where the policy requires another outcome: then it must not be served.
+   */
+  confirm(model: AdmittedModel, tried: TriedModel): ManifestModel {
+    const entry = { ...model, ...tried };
+    if (this.#policy !== null) assertAllowed(this.#policy, entry);
+    return entry;
   }
 
   /** Tells that a model which was admitted is no longer loaded. */

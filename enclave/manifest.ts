@@ -22,7 +22,10 @@ export interface ServedModel {
 }
 
 /** A model that may be loaded; the rest is known once it is. */
-export type AdmittedModel = Omit<ManifestModel, 'batching' | 'selfTest'>;
+export type AdmittedModel = Omit<ManifestModel, keyof TriedModel>;
+
+/** What loading and trying a model showed. */
+export type TriedModel = Pick<ManifestModel, 'batching' | 'selfTest'>;
 
 /** A manifest, its bytes and their digest. */
 export interface Statement {

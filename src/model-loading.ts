@@ -1,6 +1,7 @@
 import { toHex } from '../attestation/encoding/bytes.js';
 import type { ManifestModel } from '../attestation/evidence/manifest.js';
 import type { Admission } from '../enclave/admission.js';
+import type { TriedModel } from '../enclave/manifest.js';
 import type { MeasuredModel } from '../enclave/measure.js';
 import type { Config } from './config-schema.js';
 import type { BatchingOptions, Engine, LoadedModel } from './engine/engine.js';
@@ -52,27 +53,23 @@ function intoEngine(
   );
 }
 
-/** What trying a loaded model shows; one that does not pass its own test vectors is freed. */
+/** What trying a loaded model shows. */
 async function tried(
   loaded: LoadedModel,
   configured: ConfiguredModel,
   measured: MeasuredModel,
-): Promise<Pick<ManifestModel, 'batching' | 'selfTest'>> {
+): Promise<TriedModel> {
   const { maxBatchSize, invariance } = loaded.batching;
-  const batching = { maxBatchSize, invariance };
-  if (!configured.selfTest) return { batching, selfTest: null };
-  try {
-    return { batching, selfTest: await selfTest(loaded, measured.path) };
-  } catch (error) {
-    await loaded.drain();
-    throw error;
-  }
+  return {
+    batching: { maxBatchSize, invariance },
+    selfTest: configured.selfTest ? await selfTest(loaded, measured.path) : null,
+  };
 }
 
 /**
  * Measures a model, has it admitted, then loads exactly those bytes. Rejects with MODEL_*, HUB_*,
- * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load, or does not pass its own
- * test vectors, is retired.
+ * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load, does not pass its own
+ * test vectors, or does not give what the launch policy requires of them, is freed and retired.
  */
 export async function loadModel(
   { config, engine, admission, surroundings, log }: Loader,
@@ -84,14 +81,16 @@ export async function loadModel(
   log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
   const profile = await executionProfile(configured);
   const admitted = await admission.admit({ name, version, identity, profile });
+  let loaded: LoadedModel | undefined;
   try {
-    const loaded = await intoEngine(engine, configured, measured);
-    const entry = { ...admitted, ...(await tried(loaded, configured, measured)) };
+    loaded = await intoEngine(engine, configured, measured);
+    const entry = admission.confirm(admitted, await tried(loaded, configured, measured));
     const { sets, identical } = entry.selfTest ?? { sets: 0, identical: 0 };
     const { batching } = loaded;
     log.info({ model: name, version, batching, selfTest: { sets, identical } }, 'loaded a model');
     return { loaded, entry };
   } catch (error) {
+    await loaded?.drain();
     await admission.retire(admitted);
     throw error;
   }

@@ -1,14 +1,10 @@
 import { equalBytes, toHex } from '../encoding/bytes.js';
-import type { LaunchPolicy } from '../evidence/launch-policy.js';
-import type { ManifestModel } from '../evidence/manifest.js';
 import { eventFindings } from './appraise-events.js';
+import { flag, modelFindings } from './appraise-models.js';
 import { DESIGN, type EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
 import type { Finding } from './result.js';
-
-const flag = (waived: boolean | undefined, member: string): string | undefined =>
-  waived === true ? `enclave.${member}` : undefined;
 
 /** Whether the host pinned the models before the first instruction ran. */
 function pinnedFinding(findings: Findings, stated: EnclaveStatement, policy: EnclavePolicy): void {
@@ -74,67 +70,6 @@ function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: Encl
   }
 }
 
-function isNamed(policy: LaunchPolicy, model: ManifestModel): boolean {
-  return policy.models.some(
-    ({ graph, execution }) =>
-      equalBytes(graph, model.graph) &&
-      (execution === null || equalBytes(execution, model.execution)),
-  );
-}
-
-function modelFindings(
-  findings: Findings,
-  model: ManifestModel,
-  { launchPolicy }: EnclaveStatement,
-  policy: EnclavePolicy,
-): void {
-  const name = `${model.name} ${model.version}`;
-  const graph = toHex(model.graph);
-  const known = policy.models?.filter((entry) => entry.graph === graph) ?? [];
-  findings.check(
-    'enclave.model.graph',
-    known.length > 0,
-    {
-      expected: policy.models?.map((entry) => entry.graph).join(' or ') ?? 'a model of the policy',
-      actual: graph,
-      reference: DESIGN,
-    },
-    {
-      pass: `Model ${name} computes a graph that the policy knows.`,
-      fail: `Model ${name} computes a graph that the policy does not know.`,
-    },
-    flag(policy.allowUnknownModels, 'allowUnknownModels'),
-  );
-  const pinned = known.filter(({ executions }) => executions !== undefined);
-  if (known.length > 0 && pinned.length === known.length) {
-    const accepted = pinned.flatMap(({ executions }) => executions ?? []);
-    const execution = toHex(model.execution);
-    findings.check(
-      'enclave.model.execution',
-      accepted.includes(execution),
-      { expected: accepted.join(' or '), actual: execution, reference: DESIGN },
-      {
-        pass: `Model ${name} is executed as the policy wants it.`,
-        fail: `Model ${name} is executed in a way that the policy does not accept.`,
-      },
-    );
-  }
-  if (launchPolicy === null) return;
-  findings.check(
-    'enclave.launch-policy.model',
-    isNamed(launchPolicy, model),
-    {
-      expected: launchPolicy.models.map((entry) => toHex(entry.graph)).join(' or '),
-      actual: graph,
-      reference: DESIGN,
-    },
-    {
-      pass: `The launch policy names model ${name}.`,
-      fail: `The launch policy does not name model ${name}, as it is executed.`,
-    },
-  );
-}
-
 /** Judges what an authentic bundle says of its enclave: every check is made and told. */
 export function appraiseEnclave(
   stated: EnclaveStatement,
@@ -143,7 +78,8 @@ export function appraiseEnclave(
   const findings = new Findings();
   pinnedFinding(findings, stated, policy);
   ruleFindings(findings, stated, policy);
-  for (const model of stated.manifest.models) modelFindings(findings, model, stated, policy);
+  for (const model of stated.manifest.models)
+    modelFindings(findings, model, stated.launchPolicy, policy);
   eventFindings(findings, stated, policy);
   const { softwareVersions } = policy;
   const { name, version } = stated.manifest.software;

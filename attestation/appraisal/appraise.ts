@@ -184,6 +184,12 @@ function enclaveClaims({ manifest, launchPolicy }: EnclaveStatement): Claims {
       graph: toHex(model.graph),
       weights: toHex(model.weights),
       execution: toHex(model.execution),
+      selfTest: model.selfTest && {
+        vectors: toHex(model.selfTest.vectors),
+        outputs: toHex(model.selfTest.outputs),
+        sets: model.selfTest.sets,
+        identical: model.selfTest.identical,
+      },
     })),
   };
 }

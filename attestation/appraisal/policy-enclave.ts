@@ -19,6 +19,20 @@ export const enclavePolicySchema = z.strictObject({
         graph: digest,
         /** Execution digests that are accepted; any unless given. */
         executions: z.array(digest).min(1).optional(),
+        /**
+         * The name that this graph must be served under, and that no other graph may have: else a host
+         * could answer requests for one known model with another. Any name that no entry has unless given.
+         */
+        name: z.string().min(1).max(128).optional(),
+        /** What the node must have found when it ran the model's test vectors; any unless given. */
+        selfTest: z
+          .strictObject({
+            /** The test vectors, tolerances included, as `assay inspect` prints their digest. */
+            vectors: digest,
+            /** Digests of computed outputs that are accepted; any within tolerance unless given. */
+            outputs: z.array(digest).min(1).optional(),
+          })
+          .optional(),
       }),
     )
     .min(1)

@@ -1,17 +1,15 @@
 import { z } from 'zod';
-import { compareBytes, fromHex } from '../encoding/bytes.js';
+import { fromHex } from '../encoding/bytes.js';
 import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import { label, sha256, sha384 } from '../encoding/hash.js';
-
-/** A model that may be served. */
-export interface LaunchPolicyModel {
-  /** Graph digest, 32 bytes. */
-  readonly graph: Uint8Array;
-  /** Execution digest, 32 bytes; null: executed in any way. */
-  readonly execution: Uint8Array | null;
-}
+import {
+  compareEntries,
+  entryFromCbor,
+  entryToCbor,
+  type LaunchPolicyModel,
+} from './launch-policy-model.js';
 
 /** What an enclave may serve, fixed when the virtual machine is launched. */
 export interface LaunchPolicy {
@@ -37,6 +35,21 @@ const schema = z.strictObject({
       z.strictObject({
         graph: digest.describe('graph digest, as `assay inspect MODEL` prints it'),
         execution: digest.optional().describe('execution digest; absent: executed in any way'),
+        name: z
+          .string()
+          .min(1)
+          .max(128)
+          .optional()
+          .describe('the name to serve it under, which no other graph may then have; absent: any'),
+        selfTest: z
+          .strictObject({
+            vectors: digest.describe('test vectors and tolerances, as `assay inspect` prints them'),
+            outputs: digest
+              .optional()
+              .describe('the bits that the node must compute from them; absent: any in tolerance'),
+          })
+          .optional()
+          .describe('what must have been run before it is served; absent: nothing'),
       }),
     )
     .min(1)
@@ -44,12 +57,6 @@ const schema = z.strictObject({
   development: z.boolean().default(false).describe('allow debugging aids'),
   plaintext: z.boolean().default(false).describe('allow a listener without TLS'),
 });
-
-/** By graph, then by execution; an entry without one sorts before every entry with one. */
-function compareEntries(a: LaunchPolicyModel, b: LaunchPolicyModel): number {
-  const none = new Uint8Array();
-  return compareBytes(a.graph, b.graph) || compareBytes(a.execution ?? none, b.execution ?? none);
-}
 
 function assertSortedOnce(models: readonly LaunchPolicyModel[], code: ErrorCode): void {
   models.forEach((model, i) => {
@@ -74,7 +81,16 @@ export function parseLaunchPolicy(value: unknown): LaunchPolicy {
     );
   }
   const { models, development, plaintext } = parsed.data;
-  const entries = models.map(({ graph, execution = null }) => ({ graph, execution }));
+  const entries = models.map(
+    ({ graph, execution = null, name, selfTest }): LaunchPolicyModel => ({
+      graph,
+      execution,
+      ...(name === undefined ? {} : { name }),
+      ...(selfTest && {
+        selfTest: { vectors: selfTest.vectors, outputs: selfTest.outputs ?? null },
+      }),
+    }),
+  );
   entries.sort(compareEntries);
   assertSortedOnce(entries, 'LAUNCH_POLICY_FILE');
   return { models: entries, development, plaintext };
@@ -85,31 +101,11 @@ export function encodeLaunchPolicy(policy: LaunchPolicy): Uint8Array<ArrayBuffer
   return encodeCbor(
     new Map<CborKey, CborValue>([
       ['version', VERSION],
-      [
-        'models',
-        [...policy.models].sort(compareEntries).map(
-          ({ graph, execution }) =>
-            new Map<CborKey, CborValue>([
-              ['graph', graph],
-              ['execution', execution],
-            ]),
-        ),
-      ],
+      ['models', [...policy.models].sort(compareEntries).map(entryToCbor)],
       ['development', policy.development],
       ['plaintext', policy.plaintext],
     ]),
   );
-}
-
-function modelFromCbor(item: CborValue): LaunchPolicyModel {
-  const fields = new CborFields(item, 'a model of the launch policy', CODE);
-  const graph = fields.bytes('graph', 32);
-  const execution = fields.take('execution');
-  fields.end();
-  if (execution !== null && !(execution instanceof Uint8Array && execution.length === 32)) {
-    throw new AssayError(CODE, 'expected execution to be null or 32 bytes');
-  }
-  return { graph, execution };
 }
 
 /** Decodes the canonical form and nothing else; throws LAUNCH_POLICY_ENCODING. */
@@ -117,7 +113,7 @@ export function decodeLaunchPolicy(bytes: Uint8Array): LaunchPolicy {
   const fields = CborFields.decode(bytes, 'the launch policy', CODE);
   const version = fields.unsigned('version');
   const policy = {
-    models: fields.array('models').map(modelFromCbor),
+    models: fields.array('models').map(entryFromCbor),
     development: fields.boolean('development'),
     plaintext: fields.boolean('plaintext'),
   };

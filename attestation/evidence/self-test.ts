@@ -8,9 +8,9 @@ import { label, portableSha256, type Sha256Factory, sha256 } from '../encoding/h
  * and equal `outputs` compute the same bits.
  */
 export interface SelfTest {
-  /** Digest of the vectors: inputs and expected outputs. */
+  /** `vectorsDigest`: inputs, expected outputs and tolerances. */
   readonly vectors: Uint8Array;
-  /** Digest of the outputs that this node computed. */
+  /** `outputsDigest` of what this node computed. */
   readonly outputs: Uint8Array;
   /** Number of test sets. */
   readonly sets: number;
@@ -26,23 +26,93 @@ export interface VectorTensor {
   readonly data: Uint8Array;
 }
 
+/** One test set: inputs, and the outputs that the publisher expects. */
+export interface VectorSet {
+  readonly inputs: readonly VectorTensor[];
+  readonly outputs: readonly VectorTensor[];
+}
+
+/** How far an output may be from the expected one; what is absent is not bounded. */
+export interface VectorLimits {
+  readonly absolute?: number | undefined;
+  readonly relative?: number | undefined;
+  readonly ulp?: number | undefined;
+  readonly cosine?: number | undefined;
+  readonly topK?: number | undefined;
+}
+
+/** Limits for each output; `default` is for those that `outputs` does not name. */
+export interface VectorTolerances {
+  readonly default?: VectorLimits | undefined;
+  readonly outputs?: { readonly [name: string]: VectorLimits } | undefined;
+}
+
+/** IEEE 754 binary64, big-endian: Assay's CBOR has no floats. A negative zero counts as zero. */
+function binary64(value: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setFloat64(0, value + 0);
+  return bytes;
+}
+
+function limitsToCbor(limits: VectorLimits): CborValue {
+  const members = ['absolute', 'relative', 'ulp', 'cosine', 'topK'] as const;
+  return new Map<CborKey, CborValue>(
+    members.flatMap((name) => {
+      const value = limits[name];
+      return value === undefined ? [] : [[name, binary64(value)] as const];
+    }),
+  );
+}
+
+function tolerancesToCbor(tolerances: VectorTolerances | null): CborValue {
+  if (tolerances === null) return null;
+  const outputs = Object.entries(tolerances.outputs ?? {});
+  return new Map<CborKey, CborValue>([
+    ['default', limitsToCbor(tolerances.default ?? {})],
+    ['outputs', new Map(outputs.map(([name, limits]) => [name, limitsToCbor(limits)] as const))],
+  ]);
+}
+
+function tensorsToCbor(tensors: readonly VectorTensor[], hash: Sha256Factory): CborValue {
+  return tensors.map(({ name, datatype, shape, data }) => {
+    const running = hash();
+    running.update(data);
+    return [name, datatype, [...shape], new Uint8Array(running.digest())];
+  });
+}
+
 /**
- * Digest of lists of tensors, one list a test set: SHA-256(label ‖ CBOR of the lists), a tensor as
- * [name, datatype, shape, SHA-256 of its data].
+ * Digest of a model's test vectors: SHA-256(label ‖ CBOR of {sets: [{inputs, outputs}], tolerances}), a
+ * tensor as [name, datatype, shape, SHA-256 of its data].
+ * @param tolerances null where the publisher declared none.
  */
 export function vectorsDigest(
+  sets: readonly VectorSet[],
+  tolerances: VectorTolerances | null,
+  hash: Sha256Factory = portableSha256,
+): Uint8Array<ArrayBuffer> {
+  const vectors = new Map<CborKey, CborValue>([
+    [
+      'sets',
+      sets.map(
+        ({ inputs, outputs }) =>
+          new Map<CborKey, CborValue>([
+            ['inputs', tensorsToCbor(inputs, hash)],
+            ['outputs', tensorsToCbor(outputs, hash)],
+          ]),
+      ),
+    ],
+    ['tolerances', tolerancesToCbor(tolerances)],
+  ]);
+  return sha256(label('test-vectors'), encodeCbor(vectors));
+}
+
+/** Digest of the outputs that a node computed, one list of tensors a test set. */
+export function outputsDigest(
   sets: readonly (readonly VectorTensor[])[],
   hash: Sha256Factory = portableSha256,
 ): Uint8Array<ArrayBuffer> {
-  const digest = (data: Uint8Array): Uint8Array => {
-    const running = hash();
-    running.update(data);
-    return new Uint8Array(running.digest());
-  };
-  const lists: CborValue = sets.map((tensors) =>
-    tensors.map(({ name, datatype, shape, data }) => [name, datatype, shape, digest(data)]),
-  );
-  return sha256(label('test-vectors'), encodeCbor(lists));
+  return sha256(label('test-outputs'), encodeCbor(sets.map((set) => tensorsToCbor(set, hash))));
 }
 
 /** The outcome as a CBOR map with its members' names as keys; null where there are no vectors. */

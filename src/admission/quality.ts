@@ -13,6 +13,14 @@ export type Limits = NonNullable<Tolerances['default']>;
  */
 export const UNDECLARED_LIMITS: Limits = { absolute: 1e-7, relative: 1e-3 };
 
+/** The declared limits of an output: its own, else the default. */
+export function limitsFor(
+  { outputs = {}, default: others }: Pick<Tolerances, 'default' | 'outputs'>,
+  name: string,
+): Limits | undefined {
+  return Object.hasOwn(outputs, name) ? outputs[name] : others;
+}
+
 /** How far an output is from its reference, in every measure that limits can name. */
 export interface Quality {
   readonly distance: OutputDistance;
@@ -130,9 +138,7 @@ export function qualityFindings(
     const actual = outputs.find(({ name }) => name === reference.name);
     if (actual === undefined) return finding(rule, 'refuse', 'the model gave no such output');
     const declared =
-      tolerances === null
-        ? UNDECLARED_LIMITS
-        : (tolerances.outputs?.[reference.name] ?? tolerances.default ?? {});
+      tolerances === null ? UNDECLARED_LIMITS : (limitsFor(tolerances, reference.name) ?? {});
     const form = ({ datatype, shape }: Tensor) => `${datatype} [${shape}]`;
     if (form(reference) !== form(actual)) {
       return finding(rule, 'refuse', `expected ${form(reference)}, not ${form(actual)}`);

@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { elementBytes } from '../../attestation/model/distance.js';
+import type { ModelIdentity } from '../../attestation/model/identity.js';
 import { readTensor } from '../../attestation/model/tensor.js';
 import { WalkBudget } from '../../attestation/model/wire.js';
 import { type Datatype, datatypeOf } from '../client/datatype.js';
@@ -79,6 +80,14 @@ async function side(
 export interface Names {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+}
+
+/** The inputs that a caller must give, and the outputs: what the numbers of a test set's files mean. */
+export function requiredNames({ inputs, outputs }: ModelIdentity): Names {
+  return {
+    inputs: inputs.filter(({ optional }) => !optional).map(({ name }) => name),
+    outputs: outputs.map(({ name }) => name),
+  };
 }
 
 /** Reads one `test_data_set_*` folder of ONNX's layout. Throws MODEL_VECTORS and MODEL_TENSOR. */

@@ -1,15 +1,21 @@
-import { readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
 import { dynamicFindings } from '../admission/dynamic-rules.js';
 import { type AdmissionFinding, worstOf } from '../admission/finding.js';
 import { npzTestSet } from '../admission/npz.js';
 import { staticFindings } from '../admission/static-rules.js';
-import { findTestFolders, readTestFolder, type TestSet } from '../admission/test-sets.js';
+import {
+  findTestFolders,
+  readTestFolder,
+  requiredNames,
+  type TestSet,
+} from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
 import { nativeSha256, readModelSource } from '../model-source.js';
+import { readTolerances } from '../package-vectors.js';
 import { EXIT } from './exit-code.js';
 import { identityJson } from './inspect.js';
 import type { Io } from './io.js';
@@ -37,33 +43,25 @@ interface Flags {
   readonly static?: boolean;
 }
 
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
 /** The sets that were named, else those beside the model. */
 async function testSets(path: string, identity: ModelIdentity, flags: Flags): Promise<TestSet[]> {
-  const names = {
-    inputs: identity.inputs.map(({ name }) => name),
-    outputs: identity.outputs.map(({ name }) => name),
-  };
+  const names = requiredNames(identity);
+  const all = { ...names, inputs: identity.inputs.map(({ name }) => name) };
   const paths = flags.vectors ?? (await findTestFolders(dirname(path)));
   return Promise.all(
     paths.map(async (vector) =>
       vector.endsWith('.npz')
-        ? npzTestSet(basename(vector, '.npz'), await readFile(vector), names)
+        ? npzTestSet(basename(vector, '.npz'), await readFile(vector), all)
         : readTestFolder(vector, names),
     ),
   );
 }
 
 async function tolerancesOf(path: string, flags: Flags): Promise<Tolerances | null> {
-  const beside = join(dirname(path), 'tolerances.json');
-  const file = flags.tolerances ?? ((await exists(beside)) ? beside : null);
-  return file === null ? null : parseTolerances(await readFile(file));
+  const { tolerances } = flags;
+  return tolerances === undefined
+    ? readTolerances(path)
+    : parseTolerances(await readFile(tolerances));
 }
 
 async function dynamic(

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { vectorsDigest } from '../../attestation/evidence/self-test.js';
 import {
   identifyModel,
   type ModelIdentity,
   type ValueSignature,
 } from '../../attestation/model/identity.js';
+import { requiredNames } from '../admission/test-sets.js';
 import { nativeSha256, readModelSource } from '../model-source.js';
+import { readPackageVectors } from '../package-vectors.js';
 import type { Io, Json } from './io.js';
 import { examples } from './options.js';
 import { type Cell, type Style, section, size } from './output.js';
@@ -74,18 +77,52 @@ function identityText(identity: ModelIdentity, style: Style): string {
   ].join('\n');
 }
 
+/** The test vectors beside a model, as launch policies and appraisal policies name them. */
+interface Vectors {
+  readonly digest: string;
+  readonly sets: number;
+  readonly tolerances: boolean;
+}
+
+async function vectorsBeside(path: string, identity: ModelIdentity): Promise<Vectors | null> {
+  const vectors = await readPackageVectors(path, requiredNames(identity));
+  if (vectors === null) return null;
+  const { sets, tolerances } = vectors;
+  return {
+    digest: toHex(vectorsDigest(sets, tolerances, nativeSha256)),
+    sets: sets.length,
+    tolerances: tolerances !== null,
+  };
+}
+
+function vectorsText({ digest, sets, tolerances }: Vectors, style: Style): string {
+  return section(style, 'Test vectors', [
+    ['vectors', digest, { text: 'inputs, expected outputs, tolerances', style: style.dim }],
+    ['sets', String(sets)],
+    ['tolerances', tolerances ? 'declared in tolerances.json' : 'none declared'],
+  ]);
+}
+
 async function inspect(io: Io, path: string): Promise<void> {
-  const identity = await io.during(`identifying ${path}`, async () =>
-    identifyModel(await readModelSource(path), { sha256: nativeSha256 }),
+  const { identity, vectors } = await io.during(`identifying ${path}`, async () => {
+    const identity = identifyModel(await readModelSource(path), { sha256: nativeSha256 });
+    return { identity, vectors: await vectorsBeside(path, identity) };
+  });
+  io.print({ ...identityJson(identity), vectors: vectors && { ...vectors } }, (style) =>
+    [
+      identityText(identity, style),
+      ...(vectors === null ? [] : [vectorsText(vectors, style)]),
+    ].join('\n'),
   );
-  io.print(identityJson(identity), (style) => identityText(identity, style));
 }
 
 /** `assay inspect MODEL`: what a model is, from its bytes alone; nothing is executed. */
 export function registerInspect(program: Command, io: Io): void {
   program
     .command('inspect')
-    .description('print the identity, signature and operators of an ONNX model, without running it')
+    .description(
+      'print the identity, signature, operators and test vectors of an ONNX model, without running it',
+    )
     .argument('<model>', 'an ONNX file; its external data lie beside it')
     .addHelpText('after', examples('assay inspect model.onnx', 'assay inspect model.onnx --json'))
     .action((path: string) => inspect(io, path));

@@ -20,9 +20,11 @@ function policyOf(tee: 'sev-snp' | 'tdx', claims: Claims): { readonly [name: str
   const enclave = claims['enclave'];
   const listed = isClaims(enclave) ? enclave['models'] : undefined;
   const models = (Array.isArray(listed) ? (listed as readonly ClaimValue[]) : []).filter(isClaims);
-  const known = models.map(({ graph, execution }) => ({
+  const known = models.map(({ name, graph, execution, selfTest }) => ({
+    name: String(name),
     graph: String(graph),
     executions: [String(execution)],
+    ...(isClaims(selfTest) && { selfTest: { vectors: String(selfTest['vectors']) } }),
   }));
   const hardware: { readonly [name: string]: Json } =
     tee === 'sev-snp'

@@ -1,5 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import { broken, type Limits, qualityOf } from '../admission/quality.js';
+import { broken, type Limits, limitsFor, qualityOf } from '../admission/quality.js';
 import { type OutputDistance, outputDistance } from './output-distance.js';
 import type { Tensor } from './tensor.js';
 
@@ -37,9 +37,7 @@ export function relateAnswers(
     const got = actual[i] ?? expected;
     try {
       const distance = outputDistance(expected, got);
-      const own = agreement.outputs ?? {};
-      const limits = Object.hasOwn(own, expected.name) ? own[expected.name] : agreement.default;
-      within &&= isWithin(expected, got, limits);
+      within &&= isWithin(expected, got, limitsFor(agreement, expected.name));
       outputs.push(distance);
     } catch (error) {
       if (!(error instanceof AssayError)) throw error;

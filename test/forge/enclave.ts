@@ -112,7 +112,7 @@ export async function bootServing(options: ServingOptions): Promise<Enclave> {
   const { admission, begin } = await bootEnclave(options);
   const models = [];
   for (const served of options.models) {
-    models.push({ ...(await admission.admit(served)), ...UNTRIED });
+    models.push(admission.confirm(await admission.admit(served), UNTRIED));
   }
   return begin(models);
 }

@@ -46,6 +46,12 @@ const policy = {
     { graph: fill(1), execution: null },
     { graph: fill(1), execution: fill(2) },
     { graph: fill(3), execution: null },
+    {
+      graph: fill(3),
+      execution: null,
+      name: 'm',
+      selfTest: { vectors: fill(4), outputs: fill(5) },
+    },
   ],
   development: false,
   plaintext: true,

@@ -18,7 +18,16 @@ const PARSERS: readonly (readonly [name: string, seed: unknown, parse: (v: unkno
         version: 1,
         snp: { measurements: [digest(48)] },
         tdx: { mrTd: [digest(48)] },
-        enclave: { models: [{ graph: digest(32), executions: [digest(32)] }] },
+        enclave: {
+          models: [
+            {
+              graph: digest(32),
+              executions: [digest(32)],
+              name: 'm',
+              selfTest: { vectors: digest(32), outputs: [digest(32)] },
+            },
+          ],
+        },
       },
       parsePolicy,
     ],
@@ -26,7 +35,11 @@ const PARSERS: readonly (readonly [name: string, seed: unknown, parse: (v: unkno
       'launch policy file',
       {
         version: 1,
-        models: [{ graph: digest(32) }, { graph: `${digest(31)}ac`, execution: digest(32) }],
+        models: [
+          { graph: digest(32) },
+          { graph: `${digest(31)}ac`, execution: digest(32), name: 'm' },
+          { graph: `${digest(31)}ad`, selfTest: { vectors: digest(32), outputs: digest(32) } },
+        ],
       },
       parseLaunchPolicy,
     ],

@@ -3,11 +3,12 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { SelfTest } from '../../attestation/evidence/self-test.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { type SelfTest, vectorsDigest } from '../../attestation/evidence/self-test.js';
 import { parseConfig } from '../../src/config.js';
 import { makeLog } from '../../src/log.js';
 import { serve } from '../../src/main.js';
-import { scaleModel, simulatorKeys } from '../forge/enclave.js';
+import { scaleModel, servedModel, simulatorKeys } from '../forge/enclave.js';
 import { dataType, encodeTensor } from '../forge/onnx.js';
 
 let root = '';
@@ -19,14 +20,25 @@ after(() => rm(root, { recursive: true }));
 const vector = (values: readonly number[]): Uint8Array =>
   encodeTensor({ type: dataType.float, dims: [values.length], floats: values });
 
+const floats = (name: string, values: readonly number[]) => ({
+  name,
+  datatype: 'FP32',
+  shape: [values.length],
+  data: new Uint8Array(Float32Array.from(values).buffer),
+});
+
 interface Package {
   /** Inputs and expected outputs of `y = 2x`, one pair a test set. */
-  readonly sets: readonly (readonly [readonly number[], readonly number[]])[];
+  readonly sets: readonly (readonly [readonly number[], (readonly number[])?])[];
   readonly tolerances?: unknown;
   readonly enabled?: boolean;
   /** Another model in the folder. */
   readonly another?: boolean;
+  /** What the launch policy demands of the model. */
+  readonly demand?: Record<string, unknown>;
 }
+
+const graph = toHex(servedModel('m', 2).identity.graph);
 
 /** Serves a model with these vectors beside it; resolves to what its manifest says of them. */
 async function outcomeOf(given: Package): Promise<SelfTest | null> {
@@ -37,12 +49,17 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
     const set = join(folder, `test_data_set_${i}`);
     await mkdir(set);
     await writeFile(join(set, 'input_0.pb'), vector(x));
-    await writeFile(join(set, 'output_0.pb'), vector(y));
+    if (y !== undefined) await writeFile(join(set, 'output_0.pb'), vector(y));
   }
   if (given.tolerances !== undefined) {
     await writeFile(join(folder, 'tolerances.json'), JSON.stringify(given.tolerances));
   }
+  if (given.demand !== undefined) {
+    const policy = { version: 1, models: [{ graph, ...given.demand }] };
+    await writeFile(join(folder, 'launch.json'), JSON.stringify(policy));
+  }
   const config = {
+    ...(given.demand && { launchPolicy: 'launch.json' }),
     listen: { port: 0 },
     platform: { kind: 'simulator', rootDirectory: simulatorKeys },
     models: [{ name: 'm', path: 'm.onnx', selfTest: given.enabled ?? true }],
@@ -104,9 +121,75 @@ describe('a model with test vectors', () => {
     });
   }
 
+  test('is not served with a set that expects nothing: MODEL_VECTORS', async () => {
+    await assert.rejects(outcomeOf({ sets: [[[1]]] }), { code: 'MODEL_VECTORS' });
+  });
+
   test('is not served with tolerances that are none: HUB_TOLERANCES', async () => {
     const tolerances = { version: 1, defualt: {} };
     await assert.rejects(outcomeOf({ sets: right, tolerances }), { code: 'HUB_TOLERANCES' });
+  });
+});
+
+describe('a launch policy that requires test vectors', () => {
+  const tolerances = { version: 1, default: { absolute: 0.01 } };
+  const plain: Package = { sets: right };
+  const hex = (outcome: SelfTest | null) => ({
+    vectors: toHex(outcome?.vectors ?? new Uint8Array()),
+    outputs: toHex(outcome?.outputs ?? new Uint8Array()),
+  });
+  const digests = (given: Package) => outcomeOf(given).then(hex);
+
+  test('is met by these vectors, and by these bits', async () => {
+    const { vectors, outputs } = await digests(plain);
+    for (const selfTest of [{ vectors }, { vectors, outputs }]) {
+      const outcome = await outcomeOf({ ...plain, demand: { name: 'm', selfTest } });
+      assert.deepEqual(hex(outcome), { vectors, outputs });
+    }
+  });
+
+  const cases: readonly (readonly [string, Package, Package])[] = [
+    ['none', { sets: [] }, plain],
+    ['none that are run', { ...plain, enabled: false }, plain],
+    ['fewer', { sets: right.slice(0, 1) }, plain],
+    ['others that hold as well', { sets: [[[4], [8]]] }, plain],
+    ['tolerances that are not required', { ...plain, tolerances }, plain],
+    ['no tolerances', plain, { ...plain, tolerances }],
+    [
+      'wider tolerances',
+      { ...plain, tolerances: { version: 1, default: { absolute: 10 } } },
+      { ...plain, tolerances },
+    ],
+  ];
+  for (const [name, given, required] of cases) {
+    test(`refuses ${name}: LAUNCH_POLICY_VECTORS`, async () => {
+      const { vectors } = await digests(required);
+      await assert.rejects(outcomeOf({ ...given, demand: { selfTest: { vectors } } }), {
+        code: 'LAUNCH_POLICY_VECTORS',
+      });
+    });
+  }
+
+  test('refuses those that it requires where they do not hold: MODEL_SELF_TEST', async () => {
+    const sets = wrong.map(([x, y]) => ({ inputs: [floats('x', x)], outputs: [floats('y', y)] }));
+    const selfTest = { vectors: toHex(vectorsDigest(sets, null)) };
+    await assert.rejects(outcomeOf({ sets: wrong, demand: { selfTest } }), {
+      code: 'MODEL_SELF_TEST',
+    });
+  });
+
+  test('refuses other bits than those it requires: LAUNCH_POLICY_OUTPUTS', async () => {
+    const { vectors } = await digests(plain);
+    const selfTest = { vectors, outputs: '00'.repeat(32) };
+    await assert.rejects(outcomeOf({ ...plain, demand: { selfTest } }), {
+      code: 'LAUNCH_POLICY_OUTPUTS',
+    });
+  });
+
+  test('refuses a graph under another name than it has: LAUNCH_POLICY_NAME', async () => {
+    await assert.rejects(outcomeOf({ ...plain, demand: { name: 'other' } }), {
+      code: 'LAUNCH_POLICY_NAME',
+    });
   });
 });
 

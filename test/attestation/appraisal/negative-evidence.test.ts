@@ -8,6 +8,8 @@ import { label, sha256, sha512 } from '../../../attestation/encoding/hash.js';
 import { reportData } from '../../../attestation/evidence/binding.js';
 import type { Tee } from '../../../attestation/evidence/bundle.js';
 import { decodeRuntimeLog, encodeRuntimeLog } from '../../../attestation/evidence/event-log.js';
+import type { LaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
+import type { LaunchPolicyModel } from '../../../attestation/evidence/launch-policy-model.js';
 import { type BundleFault, forgeBundle } from '../../forge/bundle.js';
 import { editMap, flip } from '../../forge/cbor.js';
 import { affirmingPolicy, launchPolicyFor, servedModel } from '../../forge/enclave.js';
@@ -39,6 +41,35 @@ const nonce = new Uint8Array(32).fill(7);
 const affirming = affirmingPolicy(models);
 const fill = (byte: number, length = 32): Uint8Array => new Uint8Array(length).fill(byte);
 const graphOf = ({ identity }: typeof double): string => toHex(identity.graph);
+
+/** What `double` is to have found with its test vectors, and evidence that it found this. */
+const found = { vectors: fill(1), outputs: fill(2), sets: 2, identical: 2 };
+const testedDouble: BundleFault = {
+  manifest: (m) => ({
+    ...m,
+    models: m.models.map((model) =>
+      model.name === 'double' ? { ...model, selfTest: found } : model,
+    ),
+  }),
+};
+
+/** A policy with these demands on `double`, and none on `triple`. */
+function demanding(demand: Record<string, unknown>, more: Record<string, unknown> = {}) {
+  return parsePolicy({
+    ...affirmingPolicy(models),
+    enclave: {
+      models: [{ graph: graphOf(double), ...demand }, { graph: graphOf(triple) }],
+      ...more,
+    },
+  });
+}
+
+/** A launch policy with these demands on `double`, and none on `triple`. */
+function launchDemanding(demand: Omit<LaunchPolicyModel, 'graph' | 'execution'>): LaunchPolicy {
+  const [first, ...rest] = launchPolicyFor(...models).models;
+  assert.ok(first !== undefined);
+  return { ...launchPolicyFor(...models), models: [{ ...first, ...demand }, ...rest] };
+}
 
 const bundles: readonly Case[] = [
   { name: 'nothing', code: 'BUNDLE_ENCODING', bytes: () => new Uint8Array() },
@@ -345,6 +376,79 @@ const admission: readonly Case[] = [
     },
   },
   {
+    name: 'a name that the launch policy gives to another graph',
+    code: 'enclave.launch-policy.model',
+    fault: { policy: launchDemanding({ name: 'triple' }) },
+  },
+  {
+    name: 'no test vectors where the launch policy requires some',
+    code: 'enclave.launch-policy.model',
+    fault: { policy: launchDemanding({ selfTest: { vectors: fill(1), outputs: null } }) },
+  },
+  {
+    name: 'other test vectors than the launch policy requires',
+    code: 'enclave.launch-policy.model',
+    fault: {
+      ...testedDouble,
+      policy: launchDemanding({ selfTest: { vectors: fill(3), outputs: null } }),
+    },
+  },
+  {
+    name: 'other bits than the launch policy requires of the test vectors',
+    code: 'enclave.launch-policy.model',
+    fault: {
+      ...testedDouble,
+      policy: launchDemanding({ selfTest: { vectors: fill(1), outputs: fill(3) } }),
+    },
+  },
+  {
+    name: 'a known graph under a name that the policy gives to another',
+    code: 'enclave.model.name',
+    policy: parsePolicy({
+      ...affirmingPolicy(models),
+      enclave: {
+        models: [
+          { graph: graphOf(double), name: 'triple' },
+          { graph: graphOf(double) },
+          { graph: graphOf(triple) },
+        ],
+      },
+    }),
+  },
+  {
+    name: 'a known graph under a name that the policy does not know',
+    code: 'enclave.model.name',
+    policy: demanding({ name: 'twice' }),
+  },
+  {
+    name: 'an unknown graph under a name that the policy gives to another',
+    code: 'enclave.model.name',
+    policy: parsePolicy({
+      ...affirmingPolicy(models),
+      enclave: {
+        models: [{ graph: graphOf(double) }, { graph: '00'.repeat(32), name: 'triple' }],
+        allowUnknownModels: true,
+      },
+    }),
+  },
+  {
+    name: 'no test vectors where the policy wants some',
+    code: 'enclave.model.vectors',
+    policy: demanding({ selfTest: { vectors: '01'.repeat(32) } }),
+  },
+  {
+    name: 'other test vectors than the policy wants',
+    code: 'enclave.model.vectors',
+    fault: testedDouble,
+    policy: demanding({ selfTest: { vectors: '03'.repeat(32) } }),
+  },
+  {
+    name: 'other bits from the test vectors than the policy accepts',
+    code: 'enclave.model.outputs',
+    fault: testedDouble,
+    policy: demanding({ selfTest: { vectors: '01'.repeat(32), outputs: ['03'.repeat(32)] } }),
+  },
+  {
     name: 'debugging aids',
     code: 'enclave.development',
     fault: { policy: { ...launchPolicyFor(...models), development: true } },
@@ -455,6 +559,25 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     assert.equal(result.affirmed, true, result.summary);
   });
 }
+
+test('evidence that meets every demand on a model is affirmed, and shows each', async () => {
+  const demand = {
+    name: 'double',
+    selfTest: { vectors: '01'.repeat(32), outputs: ['03'.repeat(32), '02'.repeat(32)] },
+  };
+  const launched = { name: 'double', selfTest: { vectors: fill(1), outputs: fill(2) } };
+  const { result } = await judge({
+    name: 'none',
+    code: '',
+    fault: { ...testedDouble, policy: launchDemanding(launched) },
+    policy: demanding(demand),
+  });
+  assert.equal(result.affirmed, true, result.summary);
+  const shown = result.checks.map(({ id }) => id);
+  for (const id of ['name', 'vectors', 'outputs']) {
+    assert.ok(shown.includes(`enclave.model.${id}`), id);
+  }
+});
 
 const groups = { bundles, hardware, binding, manifests, admission, 'event logs': eventLogs };
 for (const [group, cases] of Object.entries(groups)) {

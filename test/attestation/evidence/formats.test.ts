@@ -3,6 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { concat, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
 import { sha256 } from '../../../attestation/encoding/hash.js';
 import { challengeOf, makeChallenge, reportData } from '../../../attestation/evidence/binding.js';
 import {
@@ -16,6 +17,7 @@ import {
   encodeManifest,
   type Manifest,
 } from '../../../attestation/evidence/manifest.js';
+import { outputsDigest, vectorsDigest } from '../../../attestation/evidence/self-test.js';
 import { type CommittedTensor, commitTensors } from '../../../attestation/receipt/commitment.js';
 import { forgeEnclave, forgeKey } from '../../forge/exchange.js';
 
@@ -27,7 +29,15 @@ describe('launch policy', () => {
   const file = fc.record({
     version: fc.constant(1),
     models: fc.uniqueArray(
-      fc.oneof(fc.record({ graph: hex }), fc.record({ graph: hex, execution: hex })),
+      fc.record(
+        {
+          graph: hex,
+          execution: hex,
+          name: fc.string({ minLength: 1, maxLength: 8 }),
+          selfTest: fc.record({ vectors: hex, outputs: hex }, { requiredKeys: ['vectors'] }),
+        },
+        { requiredKeys: ['graph'] },
+      ),
       { minLength: 1, maxLength: 8, selector: (model) => JSON.stringify(model) },
     ),
     development: fc.boolean(),
@@ -57,6 +67,32 @@ describe('launch policy', () => {
   });
 
   const graph = 'ab'.repeat(32);
+
+  test('a policy that names and requires nothing keeps the digest of earlier versions', () => {
+    const models = [{ graph }, { graph, execution: 'cd'.repeat(32) }, { graph: '01'.repeat(32) }];
+    const policy = parseLaunchPolicy({ version: 1, models, plaintext: true });
+    assert.equal(
+      toHex(launchPolicyDigest(encodeLaunchPolicy(policy)).hostData),
+      'e7a95b0a738abbb09a49b402abd36a6dfd27a1e3d16691bf04c2f59cc5abcb62',
+    );
+  });
+
+  test('every member of an entry changes the digest', () => {
+    const selfTest = { vectors: '02'.repeat(32) };
+    const entries = [
+      { graph },
+      { graph, name: 'a' },
+      { graph, name: 'b' },
+      { graph, selfTest },
+      { graph, selfTest: { ...selfTest, outputs: '03'.repeat(32) } },
+    ];
+    const digests = entries.map((entry) => {
+      const policy = parseLaunchPolicy({ version: 1, models: [entry] });
+      return toHex(launchPolicyDigest(encodeLaunchPolicy(policy)).mrConfigId);
+    });
+    assert.equal(new Set(digests).size, entries.length);
+  });
+
   const refused: readonly (readonly [string, unknown])[] = [
     ['no version', { models: [{ graph }] }],
     ['another version', { version: 2, models: [{ graph }] }],
@@ -65,13 +101,95 @@ describe('launch policy', () => {
     ['upper case', { version: 1, models: [{ graph: graph.toUpperCase() }] }],
     ['a model twice', { version: 1, models: [{ graph }, { graph }] }],
     ['an unknown member', { version: 1, models: [{ graph }], debug: true }],
-    ['an unknown member of a model', { version: 1, models: [{ graph, name: 'm' }] }],
+    ['an unknown member of a model', { version: 1, models: [{ graph, alias: 'm' }] }],
+    ['an empty name', { version: 1, models: [{ graph, name: '' }] }],
+    ['a self-test without vectors', { version: 1, models: [{ graph, selfTest: {} }] }],
+    [
+      'an unknown member of a self-test',
+      { version: 1, models: [{ graph, selfTest: { vectors: graph, sets: 1 } }] },
+    ],
   ];
   for (const [name, value] of refused) {
     test(`a file with ${name} is refused`, () => {
       assert.throws(() => parseLaunchPolicy(value), { code: 'LAUNCH_POLICY_FILE' });
     });
   }
+});
+
+describe('digests of test vectors', () => {
+  const tensorOf = (byte: number, name = 'x') => ({
+    name,
+    datatype: 'UINT8',
+    shape: [1],
+    data: Uint8Array.of(byte),
+  });
+  const set = { inputs: [tensorOf(1)], outputs: [tensorOf(2)] };
+  const tolerances = { default: { absolute: 0.5 }, outputs: { y: { topK: 1 } } };
+  const reference = toHex(vectorsDigest([set], tolerances));
+
+  test('are those of the format, byte for byte', () => {
+    const part = (byte: number) => ['x', 'UINT8', [1], sha256(Uint8Array.of(byte))];
+    const half = Buffer.from('3fe0000000000000', 'hex');
+    const one = Buffer.from('3ff0000000000000', 'hex');
+    const bytes = encodeCbor(
+      new Map<CborKey, CborValue>([
+        [
+          'sets',
+          [
+            new Map<CborKey, CborValue>([
+              ['inputs', [part(1)]],
+              ['outputs', [part(2)]],
+            ]),
+          ],
+        ],
+        [
+          'tolerances',
+          new Map<CborKey, CborValue>([
+            ['default', new Map<CborKey, CborValue>([['absolute', new Uint8Array(half)]])],
+            [
+              'outputs',
+              new Map<CborKey, CborValue>([
+                ['y', new Map<CborKey, CborValue>([['topK', new Uint8Array(one)]])],
+              ]),
+            ],
+          ]),
+        ],
+      ]),
+    );
+    const expected = createHash('sha256').update('assay/test-vectors/v1\0').update(bytes);
+    assert.equal(reference, expected.digest('hex'));
+  });
+
+  const others: readonly (readonly [string, () => Uint8Array])[] = [
+    ['another input', () => vectorsDigest([{ ...set, inputs: [tensorOf(3)] }], tolerances)],
+    ['another output', () => vectorsDigest([{ ...set, outputs: [tensorOf(3)] }], tolerances)],
+    ['another name', () => vectorsDigest([{ ...set, inputs: [tensorOf(1, 'z')] }], tolerances)],
+    ['one more set', () => vectorsDigest([set, set], tolerances)],
+    ['an input as an output', () => vectorsDigest([{ inputs: [], outputs: [] }], tolerances)],
+    ['no tolerances', () => vectorsDigest([set], null)],
+    ['tolerances that allow nothing', () => vectorsDigest([set], {})],
+    [
+      'a wider tolerance',
+      () => vectorsDigest([set], { ...tolerances, default: { absolute: 0.75 } }),
+    ],
+    ['another measure', () => vectorsDigest([set], { ...tolerances, default: { relative: 0.5 } })],
+    [
+      'the tolerance of another output',
+      () => vectorsDigest([set], { ...tolerances, outputs: { x: { topK: 1 } } }),
+    ],
+    ['what a node computed', () => outputsDigest([set.inputs, set.outputs])],
+  ];
+  for (const [name, digestOf] of others) {
+    test(`${name} gives another digest`, () => assert.notEqual(toHex(digestOf()), reference));
+  }
+
+  test('an absent default and an empty one are one', () => {
+    const { outputs } = tolerances;
+    assert.deepEqual(
+      vectorsDigest([set], { outputs }),
+      vectorsDigest([set], { outputs, default: {} }),
+    );
+  });
 });
 
 describe('manifest', () => {

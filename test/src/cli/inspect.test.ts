@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
+import { vectorsDigest } from '../../../attestation/evidence/self-test.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { run } from '../../../src/cli/program.js';
-import { encodeModel } from '../../forge/onnx.js';
+import { encodeModel, encodeTensor } from '../../forge/onnx.js';
 import type { ModelInit, TensorInit } from '../../forge/onnx-init.js';
 
 let folder = '';
@@ -105,3 +106,27 @@ for (const [what, name, code, exit] of [
     assert.equal(result.out, '');
   });
 }
+
+test('prints the digest of the test vectors beside a model, which policies name', async () => {
+  await mkdir(at('package/test_data_set_0'), { recursive: true });
+  const pair = (dims: number[], floats: number[]) => encodeTensor({ type: 1, dims, floats });
+  await writeFile(at('package/model.onnx'), encodeModel(model));
+  await writeFile(at('package/test_data_set_0/input_0.pb'), pair([1, 2], [1, 2]));
+  await writeFile(at('package/test_data_set_0/output_0.pb'), pair([1, 2], [3, 4]));
+  const tensorOf = (name: string, values: number[]) => ({
+    name,
+    datatype: 'FP32',
+    shape: [1, 2],
+    data: new Uint8Array(Float32Array.from(values).buffer),
+  });
+  const sets = [{ inputs: [tensorOf('x', [1, 2])], outputs: [tensorOf('y', [3, 4])] }];
+  const bare = JSON.parse((await assay('inspect', at('package/model.onnx'), '--json')).out);
+  assert.deepEqual(bare.vectors, {
+    digest: toHex(vectorsDigest(sets, null)),
+    sets: 1,
+    tolerances: false,
+  });
+  await writeFile(at('package/tolerances.json'), '{"version":1,"default":{"ulp":4}}');
+  const { out } = await assay('inspect', at('package/model.onnx'));
+  assert.match(out, new RegExp(toHex(vectorsDigest(sets, { default: { ulp: 4 } }))));
+});

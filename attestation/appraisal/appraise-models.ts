@@ -1,0 +1,139 @@
+import { toHex } from '../encoding/bytes.js';
+import type { LaunchPolicy } from '../evidence/launch-policy.js';
+import { brokenRule, entriesFor, type LaunchPolicyRule } from '../evidence/launch-policy-model.js';
+import type { ManifestModel } from '../evidence/manifest.js';
+import { DESIGN } from './enclave-statement.js';
+import type { Findings } from './findings.js';
+import type { EnclavePolicy } from './policy-enclave.js';
+
+type KnownModel = NonNullable<EnclavePolicy['models']>[number];
+
+/** The waiver of a finding, where the policy spells it out. */
+export const flag = (waived: boolean | undefined, member: string): string | undefined =>
+  waived === true ? `enclave.${member}` : undefined;
+
+/** Checks one demand of the entries that make it, and keeps the entries that the model meets. */
+function narrow(
+  findings: Findings,
+  id: string,
+  entries: readonly KnownModel[],
+  accepted: (entry: KnownModel) => readonly string[] | undefined,
+  actual: string,
+  reason: { readonly pass: string; readonly fail: string },
+): readonly KnownModel[] {
+  const met = entries.filter((entry) => accepted(entry)?.includes(actual) ?? true);
+  const demanding = entries.length > 0 && entries.every((entry) => accepted(entry) !== undefined);
+  if (demanding) {
+    const expected = entries.flatMap((entry) => accepted(entry) ?? []).join(' or ');
+    findings.check(id, met.length > 0, { expected, actual, reference: DESIGN }, reason);
+  }
+  return met;
+}
+
+function knownFindings(findings: Findings, model: ManifestModel, policy: EnclavePolicy): void {
+  const name = `${model.name} ${model.version}`;
+  const graph = toHex(model.graph);
+  const entries = policy.models ?? [];
+  const computing = entries.filter((entry) => entry.graph === graph);
+  findings.check(
+    'enclave.model.graph',
+    computing.length > 0,
+    {
+      expected: policy.models?.map((entry) => entry.graph).join(' or ') ?? 'a model of the policy',
+      actual: graph,
+      reference: DESIGN,
+    },
+    {
+      pass: `Model ${name} computes a graph that the policy knows.`,
+      fail: `Model ${name} computes a graph that the policy does not know.`,
+    },
+    flag(policy.allowUnknownModels, 'allowUnknownModels'),
+  );
+  const speaking = entriesFor(entries, model.name);
+  const known = computing.filter((entry) => speaking.includes(entry));
+  const owned = entries.some((entry) => entry.name === model.name);
+  if (owned || computing.some((entry) => entry.name !== undefined)) {
+    const graphs = [...new Set(speaking.map((entry) => entry.graph))];
+    findings.check(
+      'enclave.model.name',
+      known.length > 0,
+      {
+        expected: owned ? `graph ${graphs.join(' or ')} as ${model.name}` : 'a name of the policy',
+        actual: `graph ${graph} as ${model.name}`,
+        reference: DESIGN,
+      },
+      {
+        pass: `Model ${name} has the name that the policy gives to its graph.`,
+        fail: `Model ${name} has a name that the policy does not give to its graph.`,
+      },
+    );
+  }
+  const executed = narrow(
+    findings,
+    'enclave.model.execution',
+    known,
+    ({ executions }) => executions,
+    toHex(model.execution),
+    {
+      pass: `Model ${name} is executed as the policy wants it.`,
+      fail: `Model ${name} is executed in a way that the policy does not accept.`,
+    },
+  );
+  const { selfTest } = model;
+  const tested = narrow(
+    findings,
+    'enclave.model.vectors',
+    executed,
+    (entry) => entry.selfTest && [entry.selfTest.vectors],
+    selfTest === null ? 'none' : toHex(selfTest.vectors),
+    {
+      pass: `Model ${name} passed the test vectors that the policy wants before it was served.`,
+      fail: `Model ${name} did not pass the test vectors that the policy wants before it was served.`,
+    },
+  );
+  narrow(
+    findings,
+    'enclave.model.outputs',
+    tested,
+    (entry) => entry.selfTest?.outputs,
+    selfTest === null ? 'none' : toHex(selfTest.outputs),
+    {
+      pass: `Model ${name} computed bits from its test vectors that the policy accepts.`,
+      fail: `Model ${name} computed other bits from its test vectors than the policy accepts.`,
+    },
+  );
+}
+
+const LAUNCH_FAILURES: { readonly [rule in LaunchPolicyRule]: string } = {
+  model: 'The launch policy does not name model',
+  name: 'The launch policy gives another name to the graph of model',
+  execution: 'The launch policy pins another execution of model',
+  vectors: 'The launch policy requires other test vectors of model',
+  outputs: 'The launch policy requires other bits from the test vectors of model',
+};
+
+/** Judges one model that the manifest states, by the verifier's policy and by the launch policy. */
+export function modelFindings(
+  findings: Findings,
+  model: ManifestModel,
+  launchPolicy: LaunchPolicy | null,
+  policy: EnclavePolicy,
+): void {
+  knownFindings(findings, model, policy);
+  if (launchPolicy === null) return;
+  const name = `${model.name} ${model.version}`;
+  const rule = brokenRule(launchPolicy.models, model);
+  findings.check(
+    'enclave.launch-policy.model',
+    rule === null,
+    {
+      expected: launchPolicy.models.map((entry) => toHex(entry.graph)).join(' or '),
+      actual: toHex(model.graph),
+      reference: DESIGN,
+    },
+    {
+      pass: `The launch policy names model ${name}.`,
+      fail: `${LAUNCH_FAILURES[rule ?? 'model']} ${name}.`,
+    },
+  );
+}
