@@ -1,7 +1,7 @@
 # Every target that a person or .ci/run calls. `make help` lists them.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: help install build lint format test test-interop test-browser test-hub demo fuzz bench clean soak bench-peers
+.PHONY: help install build lint format test test-interop test-browser test-hub test-cpu demo fuzz bench clean soak bench-peers
 
 STAMP := node_modules/.package-lock.json
 APT := apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends
@@ -51,6 +51,10 @@ test-interop: build .cache/bench/.stamp ## a Triton client and ONNX's operator c
 test-hub: build ## hub round trips against Debian's docker-registry, with interruptions
 	@command -v docker-registry >/dev/null || { $(APT) docker-registry; }
 	node --test --test-reporter=spec build/test/interop/docker-registry.test.js
+
+test-cpu: build ## nodes on an older processor, emulated by Debian's qemu-user, against this one
+	@command -v qemu-x86_64 >/dev/null || { $(APT) qemu-user; } || echo "test-cpu: qemu-user cannot be installed here"
+	node --test --test-reporter=spec build/test/interop/older-cpu.test.js
 
 test-browser: build ## the verifier in headless Chromium, over the same evidence as in Node
 	@command -v chromium >/dev/null || { $(APT) chromium; }

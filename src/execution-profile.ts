@@ -6,10 +6,11 @@ import { VERSION } from './version.js';
 
 /** How this process executes a model with these options, in the manifest's form. */
 export async function executionProfile(options: ExecutionOptions): Promise<ExecutionProfile> {
-  const { libraries, ...facts } = await executionFacts(options);
+  const { libraries, kernels, ...facts } = await executionFacts(options);
   return {
     ...facts,
     libraries: libraries.map(({ file, sha256 }) => ({ file, sha256: fromHex(sha256) })),
+    kernels: fromHex(kernels),
     assay: VERSION,
   };
 }

@@ -31,6 +31,11 @@ export interface ExecutionProfile {
   readonly architecture: string;
   /** The processor features on which ONNX Runtime chooses its kernels, sorted, joined by `+`. */
   readonly instructionSet: string;
+  /**
+   * SHA-256 of ONNX Runtime's answers to a fixed probe: which kernels the processor really leads it to,
+   * whatever `instructionSet` repeats of it.
+   */
+  readonly kernels: Uint8Array;
   /** Node's version. */
   readonly node: string;
   /** Assay's version. */
@@ -62,6 +67,7 @@ export function profileToCbor(profile: ExecutionProfile): CborValue {
           ]),
       ),
     ],
+    ['kernels', profile.kernels],
     ['intraOpThreads', profile.intraOpThreads],
     ['deterministicCompute', profile.deterministicCompute],
   ]);
@@ -95,6 +101,7 @@ export function profileFromCbor(fields: CborFields): ExecutionProfile {
     deterministicCompute: fields.boolean('deterministicCompute'),
     architecture: fields.text('architecture'),
     instructionSet: fields.text('instructionSet'),
+    kernels: fields.bytes('kernels', 32),
     node: fields.text('node'),
     assay: fields.text('assay'),
   };

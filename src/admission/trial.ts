@@ -60,6 +60,7 @@ export function tryModel(
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       execArgv: [],
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
     });
     const finish = (result: TrialResult): void => {
       clearTimeout(timer);

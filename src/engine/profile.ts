@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ExecutionOptions, GraphOptimizationLevel } from './engine.js';
 import { EngineError } from './error.js';
+import { kernelDigest } from './kernel-probe.js';
 
 /** Everything, apart from the graph, that can change the bits of an answer. */
 export interface ExecutionFacts {
@@ -20,8 +21,13 @@ export interface ExecutionFacts {
   readonly deterministicCompute: boolean;
   /** `x64`, `arm64`: Node's names. */
   readonly architecture: string;
-  /** The processor features on which ONNX Runtime chooses kernels, sorted, joined by `+`. */
+  /**
+   * The processor features on which ONNX Runtime chooses kernels, sorted, joined by `+`: what the
+   * kernel of the operating system says. An emulator can offer fewer than it repeats of its host.
+   */
   readonly instructionSet: string;
+  /** What ONNX Runtime's kernels give on this processor: `kernelDigest()`. */
+  readonly kernels: string;
   /** `v20.19.0` */
   readonly node: string;
 }
@@ -68,9 +74,11 @@ async function sha256OfFile(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-let native: Promise<{ runtime: string; libraries: ExecutionFacts['libraries'] }> | undefined;
+type NativeFacts = Pick<ExecutionFacts, 'runtime' | 'libraries' | 'kernels'>;
 
-async function readNative(): Promise<{ runtime: string; libraries: ExecutionFacts['libraries'] }> {
+let native: Promise<NativeFacts> | undefined;
+
+async function readNative(): Promise<NativeFacts> {
   const require = createRequire(import.meta.url);
   const root = dirname(dirname(require.resolve('onnxruntime-node')));
   const description: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -83,16 +91,17 @@ async function readNative(): Promise<{ runtime: string; libraries: ExecutionFact
   const libraries = await Promise.all(
     files.sort().map(async (file) => ({ file, sha256: await sha256OfFile(join(folder, file)) })),
   );
-  return { runtime, libraries };
+  return { runtime, libraries, kernels: await kernelDigest() };
 }
 
 /**
- * Gathers the facts of this process and machine. The files are hashed once a process (45 MB).
+ * Gathers the facts of this process and machine. Once a process the files are hashed (45 MB) and the
+ * probe is executed on the calling thread (about 20 ms).
  * Throws EngineError `load` where the processor's features cannot be told.
  */
 export async function executionFacts(options: ExecutionOptions = {}): Promise<ExecutionFacts> {
   native ??= readNative();
-  const { runtime, libraries } = await native;
+  const { runtime, libraries, kernels } = await native;
   const instructionSet = instructionSetOf(readFileSync('/proc/cpuinfo', 'utf8'), process.arch);
   if (instructionSet === undefined) {
     throw new EngineError(
@@ -110,6 +119,7 @@ export async function executionFacts(options: ExecutionOptions = {}): Promise<Ex
     deterministicCompute: false,
     architecture: process.arch,
     instructionSet,
+    kernels,
     node: process.version,
   };
 }

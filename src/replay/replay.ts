@@ -31,9 +31,10 @@ export interface Replay {
 }
 
 function shown(profile: ExecutionProfile): ReadonlyMap<string, string> {
-  const { libraries, ...rest } = profile;
-  return new Map([
+  const { libraries, kernels, ...rest } = profile;
+  return new Map<string, string>([
     ...Object.entries(rest).map(([name, value]) => [name, String(value)] as const),
+    ['kernels', toHex(kernels)],
     ...libraries.map(({ file, sha256: digest }) => [`library ${file}`, toHex(digest)] as const),
   ]);
 }

@@ -49,12 +49,14 @@ export interface Spawned {
   readonly ended: Promise<number | null>;
 }
 
-/** Starts the built command line. */
+/** Starts the built command line; `under` is a program that runs Node, with its own arguments. */
 export function spawnAssay(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  under: readonly string[] = [],
 ): Spawned {
-  const child = spawn(process.execPath, [CLI, ...args], {
+  const [program = process.execPath, ...rest] = [...under, process.execPath, CLI, ...args];
+  const child = spawn(program, rest, {
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -45,6 +45,7 @@ const profile: ExecutionProfile = {
   deterministicCompute: false,
   architecture: 'x64',
   instructionSet: 'avx2',
+  kernels: new Uint8Array(32).fill(2),
   node: 'v20.19.0',
   assay: '0.1.0',
 };

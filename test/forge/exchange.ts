@@ -53,6 +53,7 @@ const profile: ExecutionProfile = {
   deterministicCompute: false,
   architecture: 'x64',
   instructionSet: 'avx2',
+  kernels: fill(2),
   node: '20.19.0',
   assay: '0.1.0',
 };

@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { InferenceSession } from 'onnxruntime-node';
+import { EngineError } from './error.js';
+import { fromOrt, toOrt } from './ort-tensor.js';
+import { PROBE_INPUTS, PROBE_OUTPUTS, type ProbeTensor, probeModel } from './probe-model.js';
+import { sampler } from './sample-inputs.js';
+
+const SEED = 20261121;
+/** Numbers are multiples of this, so that they are exact: only the kernels round. */
+const STEP = 2 ** -20;
+
+/** Small numbers of both signs, whole bytes for integers: those reach the saturation of 16-bit sums. */
+function sampleOf({ element, dims }: ProbeTensor, random: () => number): Uint8Array<ArrayBuffer> {
+  const count = dims.reduce((product, dim) => product * dim, 1);
+  const numbers = Array.from({ length: count }, random);
+  if (element !== 'float') return Uint8Array.from(numbers, (unit) => Math.floor(unit * 256));
+  const values = Float32Array.from(numbers, (unit) => Math.round((unit * 4 - 2) / STEP) * STEP);
+  return new Uint8Array(values.buffer);
+}
+
+/** The answers of ONNX Runtime on this processor to the probe, by output. Rejects with EngineError. */
+export async function probeKernels(): Promise<ReadonlyMap<string, Uint8Array>> {
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
+  const random = sampler(SEED);
+  const model = probeModel((weight) => sampleOf(weight, random));
+  const feeds = Object.fromEntries(
+    PROBE_INPUTS.map((input) => {
+      const { buffer, length } = sampleOf(input, random);
+      const datatype = input.element === 'float' ? 'FP32' : 'UINT8';
+      return [input.name, toOrt(datatype, input.dims, buffer, 0, length)];
+    }),
+  );
+  try {
+    const session = await InferenceSession.create(model, {
+      graphOptimizationLevel: 'all',
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      logSeverityLevel: 4,
+    });
+    const results = await session.run(feeds);
+    await session.release();
+    return new Map(
+      PROBE_OUTPUTS.map((name) => {
+        const result = results[name];
+        if (result === undefined) throw new EngineError('load', `the probe gave no ${name}`);
+        return [name, fromOrt(result).data];
+      }),
+    );
+  } catch (cause) {
+    throw new EngineError('load', 'expected ONNX Runtime to execute the kernel probe', cause);
+  }
+}
+
+/** SHA-256 (lower-case hex) of the answers, in the probe's order. */
+export async function kernelDigest(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const data of (await probeKernels()).values()) hash.update(data);
+  return hash.digest('hex');
+}

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { kernelDigest, probeKernels } from '../../../src/engine/kernel-probe.js';
+import { PROBE_OUTPUTS } from '../../../src/engine/probe-model.js';
+
+test('the probe gives the same digest whenever it is executed', async () => {
+  const digest = await kernelDigest();
+  assert.match(digest, /^[0-9a-f]{64}$/);
+  assert.equal(await kernelDigest(), digest);
+});
+
+test('every operator of the probe gives numbers that its kernel has to round', async () => {
+  const answers = await probeKernels();
+  assert.deepEqual([...answers.keys()], PROBE_OUTPUTS);
+  for (const [name, data] of answers) {
+    const copy = new Uint8Array(data).buffer;
+    const values = name === 'integer' ? new Int32Array(copy) : new Float32Array(copy);
+    assert.ok(values.every(Number.isFinite), name);
+    assert.equal(new Set(values).size > values.length / 2, true, `${name} has many values`);
+  }
+});
