@@ -1,7 +1,10 @@
 import { equalBytes } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
-import { leafHash, merkleRoot, nodeHash } from '../attestation/encoding/merkle.js';
+import { merkleHashes, merkleRoot } from '../attestation/encoding/merkle.js';
+import { nativeSha256 } from './sha256.js';
 import { TreeSnapshot } from './tree-snapshot.js';
+
+const { leafHash, nodeHash } = merkleHashes(nativeSha256);
 
 const HASH = 32;
 /** Hashes in one block of memory. */

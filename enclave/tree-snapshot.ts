@@ -1,5 +1,8 @@
 import { AssayError } from '../attestation/encoding/error.js';
-import { nodeHash } from '../attestation/encoding/merkle.js';
+import { merkleHashes } from '../attestation/encoding/merkle.js';
+import { nativeSha256 } from './sha256.js';
+
+const { nodeHash } = merkleHashes(nativeSha256);
 
 /** The largest power of two below `size`, and its exponent (`size` at least 2). */
 function split(size: number): number {

@@ -1,5 +1,6 @@
 import { Decoder, Tag } from 'cbor-x';
 import { compareBytes, equalBytes, utf8 } from './bytes.js';
+import { CBOR_NULL, type CborWriter, isShortAscii, writeCbor } from './cbor-writer.js';
 import { AssayError } from './error.js';
 
 /** Map keys: text, or integers as in COSE and CWT. */
@@ -65,113 +66,6 @@ function bad(message: string): never {
   throw new AssayError('CBOR_VALUE', message);
 }
 
-const LIMIT_32 = 0x1_0000_0000;
-
-/** An output larger than this is not kept for the next. */
-const MAX_KEPT = 64 * 1024;
-
-/** A growing output, used again and again; RFC 8949 section 3 for heads. */
-class Writer {
-  #bytes = new Uint8Array(512);
-  #view = new DataView(this.#bytes.buffer);
-  #length = 0;
-
-  /** Forgets what was written, also by an encoding that threw. */
-  reset(): void {
-    this.#length = 0;
-    if (this.#bytes.length <= MAX_KEPT) return;
-    this.#bytes = new Uint8Array(512);
-    this.#view = new DataView(this.#bytes.buffer);
-  }
-
-  #grow(more: number): number {
-    const start = this.#length;
-    this.#length += more;
-    if (this.#length > this.#bytes.length) {
-      const larger = new Uint8Array(2 * this.#length);
-      larger.set(this.#bytes.subarray(0, start));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
-    }
-    return start;
-  }
-
-  byte(value: number): void {
-    const at = this.#grow(1);
-    this.#bytes[at] = value;
-  }
-
-  /** The shortest head for a major type and its argument, a non-negative number. */
-  head(major: number, argument: number): void {
-    const type = major << 5;
-    if (argument < 24) {
-      this.byte(type | argument);
-    } else if (argument < 0x100) {
-      const at = this.#grow(2);
-      this.#bytes[at] = type | 24;
-      this.#bytes[at + 1] = argument;
-    } else if (argument < 0x1_0000) {
-      const at = this.#grow(3);
-      this.#bytes[at] = type | 25;
-      this.#view.setUint16(at + 1, argument);
-    } else if (argument < LIMIT_32) {
-      const at = this.#grow(5);
-      this.#bytes[at] = type | 26;
-      this.#view.setUint32(at + 1, argument);
-    } else this.head64(major, BigInt(argument));
-  }
-
-  head64(major: number, argument: bigint): void {
-    const at = this.#grow(9);
-    this.#bytes[at] = (major << 5) | 27;
-    this.#view.setBigUint64(at + 1, argument);
-  }
-
-  bytes(value: Uint8Array): void {
-    const at = this.#grow(value.length);
-    this.#bytes.set(value, at);
-  }
-
-  done(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
-  }
-}
-
-/** Encoding is synchronous and calls nothing of its callers', so one writer serves all. */
-const writer = new Writer();
-
-function writeInteger(writer: Writer, value: number | bigint): void {
-  if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value)) bad('expected an integer: floats have no place here');
-    if (value >= 0) writer.head(0, value);
-    else writer.head(1, -1 - value);
-    return;
-  }
-  if (value >= 1n << 64n || value < -(1n << 63n)) bad('expected an integer of at most 64 bits');
-  const [major, argument] = value >= 0n ? [0, value] : [1, -1n - value];
-  if (argument < BigInt(LIMIT_32)) writer.head(major, Number(argument));
-  else writer.head64(major, argument);
-}
-
-/** Short ASCII, as nearly every key and value is, is its own UTF-8 and orders as its bytes do. */
-function isShortAscii(value: string): boolean {
-  if (value.length > 64) return false;
-  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) > 0x7f) return false;
-  return true;
-}
-
-function writeText(writer: Writer, value: string): void {
-  if (isShortAscii(value)) {
-    writer.head(3, value.length);
-    for (let i = 0; i < value.length; i++) writer.byte(value.charCodeAt(i));
-    return;
-  }
-  if (!value.isWellFormed()) bad('expected well-formed text');
-  const bytes = utf8(value);
-  writer.head(3, bytes.length);
-  writer.bytes(bytes);
-}
-
 /** Bytewise order of encoded keys: unsigned integers, negative ones, texts by length, then bytes. */
 function compareKeys(a: CborKey, b: CborKey): number {
   if (typeof a === 'number') {
@@ -184,22 +78,31 @@ function compareKeys(a: CborKey, b: CborKey): number {
   return left.length - right.length || compareBytes(left, right);
 }
 
-function write(writer: Writer, value: CborValue, depth: number): void {
+/** The map's members in the order of their encoded keys; nearly always they are in it already. */
+function inOrder(map: ReadonlyMap<CborKey, CborValue>): Iterable<readonly [CborKey, CborValue]> {
+  let previous: CborKey | undefined;
+  for (const key of map.keys()) {
+    if (previous !== undefined && compareKeys(previous, key) > 0) {
+      return [...map].sort(([a], [b]) => compareKeys(a, b));
+    }
+    previous = key;
+  }
+  return map;
+}
+
+function write(writer: CborWriter, value: CborValue, depth: number): void {
   if (depth > MAX_DEPTH) bad(`nesting deeper than ${MAX_DEPTH}`);
-  if (typeof value === 'number' || typeof value === 'bigint') writeInteger(writer, value);
-  else if (typeof value === 'string') writeText(writer, value);
-  else if (value === null) writer.byte(0xf6);
+  if (typeof value === 'number' || typeof value === 'bigint') writer.integer(value);
+  else if (typeof value === 'string') writer.text(value);
+  else if (value === null) writer.byte(CBOR_NULL);
   else if (typeof value === 'boolean') writer.byte(value ? 0xf5 : 0xf4);
-  else if (value instanceof Uint8Array) {
-    writer.head(2, value.length);
-    writer.bytes(value);
-  } else if (isTagged(value)) {
+  else if (value instanceof Uint8Array) writer.bytes(value);
+  else if (isTagged(value)) {
     writer.head(6, value.tag);
     write(writer, value.value, depth + 1);
   } else if (isCborMap(value)) {
     writer.head(5, value.size);
-    const entries = [...value].sort(([a], [b]) => compareKeys(a, b));
-    for (const [key, member] of entries) {
+    for (const [key, member] of inOrder(value)) {
       write(writer, key, depth + 1);
       write(writer, member, depth + 1);
     }
@@ -216,9 +119,7 @@ function write(writer: Writer, value: CborValue, depth: number): void {
  * each inference.
  */
 export function encodeCbor(value: CborValue): Uint8Array<ArrayBuffer> {
-  writer.reset();
-  write(writer, value, 0);
-  return writer.done();
+  return writeCbor((writer) => write(writer, value, 0));
 }
 
 /**

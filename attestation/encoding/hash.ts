@@ -18,6 +18,9 @@ export type Sha256Factory = () => Sha256;
 /** The portable default: synchronous, no platform dependency. */
 export const portableSha256: Sha256Factory = () => nobleSha256.create();
 
+/** SHA-256 of the concatenation of the parts, at once: `sha256`, or the platform's own. */
+export type Sha256Once = (...parts: readonly Uint8Array[]) => Uint8Array;
+
 /** SHA-256 of the concatenation of the parts. For short inputs; synchronous. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const hash = nobleSha256.create();

@@ -1,10 +1,26 @@
 import { equalBytes } from './bytes.js';
 import { AssayError } from './error.js';
-import { sha256 } from './hash.js';
+import { type Sha256Once, sha256 } from './hash.js';
 
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);
 const MAX_PATH = 64;
+
+/** The two hashes of RFC 9162 section 2.1.1. */
+export interface MerkleHashes {
+  /** Of a leaf's contents. */
+  readonly leafHash: (contents: Uint8Array) => Uint8Array;
+  /** Of an inner node. */
+  readonly nodeHash: (left: Uint8Array, right: Uint8Array) => Uint8Array;
+}
+
+/** The hashes over another implementation of SHA-256. */
+export function merkleHashes(hash: Sha256Once): MerkleHashes {
+  return {
+    leafHash: (contents) => hash(LEAF, contents),
+    nodeHash: (left, right) => hash(NODE, left, right),
+  };
+}
 
 /** Hash of a leaf's contents, RFC 9162 section 2.1.1. */
 export function leafHash(contents: Uint8Array): Uint8Array<ArrayBuffer> {

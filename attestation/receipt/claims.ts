@@ -1,7 +1,7 @@
-import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { writeCbor } from '../encoding/cbor-writer.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
-import { label, sha256 } from '../encoding/hash.js';
+import { label, type Sha256Once, sha256 } from '../encoding/hash.js';
 
 /** What the enclave states of one inference. */
 export interface InferenceClaims {
@@ -35,36 +35,45 @@ const EAT_NONCE = 10;
 const EAT_PROFILE = 265;
 
 const CODE = 'CLAIMS_ENCODING';
-const DIGESTS = [
-  'epoch',
-  'graph',
-  'execution',
-  'request',
-  'response',
-  'manifest',
-  'signingKey',
-] as const;
+const CLAIMS_LABEL = label('claims');
 
 /**
  * Claims as a profile of EAT (RFC 9711 section 6): registered claims have their integer keys, Assay's
- * own have text keys. Deterministic CBOR.
+ * own have text keys. Deterministic CBOR, written in the order of its keys without a map in between,
+ * since claims are encoded for each inference.
  */
 export function encodeClaims(claims: InferenceClaims): Uint8Array<ArrayBuffer> {
-  return encodeCbor(
-    new Map<CborKey, CborValue>([
-      [EAT_PROFILE, CLAIMS_PROFILE],
-      [IAT, claims.issuedAt],
-      ...(claims.nonce === null ? [] : [[EAT_NONCE, claims.nonce] as const]),
-      [
-        'model',
-        new Map<CborKey, CborValue>([
-          ['name', claims.model.name],
-          ['version', claims.model.version],
-        ]),
-      ],
-      ...DIGESTS.map((key) => [key, claims[key]] as const),
-    ]),
-  );
+  return writeCbor((to) => {
+    to.head(5, claims.nonce === null ? 10 : 11);
+    to.integer(IAT);
+    to.integer(claims.issuedAt);
+    if (claims.nonce !== null) {
+      to.integer(EAT_NONCE);
+      to.bytes(claims.nonce);
+    }
+    to.integer(EAT_PROFILE);
+    to.text(CLAIMS_PROFILE);
+    to.text('epoch');
+    to.bytes(claims.epoch);
+    to.text('graph');
+    to.bytes(claims.graph);
+    to.text('model');
+    to.head(5, 2);
+    to.text('name');
+    to.text(claims.model.name);
+    to.text('version');
+    to.text(claims.model.version);
+    to.text('request');
+    to.bytes(claims.request);
+    to.text('manifest');
+    to.bytes(claims.manifest);
+    to.text('response');
+    to.bytes(claims.response);
+    to.text('execution');
+    to.bytes(claims.execution);
+    to.text('signingKey');
+    to.bytes(claims.signingKey);
+  });
 }
 
 /** Decodes claims strictly; throws CLAIMS_ENCODING, or CLAIMS_PROFILE for another EAT profile. */
@@ -95,8 +104,8 @@ export function decodeClaims(bytes: Uint8Array): InferenceClaims {
  * The log entry of an inference: SHA-256(label ‖ claims). The log holds digests alone, so publishing
  * it tells how many inferences there were and nothing of them.
  */
-export function claimsEntry(claims: Uint8Array): Uint8Array<ArrayBuffer> {
-  return sha256(label('claims'), claims);
+export function claimsEntry(claims: Uint8Array, hash: Sha256Once = sha256): Uint8Array {
+  return hash(CLAIMS_LABEL, claims);
 }
 
 /**

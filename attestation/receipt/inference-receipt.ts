@@ -1,4 +1,4 @@
-import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { writeCbor } from '../encoding/cbor-writer.js';
 import { CborFields } from '../encoding/fields.js';
 
 /** What a response carries in its parameter `receipt`: the claims, and the proof that they were logged. */
@@ -11,12 +11,13 @@ export interface InferenceReceipt {
 
 /** Both in one CBOR map; the response's parameter is its base64url. */
 export function encodeInferenceReceipt(pair: InferenceReceipt): Uint8Array<ArrayBuffer> {
-  return encodeCbor(
-    new Map<CborKey, CborValue>([
-      ['claims', pair.claims],
-      ['receipt', pair.receipt],
-    ]),
-  );
+  return writeCbor((to) => {
+    to.head(5, 2);
+    to.text('claims');
+    to.bytes(pair.claims);
+    to.text('receipt');
+    to.bytes(pair.receipt);
+  });
 }
 
 /** Decodes the map; the two members are yet to be decoded. Throws RECEIPT_ENCODING. */

@@ -1,11 +1,6 @@
-import {
-  type CborKey,
-  type CborValue,
-  decodeCbor,
-  encodeCbor,
-  isCborMap,
-} from '../encoding/cbor.js';
-import { COSE_HEADER, encodeSign1 } from '../encoding/cose.js';
+import { type CborValue, decodeCbor, isCborMap, TAG_SIGN1 } from '../encoding/cbor.js';
+import { CBOR_NULL, type CborWriter, headLength, writeCbor } from '../encoding/cbor-writer.js';
+import { COSE_HEADER } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import {
@@ -33,19 +28,45 @@ function fail(message: string, cause?: unknown): never {
   throw new AssayError(CODE, message, cause);
 }
 
-/** A COSE Receipt: the root is detached, the proof is in the unprotected header. */
+/** Bytes of a byte string of this length. */
+const bytesLength = (length: number): number => headLength(length) + length;
+
+function writeProof(to: CborWriter, { first, second, path }: Proof): void {
+  to.head(4, 3);
+  to.integer(first);
+  to.integer(second);
+  to.head(4, path.length);
+  for (const node of path) to.bytes(node);
+}
+
+function proofLength({ first, second, path }: Proof): number {
+  let length = 1 + headLength(first) + headLength(second) + headLength(path.length);
+  for (const node of path) length += bytesLength(node.length);
+  return length;
+}
+
+/**
+ * A COSE Receipt: the root is detached, the proof is in the unprotected header. Written item by item,
+ * since a receipt is encoded for each inference.
+ */
 export function encodeProof(
   head: SignedTreeHead,
   type: ProofType,
   proof: Proof,
 ): Uint8Array<ArrayBuffer> {
-  const content = encodeCbor([proof.first, proof.second, proof.path]);
-  const proofs = new Map<CborKey, CborValue>([[type, [content]]]);
-  return encodeSign1({
-    protectedBytes: head.protectedBytes,
-    unprotectedHeader: new Map<CborKey, CborValue>([[COSE_HEADER.vdp, proofs]]),
-    payload: null,
-    signature: head.signature,
+  return writeCbor((to) => {
+    to.head(6, TAG_SIGN1);
+    to.head(4, 4);
+    to.bytes(head.protectedBytes);
+    to.head(5, 1);
+    to.integer(COSE_HEADER.vdp);
+    to.head(5, 1);
+    to.integer(type);
+    to.head(4, 1);
+    to.head(2, proofLength(proof));
+    writeProof(to, proof);
+    to.byte(CBOR_NULL);
+    to.bytes(head.signature);
   });
 }
 

@@ -1,0 +1,25 @@
+import { createHash, hash } from 'node:crypto';
+
+/** Inputs up to this size are hashed in one call of native code. */
+const AT_ONCE = 4096;
+const joined = Buffer.allocUnsafeSlow(AT_ONCE);
+
+/**
+ * SHA-256 of the concatenation of the parts by Node's own implementation, several times as fast as the
+ * portable one. The digest is taken as a string: a Buffer of its own for each costs more than hashing.
+ */
+export function nativeSha256(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) {
+    if (length + part.length > AT_ONCE) return streamed(parts);
+    joined.set(part, length);
+    length += part.length;
+  }
+  return Buffer.from(hash('sha256', joined.subarray(0, length), 'binary'), 'binary');
+}
+
+function streamed(parts: readonly Uint8Array[]): Uint8Array {
+  const running = createHash('sha256');
+  for (const part of parts) running.update(part);
+  return running.digest();
+}

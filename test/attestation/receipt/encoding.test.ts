@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
+import { COSE_HEADER, encodeSign1 } from '../../../attestation/encoding/cose.js';
+import { encodeClaims, type InferenceClaims } from '../../../attestation/receipt/claims.js';
+import { encodeConsistency } from '../../../attestation/receipt/consistency.js';
+import { encodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
+import { encodeReceipt } from '../../../attestation/receipt/receipt.js';
+
+/** What is written item by item for each inference has to be what the general encoder writes. */
+
+const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
+const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: 'binary', maxLength: 80 }));
+const map = (entries: readonly (readonly [CborKey, CborValue])[]) => new Map(entries);
+
+const claims: fc.Arbitrary<InferenceClaims> = fc.record({
+  issuedAt: fc.oneof(fc.nat(100_000), fc.nat(), fc.maxSafeNat()),
+  nonce: fc.option(digest),
+  epoch: digest,
+  model: fc.record({ name: text, version: text }),
+  graph: digest,
+  execution: digest,
+  request: digest,
+  response: digest,
+  manifest: digest,
+  signingKey: digest,
+});
+
+test('claims are what the general encoder makes of them', () => {
+  fc.assert(
+    fc.property(claims, ({ issuedAt, nonce, model, ...digests }) => {
+      const expected = encodeCbor(
+        map([
+          ...Object.entries(digests),
+          ['model', map(Object.entries(model))],
+          [265, 'urn:assay:inference-claims:1'],
+          ...(nonce === null ? [] : [[10, nonce] as const]),
+          [6, issuedAt],
+        ]),
+      );
+      assert.deepEqual(encodeClaims({ issuedAt, nonce, model, ...digests }), expected);
+    }),
+  );
+});
+
+test('receipts and consistency proofs are what the general encoder makes of them', () => {
+  const size = fc.oneof(fc.nat(300), fc.nat(100_000), fc.maxSafeNat());
+  const head = fc.record({
+    size,
+    keyId: digest,
+    root: digest,
+    protectedBytes: fc.uint8Array({ maxLength: 300 }),
+    signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
+  });
+  fc.assert(
+    fc.property(head, size, fc.array(digest, { maxLength: 40 }), (signed, other, path) => {
+      const general = (type: number, first: number, second: number): Uint8Array =>
+        encodeSign1({
+          protectedBytes: signed.protectedBytes,
+          unprotectedHeader: map([
+            [COSE_HEADER.vdp, map([[type, [encodeCbor([first, second, path])]]])],
+          ]),
+          payload: null,
+          signature: signed.signature,
+        });
+      assert.deepEqual(encodeReceipt(signed, other, path), general(-1, signed.size, other));
+      assert.deepEqual(encodeConsistency(signed, other, path), general(-2, other, signed.size));
+    }),
+  );
+});
+
+test('claims and receipt together are what the general encoder makes of them', () => {
+  const bytes = fc.uint8Array({ maxLength: 700 });
+  fc.assert(
+    fc.property(bytes, bytes, (stated, receipt) => {
+      const expected = encodeCbor(
+        map([
+          ['receipt', receipt],
+          ['claims', stated],
+        ]),
+      );
+      assert.deepEqual(encodeInferenceReceipt({ claims: stated, receipt }), expected);
+    }),
+  );
+});
