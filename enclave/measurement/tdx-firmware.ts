@@ -43,7 +43,7 @@ export function readTdvfSections(firmware: Firmware): TdvfSection[] {
       `expected a TDVF descriptor of version 1, not ${JSON.stringify(signature)} ${version}`,
     );
   }
-  return Array.from({ length: count }, (_, index) => {
+  const sections = Array.from({ length: count }, (_, index) => {
     const dataOffset = metadata.u32le(`data offset of section ${index}`);
     const dataSize = metadata.u32le(`data size of section ${index}`);
     const address = metadata.u64le(`address of section ${index}`);
@@ -70,4 +70,21 @@ export function readTdvfSections(firmware: Firmware): TdvfSection[] {
       augmented: (attributes & PAGE_AUG) !== 0,
     };
   });
+  assertDisjoint(sections);
+  return sections;
+}
+
+/** A page cannot be added twice: the TDX module refuses, and no TD would start. */
+function assertDisjoint(sections: readonly TdvfSection[]): void {
+  const sorted = sections
+    .filter(({ augmented }) => !augmented)
+    .sort((a, b) => (a.address < b.address ? -1 : 1));
+  for (const [index, { address }] of sorted.entries()) {
+    const before = sorted[index - 1];
+    if (before === undefined || before.address + before.size <= address) continue;
+    throw new AssayError(
+      'MEASUREMENT_FIRMWARE',
+      `two TDVF sections share the page at 0x${address.toString(16)}`,
+    );
+  }
 }

@@ -97,6 +97,14 @@ suite('MRTD', () => {
     });
   }
 
+  test('sections that share a page are refused: no TD could be built so', () => {
+    const overlapping = { ...MEMORY, address: MEMORY.address + 0x1000n };
+    assert.throws(
+      () => mrtdOf(image([FIRMWARE_VOLUME, overlapping, MEMORY])),
+      refused('MEASUREMENT_FIRMWARE'),
+    );
+  });
+
   test('firmware without TDVF metadata is refused', () => {
     assert.throws(() => mrtdOf(forgeOvmf({})), refused('MEASUREMENT_FIRMWARE'));
   });
