@@ -1,5 +1,7 @@
 import { equalBytes, isZero } from '../encoding/bytes.js';
+import type { CertificateRevocationList } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
+import type { Certificate } from '../encoding/x509.js';
 import { type VekExtensions, type VekKind, vekExtensions } from '../endorsements/amd-extensions.js';
 import {
   keyInfo,
@@ -9,15 +11,16 @@ import {
 } from '../evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
 import {
-  currentCrl,
-  type KnownCertificate,
+  type Link,
+  requireCurrent,
   requireNamed,
-  requireSigned,
   requireValidity,
-  subjectKey,
+  startCrl,
+  startLink,
 } from './certified.js';
-import { LINK_CODES, type SnpAuthorities, snpAuthorities, sortCertificates } from './chain-snp.js';
+import { LINK_CODES, snpAuthorities, sortCertificates } from './chain-snp.js';
 import type { TrustAnchor } from './result.js';
+import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
 
 /** What endorses a report, DER, in any order; see `amdEndorsements` for files and auxblobs. */
 export interface SnpEndorsements {
@@ -68,10 +71,8 @@ function signingKey(report: SnpReport): VekKind {
 }
 
 /** The one certificate of the kind that KEY_INFO names; the other kind may travel beside it. */
-function selectVek(kind: VekKind, veks: readonly KnownCertificate[]): KnownCertificate {
-  const matching = veks.filter(
-    ({ certificate }) => certificate.subjectCommonName === `SEV-${kind}`,
-  );
+function selectVek(kind: VekKind, veks: readonly Certificate[]): Certificate {
+  const matching = veks.filter(({ subjectCommonName }) => subjectCommonName === `SEV-${kind}`);
   const [vek, ...others] = matching;
   if (others.length > 0) {
     throw new AssayError('SNP_VEK_AMBIGUOUS', `expected one ${kind} certificate, not several`);
@@ -86,8 +87,8 @@ function selectVek(kind: VekKind, veks: readonly KnownCertificate[]): KnownCerti
   throw new AssayError('ENDORSEMENTS_MISSING', `the ${kind} certificate was not supplied`);
 }
 
-function requireEndEntity({ certificate }: KnownCertificate): void {
-  const { keyKind, signatureAlgorithm, isCa, subjectCommonName } = certificate;
+function requireEndEntity(vek: Certificate): void {
+  const { keyKind, signatureAlgorithm, isCa, subjectCommonName } = vek;
   if (keyKind !== 'p-384' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
     throw new AssayError(
       'SNP_CERTIFICATE_KEY',
@@ -132,44 +133,98 @@ function requireTcb(report: SnpReport, vek: VekExtensions, product: ProductLine)
   );
 }
 
-function chipBinding(report: SnpReport, vek: VekExtensions): AuthenticatedSnp['chip'] {
-  if (vek.hwid === undefined) return 'none';
-  if (isZero(report.chipId)) return 'masked';
-  if (!equalBytes(vek.hwid, report.chipId.subarray(0, vek.hwid.length))) {
+function chipBinding({ hwid }: VekExtensions, chipId: Uint8Array): AuthenticatedSnp['chip'] {
+  if (hwid === undefined) return 'none';
+  return isZero(chipId) ? 'masked' : 'bound';
+}
+
+function requireChip({ hwid }: VekExtensions, chipId: Uint8Array): void {
+  if (hwid === undefined || isZero(chipId)) return;
+  if (!equalBytes(hwid, chipId.subarray(0, hwid.length))) {
     throw new AssayError('SNP_HWID_MISMATCH', 'the certificate is of another chip than CHIP_ID');
   }
-  return 'bound';
 }
 
-/** Starts to check the report's signature; the answer waits until the chain has been judged. */
-async function startSignature(
-  bytes: Uint8Array,
-  report: SnpReport,
-  vek: KnownCertificate,
-): Promise<{ readonly valid: Promise<boolean> }> {
-  const key = await subjectKey(vek);
-  const covered = new Uint8Array(signedBytes(bytes));
+/** Starts to check the report's own signature. */
+function startReport(bytes: Uint8Array, report: SnpReport, vek: Certificate): PendingSignature {
   const algorithm = { name: 'ECDSA', hash: 'SHA-384' };
-  const valid = crypto.subtle.verify(algorithm, key, report.signature, covered);
-  // Whoever asks gets the rejection; nobody asks where the chain fails first.
-  valid.catch(() => {});
-  return { valid };
+  const covered = new Uint8Array(signedBytes(bytes));
+  const holds = subjectKey(vek).then((key) =>
+    crypto.subtle.verify(algorithm, key, report.signature, covered),
+  );
+  // Another rule may fail first, and then nobody waits for this one.
+  holds.catch(() => undefined);
+  const error = () =>
+    new AssayError('SNP_SIGNATURE', 'the certified key did not sign these report bytes');
+  return { holds, error };
 }
 
-/** Throws unless every list is the root's and current, and none names an authority of the chain. */
-async function requireUnrevoked(
-  crls: readonly Uint8Array[],
-  { ark, issuer }: SnpAuthorities,
-  at: Date,
-): Promise<void> {
-  for (const der of crls) {
-    const list = await currentCrl(der, ark, at, CRL_CODES);
-    for (const { certificate } of [ark, issuer]) {
-      if (list.revoked.has(certificate.serialNumber)) {
-        throw new AssayError('SNP_REVOKED', `AMD revoked ${certificate.subjectCommonName}`);
-      }
+/** Throws SNP_REVOKED if the list names one of the authorities. */
+function requireUnrevoked(
+  { revoked }: CertificateRevocationList,
+  authorities: readonly Certificate[],
+): void {
+  for (const { serialNumber, subjectCommonName } of authorities) {
+    if (revoked.has(serialNumber)) {
+      throw new AssayError('SNP_REVOKED', `AMD revoked ${subjectCommonName}`);
     }
   }
+}
+
+/** A report whose signatures are being checked. */
+export interface OpenedSnp {
+  /** What will have been authenticated once `authentic` has returned, and claims nothing before. */
+  readonly snp: AuthenticatedSnp;
+  /** Throws what `authenticateSnp` throws; the same error whichever answer comes first. */
+  authentic(): Promise<void>;
+}
+
+/**
+ * Starts to authenticate a report: structure and the rules of the chain are judged at once, while the
+ * signatures are checked on other threads. Whoever can use that time works on `snp`.
+ */
+export function openSnp(
+  bytes: Uint8Array,
+  endorsements: SnpEndorsements,
+  { at, roots }: AuthenticateSnpOptions,
+): OpenedSnp {
+  const evidence = new Uint8Array(bytes);
+  const report = parseSnpReport(evidence);
+  const kind = signingKey(report);
+  const sorted = sortCertificates(endorsements.certificates);
+  const leaf = selectVek(kind, sorted.veks);
+  requireEndEntity(leaf);
+  const signature = startReport(evidence, report, leaf);
+  const vek = vekExtensions(leaf, kind);
+  const product = productLine(report, vek);
+  const { ark, issuer, anchor, links } = snpAuthorities(vek.product, kind, sorted, roots, at);
+  const link: Link = { subject: leaf, issuer };
+  requireValidity(leaf, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireNamed(link, LINK_CODES.name);
+  const lists = endorsements.crls.map((der) => startCrl(der, ark, CRL_CODES));
+  const chain = [...links, link].map((each) => startLink(each, LINK_CODES.signature));
+  const authentic = async (): Promise<void> => {
+    await requireSignatures([...chain, ...lists.map((crl) => crl.signature)]);
+    for (const { list } of lists) {
+      requireCurrent(list, ark, at, CRL_CODES);
+      requireUnrevoked(list, [ark, issuer]);
+    }
+    requireTcb(report, vek, product);
+    requireChip(vek, report.chipId);
+    await requireSignatures([signature]);
+  };
+  const snp: AuthenticatedSnp = {
+    report,
+    product,
+    signingKey: kind,
+    vek,
+    chain: [ark, issuer, leaf].map(({ subjectCommonName }) => subjectCommonName),
+    trustAnchor: anchor,
+    chip: chipBinding(vek, report.chipId),
+    revocationChecked: lists.length > 0,
+    at,
+  };
+  return { snp, authentic };
 }
 
 /**
@@ -183,42 +238,9 @@ async function requireUnrevoked(
 export async function authenticateSnp(
   bytes: Uint8Array,
   endorsements: SnpEndorsements,
-  { at, roots }: AuthenticateSnpOptions,
+  options: AuthenticateSnpOptions,
 ): Promise<AuthenticatedSnp> {
-  const evidence = new Uint8Array(bytes);
-  const report = parseSnpReport(evidence);
-  const kind = signingKey(report);
-  const sorted = sortCertificates(endorsements.certificates);
-  const leaf = selectVek(kind, sorted.veks);
-  requireEndEntity(leaf);
-  const signature = await startSignature(evidence, report, leaf);
-  const vek = vekExtensions(leaf.certificate, kind);
-  const product = productLine(report, vek);
-  const authorities = snpAuthorities(vek.product, kind, sorted, roots, at);
-  const { ark, issuer, anchor } = authorities;
-  const link = { subject: leaf, issuer };
-  requireValidity(leaf.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
-  requireNamed(link, LINK_CODES.name);
-  // All signatures at once; the first failure in the order of the chain is the one that is told.
-  const chain = await Promise.allSettled([
-    ...[...authorities.links, link].map((each) => requireSigned(each, LINK_CODES.signature)),
-    requireUnrevoked(endorsements.crls, authorities, at),
-  ]);
-  for (const check of chain) if (check.status === 'rejected') throw check.reason;
-  requireTcb(report, vek, product);
-  const chip = chipBinding(report, vek);
-  if (!(await signature.valid)) {
-    throw new AssayError('SNP_SIGNATURE', 'the certified key did not sign these report bytes');
-  }
-  return {
-    report,
-    product,
-    signingKey: kind,
-    vek,
-    chain: [ark, issuer, leaf].map(({ certificate }) => certificate.subjectCommonName),
-    trustAnchor: anchor,
-    chip,
-    revocationChecked: endorsements.crls.length > 0,
-    at,
-  };
+  const { snp, authentic } = openSnp(bytes, endorsements, options);
+  await authentic();
+  return snp;
 }

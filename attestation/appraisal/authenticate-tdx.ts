@@ -7,6 +7,7 @@ import { type PckPlatform, pckPlatform } from '../endorsements/pck.js';
 import type { Signed } from '../endorsements/tcb-info.js';
 import { parseTdxQuote, type TdxQuote } from '../evidence/tdx-quote.js';
 import type { TrustAnchor } from './result.js';
+import { type PendingSignature, requireSignatures, signedBy, subjectKey } from './signatures.js';
 import { evaluateTcb, type TcbEvaluation } from './tcb-level.js';
 import { type KnownEnclave, TdxCache } from './tdx-cache.js';
 import {
@@ -18,11 +19,7 @@ import {
   knownAuthorities,
   PCK,
   PCK_CA,
-  type PendingSignature,
   rememberAuthorities,
-  requireSignatures,
-  signedBy,
-  subjectKey,
   TCB_SIGNING,
 } from './tdx-chain.js';
 import { intelRoots, trustAnchorOf } from './trust.js';

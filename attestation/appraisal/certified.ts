@@ -2,103 +2,73 @@ import { equalBytes, toHex } from '../encoding/bytes.js';
 import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { sha256 } from '../encoding/hash.js';
-import {
-  type Certificate,
-  importSubjectKey,
-  parseCertificate,
-  verifySignature,
-} from '../encoding/x509.js';
-
-/** A certificate with the name that caches know it by. */
-export interface KnownCertificate {
-  readonly certificate: Certificate;
-  /** SHA-256 of the DER, hexadecimal. */
-  readonly digest: string;
-}
+import { type Certificate, parseCertificate, verifySignature } from '../encoding/x509.js';
+import { Recent } from './recent.js';
+import { type PendingSignature, signedBy } from './signatures.js';
 
 const LIMIT = 512;
 
+/** Bytes at the end of a signature: no two genuine ones end alike, and forged ones are compared whole. */
+const TAIL = 16;
+
 /**
- * A bounded memory of facts that never change: what bytes parse to, which key signed which bytes.
- * Time, policy and revocation are no such facts and are judged anew for each appraisal. The oldest
- * entry goes first; failures are not kept.
+ * What bytes parse to, one object for each content. With it (see `signedBy`) go the keys and which
+ * signatures held: facts that never change. Time, policy and revocation are judged anew each time.
  */
-class Memory<T> {
-  readonly #entries = new Map<string, T>();
-
-  recall(key: string): T | undefined {
-    return this.#entries.get(key);
-  }
-
-  clear(): void {
-    this.#entries.clear();
-  }
-
-  keep(key: string, value: T): T {
-    const oldest = this.#entries.keys().next();
-    if (this.#entries.size >= LIMIT && oldest.done !== true) this.#entries.delete(oldest.value);
-    this.#entries.set(key, value);
-    return value;
-  }
-}
-
-const certificates = new Memory<KnownCertificate>();
-const lists = new Memory<CertificateRevocationList>();
-const keys = new WeakMap<KnownCertificate, Promise<CryptoKey>>();
-const signatures = new Memory<true>();
+const certificates = new Recent<Certificate>(LIMIT);
+const lists = new Recent<CertificateRevocationList>(LIMIT);
 
 /** Drops what is remembered of supplied certificates and lists, as if they had never been seen. */
 export function forgetCertificates(): void {
-  for (const memory of [certificates, lists, signatures]) memory.clear();
+  certificates.clear();
+  lists.clear();
+}
+
+function known<T extends { readonly der: Uint8Array }>(
+  memory: Recent<T>,
+  der: Uint8Array,
+  parse: (der: Uint8Array) => T,
+): T {
+  const make = (): T => parse(new Uint8Array(der));
+  return memory.get(toHex(der.subarray(-TAIL)), make, (other) => equalBytes(other.der, der));
 }
 
 /** Parses a certificate, once for each content; the input is copied. */
-export function knownCertificate(der: Uint8Array): KnownCertificate {
-  const digest = toHex(sha256(der));
-  return (
-    certificates.recall(digest) ??
-    certificates.keep(digest, { certificate: parseCertificate(new Uint8Array(der)), digest })
-  );
+export function knownCertificate(der: Uint8Array): Certificate {
+  return known(certificates, der, parseCertificate);
 }
 
-/** Parses a revocation list, once for each content. */
-function knownCrl(der: Uint8Array): { list: CertificateRevocationList; digest: string } {
-  const digest = toHex(sha256(der));
-  const list = lists.recall(digest) ?? lists.keep(digest, parseCrl(new Uint8Array(der)));
-  return { list, digest };
-}
+const fingerprints = new WeakMap<Certificate, string>();
 
-/** The subject's public key, imported once for each certificate. */
-export function subjectKey(subject: KnownCertificate): Promise<CryptoKey> {
-  const key = keys.get(subject) ?? importSubjectKey(subject.certificate);
-  keys.set(subject, key);
-  return key;
+/** SHA-256 of a certificate, hexadecimal. */
+export function fingerprint(certificate: Certificate): string {
+  const digest = fingerprints.get(certificate) ?? toHex(sha256(certificate.der));
+  fingerprints.set(certificate, digest);
+  return digest;
 }
 
 /** A certificate and the one that it has to be signed by. */
 export interface Link {
-  readonly subject: KnownCertificate;
-  readonly issuer: KnownCertificate;
+  readonly subject: Certificate;
+  readonly issuer: Certificate;
 }
 
 /** Throws `code` unless the certificate names its issuer (RFC 5280 section 6.1.3). */
 export function requireNamed({ subject, issuer }: Link, code: ErrorCode): void {
-  const { subjectCommonName: child, issuer: named } = subject.certificate;
-  const { subjectCommonName: parent, subject: name } = issuer.certificate;
+  const { subjectCommonName: child, issuer: named } = subject;
+  const { subjectCommonName: parent, subject: name } = issuer;
   if (!equalBytes(named, name)) {
     throw new AssayError(code, `${child} does not name ${parent} as its issuer`);
   }
 }
 
-/** Throws `code` unless the issuer signed the certificate; that it did is remembered. */
-export async function requireSigned({ subject, issuer }: Link, code: ErrorCode): Promise<void> {
-  const link = `${subject.digest} ${issuer.digest}`;
-  if (signatures.recall(link)) return;
-  if (!(await verifySignature(subject.certificate, await subjectKey(issuer)))) {
-    const [child, parent] = [subject, issuer].map((each) => each.certificate.subjectCommonName);
-    throw new AssayError(code, `${parent} did not sign ${child}`);
-  }
-  signatures.keep(link, true);
+/** Starts to check that the issuer signed the certificate; `code` where it did not. */
+export function startLink({ subject, issuer }: Link, code: ErrorCode): PendingSignature {
+  return {
+    holds: signedBy(subject, issuer, (key) => verifySignature(subject, key)),
+    error: () =>
+      new AssayError(code, `${issuer.subjectCommonName} did not sign ${subject.subjectCommonName}`),
+  };
 }
 
 /** Throws `code` unless the certificate is within its dates at the given time. */
@@ -149,41 +119,46 @@ export interface CrlCodes {
   readonly extension: ErrorCode;
 }
 
-/**
- * A list that `issuer` signed and that is current at the given time (RFC 5280 section 6.3.3): no
- * critical extension, since each of those narrows what the list covers.
- */
-export async function currentCrl(
-  der: Uint8Array,
-  issuer: KnownCertificate,
-  at: Date,
-  codes: CrlCodes,
-): Promise<CertificateRevocationList> {
-  const { list, digest } = knownCrl(der);
-  const name = issuer.certificate.subjectCommonName;
-  if (!equalBytes(list.issuer, issuer.certificate.subject)) {
+/** A revocation list whose signature is being checked. */
+interface StartedCrl {
+  readonly list: CertificateRevocationList;
+  readonly signature: PendingSignature;
+}
+
+/** Starts to check that the issuer signed the list; throws at once where it may not or did not. */
+export function startCrl(der: Uint8Array, issuer: Certificate, codes: CrlCodes): StartedCrl {
+  const list = known(lists, der, parseCrl);
+  const name = issuer.subjectCommonName;
+  if (!equalBytes(list.issuer, issuer.subject)) {
     throw new AssayError(codes.issuer, `expected a revocation list that ${name} issued`);
   }
-  if (((issuer.certificate.keyUsage ?? 0) & CRL_SIGN) === 0) {
+  if (((issuer.keyUsage ?? 0) & CRL_SIGN) === 0) {
     throw new AssayError(codes.signature, `${name} may not sign revocation lists`);
   }
-  const link = `${digest} ${issuer.digest}`;
-  if (!signatures.recall(link)) {
-    if (!(await verifySignature(list, await subjectKey(issuer)))) {
-      throw new AssayError(codes.signature, `${name} did not sign the revocation list`);
-    }
-    signatures.keep(link, true);
-  }
-  if (at < list.thisUpdate || at > list.nextUpdate) {
+  const holds = signedBy(list, issuer, (key) => verifySignature(list, key));
+  const error = () => new AssayError(codes.signature, `${name} did not sign the revocation list`);
+  return { list, signature: { holds, error } };
+}
+
+/**
+ * Throws unless the list is current at the given time and has no critical extension, since each of
+ * those narrows what it covers (RFC 5280 section 6.3.3).
+ */
+export function requireCurrent(
+  { thisUpdate, nextUpdate, extensions }: CertificateRevocationList,
+  issuer: Certificate,
+  at: Date,
+  codes: CrlCodes,
+): void {
+  if (at < thisUpdate || at > nextUpdate) {
     throw new AssayError(
       codes.validity,
-      `the revocation list of ${name} is current from ${list.thisUpdate.toISOString()} to ${list.nextUpdate.toISOString()}, not at ${at.toISOString()}`,
+      `the revocation list of ${issuer.subjectCommonName} is current from ${thisUpdate.toISOString()} to ${nextUpdate.toISOString()}, not at ${at.toISOString()}`,
     );
   }
-  for (const [id, extension] of list.extensions) {
-    if (extension.critical) {
+  for (const [id, { critical }] of extensions) {
+    if (critical) {
       throw new AssayError(codes.extension, `the revocation list has critical extension ${id}`);
     }
   }
-  return list;
 }

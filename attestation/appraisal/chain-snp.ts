@@ -1,5 +1,6 @@
 import { equalBytes } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
+import type { Certificate } from '../encoding/x509.js';
 import type { VekKind } from '../endorsements/amd-extensions.js';
 import {
   AMD_CERTIFICATES,
@@ -7,7 +8,7 @@ import {
   type PinnedProduct,
 } from '../endorsements/roots.js';
 import {
-  type KnownCertificate,
+  fingerprint,
   knownCertificate,
   type Link,
   requireAuthority,
@@ -22,9 +23,9 @@ import type { TrustAnchor } from './result.js';
  */
 export interface SnpAuthorities {
   readonly anchor: TrustAnchor;
-  readonly ark: KnownCertificate;
+  readonly ark: Certificate;
   /** ASK or ASVK. */
-  readonly issuer: KnownCertificate;
+  readonly issuer: Certificate;
   /** Signatures that are still to be checked; those of pinned certificates are not among them. */
   readonly links: readonly Link[];
 }
@@ -39,16 +40,16 @@ export const LINK_CODES = {
 
 /** Certificates by their place in AMD's hierarchy. */
 export interface SortedCertificates {
-  readonly veks: readonly KnownCertificate[];
-  readonly intermediates: readonly KnownCertificate[];
-  readonly roots: readonly KnownCertificate[];
+  readonly veks: readonly Certificate[];
+  readonly intermediates: readonly Certificate[];
+  readonly roots: readonly Certificate[];
 }
 
 const PINNED = Object.values(AMD_CERTIFICATES).flatMap(({ ark, ask, asvk }) => [ark, ask, asvk]);
-const pinnedCertificates: KnownCertificate[] = [];
+const pinnedCertificates: Certificate[] = [];
 
 /** A pinned certificate, recognised by its bytes, without hashing or parsing it again. */
-function recognise(der: Uint8Array): KnownCertificate {
+function recognise(der: Uint8Array): Certificate {
   const place = PINNED.findIndex((pinned) => equalBytes(pinned, der));
   if (place < 0) return knownCertificate(der);
   const known = pinnedCertificates[place] ?? knownCertificate(der);
@@ -57,7 +58,7 @@ function recognise(der: Uint8Array): KnownCertificate {
 }
 
 /** Whether this is a pinned certificate; holds for what `recognise` returned. */
-function isPinned(known: KnownCertificate): boolean {
+function isPinned(known: Certificate): boolean {
   return pinnedCertificates.includes(known);
 }
 
@@ -66,11 +67,11 @@ function isPinned(known: KnownCertificate): boolean {
  * it. Throws SNP_CERTIFICATE_NAME for a name that is none of AMD's.
  */
 export function sortCertificates(certificates: readonly Uint8Array[]): SortedCertificates {
-  const veks: KnownCertificate[] = [];
-  const intermediates: KnownCertificate[] = [];
-  const roots: KnownCertificate[] = [];
+  const veks: Certificate[] = [];
+  const intermediates: Certificate[] = [];
+  const roots: Certificate[] = [];
   for (const known of new Set(certificates.map(recognise))) {
-    const { subjectCommonName: subject, issuerCommonName: issuer } = known.certificate;
+    const { subjectCommonName: subject, issuerCommonName: issuer } = known;
     if (subject === 'SEV-VCEK' || subject === 'SEV-VLEK') veks.push(known);
     else if (subject.startsWith('ARK-')) roots.push(known);
     else if (subject.startsWith('SEV-') && issuer.startsWith('ARK-')) intermediates.push(known);
@@ -91,8 +92,8 @@ function isNamed(commonName: string, expected: string, simulated: boolean): bool
   return simulated ? commonName.startsWith(expected + SIMULATED) : commonName === expected;
 }
 
-function requireRsa(known: KnownCertificate): void {
-  const { keyKind, signatureAlgorithm, subjectCommonName } = known.certificate;
+function requireRsa(known: Certificate): void {
+  const { keyKind, signatureAlgorithm, subjectCommonName } = known;
   if (keyKind !== 'rsa-4096' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
     throw new AssayError('SNP_CERTIFICATE_KEY', `expected ${subjectCommonName} to be RSA-4096`);
   }
@@ -100,7 +101,7 @@ function requireRsa(known: KnownCertificate): void {
 
 /** What the vendor, or the caller in its place, is trusted for. */
 interface Anchor extends TrustAnchor {
-  readonly ark: KnownCertificate;
+  readonly ark: Certificate;
 }
 
 function pinnedSet(product: string): AmdCertificates | undefined {
@@ -114,14 +115,14 @@ function trustAnchor(product: string, roots: readonly Uint8Array[] | undefined):
   const pinned = pinnedSet(product);
   const trusted = roots ?? (pinned === undefined ? [] : [pinned.ark]);
   for (const ark of trusted.map(recognise)) {
-    const { subjectCommonName } = ark.certificate;
+    const { subjectCommonName } = ark;
     const simulated = subjectCommonName.includes('SIMULATED');
     if (!isNamed(subjectCommonName, name, simulated)) continue;
     requireRsa(ark);
-    requireAuthority(ark.certificate, 1, LINK_CODES);
+    requireAuthority(ark, 1, LINK_CODES);
     requireNamed({ subject: ark, issuer: ark }, LINK_CODES.name);
     const source = roots === undefined ? 'pinned' : 'caller';
-    return { commonName: subjectCommonName, sha256: ark.digest, source, simulated, ark };
+    return { commonName: subjectCommonName, sha256: fingerprint(ark), source, simulated, ark };
   }
   throw new AssayError(
     'SNP_ROOT_UNTRUSTED',
@@ -136,24 +137,24 @@ function chooseIssuer(
   { ark, simulated }: Anchor,
   product: string,
   kind: VekKind,
-  strangers: readonly KnownCertificate[],
-): KnownCertificate {
+  strangers: readonly Certificate[],
+): Certificate {
   const name = kind === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`;
   for (const stranger of strangers) {
-    if (!isNamed(stranger.certificate.issuerCommonName, `ARK-${product}`, simulated)) {
+    if (!isNamed(stranger.issuerCommonName, `ARK-${product}`, simulated)) {
       throw new AssayError(
         'SNP_CERTIFICATE_NAME',
-        `expected an authority under ARK-${product}, not ${stranger.certificate.subjectCommonName}`,
+        `expected an authority under ARK-${product}, not ${stranger.subjectCommonName}`,
       );
     }
     requireRsa(stranger);
-    requireAuthority(stranger.certificate, 0, LINK_CODES);
+    requireAuthority(stranger, 0, LINK_CODES);
     requireNamed({ subject: stranger, issuer: ark }, LINK_CODES.name);
   }
   const pinned = isPinned(ark) ? pinnedSet(product) : undefined;
   const own = pinned && recognise(kind === 'VCEK' ? pinned.ask : pinned.asvk);
-  const found = strangers.find(({ certificate }) =>
-    isNamed(certificate.subjectCommonName, name, simulated),
+  const found = strangers.find(({ subjectCommonName }) =>
+    isNamed(subjectCommonName, name, simulated),
   );
   const chosen = found ?? own;
   if (chosen !== undefined) return chosen;
@@ -168,13 +169,13 @@ function chooseIssuer(
  * of another product or kind is a mistake, even where the right one is pinned.
  */
 function requireOwn(
-  supplied: readonly KnownCertificate[],
-  own: KnownCertificate,
+  supplied: readonly Certificate[],
+  own: Certificate,
   code: 'SNP_ROOT_UNTRUSTED' | 'SNP_CERTIFICATE_NAME',
 ): void {
   if (supplied.length === 0 || supplied.includes(own)) return;
-  const names = supplied.map(({ certificate }) => certificate.subjectCommonName).join(', ');
-  const expected = own.certificate.subjectCommonName;
+  const names = supplied.map(({ subjectCommonName }) => subjectCommonName).join(', ');
+  const expected = own.subjectCommonName;
   throw new AssayError(code, `expected ${expected} among the supplied authorities: ${names}`);
 }
 
@@ -196,18 +197,18 @@ export function snpAuthorities(
   const anchor = trustAnchor(product, roots);
   const { ark, ...described } = anchor;
   for (const root of supplied.roots) {
-    const trusted = roots === undefined ? isPinned(root) : root.digest === ark.digest;
+    const trusted = roots === undefined ? isPinned(root) : equalBytes(root.der, ark.der);
     if (!trusted) {
       throw new AssayError(
         'SNP_ROOT_UNTRUSTED',
-        `the supplied ${root.certificate.subjectCommonName} is not the root that is trusted`,
+        `the supplied ${root.subjectCommonName} is not the root that is trusted`,
       );
     }
   }
   const strangers = supplied.intermediates.filter((known) => !isPinned(known));
   const issuer = chooseIssuer(anchor, product, kind, strangers);
-  requireValidity(ark.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
-  requireValidity(issuer.certificate, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireValidity(ark, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireValidity(issuer, at, 'SNP_CERTIFICATE_VALIDITY');
   requireOwn(supplied.roots, ark, 'SNP_ROOT_UNTRUSTED');
   requireOwn(supplied.intermediates, issuer, 'SNP_CERTIFICATE_NAME');
   const links = [ark, ...strangers]

@@ -9,28 +9,10 @@ import {
   readCollateralText,
   type TdxCollateral,
 } from '../endorsements/intel.js';
+import { Recent } from './recent.js';
 
 /** Entries of each kind; one platform needs one of either. */
 const LIMIT = 64;
-
-class Recent<T> {
-  readonly #entries = new Map<string, T>();
-
-  get(key: string, make: () => T, holds: (known: T) => boolean = () => true): T {
-    const known = this.#entries.get(key);
-    if (known !== undefined && holds(known)) {
-      this.#entries.delete(key);
-      this.#entries.set(key, known);
-      return known;
-    }
-    const value = make();
-    this.#entries.delete(key);
-    this.#entries.set(key, value);
-    const [oldest] = this.#entries.keys();
-    if (this.#entries.size > LIMIT && oldest !== undefined) this.#entries.delete(oldest);
-    return value;
-  }
-}
 
 /** Collateral and what it was parsed from. */
 interface KnownCollateral {
@@ -52,10 +34,10 @@ export interface KnownEnclave {
  * dates and revocation are checked anew each time. Bounded; the least recently used goes first.
  */
 export class TdxCache {
-  readonly #chains = new Recent<readonly Certificate[]>();
-  readonly #files = new Recent<CollateralText>();
-  readonly #collateral = new Recent<KnownCollateral>();
-  readonly #enclaves = new Recent<KnownEnclave>();
+  readonly #chains = new Recent<readonly Certificate[]>(LIMIT);
+  readonly #files = new Recent<CollateralText>(LIMIT);
+  readonly #collateral = new Recent<KnownCollateral>(LIMIT);
+  readonly #enclaves = new Recent<KnownEnclave>(LIMIT);
 
   /** Certificates of this PEM text. */
   chain(pem: string, parse: () => readonly Certificate[]): readonly Certificate[] {

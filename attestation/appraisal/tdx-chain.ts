@@ -1,7 +1,8 @@
 import { equalBytes } from '../encoding/bytes.js';
 import type { CertificateRevocationList } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
-import { type Certificate, importSubjectKey, verifySignature } from '../encoding/x509.js';
+import { type Certificate, verifySignature } from '../encoding/x509.js';
+import { type PendingSignature, signedBy } from './signatures.js';
 import type { TrustedRoots } from './trust.js';
 
 /*
@@ -42,49 +43,6 @@ export const TCB_SIGNING: Role = {
   below: 0,
 };
 
-/** A signature whose check is under way. */
-export interface PendingSignature {
-  readonly holds: Promise<boolean>;
-  readonly error: () => AssayError;
-}
-
-const keys = new WeakMap<Certificate, Promise<CryptoKey>>();
-
-/** The subject's key; imported once for each parsed certificate. */
-export function subjectKey(certificate: Certificate): Promise<CryptoKey> {
-  const known = keys.get(certificate);
-  if (known !== undefined) return known;
-  const key = importSubjectKey(certificate);
-  keys.set(certificate, key);
-  return key;
-}
-
-/** Signatures that held, by the identity of what is signed and of who signed it. */
-const verified = new WeakMap<object, WeakMap<Certificate, Promise<boolean>>>();
-
-/**
- * Whether `issuer` signed this certificate, list or document. A fact about immutable objects, so it
- * is established once for each pair; dates and revocation are not part of it.
- */
-export function signedBy(
-  signed: object,
-  issuer: Certificate,
-  check: (key: CryptoKey) => Promise<boolean>,
-): Promise<boolean> {
-  let byIssuer = verified.get(signed);
-  if (byIssuer === undefined) {
-    byIssuer = new WeakMap();
-    verified.set(signed, byIssuer);
-  }
-  const known = byIssuer.get(issuer);
-  if (known !== undefined) return known;
-  const holds = subjectKey(issuer).then(check);
-  // Another rule may fail first, and then nobody waits for this one.
-  holds.catch(() => undefined);
-  byIssuer.set(issuer, holds);
-  return holds;
-}
-
 /** Far more than Intel has: PCK CAs and TCB signing certificates. */
 const MAX_AUTHORITIES = 16;
 const authorities: Certificate[] = [];
@@ -103,13 +61,6 @@ export function rememberAuthorities(certificates: readonly Certificate[]): void 
     if (!authorities.includes(certificate)) authorities.push(certificate);
   }
   authorities.splice(0, Math.max(0, authorities.length - MAX_AUTHORITIES));
-}
-
-/** Waits for all signatures and throws the error of the first, in order, that does not hold. */
-export async function requireSignatures(pending: readonly PendingSignature[]): Promise<void> {
-  const held = await Promise.all(pending.map(({ holds }) => holds));
-  const broken = pending.find((_, i) => held[i] !== true);
-  if (broken !== undefined) throw broken.error();
 }
 
 function checkRole(certificate: Certificate, role: Role): void {

@@ -3,7 +3,7 @@ import { appraiseSnp, type SnpExpectations } from './appraise-snp.js';
 import {
   type AuthenticatedSnp,
   type AuthenticateSnpOptions,
-  authenticateSnp,
+  openSnp,
   type SnpEndorsements,
 } from './authenticate-snp.js';
 import { snpClaims } from './claims-snp.js';
@@ -53,26 +53,12 @@ export function snpRefusal(error: AssayError, at: Date): AttestationResult {
   };
 }
 
-/**
- * Verifies a raw report of any origin: authenticity first, then every check of the policy. Evidence
- * that does not hold gives a result, not an exception; errors that are not about the evidence are
- * thrown. `fresh` is always false here, since a raw report is bound to no nonce of this verifier.
- */
-export async function verifySnp(
-  report: Uint8Array,
-  endorsements: SnpEndorsements,
+/** The verdict on a report that is authentic. */
+function snpResult(
+  snp: AuthenticatedSnp,
   policy: SnpPolicy,
-  options: AuthenticateSnpOptions,
-  expectations: SnpExpectations = {},
-): Promise<AttestationResult> {
-  let snp: AuthenticatedSnp;
-  try {
-    snp = await authenticateSnp(report, endorsements, options);
-  } catch (error) {
-    if (error instanceof AssayError) return snpRefusal(error, options.at);
-    throw error;
-  }
-  const checks = appraiseSnp(snp, policy, expectations);
+  checks: readonly Finding[],
+): AttestationResult {
   const failed = checks.filter(({ outcome }) => outcome === 'fail');
   const open = checks.filter(({ outcome }) => outcome === 'unchecked');
   const first = failed[0] ?? open[0];
@@ -91,10 +77,34 @@ export async function verifySnp(
         : `An authentic report of a ${snp.product} processor. ${first.reason}${rest}`,
     simulated: snp.trustAnchor.simulated,
     trustAnchor: snp.trustAnchor,
-    at: options.at.toISOString(),
+    at: snp.at.toISOString(),
     fresh: false,
     checks,
     claims: snpClaims(snp),
     caveats: caveats(snp, policy),
   };
+}
+
+/**
+ * Verifies a raw report of any origin: authenticity, then every check of the policy (which is made
+ * while the signatures are checked, and dropped where one does not hold). Evidence
+ * that does not hold gives a result, not an exception; errors that are not about the evidence are
+ * thrown. `fresh` is always false here, since a raw report is bound to no nonce of this verifier.
+ */
+export async function verifySnp(
+  report: Uint8Array,
+  endorsements: SnpEndorsements,
+  policy: SnpPolicy,
+  options: AuthenticateSnpOptions,
+  expectations: SnpExpectations = {},
+): Promise<AttestationResult> {
+  try {
+    const { snp, authentic } = openSnp(report, endorsements, options);
+    const result = snpResult(snp, policy, appraiseSnp(snp, policy, expectations));
+    await authentic();
+    return result;
+  } catch (error) {
+    if (error instanceof AssayError) return snpRefusal(error, options.at);
+    throw error;
+  }
 }

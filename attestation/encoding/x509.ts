@@ -15,7 +15,7 @@ import {
   time,
   unsigned,
 } from './asn1.js';
-import { equalBytes, fromUtf8, toHex } from './bytes.js';
+import { equalBytes, fromUtf8, toBase64Url, toHex } from './bytes.js';
 import { AssayError } from './error.js';
 
 const { Type } = forge.asn1;
@@ -255,18 +255,25 @@ export function parseCertificate(der: Uint8Array): Certificate {
   }
 }
 
+/** An RSAPublicKey (RFC 8017 appendix A.1.1) as a JWK (RFC 7518 section 6.3.1). */
+function rsaJwk(publicKey: Uint8Array): JsonWebKey {
+  const [n = '', e = ''] = children(parseDer(publicKey), 'RSA key').map((member) => {
+    const digits = integerBytes(member, 'RSA key');
+    return toBase64Url(digits[0] === 0 ? digits.subarray(1) : digits);
+  });
+  return { kty: 'RSA', n, e };
+}
+
 /**
- * Imports the subject's key for verifying with the algorithm that its kind implies. A point of a
- * curve is imported as such: the curve is known, and decoding SubjectPublicKeyInfo again is slow.
+ * Imports the subject's key for verifying with the algorithm that its kind implies: a point of a curve
+ * or the numbers of an RSA key, since decoding SubjectPublicKeyInfo again takes several times as long.
  */
 export async function importSubjectKey(certificate: Certificate): Promise<CryptoKey> {
-  const { keyKind, publicKey, spki } = certificate;
+  const { keyKind, publicKey } = certificate;
   try {
     if (keyKind === 'rsa-4096') {
       const algorithm = { name: 'RSA-PSS', hash: 'SHA-384' };
-      return await crypto.subtle.importKey('spki', new Uint8Array(spki), algorithm, true, [
-        'verify',
-      ]);
+      return await crypto.subtle.importKey('jwk', rsaJwk(publicKey), algorithm, true, ['verify']);
     }
     const algorithm = { name: 'ECDSA', namedCurve: keyKind === 'p-256' ? 'P-256' : 'P-384' };
     return await crypto.subtle.importKey('raw', publicKey, algorithm, true, ['verify']);

@@ -1,0 +1,24 @@
+/** A bounded memory of values that were made from a key; the least recently used goes first. */
+export class Recent<T> {
+  readonly #entries = new Map<string, T>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** The remembered value, if it is still the one that is meant, or a new one. Keeps no failure. */
+  get(key: string, make: () => T, holds: (known: T) => boolean = () => true): T {
+    const known = this.#entries.get(key);
+    const value = known !== undefined && holds(known) ? known : make();
+    this.#entries.delete(key);
+    this.#entries.set(key, value);
+    const [oldest] = this.#entries.keys();
+    if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest);
+    return value;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+}
