@@ -67,8 +67,13 @@ $(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.jso
 	cp test/bench/peers/package.json test/bench/peers/package-lock.json .npmrc $(BENCH)/
 	-cd $(BENCH) && npm ci --no-progress && touch .stamp
 
-bench: build $(BENCH)/.stamp ## time and memory; each figure is a line of JSON and one to read
+# About ten minutes on two cores. BENCH_MODELS=mlp,tiny  BENCH_ROUNDS=1  BENCH_SECONDS=0.3 take less.
+bench: build $(BENCH)/.stamp h2load ## time, memory, throughput; tables, JSON lines and a plot in build/bench
 	@for bench in build/test/bench/*.js; do node $$bench || exit 1; done
+
+.PHONY: h2load
+h2load:
+	@command -v h2load >/dev/null || { $(APT) nghttp2-client; } || echo 'h2load cannot be installed here'
 
 PEERS := .cache/peers
 
@@ -77,7 +82,7 @@ $(PEERS)/.stamp: test/bench/peers/requirements.txt
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-bench-peers: build ## Assay next to a Python server of the same protocol, through one client
+bench-peers: build h2load ## Assay next to Python servers of the same protocol, through one client
 	@if command -v python3 >/dev/null; then \
 	  $(MAKE) --no-print-directory $(PEERS)/.stamp && \
 	  PEERS_PYTHON=$(PEERS)/bin/python node build/test/bench/peers/serving-peers.js; \

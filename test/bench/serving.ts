@@ -1,52 +1,62 @@
 /**
- * Throughput and latency of serving, side by side in one run: a naive server on the main thread, and
- * Assay with receipts off, on, and on with TLS. The load comes from h2load, a C program.
+ * Throughput and latency of serving, side by side in one run: plain ONNX Runtime in process, a naive
+ * server on the main thread, and Assay with receipts off, on, and on with TLS. The load comes from
+ * h2load, a C program. Fails where a server answers with an error; a missed bar is only stated.
+ *
+ * BENCH_MODELS=tiny,mlp  these models alone
+ * BENCH_ROUNDS=3         rounds of each point
+ * BENCH_SECONDS=0.8      of each round of each point
  */
-import { ceiling } from './support/ceiling.js';
 import { type Contender, start } from './support/contender.js';
-import { canLoad, load } from './support/load.js';
-import { printBar } from './support/measure.js';
-import { pingWhile } from './support/ping.js';
-import { type Row, writeReport } from './support/report.js';
-import { INFER, inferMessage } from './support/request.js';
-import { type ServingModel, servingModels } from './support/serving-models.js';
-import { measureModel } from './support/throughput.js';
+import { canLoad } from './support/load.js';
+import { measurePing } from './support/ping.js';
+import { measureReceipts } from './support/receipt-cost.js';
+import { Report } from './support/report.js';
+import { chosenModels, type ServingModel } from './support/serving-models.js';
+import { measureModel, ROUNDS, SECONDS } from './support/throughput.js';
 
-async function measurePing(contenders: readonly Contender[], model: ServingModel): Promise<void> {
-  console.log(`\nAnother caller's ping while ${model.name} saturates the server`);
-  for (const { name, target } of contenders.filter((one) => one.target.startsWith('http:'))) {
-    const message = inferMessage(model);
-    const saturating = load({ target, method: INFER, message, outstanding: 16, seconds: 4 });
-    const times = await pingWhile(target, saturating);
-    const at = (share: number): number => times[Math.floor(times.length * share)] ?? Number.NaN;
-    console.log(`  ${name}: p50 ${at(0.5).toFixed(2)} ms, p99 ${at(0.99).toFixed(2)} ms`);
-    if (name === 'Assay') printBar('ping p50, ms', at(0.5), 2);
+/** Requests outstanding: the whole curve where a request is short, fewer points where it is long. */
+const CURVES = { short: [1, 2, 4, 8, 16, 32, 64], long: [1, 2, 8, 64] } as const;
+
+function judge(report: Report): void {
+  const bars = [
+    { model: 'mlp', over: 'naive', limit: 1.6 },
+    { model: 'ocr-detector', over: 'naive', limit: 1.25 },
+    { model: 'ocr-detector', over: 'Assay, receipts off', limit: 0.95 },
+  ];
+  for (const { model, over, limit } of bars) {
+    const value = report.ratio(model, 64, 'Assay', over);
+    const what = `${model}, 64 outstanding, requests/s with receipts over ${over}`;
+    report.bar({ what, value, limit, atLeast: true });
   }
 }
 
-function judge(rows: readonly Row[]): void {
-  const find = (model: string, outstanding: number, contender: string): Row | undefined =>
-    rows.find(
-      (row) =>
-        row.model === model && row.outstanding === outstanding && row.contender === contender,
-    );
-  const ratio = (model: string, over: string): number =>
-    (find(model, 64, 'Assay')?.perSecond ?? 0) / (find(model, 64, over)?.perSecond ?? 0);
-  const names = new Set(rows.map(({ model }) => model));
-  console.log('Ratios that are judged');
-  if (names.has('mlp'))
-    printBar('MLP, 64 outstanding, over naive', ratio('mlp', 'naive'), 1.6, true);
-  if (names.has('ocr-detector')) {
-    printBar('OCR detector, over naive', ratio('ocr-detector', 'naive'), 1.25, true);
-    const off = ratio('ocr-detector', 'Assay, receipts off');
-    printBar('OCR detector, over receipts off', off, 0.95, true);
-  }
-  for (const model of names) {
-    const [on, off] = ['Assay', 'Assay, receipts off'].map((name) => find(model, 1, name)?.p50);
-    if (on !== undefined && off !== undefined) {
-      printBar(`${model}: ms that receipts add to p50 at 1 outstanding`, on - off, 0.15);
+async function resident(contenders: readonly Contender[]): Promise<readonly number[]> {
+  const megabytes: number[] = [];
+  for (const { usage } of contenders) megabytes.push((await usage()).rss / 2 ** 20);
+  return megabytes;
+}
+
+async function measure(
+  contenders: readonly Contender[],
+  models: readonly ServingModel[],
+  report: Report,
+): Promise<void> {
+  const loaded = await resident(contenders);
+  for (const model of models) {
+    if (model.curve !== 'none') {
+      await measureModel(contenders, model, CURVES[model.curve], report);
     }
   }
+  judge(report);
+  await measureReceipts(contenders, models, report);
+  await measurePing(contenders, models, report);
+  const used = await resident(contenders);
+  report.table(
+    'Resident memory, MB',
+    ['server', 'models loaded', 'after the load'],
+    contenders.map(({ name }, i) => [name, loaded[i] ?? Number.NaN, used[i] ?? Number.NaN]),
+  );
 }
 
 async function main(): Promise<void> {
@@ -54,29 +64,17 @@ async function main(): Promise<void> {
     console.log('serving: skipped, h2load is not installed (Debian: nghttp2-client)');
     return;
   }
-  const chosen = process.env['BENCH_MODELS']?.split(',');
-  const models = servingModels().filter(({ name }) => chosen?.includes(name) ?? true);
+  const models = chosenModels();
   const names = models.map(({ name }) => name);
-  console.log('\nPlain onnxruntime-node in one process, one at a time');
-  for (const model of models) {
-    console.log(`  ${model.name}: ${(await ceiling(model, 1)).toFixed(0)}/s`);
-  }
-  const contenders = [
-    ...(await start('naive', names)),
-    ...(await start('off', names)),
-    ...(await start('on', names)),
-  ];
+  console.log(`serving: ${names.join(', ')}; ${ROUNDS} rounds of ${SECONDS} s for each point`);
+  const contenders: Contender[] = [];
   try {
-    const rows: Row[] = [];
-    for (const model of models) rows.push(...(await measureModel(contenders, model)));
-    writeReport('serving', rows);
-    judge(rows);
-    const page = models.find(({ name }) => name === 'ocr-page');
-    if (page !== undefined) await measurePing(contenders, page);
-    console.log('\nResident memory, MB');
-    for (const { name, usage } of contenders) {
-      console.log(`  ${name}: ${((await usage()).rss / 2 ** 20).toFixed(0)}`);
+    for (const mode of ['naive', 'off', 'on'] as const) {
+      contenders.push(...(await start(mode, names)));
     }
+    const report = new Report('serving');
+    await measure(contenders, models, report);
+    report.write();
   } finally {
     for (const { stop } of contenders) await stop();
   }

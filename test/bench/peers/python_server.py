@@ -1,13 +1,20 @@
 """A minimal Python server of the Open Inference Protocol: grpcio, ONNX Runtime, raw contents.
 
-usage: python_server.py NAME=MODEL.onnx ...   prints its port on a line
+usage: python_server.py threads|asyncio NAME=MODEL.onnx ...
+prints its port on a line, and a line of JSON with its memory and processor time for each line it reads
 
-What one writes in an afternoon: grpc.server with a thread pool (ONNX Runtime releases the interpreter's
-lock while it runs), one session a model with one thread, nothing validated, nothing signed.
+What one writes in an afternoon: one session a model with one thread (as Assay's workers have), nothing
+validated, nothing signed. `threads` is grpc.server with a thread pool, where ONNX Runtime releases the
+interpreter's lock while it runs; `asyncio` is grpc.aio, where the loop hands each execution to such a
+pool.
 """
 
+import asyncio
+import json
 import os
+import resource
 import sys
+import threading
 from concurrent import futures
 
 import grpc
@@ -17,9 +24,10 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
 DTYPES = {"FP32": numpy.float32}
+THREADS = 2 * (os.cpu_count() or 1)
 
 
-class Service(rpc.GRPCInferenceServiceServicer):
+class Models:
     def __init__(self, models):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
@@ -27,11 +35,10 @@ class Service(rpc.GRPCInferenceServiceServicer):
             name: onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
             for name, path in models
         }
+        self.succeeded = dict.fromkeys(self.sessions, 0)
+        self.lock = threading.Lock()
 
-    def ServerLive(self, request, context):
-        return pb.ServerLiveResponse(live=True)
-
-    def ModelInfer(self, request, context):
+    def infer(self, request):
         session = self.sessions[request.model_name]
         feeds = {
             tensor.name: numpy.frombuffer(raw, DTYPES[tensor.datatype]).reshape(tensor.shape)
@@ -42,21 +49,81 @@ class Service(rpc.GRPCInferenceServiceServicer):
         for name, array in zip(names, session.run(names, feeds)):
             response.outputs.add(name=name, datatype="FP32", shape=array.shape)
             response.raw_output_contents.append(array.tobytes())
+        with self.lock:
+            self.succeeded[request.model_name] += 1
+        return response
+
+    def statistics(self, name):
+        response = pb.ModelStatisticsResponse()
+        stats = response.model_stats.add(name=name, version="1")
+        stats.inference_stats.success.count = self.succeeded[name]
         return response
 
 
-def main(arguments):
-    pool = futures.ThreadPoolExecutor(max_workers=2 * (os.cpu_count() or 1))
+class Threaded(rpc.GRPCInferenceServiceServicer):
+    def __init__(self, models):
+        self.models = models
+
+    def ModelInfer(self, request, context):
+        return self.models.infer(request)
+
+    def ModelStatistics(self, request, context):
+        return self.models.statistics(request.name)
+
+
+class Asynchronous(rpc.GRPCInferenceServiceServicer):
+    def __init__(self, models, pool):
+        self.models = models
+        self.pool = pool
+
+    async def ModelInfer(self, request, context):
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.pool, self.models.infer, request)
+
+    async def ModelStatistics(self, request, context):
+        return self.models.statistics(request.name)
+
+
+def usage():
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        rss = int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    return json.dumps({"rss": rss, "cpu": 1000 * (spent.ru_utime + spent.ru_stime)})
+
+
+def answer_parent():
+    for _ in sys.stdin:  # until the parent closes it
+        print(usage(), flush=True)
+
+
+def threaded(models, pool):
     server = grpc.server(pool)
-    rpc.add_GRPCInferenceServiceServicer_to_server(
-        Service(argument.split("=", 1) for argument in arguments), server
-    )
+    rpc.add_GRPCInferenceServiceServicer_to_server(Threaded(models), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     print(port, flush=True)
-    sys.stdin.read()  # until the parent closes it
+    answer_parent()
     server.stop(0).wait()
 
 
+async def asynchronous(models, pool):
+    server = grpc.aio.server()
+    rpc.add_GRPCInferenceServiceServicer_to_server(Asynchronous(models, pool), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    print(port, flush=True)
+    await asyncio.to_thread(answer_parent)
+    await server.stop(0)
+
+
+def main(kind, *arguments):
+    models = Models(argument.split("=", 1) for argument in arguments)
+    pool = futures.ThreadPoolExecutor(max_workers=THREADS)
+    if kind == "threads":
+        threaded(models, pool)
+    else:
+        asyncio.run(asynchronous(models, pool))
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

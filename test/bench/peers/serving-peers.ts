@@ -2,45 +2,56 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { start, startPython } from '../support/contender.js';
+import { repositoryRoot } from '../../vectors.js';
+import { type Contender, start, startPython } from '../support/contender.js';
 import { canLoad } from '../support/load.js';
-import { printBar } from '../support/measure.js';
-import { type Row, writeReport } from '../support/report.js';
-import { servingModels } from '../support/serving-models.js';
+import { Report } from '../support/report.js';
+import { chosenModels, type ServingModel } from '../support/serving-models.js';
 import { measureModel } from '../support/throughput.js';
 
-const python = process.env['PEERS_PYTHON'] ?? 'python3';
-const chosen = process.env['BENCH_MODELS']?.split(',');
-const models = servingModels().filter(({ name }) => chosen?.includes(name) ?? true);
-const names = models.map(({ name }) => name);
+const OUTSTANDING = [1, 8, 64] as const;
+const PEERS = { threads: 'Python, threads', asyncio: 'Python, asyncio' } as const;
+const script = join(repositoryRoot, 'test', 'bench', 'peers', 'python_server.py');
 
-if (await canLoad()) {
-  const folder = await mkdtemp(join(tmpdir(), 'assay-peers-'));
-  const paths = names.map((name) => ({ name, path: join(folder, `${name}.onnx`) }));
-  for (const [index, { model }] of models.entries()) {
-    await writeFile(paths[index]?.path ?? '', model);
-  }
-  const peer = await startPython(python, paths);
-  const assay = (await start('on', names)).slice(0, 1);
-  const contenders = [peer, ...assay];
-  try {
-    const rows: Row[] = [];
-    for (const model of models) rows.push(...(await measureModel(contenders, model)));
-    writeReport('serving-peers', rows);
-    for (const { model, outstanding, perSecond } of rows.filter(
-      (row) => row.contender === 'Assay',
-    )) {
-      const other = rows.find(
-        (row) =>
-          row.model === model && row.outstanding === outstanding && row.contender === peer.name,
-      );
-      const ratio = perSecond / (other?.perSecond ?? Number.NaN);
-      printBar(`${model}, ${outstanding} outstanding, over Python`, ratio, 1, true);
+function judge(report: Report, models: readonly ServingModel[]): void {
+  for (const { name } of models) {
+    for (const outstanding of OUTSTANDING) {
+      for (const peer of Object.values(PEERS)) {
+        const value = report.ratio(name, outstanding, 'Assay', peer);
+        const what = `${name}, ${outstanding} outstanding, requests/s with receipts over ${peer}`;
+        report.bar({ what, value, limit: 1, atLeast: true });
+      }
     }
+  }
+}
+
+async function main(): Promise<void> {
+  if (!(await canLoad())) {
+    console.log('bench-peers: skipped, h2load is not installed (Debian: nghttp2-client)');
+    return;
+  }
+  const models = chosenModels().filter(({ curve }) => curve !== 'none');
+  const folder = await mkdtemp(join(tmpdir(), 'assay-peers-'));
+  const contenders: Contender[] = [];
+  try {
+    const paths = models.map(({ name }) => ({ name, path: join(folder, `${name}.onnx`) }));
+    for (const [index, { model }] of models.entries()) {
+      await writeFile(paths[index]?.path ?? '', model);
+    }
+    const python = process.env['PEERS_PYTHON'] ?? 'python3';
+    for (const [kind, name] of Object.entries(PEERS)) {
+      contenders.push(await startPython(name, python, [script, kind], paths));
+    }
+    const names = models.map(({ name }) => name);
+    contenders.push(...(await start('on', names)).slice(0, 1));
+    const report = new Report('serving-peers');
+    for (const model of models) await measureModel(contenders, model, OUTSTANDING, report);
+    judge(report, models);
+    report.write();
   } finally {
     for (const { stop } of contenders) await stop();
     await rm(folder, { recursive: true });
   }
-} else {
-  console.log('bench-peers: skipped, h2load is not installed (Debian: nghttp2-client)');
 }
+
+await main();

@@ -1,8 +1,16 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { ServingModel } from './serving-models.js';
 
-/** Inferences a second of plain onnxruntime-node in this process, one at a time, one thread. */
-export async function ceiling({ model, inputs }: ServingModel, seconds: number): Promise<number> {
+/** One model in plain onnxruntime-node, in this process. */
+export interface Ceiling {
+  /** The bytes of its answer. */
+  readonly answer: Buffer;
+  /** Inferences a second, one at a time, one thread. */
+  readonly measure: (seconds: number) => Promise<number>;
+  readonly release: () => Promise<void>;
+}
+
+export async function openCeiling({ model, inputs }: ServingModel): Promise<Ceiling> {
   const session = await InferenceSession.create(Buffer.from(model), { intraOpNumThreads: 1 });
   const feeds = Object.fromEntries(
     inputs.map(({ name, shape, data }) => [
@@ -10,13 +18,25 @@ export async function ceiling({ model, inputs }: ServingModel, seconds: number):
       new Tensor('float32', new Float32Array(new Uint8Array(data).buffer), shape),
     ]),
   );
-  let count = 0;
-  const started = performance.now();
-  while (performance.now() - started < seconds * 1000) {
-    await session.run(feeds);
-    count += 1;
-  }
-  const rate = count / ((performance.now() - started) / 1000);
-  await session.release();
-  return rate;
+  const results = await session.run(feeds);
+  const answer = Buffer.concat(
+    session.outputNames.map((name) => {
+      const data = results[name]?.data;
+      if (!(data instanceof Float32Array)) throw new TypeError('expected FP32');
+      return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    }),
+  );
+  return {
+    answer,
+    measure: async (seconds) => {
+      let count = 0;
+      const started = performance.now();
+      while (performance.now() - started < seconds * 1000) {
+        await session.run(feeds);
+        count += 1;
+      }
+      return count / ((performance.now() - started) / 1000);
+    },
+    release: () => session.release(),
+  };
 }

@@ -1,15 +1,16 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { repositoryRoot } from '../../vectors.js';
+import { Caller } from './rpc.js';
 import type { ServingPorts } from './serving-process.js';
 
 /** A server under measurement, in a process of its own. */
 export interface Contender {
   readonly name: string;
-  /** `http://…` or `https://…` */
+  /** Where the load goes: `http://…` or `https://…` */
   readonly target: string;
+  /** Calls beside the load, without TLS. */
+  readonly caller: Caller;
   readonly usage: () => Promise<Usage>;
   readonly stop: () => Promise<void>;
 }
@@ -26,27 +27,58 @@ interface Reply {
   readonly cpu: { readonly user: number; readonly system: number };
 }
 
+/** What the child answers next; rejects if it ends instead. */
+async function next(child: ChildProcess, source: NodeJS.EventEmitter, event: string) {
+  const ended = new AbortController();
+  try {
+    return await Promise.race([
+      once(source, event, { signal: ended.signal }),
+      once(child, 'exit', { signal: ended.signal }).then(([code]) => {
+        throw new Error(`a server under measurement ended with code ${code}`);
+      }),
+    ]);
+  } finally {
+    ended.abort();
+  }
+}
+
 async function usageOf(child: ChildProcess): Promise<Usage> {
   child.send('usage');
-  const [reply] = (await once(child, 'message')) as [Reply];
+  const [reply] = (await next(child, child, 'message')) as [Reply];
   return { rss: reply.rss, cpu: (reply.cpu.user + reply.cpu.system) / 1000 };
 }
 
-/** Starts `peers/python_server.py` in an interpreter that has its requirements. */
+/** Starts a Python server that prints its port, and its usage for each line that it reads. */
 export async function startPython(
+  name: string,
   interpreter: string,
+  script: readonly string[],
   models: readonly { readonly name: string; readonly path: string }[],
 ): Promise<Contender> {
-  const script = join(repositoryRoot, 'test', 'bench', 'peers', 'python_server.py');
-  const child = spawn(interpreter, [script, ...models.map(({ name, path }) => `${name}=${path}`)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
+  const child = spawn(
+    interpreter,
+    [...script, ...models.map((model) => `${model.name}=${model.path}`)],
+    {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    },
+  );
+  const line = async (): Promise<string> => {
+    const [bytes] = (await next(child, child.stdout, 'data')) as [Buffer];
+    return bytes.toString();
+  };
+  const target = `http://127.0.0.1:${Number(await line())}`;
+  const caller = new Caller(target);
   return {
-    name: 'Python: grpcio, onnxruntime',
-    target: `http://127.0.0.1:${Number(line.toString())}`,
-    usage: async () => ({ rss: Number.NaN, cpu: Number.NaN }),
+    name,
+    target,
+    caller,
+    usage: async () => {
+      child.stdin.write('usage\n');
+      return JSON.parse(await line()) as Usage;
+    },
     stop: async () => {
+      caller.close();
+      if (child.exitCode !== null) return;
       child.stdin.end();
       await once(child, 'exit');
     },
@@ -60,17 +92,20 @@ export async function start(
 ): Promise<readonly Contender[]> {
   const script = fileURLToPath(new URL('./serving-process.js', import.meta.url));
   const child = fork(script, [mode, models.join(',')]);
-  const [ports] = (await once(child, 'message')) as [ServingPorts];
-  const stop = async (): Promise<void> => {
-    if (!child.connected) return;
-    child.disconnect();
-    await once(child, 'exit');
-  };
+  const [ports] = (await next(child, child, 'message')) as [ServingPorts];
+  const target = `http://127.0.0.1:${ports.plaintext}`;
+  const caller = new Caller(target);
   const plain = {
     name: { naive: 'naive', off: 'Assay, receipts off', on: 'Assay' }[mode],
-    target: `http://127.0.0.1:${ports.plaintext}`,
+    target,
+    caller,
     usage: () => usageOf(child),
-    stop,
+    stop: async (): Promise<void> => {
+      caller.close();
+      if (!child.connected) return;
+      child.disconnect();
+      await once(child, 'exit');
+    },
   };
   if (mode !== 'on') return [plain];
   return [plain, { ...plain, name: 'Assay, TLS', target: `https://127.0.0.1:${ports.tls}` }];

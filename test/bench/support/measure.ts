@@ -49,10 +49,27 @@ export function printCosts(title: string, costs: readonly Cost[]): void {
   }
 }
 
-/** A bar: the ratio of two medians has to be on the right side of a limit. */
-export function printBar(what: string, ratio: number, limit: number, atLeast = false): void {
-  const met = atLeast ? ratio >= limit : ratio <= limit;
-  console.log(
-    `  ${met ? 'met   ' : 'MISSED'} ${what}: ${ratio.toFixed(2)} (${atLeast ? 'at least' : 'at most'} ${limit})`,
-  );
+/** A figure that has to be on the right side of a limit. */
+export interface Bar {
+  readonly what: string;
+  readonly value: number;
+  readonly limit: number;
+  readonly atLeast: boolean;
 }
+
+export function barLine({ what, value, limit, atLeast }: Bar): string {
+  const met = atLeast ? value >= limit : value <= limit;
+  const mark = Number.isNaN(value) ? 'absent' : met ? 'met   ' : 'MISSED';
+  return `  ${mark} ${what}: ${value.toFixed(2)} (${atLeast ? 'at least' : 'at most'} ${limit})`;
+}
+
+export function printBar(what: string, value: number, limit: number, atLeast = false): void {
+  console.log(barLine({ what, value, limit, atLeast }));
+}
+
+export const median = (values: readonly number[]): number => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+};

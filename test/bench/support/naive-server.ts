@@ -18,6 +18,7 @@ export async function startNaiveServer(models: readonly ServingModel[]): Promise
   for (const { name, model } of models) {
     sessions.set(name, await InferenceSession.create(Buffer.from(model)));
   }
+  const succeeded = new Map<string, number>();
   const infer = async (request: Request): Promise<object> => {
     const session = sessions.get(request.model_name);
     if (session === undefined) throw new Error('no such model');
@@ -28,6 +29,7 @@ export async function startNaiveServer(models: readonly ServingModel[]): Promise
       }),
     );
     const results = Object.entries(await session.run(feeds));
+    succeeded.set(request.model_name, (succeeded.get(request.model_name) ?? 0) + 1);
     return {
       model_name: request.model_name,
       model_version: '1',
@@ -43,6 +45,13 @@ export async function startNaiveServer(models: readonly ServingModel[]): Promise
   server.addService(definition, {
     ServerLive: (_: unknown, done: (error: null, response: object) => void) =>
       done(null, { live: true }),
+    ModelStatistics: (
+      { request: { name } }: { readonly request: { readonly name: string } },
+      done: (error: null, response: object) => void,
+    ) => {
+      const success = { count: succeeded.get(name) ?? 0 };
+      done(null, { model_stats: [{ name, inference_stats: { success } }] });
+    },
     ModelInfer: (
       call: { readonly request: Request },
       done: (error: Error | null, response?: object) => void,

@@ -1,80 +1,117 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '../../vectors.js';
+import { type Bar, barLine, median } from './measure.js';
+import { plot } from './plot.js';
+import type { Row } from './row.js';
 
-/** One measured point. */
-export interface Row {
-  readonly model: string;
-  readonly contender: string;
-  readonly outstanding: number;
-  readonly perSecond: number;
-  /** Slowest and fastest round. */
-  readonly spread: readonly [number, number];
-  /** Milliseconds. */
-  readonly p50: number;
-  readonly p99: number;
-  /** Processor milliseconds of the server for each request; NaN where it is not ours to ask. */
-  readonly cpu: number;
+const figure = (value: number): string =>
+  Number.isNaN(value) ? '–' : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+
+const spread = ({ rounds }: Row): string =>
+  [Math.min(...rounds), Math.max(...rounds)].map(figure).join(' – ');
+
+const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-const number = (value: number): string =>
-  Number.isNaN(value) ? '–' : value.toFixed(value < 100 ? 2 : 0);
+/** What figures depend on beside the code: others' work on the same cores falsifies them. */
+const machine = (): string =>
+  `Node ${process.version}, ${availableParallelism()} cores, load average ${loadavg().map(figure).join(', ')}.`;
 
-function markdown(rows: readonly Row[]): string {
-  const head =
-    '| model | outstanding | server | requests/s (median) | spread | p50 ms | p99 ms | CPU ms/request |';
-  const lines = rows.map(
-    (row) =>
-      `| ${row.model} | ${row.outstanding} | ${row.contender} | ${number(row.perSecond)} | ` +
-      `${row.spread.map(number).join(' – ')} | ${number(row.p50)} | ${number(row.p99)} | ${number(row.cpu)} |`,
-  );
-  return `${[head, '|---|---|---|---|---|---|---|---|', ...lines].join('\n')}\n`;
-}
+/**
+ * What a benchmark found: each figure printed, and appended to build/bench/NAME.jsonl, as soon as it is
+ * there; at the end a Markdown table and a plot beside it.
+ */
+export class Report {
+  readonly rows: Row[] = [];
+  readonly #bars: Bar[] = [];
+  readonly #others: string[] = [];
+  readonly #path: string;
 
-const COLOURS = ['#888888', '#1f77b4', '#d62728', '#2ca02c', '#9467bd'] as const;
+  constructor(name: string) {
+    const folder = join(repositoryRoot, 'build', 'bench');
+    mkdirSync(folder, { recursive: true });
+    this.#path = join(folder, name);
+    writeFileSync(`${this.#path}.jsonl`, '');
+    console.log(machine());
+  }
 
-/** Throughput against requests outstanding, relative to the best point of each model. */
-function plot(rows: readonly Row[]): string {
-  const models = [...new Set(rows.map(({ model }) => model))];
-  const contenders = [...new Set(rows.map(({ contender }) => contender))];
-  const [width, height, gap] = [220, 160, 50];
-  const panels = models.map((model, panel) => {
-    const own = rows.filter((row) => row.model === model);
-    const best = Math.max(...own.map(({ perSecond }) => perSecond));
-    const x = (outstanding: number): number =>
-      gap + panel * (width + gap) + (Math.log2(outstanding) / 6) * width;
-    const y = (perSecond: number): number => gap + height - (perSecond / best) * height;
-    const lines = contenders.map((contender, index) => {
-      const points = own
-        .filter((row) => row.contender === contender)
-        .map((row) => `${x(row.outstanding).toFixed(1)},${y(row.perSecond).toFixed(1)}`);
-      const colour = COLOURS[index % COLOURS.length];
-      return `<polyline points="${points.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`;
-    });
-    const title = `<text x="${x(1)}" y="${gap - 12}">${model}: 1 to 64 outstanding, best ${number(best)}/s</text>`;
-    const frame = `<rect x="${x(1)}" y="${gap}" width="${width}" height="${height}" fill="none" stroke="#ccc"/>`;
-    return [title, frame, ...lines].join('\n');
-  });
-  const legend = contenders.map(
-    (contender, index) =>
-      `<text x="${gap + index * 180}" y="${height + 2 * gap - 10}" fill="${COLOURS[index % COLOURS.length]}">${contender}</text>`,
-  );
-  const total = gap + models.length * (width + gap);
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${total}" height="${height + 2 * gap}" font-family="sans-serif" font-size="11">`,
-    ...panels,
-    ...legend,
-    '</svg>\n',
-  ].join('\n');
-}
+  add(row: Row): void {
+    this.rows.push(row);
+    this.#json(row);
+    console.log(
+      `${row.model.padEnd(15)} ${String(row.outstanding).padStart(2)} outstanding  ` +
+        `${row.contender.padEnd(28)} ${figure(row.perSecond).padStart(6)}/s (${spread(row)})  ` +
+        `p50 ${figure(row.p50)} ms, p99 ${figure(row.p99)} ms, CPU ${figure(row.cpu)} ms`,
+    );
+  }
 
-/** Writes build/bench/<name>.json, .md and .svg, and prints the table. */
-export function writeReport(name: string, rows: readonly Row[]): void {
-  const folder = join(repositoryRoot, 'build', 'bench');
-  mkdirSync(folder, { recursive: true });
-  const table = markdown(rows);
-  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify(rows, null, 2)}\n`);
-  writeFileSync(join(folder, `${name}.md`), table);
-  writeFileSync(join(folder, `${name}.svg`), plot(rows));
-  console.log(`\n${table}`);
+  /** Figures that are no throughput. */
+  table(
+    title: string,
+    head: readonly string[],
+    rows: readonly (readonly (string | number)[])[],
+  ): void {
+    for (const row of rows) {
+      this.#json({ title, ...Object.fromEntries(head.map((key, i) => [key, row[i]])) });
+    }
+    const cells = rows.map((row) =>
+      row.map((cell) => (typeof cell === 'number' ? figure(cell) : cell)),
+    );
+    this.#others.push(`## ${title}\n\n${table(head, cells)}\n`);
+    console.log(`\n${title}\n${table(head, cells)}\n`);
+  }
+
+  /** States whether a figure is on the right side of its limit. */
+  bar(bar: Bar): void {
+    this.#bars.push(bar);
+    this.#json(bar);
+  }
+
+  /** Median over the rounds of one contender's throughput over another's; NaN if not measured. */
+  ratio(model: string, outstanding: number, contender: string, over: string): number {
+    const rounds = (name: string): readonly number[] =>
+      this.rows.find(
+        (row) => row.model === model && row.outstanding === outstanding && row.contender === name,
+      )?.rounds ?? [];
+    const below = rounds(over);
+    return median(rounds(contender).map((rate, i) => rate / (below[i] ?? Number.NaN)));
+  }
+
+  write(): void {
+    const throughput = table(
+      ['model', 'outstanding', 'server', 'requests/s', 'spread', 'p50 ms', 'p99 ms', 'CPU ms'],
+      this.rows.map((row) => [
+        row.model,
+        String(row.outstanding),
+        row.contender,
+        figure(row.perSecond),
+        spread(row),
+        figure(row.p50),
+        figure(row.p99),
+        figure(row.cpu),
+      ]),
+    );
+    const bars = this.#bars.map(barLine).join('\n');
+    writeFileSync(`${this.#path}.svg`, plot(this.rows));
+    writeFileSync(
+      `${this.#path}.md`,
+      [
+        `${machine()}\n`,
+        'Medians over rounds; spread is the slowest and the fastest round; CPU is processor time of the',
+        `server for each request.\n\n${throughput}\n`,
+        ...this.#others,
+        `## Bars\n\n\`\`\`\n${bars}\n\`\`\`\n`,
+      ].join('\n'),
+    );
+    console.log(`\nBars\n${bars}\n\nwritten: ${this.#path}.{jsonl,md,svg}`);
+  }
+
+  #json(entry: object): void {
+    appendFileSync(`${this.#path}.jsonl`, `${JSON.stringify(entry)}\n`);
+  }
 }

