@@ -9,7 +9,7 @@ import {
 } from '../attestation/receipt/tree-head.js';
 import type { SigningKey } from './keys.js';
 import { type LogOptions, MerkleLog } from './log.js';
-import { nativeSha256 } from './sha256.js';
+import { nativeSha256Once } from './sha256.js';
 import type { TreeSnapshot } from './tree-snapshot.js';
 
 /** Entries after which a head is published again. */
@@ -58,7 +58,7 @@ export class Issuer {
 
   /** Appends the claims of an inference; resolves as `append` does. */
   issue(claims: Uint8Array): Promise<Uint8Array> {
-    return this.append(claimsEntry(claims, nativeSha256));
+    return this.append(claimsEntry(claims, nativeSha256Once));
   }
 
   /** Appends an entry; resolves to its COSE Receipt once a signed head covers it. */

@@ -1,10 +1,10 @@
 import { equalBytes } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
 import { merkleHashes, merkleRoot } from '../attestation/encoding/merkle.js';
-import { nativeSha256 } from './sha256.js';
+import { nativeSha256Once } from './sha256.js';
 import { TreeSnapshot } from './tree-snapshot.js';
 
-const { leafHash, nodeHash } = merkleHashes(nativeSha256);
+const { leafHash, nodeHash } = merkleHashes(nativeSha256Once);
 
 const HASH = 32;
 /** Hashes in one block of memory. */

@@ -8,7 +8,7 @@ const joined = Buffer.allocUnsafeSlow(AT_ONCE);
  * SHA-256 of the concatenation of the parts by Node's own implementation, several times as fast as the
  * portable one. The digest is taken as a string: a Buffer of its own for each costs more than hashing.
  */
-export function nativeSha256(...parts: readonly Uint8Array[]): Uint8Array {
+export function nativeSha256Once(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) {
     if (length + part.length > AT_ONCE) return streamed(parts);

@@ -1,8 +1,8 @@
 import { AssayError } from '../attestation/encoding/error.js';
 import { merkleHashes } from '../attestation/encoding/merkle.js';
-import { nativeSha256 } from './sha256.js';
+import { nativeSha256Once } from './sha256.js';
 
-const { nodeHash } = merkleHashes(nativeSha256);
+const { nodeHash } = merkleHashes(nativeSha256Once);
 
 /** The largest power of two below `size`, and its exponent (`size` at least 2). */
 function split(size: number): number {

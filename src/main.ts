@@ -28,6 +28,7 @@ import { ownMetrics } from './server/own-metrics.js';
 import { inferenceDefinition, loadInference } from './server/protocol.js';
 import { ReceiptRecorder } from './server/receipt-recorder.js';
 import { type RunningServer, type Service, startServer } from './server/server.js';
+import { StatedLoads } from './server/stated-loads.js';
 import { VERSION } from './version.js';
 
 export interface ServeOptions {
@@ -138,8 +139,12 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
   let metrics: RunningMetrics | undefined;
   try {
     const booting = await boot(config, platform, now(), log);
+    const loads = new StatedLoads(now);
     const engine = await makeEngine({
-      annotator: new URL('./server/annotate.js', import.meta.url),
+      annotator: {
+        module: new URL('./server/annotate.js', import.meta.url),
+        context: (loadId) => loads.context(loadId),
+      },
       onFatal,
       ...(config.workers === undefined ? {} : { workers: config.workers }),
     });
@@ -149,8 +154,8 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     const first = await loadAll(loader);
     const enclave = await booting.begin(first.map(({ entry }) => entry));
     const registry = new ModelRegistry();
-    const recorder = new ReceiptRecorder(enclave, now);
-    const models = new ModelManager({ ...loader, enclave, registry, recorder }, first);
+    const recorder = new ReceiptRecorder(enclave.issuer, loads);
+    const models = new ModelManager({ ...loader, enclave, registry, loads }, first);
     if (config.metrics !== undefined) {
       metrics = await startMetrics({
         ...config.metrics,

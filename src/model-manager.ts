@@ -8,13 +8,13 @@ import {
   type ServingModel,
 } from './model-loading.js';
 import type { ModelRegistry } from './server/model-registry.js';
-import type { ReceiptRecorder } from './server/receipt-recorder.js';
+import type { StatedLoads } from './server/stated-loads.js';
 
 /** What a manager changes together, so that no answer is given that the manifest does not cover. */
 export interface Managed extends Loader {
-  readonly enclave: Pick<Enclave, 'restate' | 'manifestDigest'>;
+  readonly enclave: Pick<Enclave, 'restate' | 'manifestDigest' | 'keys'>;
   readonly registry: ModelRegistry;
-  readonly recorder: ReceiptRecorder;
+  readonly loads: StatedLoads;
 }
 
 const keyOf = ({ name, version }: Pick<ConfiguredModel, 'name' | 'version'>): string =>
@@ -35,7 +35,7 @@ export class ModelManager {
     this.#managed = managed;
     for (const model of first) {
       this.#serving.set(keyOf(model.entry), model);
-      managed.recorder.stated(model.loaded, model.entry, managed.enclave.manifestDigest);
+      this.#state(model, managed.enclave.manifestDigest);
       managed.registry.add(model.loaded);
     }
   }
@@ -92,15 +92,19 @@ export class ModelManager {
 
   /** The new manifest first, then whatever it covers. */
   async #restate(): Promise<void> {
-    const { enclave, recorder } = this.#managed;
     const serving = [...this.#serving.values()];
-    const { digest } = await enclave.restate(serving.map(({ entry }) => entry));
-    for (const { loaded, entry } of serving) recorder.stated(loaded, entry, digest);
+    const { digest } = await this.#managed.enclave.restate(serving.map(({ entry }) => entry));
+    for (const model of serving) this.#state(model, digest);
+  }
+
+  #state({ loaded, entry }: ServingModel, manifest: Uint8Array): void {
+    const { epoch, signing } = this.#managed.enclave.keys;
+    this.#managed.loads.state(loaded, { model: entry, manifest, epoch, signingKey: signing.id });
   }
 
   async #retire({ loaded, entry }: ServingModel): Promise<void> {
     await loaded.drain();
-    this.#managed.recorder.forget(loaded);
+    this.#managed.loads.forget(loaded);
     await this.#managed.admission.retire(entry);
   }
 }

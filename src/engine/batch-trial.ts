@@ -55,7 +55,8 @@ export class BatchTrial {
       inputs,
       outputs: this.#signature.outputs.map(({ name }) => name),
       rows: [],
-      annotate: false,
+      context: undefined,
+      notes: [],
     });
   }
 

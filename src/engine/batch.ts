@@ -18,7 +18,7 @@ const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNM
 export function pack(
   loadId: number,
   batch: readonly [Pending, ...Pending[]],
-  annotate: boolean,
+  context: Uint8Array | undefined,
 ): RunCommand {
   const [first] = batch;
   const inputs: PackedInput[] = [];
@@ -34,7 +34,8 @@ export function pack(
     inputs.push({ datatype, shape: packed, offset, length });
     offset = align(offset + length);
   });
-  const whole = new Uint8Array(offset);
+  const notes = batch.map(({ request }) => request.note?.length ?? 0);
+  const whole = new Uint8Array(notes.reduce((sum, length) => sum + length, offset));
   inputs.forEach((input, index) => {
     let at = input.offset;
     for (const { request } of batch) {
@@ -43,13 +44,19 @@ export function pack(
       at += data.length;
     }
   });
+  for (const { request } of batch) {
+    if (request.note === undefined) continue;
+    whole.set(request.note, offset);
+    offset += request.note.length;
+  }
   return {
     loadId,
     buffer: whole.buffer,
     inputs,
     outputs: first.request.outputs,
     rows: batch.length === 1 ? [] : rows,
-    annotate,
+    context,
+    notes,
   };
 }
 
@@ -68,6 +75,14 @@ function rowsOf(tensor: Tensor, from: number, to: number, total: number): Tensor
     shape: [to - from, ...rest],
     data: tensor.data.subarray(from * bytes, to * bytes),
   };
+}
+
+function annotationOf(
+  { annotations, annotationEnds }: RunResult,
+  index: number,
+): Uint8Array | undefined {
+  const end = annotationEnds[index];
+  return end === undefined ? undefined : annotations.subarray(annotationEnds[index - 1] ?? 0, end);
 }
 
 /** Each request's own part of an execution, in the order of `batch`; nothing is copied. */
@@ -92,6 +107,6 @@ export function unpack(
       computeOutput: result.computeOutput,
       batchSize: batch.length,
     };
-    return { outputs: own, annotation: result.annotations[index], timings };
+    return { outputs: own, annotation: annotationOf(result, index), timings };
   });
 }

@@ -98,12 +98,14 @@ export interface InferenceRequest {
   readonly deadline?: number;
   /** How the engine hears that the caller went away; takes effect until dispatch. */
   readonly cancellation?: Cancellation;
+  /** Handed to the annotator with the request's tensors; absent: nothing. */
+  readonly note?: Uint8Array;
 }
 
 export interface InferenceResult {
   /** The requested outputs, in the order of the signature. */
   readonly outputs: readonly Tensor[];
-  /** What the engine's annotator computed over exactly these tensors; absent without one. */
+  /** What the engine's annotator computed over exactly these tensors; absent where it was not called. */
   readonly annotation: Uint8Array | undefined;
   readonly timings: InferenceTimings;
 }
@@ -113,7 +115,26 @@ export interface InferenceResult {
  * executed the request, so work that grows with the tensors' bytes stays off the event loop. Inputs
  * and outputs are one caller's own, in the order of the signature, outputs only those requested.
  */
-export type Annotate = (inputs: readonly Tensor[], outputs: readonly Tensor[]) => Uint8Array;
+export type Annotate = (
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  notes: ExecutionNotes,
+) => Uint8Array;
+
+/** What an annotator is told beside the tensors. Both are valid during the call alone. */
+export interface ExecutionNotes {
+  /** Of the whole execution: what `AnnotatorSettings.context` said when it was dispatched. */
+  readonly context: Uint8Array;
+  /** `InferenceRequest.note`; empty where there was none. */
+  readonly note: Uint8Array;
+}
+
+export interface AnnotatorSettings {
+  /** Exports `annotate: Annotate`; imported in each worker. */
+  readonly module: URL;
+  /** Asked for each execution of a load as it is dispatched; undefined: do not annotate it. */
+  readonly context: (loadId: number) => Uint8Array | undefined;
+}
 
 /** One model version, loaded. */
 export interface LoadedModel {

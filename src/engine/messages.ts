@@ -30,7 +30,10 @@ export type ToWorker =
       readonly outputs: readonly string[];
       /** Rows (dimension 0) of each request of a batch; empty for one request that owns it all. */
       readonly rows: readonly number[];
-      readonly annotate: boolean;
+      /** For the annotator; undefined: it is not called. */
+      readonly context: Uint8Array | undefined;
+      /** Lengths of the requests' notes, which lie one after another where the buffer ends. */
+      readonly notes: readonly number[];
     }
   | { readonly kind: 'close' };
 
@@ -56,8 +59,10 @@ export type FromWorker =
       readonly id: number;
       /** Of the whole batch, in the order that was asked for. */
       readonly outputs: readonly RunOutput[];
-      /** One for each request of the batch; empty without an annotator. */
-      readonly annotations: readonly Uint8Array[];
+      /** Those of the requests of the batch, one after another. */
+      readonly annotations: Uint8Array;
+      /** Where each ends; empty without an annotator. */
+      readonly annotationEnds: readonly number[];
       /** Nanoseconds. */
       readonly computeInput: number;
       readonly computeInfer: number;

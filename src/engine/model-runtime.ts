@@ -19,8 +19,8 @@ export type Batch = readonly [Pending, ...Pending[]];
 
 export interface RuntimeSettings {
   readonly limits: QueueLimits;
-  /** Requests carry annotations back. */
-  readonly annotate: boolean;
+  /** What the annotator is told of an execution that is dispatched now; undefined: it is not called. */
+  readonly context: () => Uint8Array | undefined;
   readonly batching: BatchingOutcome;
   readonly options: BatchingOptions;
   readonly instances: number;
@@ -164,7 +164,7 @@ export class ModelRuntime implements LoadedModel {
   /** Answers the whole batch, or rejects having answered nobody. */
   async #run(batch: Batch, worker: WorkerThread, released?: () => void): Promise<void> {
     const dispatched = performance.now();
-    const result = await worker.run(pack(this.loadId, batch, this.#settings.annotate));
+    const result = await worker.run(pack(this.loadId, batch, this.#settings.context()));
     const results = unpack(batch, result, dispatched);
     this.#lastExecution = result.computeInfer;
     released?.();

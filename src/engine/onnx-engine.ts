@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { decideBatching } from './batch-gate.js';
 import type {
+  AnnotatorSettings,
   BatchingOutcome,
   Engine,
   ExecutionOptions,
@@ -16,8 +17,7 @@ import { type Signature, WorkerThread } from './worker-thread.js';
 export interface EngineSettings {
   /** Worker threads; default one a core. Each holds a session of every model. */
   readonly workers?: number;
-  /** Module that exports `annotate: Annotate`, imported in each worker. */
-  readonly annotator?: URL;
+  readonly annotator?: AnnotatorSettings;
   /** Per model. */
   readonly queue?: Partial<QueueLimits>;
   /** Called when the engine cannot go on; the process should end and be restarted. */
@@ -93,7 +93,7 @@ class OnnxEngine implements Engine {
       signature,
       {
         limits: { ...queue, maxQueueSize },
-        annotate: this.#settings.annotator !== undefined,
+        context: () => this.#settings.annotator?.context(loadId),
         batching,
         options: options.batching ?? {},
         instances: this.#slots.length,
@@ -115,7 +115,7 @@ class OnnxEngine implements Engine {
   }
 
   #spawn(): WorkerThread {
-    return new WorkerThread({ annotator: this.#settings.annotator?.href }, (dead) => {
+    return new WorkerThread({ annotator: this.#settings.annotator?.module.href }, (dead) => {
       const slot = this.#slots.find(({ thread }) => thread === dead);
       if (slot !== undefined) void this.#replace(slot);
     });

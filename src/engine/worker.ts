@@ -113,7 +113,8 @@ function annotateEach(
   inputNames: readonly string[],
   results: readonly RunOutput[],
 ): Uint8Array[] {
-  if (annotate === undefined || !run.annotate) return [];
+  const { context } = run;
+  if (annotate === undefined || context === undefined) return [];
   const feeds = run.inputs.map(({ datatype, shape, offset, length }) => ({
     datatype,
     shape,
@@ -121,17 +122,46 @@ function annotateEach(
   }));
   const named = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
     tensors.map((tensor, index) => ({ name: names[index] ?? '', ...tensor }));
+  const notes = notesOf(run);
   if (run.rows.length === 0) {
-    return [annotate(named(inputNames, feeds), named(run.outputs, results))];
+    const [note = new Uint8Array()] = notes;
+    return [annotate(named(inputNames, feeds), named(run.outputs, results), { context, note })];
   }
   let from = 0;
-  return run.rows.map((rows) => {
+  return run.rows.map((rows, index) => {
+    const note = notes[index] ?? new Uint8Array();
     const slice = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
       tensors.map((tensor, i) => sliceRows(names[i] ?? '', tensor, from, from + rows));
-    const annotation = annotate(slice(inputNames, feeds), slice(run.outputs, results));
+    const own = slice(inputNames, feeds);
+    const annotation = annotate(own, slice(run.outputs, results), { context, note });
     from += rows;
     return annotation;
   });
+}
+
+/** The requests' notes, which lie at the end of the buffer. */
+function notesOf({ buffer, notes }: Extract<ToWorker, { kind: 'run' }>): Uint8Array[] {
+  let at = buffer.byteLength - notes.reduce((sum, length) => sum + length, 0);
+  return notes.map((length) => {
+    const note = new Uint8Array(buffer, at, length);
+    at += length;
+    return note;
+  });
+}
+
+/** Annotations one after another, and where each ends: one buffer crosses to the event loop. */
+function joinAnnotations(parts: readonly Uint8Array[]): {
+  annotations: Uint8Array<ArrayBuffer>;
+  annotationEnds: number[];
+} {
+  const annotations = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  const annotationEnds = parts.map((part) => {
+    annotations.set(part, end);
+    end += part.length;
+    return end;
+  });
+  return { annotations, annotationEnds };
 }
 
 async function execute(run: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
@@ -151,8 +181,8 @@ async function execute(run: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
     if (tensor === undefined) throw new EngineError('execution', `no output ${name} came back`);
     return fromOrt(tensor);
   });
-  const annotations = annotateEach(run, inputNames, outputs);
-  const buffers = new Set<ArrayBuffer>();
+  const { annotations, annotationEnds } = joinAnnotations(annotateEach(run, inputNames, outputs));
+  const buffers = new Set<ArrayBuffer>([annotations.buffer]);
   for (const { data } of outputs) {
     if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
   }
@@ -162,6 +192,7 @@ async function execute(run: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
       id: run.id,
       outputs,
       annotations,
+      annotationEnds,
       computeInput: nanoseconds(started, fed),
       computeInfer: nanoseconds(fed, executed),
       computeOutput: nanoseconds(executed, performance.now()),

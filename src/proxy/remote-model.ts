@@ -108,6 +108,7 @@ export class ForwardedReceipts implements Recorder {
         'expected no parameter nonce: the proxy draws the nonces and verifies the receipts',
       );
     }
+    if (annotation === undefined) throw new TypeError('a remote model answers with a receipt');
     return { salt: annotation.subarray(0, SALT), receipt: annotation.subarray(SALT) };
   }
 }

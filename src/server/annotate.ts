@@ -1,36 +1,63 @@
-import { createHmac, randomBytes } from 'node:crypto';
-import { concat } from '../../attestation/encoding/bytes.js';
+import { createHmac, randomFillSync } from 'node:crypto';
+import {
+  claimsEntry,
+  decodeClaims,
+  encodeClaims,
+  type InferenceClaims,
+} from '../../attestation/receipt/claims.js';
 import { commitTensors, SALT_LENGTH } from '../../attestation/receipt/commitment.js';
+import { nativeSha256Once } from '../../enclave/sha256.js';
+import type { ExecutionNotes } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
-
-/** What the worker that executed a request computed over its tensors. */
-export interface Commitments {
-  readonly salt: Uint8Array;
-  readonly request: Uint8Array;
-  readonly response: Uint8Array;
-}
+import { joinAnnotation } from './annotation.js';
 
 const hmac = (key: Uint8Array) => createHmac('sha256', key);
 
-/**
- * The engine's annotator: draws a salt and commits to both sides of an inference, in the worker
- * thread, so that the cost that grows with the tensors never meets the event loop. The engine passes
- * the 96 bytes through: salt ‖ request ‖ response.
- */
-export function annotate(inputs: readonly Tensor[], outputs: readonly Tensor[]): Uint8Array {
-  const salt = randomBytes(SALT_LENGTH);
-  return concat(
-    salt,
-    commitTensors('request', inputs, salt, hmac),
-    commitTensors('response', outputs, salt, hmac),
-  );
+/** Salts are drawn many at once: a call of the random number generator costs more than its bytes. */
+const salts = new Uint8Array(128 * SALT_LENGTH);
+let drawn = salts.length;
+
+function drawSalt(): Uint8Array {
+  if (drawn === salts.length) {
+    randomFillSync(salts);
+    drawn = 0;
+  }
+  const salt = salts.slice(drawn, drawn + SALT_LENGTH);
+  salts.fill(0, drawn, drawn + SALT_LENGTH);
+  drawn += SALT_LENGTH;
+  return salt;
 }
 
-/** Splits what `annotate` made. */
-export function splitAnnotation(annotation: Uint8Array): Commitments {
-  return {
-    salt: annotation.subarray(0, 32),
-    request: annotation.subarray(32, 64),
-    response: annotation.subarray(64, 96),
-  };
+/** Contexts change once a second and with a model's manifest, so what was decoded is kept. */
+const MAX_DECODED = 64;
+const decoded = new Map<string, InferenceClaims>();
+
+function claimsOf(context: Uint8Array): InferenceClaims {
+  const key = Buffer.from(context.buffer, context.byteOffset, context.length).toString('latin1');
+  const known = decoded.get(key);
+  if (known !== undefined) return known;
+  if (decoded.size >= MAX_DECODED) decoded.clear();
+  const claims = decodeClaims(context);
+  decoded.set(key, claims);
+  return claims;
+}
+
+/**
+ * The engine's annotator: draws a salt, commits to both sides of an inference and claims it, in the
+ * worker thread, so that none of it meets the event loop.
+ * @param notes the context of `StatedLoads`, and the caller's nonce or nothing.
+ */
+export function annotate(
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  { context, note }: ExecutionNotes,
+): Uint8Array {
+  const salt = drawSalt();
+  const claims = encodeClaims({
+    ...claimsOf(context),
+    nonce: note.length === 0 ? null : note,
+    request: commitTensors('request', inputs, salt, hmac),
+    response: commitTensors('response', outputs, salt, hmac),
+  });
+  return joinAnnotation({ salt, entry: claimsEntry(claims, nativeSha256Once), claims });
 }

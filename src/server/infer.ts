@@ -48,7 +48,7 @@ export class Inferrer {
     nonce: Uint8Array | undefined,
     { annotation }: InferenceResult,
   ): Promise<WireResponse['parameters']> {
-    if (this.#recorder === undefined || annotation === undefined) return [];
+    if (this.#recorder === undefined) return [];
     const { receipt, salt } = await this.#recorder.record({ model, nonce, annotation });
     return [
       ['receipt', base64Url(receipt)],
@@ -72,6 +72,7 @@ function inferenceRequest(
     timeout,
     deadline: performance.now() + remaining,
     cancellation,
+    ...(nonce === undefined ? {} : { note: nonce }),
   };
 }
 

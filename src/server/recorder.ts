@@ -6,8 +6,8 @@ export interface InferenceRecord {
   readonly model: LoadedModel;
   /** The request's `nonce` parameter, decoded; undefined where the caller sent none. */
   readonly nonce: Uint8Array | undefined;
-  /** What the worker's annotator computed over the request's and the response's tensors. */
-  readonly annotation: Uint8Array;
+  /** What the worker's annotator stated; undefined where it was not asked to. */
+  readonly annotation: Uint8Array | undefined;
 }
 
 /** CBOR for the response parameters `receipt` and `receipt_salt`; the service base64url-encodes it. */

@@ -72,8 +72,13 @@ async function startService(): Promise<Serving> {
     onFatal: (error) => {
       throw error;
     },
-    makeEngine: (settings) =>
-      createEngine({ ...settings, annotator: new URL('./fatal-annotator.js', import.meta.url) }),
+    makeEngine: ({ annotator, ...settings } = {}) => {
+      const module = new URL('./fatal-annotator.js', import.meta.url);
+      return createEngine({
+        ...settings,
+        ...(annotator === undefined ? {} : { annotator: { ...annotator, module } }),
+      });
+    },
   });
 }
 
