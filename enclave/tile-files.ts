@@ -1,23 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { HEAD_FILE, tilePath } from '../attestation/receipt/tile-path.js';
 import type { TileArchive } from './log.js';
 
-const TILE = 256;
 const HASH = 32;
-
-/**
- * Path of a tile, tlog-tiles (C2SP): the index in groups of three digits, `x` before all but the last;
- * an incomplete tile says how many hashes it has.
- */
-export function tilePath(level: number, index: number, width = TILE): string {
-  const digits = String(index);
-  const padded = digits.padStart(Math.ceil(digits.length / 3) * 3, '0');
-  const parts = padded.match(/\d{3}/g) ?? [];
-  const last = parts.length - 1;
-  const path = parts.map((part, i) => (i < last ? `x${part}` : part));
-  return `${join('tile', String(level), ...path)}${width < TILE ? `.p/${width}` : ''}`;
-}
 
 /**
  * Tiles and the newest tree head as files, laid out as tlog-tiles lays them out, for whoever publishes
@@ -52,7 +39,7 @@ export class TileFiles implements TileArchive {
 
   /** Writes the newest head, beside the tiles that it covers. */
   writeHead(head: Uint8Array): void {
-    const path = join(this.#directory, 'tree-head.cbor');
+    const path = join(this.#directory, HEAD_FILE);
     this.#pending = this.#pending.then(() => put(path, head)).catch(this.#onError);
   }
 

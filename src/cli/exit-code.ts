@@ -40,6 +40,8 @@ const BY_CODE: { readonly [code: string]: ExitCode } = {
   CLIENT_OUTPUT: EXIT.usage,
   CLIENT_MODEL: EXIT.usage,
   CLIENT_UNCHECKED: EXIT.unchecked,
+  RECEIPT_UNATTESTED: EXIT.unchecked,
+  RECEIPT_UNSETTLED: EXIT.unchecked,
   HUB_REFERENCE: EXIT.usage,
   HUB_UNPINNED: EXIT.usage,
   HUB_OCCUPIED: EXIT.usage,

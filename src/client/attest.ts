@@ -10,7 +10,7 @@ import type { AttestationResult, Finding } from '../../attestation/appraisal/res
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { completeEndorsements, type VendorServices } from './bundle-endorsements.js';
 import { parseTarget } from './endpoint.js';
-import { PinnedChannel } from './rpc.js';
+import { DEFAULT_TIMEOUT, PinnedChannel } from './rpc.js';
 import type { AttestedEvidence } from './session.js';
 
 /** How a server is attested. */
@@ -38,8 +38,6 @@ export interface ChannelAttestation {
   /** Null unless the evidence is authentic. */
   readonly enclave: AppraisedEnclave | null;
 }
-
-const DEFAULT_TIMEOUT = 60_000;
 
 /** A relay can forward genuine evidence, but it cannot hold the key that the evidence names. */
 function tlsFinding(attested: Uint8Array, presented: Uint8Array): Finding {

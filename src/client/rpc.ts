@@ -32,6 +32,8 @@ const MAX_MESSAGE = 256 * 1024 * 1024;
 /** What is sent as server name where the target is an address: RFC 6066 section 3 allows names alone. */
 const NO_NAME = 'enclave.invalid';
 
+/** Milliseconds for a call where the caller names none. */
+export const DEFAULT_TIMEOUT = 60_000;
 /** Longest deadline, milliseconds: grpc-js takes what exceeds 31 bits for a deadline in the past. */
 const LONGEST = 24 * 3600 * 1000;
 /** Longest wait for a TLS handshake, milliseconds. */

@@ -15,17 +15,11 @@ import {
   manifestDigest,
 } from '../../attestation/evidence/manifest.js';
 import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
-import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
-import {
-  decodeTreeHead,
-  type SignedTreeHead,
-  verifyTreeHead,
-} from '../../attestation/receipt/tree-head.js';
 import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
-import { LogWatch } from './log-watch.js';
-import type { CallOptions, PinnedChannel } from './rpc.js';
+import { LogClient, type LogOptions } from './log-client.js';
+import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
 import { findModel, orderInputs, orderOutputs } from './signature.js';
 import type { Tensor } from './tensor.js';
 
@@ -71,17 +65,6 @@ export interface Inference extends AppraisedInference {
   readonly proof: () => Uint8Array;
 }
 
-/** assay.v1.GetConsistencyProofResponse. */
-interface ConsistencyAnswer {
-  readonly tree_head: Uint8Array;
-  readonly proof: Uint8Array;
-}
-
-const DEFAULT_TIMEOUT = 60_000;
-
-/** Rounds in which the heads of a growing log are proven against each other; an idle one takes one. */
-const AUDIT_ROUNDS = 16;
-
 /** Manifests that are remembered: answers under way when models change are of the one before. */
 const MAX_MANIFESTS = 8;
 
@@ -103,7 +86,8 @@ function assertSameModel(asked: ManifestModel, { graph, execution }: InferenceCl
 export class Session {
   readonly #channel: PinnedChannel;
   readonly #affirm: () => Promise<Affirmed>;
-  readonly #log = new LogWatch();
+  /** The epoch's log as this session sees it. */
+  readonly log: LogClient;
   /** Affirmed manifests of this session by digest, oldest first. */
   readonly #known = new Map<string, Affirmed>();
   #current: Affirmed;
@@ -117,6 +101,7 @@ export class Session {
     this.#channel = channel;
     this.#affirm = affirm;
     this.#current = first;
+    this.log = new LogClient(channel, () => this.manifest.signingKey);
     this.#remember(first);
   }
 
@@ -204,7 +189,7 @@ export class Session {
     const appraised = await appraiseInference(exchange, enclave, hmac);
     assertAgrees(appraised);
     assertSameModel(model, appraised.claims);
-    this.#log.observe(appraised.head);
+    this.log.observe(appraised.head);
     return {
       ...appraised,
       ...received,
@@ -221,47 +206,14 @@ export class Session {
     };
   }
 
-  /** The head that the enclave shows now, proven to extend an older one. */
-  async #extended(older: SignedTreeHead, options: CallOptions): Promise<SignedTreeHead> {
-    const { signingKey } = this.manifest;
-    const answer = await this.#channel.call<ConsistencyAnswer>(
-      'assay.v1.Attestation',
-      'GetConsistencyProof',
-      { old_size: older.size },
-      options,
-    );
-    const newest = decodeTreeHead(answer.tree_head);
-    await verifyTreeHead(newest, signingKey);
-    this.#log.observe(newest);
-    if (newest.size !== older.size) {
-      await verifyConsistency(answer.proof, older, newest, signingKey);
-    }
-    return newest;
-  }
-
   /**
    * Proves that the log only grew: every head that this session saw is a prefix of the newest one. The
    * heads of the answers are proven against each other too: each could be of another log.
    * @returns the newest size of the log.
-   * @throws AssayError RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code: the enclave dropped,
-   *   moved or rewrote an answer that it had signed for. RECEIPT_UNSETTLED: it showed different heads
-   *   for as long as it was asked, so that nothing is proven yet. CLIENT_… as `infer`.
+   * @throws as `LogClient.audit`.
    */
-  async audit(options: Pick<InferOptions, 'timeout' | 'signal'> = {}): Promise<number> {
-    const call = { timeout: options.timeout ?? DEFAULT_TIMEOUT, signal: options.signal };
-    for (let round = 0; round < AUDIT_ROUNDS; round++) {
-      const heads = this.#log.heads();
-      const newest = await Promise.all(heads.map((older) => this.#extended(older, call)));
-      heads.forEach(({ size }, i) => {
-        if ((newest[i]?.size ?? size) !== size) this.#log.settle(size);
-      });
-      const [left, ...others] = this.#log.heads();
-      if (others.length === 0) return left?.size ?? 0;
-    }
-    throw new AssayError(
-      'RECEIPT_UNSETTLED',
-      `the log showed different heads in each of ${AUDIT_ROUNDS} rounds of proofs: audit again`,
-    );
+  audit(options: LogOptions = {}): Promise<number> {
+    return this.log.audit(options);
   }
 
   /** Ends the connection; calls under way fail. */

@@ -103,3 +103,33 @@ export class RemoteExecutor implements Executor {
     this.#session.close();
   }
 }
+
+/** Several executors as one: whichever has the graph executes. */
+export class ExecutorSet implements Executor {
+  readonly #executors: readonly Executor[];
+
+  constructor(executors: readonly Executor[]) {
+    this.#executors = executors;
+  }
+
+  async run(
+    model: ManifestModel,
+    inputs: readonly Tensor[],
+    outputs: readonly string[],
+  ): Promise<Executed> {
+    let none: unknown = new AssayError('PROOF_MODEL', `nothing here has ${toHex(model.graph)}`);
+    for (const executor of this.#executors) {
+      try {
+        return await executor.run(model, inputs, outputs);
+      } catch (error) {
+        if (!(error instanceof AssayError && error.code === 'PROOF_MODEL')) throw error;
+        none = error;
+      }
+    }
+    throw none;
+  }
+
+  async close(): Promise<void> {
+    for (const executor of this.#executors) await executor.close();
+  }
+}

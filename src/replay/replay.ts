@@ -1,6 +1,4 @@
 import { toHex } from '../../attestation/encoding/bytes.js';
-import { AssayError } from '../../attestation/encoding/error.js';
-import { label, sha256 } from '../../attestation/encoding/hash.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import type { CommittedTensor } from '../../attestation/receipt/commitment.js';
 import { type Agreement, type AnswerRelation, relateAnswers } from '../client/agreement.js';
@@ -80,17 +78,4 @@ export function tensorsOf(tensors: readonly CommittedTensor[]): readonly Tensor[
     assertTensor(tensor);
     return tensor;
   });
-}
-
-/**
- * Whether a proof belongs to a sample. The seed decides, and whoever made the proofs must not know it
- * before: SHA-256(label ‖ seed ‖ proof) below the fraction.
- */
-export function isSampled(proof: Uint8Array, seed: Uint8Array, fraction: number): boolean {
-  if (!(fraction >= 0 && fraction <= 1)) {
-    throw new AssayError('USAGE_OPTION', `expected a fraction from 0 to 1, not ${fraction}`);
-  }
-  const digest = sha256(label('replay-sample'), seed, proof);
-  const position = digest.slice(0, 6).reduce((value, byte) => value * 256 + byte, 0);
-  return position < fraction * 2 ** 48;
 }

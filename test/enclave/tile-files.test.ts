@@ -7,11 +7,12 @@ import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
 import { manifestEntry } from '../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { verifyReceipt } from '../../attestation/receipt/receipt.js';
+import { tilePath } from '../../attestation/receipt/tile-path.js';
 import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../enclave/issuer.js';
 import { makeSigningKey } from '../../enclave/keys.js';
 import { MerkleLog } from '../../enclave/log.js';
-import { TileFiles, tilePath } from '../../enclave/tile-files.js';
+import { TileFiles } from '../../enclave/tile-files.js';
 
 const entry = (i: number): Uint8Array => Uint8Array.of(i & 0xff, (i >> 8) & 0xff, i >> 16);
 const fail = (error: unknown): never => {

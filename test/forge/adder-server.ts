@@ -19,6 +19,7 @@ import {
 } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import type { Enclave } from '../../enclave/enclave.js';
+import type { LogOptions } from '../../enclave/log.js';
 import type { ServedModel } from '../../enclave/manifest.js';
 import {
   attestationDefinition,
@@ -177,13 +178,15 @@ export function computing(values: readonly [number, number]): Lies {
  * Serves the model `adder` (FP32 a[2] + b[2]) from a genuine enclave of the simulator, computing the
  * sum itself: a server that can be made to lie at any place where a real one could.
  * @param profile how it says that it executes; a made-up one unless given.
+ * @param log where it publishes its log.
  */
 export async function startAdder(
   lies: Lies = {},
   profile?: ExecutionProfile,
+  log: LogOptions = {},
 ): Promise<AdderServer> {
   const platform = await launch('sev-snp', null);
-  const options = bootOptions(platform, [served(profile)], { launchPolicy: null });
+  const options = bootOptions(platform, [served(profile)], { launchPolicy: null, log: () => log });
   const enclave = await bootServing(options);
   const started = { lies, inferences: 0 };
   const server = new Server();

@@ -10,7 +10,7 @@ import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.j
 import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
 import { executionProfile } from '../../../src/execution-profile.js';
-import { isSampled } from '../../../src/replay/replay.js';
+import { isSampled } from '../../../src/replay/sample.js';
 import { adderModel, computing, type Lies, startAdder } from '../../forge/adder-server.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';

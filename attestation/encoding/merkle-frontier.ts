@@ -1,0 +1,29 @@
+import { sha256 } from './hash.js';
+import { nodeHash } from './merkle.js';
+
+/** A growing RFC 9162 tree of which only the roots of complete subtrees are kept: logarithmic memory. */
+export class MerkleFrontier {
+  /** From the largest subtree, at the left, to the smallest. */
+  readonly #complete: Uint8Array[] = [];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Appends the hash of a leaf. */
+  append(leaf: Uint8Array): void {
+    let hash = leaf;
+    for (let left = this.#size; left % 2 === 1; left = (left - 1) / 2) {
+      hash = nodeHash(this.#complete.pop() ?? hash, hash);
+    }
+    this.#complete.push(hash);
+    this.#size += 1;
+  }
+
+  /** Root over all leaves so far; the empty tree's is the hash of nothing. */
+  get root(): Uint8Array {
+    const [last, ...others] = this.#complete.toReversed();
+    return others.reduce((root, left) => nodeHash(left, root), last ?? sha256());
+  }
+}

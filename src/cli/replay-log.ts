@@ -1,0 +1,188 @@
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { connect } from '../client/connect.js';
+import type { Tolerances } from '../hub/package.js';
+import { auditLog, type EntryOutcome, type LogAudit, type ProofFault } from '../replay/audit.js';
+import type { AuditedLog } from '../replay/audited-log.js';
+import type { Executor } from '../replay/executor.js';
+import { LiveLog } from '../replay/live-log.js';
+import { PublishedLog } from '../replay/published-log.js';
+import { type Confidence, confidenceOf } from '../replay/sample.js';
+import type { Appraisal } from './appraisal-options.js';
+import { EXIT, type ExitCode } from './exit-code.js';
+import { readInput } from './files.js';
+import type { Io, Json } from './io.js';
+import { type Style, section } from './output.js';
+import { replayJson, replayText, worstExit } from './replay-text.js';
+
+/** Which log is audited, if any. */
+export interface LogFlags {
+  readonly log?: string;
+  readonly logTarget?: string;
+}
+
+/** Opens the log that the flags name; undefined where they name none. Throws USAGE_OPTION for two. */
+export async function openLog(
+  { log, logTarget }: LogFlags,
+  { policy, options }: Appraisal,
+): Promise<{ readonly log: AuditedLog; close(): void } | undefined> {
+  if (log !== undefined && logTarget !== undefined) {
+    throw new AssayError('USAGE_OPTION', 'expected --log or --log-target, not both');
+  }
+  if (log !== undefined) return { log: await PublishedLog.read(log), close: () => {} };
+  if (logTarget === undefined) return undefined;
+  const session = await connect(logTarget, policy, options);
+  try {
+    return { log: await LiveLog.open(session), close: () => session.close() };
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+const MEANING: { readonly [outcome in EntryOutcome]: string } = {
+  identical: 'the same bits',
+  within: 'other bits, within the tolerance',
+  inconclusive: 'other bits under another profile, and no tolerance says whether that is too far',
+  contradiction: 'not what the model computes',
+  refused: 'the proof at hand is not affirmed',
+  'no-model': 'no model at hand computes this',
+  unavailable: 'no proof at hand',
+  manifest: 'no answer: a manifest of the enclave',
+};
+
+const EXITS: { readonly [outcome in EntryOutcome]: ExitCode } = {
+  identical: EXIT.affirmed,
+  within: EXIT.affirmed,
+  manifest: EXIT.affirmed,
+  inconclusive: EXIT.unchecked,
+  'no-model': EXIT.unchecked,
+  unavailable: EXIT.unchecked,
+  contradiction: EXIT.refused,
+  refused: EXIT.refused,
+};
+
+const outcomes = Object.keys(MEANING) as EntryOutcome[];
+const PLACES = 20;
+
+function indices(audit: LogAudit, outcome: EntryOutcome): number[] {
+  return audit.entries.filter((entry) => entry.outcome === outcome).map(({ index }) => index);
+}
+
+/** What the sample says of all answers whose proofs could be had, if nothing in it was wrong. */
+function confidence(audit: LogAudit): Confidence | null {
+  const count = (outcome: EntryOutcome): number => indices(audit, outcome).length;
+  const wrong = count('contradiction') + count('refused') + audit.contradicted.length;
+  return wrong > 0 ? null : confidenceOf(count('identical') + count('within'));
+}
+
+const percent = (part: number): string => `${Number((part * 100).toPrecision(3))} %`;
+
+function confidenceText({ replayed, missed, bound95 }: Confidence): string {
+  const lines = missed.map(
+    ({ wrong, probability }) =>
+      `  if ${percent(wrong)} of them were wrong, the sample had missed all of those with probability ${probability.toPrecision(3)}`,
+  );
+  return [
+    `${replayed} answers replayed, none wrong. Of the answers whose proofs can be had:`,
+    ...lines,
+    `  with 95 % confidence less than ${percent(bound95)} of them are wrong`,
+    '',
+  ].join('\n');
+}
+
+function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string): string {
+  const faults = (title: string, list: readonly ProofFault[]): string =>
+    section(
+      style,
+      title,
+      list.map(({ file, error }) => [file, error.code, error.message]),
+    );
+  const rows = outcomes.flatMap((outcome) => {
+    const found = indices(audit, outcome);
+    if (found.length === 0) return [];
+    const places = EXITS[outcome] === EXIT.affirmed ? [] : found.slice(0, PLACES);
+    const more = places.length > 0 && found.length > PLACES ? ' …' : '';
+    const where = places.length === 0 ? '' : `: entries ${places.join(', ')}${more}`;
+    return [[outcome, String(found.length), `${MEANING[outcome]}${where}`]];
+  });
+  const sure = confidence(audit);
+  return [
+    section(style, 'Log', [
+      ['entries', String(log.head.size)],
+      ['root', toHex(log.head.root)],
+      ['signed by', toHex(log.head.keyId)],
+      ['proofs of it at hand', String(audit.held)],
+    ]),
+    `\n${section(style, `Sample: ${drawn}`, rows)}`,
+    faults(style.red('CONTRADICTED by the log'), audit.contradicted),
+    faults('Not proofs of this log', audit.outside),
+    ...audit.entries.flatMap(({ outcome, file, replayed }) =>
+      replayed === null || outcome === 'identical' || outcome === 'within'
+        ? []
+        : [replayText(style, { file: file ?? '', ...replayed })],
+    ),
+    sure === null ? '' : `\n${confidenceText(sure)}`,
+  ].join('');
+}
+
+function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]: Json } {
+  const faults = (list: readonly ProofFault[]): Json =>
+    list.map(({ file, error }) => ({ file, code: error.code, message: error.message }));
+  const sure = confidence(audit);
+  return {
+    log: {
+      size: log.head.size,
+      root: toHex(log.head.root),
+      keyId: toHex(log.head.keyId),
+      held: audit.held,
+    },
+    counts: Object.fromEntries(outcomes.map((name) => [name, indices(audit, name).length])),
+    confidence: sure && { ...sure, missed: sure.missed.map((line) => ({ ...line })) },
+    contradicted: faults(audit.contradicted),
+    outside: faults(audit.outside),
+    entries: audit.entries.map(({ index, outcome, file, replayed }) => ({
+      index,
+      outcome,
+      file,
+      replay: replayed === null ? null : replayJson({ file: file ?? '', ...replayed }),
+    })),
+  };
+}
+
+/** Audits a log with the proofs of these files, and prints what was found. */
+export async function auditFiles(
+  io: Io,
+  log: AuditedLog,
+  job: {
+    readonly files: readonly string[];
+    readonly appraisal: Appraisal;
+    readonly executor: Executor;
+    readonly agreement: Tolerances | undefined;
+    readonly seed: Uint8Array;
+    readonly fraction: number;
+  },
+): Promise<void> {
+  const { files, appraisal, seed, fraction, ...rest } = job;
+  const proofs = files.map((file) => ({ file, read: () => readInput(io, file) }));
+  const audit = await io.during('auditing', (progress) =>
+    auditLog(log, proofs, {
+      ...rest,
+      seed,
+      fraction,
+      policy: appraisal.policy,
+      appraisal: appraisal.options,
+      onProgress: (text) => progress.update(text),
+    }),
+  );
+  const nothing = audit.entries.every(({ replayed }) => replayed === null);
+  io.exitCode = worstExit([
+    ...audit.entries.map(({ outcome }) => EXITS[outcome]),
+    ...(audit.contradicted.length > 0 ? [EXIT.refused] : []),
+    ...(nothing ? [EXIT.unchecked] : []),
+  ]);
+  const drawn = `${audit.entries.length} of ${log.head.size - 1} entries (${percent(fraction)}), by the seed ${toHex(seed)}`;
+  io.print({ seed: toHex(seed), fraction, ...auditJson(log, audit) }, (style) =>
+    auditText(style, log, audit, drawn),
+  );
+}

@@ -1,0 +1,196 @@
+import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
+import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
+import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
+import { equalBytes } from '../../attestation/encoding/bytes.js';
+import { type CoseKey, coseKeyThumbprint } from '../../attestation/encoding/cose.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { claimsEntry, decodeClaims, manifestEntry } from '../../attestation/receipt/claims.js';
+import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
+import { decodeProofFile } from '../../attestation/receipt/proof-file.js';
+import { decodeReceipt, verifyReceipt } from '../../attestation/receipt/receipt.js';
+import { verifyTreeHead } from '../../attestation/receipt/tree-head.js';
+import type { Agreement } from '../client/agreement.js';
+import type { AuditedLog, LoggedReceipt } from './audited-log.js';
+import type { Executor } from './executor.js';
+import type { ReplayVerdict } from './replay.js';
+import { type ReplayedProof, replayProof } from './replay-proof.js';
+import { sampleLog } from './sample.js';
+
+/** A proof file that an auditor holds, read when it is needed. */
+export interface HeldProof {
+  readonly file: string;
+  readonly read: () => Promise<Uint8Array>;
+}
+
+/**
+ * What became of a sampled entry: a replay's verdict; `refused`: its proof is not affirmed; `no-model`:
+ * nothing here has the model; `unavailable`: nobody gave its proof; `manifest`: no answer, but a
+ * manifest of the enclave.
+ */
+export type EntryOutcome = ReplayVerdict | 'refused' | 'no-model' | 'unavailable' | 'manifest';
+
+export interface AuditedEntry {
+  readonly index: number;
+  readonly outcome: EntryOutcome;
+  readonly file: string | null;
+  /** Null where no proof was executed again. */
+  readonly replayed: ReplayedProof | null;
+}
+
+/** A file, and what is wrong with it. */
+export interface ProofFault {
+  readonly file: string;
+  readonly error: AssayError;
+}
+
+/** What auditing a fraction of a log found. */
+export interface LogAudit {
+  /** Sampled entries, in the order of the log. */
+  readonly entries: readonly AuditedEntry[];
+  /** Proofs at hand that are of this log. */
+  readonly held: number;
+  /** Proofs with a receipt of the log's own key that the log contradicts: evidence against the node. */
+  readonly contradicted: readonly ProofFault[];
+  /** Files that are no proofs of this log: unreadable, of another enclave or boot, or forged. */
+  readonly outside: readonly ProofFault[];
+}
+
+/** How a log is audited. */
+export interface AuditOptions {
+  readonly policy: AppraisalPolicy;
+  readonly appraisal: AppraiseOptions;
+  readonly executor: Executor;
+  readonly seed: Uint8Array;
+  readonly fraction: number;
+  readonly agreement?: Agreement | undefined;
+  readonly onProgress?: (text: string) => void;
+}
+
+/** A proof of this log, and what it is without its tensors. */
+interface Logged extends LoggedReceipt, HeldProof {
+  readonly manifest: Uint8Array;
+}
+
+/** Reads what a proof says of its place in a log; throws for one of another log. */
+function placeOf(bytes: Uint8Array, keyId: Uint8Array) {
+  const { claims, receipt } = decodeInferenceReceipt(decodeProofFile(bytes).receipt);
+  if (!equalBytes(decodeReceipt(receipt).head.keyId, keyId)) {
+    throw new AssayError(
+      'RECEIPT_KEY',
+      'the proof is of another log: another key signed its receipt',
+    );
+  }
+  return { entry: claimsEntry(claims), receipt, manifest: decodeClaims(claims).manifest };
+}
+
+/** The key that signed the log, from the first proof of it whose evidence is affirmed. */
+async function attestedKey(
+  log: AuditedLog,
+  proofs: readonly HeldProof[],
+  { policy, appraisal }: AuditOptions,
+): Promise<CoseKey> {
+  for (const { read } of proofs) {
+    const { result, enclave } = await appraiseProof(await read(), policy, appraisal);
+    const key = result.affirmed ? enclave?.manifest.signingKey : undefined;
+    if (key !== undefined && equalBytes(coseKeyThumbprint(key), log.head.keyId)) return key;
+  }
+  throw new AssayError(
+    'RECEIPT_UNATTESTED',
+    'expected a proof of this log whose evidence is affirmed: without one, nobody vouches for the key that signed it',
+  );
+}
+
+/** The proofs that are of this log, and the others with what is wrong with them. */
+async function logged(
+  log: AuditedLog,
+  proofs: readonly HeldProof[],
+  options: AuditOptions,
+): Promise<{ readonly own: readonly Logged[]; readonly outside: readonly ProofFault[] }> {
+  const outside: ProofFault[] = [];
+  const places: (ReturnType<typeof placeOf> & { readonly proof: HeldProof })[] = [];
+  for (const proof of proofs) {
+    try {
+      places.push({ ...placeOf(await proof.read(), log.head.keyId), proof });
+    } catch (error) {
+      if (!(error instanceof AssayError)) throw error;
+      outside.push({ file: proof.file, error });
+    }
+  }
+  const key = await attestedKey(
+    log,
+    places.map(({ proof }) => proof),
+    options,
+  );
+  await verifyTreeHead(log.head, key);
+  const own: Logged[] = [];
+  for (const { entry, receipt, manifest, proof } of places) {
+    try {
+      own.push({ ...proof, ...(await verifyReceipt(receipt, entry, key)), entry, manifest });
+    } catch (error) {
+      if (!(error instanceof AssayError)) throw error;
+      outside.push({ file: proof.file, error });
+    }
+  }
+  return { own, outside };
+}
+
+async function replayEntry(
+  index: number,
+  { file, read }: HeldProof,
+  { policy, appraisal, executor, agreement }: AuditOptions,
+): Promise<AuditedEntry> {
+  try {
+    const replayed = await replayProof(await read(), policy, appraisal, executor, agreement);
+    return { index, file, replayed, outcome: replayed.replay?.verdict ?? 'refused' };
+  } catch (error) {
+    if (!(error instanceof AssayError && error.code === 'PROOF_MODEL')) throw error;
+    return { index, file, replayed: null, outcome: 'no-model' };
+  }
+}
+
+/** A manifest of the enclave is no answer: whoever holds any proof under it can tell its entry. */
+async function isManifest(
+  log: AuditedLog,
+  index: number,
+  manifests: Iterable<Uint8Array>,
+): Promise<boolean> {
+  for (const entry of manifests) if (await log.has(index, entry)) return true;
+  return false;
+}
+
+/**
+ * Audits a fraction of a log: whose key signed it, that every proof at hand is of it, and for a sample of
+ * its entries that executing their requests again gives their answers. Rejects with RECEIPT_UNATTESTED
+ * if no proof's evidence vouches for the key, RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key
+ * did not sign, and as the executor does.
+ */
+export async function auditLog(
+  log: AuditedLog,
+  proofs: readonly HeldProof[],
+  options: AuditOptions,
+): Promise<LogAudit> {
+  const sample = sampleLog(log.head, options.seed, options.fraction);
+  const { own, outside } = await logged(log, proofs, options);
+  const judged = await log.judge(own);
+  const contradicted = own.flatMap(({ file }, i) => {
+    const error = judged[i] ?? null;
+    return error === null ? [] : [{ file, error }];
+  });
+  const held = own.filter((_, i) => judged[i] === null);
+  const byIndex = new Map(held.map((proof) => [proof.index, proof] as const));
+  const manifests = new Map(
+    own.map(({ manifest }) => [manifest.join(), manifestEntry(manifest)] as const),
+  );
+  const entries: AuditedEntry[] = [];
+  for (const [i, index] of sample.entries()) {
+    options.onProgress?.(`${i + 1} of ${sample.length}`);
+    const proof = byIndex.get(index);
+    if (proof !== undefined) entries.push(await replayEntry(index, proof, options));
+    else {
+      const manifest = await isManifest(log, index, manifests.values());
+      const outcome = manifest ? 'manifest' : 'unavailable';
+      entries.push({ index, outcome, file: null, replayed: null });
+    }
+  }
+  return { entries, held: held.length, contradicted, outside };
+}

@@ -1,0 +1,22 @@
+import type { AssayError } from '../../attestation/encoding/error.js';
+import type { SignedTreeHead } from '../../attestation/receipt/tree-head.js';
+
+/** A receipt whose signature holds: the entry at `index` is in the tree of `head`. */
+export interface LoggedReceipt {
+  readonly index: number;
+  readonly entry: Uint8Array;
+  readonly head: SignedTreeHead;
+}
+
+/** A log that samples are drawn from, and that receipts are held against. */
+export interface AuditedLog {
+  /** The head that a sample is drawn from. */
+  readonly head: SignedTreeHead;
+  /** Whether the entry at a place is this one. */
+  has(index: number, entry: Uint8Array): Promise<boolean>;
+  /**
+   * For each receipt an error if it is not of this log: its head is no prefix of the log, or the log
+   * has another entry in its place.
+   */
+  judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]>;
+}

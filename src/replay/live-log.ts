@@ -1,0 +1,56 @@
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { SignedTreeHead } from '../../attestation/receipt/tree-head.js';
+import type { Session } from '../client/session.js';
+import type { AuditedLog, LoggedReceipt } from './audited-log.js';
+
+const OUT_OF_RANGE = 11;
+
+/** A proof that does not hold, or none for a place or a size that the enclave's own key signed for. */
+function isFault(error: unknown): error is AssayError {
+  if (!(error instanceof AssayError)) return false;
+  if (error.code !== 'CLIENT_SERVICE') return error.code.startsWith('RECEIPT_');
+  return (error.cause as { readonly code?: unknown } | undefined)?.code === OUT_OF_RANGE;
+}
+
+/** The log of an attested enclave that still runs, as it proves it entry by entry. */
+export class LiveLog implements AuditedLog {
+  readonly head: SignedTreeHead;
+  readonly #session: Session;
+
+  private constructor(session: Session, head: SignedTreeHead) {
+    this.#session = session;
+    this.head = head;
+  }
+
+  /** The log at its newest head. Rejects with RECEIPT_… or CLIENT_…. */
+  static async open(session: Session): Promise<LiveLog> {
+    return new LiveLog(session, await session.log.head());
+  }
+
+  async has(index: number, entry: Uint8Array): Promise<boolean> {
+    try {
+      await this.#session.log.prove(index, entry);
+      return true;
+    } catch (error) {
+      if (isFault(error)) return false;
+      throw error;
+    }
+  }
+
+  /** Every head that was seen on the way is proven against the others in the end: they are one log. */
+  async judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]> {
+    const judged: (AssayError | null)[] = [];
+    for (const { index, entry, head } of receipts) {
+      try {
+        await this.#session.log.extend(head);
+        await this.#session.log.prove(index, entry);
+        judged.push(null);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        judged.push(error);
+      }
+    }
+    await this.#session.audit();
+    return judged;
+  }
+}
