@@ -42,10 +42,15 @@ $(INTEROP)/.stamp: test/interop/requirements.txt
 	$(INTEROP)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+PERF_ANALYZER := $(CURDIR)/.cache/perf-analyzer/perf_analyzer
+
+$(PERF_ANALYZER): test/interop/perf-analyzer.sh
+	-$<
+
 test-interop: build .cache/bench/.stamp ## a Triton client and ONNX's operator cases, from PyPI, against Assay
 	@if command -v python3 >/dev/null; then \
-	  $(MAKE) --no-print-directory $(INTEROP)/.stamp && \
-	  INTEROP_PYTHON=$(INTEROP)/bin/python node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
+	  $(MAKE) --no-print-directory $(INTEROP)/.stamp $(PERF_ANALYZER) && \
+	  INTEROP_PYTHON=$(INTEROP)/bin/python PERF_ANALYZER=$(PERF_ANALYZER) node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
 	else echo "test-interop: skipped, there is no python3 here"; fi
 
 test-hub: build ## hub round trips against Debian's docker-registry, with interruptions

@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile, fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { toHex } from '../../attestation/encoding/bytes.js';
-import { identifyModel } from '../../attestation/model/identity.js';
-import { parseConfig } from '../../src/config.js';
-import { makeLog } from '../../src/log.js';
-import { type Serving, serve } from '../../src/main.js';
-import { assay } from '../forge/cli.js';
-import { simulatorKeys } from '../forge/enclave.js';
 import { arithmeticModel, identityModel, mlpModel } from '../forge/inference-models.js';
 import type { CaseReport } from './case-process.js';
 import { NodeCases } from './node-case.js';
+import { serveAttested } from './serve-attested.js';
 
 /** The interpreter of a virtual environment with tritonclient, onnx and numpy: `make test-interop`. */
 const python = process.env['INTEROP_PYTHON'] ?? '';
@@ -28,62 +22,10 @@ const run = promisify(execFile);
 const folder = await mkdtemp(join(tmpdir(), 'assay-interop-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
-/** Serves models on the simulator, and keeps in `root` the certificate of the enclave once affirmed. */
-async function serveAttested(
-  models: Readonly<Record<string, Uint8Array>>,
-  root: string,
-): Promise<Serving> {
-  const graphs: { graph: string }[] = [];
-  for (const [name, bytes] of Object.entries(models)) {
-    await writeFile(join(folder, `${name}.onnx`), bytes);
-    graphs.push({ graph: toHex(identifyModel({ path: name, bytes }).graph) });
-  }
-  await writeFile(
-    join(folder, 'launch-policy.json'),
-    JSON.stringify({ version: 1, models: graphs }),
-  );
-  const config = parseConfig(
-    {
-      listen: { port: 0 },
-      platform: { kind: 'simulator', tee: 'sev-snp', rootDirectory: simulatorKeys },
-      launchPolicy: 'launch-policy.json',
-      models: Object.keys(models).map((name) => ({
-        name,
-        path: `${name}.onnx`,
-        batching: { maxBatchSize: 1 },
-      })),
-    },
-    {},
-    folder,
-  );
-  const serving = await serve(config, {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
-  });
-  after(() => serving.close());
-  const [simulator, bundle, policy] = ['simulator.pem', 'bundle.cbor', 'policy.yaml'].map((name) =>
-    join(folder, name),
-  ) as [string, string, string];
-  await writeFile(simulator, serving.simulatedRoot ?? '');
-  const target = `localhost:${serving.port}`;
-  await assay(['attest', target, '--root', simulator, '--save', bundle]);
-  const first = await assay(['policy', 'init', bundle, '--root', simulator]);
-  await writeFile(policy, first.out);
-  const options = ['--root', simulator, '--policy', policy, '--ca', root];
-  const affirmed = await assay(['attest', target, ...options]);
-  assert.equal(affirmed.code, 0, affirmed.err);
-  return serving;
-}
-
 test('tritonclient gets metadata and correct results, pinned to the certificate of attest --ca', {
   skip,
 }, async () => {
-  const root = join(folder, 'enclave.pem');
-  const serving = await serveAttested(
+  const { serving, root } = await serveAttested(
     {
       arithmetic: arithmeticModel(),
       mlp: mlpModel([4, 8, 2]),
@@ -92,7 +34,8 @@ test('tritonclient gets metadata and correct results, pinned to the certificate 
       'identity-FP16': identityModel('FP16'),
       'identity-BOOL': identityModel('BOOL'),
     },
-    root,
+    folder,
+    { maxBatchSize: 1 },
   );
   const { stdout } = await run(python, [
     script('triton_client.py'),
