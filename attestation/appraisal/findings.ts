@@ -23,7 +23,7 @@ export class Findings {
   check(
     id: string,
     holds: boolean,
-    comparison: Comparison,
+    { expected, actual, reference }: Comparison,
     reason: { readonly pass: string; readonly fail: string },
     waiver?: string,
   ): void {
@@ -31,7 +31,9 @@ export class Findings {
     this.#all.push({
       id,
       outcome: holds ? 'pass' : failed,
-      ...comparison,
+      expected,
+      actual,
+      reference,
       reason: holds
         ? reason.pass
         : waiver === undefined

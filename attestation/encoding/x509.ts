@@ -216,6 +216,7 @@ function parse(der: Uint8Array): Certificate {
   const usageBits = usage
     ? primitive(parseDer(usage.value), Type.BITSTRING, 'keyUsage')
     : undefined;
+  const { keyKind, publicKey } = subjectKey(spki);
   return {
     der,
     tbs: tbsDer,
@@ -227,7 +228,8 @@ function parse(der: Uint8Array): Certificate {
     subjectCommonName: commonName(subject, 'subject'),
     notBefore: time(notBefore, 'notBefore'),
     notAfter: time(notAfter, 'notAfter'),
-    ...subjectKey(spki),
+    keyKind,
+    publicKey,
     spki: spkiDer,
     extensions,
     isCa,

@@ -1,6 +1,6 @@
 import { AssayError } from '../encoding/error.js';
 import { ByteReader } from '../encoding/reader.js';
-import { type Cpuid, hasBit, keyInfo } from './snp-fields.js';
+import { type Cpuid, keyInfo as decodeKeyInfo, hasBit } from './snp-fields.js';
 
 /** Size of every version of the report. */
 export const SNP_REPORT_SIZE = 0x4a0;
@@ -87,19 +87,35 @@ function guestPolicy(reader: ByteReader): bigint {
   return policy;
 }
 
+function ecdsaP384(algorithm: number): number {
+  if (algorithm === 1) return algorithm;
+  return fail(
+    'SNP_REPORT_ALGORITHM',
+    `expected signature algorithm 1 (ECDSA P-384 with SHA-384), not ${algorithm}`,
+  );
+}
+
+function definedKeyInfo(raw: number): number {
+  if (decodeKeyInfo(raw) !== undefined) return raw;
+  return fail(
+    'SNP_REPORT_KEY_INFO',
+    `expected KEY_INFO with signing key 0, 1 or 7 and bits 31:5 zero, not 0x${raw.toString(16)}`,
+  );
+}
+
 function firmwareVersion(reader: ByteReader, name: string): FirmwareVersion {
   const [build, minor, major] = [reader.u8(name), reader.u8(name), reader.u8(name)];
   reader.zeros(1, `the reserved byte behind ${name}`);
   return { build, minor, major };
 }
 
-function cpuid(reader: ByteReader, version: number): Cpuid | undefined {
+function cpuidOf(reader: ByteReader, version: number): Cpuid | undefined {
   if (version === 2) return undefined;
   const [family, model, stepping] = [reader.u8('CPUID'), reader.u8('CPUID'), reader.u8('CPUID')];
   return { family, model, stepping };
 }
 
-function signature(reader: ByteReader): Uint8Array<ArrayBuffer> {
+function rawSignature(reader: ByteReader): Uint8Array<ArrayBuffer> {
   const raw = new Uint8Array(96);
   for (const [offset, name] of [
     [0, 'R'],
@@ -124,56 +140,65 @@ export function parseSnpReport(bytes: Uint8Array): SnpReport {
   }
   const reader = new ByteReader(bytes, 'SNP_REPORT_RESERVED');
   const version = reportVersion(reader.u32le('VERSION'));
-  const head = {
-    version,
-    guestSvn: reader.u32le('GUEST_SVN'),
-    policy: guestPolicy(reader),
-    familyId: reader.bytes(16, 'FAMILY_ID'),
-    imageId: reader.bytes(16, 'IMAGE_ID'),
-    vmpl: reader.u32le('VMPL'),
-    signatureAlgo: reader.u32le('SIGNATURE_ALGO'),
-    currentTcb: reader.u64le('CURRENT_TCB'),
-    platformInfo: reader.u64le('PLATFORM_INFO'),
-    keyInfo: reader.u32le('KEY_INFO'),
-  };
-  if (head.signatureAlgo !== 1) {
-    fail(
-      'SNP_REPORT_ALGORITHM',
-      `expected signature algorithm 1 (ECDSA P-384 with SHA-384), not ${head.signatureAlgo}`,
-    );
-  }
-  if (keyInfo(head.keyInfo) === undefined) {
-    fail(
-      'SNP_REPORT_KEY_INFO',
-      `expected KEY_INFO with signing key 0, 1 or 7 and bits 31:5 zero, not 0x${head.keyInfo.toString(16)}`,
-    );
-  }
+  const guestSvn = reader.u32le('GUEST_SVN');
+  const policy = guestPolicy(reader);
+  const familyId = reader.bytes(16, 'FAMILY_ID');
+  const imageId = reader.bytes(16, 'IMAGE_ID');
+  const vmpl = reader.u32le('VMPL');
+  const signatureAlgo = ecdsaP384(reader.u32le('SIGNATURE_ALGO'));
+  const currentTcb = reader.u64le('CURRENT_TCB');
+  const platformInfo = reader.u64le('PLATFORM_INFO');
+  const keyInfo = definedKeyInfo(reader.u32le('KEY_INFO'));
   reader.zeros(4, 'the reserved range at 0x4C');
-  const identity = {
-    reportData: reader.bytes(64, 'REPORT_DATA'),
-    measurement: reader.bytes(48, 'MEASUREMENT'),
-    hostData: reader.bytes(32, 'HOST_DATA'),
-    idKeyDigest: reader.bytes(48, 'ID_KEY_DIGEST'),
-    authorKeyDigest: reader.bytes(48, 'AUTHOR_KEY_DIGEST'),
-    reportId: reader.bytes(32, 'REPORT_ID'),
-    reportIdMa: reader.bytes(32, 'REPORT_ID_MA'),
-    reportedTcb: reader.u64le('REPORTED_TCB'),
-    cpuid: cpuid(reader, version),
-  };
+  const reportData = reader.bytes(64, 'REPORT_DATA');
+  const measurement = reader.bytes(48, 'MEASUREMENT');
+  const hostData = reader.bytes(32, 'HOST_DATA');
+  const idKeyDigest = reader.bytes(48, 'ID_KEY_DIGEST');
+  const authorKeyDigest = reader.bytes(48, 'AUTHOR_KEY_DIGEST');
+  const reportId = reader.bytes(32, 'REPORT_ID');
+  const reportIdMa = reader.bytes(32, 'REPORT_ID_MA');
+  const reportedTcb = reader.u64le('REPORTED_TCB');
+  const cpuid = cpuidOf(reader, version);
   reader.zeros(0x1a0 - reader.offset, 'the reserved range before CHIP_ID');
-  const platform = {
-    chipId: reader.bytes(64, 'CHIP_ID'),
-    committedTcb: reader.u64le('COMMITTED_TCB'),
-    current: firmwareVersion(reader, 'CURRENT_VERSION'),
-    committed: firmwareVersion(reader, 'COMMITTED_VERSION'),
-    launchTcb: reader.u64le('LAUNCH_TCB'),
-    launchMitVector: version === 5 ? reader.u64le('LAUNCH_MIT_VECTOR') : undefined,
-    currentMitVector: version === 5 ? reader.u64le('CURRENT_MIT_VECTOR') : undefined,
-  };
+  const chipId = reader.bytes(64, 'CHIP_ID');
+  const committedTcb = reader.u64le('COMMITTED_TCB');
+  const current = firmwareVersion(reader, 'CURRENT_VERSION');
+  const committed = firmwareVersion(reader, 'COMMITTED_VERSION');
+  const launchTcb = reader.u64le('LAUNCH_TCB');
+  const launchMitVector = version === 5 ? reader.u64le('LAUNCH_MIT_VECTOR') : undefined;
+  const currentMitVector = version === 5 ? reader.u64le('CURRENT_MIT_VECTOR') : undefined;
   reader.zeros(SIGNED_SIZE - reader.offset, 'the reserved range before SIGNATURE');
-  const report = { ...head, ...identity, ...platform, signature: signature(reader) };
+  const signature = rawSignature(reader);
   reader.zeros(reader.remaining, 'the reserved range behind SIGNATURE');
-  return report;
+  return {
+    version,
+    guestSvn,
+    policy,
+    familyId,
+    imageId,
+    vmpl,
+    signatureAlgo,
+    currentTcb,
+    platformInfo,
+    keyInfo,
+    reportData,
+    measurement,
+    hostData,
+    idKeyDigest,
+    authorKeyDigest,
+    reportId,
+    reportIdMa,
+    reportedTcb,
+    cpuid,
+    chipId,
+    committedTcb,
+    current,
+    committed,
+    launchTcb,
+    launchMitVector,
+    currentMitVector,
+    signature,
+  };
 }
 
 /** Encodes a report; the inverse of `parseSnpReport`. Byte fields must have their sizes. */
