@@ -102,6 +102,12 @@ const model = z.strictObject({
     .boolean()
     .default(true)
     .describe('run test_data_set_* beside the model before it is served; outcome in the manifest'),
+  maxRunSeconds: z
+    .number()
+    .min(0.001)
+    .max(86_400)
+    .default(300)
+    .describe('an execution that takes longer hangs: its callers are told, the service ends'),
   batching: batching
     .prefault({})
     .describe('sharing of executions, for models that prove that neighbours do not matter'),
@@ -161,6 +167,14 @@ export const configSchema = z.strictObject({
     .max(1024)
     .optional()
     .describe('threads that execute models; one a core unless given'),
+  memoryBudgetBytes: z
+    .number()
+    .int()
+    .min(1024 ** 2)
+    .optional()
+    .describe(
+      'what the models and their sessions may take together; three quarters of the memory unless given',
+    ),
   maxMessageBytes: z
     .number()
     .int()

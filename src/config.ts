@@ -21,6 +21,7 @@ const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ASSAY_LAUNCH_POLICY: ['launchPolicy'],
   ASSAY_HUB_CACHE: ['hub', 'cache'],
   ASSAY_WORKERS: ['workers'],
+  ASSAY_MEMORY_BUDGET_BYTES: ['memoryBudgetBytes'],
   ASSAY_MAX_MESSAGE_BYTES: ['maxMessageBytes'],
   ASSAY_DRAIN_SECONDS: ['drainSeconds'],
   ASSAY_LOG_LEVEL: ['logLevel'],

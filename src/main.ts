@@ -147,6 +147,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       },
       onFatal,
       ...(config.workers === undefined ? {} : { workers: config.workers }),
+      ...(config.memoryBudgetBytes === undefined ? {} : { memoryBudget: config.memoryBudgetBytes }),
     });
     started = engine;
     const { admission } = booting;
@@ -160,7 +161,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       metrics = await startMetrics({
         ...config.metrics,
         models: registry,
-        own: ownMetrics(enclave),
+        own: ownMetrics(enclave, engine),
       });
     }
     const running = metrics;

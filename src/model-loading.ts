@@ -48,6 +48,7 @@ function intoEngine(
       intraOpThreads,
       graphOptimizationLevel,
       batching: batchingOptions(configured),
+      maxRun: configured.maxRunSeconds * 1000,
       operators: identity.operators.map((operator) => operator.name),
     },
   );
@@ -86,8 +87,11 @@ export async function loadModel(
     loaded = await intoEngine(engine, configured, measured);
     const entry = admission.confirm(admitted, await tried(loaded, configured, measured));
     const { sets, identical } = entry.selfTest ?? { sets: 0, identical: 0 };
-    const { batching } = loaded;
-    log.info({ model: name, version, batching, selfTest: { sets, identical } }, 'loaded a model');
+    const { batching, instances, memory } = loaded;
+    log.info(
+      { model: name, version, batching, instances, memory, selfTest: { sets, identical } },
+      'loaded a model',
+    );
     return { loaded, entry };
   } catch (error) {
     await loaded?.drain();

@@ -11,7 +11,13 @@ function translate(error: unknown): unknown {
     const code = error.code === 'CONFIG_MODEL' ? status.NOT_FOUND : status.FAILED_PRECONDITION;
     return new RpcError(code, `${error.code}: ${error.message}`);
   }
-  if (error instanceof EngineError) return new RpcError(status.FAILED_PRECONDITION, error.message);
+  if (error instanceof EngineError) {
+    const full = error.reason === 'memory';
+    return new RpcError(
+      full ? status.RESOURCE_EXHAUSTED : status.FAILED_PRECONDITION,
+      error.message,
+    );
+  }
   return error;
 }
 

@@ -43,6 +43,8 @@ export interface BatchingOptions {
 
 export interface LoadOptions extends ExecutionOptions {
   readonly batching?: BatchingOptions;
+  /** Milliseconds that one execution may take before its worker counts as hung; default five minutes. */
+  readonly maxRun?: number;
   /** Operators of the graph, subgraphs and functions included; without them nothing is batched. */
   readonly operators?: readonly string[];
 }
@@ -147,8 +149,10 @@ export interface LoadedModel {
   readonly batching: BatchingOutcome;
   /** As the model was loaded. */
   readonly options: BatchingOptions;
-  /** Sessions, one a worker. */
+  /** Sessions that can execute: one a worker, or fewer where the memory budget has not room for more. */
   readonly instances: number;
+  /** Bytes of the memory budget that the model takes. */
+  readonly memory: number;
   readonly statistics: Statistics;
   /** Requests that wait for a worker. */
   readonly waiting: number;
@@ -159,7 +163,9 @@ export interface LoadedModel {
 }
 
 export interface Engine {
-  /** Rejects with EngineError `load`. */
+  /** What the sessions of all models may take together, and what they take, bytes. */
+  readonly memory: { readonly budget: number; readonly reserved: number };
+  /** Rejects with EngineError `load`, or `memory` where the budget has no room for one session. */
   load(source: ModelSource, options?: LoadOptions): Promise<LoadedModel>;
   /** Drains every model, then ends the worker threads. Nothing that runs is ever interrupted. */
   close(): Promise<void>;

@@ -2,6 +2,8 @@
 export type EngineErrorReason =
   /** The model cannot be served: ONNX Runtime refuses it, or its signature cannot be spoken. */
   | 'load'
+  /** The model does not fit into the memory budget. */
+  | 'memory'
   /** The request does not fit the model; repeating it cannot help. */
   | 'invalid-request'
   /** A queue is full. */
@@ -10,7 +12,9 @@ export type EngineErrorReason =
   | 'deadline'
   /** The caller went away before the request was dispatched. */
   | 'cancelled'
-  /** The model is being unloaded, or the engine is shutting down. */
+  /** The execution took longer than it may; the engine is to be restarted. */
+  | 'timeout'
+  /** The model is being unloaded, has lost its workers, or the engine is shutting down. */
   | 'draining'
   /** ONNX Runtime or a worker thread failed while the request ran. */
   | 'execution';

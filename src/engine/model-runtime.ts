@@ -23,7 +23,8 @@ export interface RuntimeSettings {
   readonly context: () => Uint8Array | undefined;
   readonly batching: BatchingOutcome;
   readonly options: BatchingOptions;
-  readonly instances: number;
+  /** Its sessions as they are now. */
+  readonly sessions: { readonly count: number; readonly bytes: number };
 }
 
 export interface RuntimeHooks {
@@ -44,7 +45,6 @@ export class ModelRuntime implements LoadedModel {
   readonly outputs: readonly TensorSpec[];
   readonly batching: BatchingOutcome;
   readonly options: BatchingOptions;
-  readonly instances: number;
   readonly statistics = new Statistics();
   readonly #settings: RuntimeSettings;
   readonly #hooks: RuntimeHooks;
@@ -75,13 +75,20 @@ export class ModelRuntime implements LoadedModel {
     this.outputs = signature.outputs;
     this.batching = settings.batching;
     this.options = settings.options;
-    this.instances = settings.instances;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.limits);
   }
 
   get waiting(): number {
     return this.#queue.size;
+  }
+
+  get instances(): number {
+    return this.#settings.sessions.count;
+  }
+
+  get memory(): number {
+    return this.#settings.sessions.bytes;
   }
 
   infer(request: InferenceRequest): Promise<InferenceResult> {
@@ -93,6 +100,7 @@ export class ModelRuntime implements LoadedModel {
           `model ${this.name} version ${this.version} is unloading`,
         );
       }
+      if (this.instances === 0) throw this.#withoutWorkers();
       const { cancellation } = request;
       const pending: Pending = {
         request,
@@ -199,9 +207,18 @@ export class ModelRuntime implements LoadedModel {
     await this.#draining.promise;
   }
 
-  /** Rejects what waits; what runs is left to its worker. */
-  abandon(error: EngineError): void {
-    this.#queue.clear(error);
+  /** Rejects what waits if no worker is left to execute it; what runs is left to its worker. */
+  workerLost(): void {
+    if (this.instances > 0) return;
+    this.#queue.clear(this.#withoutWorkers());
+    this.#settleDrain();
+  }
+
+  #withoutWorkers(): EngineError {
+    return new EngineError(
+      'draining',
+      `model ${this.name} version ${this.version} has no worker left, the service has to be restarted`,
+    );
   }
 
   #giveUp(pending: Pending): void {

@@ -1,46 +1,38 @@
 import { availableParallelism } from 'node:os';
 import { decideBatching } from './batch-gate.js';
-import type {
-  AnnotatorSettings,
-  BatchingOutcome,
-  Engine,
-  ExecutionOptions,
-  LoadedModel,
-  LoadOptions,
-  ModelSource,
-} from './engine.js';
+import type { AnnotatorSettings, Engine, LoadedModel, LoadOptions, ModelSource } from './engine.js';
 import { EngineError } from './error.js';
-import { ModelRuntime } from './model-runtime.js';
+import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
+import { type Batch, ModelRuntime } from './model-runtime.js';
+import { ModelSessions, type SessionOptions } from './model-sessions.js';
 import type { QueueLimits } from './request-queue.js';
-import { type Signature, WorkerThread } from './worker-thread.js';
+import { type Slot, WorkerPool } from './worker-pool.js';
 
 export interface EngineSettings {
-  /** Worker threads; default one a core. Each holds a session of every model. */
+  /** Worker threads; default one a core. Each holds a session of every model for which there is room. */
   readonly workers?: number;
+  /** Bytes that the models and their sessions may take together; default: see `defaultMemoryBudget`. */
+  readonly memoryBudget?: number;
+  /** How sessions are measured: bytes that the process has in memory now, which is the default. */
+  readonly memoryInUse?: () => number;
   readonly annotator?: AnnotatorSettings;
   /** Per model. */
   readonly queue?: Partial<QueueLimits>;
   /** Called when the engine cannot go on; the process should end and be restarted. */
   readonly onFatal?: (error: EngineError) => void;
+  /**
+   * Called when an execution hangs, with `timeout`. The other workers go on, so that the process can
+   * be drained; but only its end, by a signal that no thread can delay, frees the one that hangs.
+   */
+  readonly onHang?: (error: EngineError) => void;
 }
 
 const DEFAULT_LIMITS: QueueLimits = { maxQueueSize: 1024, maxQueueBytes: 256 * 1024 * 1024 };
-
-/** Replacements of one worker without a single execution between, after which the engine gives up. */
-const MAX_FRUITLESS_RESTARTS = 3;
-
-interface Slot {
-  thread: WorkerThread;
-  busy: boolean;
-  /** Work that needs the worker between executions: loads and unloads. */
-  readonly errands: (() => Promise<void>)[];
-  restarts: number;
-}
+const DEFAULT_MAX_RUN = 300_000;
 
 interface Registered {
   readonly runtime: ModelRuntime;
-  readonly source: ModelSource;
-  readonly options: Required<ExecutionOptions>;
+  readonly sessions: ModelSessions;
 }
 
 /** Starts the worker threads; rejects with EngineError if one cannot start. */
@@ -55,36 +47,68 @@ export async function createEngine(settings: EngineSettings = {}): Promise<Engin
 
 class OnnxEngine implements Engine {
   readonly #settings: EngineSettings;
-  readonly #slots: Slot[];
+  readonly #pool: WorkerPool;
+  readonly #budget: MemoryBudget;
   readonly #models = new Map<number, Registered>();
+  /** Loads and unloads happen one after another: each load is measured by what memory grows by. */
+  #turn: Promise<void> = Promise.resolve();
   #nextLoad = 0;
   #waking: NodeJS.Immediate | undefined;
   #closing = false;
 
   constructor(settings: EngineSettings) {
     this.#settings = settings;
-    const workers = settings.workers ?? availableParallelism();
-    this.#slots = Array.from({ length: workers }, () => ({
-      thread: this.#spawn(),
-      busy: false,
-      errands: [],
-      restarts: 0,
-    }));
+    this.#budget = new MemoryBudget(settings.memoryBudget ?? defaultMemoryBudget());
+    this.#pool = new WorkerPool({
+      workers: settings.workers ?? availableParallelism(),
+      annotator: settings.annotator?.module.href,
+      restore: async (slot, thread) => {
+        for (const { sessions } of this.#models.values()) {
+          if (sessions.holds(slot)) await sessions.load(thread);
+        }
+      },
+      pump: () => this.#pump(),
+      onHang: (error) => this.#lost(error, settings.onHang),
+      onFatal: (error) => this.#lost(error, settings.onFatal),
+    });
   }
 
   async started(): Promise<void> {
-    await Promise.all(this.#slots.map(({ thread }) => thread.started()));
+    await this.#pool.started();
   }
 
-  async load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
+  get memory(): Engine['memory'] {
+    return { budget: this.#budget.total, reserved: this.#budget.reserved };
+  }
+
+  load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
+    return this.#inTurn(() => this.#load(source, options));
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.all([...this.#models.values()].map(({ runtime }) => runtime.drain()));
+    await this.#inTurn(() => this.#pool.close());
+  }
+
+  /**
+   * The first session decides whether the model can be served, what it takes and whether requests may
+   * be batched; the others follow together.
+   */
+  async #load(source: ModelSource, options: LoadOptions): Promise<LoadedModel> {
     if (this.#closing) throw new EngineError('draining', 'the engine is shutting down');
-    const complete: Required<ExecutionOptions> = {
-      intraOpThreads: options.intraOpThreads ?? 1,
-      graphOptimizationLevel: options.graphOptimizationLevel ?? 'all',
-    };
     this.#nextLoad += 1;
     const loadId = this.#nextLoad;
-    const { signature, batching } = await this.#loadEverywhere(loadId, source, complete, options);
+    const sessions = this.#sessionsOf(loadId, source, options);
+    const [slot] = this.#leastLoaded();
+    if (slot === undefined) throw new EngineError('load', 'the engine has no workers');
+    const { signature, outcome: batching } = await sessions.first(slot, (thread, signature) =>
+      decideBatching(thread, loadId, signature, options),
+    );
+    await sessions.spread(this.#leastLoaded()).catch(async (error: unknown) => {
+      await sessions.close();
+      throw error;
+    });
     const queue = { ...DEFAULT_LIMITS, ...this.#settings.queue };
     const { maxQueueSize = queue.maxQueueSize } = options.batching ?? {};
     const runtime = new ModelRuntime(
@@ -96,68 +120,61 @@ class OnnxEngine implements Engine {
         context: () => this.#settings.annotator?.context(loadId),
         batching,
         options: options.batching ?? {},
-        instances: this.#slots.length,
+        sessions,
       },
       {
         wake: () => this.#wake(),
         dispatch: () => this.#pump(),
-        release: () => this.#unload(loadId),
+        release: () => this.#inTurn(() => this.#unload(loadId)),
       },
     );
-    this.#models.set(loadId, { runtime, source, options: complete });
+    this.#models.set(loadId, { runtime, sessions });
     return runtime;
   }
 
-  async close(): Promise<void> {
-    this.#closing = true;
-    await Promise.all([...this.#models.values()].map(({ runtime }) => runtime.drain()));
-    await Promise.all(this.#slots.map(({ thread }) => thread.close()));
-  }
-
-  #spawn(): WorkerThread {
-    return new WorkerThread({ annotator: this.#settings.annotator?.module.href }, (dead) => {
-      const slot = this.#slots.find(({ thread }) => thread === dead);
-      if (slot !== undefined) void this.#replace(slot);
+  #sessionsOf(loadId: number, source: ModelSource, options: LoadOptions): ModelSessions {
+    const session: SessionOptions = {
+      execution: {
+        intraOpThreads: options.intraOpThreads ?? 1,
+        graphOptimizationLevel: options.graphOptimizationLevel ?? 'all',
+      },
+      maxRun: options.maxRun ?? DEFAULT_MAX_RUN,
+    };
+    const memoryInUse = this.#settings.memoryInUse ?? process.memoryUsage.rss;
+    return new ModelSessions(loadId, source, session, {
+      pool: this.#pool,
+      budget: this.#budget,
+      memoryInUse,
     });
   }
 
-  /**
-   * The first worker decides whether the model can be served and its requests batched, the others
-   * follow together.
-   */
-  async #loadEverywhere(
-    loadId: number,
-    source: ModelSource,
-    execution: Required<ExecutionOptions>,
-    options: LoadOptions,
-  ): Promise<{ signature: Signature; batching: BatchingOutcome }> {
-    const [first, ...others] = this.#slots;
-    if (first === undefined) throw new EngineError('load', 'the engine has no workers');
-    const decided = await this.#errand(first, async (thread) => {
-      const signature = await thread.load(loadId, source, execution);
-      return { signature, batching: await decideBatching(thread, loadId, signature, options) };
-    });
-    await Promise.all(
-      others.map((slot) => this.#errand(slot, (thread) => thread.load(loadId, source, execution))),
-    );
-    return decided;
+  /** The workers, those with the fewest sessions first. */
+  #leastLoaded(): readonly Slot[] {
+    const models = [...this.#models.values()];
+    const held = (slot: Slot): number => models.filter((m) => m.sessions.holds(slot)).length;
+    return this.#pool.slots
+      .filter(({ lost }) => lost === undefined)
+      .sort((a, b) => held(a) - held(b));
   }
 
+  /** What one model gives back lets another that had too few sessions have more. */
   async #unload(loadId: number): Promise<void> {
+    const unloaded = this.#models.get(loadId);
     this.#models.delete(loadId);
-    await Promise.all(
-      this.#slots.map((slot) =>
-        this.#errand(slot, (thread) => thread.unload(loadId)).catch(() => undefined),
-      ),
-    );
+    await unloaded?.sessions.close();
+    if (this.#closing) return;
+    for (const { sessions } of this.#models.values()) {
+      await sessions.spread(this.#leastLoaded()).catch(() => undefined);
+    }
   }
 
-  /** Runs work on a slot's worker, between executions. */
-  #errand<T>(slot: Slot, work: (thread: WorkerThread) => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      slot.errands.push(() => work(slot.thread).then(resolve, reject));
-      this.#pump();
-    });
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result;
   }
 
   /**
@@ -173,7 +190,7 @@ class OnnxEngine implements Engine {
 
   /** Gives every free worker what is next for it. Synchronous: called whenever something changes. */
   #pump(): void {
-    for (const slot of this.#slots) {
+    for (const slot of this.#pool.slots) {
       if (slot.busy || !slot.thread.alive) continue;
       const { thread } = slot;
       const release = (): void => {
@@ -184,10 +201,10 @@ class OnnxEngine implements Engine {
       const errand = slot.errands.shift();
       if (errand !== undefined) {
         slot.busy = true;
-        void errand().finally(release);
+        void errand.run().finally(release);
         continue;
       }
-      const work = this.#next();
+      const work = this.#next(slot);
       if (work === undefined) continue;
       slot.busy = true;
       slot.restarts = 0;
@@ -195,46 +212,24 @@ class OnnxEngine implements Engine {
     }
   }
 
-  /** The next batch of the models, which take turns. */
-  #next():
-    | { runtime: ModelRuntime; batch: NonNullable<ReturnType<ModelRuntime['take']>> }
-    | undefined {
+  /** The next batch of the models that a worker holds, which take turns. */
+  #next(slot: Slot): { runtime: ModelRuntime; batch: Batch } | undefined {
     const now = performance.now();
     for (const [loadId, registered] of this.#models) {
-      if (registered.runtime.waiting === 0) continue;
-      const batch = registered.runtime.take(now);
+      const { runtime, sessions } = registered;
+      if (runtime.waiting === 0 || !sessions.holds(slot)) continue;
+      const batch = runtime.take(now);
       if (batch === undefined) continue;
       this.#models.delete(loadId);
       this.#models.set(loadId, registered);
-      return { runtime: registered.runtime, batch };
+      return { runtime, batch };
     }
     return undefined;
   }
 
-  /** A worker died: its callers have their error already; a new one takes its place and its models. */
-  async #replace(slot: Slot): Promise<void> {
-    if (this.#closing) return;
-    slot.restarts += 1;
-    if (slot.restarts > MAX_FRUITLESS_RESTARTS) {
-      this.#giveUp(new EngineError('execution', 'a worker thread ends as often as it is started'));
-      return;
-    }
-    slot.busy = true;
-    slot.thread = this.#spawn();
-    try {
-      await slot.thread.started();
-      for (const [loadId, { source, options }] of this.#models) {
-        await slot.thread.load(loadId, source, options);
-      }
-    } catch {
-      return; // this one died too: its own death notice goes on from here
-    }
-    slot.busy = false;
-    this.#pump();
-  }
-
-  #giveUp(error: EngineError): void {
-    for (const { runtime } of this.#models.values()) runtime.abandon(error);
-    this.#settings.onFatal?.(error);
+  /** A worker is lost for good: what waits for it alone is refused. */
+  #lost(error: EngineError, tell: ((error: EngineError) => void) | undefined): void {
+    for (const { runtime } of this.#models.values()) runtime.workerLost();
+    tell?.(error);
   }
 }

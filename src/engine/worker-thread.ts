@@ -3,6 +3,7 @@ import type { ExecutionOptions, ModelSource } from './engine.js';
 import { EngineError } from './error.js';
 import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
 import type { TensorSpec } from './tensor.js';
+import { Watchdog } from './watchdog.js';
 
 export interface Signature {
   readonly inputs: readonly TensorSpec[];
@@ -17,9 +18,17 @@ interface Waiter<T> {
   readonly reject: (error: EngineError) => void;
 }
 
+/** Each is called once at most. */
+export interface ThreadEvents {
+  /** The thread ended unasked; everything that it was given is rejected with `execution`. */
+  readonly onDeath: (worker: WorkerThread) => void;
+  /** A run took longer than it may; everything that the thread was given is rejected with `timeout`. */
+  readonly onHang: (worker: WorkerThread, error: EngineError) => void;
+}
+
 /**
- * The main thread's end of one worker. When the thread ends unasked, everything that it was given
- * is rejected with `execution`, and `onDeath` is called once.
+ * The main thread's end of one worker. A run that hangs cannot be stopped: ONNX Runtime has no way
+ * to cancel it, and ending a thread inside of a run aborts the process. Its thread is given no more.
  */
 export class WorkerThread {
   readonly #worker: Worker;
@@ -28,11 +37,18 @@ export class WorkerThread {
   readonly #runs = new Map<number, Waiter<RunResult>>();
   readonly #started: Promise<void>;
   readonly #ended: Promise<void>;
+  /** Milliseconds that an execution may take, by load. */
+  readonly #limits = new Map<number, number>();
+  readonly #watchdog = new Watchdog(() => this.#hang());
+  readonly #events: ThreadEvents;
+  #runningLimit: number | undefined;
   #nextRun = 0;
   #closing = false;
   #dead = false;
+  #hung = false;
 
-  constructor(settings: WorkerSettings, onDeath: (worker: WorkerThread) => void) {
+  constructor(settings: WorkerSettings, events: ThreadEvents) {
+    this.#events = events;
     // The worker inherits no flags (a profiler's, an inspector's) and no environment of its own.
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: settings,
@@ -55,17 +71,23 @@ export class WorkerThread {
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
         this.#dead = true;
+        this.#watchdog.stop();
         this.#rejectAll(
           new EngineError('execution', 'the worker thread ended unexpectedly', cause),
         );
         resolve();
-        if (!this.#closing) onDeath(this);
+        if (!this.#closing) events.onDeath(this);
       });
     });
   }
 
   get alive(): boolean {
-    return !this.#dead;
+    return !this.#dead && !this.#hung;
+  }
+
+  /** It is inside of a run that does not end. */
+  get hung(): boolean {
+    return this.#hung;
   }
 
   /** Resolves when the thread can take work, rejects if it ended before. */
@@ -73,11 +95,14 @@ export class WorkerThread {
     return this.#started;
   }
 
+  /** @param maxRun milliseconds that an execution of the model may take. */
   load(
     loadId: number,
     source: ModelSource,
     options: Required<ExecutionOptions>,
+    maxRun: number,
   ): Promise<Signature> {
+    this.#limits.set(loadId, maxRun);
     const { model, externalData } = source;
     return this.#ask(this.#loads, loadId, {
       kind: 'load',
@@ -89,21 +114,25 @@ export class WorkerThread {
   }
 
   unload(loadId: number): Promise<void> {
+    this.#limits.delete(loadId);
     return this.#ask(this.#unloads, loadId, { kind: 'unload', loadId });
   }
 
-  /** `command.buffer` is transferred: it is empty when this returns. */
+  /** One run at a time. `command.buffer` is transferred: it is empty when this returns. */
   run(command: RunCommand): Promise<RunResult> {
     this.#nextRun += 1;
     const id = this.#nextRun;
+    const limit = this.#limits.get(command.loadId);
+    if (limit !== undefined) this.#watchdog.start(limit);
+    this.#runningLimit = limit;
     return this.#ask(this.#runs, id, { kind: 'run', id, ...command }, [command.buffer]);
   }
 
-  /** Ends the thread after what it was given. */
+  /** Ends the thread after what it was given; waits for that, unless it hangs. */
   async close(): Promise<void> {
     this.#closing = true;
     if (!this.#dead) this.#post({ kind: 'close' });
-    await this.#ended;
+    if (!this.#hung) await this.#ended;
   }
 
   #ask<T>(
@@ -113,7 +142,7 @@ export class WorkerThread {
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<T> {
     return new Promise((resolve, reject) => {
-      if (this.#dead) {
+      if (!this.alive) {
         reject(new EngineError('execution', 'the worker thread has ended'));
         return;
       }
@@ -140,14 +169,26 @@ export class WorkerThread {
         take(this.#loads, message.loadId)?.reject(new EngineError('load', message.message));
         break;
       case 'ran':
+        this.#watchdog.stop();
         take(this.#runs, message.id)?.resolve(message);
         break;
       case 'run-failed':
+        this.#watchdog.stop();
         take(this.#runs, message.id)?.reject(
           new EngineError(message.refused ? 'invalid-request' : 'execution', message.message),
         );
         break;
     }
+  }
+
+  #hang(): void {
+    this.#hung = true;
+    const error = new EngineError(
+      'timeout',
+      `the execution took longer than the ${(this.#runningLimit ?? 0) / 1000} s that it may take`,
+    );
+    this.#rejectAll(error);
+    this.#events.onHang(this, error);
   }
 
   #rejectAll(error: EngineError): void {

@@ -1,6 +1,6 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession } from 'onnxruntime-node';
-import type { Annotate } from './engine.js';
+import type { Annotate, ExecutionOptions } from './engine.js';
 import { EngineError } from './error.js';
 import type { FromWorker, RunOutput, ToWorker, WorkerSettings } from './messages.js';
 import { fromOrt, tensorSpecs, toOrt } from './ort-tensor.js';
@@ -37,41 +37,77 @@ function reply(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void
 }
 
 /** ONNX Runtime accepts no shared memory, so bytes that the workers share are copied for the load. */
-function privateCopy(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer instanceof SharedArrayBuffer ? new Uint8Array(bytes) : bytes;
+function privateCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = bytes;
+  return buffer instanceof ArrayBuffer
+    ? new Uint8Array(buffer, byteOffset, byteLength)
+    : new Uint8Array(bytes);
+}
+
+/**
+ * Frees copies that ONNX Runtime has copied in its turn. Without it they stay until the garbage
+ * collector happens to run, which with a few large numbers on its books it may not do for long. A
+ * message takes its buffers away at once, and closing the channel drops the message.
+ */
+async function free(copies: readonly Uint8Array<ArrayBuffer>[]): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  const closed = new Promise((resolve) => port1.once('close', resolve));
+  const buffers = [...new Set(copies.map(({ buffer }) => buffer))];
+  port1.postMessage(undefined, buffers);
+  port2.close();
+  await closed;
 }
 
 async function load(message: Extract<ToWorker, { kind: 'load' }>): Promise<void> {
   const { loadId, options } = message;
+  const model = privateCopy(message.model);
+  const externalData = message.externalData.map(({ path, data }) => ({
+    path,
+    data: privateCopy(data),
+  }));
   try {
-    const session = await InferenceSession.create(privateCopy(message.model), {
-      executionProviders: ['cpu'],
-      executionMode: 'sequential',
-      intraOpNumThreads: options.intraOpThreads,
-      interOpNumThreads: 1,
-      graphOptimizationLevel: options.graphOptimizationLevel,
-      enableProfiling: false,
-      // Fatal alone: errors quote elements of the inputs.
-      logSeverityLevel: 4,
-      externalData: message.externalData.map(({ path, data }) => ({
-        path,
-        data: privateCopy(data),
-      })),
-      extra: {
-        session: {
-          // Left to itself it looks at the bytes, and may see another model in its own format.
-          load_model_format: 'ONNX',
-          ...(options.intraOpThreads > 1 ? { intra_op: { allow_spinning: '0' } } : {}),
-        },
-      },
-    });
+    const session = await createSession(model, externalData, options).finally(() =>
+      free([model, ...externalData.map(({ data }) => data)]),
+    );
+    sessions.set(loadId, { session, inputNames: session.inputNames });
     const inputs = tensorSpecs('input', session.inputMetadata);
     const outputs = tensorSpecs('output', session.outputMetadata);
-    sessions.set(loadId, { session, inputNames: session.inputNames });
     reply({ kind: 'loaded', loadId, inputs, outputs });
   } catch (error) {
+    await unload(loadId);
     reply({ kind: 'load-failed', loadId, message: messageOf(error) });
   }
+}
+
+async function unload(loadId: number): Promise<void> {
+  const loaded = sessions.get(loadId);
+  sessions.delete(loadId);
+  await loaded?.session.release();
+}
+
+function createSession(
+  model: Uint8Array,
+  externalData: readonly { readonly path: string; readonly data: Uint8Array }[],
+  options: Required<ExecutionOptions>,
+): Promise<InferenceSession> {
+  return InferenceSession.create(model, {
+    executionProviders: ['cpu'],
+    executionMode: 'sequential',
+    intraOpNumThreads: options.intraOpThreads,
+    interOpNumThreads: 1,
+    graphOptimizationLevel: options.graphOptimizationLevel,
+    enableProfiling: false,
+    // Fatal alone: errors quote elements of the inputs.
+    logSeverityLevel: 4,
+    externalData,
+    extra: {
+      session: {
+        // Left to itself it looks at the bytes, and may see another model in its own format.
+        load_model_format: 'ONNX',
+        ...(options.intraOpThreads > 1 ? { intra_op: { allow_spinning: '0' } } : {}),
+      },
+    },
+  });
 }
 
 function messageOf(error: unknown): string {
@@ -206,13 +242,10 @@ async function handle(message: ToWorker): Promise<void> {
     case 'load':
       await load(message);
       break;
-    case 'unload': {
-      const loaded = sessions.get(message.loadId);
-      sessions.delete(message.loadId);
-      await loaded?.session.release();
+    case 'unload':
+      await unload(message.loadId);
       reply({ kind: 'unloaded', loadId: message.loadId });
       break;
-    }
     case 'run':
       try {
         await execute(message);

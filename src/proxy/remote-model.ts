@@ -46,6 +46,7 @@ export class RemoteModel implements LoadedModel {
   } as const;
   readonly options = {};
   readonly instances = 1;
+  readonly memory = 0;
   readonly statistics = new Statistics();
   readonly waiting = 0;
   readonly #session: Session;

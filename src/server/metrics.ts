@@ -11,12 +11,10 @@ type Label = (typeof LABELS)[number];
 
 const microseconds = ({ nanoseconds }: Duration): number => nanoseconds / 1000;
 
+type ModelMetric = readonly [name: string, help: string, read: (model: LoadedModel) => number];
+
 /** Triton's names (docs/user_guide/metrics.md) where the meaning is Triton's. */
-const COUNTERS: readonly (readonly [
-  name: string,
-  help: string,
-  read: (model: LoadedModel) => number,
-])[] = [
+const COUNTERS: readonly ModelMetric[] = [
   [
     'nv_inference_request_success',
     'Requests that were answered',
@@ -64,6 +62,16 @@ const COUNTERS: readonly (readonly [
   ],
 ];
 
+const GAUGES: readonly ModelMetric[] = [
+  [
+    'nv_inference_pending_request_count',
+    'Requests that wait for a worker',
+    ({ waiting }) => waiting,
+  ],
+  ['assay_model_sessions', 'Sessions that can execute', ({ instances }) => instances],
+  ['assay_model_memory_bytes', 'Memory that a model and its sessions take', ({ memory }) => memory],
+];
+
 /** A number of Assay's own that is read when metrics are scraped. */
 export interface OwnMetric {
   readonly name: `assay_${string}`;
@@ -88,18 +96,20 @@ function register(registry: Registry, models: ModelRegistry, own: readonly OwnMe
       },
     });
   }
-  new Gauge<Label>({
-    name: 'nv_inference_pending_request_count',
-    help: 'Requests that wait for a worker',
-    labelNames: LABELS,
-    registers,
-    collect() {
-      this.reset();
-      for (const model of models.list()) {
-        this.set({ model: model.name, version: model.version }, model.waiting);
-      }
-    },
-  });
+  for (const [name, help, read] of GAUGES) {
+    new Gauge<Label>({
+      name,
+      help,
+      labelNames: LABELS,
+      registers,
+      collect() {
+        this.reset();
+        for (const model of models.list()) {
+          this.set({ model: model.name, version: model.version }, read(model));
+        }
+      },
+    });
+  }
   for (const { name, help, kind, read } of own) {
     if (kind === 'gauge') {
       new Gauge({

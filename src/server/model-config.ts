@@ -41,6 +41,7 @@ export function modelConfig(model: LoadedModel): object {
     parameters: {
       batch_invariance: { string_value: batching.invariance },
       batch_invariance_reason: { string_value: batching.reason },
+      memory_bytes: { string_value: String(model.memory) },
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Enclave } from '../../enclave/enclave.js';
+import type { Engine } from '../engine/engine.js';
 import type { OwnMetric } from './metrics.js';
 
 /** What of an enclave is counted. */
@@ -7,16 +8,35 @@ export interface Counted {
   readonly evidenceCounts: Enclave['evidenceCounts'];
 }
 
-/** What an operator watches of the attestation: the log's growth, and how reports are shared. */
-export function ownMetrics(enclave: Counted): readonly OwnMetric[] {
+/**
+ * What an operator watches of the attestation, the log's growth and how reports are shared, and of
+ * the engine, whether another model would fit.
+ */
+export function ownMetrics(enclave: Counted, engine: Pick<Engine, 'memory'>): readonly OwnMetric[] {
   const counter = (name: OwnMetric['name'], help: string, read: () => number): OwnMetric => ({
     name,
     help,
     kind: 'counter',
     read,
   });
+  const gauge = (name: OwnMetric['name'], help: string, read: () => number): OwnMetric => ({
+    name,
+    help,
+    kind: 'gauge',
+    read,
+  });
   const { issuer } = enclave;
   return [
+    gauge(
+      'assay_memory_budget_bytes',
+      'What the models and their sessions may take together',
+      () => engine.memory.budget,
+    ),
+    gauge(
+      'assay_memory_reserved_bytes',
+      'What the models and their sessions take',
+      () => engine.memory.reserved,
+    ),
     counter(
       'assay_log_entries',
       "Entries of the epoch's log, those of manifests included",

@@ -19,9 +19,11 @@ export function invalid(message: string): RpcError {
 
 const ENGINE_STATUS: Readonly<Record<EngineErrorReason, status>> = {
   load: status.FAILED_PRECONDITION,
+  memory: status.RESOURCE_EXHAUSTED,
   'invalid-request': status.INVALID_ARGUMENT,
   exhausted: status.RESOURCE_EXHAUSTED,
   deadline: status.DEADLINE_EXCEEDED,
+  timeout: status.DEADLINE_EXCEEDED,
   cancelled: status.CANCELLED,
   draining: status.UNAVAILABLE,
   execution: status.INTERNAL,

@@ -97,3 +97,45 @@ export function mlpModel(widths: readonly number[], seed = 1): Uint8Array<ArrayB
     },
   });
 }
+
+/** A loop of as many turns as its input says, INT64 [1] → FP32 [1]: a million take seconds. */
+export function loopModel(): Uint8Array<ArrayBuffer> {
+  const scalar = (tensor: number) => ({ tensor, shape: [] });
+  const one = { tensor: dataType.float, shape: [1] };
+  const body = {
+    inputs: [
+      { name: 'turn', type: scalar(dataType.int64) },
+      { name: 'again', type: scalar(dataType.bool) },
+      { name: 'value', type: one },
+    ],
+    outputs: [
+      { name: 'more', type: scalar(dataType.bool) },
+      { name: 'next', type: one },
+    ],
+    nodes: [
+      { op: 'Identity', inputs: ['again'], outputs: ['more'] },
+      { op: 'Cos', inputs: ['value'], outputs: ['next'] },
+    ],
+  };
+  return encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type: { tensor: dataType.int64, shape: [1] } }],
+      outputs: [{ name: 'output', type: one }],
+      initializers: [
+        { name: 'true', type: dataType.bool, dims: [], int32s: [1] },
+        { name: 'zero', type: dataType.float, dims: [1], floats: [0] },
+        { name: 'none', type: dataType.int64, dims: [0], raw: new Uint8Array() },
+      ],
+      nodes: [
+        { op: 'Reshape', inputs: ['input', 'none'], outputs: ['turns'] },
+        {
+          op: 'Loop',
+          inputs: ['turns', 'true', 'zero'],
+          outputs: ['output'],
+          attributes: { body: { g: body } },
+        },
+      ],
+    },
+    opsets: { '': 18 },
+  });
+}

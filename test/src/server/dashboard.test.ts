@@ -11,10 +11,13 @@ const metrics = await startMetrics({
   host: '127.0.0.1',
   port: 0,
   models: new ModelRegistry(),
-  own: ownMetrics({
-    issuer: { counts: { entries: 1, heads: 1 } },
-    evidenceCounts: { reports: 1, answers: 1 },
-  }),
+  own: ownMetrics(
+    {
+      issuer: { counts: { entries: 1, heads: 1 } },
+      evidenceCounts: { reports: 1, answers: 1 },
+    },
+    { memory: { budget: 2, reserved: 1 } },
+  ),
 });
 after(() => metrics.close());
 

@@ -30,6 +30,8 @@ test('counts what was answered and what failed, under the names that Triton give
     'nv_inference_exec_count{model="echo",version="1"} 3',
     'nv_inference_request_failure{model="echo",version="1"} 0',
     'nv_inference_pending_request_count{model="echo",version="1"} 0',
+    'assay_model_sessions{model="echo",version="1"} 1',
+    `assay_model_memory_bytes{model="echo",version="1"} ${server.model('echo').memory}`,
     'assay_log_entries 7',
   ]) {
     assert.ok(text.includes(`${line}\n`), line);

@@ -54,6 +54,7 @@ test('ModelConfig states types, dimensions, instances and the outcome of the pro
   assert.deepEqual(config['input'], [{ name: 'input', data_type: 13, dims: ['-1', '2'] }]);
   const parameters = config['parameters'] as Record<string, { string_value: string }>;
   assert.equal(parameters['batch_invariance']?.string_value, 'unproven');
+  assert.equal(parameters['memory_bytes']?.string_value, String(server.model('text').memory));
 });
 
 test('ModelStatistics counts', async () => {

@@ -1,0 +1,141 @@
+import type { ExecutionOptions, ModelSource } from './engine.js';
+import type { MemoryBudget, Reservation } from './memory-budget.js';
+import type { Slot, WorkerPool } from './worker-pool.js';
+import type { Signature, WorkerThread } from './worker-thread.js';
+
+/** How a session is made, and how long one of its executions may take (milliseconds). */
+export interface SessionOptions {
+  readonly execution: Required<ExecutionOptions>;
+  readonly maxRun: number;
+}
+
+export interface SessionsContext {
+  readonly pool: WorkerPool;
+  readonly budget: MemoryBudget;
+  /** Bytes that the process has in memory now. */
+  readonly memoryInUse: () => number;
+}
+
+/**
+ * The sessions of one load and the memory that they take. The source stays in memory as long as they
+ * do: a worker that dies is replaced from the bytes that were measured, not from the disk. A session's
+ * size is measured on the first one, because it depends on what ONNX Runtime packs, shares and frees.
+ */
+export class ModelSessions {
+  readonly loadId: number;
+  readonly #source: ModelSource;
+  readonly #options: SessionOptions;
+  readonly #context: SessionsContext;
+  readonly #reservation: Reservation;
+  readonly #holders = new Set<Slot>();
+  /** Bytes of the source. */
+  readonly #size: number;
+  /** Bytes of one session, once it was measured. */
+  #session = 0;
+  #closed = false;
+
+  constructor(
+    loadId: number,
+    source: ModelSource,
+    options: SessionOptions,
+    context: SessionsContext,
+  ) {
+    this.loadId = loadId;
+    this.#source = source;
+    this.#options = options;
+    this.#context = context;
+    this.#size = source.externalData.reduce(
+      (sum, { data }) => sum + data.length,
+      source.model.length,
+    );
+    this.#reservation = context.budget.reservation(
+      `model ${source.name} version ${source.version}`,
+    );
+  }
+
+  /** Sessions that can execute. */
+  get count(): number {
+    return [...this.#holders].filter(({ lost }) => lost === undefined).length;
+  }
+
+  /** Bytes of the budget that the source and its sessions take. */
+  get bytes(): number {
+    return this.#reservation.bytes;
+  }
+
+  holds(slot: Slot): boolean {
+    return this.#holders.has(slot);
+  }
+
+  /**
+   * Makes the first session and tries it. What it takes is what the process grew by, at least the
+   * weights once: that something else freed memory meanwhile must not make it look small. Rejects with
+   * EngineError `memory`, naming need and budget, if not even one fits.
+   */
+  async first<T>(
+    slot: Slot,
+    attempt: (thread: WorkerThread, signature: Signature) => Promise<T>,
+  ): Promise<{ signature: Signature; outcome: T }> {
+    const { pool, memoryInUse } = this.#context;
+    // ONNX Runtime is given a copy, since it takes no shared memory, and makes the session from it.
+    this.#reservation.resize(3 * this.#size);
+    try {
+      const { before, ...made } = await pool.errand(slot, async (thread) => {
+        const before = memoryInUse();
+        const signature = await this.load(thread);
+        this.#holders.add(slot);
+        return { before, signature, outcome: await attempt(thread, signature) };
+      });
+      this.#session = Math.max(this.#size, memoryInUse() - before);
+      this.#reservation.resize(this.#size + this.#session);
+      return made;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Makes sessions on further workers, in this order, as long as the budget has room for each and for
+   * the copy of the source that its load needs.
+   */
+  async spread(slots: readonly Slot[]): Promise<void> {
+    const open = slots.filter((slot) => !this.#holders.has(slot) && slot.lost === undefined);
+    while (open.length > 0 && !this.#closed) {
+      const fitting = Math.floor(this.#reservation.room / (this.#session + this.#size));
+      if (fitting < 1) return;
+      await Promise.all(open.splice(0, fitting).map((slot) => this.#further(slot)));
+    }
+  }
+
+  async #further(slot: Slot): Promise<void> {
+    this.#reservation.resize(this.bytes + this.#session);
+    try {
+      await this.#context.pool.errand(slot, (thread) => this.load(thread));
+      this.#holders.add(slot);
+    } catch (error) {
+      this.#reservation.resize(this.bytes - this.#session);
+      throw error;
+    }
+  }
+
+  /** Makes a session on a thread: a slot's first, or that of a replaced one. */
+  load(thread: WorkerThread): Promise<Signature> {
+    const { execution, maxRun } = this.#options;
+    return thread.load(this.loadId, this.#source, execution, maxRun);
+  }
+
+  /** Frees the sessions and gives their memory back. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(
+      [...this.#holders].map((slot) =>
+        this.#context.pool
+          .errand(slot, (thread) => thread.unload(this.loadId))
+          .catch(() => undefined),
+      ),
+    );
+    this.#holders.clear();
+    this.#reservation.resize(0);
+  }
+}

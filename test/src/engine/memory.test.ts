@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import type { Engine, InferenceRequest } from '../../../src/engine/engine.js';
+import { EngineError } from '../../../src/engine/error.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { identityModel } from '../../forge/inference-models.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
+
+const MIB = 1024 * 1024;
+const MODEL = identityModel('FP32');
+
+/** An engine whose process grows by ten MiB from one look to the next: what each session takes. */
+async function engineWith(workers: number, budget: number): Promise<Engine> {
+  let inUse = 0;
+  const memoryInUse = (): number => {
+    inUse += 10 * MIB;
+    return inUse;
+  };
+  const engine = await createEngine({ workers, memoryBudget: budget, memoryInUse });
+  after(() => engine.close());
+  return engine;
+}
+
+const source = (name: string, model: Uint8Array = MODEL) => ({
+  name,
+  version: '1',
+  model,
+  externalData: [],
+});
+
+const row = (value: number): InferenceRequest => ({
+  inputs: [
+    {
+      name: 'input',
+      datatype: 'FP32',
+      shape: [1, 2],
+      data: new Uint8Array(Float32Array.of(value, -value).buffer),
+    },
+  ],
+  outputs: ['output'],
+});
+
+const refusal = (message: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof EngineError);
+  assert.equal(error.reason, 'memory');
+  assert.match(error.message, message);
+  return true;
+};
+
+test('each worker has a session where there is room', async () => {
+  const engine = await engineWith(3, 40 * MIB);
+  const model = await engine.load(source('m'));
+  assert.equal(model.instances, 3);
+  assert.equal(model.memory, MODEL.length + 30 * MIB);
+  assert.deepEqual(engine.memory, { budget: 40 * MIB, reserved: model.memory });
+});
+
+test('a model has as many sessions as fit, and answers with those', async () => {
+  const engine = await engineWith(3, 25 * MIB);
+  const model = await engine.load(source('m'));
+  assert.equal(model.instances, 2);
+  assert.equal(engine.memory.reserved, MODEL.length + 20 * MIB);
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, i) => model.infer({ ...row(i), caller: `c${i % 3}` })),
+  );
+  answers.forEach(({ outputs }, i) => {
+    assert.deepEqual(outputs[0]?.data, row(i).inputs[0]?.data);
+  });
+});
+
+test('a model of which no session can be loaded is refused: need and budget', async () => {
+  const engine = await engineWith(1, 2 * MODEL.length);
+  await assert.rejects(
+    engine.load(source('m')),
+    refusal(/^model m version 1 needs 1 MiB, the memory budget of 1 MiB has 1 MiB left$/),
+  );
+  assert.equal(engine.memory.reserved, 0);
+});
+
+test('a model whose session turns out too large is refused, and what it took given back', async () => {
+  const engine = await engineWith(2, 8 * MIB);
+  await assert.rejects(
+    engine.load(source('m')),
+    refusal(/^model m version 1 needs 11 MiB, the memory budget of 8 MiB has 8 MiB left$/),
+  );
+  assert.equal(engine.memory.reserved, 0);
+});
+
+test('unloading gives memory back, and a model with too few sessions gets more', async () => {
+  const engine = await engineWith(2, 35 * MIB);
+  const first = await engine.load(source('first'));
+  const second = await engine.load(source('second'));
+  assert.deepEqual([first.instances, second.instances], [2, 1]);
+  await assert.rejects(
+    engine.load(source('third')),
+    refusal(/^model third version 1 needs 11 MiB/),
+  );
+  await first.drain();
+  assert.equal(second.instances, 2);
+  assert.equal(engine.memory.reserved, second.memory);
+  await second.drain();
+  assert.equal(engine.memory.reserved, 0);
+});
+
+test('a model that does not load takes nothing', async () => {
+  const engine = await engineWith(1, 40 * MIB);
+  await assert.rejects(engine.load(source('m', new Uint8Array(16))), { reason: 'load' });
+  assert.equal(engine.memory.reserved, 0);
+});
+
+test('what is measured is one copy of the weights, not those that its load needed', async () => {
+  const engine = await createEngine({ workers: 1 });
+  after(() => engine.close());
+  const rows = 2 ** 22;
+  const size = rows * 16;
+  const model = encodeModel({
+    graph: {
+      inputs: [{ name: 'input', type: { tensor: dataType.int64, shape: ['n'] } }],
+      outputs: [{ name: 'output', type: { tensor: dataType.float, shape: ['n', 4] } }],
+      initializers: [
+        { name: 'w', type: dataType.float, dims: [rows, 4], external: { location: 'w.bin' } },
+      ],
+      nodes: [{ op: 'Gather', inputs: ['w', 'input'], outputs: ['output'] }],
+    },
+  });
+  const data = new Uint8Array(new SharedArrayBuffer(size)).fill(1);
+  const { memory } = await engine.load({
+    ...source('m', model),
+    externalData: [{ path: 'w.bin', data }],
+  });
+  assert.ok(memory >= 2 * size, `${memory}`);
+  assert.ok(memory < 3 * size, `${memory}`);
+});
