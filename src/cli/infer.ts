@@ -1,13 +1,9 @@
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
-import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import { connect, NotAffirmedError } from '../client/connect.js';
-import { inputFrom } from '../client/input.js';
-import { formatNpy } from '../client/npy.js';
 import type { Inference, Session } from '../client/session.js';
-import { findModel, specOf } from '../client/signature.js';
-import type { Tensor } from '../client/tensor.js';
+import { findModel } from '../client/signature.js';
 import {
   type AppraisalFlags,
   appraisalOptions,
@@ -16,74 +12,28 @@ import {
   type VendorFlags,
   vendorOptions,
 } from './appraisal-options.js';
-import { readInput, writeOutput } from './files.js';
+import { writeOutput } from './files.js';
 import type { Io } from './io.js';
-import { collect, examples, parseNonce } from './options.js';
+import { examples, parseNonce } from './options.js';
 import { section } from './output.js';
 import { printResult, simulatedBanner } from './render-result.js';
+import {
+  parseOutputs,
+  readInputs,
+  type TensorFlags,
+  tensorOptions,
+  writeOutputs,
+} from './tensor-options.js';
 import { tensorToJson, tensorToText } from './tensor-text.js';
 
-interface Flags extends AppraisalFlags, VendorFlags {
-  readonly input?: readonly string[];
-  readonly shape?: readonly string[];
-  readonly output?: readonly string[];
-  readonly modelVersion?: string;
+interface Flags extends AppraisalFlags, VendorFlags, TensorFlags {
   readonly nonce?: Uint8Array;
   readonly saveProof?: string;
 }
 
-const INPUT_LIMIT = 256 * 1024 * 1024;
-
-/** `NAME=VALUE`; names may hold anything but `=`. Throws USAGE_OPTION. */
-function split(option: string, text: string): readonly [string, string] {
-  const at = text.indexOf('=');
-  if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)];
-  throw new AssayError(
-    'USAGE_OPTION',
-    `expected ${option} NAME=VALUE, not ${JSON.stringify(text)}`,
-  );
-}
-
-function parseShapes(texts: readonly string[]): ReadonlyMap<string, readonly number[]> {
-  return new Map(
-    texts.map((text) => {
-      const [name, list] = split('--shape', text);
-      const shape = list.split(',').map(Number);
-      if (!/^\d+(,\d+)*$/.test(list)) {
-        throw new AssayError('USAGE_OPTION', `expected --shape ${name}=1,3,48,320, not ${list}`);
-      }
-      return [name, shape] as const;
-    }),
-  );
-}
-
-async function readInputs(io: Io, model: ManifestModel, flags: Flags): Promise<Tensor[]> {
-  const shapes = parseShapes(flags.shape ?? []);
-  return Promise.all(
-    (flags.input ?? []).map(async (text) => {
-      const [name, path] = split('--input', text);
-      const signature = model.inputs.find((input) => input.name === name);
-      if (signature === undefined) {
-        const known = model.inputs.map((input) => input.name).join(', ');
-        throw new AssayError('CLIENT_INPUT', `${model.name} has no input ${name}; it has ${known}`);
-      }
-      const bytes = await readInput(io, path, INPUT_LIMIT);
-      const format = path.endsWith('.json') ? 'json' : 'binary';
-      return inputFrom(specOf(signature), bytes, format, shapes.get(name));
-    }),
-  );
-}
-
-/** `--output NAME` selects an output, `--output NAME=FILE.npy` writes it too. */
-function parseOutputs(texts: readonly string[]): ReadonlyMap<string, string | undefined> {
-  return new Map(
-    texts.map((text) => (text.includes('=') ? split('--output', text) : [text, undefined])),
-  );
-}
-
 async function execute(io: Io, session: Session, name: string, flags: Flags): Promise<void> {
   const model = findModel(session.manifest, name, flags.modelVersion);
-  const outputs = parseOutputs(flags.output ?? []);
+  const outputs = parseOutputs(flags.output);
   const inputs = await readInputs(io, model, flags);
   const answer = await io.during(`running ${name}`, () =>
     session.infer(name, inputs, {
@@ -92,10 +42,7 @@ async function execute(io: Io, session: Session, name: string, flags: Flags): Pr
       ...(flags.nonce === undefined ? {} : { nonce: flags.nonce }),
     }),
   );
-  for (const tensor of answer.outputs) {
-    const path = outputs.get(tensor.name);
-    if (path !== undefined) await writeOutput(path, formatNpy(tensor));
-  }
+  await writeOutputs(answer.outputs, outputs);
   if (flags.saveProof !== undefined) await writeOutput(flags.saveProof, answer.proof());
   printAnswer(io, session, model, answer, new Set(outputs.keys()), flags.saveProof);
 }
@@ -165,19 +112,17 @@ async function run(io: Io, target: string, name: string, flags: Flags): Promise<
 
 /** `assay infer TARGET MODEL`: attest, infer, verify; prints nothing that has no valid receipt. */
 export function registerInfer(program: Command, io: Io): void {
-  vendorOptions(
-    appraisalOptions(
-      program
-        .command('infer')
-        .description('attest a server, run a model on it, verify the answer’s receipt')
-        .argument('<target>', 'host:port of the server')
-        .argument('<model>', 'name of the model'),
+  tensorOptions(
+    vendorOptions(
+      appraisalOptions(
+        program
+          .command('infer')
+          .description('attest a server, run a model on it, verify the answer’s receipt')
+          .argument('<target>', 'host:port of the server')
+          .argument('<model>', 'name of the model'),
+      ),
     ),
   )
-    .option('--input <name=file>', '.npy, .json, or raw elements; repeatable', collect)
-    .option('--shape <name=dims>', 'shape of a raw or flat input: x=1,3,48,320', collect)
-    .option('--output <name[=file]>', 'select an output, and write it as .npy', collect)
-    .option('--model-version <version>', 'needed where the server has several')
     .option('--nonce <hex>', '32 bytes that the receipt must carry (default: random)', parseNonce)
     .option('--save-proof <file>', 'write a proof file for `assay verify receipt`')
     .addHelpText(

@@ -21,6 +21,7 @@ import { registerMeasureLaunch } from './measure-launch.js';
 import { examples } from './options.js';
 import { registerPolicyInit } from './policy-init.js';
 import { registerProxy } from './proxy.js';
+import { registerQuorum } from './quorum.js';
 import { registerReplay } from './replay.js';
 import { registerServe } from './serve.js';
 import { registerShowCertificate } from './show-certificate.js';
@@ -49,7 +50,7 @@ const COMMANDS: readonly (readonly [heading: string, commands: readonly Register
       registerPolicyInit,
     ],
   ],
-  ['Compare executions:', [registerReplay, registerConform]],
+  ['Compare executions:', [registerReplay, registerConform, registerQuorum]],
   [
     'Models:',
     [

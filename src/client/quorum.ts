@@ -16,6 +16,15 @@ export interface QuorumOptions extends AttestOptions {
   readonly agreement?: Agreement;
 }
 
+/** Choices for one request to all nodes. */
+export interface QuorumInferOptions extends Omit<InferOptions, 'nonce'> {
+  /**
+   * Gives up calls under way once enough nodes agree: `tally` then has those nodes among the failed, with
+   * CLIENT_CANCELLED, and late dissenters are not heard. False unless given.
+   */
+  readonly cancelRest?: boolean;
+}
+
 /** One node, attested. */
 export interface QuorumNode {
   readonly target: string;
@@ -34,8 +43,9 @@ export interface Vote {
   readonly answer: Inference;
 }
 
-/** Every vote of one request, when all nodes have answered or failed. */
+/** Every vote of one request, when all nodes have answered, failed or were given up. */
 export interface Tally {
+  /** Those who agree with the answer that was returned or, without one, the largest set that agrees. */
   readonly agreeing: readonly Vote[];
   /** Verified answers that do not agree: two receipts that contradict each other. */
   readonly dissenting: readonly Vote[];
@@ -52,16 +62,12 @@ export interface QuorumAnswer {
   readonly tally: Promise<Tally>;
 }
 
-/** Too few nodes agree. The tally holds every answer, with its receipt. */
+/** Too few nodes agree, or are affirmed at all. The tally holds every answer, with its receipt. */
 export class NoQuorumError extends AssayError {
   readonly tally: Tally;
 
-  constructor(agree: number, nodes: number, tally: Tally) {
-    const { agreeing, dissenting, failed } = tally;
-    super(
-      'CLIENT_NO_QUORUM',
-      `expected ${agree} of ${nodes} nodes to agree: at most ${agreeing.length} do, ${dissenting.length} answered otherwise, ${failed.length} failed`,
-    );
+  constructor(message: string, tally: Tally) {
+    super('CLIENT_NO_QUORUM', message);
     this.tally = tally;
   }
 }
@@ -72,17 +78,28 @@ function asAssayError(error: unknown): AssayError {
   return new AssayError('CLIENT_SERVICE', message, error);
 }
 
+/** The votes that agree with one of them, that one first. */
+function agreeingWith(
+  reference: Vote,
+  votes: readonly Vote[],
+  agreement: Agreement | undefined,
+): readonly Vote[] {
+  const others = votes.filter((vote) => {
+    if (vote === reference) return false;
+    const { kind } = relateAnswers(reference.answer.outputs, vote.answer.outputs, agreement);
+    return kind === 'identical' || kind === 'within';
+  });
+  return [reference, ...others];
+}
+
 /** The largest set of answers that agree with one of them, that one first. */
-function largestAgreement(votes: readonly Vote[], agreement: Agreement | undefined): Vote[] {
-  let best: Vote[] = [];
-  for (const reference of votes) {
-    const group = votes.filter((vote) => {
-      const { kind } = relateAnswers(reference.answer.outputs, vote.answer.outputs, agreement);
-      return kind === 'identical' || kind === 'within';
-    });
-    if (group.length > best.length) best = [reference, ...group.filter((v) => v !== reference)];
-  }
-  return best;
+function largestAgreement(
+  votes: readonly Vote[],
+  agreement: Agreement | undefined,
+): readonly Vote[] {
+  return votes
+    .map((reference) => agreeingWith(reference, votes, agreement))
+    .reduce<readonly Vote[]>((best, set) => (set.length > best.length ? set : best), []);
 }
 
 /** Sessions with several enclaves that answer together. */
@@ -119,44 +136,59 @@ export class Quorum {
   }
 
   /**
-   * Sends the request to every node, verifies every answer, and returns when enough of them agree.
+   * Sends the request to every node, verifies every answer, and returns when enough of them agree. Where
+   * no more than half of the nodes must agree, others may agree on another answer: `tally` shows them.
    * @throws NoQuorumError once all nodes have answered or failed and too few agree; AssayError
    *   CLIENT_MODEL if the nodes do not serve one graph under this name.
    */
-  infer(
+  async infer(
     name: string,
     inputs: readonly Tensor[],
-    options: Omit<InferOptions, 'nonce'> = {},
+    options: QuorumInferOptions = {},
   ): Promise<QuorumAnswer> {
+    const { cancelRest = false, signal, ...call } = options;
+    this.#requireOneGraph(name, options.version);
+    const rest = new AbortController();
+    const signals = [rest.signal, ...(signal === undefined ? [] : [signal])];
+    const votes: Vote[] = [];
+    const failed: ExcludedNode[] = [];
+    let chosen: Vote | undefined;
+    let settle: (tally: Tally) => void = () => {};
+    const tally = new Promise<Tally>((settled) => {
+      settle = settled;
+    });
+    const ask = async ({ target, session }: QuorumNode): Promise<void> => {
+      try {
+        const bounds = { ...call, signal: AbortSignal.any(signals) };
+        votes.push({ target, answer: await session.infer(name, inputs, bounds) });
+      } catch (error) {
+        failed.push({ target, error: asAssayError(error) });
+      }
+    };
     return new Promise((resolve, reject) => {
-      this.#requireOneGraph(name, options.version);
-      const votes: Vote[] = [];
-      const failed: ExcludedNode[] = [];
-      let settle: (tally: Tally) => void = () => {};
-      const tally = new Promise<Tally>((settled) => {
-        settle = settled;
-      });
-      const finish = (): void => {
-        const agreeing = largestAgreement(votes, this.#agreement);
-        if (agreeing.length >= this.#agree) {
-          const [first] = agreeing;
-          if (first !== undefined) resolve({ answer: first.answer, agreeing, tally });
+      const count = (): void => {
+        const agreeing =
+          chosen === undefined
+            ? largestAgreement(votes, this.#agreement)
+            : agreeingWith(chosen, votes, this.#agreement);
+        const [first] = agreeing;
+        if (chosen === undefined && first !== undefined && agreeing.length >= this.#agree) {
+          chosen = first;
+          resolve({ answer: first.answer, agreeing, tally });
+          if (cancelRest) {
+            const message = `${agreeing.length} nodes agreed before this one answered`;
+            rest.abort(new AssayError('CLIENT_CANCELLED', message));
+          }
         }
         if (votes.length + failed.length < this.nodes.length) return;
         const dissenting = votes.filter((vote) => !agreeing.includes(vote));
         const all = { agreeing, dissenting, failed };
         settle(all);
-        reject(new NoQuorumError(this.#agree, this.nodes.length, all));
+        if (chosen !== undefined) return;
+        const message = `expected ${this.#agree} of ${this.nodes.length} nodes to agree: at most ${agreeing.length} do, ${dissenting.length} answered otherwise, ${failed.length} failed`;
+        reject(new NoQuorumError(message, all));
       };
-      for (const { target, session } of this.nodes) {
-        session
-          .infer(name, inputs, options)
-          .then(
-            (answer) => votes.push({ target, answer }),
-            (error: unknown) => failed.push({ target, error: asAssayError(error) }),
-          )
-          .then(finish, reject);
-      }
+      for (const node of this.nodes) ask(node).then(count).catch(reject);
     });
   }
 
@@ -169,8 +201,8 @@ export class Quorum {
  * Attests several nodes at once. Targets that lead to one enclave count once: nobody votes twice by
  * having two addresses. How many machines stand behind the enclaves is the policy's to say (chip ids,
  * PPIDs).
- * @throws AssayError USAGE_QUORUM if `agree` is no number of these targets, CLIENT_NO_QUORUM if fewer
- *   enclaves are affirmed than must agree.
+ * @throws AssayError USAGE_QUORUM if `agree` is no number of these targets; NoQuorumError if fewer
+ *   enclaves are affirmed than must agree. A node that hangs is given up after `options.timeout`.
  */
 export async function connectAll(
   targets: readonly string[],
@@ -212,8 +244,9 @@ export async function connectAll(
   if (nodes.length >= agree) return quorum;
   quorum.close();
   const reasons = excluded.map(({ error }) => error.message).join('; ');
-  throw new AssayError(
-    'CLIENT_NO_QUORUM',
+  const tally = { agreeing: [], dissenting: [], failed: excluded };
+  throw new NoQuorumError(
     `expected ${agree} affirmed enclaves, not ${nodes.length}: ${reasons}`,
+    tally,
   );
 }

@@ -5,7 +5,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connectAll, NoQuorumError } from '../../../src/client/quorum.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
-import { computing, startAdder } from '../../forge/adder-server.js';
+import { computing, type Lies, startAdder } from '../../forge/adder-server.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
@@ -91,6 +91,113 @@ describe('a quorum', () => {
     );
     quorum.close();
   });
+});
+
+/** A node that answers nothing until it is told to. */
+function hanging(): { readonly lies: Lies; release: () => void } {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  return {
+    lies: {
+      issue: async (claims) => {
+        await released;
+        return three.enclave.issuer.issue(claims);
+      },
+    },
+    release,
+  };
+}
+
+describe('a quorum does not wait', () => {
+  test('for a node that hangs once enough agree, and hears it later', async () => {
+    const { lies, release } = hanging();
+    three.lies = lies;
+    const quorum = await connectAll(targets, policy, { agree: 2, roots });
+    const { agreeing, tally } = await quorum.infer('adder', inputs);
+    assert.equal(agreeing.length, 2);
+    release();
+    assert.equal((await tally).agreeing.length, 3);
+    quorum.close();
+  });
+
+  test('where the rest is given up, which the tally says', async () => {
+    const { lies, release } = hanging();
+    three.lies = lies;
+    const quorum = await connectAll(targets, policy, { agree: 2, roots });
+    const { tally } = await quorum.infer('adder', inputs, { cancelRest: true });
+    const { agreeing, failed } = await tally;
+    assert.equal(agreeing.length, 2);
+    assert.deepEqual(
+      failed.map(({ target, error }) => [target, error.code]),
+      [[three.target, 'CLIENT_CANCELLED']],
+    );
+    release();
+    quorum.close();
+  });
+
+  test('longer than the time for a call', async () => {
+    const { lies, release } = hanging();
+    three.lies = lies;
+    const quorum = await connectAll(targets, policy, { agree: 3, roots });
+    await assert.rejects(quorum.infer('adder', inputs, { timeout: 200 }), (error: unknown) => {
+      assert.ok(error instanceof NoQuorumError);
+      assert.deepEqual(
+        error.tally.failed.map(({ error: reason }) => reason.code),
+        ['CLIENT_SERVICE'],
+      );
+      return true;
+    });
+    release();
+    quorum.close();
+  });
+
+  test('after the caller aborted', async () => {
+    const { lies, release } = hanging();
+    three.lies = lies;
+    const quorum = await connectAll(targets, policy, { agree: 3, roots });
+    const abort = new AbortController();
+    const asked = quorum.infer('adder', inputs, { signal: abort.signal });
+    abort.abort();
+    await assert.rejects(asked, { code: 'CLIENT_NO_QUORUM' });
+    release();
+    quorum.close();
+  });
+});
+
+test('a tally is about the answer that was returned, also if more agree on another later', async () => {
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const servers5 = [...servers, ...(await Promise.all([startAdder(), startAdder()]))];
+  const [first, second, ...others] = servers5;
+  assert.ok(first !== undefined && second !== undefined);
+  first.lies = computing(far);
+  second.lies = computing(far);
+  for (const server of others) {
+    const { issuer } = server.enclave;
+    server.lies = {
+      issue: async (claims) => {
+        await released;
+        return issuer.issue(claims);
+      },
+    };
+  }
+  const quorum = await connectAll(
+    servers5.map(({ target }) => target),
+    policy,
+    { agree: 2, roots },
+  );
+  const { answer, tally } = await quorum.infer('adder', inputs);
+  assert.deepEqual(answer.outputs.map(elementsOf), [[...far]]);
+  release();
+  const { agreeing, dissenting } = await tally;
+  assert.equal(agreeing.length, 2);
+  assert.equal(dissenting.length, 3);
+  quorum.close();
+  for (const server of servers5.slice(3)) server.close();
 });
 
 describe('nodes', () => {

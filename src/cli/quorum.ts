@@ -1,0 +1,273 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { verdictOf } from '../../attestation/appraisal/result.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { type Agreement, relateAnswers } from '../client/agreement.js';
+import { NotAffirmedError } from '../client/connect.js';
+import {
+  connectAll,
+  type ExcludedNode,
+  NoQuorumError,
+  type Quorum,
+  type Tally,
+  type Vote,
+} from '../client/quorum.js';
+import { findModel } from '../client/signature.js';
+import type { Tensor } from '../client/tensor.js';
+import { parseTolerances } from '../hub/package.js';
+import {
+  type AppraisalFlags,
+  appraisalOptions,
+  readAppraisal,
+  readServices,
+  type VendorFlags,
+  vendorOptions,
+} from './appraisal-options.js';
+import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
+import { readInput, writeOutput } from './files.js';
+import type { Io, Json } from './io.js';
+import { examples, parseCount } from './options.js';
+import { printable, type Style, section } from './output.js';
+import { relationJson, relationLines } from './relation-text.js';
+import { simulatedBanner } from './render-result.js';
+import {
+  parseOutputs,
+  readInputs,
+  type TensorFlags,
+  tensorOptions,
+  writeOutputs,
+} from './tensor-options.js';
+import { tensorToJson, tensorToText } from './tensor-text.js';
+
+interface Flags extends AppraisalFlags, VendorFlags, TensorFlags {
+  readonly agree: number;
+  readonly tolerances?: string;
+  readonly timeout?: number;
+  readonly all?: boolean;
+  readonly saveProofs?: string;
+}
+
+/** What a request to all nodes came to. */
+interface Decision {
+  readonly outputs: readonly Tensor[] | null;
+  readonly tally: Tally;
+  readonly excluded: readonly ExcludedNode[];
+  readonly simulated: boolean;
+}
+
+/** Nodes that took no part, the refused ones first among reasons to distrust. */
+function exitOfFailed(failed: readonly ExcludedNode[]): ExitCode {
+  const exits = failed.map(({ error }) =>
+    error instanceof NotAffirmedError
+      ? exitCodeOfVerdict(verdictOf(error.result))
+      : exitCodeOf(error),
+  );
+  return exits.find((code) => code === EXIT.refused) ?? exits[0] ?? EXIT.refused;
+}
+
+/** Without a quorum: refused if answers differ or a node did not hold, else why the others failed. */
+function exitOf({ outputs, tally, excluded }: Decision): ExitCode {
+  if (outputs !== null) return EXIT.affirmed;
+  if (tally.dissenting.length > 0) return EXIT.refused;
+  return exitOfFailed([...excluded, ...tally.failed]);
+}
+
+async function ask(
+  io: Io,
+  quorum: Quorum,
+  name: string,
+  flags: Flags,
+): Promise<Omit<Decision, 'excluded' | 'simulated'>> {
+  const [node] = quorum.nodes;
+  if (node === undefined) throw new AssayError('USAGE_QUORUM', 'no node is affirmed');
+  const model = findModel(node.session.manifest, name, flags.modelVersion);
+  const outputs = parseOutputs(flags.output);
+  const inputs = await readInputs(io, model, flags);
+  try {
+    const { answer, tally } = await io.during(`asking ${quorum.nodes.length} nodes`, () =>
+      quorum.infer(name, inputs, {
+        version: model.version,
+        cancelRest: flags.all !== true,
+        ...(outputs.size === 0 ? {} : { outputs: [...outputs.keys()] }),
+        ...(flags.timeout === undefined ? {} : { timeout: flags.timeout * 1000 }),
+      }),
+    );
+    await writeOutputs(answer.outputs, outputs);
+    return { outputs: answer.outputs, tally: await tally };
+  } catch (error) {
+    if (error instanceof NoQuorumError) return { outputs: null, tally: error.tally };
+    throw error;
+  }
+}
+
+/** Every vote's proof, in a file that says how the node voted. */
+async function saveProofs(folder: string, { agreeing, dissenting }: Tally): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+    throw new AssayError('USAGE_FILE', `cannot make ${folder}`, cause);
+  });
+  const save = (kind: string, votes: readonly Vote[]) =>
+    votes.map(({ target, answer }) => {
+      const name = `${kind}-${target.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.proof`;
+      return writeOutput(join(folder, name), answer.proof());
+    });
+  await Promise.all([...save('agrees', agreeing), ...save('dissents', dissenting)]);
+}
+
+function voteJson({ target, answer }: Vote, reference: Vote, agreement: Agreement): Json {
+  const { outputs, index, claims } = answer;
+  return {
+    target,
+    index,
+    epoch: toHex(claims.epoch),
+    execution: toHex(claims.execution),
+    relation: relationJson(relateAnswers(reference.answer.outputs, outputs, agreement)),
+  };
+}
+
+function failedJson(failed: readonly ExcludedNode[]): Json {
+  return failed.map(({ target, error }) => ({ target, code: error.code, message: error.message }));
+}
+
+function decisionJson(decision: Decision, flags: Flags, agreement: Agreement): Json {
+  const { outputs, tally, excluded, simulated } = decision;
+  const { agreeing, dissenting, failed } = tally;
+  const [reference] = agreeing;
+  const votes = (list: readonly Vote[]): Json =>
+    reference === undefined ? [] : list.map((vote) => voteJson(vote, reference, agreement));
+  return {
+    agreed: outputs !== null,
+    agree: flags.agree,
+    simulated,
+    outputs: outputs === null ? null : outputs.map(tensorToJson),
+    agreeing: votes(agreeing),
+    dissenting: votes(dissenting),
+    failed: failedJson(failed),
+    excluded: failedJson(excluded),
+  };
+}
+
+function decisionText(
+  style: Style,
+  decision: Decision,
+  flags: Flags,
+  agreement: Agreement,
+): string {
+  const { outputs, tally, excluded, simulated } = decision;
+  const { agreeing, dissenting, failed } = tally;
+  const [reference] = agreeing;
+  const nodes = agreeing.length + dissenting.length + failed.length + excluded.length;
+  const verdict = `${agreeing.length} of ${nodes} nodes agree, ${flags.agree} must`;
+  const voted = (title: string, votes: readonly Vote[]): string[] =>
+    votes.flatMap(({ target, answer }) => {
+      const relation = relateAnswers(reference?.answer.outputs ?? [], answer.outputs, agreement);
+      return [
+        `${title} ${printable(target)}, answer ${answer.index} of its epoch`,
+        ...relationLines(relation),
+      ];
+    });
+  const silent = (title: string, list: readonly ExcludedNode[]): string[] =>
+    list.map(
+      ({ target, error }) => `${title} ${printable(`${target}: ${error.code}: ${error.message}`)}`,
+    );
+  return [
+    simulatedBanner(style, simulated).trimEnd(),
+    `${outputs === null ? style.red('NO QUORUM') : style.green('AGREED')}: ${verdict}`,
+    ...(outputs ?? []).map((tensor) =>
+      section(style, `${tensor.name} ${tensor.datatype} [${tensor.shape.join(', ')}]`, [
+        [tensorToText(tensor)],
+      ]).trimEnd(),
+    ),
+    ...voted(style.green('agrees'), agreeing),
+    ...voted(style.red('DISSENTS'), dissenting),
+    ...silent(style.yellow('failed'), failed),
+    ...silent(style.yellow('not affirmed'), excluded),
+    ...(flags.saveProofs === undefined
+      ? []
+      : [`Wrote the proof of every vote to ${flags.saveProofs}`]),
+  ]
+    .filter((line) => line !== '')
+    .join('\n');
+}
+
+async function decide(
+  io: Io,
+  name: string,
+  targets: readonly string[],
+  flags: Flags,
+  agreement: Agreement,
+): Promise<Decision> {
+  const { policy, options } = await readAppraisal(io, flags);
+  let quorum: Quorum;
+  try {
+    quorum = await io.during(`attesting ${targets.length} nodes`, () =>
+      connectAll(targets, policy, {
+        ...options,
+        ...readServices(io, flags),
+        agree: flags.agree,
+        agreement,
+        ...(flags.timeout === undefined ? {} : { timeout: flags.timeout * 1000 }),
+      }),
+    );
+  } catch (error) {
+    if (!(error instanceof NoQuorumError)) throw error;
+    const { failed: excluded, ...tally } = error.tally;
+    return { outputs: null, tally: { ...tally, failed: [] }, excluded, simulated: false };
+  }
+  try {
+    const simulated = quorum.nodes.some(({ session }) => session.result.simulated);
+    return { ...(await ask(io, quorum, name, flags)), excluded: quorum.excluded, simulated };
+  } finally {
+    quorum.close();
+  }
+}
+
+async function run(io: Io, name: string, targets: readonly string[], flags: Flags): Promise<void> {
+  const agreement: Agreement =
+    flags.tolerances === undefined ? {} : parseTolerances(await readInput(io, flags.tolerances));
+  if (flags.agree * 2 <= targets.length) {
+    io.note(
+      `${flags.agree} of ${targets.length} is no majority: others may agree on another answer`,
+    );
+  }
+  const decision = await decide(io, name, targets, flags, agreement);
+  if (flags.saveProofs !== undefined) await saveProofs(flags.saveProofs, decision.tally);
+  io.exitCode = exitOf(decision);
+  io.print(decisionJson(decision, flags, agreement), (style) =>
+    decisionText(style, decision, flags, agreement),
+  );
+}
+
+/** `assay quorum MODEL TARGET…`: one request to several enclaves, answered when enough agree. */
+export function registerQuorum(program: Command, io: Io): void {
+  tensorOptions(
+    vendorOptions(
+      appraisalOptions(
+        program
+          .command('quorum')
+          .description('ask several attested nodes, return what enough of them agree on')
+          .argument('<model>', 'name of the model')
+          .argument('<target...>', 'host:port of each node'),
+      ),
+    ),
+  )
+    .requiredOption('--agree <k>', 'nodes that must agree', parseCount)
+    .option(
+      '--tolerances <file>',
+      "what agrees beside identical bits: a publisher's tolerances.json",
+    )
+    .option('--timeout <seconds>', 'give a node up after this time (60)', parseCount)
+    .option('--all', 'hear every node, also once enough agree, so that late dissent is seen')
+    .option('--save-proofs <folder>', 'write a proof file of every vote, the dissenters’ too')
+    .addHelpText(
+      'after',
+      examples(
+        'assay quorum ocr a:8443 b:8443 c:8443 --agree 2 --input x=line.npy --policy policy.yaml',
+        'assay quorum ocr a:8443 b:8443 c:8443 --agree 2 --input x=line.npy --all --save-proofs votes',
+      ),
+    )
+    .action((model: string, targets: readonly string[], flags: Flags) =>
+      run(io, model, targets, flags),
+    );
+}

@@ -1,0 +1,94 @@
+import type { Command } from 'commander';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import { inputFrom } from '../client/input.js';
+import { formatNpy } from '../client/npy.js';
+import { specOf } from '../client/signature.js';
+import type { Tensor } from '../client/tensor.js';
+import { readInput, writeOutput } from './files.js';
+import type { Io } from './io.js';
+import { collect } from './options.js';
+
+/** Options of commands that send tensors and receive some. */
+export interface TensorFlags {
+  readonly input?: readonly string[];
+  readonly shape?: readonly string[];
+  readonly output?: readonly string[];
+  readonly modelVersion?: string;
+}
+
+/** Adds `--input`, `--shape`, `--output` and `--model-version`. */
+export function tensorOptions(command: Command): Command {
+  return command
+    .option('--input <name=file>', '.npy, .json, or raw elements; repeatable', collect)
+    .option('--shape <name=dims>', 'shape of a raw or flat input: x=1,3,48,320', collect)
+    .option('--output <name[=file]>', 'select an output, and write it as .npy', collect)
+    .option('--model-version <version>', 'needed where the server has several');
+}
+
+const INPUT_LIMIT = 256 * 1024 * 1024;
+
+/** `NAME=VALUE`; names may hold anything but `=`. Throws USAGE_OPTION. */
+function split(option: string, text: string): readonly [string, string] {
+  const at = text.indexOf('=');
+  if (at > 0 && at < text.length - 1) return [text.slice(0, at), text.slice(at + 1)];
+  throw new AssayError(
+    'USAGE_OPTION',
+    `expected ${option} NAME=VALUE, not ${JSON.stringify(text)}`,
+  );
+}
+
+function parseShapes(texts: readonly string[]): ReadonlyMap<string, readonly number[]> {
+  return new Map(
+    texts.map((text) => {
+      const [name, list] = split('--shape', text);
+      const shape = list.split(',').map(Number);
+      if (!/^\d+(,\d+)*$/.test(list)) {
+        throw new AssayError('USAGE_OPTION', `expected --shape ${name}=1,3,48,320, not ${list}`);
+      }
+      return [name, shape] as const;
+    }),
+  );
+}
+
+/** Reads the inputs that the flags name, as the model's signature has them. Throws CLIENT_INPUT. */
+export async function readInputs(
+  io: Io,
+  model: ManifestModel,
+  flags: TensorFlags,
+): Promise<Tensor[]> {
+  const shapes = parseShapes(flags.shape ?? []);
+  return Promise.all(
+    (flags.input ?? []).map(async (text) => {
+      const [name, path] = split('--input', text);
+      const signature = model.inputs.find((input) => input.name === name);
+      if (signature === undefined) {
+        const known = model.inputs.map((input) => input.name).join(', ');
+        throw new AssayError('CLIENT_INPUT', `${model.name} has no input ${name}; it has ${known}`);
+      }
+      const bytes = await readInput(io, path, INPUT_LIMIT);
+      const format = path.endsWith('.json') ? 'json' : 'binary';
+      return inputFrom(specOf(signature), bytes, format, shapes.get(name));
+    }),
+  );
+}
+
+/** `--output NAME` selects an output, `--output NAME=FILE.npy` writes it too. */
+export function parseOutputs(
+  texts: readonly string[] = [],
+): ReadonlyMap<string, string | undefined> {
+  return new Map(
+    texts.map((text) => (text.includes('=') ? split('--output', text) : [text, undefined])),
+  );
+}
+
+/** Writes the outputs that `parseOutputs` has a file for. */
+export async function writeOutputs(
+  tensors: readonly Tensor[],
+  outputs: ReadonlyMap<string, string | undefined>,
+): Promise<void> {
+  for (const tensor of tensors) {
+    const path = outputs.get(tensor.name);
+    if (path !== undefined) await writeOutput(path, formatNpy(tensor));
+  }
+}

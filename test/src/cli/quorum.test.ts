@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { computing, startAdder } from '../../forge/adder-server.js';
+import { assay } from '../../forge/cli.js';
+
+const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
+const [one, two, three] = servers;
+const targets = servers.map(({ target }) => target);
+const near = computing([4 * (1 + 2 ** -22), 6]);
+const far = computing([40, 6]);
+let folder = '';
+const at = (name: string): string => join(folder, name);
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'assay-quorum-'));
+  const models = one.enclave.manifest.models.map(({ name, graph }) => ({
+    name,
+    graph: toHex(graph),
+  }));
+  const policy = {
+    version: 1,
+    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+    enclave: { models, allowUnpinned: true },
+  };
+  const files = {
+    'policy.json': JSON.stringify(policy),
+    'root.pem': toPem(one.root, 'CERTIFICATE'),
+    'tolerances.json': JSON.stringify({ version: 1, default: { ulp: 2 } }),
+    'a.json': '[1, 2]',
+    'b.json': '[3, 4]',
+  };
+  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
+});
+after(async () => {
+  for (const server of servers) server.close();
+  await rm(folder, { recursive: true });
+});
+afterEach(() => {
+  for (const server of servers) server.lies = {};
+});
+
+const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
+const given = (): string[] => ['--input', `a=${at('a.json')}`, '--input', `b=${at('b.json')}`];
+const ask = (agree: number, ...more: readonly string[]) =>
+  assay(['quorum', 'adder', ...targets, '--agree', String(agree), ...given(), ...trust(), ...more]);
+const asked = async (agree: number, ...more: readonly string[]) => {
+  const { code, out, err } = await ask(agree, ...more, '--json');
+  return { code, found: JSON.parse(out || err) };
+};
+const named = (list: readonly { readonly target: string }[]): string[] =>
+  list.map(({ target }) => target).sort();
+
+describe('assay quorum', () => {
+  test('prints what all agree on', async () => {
+    const { code, found } = await asked(3);
+    assert.equal(code, 0);
+    assert.equal(found.agreed, true);
+    assert.deepEqual(found.outputs[0].data, [4, 6]);
+    assert.deepEqual(named(found.agreeing), [...targets].sort());
+  });
+
+  test('names the dissenter, and saves every vote as a proof that verifies', async () => {
+    three.lies = far;
+    const { code, found } = await asked(2, '--all', '--save-proofs', at('votes'));
+    assert.deepEqual([code, found.outputs[0].data], [0, [4, 6]]);
+    assert.deepEqual(named(found.dissenting), [three.target]);
+    assert.deepEqual(found.dissenting[0].relation.outputs[0].first, {
+      index: 0,
+      reference: '4',
+      actual: '40',
+    });
+    const files = (await readdir(at('votes'))).sort();
+    assert.deepEqual(
+      files.map((file) => file.split('-')[0]),
+      ['agrees', 'agrees', 'dissents'],
+    );
+    for (const file of files) {
+      const verified = await assay(['verify', 'receipt', join(at('votes'), file), ...trust()]);
+      assert.equal(verified.code, 0, verified.out);
+    }
+    three.lies = far;
+    const people = await ask(2, '--all');
+    assert.match(people.out, /^SIMULATED[^\n]*\nAGREED: 2 of 3 nodes agree, 2 must\n/);
+    assert.match(
+      people.out,
+      /DISSENTS .*\n {2}sum: 1 of 2 elements differ; the first at 0: 4 and 40/,
+    );
+  });
+
+  test('is refused where too few agree, and shows who said what', async () => {
+    three.lies = far;
+    const { code, found } = await asked(3);
+    assert.deepEqual([code, found.agreed, found.outputs], [1, false, null]);
+    assert.deepEqual(named(found.agreeing), [one.target, two.target].sort());
+    assert.deepEqual(named(found.dissenting), [three.target]);
+  });
+
+  test('counts near answers where a tolerance says so', async () => {
+    three.lies = near;
+    assert.equal((await asked(3)).code, 1);
+    const { code, found } = await asked(3, '--tolerances', at('tolerances.json'));
+    assert.deepEqual([code, found.agreeing.length], [0, 3]);
+  });
+
+  test('goes on without a node that is down, and says so', async () => {
+    const { code, out } = await assay([
+      ...['quorum', 'adder', one.target, two.target, 'localhost:1', '--agree', '2'],
+      ...given(),
+      ...trust(),
+    ]);
+    assert.equal(code, 0);
+    assert.match(out, /not affirmed localhost:1: CLIENT_UNREACHABLE/);
+  });
+
+  test('is refused by evidence that does not hold, not by nodes that are down', async () => {
+    const down = ['quorum', 'adder', one.target, 'localhost:1', '--agree', '2'];
+    assert.equal((await assay([...down, ...given(), ...trust(), '--json'])).code, 4);
+    three.lies = { nonce: () => new Uint8Array(32) };
+    const { code, found } = await asked(3);
+    assert.deepEqual([code, found.excluded[0].code], [1, 'CLIENT_REFUSED']);
+  });
+
+  test('refuses more votes than nodes, and warns of less than a majority', async () => {
+    const { code, found } = await asked(4);
+    assert.deepEqual([code, found.error.code], [2, 'USAGE_QUORUM']);
+    const { err } = await ask(1);
+    assert.match(err, /1 of 3 is no majority/);
+  });
+});
