@@ -3,7 +3,7 @@ import { coseKeyThumbprint } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
 import { type Manifest, manifestDigest } from '../evidence/manifest.js';
 import { claimsEntry, decodeClaims, type InferenceClaims } from '../receipt/claims.js';
-import { type CommittedTensor, commitTensors, type HmacFactory } from '../receipt/commitment.js';
+import { type CommittedTensor, commitTensors, type HmacSha256 } from '../receipt/commitment.js';
 import { decodeInferenceReceipt } from '../receipt/inference-receipt.js';
 import { verifyReceipt } from '../receipt/receipt.js';
 import type { SignedTreeHead } from '../receipt/tree-head.js';
@@ -114,7 +114,7 @@ function exchangeChecks(
   findings: Findings,
   claims: InferenceClaims,
   { nonce, inputs, outputs, salt }: InferenceExchange,
-  hmac: HmacFactory | undefined,
+  hmac: HmacSha256 | undefined,
 ): void {
   const carried = {
     pass: "The claims carry the request's nonce.",
@@ -139,7 +139,7 @@ function exchangeChecks(
 export async function appraiseInference(
   exchange: InferenceExchange,
   enclave: AppraisedEnclave,
-  hmac?: HmacFactory,
+  hmac?: HmacSha256,
 ): Promise<AppraisedInference> {
   const { claims: claimsBytes, receipt } = decodeInferenceReceipt(exchange.receipt);
   const claims = decodeClaims(claimsBytes);

@@ -1,5 +1,5 @@
 import { AssayError } from '../encoding/error.js';
-import type { HmacFactory } from '../receipt/commitment.js';
+import type { HmacSha256 } from '../receipt/commitment.js';
 import { decodeProofFile, type ProofFile } from '../receipt/proof-file.js';
 import { type AppraiseOptions, appraiseBundle } from './appraise.js';
 import { type AppraisedEnclave, appraiseInference } from './appraise-inference.js';
@@ -8,7 +8,7 @@ import { type AttestationResult, type Finding, findingOf } from './result.js';
 
 export interface AppraiseProofOptions extends AppraiseOptions {
   /** A faster HMAC than the portable one, for large tensors. */
-  readonly hmac?: HmacFactory;
+  readonly hmac?: HmacSha256;
 }
 
 /** The verdict on a proof file, and what the file says where it could be read. */

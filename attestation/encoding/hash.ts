@@ -38,9 +38,11 @@ export function sha512(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return new Uint8Array(nobleSha512(concat(...parts)));
 }
 
-/** A running HMAC-SHA-256 (RFC 2104) under a key: the portable default. */
-export function portableHmacSha256(key: Uint8Array): Sha256 {
-  return hmac.create(nobleSha256, key);
+/** HMAC-SHA-256 (RFC 2104) of the concatenation of the parts. */
+export function portableHmacSha256(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
+  const running = hmac.create(nobleSha256, key);
+  for (const part of parts) running.update(part);
+  return running.digest();
 }
 
 /** The domain label that starts every hash of Assay's own: `assay/<what>/v1` and a zero byte. */

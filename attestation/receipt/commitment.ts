@@ -1,7 +1,7 @@
-import { concat, utf8 } from '../encoding/bytes.js';
+import { concat } from '../encoding/bytes.js';
 import { decodeCbor, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
-import { label, portableHmacSha256, type Sha256 } from '../encoding/hash.js';
+import { label, portableHmacSha256 } from '../encoding/hash.js';
 
 /** A tensor in canonical form, as the Open Inference Protocol carries it in `raw_*_contents`. */
 export interface CommittedTensor {
@@ -13,8 +13,8 @@ export interface CommittedTensor {
   readonly data: Uint8Array;
 }
 
-/** Makes a running HMAC-SHA-256 under a key; `(key) => createHmac('sha256', key)` in Node. */
-export type HmacFactory = (key: Uint8Array) => Sha256;
+/** HMAC-SHA-256 (RFC 2104) of the concatenation of the parts; keys have at most 64 bytes. */
+export type HmacSha256 = (key: Uint8Array, parts: readonly Uint8Array[]) => Uint8Array;
 
 /** Length of a salt, bytes. */
 export const SALT_LENGTH = 32;
@@ -38,42 +38,48 @@ export function decodeSalt(bytes: Uint8Array): Uint8Array {
   return salt;
 }
 
-/** Messages up to this size are joined: an update costs a hash more than copying so many bytes. */
-const JOINED = 16 * 1024;
-
 function assertSize(value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw new AssayError('RECEIPT_TENSOR', 'expected sizes and dimensions to be whole numbers');
   }
 }
 
+/** Writes u32 length ‖ UTF-8 and returns the offset behind it; there is room for three bytes a unit. */
+function writeText(bytes: Uint8Array, view: DataView, start: number, text: string): number {
+  const { written } = encoder.encodeInto(text, bytes.subarray(start + 4));
+  view.setUint32(start, written, true);
+  return start + 4 + written;
+}
+
+function writeSize(view: DataView, offset: number, value: number): number {
+  assertSize(value);
+  view.setUint32(offset, value % LIMIT_32, true);
+  view.setUint32(offset + 4, Math.floor(value / LIMIT_32), true);
+  return offset + 8;
+}
+
 /** All that precedes a tensor's data. */
 function header({ name, datatype, shape, data }: CommittedTensor): Uint8Array {
-  const [nameBytes, typeBytes] = [utf8(name), utf8(datatype)];
-  const bytes = new Uint8Array(20 + nameBytes.length + typeBytes.length + 8 * shape.length);
+  const bytes = new Uint8Array(20 + 3 * (name.length + datatype.length) + 8 * shape.length);
   const view = new DataView(bytes.buffer);
-  let offset = 0;
-  const u32 = (value: number): void => {
-    view.setUint32(offset, value, true);
-    offset += 4;
-  };
-  const u64 = (value: number): void => {
-    assertSize(value);
-    u32(value % 0x1_0000_0000);
-    u32(Math.floor(value / 0x1_0000_0000));
-  };
-  for (const text of [nameBytes, typeBytes]) {
-    u32(text.length);
-    bytes.set(text, offset);
-    offset += text.length;
-  }
-  u32(shape.length);
-  for (const dimension of shape) u64(dimension);
-  u64(data.length);
+  let offset = writeText(bytes, view, 0, name);
+  offset = writeText(bytes, view, offset, datatype);
+  view.setUint32(offset, shape.length, true);
+  offset += 4;
+  for (const dimension of shape) offset = writeSize(view, offset, dimension);
+  return bytes.subarray(0, writeSize(view, offset, data.length));
+}
+
+/** label ‖ u32 count, for one to a few tensors made once. */
+function opening(side: 'request' | 'response', count: number): Uint8Array {
+  const bytes = concat(LABELS[side], new Uint8Array(4));
+  new DataView(bytes.buffer).setUint32(bytes.length - 4, count, true);
   return bytes;
 }
 
+const LIMIT_32 = 0x1_0000_0000;
 const LABELS = { request: label('request'), response: label('response') } as const;
+const encoder = new TextEncoder();
 
 /**
  * Commitment to a request's inputs or a response's outputs: HMAC-SHA-256 under the salt over
@@ -88,7 +94,7 @@ export function commitTensors(
   side: 'request' | 'response',
   tensors: readonly CommittedTensor[],
   salt: Uint8Array,
-  hmac: HmacFactory = portableHmacSha256,
+  hmac: HmacSha256 = portableHmacSha256,
 ): Uint8Array<ArrayBuffer> {
   if (salt.length !== SALT_LENGTH) {
     throw new AssayError(
@@ -96,14 +102,7 @@ export function commitTensors(
       `expected a salt of ${SALT_LENGTH} bytes, not ${salt.length}`,
     );
   }
-  const count = new Uint8Array(4);
-  new DataView(count.buffer).setUint32(0, tensors.length, true);
-  const parts = [LABELS[side], count, ...tensors.flatMap((one) => [header(one), one.data])];
-  const mac = hmac(salt);
-  if (parts.reduce((length, part) => length + part.length, 0) <= JOINED) {
-    mac.update(concat(...parts));
-  } else {
-    for (const part of parts) mac.update(part);
-  }
-  return new Uint8Array(mac.digest());
+  const parts = [opening(side, tensors.length)];
+  for (const tensor of tensors) parts.push(header(tensor), tensor.data);
+  return new Uint8Array(hmac(salt, parts));
 }

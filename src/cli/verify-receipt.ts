@@ -1,7 +1,7 @@
-import { createHmac } from 'node:crypto';
 import type { Command } from 'commander';
 import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { ProofFile } from '../../attestation/receipt/proof-file.js';
+import { nativeHmacSha256 } from '../native-hmac.js';
 import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
@@ -34,7 +34,7 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
   const { result, proof } = await appraiseProof(bytes, policy, {
     ...options,
     ...(flags.nonce === undefined ? {} : { nonce: flags.nonce }),
-    hmac: (key) => createHmac('sha256', key),
+    hmac: nativeHmacSha256,
   });
   printResult(io, result, {
     json: { model: proof === null ? null : { ...proof.model } },

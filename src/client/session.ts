@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, type X509Certificate } from 'node:crypto';
+import { randomBytes, type X509Certificate } from 'node:crypto';
 import {
   type AppraisedEnclave,
   type AppraisedInference,
@@ -17,6 +17,7 @@ import {
 import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
+import { nativeHmacSha256 } from '../native-hmac.js';
 import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
 import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
@@ -67,8 +68,6 @@ export interface Inference extends AppraisedInference {
 
 /** Manifests that are remembered: answers under way when models change are of the one before. */
 const MAX_MANIFESTS = 8;
-
-const hmac = (key: Uint8Array) => createHmac('sha256', key);
 
 /** A model that was replaced under its name while the request was under way is not what was asked for. */
 function assertSameModel(asked: ManifestModel, { graph, execution }: InferenceClaims): void {
@@ -186,7 +185,7 @@ export class Session {
     const { version } = model;
     const exchange = { model: model.name, version, nonce, inputs: ordered, ...received };
     const { enclave, evidence } = await this.#statedBy(received.receipt);
-    const appraised = await appraiseInference(exchange, enclave, hmac);
+    const appraised = await appraiseInference(exchange, enclave, nativeHmacSha256);
     assertAgrees(appraised);
     assertSameModel(model, appraised.claims);
     this.log.observe(appraised.head);

@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto';
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
@@ -7,6 +6,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import type { Manifest, ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { ProofFile } from '../../attestation/receipt/proof-file.js';
 import type { Agreement } from '../client/agreement.js';
+import { nativeHmacSha256 } from '../native-hmac.js';
 import type { Executor } from './executor.js';
 import { judgeReplay, type Replay, tensorsOf } from './replay.js';
 
@@ -35,8 +35,10 @@ export async function replayProof(
   executor: Executor,
   agreement?: Agreement,
 ): Promise<ReplayedProof> {
-  const hmac = (key: Uint8Array) => createHmac('sha256', key);
-  const { result, proof, enclave } = await appraiseProof(bytes, policy, { ...options, hmac });
+  const { result, proof, enclave } = await appraiseProof(bytes, policy, {
+    ...options,
+    hmac: nativeHmacSha256,
+  });
   if (!result.affirmed || proof === null || enclave === null) return { result, replay: null };
   const model = modelOf(enclave.manifest, proof);
   const outputs = tensorsOf(proof.outputs);

@@ -1,4 +1,4 @@
-import { createHmac, randomFillSync } from 'node:crypto';
+import { randomFillSync } from 'node:crypto';
 import {
   claimsEntry,
   decodeClaims,
@@ -9,9 +9,8 @@ import { commitTensors, SALT_LENGTH } from '../../attestation/receipt/commitment
 import { nativeSha256Once } from '../../enclave/sha256.js';
 import type { ExecutionNotes } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
+import { nativeHmacSha256 } from '../native-hmac.js';
 import { joinAnnotation } from './annotation.js';
-
-const hmac = (key: Uint8Array) => createHmac('sha256', key);
 
 /** Salts are drawn many at once: a call of the random number generator costs more than its bytes. */
 const salts = new Uint8Array(128 * SALT_LENGTH);
@@ -56,8 +55,8 @@ export function annotate(
   const claims = encodeClaims({
     ...claimsOf(context),
     nonce: note.length === 0 ? null : note,
-    request: commitTensors('request', inputs, salt, hmac),
-    response: commitTensors('response', outputs, salt, hmac),
+    request: commitTensors('request', inputs, salt, nativeHmacSha256),
+    response: commitTensors('response', outputs, salt, nativeHmacSha256),
   });
   return joinAnnotation({ salt, entry: claimsEntry(claims, nativeSha256Once), claims });
 }

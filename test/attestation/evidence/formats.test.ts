@@ -18,7 +18,11 @@ import {
   type Manifest,
 } from '../../../attestation/evidence/manifest.js';
 import { outputsDigest, vectorsDigest } from '../../../attestation/evidence/self-test.js';
-import { type CommittedTensor, commitTensors } from '../../../attestation/receipt/commitment.js';
+import {
+  type CommittedTensor,
+  commitTensors,
+  type HmacSha256,
+} from '../../../attestation/receipt/commitment.js';
 import { forgeEnclave, forgeKey } from '../../forge/exchange.js';
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
@@ -269,7 +273,10 @@ describe('commitments', () => {
     shape: fc.array(fc.nat(), { maxLength: 4 }),
     data: fc.uint8Array({ maxLength: 64 }),
   });
-  const node = (key: Uint8Array) => createHmac('sha256', key);
+  const node: HmacSha256 = (key, parts) =>
+    createHmac('sha256', key)
+      .update(concat(...parts))
+      .digest();
 
   test('the portable and the native HMAC agree', () => {
     fc.assert(

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { portableHmacSha256 } from '../../attestation/encoding/hash.js';
+import { nativeHmacSha256 } from '../../src/native-hmac.js';
+
+test('equals the portable HMAC, of parts together below and beyond what is hashed at once', () => {
+  const part = fc.oneof(
+    fc.uint8Array({ maxLength: 300 }),
+    fc.uint8Array({ minLength: 8000, maxLength: 9000 }),
+  );
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 64 }),
+      fc.array(part, { maxLength: 4 }),
+      (key, parts) => {
+        const expected = portableHmacSha256(key, parts);
+        assert.deepEqual(new Uint8Array(nativeHmacSha256(key, parts)), expected);
+      },
+    ),
+  );
+});
