@@ -20,7 +20,7 @@ export function describeError(error: unknown): Readonly<Record<string, string>> 
   return { name: error.name, stack: frames.join('\n') };
 }
 
-/** Logs to standard output, one JSON object a line. */
+/** Logs to standard output, one JSON object a line, written before the call returns. */
 export function makeLog(level: string): Log {
-  return pino({ name: 'assay', level });
+  return pino({ name: 'assay', level }, pino.destination({ dest: 1, sync: true }));
 }

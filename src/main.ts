@@ -37,6 +37,11 @@ export interface ServeOptions {
   readonly now: () => Date;
   /** Called when the engine cannot go on: end the process, a supervisor starts a new epoch. */
   readonly onFatal: (error: Error) => void;
+  /**
+   * Called when an execution hangs: drain and end the process by a signal that no thread can delay.
+   * Absent: its callers alone are told, and its worker is lost.
+   */
+  readonly onHang?: (error: Error) => void;
   /** What executes; `createEngine` unless given. The soak test gives one whose workers it can kill. */
   readonly makeEngine?: typeof createEngine;
 }
@@ -132,7 +137,7 @@ const hostPort = ({ host, port }: { readonly host: string; readonly port: number
  * MODEL_*, LAUNCH_POLICY_* or PLATFORM_*, or with EngineError; then nothing listens.
  */
 export async function serve(config: Config, options: ServeOptions): Promise<Serving> {
-  const { log, surroundings, now, onFatal, makeEngine = createEngine } = options;
+  const { log, surroundings, now, onFatal, onHang, makeEngine = createEngine } = options;
   if (!config.development) assertUndisturbed(surroundings);
   const { platform, simulatedRoot, close } = await openPlatform(config);
   let started: Engine | undefined;
@@ -146,6 +151,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
         context: (loadId) => loads.context(loadId),
       },
       onFatal,
+      ...(onHang === undefined ? {} : { onHang }),
       ...(config.workers === undefined ? {} : { workers: config.workers }),
       ...(config.memoryBudgetBytes === undefined ? {} : { memoryBudget: config.memoryBudgetBytes }),
     });

@@ -74,7 +74,7 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     ServerLive: unary(async () => ({ live: true })),
     ServerReady: unary(async () => ({ ready: ready() })),
     ModelReady: unary<ModelReference, object>(async ({ name, version }) => ({
-      ready: ready() && models.find(name, version) !== undefined,
+      ready: ready() && (models.find(name, version)?.instances ?? 0) > 0,
     })),
     ServerMetadata: unary(async () => ({ ...server, extensions: EXTENSIONS })),
     ModelMetadata: unary<ModelReference, object>(async ({ name, version }) =>

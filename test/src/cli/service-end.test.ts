@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { pemBlocks } from '../../../attestation/encoding/pem.js';
+import { identifyModel } from '../../../attestation/model/identity.js';
+import { connect } from '../../../src/client/connect.js';
+import type { Session } from '../../../src/client/session.js';
+import type { Tensor } from '../../../src/client/tensor.js';
+import { type Spawned, spawnAssay } from '../../forge/cli.js';
+import { affirmingPolicy, scaleModel, servedModel, simulatorKeys } from '../../forge/enclave.js';
+import { loopModel } from '../../forge/inference-models.js';
+import { dataType, encodeTensor } from '../../forge/onnx.js';
+
+let folder = '';
+const at = (...names: readonly string[]): string => join(folder, ...names);
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'assay-end-'));
+  await mkdir(at('loop'));
+  await writeFile(at('loop', 'loop.onnx'), loopModel());
+  await writeFile(at('scale.onnx'), scaleModel(2));
+});
+after(() => rm(folder, { recursive: true }));
+
+const LOOP = { name: 'loop', path: 'loop/loop.onnx', selfTest: false };
+const SCALE = { name: 'scale', path: 'scale.onnx' };
+
+/** Starts a service of these models, which is killed at the end of the test file. */
+async function serve(models: readonly object[]): Promise<Spawned> {
+  const config = {
+    listen: { port: 0 },
+    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
+    models,
+    workers: 2,
+  };
+  await writeFile(at('assay.json'), JSON.stringify(config));
+  const service = spawnAssay(['serve', at('assay.json'), '--simulator-root', at('root.pem')]);
+  after(() => service.kill('SIGKILL'));
+  return service;
+}
+
+async function open(service: Spawned): Promise<Session> {
+  await service.logged('path');
+  const roots = pemBlocks(await readFile(at('root.pem'), 'latin1'), 'CERTIFICATE');
+  const loop = identifyModel({ path: 'loop.onnx', bytes: loopModel() });
+  const scale = servedModel('scale', 2);
+  const policy = affirmingPolicy([{ ...scale, name: 'loop', identity: loop }, scale], {
+    allowUnpinned: true,
+  });
+  const session = await connect(`localhost:${await service.logged('port')}`, policy, { roots });
+  after(() => session.close());
+  return session;
+}
+
+const turns = (count: bigint): Tensor[] => [
+  {
+    name: 'input',
+    datatype: 'INT64',
+    shape: [1],
+    data: new Uint8Array(BigInt64Array.of(count).buffer),
+  },
+];
+
+const ones: Tensor[] = [
+  { name: 'x', datatype: 'FP32', shape: [2], data: new Uint8Array(Float32Array.of(1, 1).buffer) },
+];
+
+test('SIGTERM with a request in flight: its answer comes, with a receipt that holds', async () => {
+  const service = await serve([LOOP, SCALE]);
+  const session = await open(service);
+  let answered = false;
+  const slow = session.infer('loop', turns(1_000_000n)).then((answer) => {
+    answered = true;
+    return answer;
+  });
+  // The other worker answers this one, which came after it on the same connection.
+  await session.infer('scale', ones);
+  assert.equal(answered, false);
+  service.kill('SIGTERM');
+  const { claims, outputs } = await slow;
+  assert.equal(claims.model.name, 'loop');
+  assert.deepEqual(outputs[0]?.shape, [1]);
+  assert.equal(await service.ended, 0);
+  assert.match(service.written.out, /"draining"/);
+});
+
+test('an execution that hangs: its caller is told, the process ends for its supervisor', async () => {
+  const service = await serve([{ ...LOOP, maxRunSeconds: 0.05 }, SCALE]);
+  const session = await open(service);
+  // Minutes of turns: what ends the process is not the end of the execution.
+  const hung = session.infer('loop', turns(100_000_000n));
+  const [answer] = await Promise.all([
+    session.infer('scale', ones),
+    assert.rejects(hung, {
+      code: 'CLIENT_SERVICE',
+      message: /took longer than the 0.05 s that it may take/,
+    }),
+  ]);
+  assert.equal(answer.claims.model.name, 'scale');
+  assert.equal(await service.ended, null);
+  assert.match(service.written.out, /"code":"timeout".*the engine cannot go on/);
+});
+
+test('SIGTERM while a model is read ends the process', async () => {
+  execFileSync('mkfifo', [at('pipe.onnx')]);
+  const service = await serve([SCALE, { name: 'pipe', path: 'pipe.onnx' }]);
+  await service.printed(/"model":"scale".*(loaded a model)/);
+  service.kill('SIGTERM');
+  assert.equal(await service.ended, null);
+  assert.match(service.written.out, /ending before anything was served/);
+});
+
+test('SIGTERM while a model executes its own test vectors ends the process', async () => {
+  const set = at('loop', 'test_data_set_0');
+  await mkdir(set);
+  const turns = encodeTensor({ type: dataType.int64, dims: [1], int64s: [100_000_000] });
+  await writeFile(join(set, 'input_0.pb'), turns);
+  await writeFile(
+    join(set, 'output_0.pb'),
+    encodeTensor({ type: dataType.float, dims: [1], floats: [0] }),
+  );
+  const service = await serve([SCALE, { ...LOOP, selfTest: true }]);
+  await service.printed(/"model":"loop".*(measured a model)/);
+  service.kill('SIGTERM');
+  assert.equal(await service.ended, null);
+  assert.match(service.written.out, /ending before anything was served/);
+});
