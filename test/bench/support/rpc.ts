@@ -56,7 +56,7 @@ export async function countsOf(caller: Caller, name: string): Promise<Counts> {
 }
 
 /** A ModelInferRequest with raw contents and a nonce. */
-export function inferRequest({ name, inputs }: ServingModel): object {
+function inferRequest({ name, inputs }: Pick<ServingModel, 'name' | 'inputs'>): object {
   return {
     model_name: name,
     parameters: { nonce: { string_param: Buffer.alloc(32, 7).toString('base64url') } },
@@ -72,7 +72,7 @@ export function inferRequest({ name, inputs }: ServingModel): object {
 export const INFER = (service['ModelInfer'] as MethodDefinition<object, object>).path;
 
 /** `inferRequest` as bytes. */
-export function inferMessage(model: ServingModel): Buffer {
+export function inferMessage(model: Pick<ServingModel, 'name' | 'inputs'>): Buffer {
   const method = service['ModelInfer'] as MethodDefinition<object, object>;
   return method.requestSerialize(inferRequest(model));
 }
