@@ -1,42 +1,41 @@
 import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { verdictOf } from '../../attestation/appraisal/result.js';
-import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import { findTestFolders, readTestFolder, type TestSet } from '../admission/test-sets.js';
-import type { Agreement } from '../client/agreement.js';
 import { NotAffirmedError } from '../client/connect.js';
 import { connectAll, type ExcludedNode, type Quorum } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
 import { parseTolerances } from '../hub/package.js';
-import { answersOf, type Conformance, compareNodes, type NodeRelation } from '../replay/conform.js';
-import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
+import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
+import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
+import {
+  type Appraisal,
+  type AppraisalFlags,
+  appraisalOptions,
+  readAppraisal,
+} from './appraisal-options.js';
+import { conformanceJson, conformanceText } from './conform-text.js';
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
-import { readInput } from './files.js';
-import type { Io, Json } from './io.js';
+import { readInput, writeOutput } from './files.js';
+import type { Io } from './io.js';
 import { collect, examples } from './options.js';
-import { printable, type Style, section, table } from './output.js';
-import { relationJson, relationLines } from './relation-text.js';
 
 interface Flags extends AppraisalFlags {
   readonly model: string;
   readonly modelVersion?: string;
   readonly vectors: readonly string[];
   readonly tolerances?: string;
+  readonly save?: string;
+  readonly with?: readonly string[];
 }
 
-const SIGN = { identical: '=', within: '~', apart: '≠', incomparable: '?' } as const;
-const LEGEND = '= identical bits, ~ within tolerance, ≠ apart, ? not comparable';
+/** A record holds a proof for each node and test set, tensors included. */
+const RECORD_LIMIT = 512 * 1024 * 1024;
 
 /** Test sets of folders: a `test_data_set_*` folder itself, or a folder that has some. */
-async function readSets(
-  paths: readonly string[],
-  quorum: Quorum,
-  flags: Flags,
-): Promise<TestSet[]> {
-  const [node] = quorum.nodes;
-  if (node === undefined) throw new AssayError('USAGE_VECTORS', 'no node is affirmed');
-  const model = findModel(node.session.manifest, flags.model, flags.modelVersion);
+async function readSets(paths: readonly string[], model: ManifestModel): Promise<TestSet[]> {
   const names = {
     inputs: model.inputs.map(({ name }) => name),
     outputs: model.outputs.map(({ name }) => name),
@@ -54,22 +53,48 @@ async function readSets(
   return Promise.all(folders.map((folder) => readTestFolder(folder, names)));
 }
 
+/** Everything that is compared, and what could not be. */
+interface Compared {
+  readonly conformance: Conformance;
+  readonly excluded: readonly ExcludedNode[];
+}
+
 async function compare(
   io: Io,
-  quorum: Quorum,
+  quorum: Quorum | undefined,
+  { policy, options }: Appraisal,
   flags: Flags,
-  agreement: Agreement | undefined,
-): Promise<Conformance> {
-  const sets = await readSets(flags.vectors, quorum, flags);
-  const { model, modelVersion } = flags;
-  const answers = await io.during(`running ${sets.length} test sets`, () =>
+): Promise<Compared> {
+  const agreement =
+    flags.tolerances === undefined
+      ? undefined
+      : parseTolerances(await readInput(io, flags.tolerances));
+  const records = await Promise.all(
+    (flags.with ?? []).map((path) => readInput(io, path, RECORD_LIMIT)),
+  );
+  const { model: name, modelVersion } = flags;
+  const [node] = quorum?.nodes ?? [];
+  const [record] = records;
+  const model =
+    node === undefined
+      ? record && (await modelOfRecord(record, policy, options))
+      : findModel(node.session.manifest, name, modelVersion);
+  if (model === undefined) throw new AssayError('USAGE_ARGUMENTS', 'expected a target or --with');
+  const sets = await readSets(flags.vectors, model);
+  const nodes: NodeAnswers[] = await io.during(`running ${sets.length} test sets`, () =>
     Promise.all(
-      quorum.nodes.map(({ target, session }) =>
-        answersOf(target, session, model, modelVersion, sets),
+      (quorum?.nodes ?? []).map(({ target, session }) =>
+        answersOf(target, session, name, modelVersion, sets),
       ),
     ),
   );
-  return compareNodes(answers, sets, agreement);
+  const excluded = [...(quorum?.excluded ?? [])];
+  for (const bytes of records) {
+    const recorded = await readRecord(bytes, sets, policy, options);
+    nodes.push(...recorded.nodes);
+    excluded.push(...recorded.excluded);
+  }
+  return { conformance: compareNodes(nodes, sets, agreement), excluded };
 }
 
 /** Nodes are equal only if every one is affirmed and no two are apart. */
@@ -87,91 +112,22 @@ function exitOf({ matrix, reference }: Conformance, excluded: readonly ExcludedN
   return exits.find((code) => code === EXIT.refused) ?? exits[0] ?? EXIT.affirmed;
 }
 
-function differences({ nodes, matrix, reference }: Conformance): string[] {
-  const lines = (title: string, { testSet, relation }: NodeRelation): string[] =>
-    relation.kind === 'identical'
-      ? []
-      : [`  ${printable(`${title}, ${testSet}`)}`, ...relationLines(relation).map((l) => `  ${l}`)];
-  const between = nodes.flatMap((a, i) =>
-    nodes.slice(i + 1).flatMap((b, k) => {
-      const relation = matrix[i]?.[i + 1 + k];
-      return relation === undefined ? [] : lines(`${a.target} and ${b.target}`, relation);
-    }),
-  );
-  const known = nodes.flatMap(({ target }, i) => {
-    const relation = reference[i] ?? null;
-    return relation === null ? [] : lines(`reference and ${target}`, relation);
-  });
-  return [...between, ...known];
-}
-
-function text(style: Style, conformance: Conformance, quorum: Quorum): string {
-  const { nodes, matrix, reference, classes } = conformance;
-  const simulated = quorum.nodes.some(({ session }) => session.result.simulated);
-  const header = ['', ...nodes.map((_, i) => String(i + 1)), 'reference'];
-  const rows = nodes.map(({ target }, i) => [
-    `${i + 1} ${target}`,
-    ...(matrix[i] ?? []).map(({ relation }) => SIGN[relation.kind]),
-    reference[i] ? SIGN[reference[i].relation.kind] : '-',
-  ]);
-  const details = differences(conformance);
-  return [
-    simulated ? `${style.yellow('SIMULATED: no hardware vouches for some of these nodes.')}\n` : '',
-    `${table([header, ...rows])}\n${style.dim(LEGEND)}\n`,
-    ...(details.length > 0 ? [`\n${style.bold('Differences')}\n${details.join('\n')}\n`] : []),
-    `\n${section(
-      style,
-      'Execution classes: identical bits',
-      classes.map(({ targets, executions }, i) => [
-        String(i + 1),
-        targets.join(', '),
-        executions.map((digest) => digest.slice(0, 16)).join(', '),
-      ]),
-    )}`,
-    ...quorum.excluded.map(
-      ({ target, error }) =>
-        `${style.red('NOT COMPARED')} ${printable(`${target}: ${error.message}`)}\n`,
-    ),
-  ].join('');
-}
-
-function json({ nodes, matrix, reference, classes }: Conformance, quorum: Quorum): Json {
-  const show = (r: NodeRelation | null): Json =>
-    r === null ? null : { testSet: r.testSet, ...(relationJson(r.relation) as { kind: string }) };
-  return {
-    nodes: nodes.map(({ target, model }) => ({
-      target,
-      graph: toHex(model.graph),
-      execution: toHex(model.execution),
-      simulated:
-        quorum.nodes.find((node) => node.target === target)?.session.result.simulated ?? false,
-    })),
-    matrix: matrix.map((row) => row.map(show)),
-    reference: reference.map(show),
-    classes: classes.map(({ targets, executions }) => ({ targets, executions })),
-    excluded: quorum.excluded.map(({ target, error }) => ({
-      target,
-      code: error.code,
-      message: error.message,
-    })),
-  };
-}
-
 async function run(io: Io, targets: readonly string[], flags: Flags): Promise<void> {
-  const { policy, options } = await readAppraisal(io, flags);
-  const agreement =
-    flags.tolerances === undefined
+  const appraisal = await readAppraisal(io, flags);
+  const { policy, options } = appraisal;
+  const quorum =
+    targets.length === 0
       ? undefined
-      : parseTolerances(await readInput(io, flags.tolerances));
-  const quorum = await io.during('attesting', () =>
-    connectAll(targets, policy, { ...options, agree: 1 }),
-  );
+      : await io.during('attesting', () => connectAll(targets, policy, { ...options, agree: 1 }));
   try {
-    const conformance = await compare(io, quorum, flags, agreement);
-    io.exitCode = exitOf(conformance, quorum.excluded);
-    io.print(json(conformance, quorum), (style) => text(style, conformance, quorum));
+    const { conformance, excluded } = await compare(io, quorum, appraisal, flags);
+    if (flags.save !== undefined) await writeOutput(flags.save, encodeRecord(conformance.nodes));
+    io.exitCode = exitOf(conformance, excluded);
+    io.print(conformanceJson(conformance, excluded), (style) =>
+      conformanceText(style, conformance, excluded),
+    );
   } finally {
-    quorum.close();
+    quorum?.close();
   }
 }
 
@@ -181,7 +137,7 @@ export function registerConform(program: Command, io: Io): void {
     program
       .command('conform')
       .description('attest nodes, run test sets on all, compare every bit of their answers')
-      .argument('<target...>', 'host:port of each node'),
+      .argument('[target...]', 'host:port of each node'),
   )
     .requiredOption('--model <name>', 'name under which the nodes serve the model')
     .option('--model-version <version>', 'needed where a node has several')
@@ -191,11 +147,19 @@ export function registerConform(program: Command, io: Io): void {
       collect,
     )
     .option('--tolerances <file>', "the publisher's tolerances.json")
+    .option('--save <file>', 'write a record: the proof of every answer, to be compared later')
+    .option(
+      '--with <file>',
+      'compare with the nodes of a record, whose proofs are appraised; repeatable',
+      collect,
+    )
     .addHelpText(
       'after',
       examples(
         'assay conform a:8443 b:8443 --model ocr --vectors ocr/ --policy policy.yaml',
         'assay conform a:8443 b:8443 --model ocr --vectors ocr/test_data_set_0 --tolerances t.json',
+        'assay conform a:8443 --model ocr --vectors ocr/ --policy policy.yaml --save a.json',
+        'assay conform c:8443 --model ocr --vectors ocr/ --policy policy.yaml --with a.json',
       ),
     )
     .action((targets: readonly string[], flags: Flags) => run(io, targets, flags));

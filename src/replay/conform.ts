@@ -11,7 +11,10 @@ import type { Tensor } from '../client/tensor.js';
 export interface NodeAnswers {
   readonly target: string;
   readonly model: ManifestModel;
+  readonly simulated: boolean;
   readonly answers: readonly (readonly Tensor[])[];
+  /** Proof file of each answer. */
+  readonly proofs: readonly Uint8Array[];
 }
 
 /** How two nodes compare over all test sets: the worst of them, and in which. */
@@ -28,13 +31,19 @@ export interface ExecutionClass {
   readonly executions: readonly string[];
 }
 
-/** A comparison of nodes that execute one model. */
-export interface Conformance {
-  readonly nodes: readonly NodeAnswers[];
+/** How nodes compare, each with each and with the references. */
+export interface Comparison {
   /** `matrix[i][j]`: node j against node i. */
   readonly matrix: readonly (readonly NodeRelation[])[];
   /** Each node against the outputs of the test sets, where they have any. */
   readonly reference: readonly (NodeRelation | null)[];
+}
+
+/** A comparison of nodes that execute one model. */
+export interface Conformance extends Comparison {
+  readonly nodes: readonly NodeAnswers[];
+  /** The same for each output alone. */
+  readonly outputs: readonly (Comparison & { readonly name: string })[];
   readonly classes: readonly ExecutionClass[];
 }
 
@@ -50,10 +59,13 @@ export async function answersOf(
 ): Promise<NodeAnswers> {
   const model = findModel(session.manifest, name, version);
   const answers: (readonly Tensor[])[] = [];
+  const proofs: Uint8Array[] = [];
   for (const { inputs } of sets) {
-    answers.push((await session.infer(name, inputs, { version: model.version })).outputs);
+    const answer = await session.infer(name, inputs, { version: model.version });
+    answers.push(answer.outputs);
+    proofs.push(answer.proof());
   }
-  return { target, model, answers };
+  return { target, model, simulated: session.result.simulated, answers, proofs };
 }
 
 function worst(relations: readonly NodeRelation[]): NodeRelation | null {
@@ -78,6 +90,32 @@ function relate(
       relation: relateAnswers(a[i] ?? [], b[i] ?? [], agreement),
     })),
   );
+}
+
+const NOTHING: NodeRelation = { testSet: '', relation: { kind: 'identical' } };
+
+/** Compares the outputs that are of interest; sets that expect none of them say nothing of it. */
+function compareOn(
+  nodes: readonly NodeAnswers[],
+  sets: readonly TestSet[],
+  agreement: Agreement | undefined,
+  isOf: (tensor: Tensor) => boolean,
+): Comparison {
+  const picked = nodes.map(({ answers }) => answers.map((outputs) => outputs.filter(isOf)));
+  const cases = sets.flatMap((set, i) => {
+    const expected = set.outputs.filter(isOf);
+    return expected.length > 0 ? [{ set, i, expected }] : [];
+  });
+  const answered = (answers: readonly (readonly Tensor[])[]) =>
+    cases.map(({ i, expected }) =>
+      (answers[i] ?? []).filter(({ name }) => expected.some((tensor) => tensor.name === name)),
+    );
+  const expected = cases.map((known) => known.expected);
+  const known = cases.map(({ set }) => set);
+  return {
+    matrix: picked.map((a) => picked.map((b) => relate(a, b, sets, agreement) ?? NOTHING)),
+    reference: picked.map((own) => relate(expected, answered(own), known, agreement)),
+  };
 }
 
 function classesOf(nodes: readonly NodeAnswers[], sets: readonly TestSet[]): ExecutionClass[] {
@@ -116,21 +154,14 @@ export function compareNodes(
       `${other.target} computes graph ${toHex(other.model.graph)}, ${first.target} computes ${toHex(first.model.graph)}`,
     );
   }
-  const none: NodeRelation = { testSet: '', relation: { kind: 'identical' } };
+  const names = first.model.outputs.map(({ name }) => name);
   return {
     nodes,
-    matrix: nodes.map((a) =>
-      nodes.map((b) => relate(a.answers, b.answers, sets, agreement) ?? none),
-    ),
-    reference: nodes.map(({ answers }) => {
-      const known = sets.flatMap((set, i) => (set.outputs.length > 0 ? [{ set, i }] : []));
-      return relate(
-        known.map(({ set }) => set.outputs),
-        known.map(({ i }) => answers[i] ?? []),
-        known.map(({ set }) => set),
-        agreement,
-      );
-    }),
+    ...compareOn(nodes, sets, agreement, () => true),
+    outputs: names.map((name) => ({
+      name,
+      ...compareOn(nodes, sets, agreement, (tensor) => tensor.name === name),
+    })),
     classes: classesOf(nodes, sets),
   };
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -7,6 +7,8 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { tensor } from '../../../src/client/tensor.js';
+import { compareNodes, type NodeAnswers } from '../../../src/replay/conform.js';
 import { computing, startAdder } from '../../forge/adder-server.js';
 import { assay } from '../../forge/cli.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
@@ -133,4 +135,106 @@ describe('assay conform', () => {
     const outcome = await conform(all, '--vectors', at('nowhere'), '--json');
     assert.equal(JSON.parse(outcome.err).error.code, 'USAGE_FILE');
   });
+});
+
+describe('a record', () => {
+  const record = (): string => at('record.json');
+  const read = async () => JSON.parse(await readFile(record(), 'utf8'));
+  /** Changes a record, and compares node one with it. */
+  const changed = async (change: (nodes: { target: string; proofs: string[] }[]) => void) => {
+    const value = await read();
+    change(value.nodes);
+    await writeFile(at('changed.json'), JSON.stringify(value));
+    const { code, out, err } = await conform([one.target], '--with', at('changed.json'), '--json');
+    return { code, found: JSON.parse(out || err) };
+  };
+
+  before(async () => {
+    const { code } = await conform([two.target, three.target], '--save', record());
+    assert.equal(code, 0);
+  });
+
+  test('is compared with a node that answers later', async () => {
+    const { code, out } = await conform([one.target], '--with', record());
+    assert.deepEqual([code, signs(out)], [0, ['====', '====', '====']]);
+    assert.match(out, new RegExp(`${two.target} \\(recorded\\)`));
+    one.lies = near;
+    const apart = await conform([one.target], '--with', record());
+    assert.deepEqual([apart.code, signs(apart.out)[0]], [1, '=≠≠≠']);
+  });
+
+  test('is compared with another record, without any node', async () => {
+    one.lies = far;
+    await conform([one.target], '--save', at('other.json'));
+    const { code, out } = await conform([], '--with', record(), '--with', at('other.json'));
+    assert.deepEqual([code, signs(out)], [1, ['==≠=', '==≠=', '≠≠=≠']]);
+  });
+
+  test('does not speak for a node whose proof was changed', async () => {
+    const { code, found } = await changed(([node]) => {
+      const bytes = Buffer.from(node?.proofs[0] ?? '', 'base64');
+      bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1;
+      node?.proofs.splice(0, 1, bytes.toString('base64'));
+    });
+    assert.equal(code, 1);
+    assert.equal(found.nodes.length, 2);
+    assert.deepEqual(
+      found.excluded.map((node: { code: string }) => node.code),
+      ['PROOF_RECORD'],
+    );
+  });
+
+  test('does not speak for a node with fewer proofs than test sets', async () => {
+    const { code, found } = await changed(([node]) => node?.proofs.push(node.proofs[0] ?? ''));
+    assert.equal(code, 1);
+    assert.match(found.excluded[0].message, /one a test set/);
+  });
+
+  test('is of its own test sets', async () => {
+    const set = at('others/test_data_set_0');
+    await cp(at('vectors/test_data_set_0'), set, { recursive: true });
+    const value = encodeTensor({ name: '', type: dataType.float, dims: [2], floats: [9, 9] });
+    await writeFile(join(set, 'input_0.pb'), value);
+    await rm(join(set, 'output_0.pb'));
+    const { code, out } = await assay([
+      ...['conform', one.target, '--model', 'adder', '--vectors', at('others')],
+      ...['--policy', at('policy.json'), '--root', at('root.pem'), '--with', record(), '--json'],
+    ]);
+    assert.equal(code, 1);
+    assert.match(JSON.parse(out).excluded[0].message, /of other inputs/);
+  });
+
+  test('that is none is refused', async () => {
+    await writeFile(at('none.json'), '{"version":1}');
+    const { err } = await conform([one.target], '--with', at('none.json'), '--json');
+    assert.equal(JSON.parse(err).error.code, 'PROOF_RECORD');
+    assert.equal(JSON.parse((await conform([], '--json')).err).error.code, 'USAGE_ARGUMENTS');
+  });
+});
+
+test('outputs are compared one by one', () => {
+  const [model] = one.enclave.manifest.models;
+  assert.ok(model !== undefined);
+  const outputs = ['y', 'z'].map((name) => ({ name, type: 'tensor(float)', dims: [1] }));
+  const node = (target: string, y: number, z: number): NodeAnswers => ({
+    target,
+    model: { ...model, outputs },
+    simulated: true,
+    answers: [[tensor('y', 'FP32', [y]), tensor('z', 'FP32', [z])]],
+    proofs: [],
+  });
+  const sets = [{ name: 's', inputs: [], outputs: [tensor('z', 'FP32', [2])] }];
+  const found = compareNodes([node('a', 1, 2), node('b', 1, 3)], sets, {
+    default: { absolute: 1 },
+  });
+  const kinds = (name: string) => {
+    const output = found.outputs.find((each) => each.name === name);
+    return [
+      output?.matrix[0]?.[1]?.relation.kind,
+      output?.reference.map((each) => each?.relation.kind ?? null),
+    ];
+  };
+  assert.deepEqual(kinds('y'), ['identical', [null, null]]);
+  assert.deepEqual(kinds('z'), ['within', ['identical', 'within']]);
+  assert.equal(found.matrix[0]?.[1]?.relation.kind, 'within');
 });

@@ -15,6 +15,7 @@ import { makeLog } from '../../../src/log.js';
 import { type Serving, serve } from '../../../src/main.js';
 import { readModelSource } from '../../../src/model-source.js';
 import { answersOf, compareNodes } from '../../../src/replay/conform.js';
+import { encodeRecord, readRecord } from '../../../src/replay/conformance-record.js';
 import { LocalExecutor } from '../../../src/replay/executor.js';
 import { replayProof } from '../../../src/replay/replay-proof.js';
 import { simulatorKeys } from '../../forge/enclave.js';
@@ -102,6 +103,25 @@ describe('one model on nodes with different profiles', () => {
       [2, 1],
     );
     assert.equal(classes[0]?.executions.length, 2, 'two profiles that are known to agree');
+  });
+
+  test('a record of one profile, compared with another node later, gives the same classes', async () => {
+    const [one, , plain] = quorum.nodes;
+    assert.ok(one !== undefined && plain !== undefined);
+    const recorded = encodeRecord([
+      await answersOf(one.target, one.session, 'ocr', undefined, sets),
+      await answersOf(plain.target, plain.session, 'ocr', undefined, sets),
+    ]);
+    const { nodes, excluded } = await readRecord(recorded, sets, policy, { at: new Date(), roots });
+    assert.deepEqual(excluded, []);
+    const [, threads] = quorum.nodes;
+    assert.ok(threads !== undefined);
+    const live = await answersOf(threads.target, threads.session, 'ocr', undefined, sets);
+    const { classes } = compareNodes([live, ...nodes], sets, undefined);
+    assert.deepEqual(
+      classes.map(({ targets }) => targets),
+      [[threads.target, `${one.target} (recorded)`], [`${plain.target} (recorded)`]],
+    );
   });
 
   test('every answer replays to its own bits in its own profile', async () => {

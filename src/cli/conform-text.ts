@@ -1,0 +1,103 @@
+import { toHex } from '../../attestation/encoding/bytes.js';
+import type { ExcludedNode } from '../client/quorum.js';
+import type { Comparison, Conformance, NodeRelation } from '../replay/conform.js';
+import type { Json } from './io.js';
+import { printable, type Style, section, table } from './output.js';
+import { relationJson, relationLines } from './relation-text.js';
+
+const SIGN = { identical: '=', within: '~', apart: '≠', incomparable: '?' } as const;
+const LEGEND = '= identical bits, ~ within tolerance, ≠ apart, ? not comparable';
+
+function differences({ nodes, matrix, reference }: Conformance): string[] {
+  const lines = (title: string, { testSet, relation }: NodeRelation): string[] =>
+    relation.kind === 'identical'
+      ? []
+      : [`  ${printable(`${title}, ${testSet}`)}`, ...relationLines(relation).map((l) => `  ${l}`)];
+  const between = nodes.flatMap((a, i) =>
+    nodes.slice(i + 1).flatMap((b, k) => {
+      const relation = matrix[i]?.[i + 1 + k];
+      return relation === undefined ? [] : lines(`${a.target} and ${b.target}`, relation);
+    }),
+  );
+  const known = nodes.flatMap(({ target }, i) => {
+    const relation = reference[i] ?? null;
+    return relation === null ? [] : lines(`reference and ${target}`, relation);
+  });
+  return [...between, ...known];
+}
+
+function matrixText(titles: readonly string[], { matrix, reference }: Comparison): string {
+  const header = ['', ...titles.map((_, i) => String(i + 1)), 'reference'];
+  const rows = titles.map((title, i) => [
+    title,
+    ...(matrix[i] ?? []).map(({ relation }) => SIGN[relation.kind]),
+    reference[i] ? SIGN[reference[i].relation.kind] : '-',
+  ]);
+  return table([header, ...rows]);
+}
+
+/** A conformance for people: the matrices, what differs and by how far, the execution classes. */
+export function conformanceText(
+  style: Style,
+  conformance: Conformance,
+  excluded: readonly ExcludedNode[],
+): string {
+  const { nodes, outputs, classes } = conformance;
+  const simulated = nodes.some((node) => node.simulated);
+  const titles = nodes.map(({ target }, i) => `${i + 1} ${target}`);
+  const details = differences(conformance);
+  return [
+    simulated ? `${style.yellow('SIMULATED: no hardware vouches for some of these nodes.')}\n` : '',
+    `${matrixText(titles, conformance)}\n${style.dim(LEGEND)}\n`,
+    ...(outputs.length > 1
+      ? outputs.map(
+          (output) =>
+            `\n${style.bold(printable(`Output ${output.name}`))}\n${matrixText(titles, output)}\n`,
+        )
+      : []),
+    ...(details.length > 0 ? [`\n${style.bold('Differences')}\n${details.join('\n')}\n`] : []),
+    `\n${section(
+      style,
+      'Execution classes: identical bits',
+      classes.map(({ targets, executions }, i) => [
+        String(i + 1),
+        targets.join(', '),
+        executions.map((digest) => digest.slice(0, 16)).join(', '),
+      ]),
+    )}`,
+    ...excluded.map(
+      ({ target, error }) =>
+        `${style.red('NOT COMPARED')} ${printable(`${target}: ${error.message}`)}\n`,
+    ),
+  ].join('');
+}
+
+/** The same for scripts. */
+export function conformanceJson(
+  { nodes, matrix, reference, outputs, classes }: Conformance,
+  excluded: readonly ExcludedNode[],
+): Json {
+  const show = (r: NodeRelation | null): Json =>
+    r === null ? null : { testSet: r.testSet, ...(relationJson(r.relation) as { kind: string }) };
+  return {
+    nodes: nodes.map(({ target, model, simulated }) => ({
+      target,
+      graph: toHex(model.graph),
+      execution: toHex(model.execution),
+      simulated,
+    })),
+    matrix: matrix.map((row) => row.map(show)),
+    reference: reference.map(show),
+    outputs: outputs.map((output) => ({
+      name: output.name,
+      matrix: output.matrix.map((row) => row.map(show)),
+      reference: output.reference.map(show),
+    })),
+    classes: classes.map(({ targets, executions }) => ({ targets, executions })),
+    excluded: excluded.map(({ target, error }) => ({
+      target,
+      code: error.code,
+      message: error.message,
+    })),
+  };
+}

@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
+import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
+import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
+import { equalBytes, fromBase64, toBase64, toHex, utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { parseStrictJson } from '../../attestation/encoding/json.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { TestSet } from '../admission/test-sets.js';
+import type { ExcludedNode } from '../client/quorum.js';
+import type { Tensor } from '../client/tensor.js';
+import type { NodeAnswers } from './conform.js';
+import { tensorsOf } from './replay.js';
+
+/**
+ * What nodes answered to test sets, to be compared with other nodes later, elsewhere. It holds nothing
+ * but proof files, so that whoever reads it need not believe whoever wrote it: the rest is for people.
+ */
+const schema = z.strictObject({
+  version: z.literal(1),
+  profile: z.literal('urn:assay:conformance-record:1'),
+  nodes: z
+    .array(
+      z.strictObject({
+        target: z.string().min(1).max(256),
+        /** For people; the proofs decide. */
+        graph: z.string(),
+        execution: z.string(),
+        /** Proof files in base64, one a test set. */
+        proofs: z.array(z.base64()).min(1).max(10_000),
+      }),
+    )
+    .min(1)
+    .max(1000),
+});
+
+/** A record as a file. */
+export function encodeRecord(nodes: readonly NodeAnswers[]): Uint8Array {
+  const record: z.input<typeof schema> = {
+    version: 1,
+    profile: 'urn:assay:conformance-record:1',
+    nodes: nodes.map(({ target, model, proofs }) => ({
+      target,
+      graph: toHex(model.graph),
+      execution: toHex(model.execution),
+      proofs: proofs.map(toBase64),
+    })),
+  };
+  return utf8(`${JSON.stringify(record, null, 2)}\n`);
+}
+
+function mismatch(message: string): never {
+  throw new AssayError('PROOF_RECORD', message);
+}
+
+function sameInputs(a: readonly Tensor[], b: readonly Tensor[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ name, datatype, shape, data }) => {
+      const other = b.find((tensor) => tensor.name === name);
+      return (
+        other !== undefined &&
+        other.datatype === datatype &&
+        String(other.shape) === String(shape) &&
+        equalBytes(other.data, data)
+      );
+    })
+  );
+}
+
+/** What one node's proofs say, each appraised: one boot, one model, these very inputs. */
+async function answersOfProofs(
+  target: string,
+  proofs: readonly Uint8Array[],
+  sets: readonly TestSet[],
+  policy: AppraisalPolicy,
+  options: AppraiseOptions,
+): Promise<NodeAnswers> {
+  if (proofs.length !== sets.length) {
+    mismatch(`expected ${sets.length} proofs of ${target}, one a test set, not ${proofs.length}`);
+  }
+  const answers: (readonly Tensor[])[] = [];
+  let first: { readonly epoch: Uint8Array; readonly model: ManifestModel } | undefined;
+  let simulated = false;
+  for (const [i, bytes] of proofs.entries()) {
+    const { result, proof, enclave } = await appraiseProof(bytes, policy, options);
+    if (!result.affirmed || proof === null || enclave === null) {
+      return mismatch(`a proof of ${target} is not affirmed: ${result.summary}`);
+    }
+    const { epoch, models } = enclave.manifest;
+    const { name, version } = proof.model;
+    const model = models.find((known) => known.name === name && known.version === version);
+    first ??= model && { epoch, model };
+    if (model === undefined || first === undefined)
+      return mismatch(`${target} has no model ${name}`);
+    if (!equalBytes(first.epoch, epoch) || !equalBytes(first.model.execution, model.execution)) {
+      mismatch(`expected the proofs of ${target} to be of one boot and one execution`);
+    }
+    if (!sameInputs(tensorsOf(proof.inputs), sets[i]?.inputs ?? [])) {
+      mismatch(`a proof of ${target} is of other inputs than test set ${sets[i]?.name}`);
+    }
+    answers.push(tensorsOf(proof.outputs));
+    simulated ||= result.simulated;
+  }
+  if (first === undefined) return mismatch(`${target} has no proofs`);
+  return { target, model: first.model, simulated, answers, proofs };
+}
+
+function parseRecord(bytes: Uint8Array): z.output<typeof schema> {
+  const parsed = schema.safeParse(parseStrictJson(bytes, 'the record', 'PROOF_RECORD'));
+  return parsed.success
+    ? parsed.data
+    : mismatch(`expected a record: ${z.prettifyError(parsed.error)}`);
+}
+
+/** The model that a record's first affirmed proof is of; throws PROOF_RECORD where none is affirmed. */
+export async function modelOfRecord(
+  bytes: Uint8Array,
+  policy: AppraisalPolicy,
+  options: AppraiseOptions,
+): Promise<ManifestModel> {
+  for (const text of parseRecord(bytes).nodes.flatMap(({ proofs }) => proofs)) {
+    const { result, proof, enclave } = await appraiseProof(fromBase64(text), policy, options);
+    const model = enclave?.manifest.models.find(
+      ({ name, version }) => name === proof?.model.name && version === proof.model.version,
+    );
+    if (result.affirmed && model !== undefined) return model;
+  }
+  return mismatch('no proof of the record is affirmed');
+}
+
+/**
+ * The nodes of a record whose every proof is affirmed and is of these test sets; the others with the
+ * reason. Throws PROOF_RECORD for what is no record.
+ */
+export async function readRecord(
+  bytes: Uint8Array,
+  sets: readonly TestSet[],
+  policy: AppraisalPolicy,
+  options: AppraiseOptions,
+): Promise<{ readonly nodes: readonly NodeAnswers[]; readonly excluded: readonly ExcludedNode[] }> {
+  const nodes: NodeAnswers[] = [];
+  const excluded: ExcludedNode[] = [];
+  for (const { target, proofs } of parseRecord(bytes).nodes) {
+    const name = `${target} (recorded)`;
+    try {
+      const files = proofs.map((text) => fromBase64(text));
+      nodes.push(await answersOfProofs(name, files, sets, policy, options));
+    } catch (error) {
+      if (!(error instanceof AssayError)) throw error;
+      excluded.push({ target: name, error });
+    }
+  }
+  return { nodes, excluded };
+}
