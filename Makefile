@@ -36,6 +36,8 @@ fuzz: build ## mutations against every decoder, for FUZZ_SECONDS each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) node --test --test-reporter=spec $$(find build/test/fuzz -name '*.test.js' | sort)
 
 INTEROP := .cache/interop
+# PyTorch from Debian: PyPI's wheels for Linux need several GB of CUDA libraries.
+TORCH_PYTHON ?= /usr/bin/python3
 
 $(INTEROP)/.stamp: test/interop/requirements.txt
 	python3 -m venv $(INTEROP)
@@ -47,10 +49,13 @@ PERF_ANALYZER := $(CURDIR)/.cache/perf-analyzer/perf_analyzer
 $(PERF_ANALYZER): test/interop/perf-analyzer.sh
 	-$<
 
-test-interop: build .cache/bench/.stamp ## a Triton client and ONNX's operator cases, from PyPI, against Assay
+test-interop: build .cache/bench/.stamp ## clients, converters, other implementations and ONNX's operator cases against Assay
+	@$(TORCH_PYTHON) -c 'import torch' 2>/dev/null || { $(APT) python3-torch; } || \
+	  echo "test-interop: PyTorch cannot be installed here, its conversions are skipped"
 	@if command -v python3 >/dev/null; then \
 	  $(MAKE) --no-print-directory $(INTEROP)/.stamp $(PERF_ANALYZER) && \
-	  INTEROP_PYTHON=$(INTEROP)/bin/python PERF_ANALYZER=$(PERF_ANALYZER) node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
+	  TORCH_PYTHON=$(TORCH_PYTHON) INTEROP_PYTHON=$(INTEROP)/bin/python PERF_ANALYZER=$(PERF_ANALYZER) \
+	    node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
 	else echo "test-interop: skipped, there is no python3 here"; fi
 
 test-hub: build ## hub round trips against Debian's docker-registry, with interruptions

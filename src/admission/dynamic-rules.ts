@@ -33,10 +33,12 @@ function milliseconds(value: number): string {
   return `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
 }
 
-/** ONNX Runtime begins messages with its source file and function; people need the rest. */
+/** ONNX Runtime begins messages with its source file and function; people need the rest, on one line. */
 function reasonOf(message: string): string {
-  const [line = ''] = message.split('\n');
-  return line.replace(/^.*?\/onnxruntime_src\/\S+ (?:.*?\) )?/, '').slice(0, 500);
+  return message
+    .replace(/\s+/g, ' ')
+    .replace(/^.*?\/onnxruntime_src\/\S+ (?:.*?\) )?/, '')
+    .slice(0, 500);
 }
 
 function sameBits(a: readonly Tensor[], b: readonly Tensor[]): boolean {

@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import type { AdmissionFinding } from '../../src/admission/finding.js';
-import { run } from '../../src/cli/program.js';
+import { assay } from '../forge/cli.js';
 import { repositoryRoot } from '../vectors.js';
 
-const python = process.env['INTEROP_PYTHON'] ?? '';
-const skip = existsSync(python) ? false : 'INTEROP_PYTHON names no interpreter';
 const folder = await mkdtemp(join(tmpdir(), 'assay-conversions-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
@@ -21,41 +18,68 @@ interface Report {
   readonly findings: readonly AdmissionFinding[];
 }
 
-async function admit(name: string): Promise<Report> {
-  let out = '';
-  const vectors = join(folder, name, 'reference.npz');
-  await run(['--json', 'admit', join(folder, name, 'model.onnx'), '--vectors', vectors], {
-    stdin: Readable.from([]),
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => process.stderr.write(text) },
-    env: {},
-    now: () => new Date(),
-  });
+interface Source {
+  readonly name: string;
+  /** What trains and converts, in `test/interop/conversions`. */
+  readonly script: string;
+  readonly python: string;
+  /** What that Python must be able to import. */
+  readonly needs: string;
+}
+
+const pypi = process.env['INTEROP_PYTHON'] ?? '';
+const SOURCES: readonly Source[] = [
+  {
+    name: 'scikit-learn and LightGBM',
+    script: 'scikit_models.py',
+    python: pypi,
+    needs: 'skl2onnx, lightgbm, onnxmltools',
+  },
+  { name: 'JAX', script: 'jax_networks.py', python: pypi, needs: 'jax2onnx' },
+  {
+    name: 'PyTorch',
+    script: 'torch_networks.py',
+    python: process.env['TORCH_PYTHON'] ?? '',
+    needs: 'torch',
+  },
+];
+
+function missing({ python, needs }: Source): string | false {
+  if (!existsSync(python)) return 'INTEROP_PYTHON or TORCH_PYTHON names no interpreter';
+  const { status } = spawnSync(python, ['-c', `import ${needs}`], { stdio: 'ignore' });
+  return status !== 0 && `${python} cannot import ${needs}`;
+}
+
+/** Vectors that lie in a folder beside the model are found there. */
+async function admit(path: string): Promise<Report> {
+  const npz = join(path, 'reference.npz');
+  const vectors = existsSync(npz) ? ['--vectors', npz] : [];
+  const { out, err } = await assay(['--json', 'admit', join(path, 'model.onnx'), ...vectors]);
+  assert.equal(err, '');
   return JSON.parse(out) as Report;
 }
 
-test('correct conversions are admitted, spoiled ones refused for what is wrong', {
-  skip,
-}, async () => {
-  const script = join(repositoryRoot, 'test', 'interop', 'export_conversions.py');
-  await promisify(execFile)(python, [script, folder]);
-  const expected = JSON.parse(await readFile(join(folder, 'conversions.json'), 'utf8')) as Record<
-    string,
-    readonly string[]
-  >;
-  for (const [name, rules] of Object.entries(expected)) {
-    const { outcome, findings } = await admit(name);
-    const refused = findings.filter((found) => found.outcome === 'refuse');
-    const quality = findings.filter(({ rule }) => rule.startsWith('quality.'));
-    for (const { rule, message } of new Set([...refused, ...quality])) {
-      console.log(`${name}: ${outcome}: ${rule}: ${message}`);
+for (const source of SOURCES) {
+  test(`${source.name}: correct conversions are admitted, wrong ones refused for what is wrong`, {
+    skip: missing(source),
+  }, async () => {
+    const script = join(repositoryRoot, 'test', 'interop', 'conversions', source.script);
+    const own = join(folder, source.script);
+    await promisify(execFile)(source.python, [script, own]);
+    const listed = await readFile(join(own, 'conversions.json'), 'utf8');
+    const cases = Object.entries(JSON.parse(listed) as Record<string, readonly string[]>);
+    assert.ok(cases.some(([, rules]) => rules.length === 0));
+    for (const [name, rules] of cases) {
+      const { outcome, findings } = await admit(join(own, name));
+      const refused = findings.filter((found) => found.outcome === 'refuse');
+      const quality = findings.filter(({ rule }) => rule.startsWith('quality.'));
+      const baseline = findings.filter(({ rule }) => rule === 'dynamic.baseline');
+      for (const { rule, message } of new Set([...refused, ...quality, ...baseline])) {
+        console.log(`${name.padEnd(28)} ${outcome.padEnd(6)} ${rule}: ${message}`);
+      }
+      const rulesThatRefused = new Set(refused.map(({ rule }) => rule));
+      assert.deepEqual([...rulesThatRefused], rules, name);
+      if (rules.length === 0) assert.ok(quality.length > 0, `${name} has its errors measured`);
     }
-    for (const rule of rules)
-      assert.ok(
-        refused.some((found) => found.rule === rule),
-        `${name} ${rule}`,
-      );
-    assert.equal(refused.length > 0, rules.length > 0, name);
-    if (rules.length === 0) assert.ok(quality.length > 0, `${name} has its errors measured`);
-  }
-});
+  });
+}
