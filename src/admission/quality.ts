@@ -1,6 +1,11 @@
-import type { OutputDistance } from '../client/output-distance.js';
-import { outputDistance } from '../client/output-distance.js';
-import { elementsOf, type Tensor } from '../client/tensor.js';
+import {
+  absoluteDistance,
+  type Numeric,
+  numbersOf,
+  type OutputDistance,
+  outputDistance,
+} from '../client/output-distance.js';
+import type { Tensor } from '../client/tensor.js';
 import type { Tolerances } from '../hub/package.js';
 import { type AdmissionFinding, finding } from './finding.js';
 
@@ -24,62 +29,63 @@ export function limitsFor(
 /** How far an output is from its reference, in every measure that limits can name. */
 export interface Quality {
   readonly distance: OutputDistance;
-  readonly meanRelative: number;
   /** Elements beyond `absolute + relative × |reference|`. */
   readonly beyond: number;
   /** Rows along the last axis whose k largest elements have the same indices; null without topK. */
   readonly topK: { readonly k: number; readonly agree: number; readonly rows: number } | null;
 }
 
-function numbersOf(tensor: Tensor): number[] {
-  return tensor.datatype === 'BYTES' ? [] : elementsOf(tensor).map(Number);
-}
-
-/** Elements farther apart than numpy.allclose allows; a NaN is only near a NaN. */
+/** Elements farther apart than numpy.isclose allows, NaN being near NaN. */
 function beyondLimits(
-  reference: readonly number[],
-  actual: readonly number[],
+  reference: readonly Numeric[],
+  actual: readonly Numeric[],
   { absolute = 0, relative = 0 }: Limits,
 ): number {
   return reference.filter((x, i) => {
-    const y = actual[i] ?? Number.NaN;
-    if (Object.is(x, y) || x === y || (Number.isNaN(x) && Number.isNaN(y))) return false;
-    return !(Math.abs(x - y) <= absolute + relative * Math.abs(x));
+    const apart = absoluteDistance(x, actual[i] ?? Number.NaN);
+    if (apart === 0) return false;
+    const finite = Number.isFinite(Number(x)) && Number.isFinite(Number(actual[i]));
+    return !finite || !(apart <= absolute + relative * Math.abs(Number(x)));
   }).length;
 }
 
-function largest(row: readonly number[], k: number): string {
+/** NaN is the largest, as numpy and PyTorch sort it; of equal elements the first comes first. */
+function descending(a: Numeric, b: Numeric): number {
+  const [first, second] = [Number.isNaN(a), Number.isNaN(b)];
+  if (first || second) return Number(second) - Number(first);
+  return a > b ? -1 : a < b ? 1 : 0;
+}
+
+function largest(row: readonly Numeric[], k: number): string {
   return row
     .map((value, index) => ({ value, index }))
-    .sort((a, b) => b.value - a.value || a.index - b.index)
+    .sort((a, b) => descending(a.value, b.value) || a.index - b.index)
     .slice(0, k)
     .map(({ index }) => index)
     .join();
 }
 
+/** A scalar is a row of one. */
+function topKOf(reference: Tensor, actual: Tensor, k: number): NonNullable<Quality['topK']> {
+  const [x, y] = [numbersOf(reference), numbersOf(actual)];
+  const width = reference.shape.at(-1) ?? 1;
+  const rows = width === 0 ? 0 : x.length / width;
+  let agree = 0;
+  for (let at = 0; at < rows * width; at += width) {
+    const [left, right] = [x, y].map((values) => largest(values.slice(at, at + width), k));
+    agree += Number(left === right);
+  }
+  return { k, agree, rows };
+}
+
 /** Compares an output with its reference. Throws TENSOR_SHAPE if they are not of one form. */
 export function qualityOf(reference: Tensor, actual: Tensor, limits: Limits): Quality {
   const distance = outputDistance(reference, actual);
-  const [x, y] = [numbersOf(reference), numbersOf(actual)];
-  const relative = x.map((value, i) => {
-    const other = y[i] ?? Number.NaN;
-    if (value === other || Object.is(value, other)) return 0;
-    const apart = Math.abs(value - other) / Math.abs(value);
-    return Number.isNaN(apart) ? Number.POSITIVE_INFINITY : apart;
-  });
-  const width = reference.shape.at(-1) ?? 1;
-  const rows = width === 0 ? 0 : x.length / width;
-  const k = limits.topK;
-  const row = (values: readonly number[], i: number) => values.slice(i * width, (i + 1) * width);
-  const agreeing = (count: number): number =>
-    Array.from({ length: rows }, (_, i) => i).filter(
-      (i) => largest(row(x, i), count) === largest(row(y, i), count),
-    ).length;
+  const beyond = (): number => beyondLimits(numbersOf(reference), numbersOf(actual), limits);
   return {
     distance,
-    meanRelative: x.length === 0 ? 0 : relative.reduce((sum, value) => sum + value, 0) / x.length,
-    beyond: distance.numeric === null ? distance.differing : beyondLimits(x, y, limits),
-    topK: k === undefined ? null : { k, agree: agreeing(k), rows },
+    beyond: distance.numeric === null ? distance.differing : beyond(),
+    topK: limits.topK === undefined ? null : topKOf(reference, actual, limits.topK),
   };
 }
 
@@ -96,6 +102,11 @@ export function broken({ distance, beyond, topK }: Quality, limits: Limits): str
     if (beyond > 0) reasons.push(`${beyond} of ${elements} elements are beyond the tolerance`);
   }
   if (numeric === null) return reasons;
+  if (numeric.lost > 0) {
+    reasons.push(
+      `${numeric.lost} of ${elements} elements are NaN or infinite where the reference is a number: an overflow, as of float16, or an operation without a result`,
+    );
+  }
   if (ulp !== undefined && numeric.maxUlp > ulp) reasons.push(`${numeric.maxUlp} ULP > ${ulp}`);
   if (cosine !== undefined && numeric.cosine < cosine) {
     reasons.push(`cosine ${numeric.cosine} < ${cosine}`);
@@ -110,13 +121,13 @@ function shown(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(3);
 }
 
-function measures({ distance, meanRelative, topK }: Quality): string {
+function measures({ distance, topK }: Quality): string {
   const { numeric, differing, elements } = distance;
   if (differing === 0) return `identical bits in ${elements} elements`;
   if (numeric === null) return `${differing} of ${elements} elements differ`;
   return [
     `absolute at most ${shown(numeric.maxAbsolute)}, mean ${shown(numeric.meanAbsolute)}`,
-    `relative at most ${shown(numeric.maxRelative)}, mean ${shown(meanRelative)}`,
+    `relative at most ${shown(numeric.maxRelative)}, mean ${shown(numeric.meanRelative)}`,
     `${shown(numeric.maxUlp)} ULP`,
     `cosine ${numeric.cosine.toPrecision(7)}`,
     ...(topK === null ? [] : [`top-${topK.k} agrees in ${topK.agree} of ${topK.rows} rows`]),

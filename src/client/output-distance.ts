@@ -18,25 +18,77 @@ export interface OutputDistance {
   /** Elements whose bits differ; 0 means identical bits. */
   readonly differing: number;
   readonly first: FirstDifference | null;
-  /** Of the differing elements; null where the datatype has no distance (BOOL, BYTES). */
+  /** Null where the datatype has no distance (BOOL, BYTES). */
   readonly numeric: NumericDistance | null;
 }
 
-/** Infinity where a number meets a NaN or an infinity of the other output. */
+/**
+ * Infinity where a number meets a NaN or an infinity of the other output. Two NaNs are at distance zero,
+ * whatever their bits, and so are two infinities of one sign, and the two zeros.
+ */
 export interface NumericDistance {
   readonly maxAbsolute: number;
+  /** Over all elements, as is the mean relative one. */
   readonly meanAbsolute: number;
-  /** Relative to the magnitude of the reference's element. */
+  /** Relative to the magnitude of the reference's element; Infinity where that is zero. */
   readonly maxRelative: number;
+  readonly meanRelative: number;
   /** Largest distance in units in the last place; for integers the absolute difference. */
   readonly maxUlp: number;
-  /** Cosine similarity of the outputs as vectors; 1 for two zero vectors. */
+  /**
+   * Cosine similarity of the outputs as vectors, of those elements that are not the same infinity or
+   * both NaN; 1 for two zero vectors, 0 where a number meets a NaN or an infinity.
+   */
   readonly cosine: number;
+  /** Elements that are NaN or infinite where the reference is a number: an overflow, or no result. */
+  readonly lost: number;
 }
+
+/** An element of a numeric datatype: 64-bit integers are exact. */
+export type Numeric = number | bigint;
 
 const FLOAT_BITS: { readonly [name in Datatype]?: 16 | 32 | 64 } = { FP16: 16, FP32: 32, FP64: 64 };
 
-/** Position of a float on the line of all floats of its width: neighbours are 1 apart. */
+/** The elements of a tensor as numbers; empty for BYTES. */
+export function numbersOf(tensor: Tensor): readonly Numeric[] {
+  if (tensor.datatype === 'BYTES') return [];
+  return elementsOf(tensor).map((element) =>
+    typeof element === 'bigint' ? element : Number(element),
+  );
+}
+
+/** |reference − actual|, by the rules of NumericDistance. */
+export function absoluteDistance(reference: Numeric, actual: Numeric): number {
+  if (typeof reference === 'bigint' && typeof actual === 'bigint') {
+    return Number(reference > actual ? reference - actual : actual - reference);
+  }
+  const [x, y] = [Number(reference), Number(actual)];
+  if (x === y || (Number.isNaN(x) && Number.isNaN(y))) return 0;
+  const distance = Math.abs(x - y);
+  return Number.isFinite(x) && Number.isFinite(y) ? distance : Number.POSITIVE_INFINITY;
+}
+
+/** What the bytes of two tensors are compared by: their width is the same for every element but BYTES. */
+function differingIndices(a: Tensor, b: Tensor, count: number): number[] {
+  if (a.datatype === 'BYTES') {
+    const [left, right] = [elementsOf(a), elementsOf(b)] as [Uint8Array[], Uint8Array[]];
+    return left.flatMap((element, i) => {
+      const other = right[i];
+      return other !== undefined && equalBytes(element, other) ? [] : [i];
+    });
+  }
+  const size = a.data.length / count;
+  const indices: number[] = [];
+  for (let at = 0; at < a.data.length; at++) {
+    if (a.data[at] === b.data[at]) continue;
+    const index = Math.floor(at / size);
+    indices.push(index);
+    at = (index + 1) * size - 1;
+  }
+  return indices;
+}
+
+/** Position of a float on the line of all floats of its width: neighbours are 1 apart, zeros equal. */
 function ordinal(view: DataView, index: number, bits: 16 | 32 | 64): bigint {
   const raw =
     bits === 16
@@ -48,68 +100,76 @@ function ordinal(view: DataView, index: number, bits: 16 | 32 | 64): bigint {
   return raw >= sign ? sign - raw : raw;
 }
 
-/** Bits decide: NaNs with equal bits are equal, and zeros of two signs are not. */
-function differingIndices(a: Tensor, b: Tensor): number[] {
-  const left = elementsOf(a);
-  const right = elementsOf(b);
-  if (a.datatype === 'BYTES') {
-    return left.flatMap((element, i) =>
-      Buffer.from(element as Uint8Array).equals(right[i] as Uint8Array) ? [] : [i],
-    );
-  }
-  const size = a.data.length / left.length;
-  return left.flatMap((_, i) => {
-    const [from, to] = [i * size, (i + 1) * size];
-    return equalBytes(a.data.subarray(from, to), b.data.subarray(from, to)) ? [] : [i];
-  });
+/** Steps from float to float between two elements, given their absolute distance. */
+function ulpMeter(a: Tensor, b: Tensor): (index: number, absolute: number) => number {
+  const bits = FLOAT_BITS[a.datatype];
+  if (bits === undefined) return (_, absolute) => absolute;
+  const viewOf = ({ data }: Tensor) => new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const [left, right] = [viewOf(a), viewOf(b)];
+  return (index, absolute) => {
+    if (absolute === 0 || absolute === Number.POSITIVE_INFINITY) return absolute;
+    const steps = ordinal(left, index, bits) - ordinal(right, index, bits);
+    return Number(steps < 0n ? -steps : steps);
+  };
 }
 
-function apart(reference: number, actual: number): number {
-  if (Object.is(reference, actual) || reference === actual) return 0;
-  const distance = Math.abs(reference - actual);
-  return Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
-}
-
-function cosineOf(reference: readonly number[], actual: readonly number[]): number {
+/** Elements are scaled by the largest first: their squares neither overflow nor vanish. */
+function cosineOf(reference: readonly Numeric[], actual: readonly Numeric[]): number {
+  const largest = (values: readonly Numeric[]): number =>
+    values.reduce((most: number, value) => {
+      const size = Math.abs(Number(value));
+      return Number.isFinite(size) && size > most ? size : most;
+    }, 0);
+  const [a, b] = [largest(reference), largest(actual)];
+  if (a === 0 && b === 0) return 1;
   let [dot, left, right] = [0, 0, 0];
-  reference.forEach((x, i) => {
-    const y = actual[i] ?? 0;
-    dot += x * y;
-    left += x * x;
-    right += y * y;
+  reference.forEach((value, i) => {
+    const x = Number(value);
+    if (!Number.isFinite(x)) return;
+    const y = Number(actual[i]);
+    dot += (x / (a || 1)) * (y / (b || 1));
+    left += (x / (a || 1)) ** 2;
+    right += (y / (b || 1)) ** 2;
   });
-  if (left === 0 && right === 0) return 1;
-  const cosine = dot / Math.sqrt(left * right);
-  return Number.isNaN(cosine) ? 0 : cosine;
+  return left === 0 || right === 0 ? 0 : Math.max(-1, Math.min(1, dot / Math.sqrt(left * right)));
 }
 
 function numericDistance(a: Tensor, b: Tensor, differing: readonly number[]): NumericDistance {
-  const [reference, actual] = [elementsOf(a).map(Number), elementsOf(b).map(Number)];
-  const bits = FLOAT_BITS[a.datatype];
-  const [left, right] = [a, b].map(
-    ({ data }) => new DataView(data.buffer, data.byteOffset, data.byteLength),
-  );
-  let [maxAbsolute, sum, maxRelative, maxUlp] = [0, 0, 0, 0];
+  const [reference, actual] = [numbersOf(a), numbersOf(b)];
+  const ulpsAt = ulpMeter(a, b);
+  let [maxAbsolute, sum, maxRelative, relativeSum, maxUlp, lost] = [0, 0, 0, 0, 0, 0];
+  let comparable = true;
   for (const i of differing) {
     const [x, y] = [reference[i] ?? 0, actual[i] ?? 0];
-    const absolute = apart(x, y);
+    const absolute = absoluteDistance(x, y);
+    const relative = Number.isFinite(absolute) ? absolute / Math.abs(Number(x)) : absolute;
+    if (absolute === Number.POSITIVE_INFINITY) comparable &&= bothFinite(x, y);
+    if (Number.isFinite(Number(x)) && !Number.isFinite(Number(y))) lost += 1;
     maxAbsolute = Math.max(maxAbsolute, absolute);
     sum += absolute;
-    maxRelative = Math.max(maxRelative, absolute === 0 ? 0 : absolute / Math.abs(x));
-    let ulp = absolute;
-    if (
-      bits !== undefined &&
-      left !== undefined &&
-      right !== undefined &&
-      Number.isFinite(absolute)
-    ) {
-      const steps = ordinal(left, i, bits) - ordinal(right, i, bits);
-      ulp = Number(steps < 0n ? -steps : steps);
-    }
-    maxUlp = Math.max(maxUlp, ulp);
+    maxRelative = Math.max(maxRelative, absolute === 0 ? 0 : relative);
+    relativeSum += absolute === 0 ? 0 : relative;
+    maxUlp = Math.max(maxUlp, ulpsAt(i, absolute));
   }
-  const meanAbsolute = reference.length === 0 ? 0 : sum / reference.length;
-  return { maxAbsolute, meanAbsolute, maxRelative, maxUlp, cosine: cosineOf(reference, actual) };
+  const count = Math.max(1, reference.length);
+  return {
+    maxAbsolute,
+    meanAbsolute: sum / count,
+    maxRelative,
+    meanRelative: relativeSum / count,
+    maxUlp,
+    cosine: comparable ? cosineOf(reference, actual) : 0,
+    lost,
+  };
+}
+
+function bothFinite(x: Numeric, y: Numeric): boolean {
+  return Number.isFinite(Number(x)) && Number.isFinite(Number(y));
+}
+
+function shown(element: unknown): string {
+  if (Object.is(element, -0)) return '-0';
+  return element instanceof Uint8Array ? new TextDecoder().decode(element) : String(element);
 }
 
 /**
@@ -121,21 +181,18 @@ export function outputDistance(reference: Tensor, actual: Tensor): OutputDistanc
   if (form(reference) !== form(actual)) {
     throw new AssayError('TENSOR_SHAPE', `expected ${form(reference)}, not ${form(actual)}`);
   }
-  const elements = elementsOf(reference);
-  const differing = equalBytes(reference.data, actual.data)
-    ? []
-    : differingIndices(reference, actual);
+  const [left, right] = [elementsOf(reference), elementsOf(actual)];
+  const differing = differingIndices(reference, actual, left.length);
   const [index] = differing;
-  const show = (tensor: Tensor, i: number): string => String(elementsOf(tensor)[i]);
   const isNumeric = reference.datatype !== 'BYTES' && reference.datatype !== 'BOOL';
   return {
     name: reference.name,
-    elements: elements.length,
+    elements: left.length,
     differing: differing.length,
     first:
       index === undefined
         ? null
-        : { index, reference: show(reference, index), actual: show(actual, index) },
+        : { index, reference: shown(left[index]), actual: shown(right[index]) },
     numeric: isNumeric ? numericDistance(reference, actual, differing) : null,
   };
 }

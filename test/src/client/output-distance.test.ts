@@ -17,7 +17,7 @@ describe('distance', () => {
   test('counts every bit: zeros of two signs differ, at distance zero', () => {
     const { differing, first, numeric } = outputDistance(of('FP32', [0, 1]), of('FP32', [-0, 1]));
     assert.equal(differing, 1);
-    assert.deepEqual(first, { index: 0, reference: '0', actual: '0' });
+    assert.deepEqual(first, { index: 0, reference: '0', actual: '-0' });
     assert.deepEqual([numeric?.maxAbsolute, numeric?.maxUlp], [0, 0]);
   });
 
