@@ -159,7 +159,8 @@ function versionFindings(
 
 /**
  * Judges what an authentic report says: every check is made and told, none is thrown. The result's
- * order is stable. A policy's member that the report cannot satisfy fails.
+ * order is stable: what makes a guest unsafe (DEBUG, an old TCB) comes before which guest it is, so
+ * that a verdict's code names the graver fault. A policy's member that the report cannot satisfy fails.
  */
 export function appraiseSnp(
   authenticated: AuthenticatedSnp,
@@ -169,11 +170,11 @@ export function appraiseSnp(
   const findings = new Findings();
   const { report } = authenticated;
   authenticityFindings(findings, authenticated, policy);
-  measurementFinding(findings, toHex(report.measurement), policy);
-  identityFindings(findings, authenticated, policy, expectations);
   guestPolicyFindings(findings, report.policy, policy);
   platformFindings(findings, report.platformInfo, policy);
   versionFindings(findings, authenticated, policy);
   appraiseSnpTcb(findings, authenticated, policy);
+  measurementFinding(findings, toHex(report.measurement), policy);
+  identityFindings(findings, authenticated, policy, expectations);
   return findings.all;
 }

@@ -22,13 +22,18 @@ function tooLarge(path: string, limit: number): AssayError {
   );
 }
 
-async function readStdin(io: Io, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+/** Reads to the end or the limit: a device or a pipe has no size to ask for beforehand. */
+async function readBounded(
+  source: AsyncIterable<unknown>,
+  name: string,
+  limit: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
   let length = 0;
-  for await (const part of io.surroundings.stdin) {
+  for await (const part of source) {
     const bytes = part instanceof Uint8Array ? part : Buffer.from(String(part));
     length += bytes.length;
-    if (length > limit) throw tooLarge('standard input', limit);
+    if (length > limit) throw tooLarge(name, limit);
     parts.push(bytes);
   }
   return new Uint8Array(Buffer.concat(parts));
@@ -40,14 +45,12 @@ export async function readInput(
   path: string,
   limit = DEFAULT_LIMIT,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (path === '-') return readStdin(io, limit);
+  if (path === '-') return readBounded(io.surroundings.stdin, 'standard input', limit);
   try {
     const file = await open(path, 'r');
     try {
       if ((await file.stat()).size > limit) throw tooLarge(path, limit);
-      const bytes = await file.readFile();
-      if (bytes.length > limit) throw tooLarge(path, limit);
-      return new Uint8Array(bytes);
+      return await readBounded(file.createReadStream({ highWaterMark: MIB }), path, limit);
     } finally {
       await file.close();
     }

@@ -12,11 +12,14 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
 }
 
-/** Parses `--at`: an RFC 3339 time, or a date (midnight UTC). */
+const RFC3339 = /^(\d{4}-\d\d-\d\d)(T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/i;
+
+/** Parses `--at`: an RFC 3339 time, or a date (midnight UTC); days that no month has are refused. */
 export function parseTime(text: string): Date {
-  const pattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,3})?(Z|[+-]\d\d:\d\d))?$/;
-  const time = new Date(text);
-  if (!pattern.test(text) || Number.isNaN(time.getTime())) {
+  const [, day = ''] = RFC3339.exec(text) ?? [];
+  const [time, midnight] = [new Date(text.toUpperCase()), new Date(day)];
+  const holds = [time, midnight].every((each) => !Number.isNaN(each.getTime()));
+  if (!holds || !midnight.toISOString().startsWith(day)) {
     throw new InvalidArgumentError(
       'expected an RFC 3339 time such as 2026-11-21T12:00:00Z, or a date.',
     );

@@ -48,6 +48,13 @@ function nameOf(der: Uint8Array): { readonly subject: string; readonly issuer: s
   return { subject: subjectCommonName, issuer: issuerCommonName };
 }
 
+/** The product line of an issuer's name, which is part of a URL before anybody has checked it. */
+function productOf(issuer: string): string {
+  const product = /^SEV-(?:VLEK-)?([A-Za-z]+)$/.exec(issuer)?.[1];
+  if (product !== undefined) return product;
+  throw new AssayError('ENDORSEMENTS_UNKNOWN', 'the issuer’s name has no product line of AMD');
+}
+
 /** Runs a fetch; what could not be had is a note, since it is neither a pass nor a fail. */
 async function attempt<T>(fetch: () => Promise<T>): Promise<T | AssayError> {
   try {
@@ -87,8 +94,8 @@ export async function gatherSnpEndorsements(
     certificates.unshift(fetched);
   }
   if (crls.length === 0) {
-    const product = nameOf(vek).issuer.replace(/^SEV-(VLEK-)?/, '');
-    const fetched = await attempt(() => fetchAmdCrl(source, wanted.kind, product, base));
+    const issuer = nameOf(vek).issuer;
+    const fetched = await attempt(() => fetchAmdCrl(source, wanted.kind, productOf(issuer), base));
     if (fetched instanceof AssayError) {
       notes.push(`Revocation: ${fetched.message}.`);
     } else {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,8 @@ import { type ForgedSnp, forgeSnp } from '../../forge/amd.js';
 import { KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
 import { Kds } from '../../forge/kds.js';
 import { vectorFile, withoutVectors } from '../../vectors.js';
+
+const withoutDevices = existsSync('/dev/zero') ? false : 'this system has no /dev/zero';
 
 let folder = '';
 let forged: ForgedSnp;
@@ -149,6 +152,24 @@ describe('assay verify snp', () => {
       assert.match(err, text);
     });
   }
+
+  for (const [what, time] of [
+    ['a day that June does not have', '2026-06-31T00:00:00Z'],
+    ['an hour that no day has', '2026-06-01T24:00:00Z'],
+    ['a time without its offset', '2026-06-01T00:00:00'],
+  ] as const) {
+    test(`${what} is wrong usage: exit 2`, async () => {
+      const { code, err } = await judge('--offline', '--at', time);
+      assert.equal(code, 2);
+      assert.match(err, /expected an RFC 3339 time/);
+    });
+  }
+
+  test('a file without an end is wrong usage: exit 2', { skip: withoutDevices }, async () => {
+    const { code, err } = await judge('--offline', '--vek', '/dev/zero');
+    assert.equal(code, 2);
+    assert.match(err, /\/dev\/zero is larger than the 67108864 bytes/);
+  });
 
   test('bytes that are no report are refused', async () => {
     const { code, out } = await assay(
