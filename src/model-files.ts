@@ -25,14 +25,16 @@ function expectResolved(identity: ModelIdentity, resolved: ResolvedModel): void 
 /**
  * Measures a configured model: an .onnx file, or a hub's reference with a digest, whose files are
  * brought to this machine first. Throws HUB_* and what `measureModel` throws.
+ * @param resolve what brings them; `resolveModel` but for tests that interfere after it.
  */
 export async function measureConfigured(
   path: string,
   { cache, plainHttp }: Config['hub'],
   { env }: Surroundings,
+  resolve: typeof resolveModel = resolveModel,
 ): Promise<MeasuredModel> {
   if (!isHubReference(path)) return measureModel(path);
-  const resolved = await resolveModel(path, {
+  const resolved = await resolve(path, {
     cache,
     credentials: dockerCredentials(env),
     ...(plainHttp === undefined ? {} : { plainHttp }),
