@@ -4,9 +4,14 @@ import { nativeSha256Once } from './sha256.js';
 
 const { nodeHash } = merkleHashes(nativeSha256Once);
 
-/** The largest power of two below `size`, and its exponent (`size` at least 2). */
+/** Exponent of the largest power of two that is not above a size of 1 or more. */
+function heightOf(size: number): number {
+  return size < 2 ** 31 ? 31 - Math.clz32(size) : Math.floor(Math.log2(size));
+}
+
+/** The largest power of two below `size` (at least 2). */
 function split(size: number): number {
-  return 2 ** (Math.ceil(Math.log2(size)) - 1);
+  return 2 ** heightOf(size - 1);
 }
 
 /**
@@ -30,8 +35,8 @@ export class TreeSnapshot {
   /** Root over the entries from `start` to before `end`; `end - start` is 2^k, or `end` the size. */
   #range(start: number, end: number): Uint8Array {
     const length = end - start;
-    const height = Math.log2(length);
-    if (Number.isInteger(height)) return this.#complete(height, start / length);
+    const height = heightOf(length);
+    if (2 ** height === length) return this.#complete(height, start / length);
     const known = this.#edge.get(start);
     if (known !== undefined) return known;
     const middle = start + split(length);
@@ -46,18 +51,18 @@ export class TreeSnapshot {
       throw new AssayError('MERKLE_INDEX', `entry ${index} is not in a tree of ${this.size}`);
     }
     const path: Uint8Array[] = [];
-    let [start, end] = [0, this.size];
-    while (end - start > 1) {
-      const middle = start + split(end - start);
-      if (index < middle) {
-        path.push(this.#range(middle, end));
-        end = middle;
-      } else {
-        path.push(this.#range(start, middle));
-        start = middle;
+    let [node, nodes, width] = [index, this.size, 1];
+    while (nodes > 1) {
+      const sibling = node % 2 === 0 ? node + 1 : node - 1;
+      // The last node of a level with an odd number of them has no sibling: it moves up as it is.
+      if (sibling < nodes) {
+        path.push(this.#range(sibling * width, Math.min((sibling + 1) * width, this.size)));
       }
+      node = Math.floor(node / 2);
+      nodes = Math.ceil(nodes / 2);
+      width *= 2;
     }
-    return path.reverse();
+    return path;
   }
 
   /** Consistency proof from the first `oldSize` entries, RFC 9162 section 2.1.4.1. */

@@ -1,6 +1,6 @@
 import type { InferenceResult } from './engine.js';
 import { EngineError } from './error.js';
-import type { PackedInput } from './messages.js';
+import type { PackedInput, RunOutput } from './messages.js';
 import type { Pending } from './request-queue.js';
 import type { InferenceTimings } from './statistics.js';
 import type { Tensor } from './tensor.js';
@@ -60,20 +60,35 @@ export function pack(
   };
 }
 
-/** Rows `from` to `to` of an output of the batch, in place. */
-function rowsOf(tensor: Tensor, from: number, to: number, total: number): Tensor {
-  const [rows, ...rest] = tensor.shape;
+/** An output of a batch, to be cut into the rows of its requests. */
+interface Divisible {
+  readonly name: string;
+  readonly datatype: Tensor['datatype'];
+  /** Dimensions of a row. */
+  readonly row: readonly number[];
+  readonly rowBytes: number;
+  readonly data: Uint8Array;
+}
+
+function divisible(name: string, { datatype, shape, data }: RunOutput, total: number): Divisible {
+  const [rows, ...row] = shape;
   if (rows !== total) {
-    throw new EngineError(
-      'execution',
-      `output ${tensor.name} has ${rows} rows for a batch of ${total}`,
-    );
+    throw new EngineError('execution', `output ${name} has ${rows} rows for a batch of ${total}`);
   }
-  const bytes = tensor.data.length / total;
+  return { name, datatype, row, rowBytes: data.length / total, data };
+}
+
+/** Rows `from` to `to`, in place. */
+function rowsOf(
+  { name, datatype, row, rowBytes, data }: Divisible,
+  from: number,
+  to: number,
+): Tensor {
   return {
-    ...tensor,
-    shape: [to - from, ...rest],
-    data: tensor.data.subarray(from * bytes, to * bytes),
+    name,
+    datatype,
+    shape: [to - from, ...row],
+    data: data.subarray(from * rowBytes, to * rowBytes),
   };
 }
 
@@ -91,22 +106,35 @@ export function unpack(
   result: RunResult,
   dispatched: number,
 ): InferenceResult[] {
-  const names = batch[0].request.outputs;
-  const outputs = result.outputs.map((output, index) => ({ name: names[index] ?? '', ...output }));
+  const timingsOf = (pending: Pending): InferenceTimings => ({
+    queue: Math.round((dispatched - pending.enqueued) * 1e6),
+    computeInput: result.computeInput,
+    computeInfer: result.computeInfer,
+    computeOutput: result.computeOutput,
+    batchSize: batch.length,
+  });
+  const [first] = batch;
+  const names = first.request.outputs;
+  if (batch.length === 1) {
+    const outputs = result.outputs.map(({ datatype, shape, data }, index) => ({
+      name: names[index] ?? '',
+      datatype,
+      shape,
+      data,
+    }));
+    return [{ outputs, annotation: annotationOf(result, 0), timings: timingsOf(first) }];
+  }
   const total = batch.reduce((sum, { rows }) => sum + rows, 0);
+  const outputs = result.outputs.map((output, i) => divisible(names[i] ?? '', output, total));
   let from = 0;
   return batch.map((pending, index) => {
     const to = from + pending.rows;
-    const own =
-      batch.length === 1 ? outputs : outputs.map((tensor) => rowsOf(tensor, from, to, total));
+    const own = outputs.map((output) => rowsOf(output, from, to));
     from = to;
-    const timings: InferenceTimings = {
-      queue: Math.round((dispatched - pending.enqueued) * 1e6),
-      computeInput: result.computeInput,
-      computeInfer: result.computeInfer,
-      computeOutput: result.computeOutput,
-      batchSize: batch.length,
+    return {
+      outputs: own,
+      annotation: annotationOf(result, index),
+      timings: timingsOf(pending),
     };
-    return { outputs: own, annotation: annotationOf(result, index), timings };
   });
 }

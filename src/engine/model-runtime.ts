@@ -94,14 +94,6 @@ export class ModelRuntime implements LoadedModel {
   infer(request: InferenceRequest): Promise<InferenceResult> {
     const started = performance.now();
     return new Promise<InferenceResult>((resolve, reject) => {
-      if (this.#draining !== undefined) {
-        throw new EngineError(
-          'draining',
-          `model ${this.name} version ${this.version} is unloading`,
-        );
-      }
-      if (this.instances === 0) throw this.#withoutWorkers();
-      const { cancellation } = request;
       const pending: Pending = {
         request,
         batchKey: this.#batchKey(request),
@@ -111,24 +103,38 @@ export class ModelRuntime implements LoadedModel {
         enqueued: started,
         expires: this.#policy.expiryOf(request, started),
         settled: false,
-        resolve,
-        reject,
+        resolve: (result) => {
+          this.statistics.succeeded(nanosecondsSince(started), result.timings);
+          resolve(result);
+        },
+        reject: (error) => {
+          this.statistics.failed(nanosecondsSince(started));
+          reject(error);
+        },
       };
+      this.#enqueue(pending);
+    });
+  }
+
+  #enqueue(pending: Pending): void {
+    const { cancellation } = pending.request;
+    try {
+      if (this.#draining !== undefined) {
+        throw new EngineError(
+          'draining',
+          `model ${this.name} version ${this.version} is unloading`,
+        );
+      }
+      if (this.instances === 0) throw this.#withoutWorkers();
       if (cancellation?.cancelled === true) throw cancelled();
       if (!this.#queue.hasRoom(pending)) this.#hooks.dispatch();
       this.#queue.push(pending);
-      cancellation?.onCancel(() => this.#giveUp(pending));
-      this.#hooks.wake();
-    }).then(
-      (result) => {
-        this.statistics.succeeded(nanosecondsSince(started), result.timings);
-        return result;
-      },
-      (error: unknown) => {
-        this.statistics.failed(nanosecondsSince(started));
-        throw error;
-      },
-    );
+    } catch (error) {
+      pending.reject(failureOf(error));
+      return;
+    }
+    cancellation?.onCancel(() => this.#giveUp(pending));
+    this.#hooks.wake();
   }
 
   /** The next work for a free worker, or undefined. */
@@ -228,8 +234,7 @@ export class ModelRuntime implements LoadedModel {
   }
 
   #reject(batch: Batch, error: unknown): void {
-    const failure =
-      error instanceof EngineError ? error : new EngineError('execution', String(error), error);
+    const failure = failureOf(error);
     for (const pending of batch) pending.reject(failure);
   }
 
@@ -254,6 +259,10 @@ export class ModelRuntime implements LoadedModel {
     );
     return `${request.outputs.join('\0')}\0\0${tails.join(',')}`;
   }
+}
+
+function failureOf(error: unknown): EngineError {
+  return error instanceof EngineError ? error : new EngineError('execution', String(error), error);
 }
 
 function cancelled(): EngineError {

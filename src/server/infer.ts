@@ -1,13 +1,8 @@
-import type {
-  Cancellation,
-  InferenceRequest,
-  InferenceResult,
-  LoadedModel,
-} from '../engine/engine.js';
+import type { Cancellation, InferenceRequest, LoadedModel } from '../engine/engine.js';
 import type { WireRequest } from './codec/infer-request.js';
 import type { WireResponse } from './codec/infer-response.js';
 import type { ModelRegistry } from './model-registry.js';
-import type { Recorder } from './recorder.js';
+import type { InferenceProof, Recorder } from './recorder.js';
 import { validateInputs, validateOutputs, validateParameters } from './validation.js';
 
 /** What a call tells of its caller. */
@@ -34,27 +29,23 @@ export class Inferrer {
     const model = this.#models.get(wire.modelName, wire.modelVersion);
     const { nonce, ...request } = inferenceRequest(wire, model, caller);
     const result = await model.infer(request);
+    const { annotation, outputs } = result;
+    const proof = await this.#recorder?.record({ model, nonce, annotation });
     return {
       modelName: model.name,
       modelVersion: model.version,
       id: wire.id,
-      parameters: await this.#receipt(model, nonce, result),
-      outputs: result.outputs,
+      parameters: proof === undefined ? [] : parametersOf(proof),
+      outputs,
     };
   }
+}
 
-  async #receipt(
-    model: LoadedModel,
-    nonce: Uint8Array | undefined,
-    { annotation }: InferenceResult,
-  ): Promise<WireResponse['parameters']> {
-    if (this.#recorder === undefined) return [];
-    const { receipt, salt } = await this.#recorder.record({ model, nonce, annotation });
-    return [
-      ['receipt', base64Url(receipt)],
-      ['receipt_salt', base64Url(salt)],
-    ];
-  }
+function parametersOf({ receipt, salt }: InferenceProof): WireResponse['parameters'] {
+  return [
+    ['receipt', base64Url(receipt)],
+    ['receipt_salt', base64Url(salt)],
+  ];
 }
 
 function inferenceRequest(

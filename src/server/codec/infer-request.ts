@@ -50,8 +50,7 @@ const CONTENTS_WIRE: ReadonlyMap<number, number> = new Map([
   [8, WIRE.bytes],
 ]);
 
-function decodeParameter(bytes: Buffer): ParameterValue | undefined {
-  const reader = new FieldReader(bytes);
+function decodeParameter(reader: FieldReader): ParameterValue | undefined {
   let value: ParameterValue | undefined;
   while (reader.next()) {
     if (reader.field === 1 && reader.wire === WIRE.varint) value = reader.varint64() !== 0n;
@@ -65,20 +64,18 @@ function decodeParameter(bytes: Buffer): ParameterValue | undefined {
   return value;
 }
 
-function decodeEntry(bytes: Buffer, into: Map<string, ParameterValue>): void {
-  const reader = new FieldReader(bytes);
+function decodeEntry(reader: FieldReader, into: Map<string, ParameterValue>): void {
   let key = '';
   let value: ParameterValue | undefined;
   while (reader.next()) {
     if (reader.field === 1) key = reader.text();
-    else if (reader.field === 2) value = decodeParameter(reader.bytes());
+    else if (reader.field === 2) value = decodeParameter(reader.message());
     else reader.skip();
   }
   if (value !== undefined) into.set(key, value);
 }
 
-function decodeContents(bytes: Buffer): TypedContents {
-  const reader = new FieldReader(bytes);
+function decodeContents(reader: FieldReader): TypedContents {
   let field: number | undefined;
   const chunks: Buffer[] = [];
   while (reader.next()) {
@@ -98,20 +95,17 @@ function decodeContents(bytes: Buffer): TypedContents {
   return { field, chunks };
 }
 
-function decodeShape(bytes: Buffer, into: bigint[]): void {
-  // Each element is a varint; a reader of its own keeps to the chunk's bounds.
-  let start = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    if ((bytes[i] ?? 0) < 0x80) {
-      into.push(BigInt.asIntN(64, new FieldReader(bytes.subarray(start, i + 1)).varint64()));
-      start = i + 1;
-    }
+/** Packed or not. */
+function decodeShape(reader: FieldReader, into: bigint[]): void {
+  if (reader.wire === WIRE.varint) {
+    into.push(BigInt.asIntN(64, reader.varint64()));
+    return;
   }
-  if (start !== bytes.length) throw malformed('a varint runs past the end');
+  const dimensions = reader.message();
+  while (!dimensions.atEnd) into.push(BigInt.asIntN(64, dimensions.varint64()));
 }
 
-function decodeInput(bytes: Buffer): WireInput {
-  const reader = new FieldReader(bytes);
+function decodeInput(reader: FieldReader): WireInput {
   let name = '';
   let datatype = '';
   const shape: bigint[] = [];
@@ -126,14 +120,14 @@ function decodeInput(bytes: Buffer): WireInput {
         datatype = reader.text();
         break;
       case 3:
-        decodeShape(reader.packed(WIRE.varint), shape);
+        decodeShape(reader, shape);
         break;
       case 4:
-        decodeEntry(reader.bytes(), parameters);
+        decodeEntry(reader.message(), parameters);
         break;
       case 5:
         if (contents !== undefined) throw malformed('two contents for one tensor');
-        contents = decodeContents(reader.bytes());
+        contents = decodeContents(reader.message());
         break;
       default:
         reader.skip();
@@ -142,13 +136,12 @@ function decodeInput(bytes: Buffer): WireInput {
   return { name, datatype, shape, contents, parameters: [...parameters.keys()] };
 }
 
-function decodeOutput(bytes: Buffer): WireOutput {
-  const reader = new FieldReader(bytes);
+function decodeOutput(reader: FieldReader): WireOutput {
   const parameters = new Map<string, ParameterValue>();
   let name = '';
   while (reader.next()) {
     if (reader.field === 1) name = reader.text();
-    else if (reader.field === 2) decodeEntry(reader.bytes(), parameters);
+    else if (reader.field === 2) decodeEntry(reader.message(), parameters);
     else reader.skip();
   }
   return { name, parameters: [...parameters.keys()] };
@@ -176,13 +169,13 @@ export function decodeInferRequest(bytes: Buffer): WireRequest {
         id = reader.text();
         break;
       case 4:
-        decodeEntry(reader.bytes(), parameters);
+        decodeEntry(reader.message(), parameters);
         break;
       case 5:
-        inputs.push(decodeInput(reader.bytes()));
+        inputs.push(decodeInput(reader.message()));
         break;
       case 6:
-        outputs.push(decodeOutput(reader.bytes()));
+        outputs.push(decodeOutput(reader.message()));
         break;
       case 7:
         raw.push(reader.bytes());

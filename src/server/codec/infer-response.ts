@@ -5,6 +5,7 @@ export interface WireResponse {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly id: string;
+  /** Names and values are ASCII. */
   readonly parameters: readonly (readonly [name: string, value: string])[];
   readonly outputs: readonly Tensor[];
 }
@@ -19,10 +20,21 @@ function varintSize(value: number): number {
 const fieldSize = (length: number): number => 1 + varintSize(length) + length;
 
 /** Proto3 leaves out empty strings. */
-const textSize = (text: string): number => {
-  const length = Buffer.byteLength(text);
-  return length === 0 ? 0 : fieldSize(length);
-};
+const textSize = (length: number): number => (length === 0 ? 0 : fieldSize(length));
+
+/** More texts than the models of a server have names. */
+const MAX_KNOWN = 4096;
+const known = new Map<string, Buffer>();
+
+/** UTF-8 of a text that responses repeat: names of models, versions and outputs, and datatypes. */
+function repeated(text: string): Buffer {
+  const bytes = known.get(text);
+  if (bytes !== undefined) return bytes;
+  if (known.size >= MAX_KNOWN) known.clear();
+  const encoded = Buffer.from(text);
+  known.set(text, encoded);
+  return encoded;
+}
 
 class Writer {
   readonly bytes: Buffer;
@@ -35,10 +47,10 @@ class Writer {
   varint(value: number): void {
     let rest = value;
     while (rest >= 128) {
-      this.#offset = this.bytes.writeUInt8((rest % 128) + 128, this.#offset);
+      this.bytes[this.#offset++] = (rest % 128) + 128;
       rest = Math.floor(rest / 128);
     }
-    this.#offset = this.bytes.writeUInt8(rest, this.#offset);
+    this.bytes[this.#offset++] = rest;
   }
 
   /** Tag and length of a length-delimited field. */
@@ -47,11 +59,14 @@ class Writer {
     this.varint(length);
   }
 
-  text(field: number, text: string): void {
-    const length = Buffer.byteLength(text);
-    if (length === 0) return;
-    this.head(field, length);
-    this.#offset += this.bytes.write(text, this.#offset, 'utf8');
+  text(field: number, bytes: Uint8Array): void {
+    if (bytes.length > 0) this.data(field, bytes);
+  }
+
+  ascii(field: number, text: string): void {
+    if (text.length === 0) return;
+    this.head(field, text.length);
+    this.#offset += this.bytes.write(text, this.#offset, 'latin1');
   }
 
   data(field: number, data: Uint8Array): void {
@@ -62,45 +77,51 @@ class Writer {
 }
 
 function shapeSize(shape: readonly number[]): number {
-  return shape.reduce((size, dimension) => size + varintSize(dimension), 0);
+  let size = 0;
+  for (const dimension of shape) size += varintSize(dimension);
+  return size;
 }
 
-function outputSize({ name, datatype, shape }: Tensor): number {
-  return (
-    textSize(name) + textSize(datatype) + (shape.length === 0 ? 0 : fieldSize(shapeSize(shape)))
-  );
-}
+const entrySize = (name: string, value: string): number =>
+  textSize(name.length) + fieldSize(textSize(value.length));
+
+const outputSize = (name: Buffer, datatype: Buffer, dimensions: number): number =>
+  textSize(name.length) + textSize(datatype.length) + textSize(dimensions);
 
 /** Encodes a response into one allocation of exactly its size. */
 export function encodeInferResponse(response: WireResponse): Buffer {
-  const { modelName, modelVersion, id, parameters, outputs } = response;
-  const entries = parameters.map(([name, value]) => {
-    const inner = textSize(value);
-    return { name, value, inner, size: textSize(name) + fieldSize(inner) };
-  });
-  const sizes = outputs.map(outputSize);
-  let total = textSize(modelName) + textSize(modelVersion) + textSize(id);
-  for (const { size } of entries) total += fieldSize(size);
-  for (const size of sizes) total += fieldSize(size);
+  const { parameters, outputs } = response;
+  const modelName = repeated(response.modelName);
+  const modelVersion = repeated(response.modelVersion);
+  const id = Buffer.from(response.id);
+  const heads = outputs.map(({ name, datatype, shape }) => ({
+    name: repeated(name),
+    datatype: repeated(datatype),
+    dimensions: shapeSize(shape),
+  }));
+  let total = textSize(modelName.length) + textSize(modelVersion.length) + textSize(id.length);
+  for (const [name, value] of parameters) total += fieldSize(entrySize(name, value));
+  for (const { name, datatype, dimensions } of heads) {
+    total += fieldSize(outputSize(name, datatype, dimensions));
+  }
   for (const { data } of outputs) total += fieldSize(data.length);
   const writer = new Writer(total);
   writer.text(1, modelName);
   writer.text(2, modelVersion);
   writer.text(3, id);
-  for (const { name, value, inner, size } of entries) {
-    writer.head(4, size);
-    writer.text(1, name);
-    writer.head(2, inner);
-    writer.text(3, value);
+  for (const [name, value] of parameters) {
+    writer.head(4, entrySize(name, value));
+    writer.ascii(1, name);
+    writer.head(2, textSize(value.length));
+    writer.ascii(3, value);
   }
-  outputs.forEach(({ name, datatype, shape }, index) => {
-    writer.head(5, sizes[index] ?? 0);
+  heads.forEach(({ name, datatype, dimensions }, index) => {
+    writer.head(5, outputSize(name, datatype, dimensions));
     writer.text(1, name);
     writer.text(2, datatype);
-    if (shape.length > 0) {
-      writer.head(3, shapeSize(shape));
-      for (const dimension of shape) writer.varint(dimension);
-    }
+    if (dimensions === 0) return;
+    writer.head(3, dimensions);
+    for (const dimension of outputs[index]?.shape ?? []) writer.varint(dimension);
   });
   for (const { data } of outputs) writer.data(6, data);
   return writer.bytes;

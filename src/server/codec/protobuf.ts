@@ -11,11 +11,11 @@ export function malformed(what: string): AssayError {
 }
 
 /** UTF-8, strictly. Buffer's decoder is several times faster than a strict one but replaces. */
-export function utf8Text(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
+function utf8Text(bytes: Buffer, start: number, end: number): string {
+  const text = bytes.toString('utf8', start, end);
   if (!text.includes(REPLACEMENT)) return text;
   try {
-    return strictUtf8.decode(bytes);
+    return strictUtf8.decode(bytes.subarray(start, end));
   } catch {
     throw malformed('a string is not UTF-8');
   }
@@ -24,18 +24,25 @@ export function utf8Text(bytes: Buffer): string {
 /** A bounded walk over one message's fields. Throws TENSOR_WIRE, never reads past the end. */
 export class FieldReader {
   readonly #bytes: Buffer;
-  #offset = 0;
+  readonly #end: number;
+  #offset: number;
   /** Of the field that `next` stopped at. */
   field = 0;
   wire = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, start = 0, end = bytes.length) {
     this.#bytes = bytes;
+    this.#offset = start;
+    this.#end = end;
+  }
+
+  get atEnd(): boolean {
+    return this.#offset >= this.#end;
   }
 
   /** Reads the next tag; false at the end. The caller must then read or skip the value. */
   next(): boolean {
-    if (this.#offset >= this.#bytes.length) return false;
+    if (this.#offset >= this.#end) return false;
     const tag = this.varint();
     this.field = Math.floor(tag / 8);
     this.wire = tag % 8;
@@ -45,13 +52,10 @@ export class FieldReader {
 
   /** An unsigned varint below 2^53, which all tags and lengths are. */
   varint(): number {
-    const bytes = this.#bytes;
     let value = 0;
     let scale = 1;
     for (let count = 0; count < 10; count++) {
-      const byte = bytes[this.#offset];
-      if (byte === undefined) throw malformed('a varint runs past the end');
-      this.#offset += 1;
+      const byte = this.#byte();
       value += (byte & 0x7f) * scale;
       if (byte < 0x80) {
         if (value > Number.MAX_SAFE_INTEGER) throw malformed('a length or tag is too large');
@@ -66,27 +70,39 @@ export class FieldReader {
   varint64(): bigint {
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = this.#bytes[this.#offset];
-      if (byte === undefined) throw malformed('a varint runs past the end');
-      this.#offset += 1;
+      const byte = this.#byte();
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return BigInt.asUintN(64, value);
     }
     throw malformed('a varint is longer than 10 bytes');
   }
 
+  #byte(): number {
+    const byte = this.#offset < this.#end ? this.#bytes[this.#offset] : undefined;
+    if (byte === undefined) throw malformed('a varint runs past the end');
+    this.#offset += 1;
+    return byte;
+  }
+
   double(): number {
-    return this.#take(8).readDoubleLE(0);
+    return this.#bytes.readDoubleLE(this.#pass(8));
   }
 
   /** A length-delimited value, in place. */
   bytes(): Buffer {
-    if (this.wire !== WIRE.bytes) throw malformed(`field ${this.field} has wire type ${this.wire}`);
-    return this.#take(this.varint());
+    const start = this.#passBytes();
+    return this.#bytes.subarray(start, this.#offset);
+  }
+
+  /** A reader of a length-delimited value, which keeps to its bounds. */
+  message(): FieldReader {
+    const start = this.#passBytes();
+    return new FieldReader(this.#bytes, start, this.#offset);
   }
 
   text(): string {
-    return utf8Text(this.bytes());
+    const start = this.#passBytes();
+    return utf8Text(this.#bytes, start, this.#offset);
   }
 
   /**
@@ -108,24 +124,30 @@ export class FieldReader {
         this.varint64();
         break;
       case WIRE.fixed64:
-        this.#take(8);
+        this.#pass(8);
         break;
       case WIRE.bytes:
-        this.#take(this.varint());
+        this.#pass(this.varint());
         break;
       case WIRE.fixed32:
-        this.#take(4);
+        this.#pass(4);
         break;
       default:
         throw malformed(`field ${this.field} has wire type ${this.wire}`);
     }
   }
 
-  #take(length: number): Buffer {
-    const end = this.#offset + length;
-    if (end > this.#bytes.length) throw malformed('a field runs past the end');
-    const taken = this.#bytes.subarray(this.#offset, end);
-    this.#offset = end;
-    return taken;
+  /** Passes over a length-delimited value and returns where it starts. */
+  #passBytes(): number {
+    if (this.wire !== WIRE.bytes) throw malformed(`field ${this.field} has wire type ${this.wire}`);
+    return this.#pass(this.varint());
+  }
+
+  /** Passes over so many bytes and returns where they start. */
+  #pass(length: number): number {
+    const start = this.#offset;
+    if (start + length > this.#end) throw malformed('a field runs past the end');
+    this.#offset = start + length;
+    return start;
   }
 }
