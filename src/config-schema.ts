@@ -182,6 +182,31 @@ export const configSchema = z.strictObject({
     .max(1024 ** 3)
     .default(64 * 1024 ** 2)
     .describe('largest request, bytes; a larger one is answered RESOURCE_EXHAUSTED'),
+  connections: z
+    .strictObject({
+      max: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(1024)
+        .describe('open at once on each listener; more are closed as they come'),
+      streams: z
+        .number()
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(256)
+        .describe('calls under way on one connection'),
+      idleSeconds: z
+        .number()
+        .min(1)
+        .max(86_400)
+        .default(3600)
+        .describe('a connection without a call for so long is closed'),
+    })
+    .prefault({})
+    .describe('what callers may keep open'),
   modelControl: z
     .enum(['none', 'explicit'])
     .default('none')

@@ -27,7 +27,12 @@ import type { ModelRepository } from './server/model-repository.js';
 import { ownMetrics } from './server/own-metrics.js';
 import { inferenceDefinition, loadInference } from './server/protocol.js';
 import { ReceiptRecorder } from './server/receipt-recorder.js';
-import { type RunningServer, type Service, startServer } from './server/server.js';
+import {
+  type ConnectionLimits,
+  type RunningServer,
+  type Service,
+  startServer,
+} from './server/server.js';
 import { StatedLoads } from './server/stated-loads.js';
 import { VERSION } from './version.js';
 
@@ -128,8 +133,10 @@ function services(
   ];
 }
 
-const hostPort = ({ host, port }: { readonly host: string; readonly port: number }): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+function connectionLimits({ connections }: Config): ConnectionLimits {
+  const { max, streams, idleSeconds } = connections;
+  return { max, maxStreams: streams, idle: idleSeconds * 1000 };
+}
 
 /**
  * Boots the enclave and serves: checks the surroundings, measures the models, has them admitted by the
@@ -175,10 +182,11 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     let ready = false;
     const server = await startServer({
       services: services(enclave, registry, recorder, repository, () => ready, log),
-      address: hostPort(config.listen),
+      address: config.listen,
       tls: enclave.keys.tls,
-      ...(config.plaintext === undefined ? {} : { plaintextAddress: hostPort(config.plaintext) }),
+      ...(config.plaintext === undefined ? {} : { plaintextAddress: config.plaintext }),
       maxReceiveBytes: config.maxMessageBytes,
+      connections: connectionLimits(config),
     });
     ready = true;
     server.setServing(true);

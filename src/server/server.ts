@@ -6,8 +6,7 @@ import {
 } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
-import { AssayError } from '../../attestation/encoding/error.js';
-
+import { type Address, type Listener, listen } from './listener.js';
 import { addReflection } from './reflection.js';
 
 export interface Service {
@@ -19,15 +18,28 @@ export interface Service {
   readonly package: PackageDefinition;
 }
 
+/** What a peer may occupy without asking for anything. */
+export interface ConnectionLimits {
+  /** Open at once on each listener; more are closed as they come. */
+  readonly max: number;
+  /** Calls under way on one connection; a well-behaved client keeps more to itself. */
+  readonly maxStreams: number;
+  /** Milliseconds without a call after which a connection is closed. */
+  readonly idle: number;
+}
+
+/** How often a silent connection is asked whether its peer is there, and how long for, milliseconds. */
+const KEEPALIVE = { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 20_000 };
+
 export interface ServerSettings {
   readonly services: readonly Service[];
-  /** `host:port`; port 0 takes a free one. */
-  readonly address: string;
+  readonly address: Address;
   readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string };
   /** A second listener without TLS, for a sidecar on the same machine. */
-  readonly plaintextAddress?: string;
+  readonly plaintextAddress?: Address;
   /** Largest request, bytes; a larger one is answered RESOURCE_EXHAUSTED. */
   readonly maxReceiveBytes: number;
+  readonly connections: ConnectionLimits;
 }
 
 export interface RunningServer {
@@ -39,29 +51,22 @@ export interface RunningServer {
   drain(grace: number): Promise<void>;
 }
 
-function bind(server: Server, address: string, credentials: ServerCredentials): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
-      if (error === null) resolve(port);
-      else reject(new AssayError('CONFIG_LISTEN', `cannot listen on ${address}`, error));
-    });
-  });
-}
-
-/** Both listeners or none: a half-bound server would keep the process alive. */
-async function bindAll(
+/** All listeners or none: a half-bound server would keep the process alive. */
+async function listenAll(
   server: Server,
-  { address, plaintextAddress }: ServerSettings,
-  credentials: ServerCredentials,
-): Promise<{ port: number; plaintextPort: number | undefined }> {
+  { address, plaintextAddress, tls, connections }: ServerSettings,
+): Promise<readonly [Listener, ...Listener[]]> {
+  const secure = ServerCredentials.createSsl(null, [
+    { cert_chain: Buffer.from(tls.certificatePem), private_key: Buffer.from(tls.privateKeyPem) },
+  ]);
+  const open = (at: Address, credentials: ServerCredentials): Promise<Listener> =>
+    listen(at, connections.max, server.createConnectionInjector(credentials));
+  const listener = await open(address, secure);
+  if (plaintextAddress === undefined) return [listener];
   try {
-    const port = await bind(server, address, credentials);
-    const insecure = ServerCredentials.createInsecure();
-    const plaintextPort =
-      plaintextAddress === undefined ? undefined : await bind(server, plaintextAddress, insecure);
-    return { port, plaintextPort };
+    return [listener, await open(plaintextAddress, ServerCredentials.createInsecure())];
   } catch (error) {
-    server.forceShutdown();
+    listener.close();
     throw error;
   }
 }
@@ -71,11 +76,14 @@ async function bindAll(
  * CONFIG_LISTEN where it cannot listen.
  */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const { services, tls } = settings;
+  const { services, connections } = settings;
   const server = new Server({
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': settings.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': connections.maxStreams,
+    'grpc.max_connection_idle_ms': connections.idle,
+    ...KEEPALIVE,
   });
   const names = ['', ...services.map(({ name }) => name)];
   const health = new HealthImplementation(
@@ -87,20 +95,18 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     server,
     services.map((service) => service.package),
   );
-  const credentials = ServerCredentials.createSsl(null, [
-    { cert_chain: Buffer.from(tls.certificatePem), private_key: Buffer.from(tls.privateKeyPem) },
-  ]);
-  const { port, plaintextPort } = await bindAll(server, settings, credentials);
+  const listeners = await listenAll(server, settings);
   const setServing = (serving: boolean): void => {
     for (const name of names) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   return {
-    port,
-    plaintextPort,
+    port: listeners[0].port,
+    plaintextPort: listeners[1]?.port,
     setServing,
     drain: (grace) =>
       new Promise((resolve) => {
         setServing(false);
+        for (const listener of listeners) listener.close();
         const timer = setTimeout(() => server.forceShutdown(), grace);
         server.tryShutdown(() => {
           clearTimeout(timer);

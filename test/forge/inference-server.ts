@@ -15,7 +15,7 @@ import { ModelRegistry } from '../../src/server/model-registry.js';
 import type { ModelRepository } from '../../src/server/model-repository.js';
 import { inferenceDefinition, loadInference } from '../../src/server/protocol.js';
 import type { Recorder } from '../../src/server/recorder.js';
-import { startServer } from '../../src/server/server.js';
+import { type ConnectionLimits, startServer } from '../../src/server/server.js';
 
 const SERVICE = 'inference.GRPCInferenceService';
 const definitions = loadInference();
@@ -26,6 +26,7 @@ export interface TestServerOptions {
   readonly recorder?: Recorder;
   readonly repository?: ModelRepository;
   readonly maxReceiveBytes?: number;
+  readonly connections?: Partial<ConnectionLimits>;
 }
 
 export interface TestServer {
@@ -96,9 +97,10 @@ export async function startLoopbackServer(options: TestServerOptions): Promise<T
         }),
       },
     ],
-    address: '127.0.0.1:0',
+    address: { host: '127.0.0.1', port: 0 },
     tls: { certificatePem, privateKeyPem },
     maxReceiveBytes: options.maxReceiveBytes ?? 4 * 1024 * 1024,
+    connections: { max: 64, maxStreams: 256, idle: 3_600_000, ...options.connections },
   });
   server.setServing(true);
   const client = new Client(

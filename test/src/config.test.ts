@@ -58,6 +58,34 @@ describe('configuration', () => {
     assert.equal(config.workers, undefined);
   });
 
+  test('an override that nobody reads is refused, and the nearest one named', () => {
+    const misspelt = { ASSAY_MAX_MESAGE_BYTES: '1048576' };
+    assert.throws(() => parseConfig(minimal, misspelt, '/'), {
+      code: 'CONFIG_INVALID',
+      message:
+        "nothing reads the environment's ASSAY_MAX_MESAGE_BYTES; the nearest override is ASSAY_MAX_MESSAGE_BYTES",
+    });
+    assert.throws(() => parseConfig(minimal, { ASSAY_LISTN_PORT: '9443' }, '/'), {
+      message: /the nearest override is ASSAY_LISTEN_PORT$/,
+    });
+    parseConfig(minimal, { ASSAY_MAX_MESAGE_BYTES: '', ASSAYER: '1' }, '/');
+  });
+
+  test('what Kubernetes says of a service named assay is no override', () => {
+    const links = {
+      ASSAY_SERVICE_HOST: '10.0.0.11',
+      ASSAY_SERVICE_PORT: '8443',
+      ASSAY_SERVICE_PORT_GRPC: '8443',
+      ASSAY_PORT: 'tcp://10.0.0.11:8443',
+      ASSAY_PORT_8443_TCP: 'tcp://10.0.0.11:8443',
+      ASSAY_PORT_8443_TCP_PROTO: 'tcp',
+      ASSAY_PORT_8443_TCP_PORT: '8443',
+      ASSAY_PORT_8443_TCP_ADDR: '10.0.0.11',
+      ASSAY_OCR_PORT: 'tcp://10.0.0.12:8443',
+    };
+    assert.deepEqual(parseConfig(minimal, links, '/'), parseConfig(minimal, {}, '/'));
+  });
+
   const refused: readonly (readonly [string, unknown, Record<string, string>?])[] = [
     ['no models', {}],
     ['an empty list of models', { models: [] }],

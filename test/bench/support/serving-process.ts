@@ -49,10 +49,11 @@ async function withoutReceipts(models: readonly ServingModel[]): Promise<Serving
         }),
       },
     ],
-    address: '127.0.0.1:0',
-    plaintextAddress: '127.0.0.1:0',
+    address: { host: '127.0.0.1', port: 0 },
+    plaintextAddress: { host: '127.0.0.1', port: 0 },
     tls: await makeTlsIdentity(['localhost'], new Date()),
     maxReceiveBytes: 64 * 1024 * 1024,
+    connections: { max: 1024, maxStreams: 1024, idle: 3_600_000 },
   });
   return { plaintext: server.plaintextPort ?? 0, tls: server.port, batching };
 }

@@ -1,0 +1,88 @@
+import { AssayError } from '../attestation/encoding/error.js';
+import { parseYaml } from './document.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Variables that override single members; each value is read as YAML. */
+const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  ASSAY_LISTEN_HOST: ['listen', 'host'],
+  ASSAY_LISTEN_PORT: ['listen', 'port'],
+  ASSAY_METRICS_HOST: ['metrics', 'host'],
+  ASSAY_METRICS_PORT: ['metrics', 'port'],
+  ASSAY_HOSTS: ['hosts'],
+  ASSAY_PLATFORM: ['platform'],
+  ASSAY_LAUNCH_POLICY: ['launchPolicy'],
+  ASSAY_HUB_CACHE: ['hub', 'cache'],
+  ASSAY_WORKERS: ['workers'],
+  ASSAY_MEMORY_BUDGET_BYTES: ['memoryBudgetBytes'],
+  ASSAY_MAX_MESSAGE_BYTES: ['maxMessageBytes'],
+  ASSAY_DRAIN_SECONDS: ['drainSeconds'],
+  ASSAY_LOG_LEVEL: ['logLevel'],
+};
+
+/**
+ * What Kubernetes sets in the pods of a namespace for a service whose name begins with `assay`
+ * ("Accessing the Service", environment variables).
+ */
+const SERVICE_LINK =
+  /^ASSAY_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+
+function isServiceLink(name: string, value: string): boolean {
+  return SERVICE_LINK.test(name) || (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
+}
+
+/** Levenshtein's distance: insertions, deletions and substitutions. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+/** An override that nobody reads leaves the operator with another configuration than was meant. */
+function assertKnown(env: Environment): void {
+  const known = Object.keys(OVERRIDES);
+  const unknown = Object.entries(env).find(
+    ([name, value = '']) =>
+      name.startsWith('ASSAY_') &&
+      value !== '' &&
+      !known.includes(name) &&
+      !isServiceLink(name, value),
+  );
+  if (unknown === undefined) return;
+  const [name] = unknown;
+  const [nearest] = known.sort((a, b) => distance(name, a) - distance(name, b));
+  throw new AssayError(
+    'CONFIG_INVALID',
+    `nothing reads the environment's ${name}; the nearest override is ${nearest}`,
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/**
+ * A configuration with the environment's overrides in it; variables that are empty do not count. Throws
+ * CONFIG_SYNTAX for a value that is no YAML, CONFIG_INVALID for an `ASSAY_` variable that is no override.
+ */
+export function withOverrides(config: unknown, env: Environment): unknown {
+  assertKnown(env);
+  if (!isRecord(config)) return config;
+  const merged: Record<string, unknown> = { ...config };
+  for (const [name, [member, inner]] of Object.entries(OVERRIDES)) {
+    const text = env[name];
+    if (text === undefined || text === '') continue;
+    const value = parseYaml(text, name, 'CONFIG_SYNTAX');
+    const outer = merged[member];
+    merged[member] =
+      inner === undefined ? value : { ...(isRecord(outer) ? outer : {}), [inner]: value };
+  }
+  return merged;
+}
