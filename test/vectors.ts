@@ -17,7 +17,12 @@ export function vectorCases(kind: 'snp' | 'tdx'): string[] {
   return withoutVectors === false ? readdirSync(join(directory, kind)).sort() : [];
 }
 
+/** Where a file of a genuine case is. */
+export function vectorPath(kind: 'snp' | 'tdx', name: string, file: string): string {
+  return join(directory, kind, name, file);
+}
+
 /** A file of a genuine case. */
 export function vectorFile(kind: 'snp' | 'tdx', name: string, file: string): Buffer {
-  return readFileSync(join(directory, kind, name, file));
+  return readFileSync(vectorPath(kind, name, file));
 }

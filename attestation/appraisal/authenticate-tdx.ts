@@ -16,10 +16,8 @@ import {
   checkCrl,
   checkRevocation,
   checkWindow,
-  knownAuthorities,
   PCK,
   PCK_CA,
-  rememberAuthorities,
   TCB_SIGNING,
 } from './tdx-chain.js';
 import { intelRoots, trustAnchorOf } from './trust.js';
@@ -87,10 +85,8 @@ function quotingEnclave(quote: TdxQuote, leaf: Certificate, cache: TdxCache): Kn
 /** The two signatures of the quote itself: the PCK's over the QE report, and the QE's over the TD. */
 function quoteSignatures(
   quote: TdxQuote,
-  leaf: Certificate,
-  cache: TdxCache,
+  { key, certified }: KnownEnclave,
 ): readonly PendingSignature[] {
-  const { key, certified } = quotingEnclave(quote, leaf, cache);
   return [
     {
       holds: certified,
@@ -120,7 +116,10 @@ function checkAttestationKey(quote: TdxQuote): void {
 const sharedCache = new TdxCache();
 
 /** Parses a quote, checks its chain, and sets its signatures going. */
-function openQuote(bytes: Uint8Array, { at, roots, cache = sharedCache }: AuthenticateTdxOptions) {
+async function openQuote(
+  bytes: Uint8Array,
+  { at, roots, cache = sharedCache }: AuthenticateTdxOptions,
+) {
   const quote = parseTdxQuote(new Uint8Array(bytes));
   const trusted = intelRoots(roots);
   const pem = byteText.decode(quote.pckChain);
@@ -128,14 +127,19 @@ function openQuote(bytes: Uint8Array, { at, roots, cache = sharedCache }: Authen
     parsePemChain(
       pem,
       'the PCK certificate chain',
-      [...trusted.certificates, ...knownAuthorities()],
+      [...trusted.certificates, ...cache.authorities],
       'TDX_CHAIN_FORMAT',
     ),
   );
   const chain = checkChain(parsed, [PCK, PCK_CA], trusted, at);
   const platform = pckPlatform(chain.leaf);
-  const pending = [...chain.pending, ...quoteSignatures(quote, chain.leaf, cache)];
+  const enclave = quotingEnclave(quote, chain.leaf, cache);
+  const pending = [...chain.pending, ...quoteSignatures(quote, enclave)];
   checkAttestationKey(quote);
+  // A signature's check goes to another thread once its key is handed on, which takes a turn of the
+  // microtasks; without one, all of them would wait until the collateral is parsed.
+  const { root, issuer, leaf } = chain;
+  await Promise.allSettled([enclave.key, ...[root, issuer, leaf].map(subjectKey)]);
   return { quote, chain, platform, pending, trusted };
 }
 
@@ -148,7 +152,7 @@ export async function verifyTdxSignatures(
   bytes: Uint8Array,
   options: AuthenticateTdxOptions,
 ): Promise<TrustAnchor> {
-  const { chain, pending, trusted } = openQuote(bytes, options);
+  const { chain, pending, trusted } = await openQuote(bytes, options);
   await requireSignatures(pending);
   return trustAnchorOf(chain.root, trusted.source);
 }
@@ -207,13 +211,13 @@ export async function authenticateTdx(
 ): Promise<AuthenticatedTdx> {
   const { at, cache = sharedCache } = options;
   // The quote comes first: its signatures are verified on other threads while collateral is parsed.
-  const { quote, chain, platform, pending, trusted } = openQuote(bytes, options);
+  const { quote, chain, platform, pending, trusted } = await openQuote(bytes, options);
   // Of several roots that the caller names, only the quote's own may speak for its platform.
   const roots = { ...trusted, certificates: [chain.root] };
   const collateral = cache.collateral(endorsements, [
     chain.issuer,
     ...roots.certificates,
-    ...knownAuthorities(),
+    ...cache.authorities,
   ]);
   const crlChain = checkChain(collateral.pckCrlIssuerChain, [PCK_CA], roots, at);
   const tcbChain = checkChain(collateral.tcbInfoIssuerChain, [TCB_SIGNING], roots, at);
@@ -229,7 +233,7 @@ export async function authenticateTdx(
   const { tcbInfo, qeIdentity } = collateral;
   checkWindow('TCB info', tcbInfo.value.issueDate, tcbInfo.value.nextUpdate, at);
   checkWindow('QE identity', qeIdentity.value.issueDate, qeIdentity.value.nextUpdate, at);
-  await requireSignatures([
+  const authentic = requireSignatures([
     ...pending,
     ...crlChain.pending,
     rootCrl,
@@ -237,30 +241,38 @@ export async function authenticateTdx(
     ...document(tcbInfo, tcbChain, 'TCB info'),
     ...document(qeIdentity, qeChain, 'QE identity'),
   ]);
-  rememberAuthorities([chain.issuer, tcbChain.leaf]);
-  checkRevocation(chain.issuer, collateral.rootCaCrl, PCK_CA);
-  checkRevocation(crlChain.leaf, collateral.rootCaCrl, PCK_CA);
-  checkRevocation(tcbChain.leaf, collateral.rootCaCrl, TCB_SIGNING);
-  checkRevocation(qeChain.leaf, collateral.rootCaCrl, TCB_SIGNING);
-  checkRevocation(chain.leaf, collateral.pckCrl, PCK);
-  checkPlatform(platform, collateral);
-  const tcb = evaluateTcb({
-    report: quote.report,
-    qeReport: quote.qeReport,
-    platform,
-    tcbInfo: tcbInfo.value,
-    qeIdentity: qeIdentity.value,
-  });
-  return {
-    quote,
-    platform,
-    trustAnchor: trustAnchorOf(chain.root, roots.source),
-    chain: [chain.root, chain.issuer, chain.leaf].map(({ subjectCommonName }) => subjectCommonName),
-    tcb,
-    qeEvaluationDataNumber: qeIdentity.value.evaluationDataNumber,
-    window: windowOf([chain, crlChain, tcbChain, qeChain], collateral),
-    at,
-  };
+  // It is asked below; until then a signature that does not hold is nobody's.
+  authentic.catch(() => undefined);
+  await Promise.allSettled([tcbChain, qeChain].map(({ leaf }) => subjectKey(leaf)));
+  try {
+    checkRevocation(chain.issuer, collateral.rootCaCrl, PCK_CA);
+    checkRevocation(crlChain.leaf, collateral.rootCaCrl, PCK_CA);
+    checkRevocation(tcbChain.leaf, collateral.rootCaCrl, TCB_SIGNING);
+    checkRevocation(qeChain.leaf, collateral.rootCaCrl, TCB_SIGNING);
+    checkRevocation(chain.leaf, collateral.pckCrl, PCK);
+    checkPlatform(platform, collateral);
+    const tcb = evaluateTcb({
+      report: quote.report,
+      qeReport: quote.qeReport,
+      platform,
+      tcbInfo: tcbInfo.value,
+      qeIdentity: qeIdentity.value,
+    });
+    return {
+      quote,
+      platform,
+      trustAnchor: trustAnchorOf(chain.root, roots.source),
+      chain: [chain.root, chain.issuer, chain.leaf].map((each) => each.subjectCommonName),
+      tcb,
+      qeEvaluationDataNumber: qeIdentity.value.evaluationDataNumber,
+      window: windowOf([chain, crlChain, tcbChain, qeChain], collateral),
+      at,
+    };
+  } finally {
+    // Judged while the signatures are checked; one that does not hold is told before what it covers.
+    await authentic;
+    cache.remember([chain.issuer, tcbChain.leaf]);
+  }
 }
 
 /** TCB info speaks for one FMSPC and PCEID: those that the PCK certificate names. */

@@ -13,6 +13,8 @@ import { Recent } from './recent.js';
 
 /** Entries of each kind; one platform needs one of either. */
 const LIMIT = 64;
+/** Far more than Intel has: PCK CAs and TCB signing certificates. */
+const MAX_AUTHORITIES = 16;
 
 /** Collateral and what it was parsed from. */
 interface KnownCollateral {
@@ -38,6 +40,22 @@ export class TdxCache {
   readonly #files = new Recent<CollateralText>(LIMIT);
   readonly #collateral = new Recent<KnownCollateral>(LIMIT);
   readonly #enclaves = new Recent<KnownEnclave>(LIMIT);
+  readonly #authorities: Certificate[] = [];
+
+  /**
+   * Intermediates that a root was found to have signed: parsing one of them again would give another
+   * object, and its key and signature would be established anew.
+   */
+  get authorities(): readonly Certificate[] {
+    return this.#authorities;
+  }
+
+  /** Remembers intermediates after their signatures held. */
+  remember(authorities: readonly Certificate[]): void {
+    const known = this.#authorities;
+    known.push(...authorities.filter((certificate) => !known.includes(certificate)));
+    known.splice(0, Math.max(0, known.length - MAX_AUTHORITIES));
+  }
 
   /** Certificates of this PEM text. */
   chain(pem: string, parse: () => readonly Certificate[]): readonly Certificate[] {

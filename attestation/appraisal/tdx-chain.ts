@@ -43,26 +43,6 @@ export const TCB_SIGNING: Role = {
   below: 0,
 };
 
-/** Far more than Intel has: PCK CAs and TCB signing certificates. */
-const MAX_AUTHORITIES = 16;
-const authorities: Certificate[] = [];
-
-/**
- * Intermediates that a trusted root was found to have signed, for this process: parsing one of them
- * again would give another object, and its key and signature would be established anew.
- */
-export function knownAuthorities(): readonly Certificate[] {
-  return authorities;
-}
-
-/** Remembers intermediates after their signatures held; roots, dates and revocation are not facts. */
-export function rememberAuthorities(certificates: readonly Certificate[]): void {
-  for (const certificate of certificates) {
-    if (!authorities.includes(certificate)) authorities.push(certificate);
-  }
-  authorities.splice(0, Math.max(0, authorities.length - MAX_AUTHORITIES));
-}
-
 function checkRole(certificate: Certificate, role: Role): void {
   const wrong = (rule: string): never => {
     throw new AssayError('TDX_CERTIFICATE_ROLE', `expected the ${role.name} to ${rule}`);

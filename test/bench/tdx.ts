@@ -1,16 +1,29 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { AuthenticateTdxOptions } from '../../attestation/appraisal/authenticate-tdx.js';
 import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
 import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
+import { INTEL_ROOT } from '../../attestation/endorsements/roots.js';
 import { parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
-import { repositoryRoot, vectorFile, withoutVectors } from '../vectors.js';
-import { type Contender, printBar, printCosts, sideBySide } from './support/measure.js';
+import { repositoryRoot, vectorFile, vectorPath, withoutVectors } from '../vectors.js';
+import {
+  type Contender,
+  type Cost,
+  costOf,
+  printBar,
+  printCosts,
+  sideBySide,
+} from './support/measure.js';
 
 const ROUNDS = 100;
+/** New processes of each contender. */
+const PROCESSES = 15;
 /** Verifications in a row, so that none pays for what the contender before it left behind. */
 const BATCH = 5;
 const CASE = 'v4-uptodate';
@@ -19,9 +32,10 @@ interface Peer {
   verify(quote: Uint8Array, collateral: object, now: number): { readonly status: string };
 }
 
+const folder = join(repositoryRoot, '.cache/bench');
+
 /** The peer from `test/bench/peers`, where `make bench` installs it. */
 function loadPeer(): Peer | undefined {
-  const folder = join(repositoryRoot, '.cache/bench');
   if (!existsSync(join(folder, 'node_modules/@phala/dcap-qvl'))) return undefined;
   return createRequire(join(folder, 'package.json'))('@phala/dcap-qvl') as Peer;
 }
@@ -50,16 +64,19 @@ async function main(): Promise<void> {
   const { report } = parseTdxQuote(quote);
   const [rtmr0, rtmr1, rtmr2] = report.rtmrs.map((rtmr) => [toHex(rtmr)]);
   const policy = parseTdxPolicy({ mrTd: [toHex(report.mrTd)], rtmr0, rtmr1, rtmr2 });
-  const appraise = async (cache: TdxCache): Promise<void> =>
-    must((await verifyTdx(quote, collateral, policy, { at, cache })).affirmed);
+  const appraise = async (options: Partial<AuthenticateTdxOptions>): Promise<void> =>
+    must((await verifyTdx(quote, collateral, policy, { at, ...options })).affirmed);
   const cache = new TdxCache();
   const peer = loadPeer();
   const peerQuote = Buffer.from(quote);
   const seconds = Math.floor(at.getTime() / 1000);
   const batches = await sideBySide(
     [
-      batched('assay, platform and collateral not seen before', () => appraise(new TdxCache())),
-      batched('assay, collateral verified before', () => appraise(cache)),
+      // The root as well is parsed and its key imported anew.
+      batched('assay, nothing remembered', () =>
+        appraise({ cache: new TdxCache(), roots: [new Uint8Array(INTEL_ROOT)] }),
+      ),
+      batched('assay, collateral verified before', () => appraise({ cache })),
       ...(peer === undefined
         ? []
         : [
@@ -81,13 +98,29 @@ async function main(): Promise<void> {
     console.log('  @phala/dcap-qvl is not installed: run make bench');
     return;
   }
-  printBar(
-    '@phala/dcap-qvl, against a platform and collateral not seen before',
-    theirs / cold,
-    5,
-    true,
-  );
+  printBar('@phala/dcap-qvl, against nothing remembered', theirs / cold, 5, true);
   printBar('@phala/dcap-qvl, against collateral verified before', theirs / warm, 15, true);
+  printCosts(
+    `TDX, ${CASE}: import and first verification of ${PROCESSES} new processes`,
+    firstVerifications(verifyAt),
+  );
+}
+
+function firstVerifications(verifyAt: string): readonly Cost[] {
+  const script = fileURLToPath(new URL('support/first-tdx.js', import.meta.url));
+  const evidence = ['quote.bin', 'collateral.json'].map((file) => vectorPath('tdx', CASE, file));
+  const contenders = [
+    ['assay', 'assay'],
+    ['@phala/dcap-qvl', folder],
+  ] as const;
+  const times = contenders.map((): number[] => []);
+  for (let round = 0; round < PROCESSES; round++) {
+    contenders.forEach(([, argument], i) => {
+      const answer = execFileSync(process.execPath, [script, argument, ...evidence, verifyAt]);
+      times[i]?.push(Number(answer.toString()));
+    });
+  }
+  return contenders.map(([name], i) => costOf(name, times[i] ?? []));
 }
 
 if (withoutVectors === false) await main();

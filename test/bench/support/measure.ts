@@ -31,11 +31,14 @@ export async function sideBySide(
       if (round >= 0) times[i]?.push(performance.now() - started);
     }
   }
-  return contenders.map(({ name }, i) => {
-    const sorted = (times[i] ?? []).toSorted((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
-    return { name, median: at(0.5), best: at(0.1) };
-  });
+  return contenders.map(({ name }, i) => costOf(name, times[i] ?? []));
+}
+
+/** What a contender costs that took these times. */
+export function costOf(name: string, times: readonly number[]): Cost {
+  const sorted = times.toSorted((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  return { name, median: at(0.5), best: at(0.1) };
 }
 
 /** Prints costs as a table. */
