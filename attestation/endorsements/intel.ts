@@ -2,7 +2,7 @@ import { equalBytes, fromHex } from '../encoding/bytes.js';
 import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { JsonFields, parseStrictJson } from '../encoding/json.js';
-import { pemBlocks } from '../encoding/pem.js';
+import { pemBlocks, strictPemBlocks } from '../encoding/pem.js';
 import { type Certificate, parseCertificate } from '../encoding/x509.js';
 import {
   parseQeIdentity,
@@ -75,9 +75,9 @@ export function parsePemChain(
 ): Certificate[] {
   let blocks: readonly Uint8Array[];
   try {
-    blocks = pemBlocks(pem, 'CERTIFICATE');
+    blocks = strictPemBlocks(pem, 'CERTIFICATE');
   } catch (cause) {
-    throw new AssayError(code, `expected ${what} to be PEM`, cause);
+    throw new AssayError(code, `expected ${what} to be PEM certificates and nothing else`, cause);
   }
   if (blocks.length === 0 || blocks.length > MAX_CHAIN) {
     throw new AssayError(

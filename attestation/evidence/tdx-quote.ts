@@ -51,13 +51,14 @@ const BODIES = { 2: 584, 3: 648 } as const;
 
 function readHeader(reader: ByteReader): QuoteHeader {
   const version = reader.u16le('quote version');
-  if (version === 3) {
+  const keyType = reader.u16le('attestation key type');
+  // An SEV-SNP report of version 3 begins likewise, but for the key type.
+  if (version === 3 && keyType !== 0) {
     throw new AssayError('TDX_QUOTE_SGX', 'this is an SGX quote (version 3), not a TDX quote');
   }
   if (version !== 4 && version !== 5) {
     throw new AssayError('TDX_QUOTE_VERSION', `expected quote version 4 or 5, not ${version}`);
   }
-  const keyType = reader.u16le('attestation key type');
   const teeType = reader.u32le('TEE type');
   if (teeType === TEE_TYPE_SGX) {
     throw new AssayError('TDX_QUOTE_SGX', 'this is an SGX quote (TEE type 0), not a TDX quote');

@@ -2,10 +2,11 @@ import type { Command } from 'commander';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { snpRefusal, verifySnp } from '../../attestation/appraisal/verify-snp.js';
-import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { detectEvidence } from '../../attestation/evidence/detect.js';
+import { parseHclReport } from '../../attestation/evidence/hcl.js';
 import { isSnpEvidence } from '../../attestation/evidence/snp-evidence.js';
 import { openSnpInput } from '../../attestation/evidence/snp-input.js';
 import {
@@ -56,6 +57,16 @@ function appraiseTdx(
   return verifyTdx(quote, endorsements?.intel, policy.tdx, trusted);
 }
 
+/** What an HCL report of a TDX guest holds can be checked only with the guest's quote. */
+function isTdxHcl(bytes: Uint8Array): boolean {
+  try {
+    return parseHclReport(bytes).hardware === 'tdx';
+  } catch (error) {
+    if (error instanceof AssayError) return false;
+    throw error;
+  }
+}
+
 /** Appraises evidence of whatever kind the file turns out to hold. */
 async function appraise(
   bytes: Uint8Array,
@@ -64,6 +75,11 @@ async function appraise(
 ): Promise<AttestationResult> {
   const kind = detectEvidence(bytes);
   if (kind === 'tdx-quote') return appraiseTdx(bytes, appraisal);
+  if (kind === 'azure-hcl' && isTdxHcl(bytes)) {
+    const message =
+      'the HCL report of a TDX guest holds no quote; give it and the quote to verify tdx';
+    return tdxRefusal(new AssayError('ENDORSEMENTS_MISSING', message), appraisal.options.at);
+  }
   if (kind === 'snp-report' || kind === 'azure-hcl' || isSnpEvidence(bytes)) {
     return appraiseSnp(bytes, appraisal);
   }

@@ -128,7 +128,9 @@ describe('assay verify tdx', () => {
 
   test('wrong calls are told apart from wrong evidence', async () => {
     assert.equal((await assay('verify', 'tdx')).code, 2);
-    assert.equal((await judge('--at', 'yesterday')).code, 2);
+    for (const time of ['yesterday', '2026-02-30', '2026-06-01T24:00:00Z', '2026-06-01T00:00']) {
+      assert.equal((await judge('--at', time)).code, 2, time);
+    }
     assert.equal((await judge('--tcb-update', 'late')).code, 2);
     assert.equal((await judge('--policy', at('misspelt.json'))).code, 2);
     assert.equal((await judge('--policy', at('snp-only.json'))).code, 2);
@@ -241,8 +243,9 @@ describe('assay verify evidence', () => {
 
   test('an Azure HCL report of a TDX guest asks for its quote', async () => {
     const { code, out } = await assay('verify', 'evidence', at('hcl.bin'), '--json');
-    assert.equal(code, 1);
-    assert.equal(JSON.parse(out).code, 'HCL_TYPE');
+    assert.equal(code, 3);
+    assert.equal(JSON.parse(out).tee, 'tdx');
+    assert.equal(JSON.parse(out).code, 'ENDORSEMENTS_MISSING');
   });
 });
 

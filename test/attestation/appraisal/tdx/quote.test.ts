@@ -1,5 +1,10 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TdxCache } from '../../../../attestation/appraisal/tdx-cache.js';
+import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { fromHex } from '../../../../attestation/encoding/bytes.js';
-import type { IntelFault } from '../../../forge/intel.js';
+import { parseTdxQuote } from '../../../../attestation/evidence/tdx-quote.js';
+import { forgeTdx, type IntelFault } from '../../../forge/intel.js';
 import { type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
 
 /** Overwrites bytes of the encoded quote; negative offsets count from its end. */
@@ -57,6 +62,7 @@ tdxCases('a quote that is not of this kind is named for what it is', [
   broken('version 3 (SGX)', patch(0, '0300'), 'TDX_QUOTE_SGX'),
   broken('TEE type SGX', patch(4, '00000000'), 'TDX_QUOTE_SGX'),
   broken('body type SGX', patch(48, '0100'), 'TDX_QUOTE_SGX', 5),
+  broken('an SEV-SNP report of version 3', patch(0, '03000000'), 'TDX_QUOTE_VERSION'),
   broken('version 0', patch(0, '0000'), 'TDX_QUOTE_VERSION'),
   broken('version 6', patch(0, '0600'), 'TDX_QUOTE_VERSION'),
   broken('version 0x0104', patch(0, '0401'), 'TDX_QUOTE_VERSION'),
@@ -104,10 +110,12 @@ tdxCases('nothing but zeros may follow a quote', [
 ]);
 
 tdxCases('certification data is of type 6 around type 5', [
-  broken('outer type 5', patch(QE_DATA, '0500'), 'TDX_QUOTE_CERTIFICATION'),
-  broken('outer type 1', patch(QE_DATA, '0100'), 'TDX_QUOTE_CERTIFICATION'),
-  broken('inner type 6', patch(PCK_DATA, '0600'), 'TDX_QUOTE_CERTIFICATION'),
-  broken('inner type 3 (PPID, encrypted)', patch(PCK_DATA, '0300'), 'TDX_QUOTE_CERTIFICATION'),
+  ...[0, 1, 2, 3, 4, 5, 7, 8].map((type) =>
+    broken(`outer type ${type}`, patch(QE_DATA, `0${type}00`), 'TDX_QUOTE_CERTIFICATION'),
+  ),
+  ...[0, 1, 2, 3, 4, 6, 7, 8].map((type) =>
+    broken(`inner type ${type}`, patch(PCK_DATA, `0${type}00`), 'TDX_QUOTE_CERTIFICATION'),
+  ),
 ]);
 
 tdxCases('every signed byte counts', [
@@ -146,3 +154,22 @@ tdxCases('every signed byte counts', [
     code: 'TDX_QUOTE_SIGNATURE',
   },
 ]);
+
+test('no bit of the unsigned text around the certificates can be flipped', async () => {
+  const { quote, collateral, roots } = await forgeTdx({ padding: 3 });
+  const options = { at: new Date('2026-11-21T00:00:00Z'), roots, cache: new TdxCache() };
+  const chain = parseTdxQuote(quote).pckChain.byteOffset - quote.byteOffset;
+  const text = new TextDecoder('windows-1252').decode(quote.subarray(chain));
+  const unsigned = [...text.matchAll(/\n|\0|-----[A-Z ]+-----/g)].flatMap(({ 0: part, index }) =>
+    Array.from(part, (_, i) => chain + index + i),
+  );
+  assert.ok(unsigned.length > 200);
+  for (const offset of unsigned) {
+    for (let bit = 0; bit < 8; bit++) {
+      const bytes = new Uint8Array(quote);
+      bytes[offset] = (bytes[offset] ?? 0) ^ (1 << bit);
+      const { authentic } = await verifyTdx(bytes, collateral, {}, options);
+      assert.equal(authentic, false, `bit ${bit} of byte ${offset}`);
+    }
+  }
+});
