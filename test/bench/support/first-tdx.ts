@@ -20,8 +20,7 @@ async function assay(): Promise<boolean> {
 }
 
 async function peer(folder: string): Promise<boolean> {
-  const require = createRequire(pathToFileURL(`${folder}/package.json`));
-  const { verify } = require('@phala/dcap-qvl');
+  const { verify } = createRequire(pathToFileURL(`${folder}/package.json`))('@phala/dcap-qvl');
   const seconds = Math.floor(at.getTime() / 1000);
   return verify(quote, JSON.parse(collateral.toString()), seconds).status === 'UpToDate';
 }
