@@ -78,7 +78,7 @@ $(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.jso
 	-cd $(BENCH) && npm ci --no-progress && touch .stamp
 
 # About ten minutes on two cores. BENCH_MODELS=mlp,tiny  BENCH_ROUNDS=1  BENCH_SECONDS=0.3 take less.
-bench: build $(BENCH)/.stamp h2load ## time, memory, throughput; tables, JSON lines and a plot in build/bench
+bench: build $(BENCH)/.stamp h2load ## time, memory, throughput: tables, JSON lines and a plot in build/bench (BENCH_MODELS, BENCH_ROUNDS, BENCH_SECONDS)
 	@for bench in build/test/bench/*.js; do node $$bench || exit 1; done
 
 .PHONY: h2load
@@ -94,8 +94,8 @@ $(PEERS)/.stamp: test/bench/peers/requirements.txt
 
 bench-peers: build h2load ## Assay next to Python servers of the same protocol, through one client
 	@if command -v python3 >/dev/null; then \
-	  $(MAKE) --no-print-directory $(PEERS)/.stamp && \
-	  PEERS_PYTHON=$(PEERS)/bin/python node build/test/bench/peers/serving-peers.js; \
+	  $(MAKE) --no-print-directory $(PEERS)/.stamp $(PERF_ANALYZER) && \
+	  PERF_ANALYZER=$$(ls $(PERF_ANALYZER)) PEERS_PYTHON=$(PEERS)/bin/python node build/test/bench/peers/serving-peers.js; \
 	else echo "bench-peers: skipped, there is no python3 here"; fi
 
 demo: build ## a real model, attested on the simulator, its answer verified, forgeries refused

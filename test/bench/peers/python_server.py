@@ -24,6 +24,7 @@ from tritonclient.grpc import service_pb2 as pb
 from tritonclient.grpc import service_pb2_grpc as rpc
 
 DTYPES = {"FP32": numpy.float32}
+NAMES = {"tensor(float)": "FP32"}
 THREADS = 2 * (os.cpu_count() or 1)
 
 
@@ -45,12 +46,32 @@ class Models:
             for tensor, raw in zip(request.inputs, request.raw_input_contents)
         }
         names = [output.name for output in session.get_outputs()]
-        response = pb.ModelInferResponse(model_name=request.model_name, model_version="1")
+        response = pb.ModelInferResponse(
+            model_name=request.model_name, model_version="1", id=request.id
+        )
         for name, array in zip(names, session.run(names, feeds)):
             response.outputs.add(name=name, datatype="FP32", shape=array.shape)
             response.raw_output_contents.append(array.tobytes())
         with self.lock:
             self.succeeded[request.model_name] += 1
+        return response
+
+    def metadata(self, name):
+        session = self.sessions[name]
+        response = pb.ModelMetadataResponse(name=name, versions=["1"], platform="onnxruntime_onnx")
+        for described, values in (
+            (response.inputs, session.get_inputs()),
+            (response.outputs, session.get_outputs()),
+        ):
+            for value in values:
+                shape = [size if isinstance(size, int) else -1 for size in value.shape]
+                described.add(name=value.name, datatype=NAMES[value.type], shape=shape)
+        return response
+
+    def config(self, name):
+        response = pb.ModelConfigResponse()
+        response.config.name = name
+        response.config.max_batch_size = 0
         return response
 
     def statistics(self, name):
@@ -64,24 +85,36 @@ class Threaded(rpc.GRPCInferenceServiceServicer):
     def __init__(self, models):
         self.models = models
 
-    def ModelInfer(self, request, context):
-        return self.models.infer(request)
+    def ServerLive(self, request, context):
+        return pb.ServerLiveResponse(live=True)
+
+    def ServerMetadata(self, request, context):
+        return pb.ServerMetadataResponse(name="python", version=grpc.__version__)
+
+    def ModelMetadata(self, request, context):
+        return self.models.metadata(request.name)
+
+    def ModelConfig(self, request, context):
+        return self.models.config(request.name)
 
     def ModelStatistics(self, request, context):
         return self.models.statistics(request.name)
 
+    def ModelInfer(self, request, context):
+        return self.models.infer(request)
 
-class Asynchronous(rpc.GRPCInferenceServiceServicer):
+
+class Asynchronous(Threaded):
     def __init__(self, models, pool):
-        self.models = models
+        super().__init__(models)
         self.pool = pool
+
+    async def ServerLive(self, request, context):
+        return super().ServerLive(request, context)
 
     async def ModelInfer(self, request, context):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.pool, self.models.infer, request)
-
-    async def ModelStatistics(self, request, context):
-        return self.models.statistics(request.name)
 
 
 def usage():

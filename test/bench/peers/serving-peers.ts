@@ -1,16 +1,23 @@
-/** Assay, receipts on, next to a Python server of the same protocol, in one run: `make bench-peers`. */
+/**
+ * Assay, receipts on, next to Python servers of the same protocol, in one run: `make bench-peers`. The
+ * load comes from Triton's perf_analyzer where PERF_ANALYZER names it, else from h2load. Every server
+ * has ONNX Runtime 1.30 with one thread a session, raw contents over plaintext, and answers the same bits.
+ */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '../../vectors.js';
 import { type Contender, start, startPython } from '../support/contender.js';
+import { measureEmptyCalls } from '../support/empty-call.js';
 import { canLoad } from '../support/load.js';
+import { perfAnalyzer } from '../support/perf-analyzer.js';
 import { Report } from '../support/report.js';
 import { chosenModels, type ServingModel } from '../support/serving-models.js';
-import { measureModel } from '../support/throughput.js';
+import { h2load, measureModel } from '../support/throughput.js';
 
 const OUTSTANDING = [1, 8, 64] as const;
 const PEERS = { threads: 'Python, threads', asyncio: 'Python, asyncio' } as const;
+const executable = process.env['PERF_ANALYZER'] ?? '';
 const script = join(repositoryRoot, 'test', 'bench', 'peers', 'python_server.py');
 
 function judge(report: Report, models: readonly ServingModel[]): void {
@@ -45,7 +52,12 @@ async function main(): Promise<void> {
     const names = models.map(({ name }) => name);
     contenders.push(...(await start('on', names)).slice(0, 1));
     const report = new Report('serving-peers');
-    for (const model of models) await measureModel(contenders, model, OUTSTANDING, report);
+    const generate = executable === '' ? h2load : perfAnalyzer(executable);
+    console.log(`bench-peers: the client is ${executable === '' ? 'h2load' : 'perf_analyzer'}`);
+    for (const model of models) {
+      await measureModel(contenders, model, OUTSTANDING, report, generate);
+    }
+    await measureEmptyCalls(contenders, report);
     judge(report, models);
     report.write();
   } finally {

@@ -55,11 +55,13 @@ export async function countsOf(caller: Caller, name: string): Promise<Counts> {
   return { succeeded: Number(stats?.success?.count ?? 0), failed: Number(stats?.fail?.count ?? 0) };
 }
 
+export const NONCE = Buffer.alloc(32, 7).toString('base64url');
+
 /** A ModelInferRequest with raw contents and a nonce. */
 function inferRequest({ name, inputs }: Pick<ServingModel, 'name' | 'inputs'>): object {
   return {
     model_name: name,
-    parameters: { nonce: { string_param: Buffer.alloc(32, 7).toString('base64url') } },
+    parameters: { nonce: { string_param: NONCE } },
     inputs: inputs.map((input) => ({
       name: input.name,
       datatype: input.datatype,

@@ -16,6 +16,16 @@ const CEILING = 'one session, in process';
 /** How a point is loaded. */
 export type Shape = Pick<Load, 'outstanding' | 'ramp' | 'seconds'>;
 
+/** Loads a contender with requests of a model; rejects where a request failed that it can tell. */
+export type Generate = (
+  contender: Contender,
+  model: ServingModel,
+  shape: Shape,
+) => Promise<LoadResult>;
+
+export const h2load: Generate = ({ target }, model, shape) =>
+  load({ target, method: INFER, message: inferMessage(model), ...shape });
+
 interface Point extends LoadResult {
   /** Processor milliseconds of the server for each request. */
   readonly cpu: number;
@@ -29,14 +39,14 @@ export async function measure(
   contender: Contender,
   model: ServingModel,
   shape: Shape,
+  generate: Generate = h2load,
 ): Promise<Point> {
-  const { name, target, caller } = contender;
-  const message = inferMessage(model);
+  const { name, caller } = contender;
   const [usage, counts] = [await contender.usage(), await countsOf(caller, model.name)];
-  const result = await load({ target, method: INFER, message, ...shape });
+  const result = await generate(contender, model, shape);
   const [usageAfter, after] = [await contender.usage(), await countsOf(caller, model.name)];
   const succeeded = after.succeeded - counts.succeeded;
-  // The requests that h2load abandons at its end may count as failed.
+  // The requests that are abandoned at the end may count as failed.
   if (succeeded < result.responses || after.failed - counts.failed > shape.outstanding) {
     throw new Error(
       `${name} answered ${succeeded} of ${result.responses} requests for ${model.name} and failed ` +
@@ -95,13 +105,14 @@ export async function measureModel(
   model: ServingModel,
   concurrencies: readonly number[],
   report: Report,
+  generate: Generate = h2load,
 ): Promise<void> {
   const ceiling = await openCeiling(model);
   await assertSameBits(contenders, model, ceiling.answer);
   // Compiled code is what is measured: each server has seen this model for a while.
   await ceiling.measure(WARM_UP.seconds / 4);
   for (const contender of contenders) {
-    await measure(contender, model, WARM_UP);
+    await measure(contender, model, WARM_UP, generate);
   }
   const alone: number[] = [];
   for (let round = 0; round < ROUNDS; round++) alone.push(await ceiling.measure(SECONDS / 2));
@@ -121,7 +132,7 @@ export async function measureModel(
     const points = contenders.map((): Point[] => []);
     for (let round = 0; round < ROUNDS; round++) {
       for (const [index, contender] of contenders.entries()) {
-        points[index]?.push(await measure(contender, model, shape));
+        points[index]?.push(await measure(contender, model, shape, generate));
       }
     }
     contenders.forEach(({ name }, index) => {
