@@ -1,5 +1,6 @@
+import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants as fileConstants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
@@ -25,6 +26,9 @@ export interface MeasuredModel {
   readonly external: ReadonlyMap<string, Uint8Array>;
 }
 
+const TOO_LARGE =
+  'are more than this version of Node.js holds in one buffer: keep external data in several files';
+
 /**
  * Reads a regular file once, whole. Refuses links (symbolic ones, and files with more than one name:
  * another name is another way to change them), and files that change while they are read. Throws
@@ -34,13 +38,14 @@ async function readOnce(path: string): Promise<Uint8Array> {
   const fail = (reason: string, cause?: unknown): never => {
     throw new AssayError('MODEL_FILE', `${basename(path)}: ${reason}`, cause);
   };
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((cause) =>
-    fail('expected a readable file that is no symbolic link', cause),
+  const handle = await open(path, fileConstants.O_RDONLY | fileConstants.O_NOFOLLOW).catch(
+    (cause) => fail('expected a readable file that is no symbolic link', cause),
   );
   try {
     const stats = await handle.stat();
     const { size } = stats;
     if (!stats.isFile() || stats.nlink !== 1) fail('expected a regular file with one name');
+    if (size > constants.MAX_LENGTH) fail(`${size} bytes ${TOO_LARGE}`);
     const bytes = new Uint8Array(new SharedArrayBuffer(size));
     let offset = 0;
     while (offset < size) {

@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
@@ -8,7 +9,7 @@ import { externalLocations, type ModelSource } from '../attestation/model/identi
 /** OpenSSL's SHA-256, several times as fast as the portable one. */
 export const nativeSha256: Sha256Factory = () => createHash('sha256');
 
-/** Largest single read: the kernel takes no more than 2 GiB at once. */
+/** Largest single read: Node ends the process at 2 GiB. */
 const READ = 2 ** 30;
 
 async function readWhole(path: string, shown: string): Promise<Uint8Array> {
@@ -18,6 +19,12 @@ async function readWhole(path: string, shown: string): Promise<Uint8Array> {
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) throw new AssayError('USAGE_FILE', `${shown} is not a regular file`);
+    if (stats.size > constants.MAX_LENGTH) {
+      throw new AssayError(
+        'USAGE_FILE',
+        `${shown} has ${stats.size} bytes, more than this version of Node.js holds in one buffer: keep external data in several files`,
+      );
+    }
     const bytes = new Uint8Array(stats.size);
     let offset = 0;
     while (offset < bytes.length) {

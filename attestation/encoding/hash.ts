@@ -15,6 +15,16 @@ export interface Sha256 {
 /** Makes running hashes; whoever hashes much passes one over the platform's native code. */
 export type Sha256Factory = () => Sha256;
 
+/** Node's hashes, and those of other runtimes, take less than 2 GiB at once. */
+const AT_ONCE = 2 ** 30;
+
+/** Hashes bytes of any length. */
+export function updateHash(hash: Sha256, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; at += AT_ONCE) {
+    hash.update(bytes.subarray(at, Math.min(bytes.length, at + AT_ONCE)));
+  }
+}
+
 /** The portable default: synchronous, no platform dependency. */
 export const portableSha256: Sha256Factory = () => nobleSha256.create();
 

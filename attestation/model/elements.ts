@@ -1,5 +1,5 @@
 import { AssayError } from '../encoding/error.js';
-import type { Sha256Factory } from '../encoding/hash.js';
+import { type Sha256Factory, updateHash } from '../encoding/hash.js';
 import { type ExternalFiles, externalBytes } from './external.js';
 import { type SparseView, type TensorView, TYPED_FIELDS } from './tensor.js';
 import { WireReader, wireType } from './wire.js';
@@ -125,9 +125,7 @@ export function hashElements(
   factory: Sha256Factory,
 ): Uint8Array {
   const hash = factory();
-  streamElements(tensor, files, (bytes) => {
-    if (bytes.length > 0) hash.update(bytes);
-  });
+  streamElements(tensor, files, (bytes) => updateHash(hash, bytes));
   return hash.digest();
 }
 

@@ -1,6 +1,6 @@
 import { compareBytes, utf8 } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
-import { portableSha256, type Sha256Factory } from '../encoding/hash.js';
+import { portableSha256, type Sha256Factory, updateHash } from '../encoding/hash.js';
 import { Computation, type FunctionDigests } from './computation.js';
 import { dataTypeOf } from './data-type.js';
 import type { ExternalReference } from './external.js';
@@ -190,7 +190,7 @@ function digestFiles(
   }
   const file = (path: string, bytes: Uint8Array): ModelFile => {
     const hash = factory();
-    hash.update(bytes);
+    updateHash(hash, bytes);
     return { path, size: bytes.length, sha256: hash.digest() };
   };
   const others = [...external].sort(([a], [b]) => compareText(a, b));

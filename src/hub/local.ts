@@ -6,6 +6,8 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import type { Digest } from './digest.js';
 
 const PART = 1024 * 1024;
+/** Largest single read: Node ends the process at 2 GiB. */
+const READ = 2 ** 30;
 
 /** Size and digest of a file's content. */
 export interface Content {
@@ -54,7 +56,8 @@ export async function readPlain(path: string, limit: number): Promise<Uint8Array
     const bytes = Buffer.allocUnsafe(size);
     let length = 0;
     while (length < size) {
-      const { bytesRead } = await file.read(bytes, length, size - length, length);
+      const part = Math.min(size - length, READ);
+      const { bytesRead } = await file.read(bytes, length, part, length);
       if (bytesRead === 0) break;
       length += bytesRead;
     }

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
+import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { link, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { link, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { measureModel } from '../../enclave/measure.js';
+import { readModelSource } from '../../src/model-source.js';
 import { dataType, encodeModel } from '../forge/onnx.js';
 
 const weights = new Uint8Array(Float32Array.from([1, 2, 3, 4]).buffer);
@@ -42,6 +44,20 @@ async function folder(name: string): Promise<string> {
 }
 
 describe('a model with external data', () => {
+  const unbounded =
+    constants.MAX_LENGTH > 2 ** 40 && 'buffers of this Node.js are as large as files';
+  test('that no buffer can hold is refused, and not read', { skip: unbounded }, async () => {
+    const path = await folder('huge');
+    await writeFile(join(path, 'm.onnx'), externalModel('data/w.bin'));
+    await writeFile(join(path, 'data', 'w.bin'), '');
+    await truncate(join(path, 'data', 'w.bin'), constants.MAX_LENGTH + 1);
+    await assert.rejects(measureModel(join(path, 'm.onnx')), {
+      code: 'MODEL_FILE',
+      message: /w\.bin: \d+ bytes are more than this version of Node\.js holds/,
+    });
+    await assert.rejects(readModelSource(join(path, 'm.onnx')), { code: 'USAGE_FILE' });
+  });
+
   test('is read once, whole, and measured as it was read', async () => {
     const path = await folder('whole');
     await writeFile(join(path, 'm.onnx'), externalModel('data/w.bin'));

@@ -53,6 +53,15 @@ test('push, list, show and pull agree', async (t) => {
     assert.ok(shown.out.includes(text), text);
   }
 
+  const { card, vectors, tolerances } = JSON.parse(
+    (await assay(['hub', 'show', `${place}:v1`, '--json'])).out,
+  );
+  assert.equal(card, '# Tiny\n\nAdds.\n');
+  assert.deepEqual(vectors, { sets: 1, bytes: 128 });
+  assert.deepEqual(tolerances, { version: 1, default: { absolute: 1e-6 } });
+  assert.match(shown.out, /Tolerances\n {2}other outputs {2}absolute 0\.000001\n/);
+  assert.match(shown.out, /Card\n {2}# Tiny\n {2}\n {2}Adds\.\n/);
+
   const folder = temporaryFolder(t);
   const pulled = await assay(['hub', 'pull', `${place}@${digest}`, folder], true);
   assert.equal(pulled.code, 0);
@@ -61,6 +70,20 @@ test('push, list, show and pull agree', async (t) => {
     readFileSync(join(folder, 'weights.bin')),
     Buffer.from(packageFiles()['weights.bin'] ?? ''),
   );
+});
+
+test('a card that is not the one of its digest is not shown, nor can one write to the terminal', async (t) => {
+  const { assay, source, registry, place } = await setting(t);
+  writeFileSync(join(source, 'card.md'), 'Hello \u001b[31m');
+  const { out } = await assay(['hub', 'push', source, `${place}:v1`, '--json']);
+  const shown = await assay(['hub', 'show', `${place}:v1`]);
+  assert.match(shown.out, /Hello \\u\{1b\}\[31m/);
+  const files: { path: string; digest: string }[] = JSON.parse(out).files;
+  const card = files.find(({ path }) => path === 'card.md')?.digest ?? 'none';
+  registry.fault = ({ path }) => (path.endsWith(card) ? { kind: 'corrupt' } : undefined);
+  const { code, err } = await assay(['hub', 'show', `${place}:v1`, '--json']);
+  assert.equal(code, 1);
+  assert.equal(JSON.parse(err).error.code, 'HUB_DIGEST');
 });
 
 test('a model in another format is pushed, and listed as not executable', async (t) => {
