@@ -88,10 +88,14 @@ const ASSAY_IS_STRICTER: Readonly<Record<string, string>> = {
 const PEER_IS_STRICTER: Readonly<Record<string, string>> = {
   'genuine: genoa-v2-vcek':
     'the peer wants a stepping in the product name of version 2; AMD’s certificate says Genoa',
-  'genuine: turin-v5-vcek': 'the peer does not know the FMC extension of Turin certificates',
+  'genuine: turin-v5-vcek':
+    'the peer (0.15.0, its newest version) does not know the FMC extension of Turin certificates',
 };
 
-/** Cases that the peer's interface cannot express, beside everything on Turin, which it refuses. */
+/**
+ * Cases that the peer's interface cannot express. Forged Turin evidence is left out as a whole: the peer
+ * refuses every Turin certificate (see above), so that its refusal would say nothing about the fault.
+ */
 const INEXPRESSIBLE: Readonly<Record<string, string>> = {
   'names: ASK with the genuine name under a simulated root': 'the peer knows genuine names only',
   'names: VCEK that names another issuer': 'the peer knows genuine names only',
