@@ -6,10 +6,9 @@ import { authenticityFindings } from './authenticity-snp.js';
 import { Findings } from './findings.js';
 import { guestPolicyFindings, platformFindings } from './flags-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
+import { SNP_REFERENCES } from './references-snp.js';
 import type { Finding } from './result.js';
 import { appraiseSnpTcb } from './tcb-snp.js';
-
-const HCL = 'Microsoft, Azure confidential VM guest attestation, HCL report';
 
 /** Values that the caller knows beside its policy: a bundle's binding, a launch policy's digest. */
 export interface SnpExpectations {
@@ -21,7 +20,6 @@ export interface SnpExpectations {
   readonly runtimeClaims?: Uint8Array;
 }
 
-const REPORT = 'AMD 56860, section 7.3 (Attestation), ATTESTATION_REPORT';
 function measurementFinding(findings: Findings, measurement: string, policy: SnpPolicy): void {
   const values = policy.measurements;
   findings.check(
@@ -30,7 +28,7 @@ function measurementFinding(findings: Findings, measurement: string, policy: Snp
     {
       expected: values?.join(' or ') ?? 'a reference value in the policy’s member measurements',
       actual: measurement,
-      reference: REPORT,
+      reference: SNP_REFERENCES.report,
     },
     {
       pass: 'The guest was launched from a known image.',
@@ -54,7 +52,7 @@ function identityFindings(
     name: string,
     actual: string,
     accepted: readonly string[] | undefined,
-    reference = REPORT,
+    reference: string = SNP_REFERENCES.report,
   ): void => {
     if (accepted === undefined) return;
     findings.check(
@@ -71,7 +69,13 @@ function identityFindings(
   among('snp.report-data', 'REPORT_DATA', reportData, one(expectations.reportData));
   if (expectations.runtimeClaims !== undefined) {
     const covered = `${toHex(sha256(expectations.runtimeClaims))}${'00'.repeat(32)}`;
-    among('snp.runtime-claims', 'The digest of the runtime claims', reportData, [covered], HCL);
+    among(
+      'snp.runtime-claims',
+      'The digest of the runtime claims',
+      reportData,
+      [covered],
+      SNP_REFERENCES.hcl,
+    );
   }
   among('snp.policy.report-data', 'REPORT_DATA', reportData, policy.reportData);
   among('snp.host-data', 'HOST_DATA', hostData, one(expectations.hostData));
@@ -85,7 +89,7 @@ function identityFindings(
   among('snp.product', 'The product line', product, policy.products);
   among('snp.signing-key', 'The signing key', signingKey, policy.signingKeys);
   if (signingKey === 'VLEK') {
-    among('snp.csp-id', 'CSP_ID', vek.cspId ?? '', policy.cspIds, 'AMD 57230 (VLEK certificate)');
+    among('snp.csp-id', 'CSP_ID', vek.cspId ?? '', policy.cspIds, SNP_REFERENCES.cspId);
   }
   const authorDigest = toHex(report.authorKeyDigest);
   among('snp.author-key', 'AUTHOR_KEY_DIGEST', authorDigest, policy.authorKeyDigests);
@@ -97,7 +101,7 @@ function identityFindings(
       {
         expected: 'AUTHOR_KEY_EN 1',
         actual: `AUTHOR_KEY_EN ${enabled ? 1 : 0}`,
-        reference: REPORT,
+        reference: SNP_REFERENCES.report,
       },
       { pass: 'An author key certified the ID key.', fail: 'No author key certified the ID key.' },
     );
@@ -113,7 +117,11 @@ function versionFindings(
   findings.check(
     'snp.vmpl',
     accepted.includes(report.vmpl),
-    { expected: accepted.join(' or '), actual: String(report.vmpl), reference: REPORT },
+    {
+      expected: accepted.join(' or '),
+      actual: String(report.vmpl),
+      reference: SNP_REFERENCES.report,
+    },
     {
       pass: 'The report was asked for at an accepted privilege level.',
       fail: 'The report was asked for at a privilege level that is not accepted.',
@@ -126,7 +134,7 @@ function versionFindings(
       {
         expected: `at least ${policy.minimumGuestSvn}`,
         actual: String(report.guestSvn),
-        reference: REPORT,
+        reference: SNP_REFERENCES.report,
       },
       { pass: 'GUEST_SVN meets its floor.', fail: 'GUEST_SVN is below its floor.' },
     );
@@ -144,7 +152,7 @@ function versionFindings(
         expected: `all of 0x${wanted.toString(16)}`,
         actual:
           actual === undefined ? `none in version ${report.version}` : `0x${actual.toString(16)}`,
-        reference: REPORT,
+        reference: SNP_REFERENCES.report,
       },
       {
         pass: `Every mitigation that the policy names was active (${name}).`,

@@ -3,12 +3,8 @@ import { tcbComponents } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
+import { SNP_REFERENCES } from './references-snp.js';
 import { tcbText } from './tcb-snp.js';
-
-const REPORT = 'AMD 56860, section 7.3 (Attestation), ATTESTATION_REPORT';
-const CHAIN = 'AMD 57230 (VCEK certificate and KDS); RFC 5280, section 6';
-const TCB = 'AMD 57230 (VCEK certificate), TCB extensions';
-const HWID = 'AMD 57230 (VCEK certificate), HWID';
 
 function chipFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolicy): void {
   const { hwid } = snp.vek;
@@ -19,7 +15,7 @@ function chipFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolic
     {
       expected: `HWID ${toHex(hwid)}`,
       actual: `CHIP_ID ${toHex(snp.report.chipId.subarray(0, hwid.length))}`,
-      reference: HWID,
+      reference: SNP_REFERENCES.hwid,
     },
     {
       pass: 'The key is of the chip that the report names.',
@@ -33,7 +29,7 @@ function revocationFinding(findings: Findings, snp: AuthenticatedSnp, policy: Sn
   const comparison = {
     expected: `a current CRL of ${snp.trustAnchor.commonName} without the chain’s authorities`,
     actual: snp.revocationChecked ? 'current, none listed' : 'no CRL was supplied',
-    reference: 'AMD 57230 (KDS), CRL; RFC 5280, section 6.3',
+    reference: SNP_REFERENCES.crl,
   };
   if (!snp.revocationChecked && policy.crl !== 'optional') {
     const reason = 'Revocation could not be checked, since no CRL was supplied.';
@@ -64,7 +60,7 @@ export function authenticityFindings(
     {
       expected: 'version 2 to 5, reserved ranges zero',
       actual: `version ${report.version}`,
-      reference: REPORT,
+      reference: SNP_REFERENCES.report,
     },
     'The report is well formed.',
   );
@@ -73,7 +69,7 @@ export function authenticityFindings(
     {
       expected: `ECDSA P-384 with SHA-384 by the ${signingKey}`,
       actual: 'valid',
-      reference: REPORT,
+      reference: SNP_REFERENCES.report,
     },
     `The ${signingKey} signed the report.`,
   );
@@ -82,7 +78,7 @@ export function authenticityFindings(
     {
       expected: `a chain to ${trustAnchor.commonName} (${trustAnchor.source}), valid at ${snp.at.toISOString()}`,
       actual: snp.chain.join(' → '),
-      reference: CHAIN,
+      reference: SNP_REFERENCES.chain,
     },
     'Every certificate is signed by the one above it, named and extended as AMD does, and valid at the time.',
   );
@@ -91,7 +87,7 @@ export function authenticityFindings(
     {
       expected: tcbText(tcbComponents(vek.tcb, product)),
       actual: tcbText(tcbComponents(report.reportedTcb, product)),
-      reference: TCB,
+      reference: SNP_REFERENCES.certificateTcb,
     },
     'The key was derived for the TCB that the report states.',
   );

@@ -8,9 +8,7 @@ import {
 } from '../evidence/snp-fields.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
-
-const GUEST_POLICY = 'AMD 56860, section 4.3 (Guest Policy)';
-const PLATFORM_INFO = 'AMD 56860, section 7.3 (Attestation), PLATFORM_INFO';
+import { SNP_REFERENCES } from './references-snp.js';
 
 function kebab(name: string): string {
   return name.toLowerCase().replaceAll('_', '-');
@@ -38,7 +36,7 @@ export function guestPolicyFindings(findings: Findings, raw: bigint, policy: Snp
     findings.check(
       `snp.guest-policy.${kebab(name)}`,
       !hasBit(raw, GUEST_POLICY_BITS[name]),
-      { expected: `${name} 0`, actual: state(name), reference: GUEST_POLICY },
+      { expected: `${name} 0`, actual: state(name), reference: SNP_REFERENCES.guestPolicy },
       {
         pass: `The guest’s policy does not let the host ${harm}.`,
         fail: `The guest’s policy lets the host ${harm}.`,
@@ -54,7 +52,11 @@ export function guestPolicyFindings(findings: Findings, raw: bigint, policy: Snp
       findings.check(
         `snp.guest-policy.${wanted === 1 ? 'require' : 'forbid'}.${kebab(name)}`,
         hasBit(raw, GUEST_POLICY_BITS[name]) === (wanted === 1),
-        { expected: `${name} ${wanted}`, actual: state(name), reference: GUEST_POLICY },
+        {
+          expected: `${name} ${wanted}`,
+          actual: state(name),
+          reference: SNP_REFERENCES.guestPolicy,
+        },
         {
           pass: `The guest’s policy has ${name} as the appraisal policy wants it.`,
           fail: `The appraisal policy wants ${name} to be ${wanted}.`,
@@ -71,7 +73,7 @@ export function guestPolicyFindings(findings: Findings, raw: bigint, policy: Snp
     {
       expected: `at least ${least.major}.${least.minor}`,
       actual: `${major}.${minor}`,
-      reference: GUEST_POLICY,
+      reference: SNP_REFERENCES.guestPolicy,
     },
     {
       pass: 'The guest demands a firmware ABI that is new enough.',
@@ -90,7 +92,7 @@ export function platformFindings(findings: Findings, raw: bigint, policy: SnpPol
     {
       expected: 'bits 63:8 zero',
       actual: `0x${unknown.toString(16)}`,
-      reference: PLATFORM_INFO,
+      reference: SNP_REFERENCES.platformInfo,
     },
     {
       pass: 'PLATFORM_INFO says nothing that this verifier does not know.',
@@ -110,7 +112,7 @@ export function platformFindings(findings: Findings, raw: bigint, policy: SnpPol
         {
           expected: `${name} ${wanted}`,
           actual: `${name} ${state(name)}`,
-          reference: PLATFORM_INFO,
+          reference: SNP_REFERENCES.platformInfo,
         },
         {
           pass: `PLATFORM_INFO has ${name} as the policy wants it.`,

@@ -7,8 +7,7 @@ import {
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
-
-const REFERENCE = 'AMD 56860, sections 2.2 (TCB_VERSION) and 7.3 (Attestation)';
+import { SNP_REFERENCES } from './references-snp.js';
 
 /** `bootLoader 4, tee 0, …` in the order of the components. */
 export function tcbText(tcb: Partial<TcbComponents>): string {
@@ -45,7 +44,7 @@ function checkFloors(
     {
       expected: Object.keys(policy.minimumTcb).join(', ') || 'no product',
       actual: product,
-      reference: 'appraisal policy, minimumTcb',
+      reference: `${SNP_REFERENCES.policy}, minimumTcb`,
     },
     {
       pass: `The policy has TCB floors for ${product}.`,
@@ -70,7 +69,7 @@ function checkFloors(
       {
         expected: `at least ${tcbText(floor as Partial<TcbComponents>)}`,
         actual: tcbText(versions[name]),
-        reference: REFERENCE,
+        reference: SNP_REFERENCES.tcb,
       },
       {
         pass: `The ${name} TCB meets every floor.`,
@@ -99,7 +98,7 @@ export function appraiseSnpTcb(
     {
       expected: `at most ${tcbText(versions.current)}`,
       actual: tcbText(versions.reported),
-      reference: REFERENCE,
+      reference: SNP_REFERENCES.tcb,
     },
     {
       pass: 'The TCB that the key is bound to is not above the one that runs.',
@@ -120,7 +119,7 @@ export function appraiseSnpTcb(
     {
       expected: `committed ${text(versions.current, current)}`,
       actual: `committed ${text(versions.committed, committed)}`,
-      reference: 'AMD 56860, section 3.3 (Firmware updates and rollback)',
+      reference: SNP_REFERENCES.committed,
     },
     {
       pass: 'The firmware that runs is committed: the host cannot roll it back.',
@@ -143,7 +142,7 @@ export function appraiseSnpTcb(
       {
         expected: `at least ${least.major}.${least.minor}.${least.build ?? 0}`,
         actual: `${version.major}.${version.minor}.${version.build}`,
-        reference: 'appraisal policy, minimumFirmware',
+        reference: `${SNP_REFERENCES.policy}, minimumFirmware`,
       },
       {
         pass: `The ${name} firmware version meets its floor.`,

@@ -8,6 +8,7 @@ import {
 } from './authenticate-snp.js';
 import { snpClaims } from './claims-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
+import { SNP_REFERENCES } from './references-snp.js';
 import { type AttestationResult, type Finding, findingOf } from './result.js';
 
 /** What no check of a report can show. Every result says so. */
@@ -36,7 +37,7 @@ function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
 /** A result for evidence that is not authentic, or that could not be authenticated. */
 export function snpRefusal(error: AssayError, at: Date): AttestationResult {
   const missing = error.code.startsWith('ENDORSEMENTS_');
-  const finding: Finding = findingOf(error, 'AMD 56860 and 57230');
+  const finding: Finding = findingOf(error, SNP_REFERENCES.documents);
   return {
     tee: 'sev-snp',
     authentic: false,

@@ -57,11 +57,11 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   if (version !== 1 && version !== 2) fail('HCL_FORMAT', `expected version 1 or 2, not ${version}`);
   const size = reader.u32le('report size');
   reader.u32le('request type');
-  reader.u32le('status');
-  reader.bytes(REPORT_OFFSET - reader.offset, 'reserved');
+  reader.zeros(REPORT_OFFSET - reader.offset, 'status and reserved words');
   const area = reader.bytes(SNP_REPORT_SIZE, 'hardware report');
   const dataSize = reader.u32le('data size');
-  reader.u32le('data version');
+  const dataVersion = reader.u32le('data version');
+  if (dataVersion !== 1) fail('HCL_FORMAT', `expected data version 1, not ${dataVersion}`);
   const type = reader.u32le('report type');
   if (type !== TYPE_SNP && type !== TYPE_TDX) {
     fail('HCL_TYPE', `expected an SEV-SNP report (2) or a TDREPORT (4), not type ${type}`);

@@ -68,7 +68,7 @@ export function registerVerifySnp(program: Command, io: Io): void {
   )
     .option('--root <file>', "trust these roots in place of AMD's; may be repeated", collect, [])
     .option('--at <time>', 'appraise for this time (RFC 3339); now unless given', parseTime)
-    .option('--policy <file>', 'appraisal policy, JSON or YAML')
+    .option('--policy <file>', 'appraisal policy, JSON or YAML: docs/snp-policy.md')
     .addHelpText(
       'after',
       examples(

@@ -6,7 +6,10 @@ export interface HclHeader {
   readonly magic?: number;
   readonly version?: number;
   readonly size?: number;
+  readonly status?: number;
+  readonly reserved?: number;
   readonly dataSize?: number;
+  readonly dataVersion?: number;
   readonly type?: number;
   readonly hash?: number;
   readonly claimsSize?: number;
@@ -31,11 +34,12 @@ export function hclReport(report: Uint8Array, claims: string, header: HclHeader 
   bound.set(sha256(json), 0x50);
   const whole = 0x20 + report.length + 20 + json.length;
   return concat(
-    words(header.magic ?? 0x414c4348, header.version ?? 1, header.size ?? whole, 2, 0, 0, 0, 0),
+    words(header.magic ?? 0x414c4348, header.version ?? 1, header.size ?? whole, 2),
+    words(header.status ?? 0, 0, 0, header.reserved ?? 0),
     bound,
     words(
       header.dataSize ?? 20 + json.length,
-      1,
+      header.dataVersion ?? 1,
       header.type ?? 2,
       header.hash ?? 1,
       header.claimsSize ?? json.length,

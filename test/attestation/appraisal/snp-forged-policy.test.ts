@@ -65,6 +65,21 @@ describe('policies that a report meets', () => {
     assert.equal(result.affirmed, true);
   });
 
+  test('reportIds', async () => {
+    const reportId = digest(7, 32);
+    const result = await judgeSnp({ report: { reportId } }, { reportIds: [toHex(reportId)] });
+    assert.equal(result.affirmed, true, result.summary);
+  });
+
+  test('cspIds and the VLEK they are in', async () => {
+    const { cspId } = (await judgeSnp({ kind: 'VLEK' })).claims;
+    const result = await judgeSnp(
+      { kind: 'VLEK' },
+      { cspIds: [String(cspId)], signingKeys: ['VLEK'] },
+    );
+    assert.equal(result.affirmed, true, result.summary);
+  });
+
   for (const member of Object.keys(full)) {
     test(`without ${member} nothing that was refused is affirmed`, async () => {
       const rest = Object.fromEntries(Object.entries(full).filter(([name]) => name !== member));

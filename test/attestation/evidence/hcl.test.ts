@@ -35,6 +35,9 @@ describe('HCL reports that are refused', () => {
   const cases: readonly (readonly [string, HclHeader, string])[] = [
     ['another magic', { magic: 1 }, 'HCL_FORMAT'],
     ['version 3', { version: 3 }, 'HCL_FORMAT'],
+    ['a status that is an error', { status: 1 }, 'HCL_FORMAT'],
+    ['a reserved word that is set', { reserved: 1 }, 'HCL_FORMAT'],
+    ['data version 2', { dataVersion: 2 }, 'HCL_FORMAT'],
     ['a size that is too small', { size: 100 }, 'HCL_FORMAT'],
     ['a data size that contradicts the claims', { dataSize: 1 }, 'HCL_FORMAT'],
     ['claims beyond the end', { claimsSize: 0xffffffff }, 'HCL_FORMAT'],
