@@ -1,27 +1,9 @@
-import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
-import { type CollateralText, readCollateralText } from '../../attestation/endorsements/intel.js';
+import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { repositoryRoot, vectorCases, vectorFile, withoutVectors } from '../vectors.js';
-
-/** One question to a verifier: a genuine quote, or what was made of one. */
-interface Question {
-  readonly name: string;
-  readonly quote: Uint8Array;
-  readonly collateral: CollateralText;
-  readonly at: string;
-}
-
-/** TCB status, or why there is none. */
-interface Answer {
-  readonly status: string | null;
-  readonly advisories?: readonly string[];
-  readonly reason: string;
-}
+import { type Answer, askPhala, judge, type Question, withoutPhala } from './tdx-questions.js';
 
 const appended = (quote: Uint8Array, tail: Uint8Array): Uint8Array =>
   Uint8Array.from([...quote, ...tail]);
@@ -62,65 +44,10 @@ function questions(): Question[] {
   return [...genuine, ...varied];
 }
 
-async function ours({ quote, collateral, at }: Question): Promise<Answer> {
-  const { authentic, tcb, summary } = await verifyTdx(quote, collateral, {}, { at: new Date(at) });
-  return authentic && tcb !== undefined
-    ? { status: tcb.status, advisories: tcb.advisories ?? [], reason: '' }
-    : { status: null, reason: summary };
-}
-
-/** Where a peer differs, and the rule that decides it. A case that no longer differs fails too. */
-type Differences = Readonly<Record<string, string>>;
-
-async function judge(peer: string, answers: readonly Answer[], known: Differences): Promise<void> {
-  const lines: string[] = [];
-  const wrong: string[] = [];
-  for (const [i, question] of questions().entries()) {
-    const [mine, theirs] = [await ours(question), answers[i] ?? assert.fail('no answer')];
-    const same =
-      mine.status === theirs.status &&
-      (theirs.advisories === undefined ||
-        theirs.advisories.join() === (mine.advisories ?? []).join());
-    const why = known[question.name];
-    const told = `${question.name}: assay ${mine.status ?? 'refuses'}, ${peer} ${theirs.status ?? `refuses (${theirs.reason})`}`;
-    if (same && why !== undefined) wrong.push(`${told}: agrees by now`);
-    else if (!same && why === undefined) wrong.push(`${told}: nothing explains it`);
-    else lines.push(`  ${told}${why === undefined ? '' : `\n      ${why}`}`);
-  }
-  console.log(lines.join('\n'));
-  assert.equal(wrong.join('\n'), '');
-}
-
-interface Phala {
-  verify(
-    quote: Uint8Array,
-    collateral: object,
-    now: number,
-  ): { readonly status: string; readonly advisory_ids: readonly string[] };
-}
-
-const peers = join(repositoryRoot, '.cache/bench');
-const withoutPhala = existsSync(join(peers, 'node_modules/@phala/dcap-qvl'))
-  ? withoutVectors
-  : '@phala/dcap-qvl is not installed: make test-interop installs it';
-
-describe('@phala/dcap-qvl 0.3.9', { skip: withoutPhala }, () => {
+describe('@phala/dcap-qvl 0.3.9', { skip: withoutPhala || withoutVectors }, () => {
   test('agrees, or is known to differ', async () => {
-    const phala = createRequire(join(peers, 'package.json'))('@phala/dcap-qvl') as Phala;
-    const answers = questions().map(({ quote, collateral, at }): Answer => {
-      try {
-        const seconds = Math.floor(Date.parse(at) / 1000);
-        const report = phala.verify(Buffer.from(quote), collateral, seconds);
-        return {
-          status: report.status,
-          advisories: [...report.advisory_ids].sort(),
-          reason: '',
-        };
-      } catch (error) {
-        return { status: null, reason: error instanceof Error ? error.message : String(error) };
-      }
-    });
-    await judge('dcap-qvl', answers, {
+    const all = questions();
+    await judge('dcap-qvl', all, askPhala(all), {
       'v4-debug-td':
         'A debug TD has a TCB status in Intel’s library (QuoteVerifier.cpp does not look at TDATTRIBUTES). Assay states it, and its policy refuses the TD.',
       'v5-service-td':
@@ -167,7 +94,7 @@ describe('go-tdx-guest 0.3.1', { skip: withoutGo }, () => {
     const letters =
       'FMSPC is hexadecimal: Intel’s library compares bytes (QuoteVerifier.cpp 4.1.2.4.10), the peer compares text and refuses letters.';
     const version = 'Release 0.3.1 of the peer knows version 4 only; QuoteVerifier.cpp takes both.';
-    await judge('go-tdx-guest', answers, {
+    await judge('go-tdx-guest', questions(), answers, {
       'v4-uptodate': letters,
       'v4-uptodate-at-eval19': letters,
       'v4-outofdate-at-eval20': letters,
