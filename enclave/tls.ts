@@ -1,16 +1,6 @@
-import 'reflect-metadata';
-import { isIP } from 'node:net';
-import {
-  BasicConstraintsExtension,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type JsonGeneralNames,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+import { generateKeyPairSync } from 'node:crypto';
 import { sha256 } from '../attestation/encoding/hash.js';
+import { selfSignedCertificate } from './certificate.js';
 
 /** The enclave's TLS key and its self-signed certificate, as grpc-js takes them. */
 export interface TlsIdentity {
@@ -20,12 +10,11 @@ export interface TlsIdentity {
   readonly publicKeyDigest: Uint8Array;
 }
 
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const DAY = 24 * 3600 * 1000;
 /** An epoch ends with the process; the certificate must only outlast it. */
 const VALID_DAYS = 825;
 
-function pem(label: string, der: ArrayBuffer): string {
+function pem(label: string, der: Uint8Array): string {
   const body = Buffer.from(der)
     .toString('base64')
     .replace(/.{64}(?=.)/g, '$&\n');
@@ -38,31 +27,19 @@ function pem(label: string, der: ArrayBuffer): string {
  * leaves the process.
  */
 export async function makeTlsIdentity(hosts: readonly string[], now: Date): Promise<TlsIdentity> {
-  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const names: JsonGeneralNames = hosts.map((value) => ({
-    type: isIP(value) === 0 ? 'dns' : 'ip',
-    value,
-  }));
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    name: 'CN=Assay enclave',
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const certificate = selfSignedCertificate({
+    commonName: 'Assay enclave',
+    hosts,
     notBefore: new Date(now.getTime() - DAY),
     notAfter: new Date(now.getTime() + VALID_DAYS * DAY),
-    keys,
-    signingAlgorithm: ALGORITHM,
-    extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-      new SubjectAlternativeNameExtension(names),
-    ],
+    privateKey,
+    publicKey,
   });
-  const [pkcs8, spki] = await Promise.all([
-    crypto.subtle.exportKey('pkcs8', keys.privateKey),
-    crypto.subtle.exportKey('spki', keys.publicKey),
-  ]);
+  const spki = publicKey.export({ type: 'spki', format: 'der' });
   return {
-    certificatePem: pem('CERTIFICATE', certificate.rawData),
-    privateKeyPem: pem('PRIVATE KEY', pkcs8),
+    certificatePem: pem('CERTIFICATE', certificate),
+    privateKeyPem: pem('PRIVATE KEY', privateKey.export({ type: 'pkcs8', format: 'der' })),
     publicKeyDigest: sha256(new Uint8Array(spki)),
   };
 }

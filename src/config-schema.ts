@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 const port = z.number().int().min(0).max(65535);
 const path = z.string().min(1);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AssayError } from '../attestation/encoding/error.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
 import { type Config, configSchema } from './config-schema.js';

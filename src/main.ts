@@ -9,6 +9,7 @@ import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
 import type { Engine } from './engine/engine.js';
 import { createEngine } from './engine/onnx-engine.js';
+import { executionFacts } from './engine/profile.js';
 import { assertUndisturbed, type Surroundings } from './environment.js';
 import { describeError, type Log } from './log.js';
 import { type Loader, loadModel, type ServingModel } from './model-loading.js';
@@ -95,6 +96,28 @@ async function boot(
   });
 }
 
+/**
+ * Awaits a booting enclave and an engine whose threads start meanwhile: neither needs the other. Where
+ * one fails the other is not left behind.
+ */
+async function beside(
+  booting: Promise<BootingEnclave>,
+  starting: Promise<Engine>,
+): Promise<readonly [BootingEnclave, Engine]> {
+  const [booted, engine] = await Promise.allSettled([booting, starting]);
+  if (booted.status === 'rejected') {
+    if (engine.status === 'fulfilled') await engine.value.close();
+    throw booted.reason;
+  }
+  if (engine.status === 'rejected') throw engine.reason;
+  return [booted.value, engine.value];
+}
+
+/** The facts are kept; what fails here fails again where a model's profile is stated. */
+function hashRuntimeMeanwhile(): void {
+  executionFacts().catch(() => undefined);
+}
+
 async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
   const models: ServingModel[] = [];
   for (const configured of loader.config.models) models.push(await loadModel(loader, configured));
@@ -150,9 +173,8 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
   let started: Engine | undefined;
   let metrics: RunningMetrics | undefined;
   try {
-    const booting = await boot(config, platform, now(), log);
     const loads = new StatedLoads(now);
-    const engine = await makeEngine({
+    const starting = makeEngine({
       annotator: {
         module: new URL('./server/annotate.js', import.meta.url),
         context: (loadId) => loads.context(loadId),
@@ -162,6 +184,8 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       ...(config.workers === undefined ? {} : { workers: config.workers }),
       ...(config.memoryBudgetBytes === undefined ? {} : { memoryBudget: config.memoryBudgetBytes }),
     });
+    hashRuntimeMeanwhile();
+    const [booting, engine] = await beside(boot(config, platform, now(), log), starting);
     started = engine;
     const { admission } = booting;
     const loader: Loader = { config, engine, admission, surroundings, log };

@@ -2,7 +2,6 @@ import { fromHex } from '../attestation/encoding/bytes.js';
 import { encodeLaunchPolicy, launchPolicyDigest } from '../attestation/evidence/launch-policy.js';
 import { openConfigfsTsm } from '../enclave/platform/configfs-tsm.js';
 import type { Platform } from '../enclave/platform/platform.js';
-import { createSimulator } from '../enclave/platform/simulator/simulator.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
 
@@ -32,6 +31,8 @@ export async function openPlatform(config: Config): Promise<OpenPlatform> {
     return { platform, simulatedRoot: undefined, close: () => platform.close() };
   }
   const { tee, reportVersion, rootDirectory } = config.platform;
+  // Loaded where it is asked for: on hardware no certificate is made, and no library for that runs.
+  const { createSimulator } = await import('../enclave/platform/simulator/simulator.js');
   const platform = await createSimulator({
     tee,
     launchPolicyDigest: await pinned(config, tee),

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AssayError } from '../encoding/error.js';
 import { GUEST_POLICY_BITS, PLATFORM_INFO_BITS } from '../evidence/snp-fields.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AssayError } from '../encoding/error.js';
 import { enclavePolicySchema } from './policy-enclave.js';
 import { snpPolicySchema } from './policy-snp.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AssayError } from '../encoding/error.js';
 import type { AppraisalPolicy } from './policy.js';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromHex } from '../encoding/bytes.js';
 import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';

@@ -11,6 +11,11 @@ const ENTRIES = ['src/guest.js', 'src/engine/worker.js', 'src/server/annotate.js
 const EXTERNAL = ['onnxruntime-node', 'cbor-extract'] as const;
 /** Bundled CommonJS code finds its protocol files two folders above `__dirname`. */
 const BANNER = `import { createRequire as assayRequire } from 'node:module'; const require = assayRequire('file://${HOME}/build/src/guest.js'); const __dirname = '${HOME}/build/src';`;
+/** Of node-forge, the ASN.1 codec alone is used; its ciphers and protocols stay out of the guest. */
+const FORGE = `const forge = require('./node_modules/node-forge/lib/forge.js');
+require('./node_modules/node-forge/lib/asn1.js');
+module.exports = forge;
+`;
 const ORT = 'onnxruntime-node/bin/napi-v6/linux/x64';
 
 /**
@@ -30,6 +35,7 @@ export async function bundleApplication(
   }
   await symlink(join(repository, 'node_modules'), join(stage, 'node_modules'));
   await cp(join(repository, 'package.json'), join(stage, 'package.json'));
+  await writeFile(join(stage, 'forge.cjs'), FORGE);
   await run(
     join(repository, 'node_modules/.bin/esbuild'),
     [
@@ -41,6 +47,7 @@ export async function bundleApplication(
       '--format=esm',
       '--minify-whitespace',
       '--minify-syntax',
+      '--alias:node-forge=./forge.cjs',
       '--legal-comments=none',
       '--log-level=error',
       `--banner:js=${BANNER}`,

@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 
 const schema = z.strictObject({

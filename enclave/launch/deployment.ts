@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';

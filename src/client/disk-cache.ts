@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fromBase64, toBase64 } from '../../attestation/encoding/bytes.js';
 import type { CachedAnswer, EndorsementCache } from '../../attestation/endorsements/source.js';
 

@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { ExecutionOptions, GraphOptimizationLevel } from './engine.js';
 import { EngineError } from './error.js';
 import { kernelDigest } from './kernel-probe.js';
@@ -68,10 +66,10 @@ export function instructionSetOf(cpuinfo: string, architecture: string): string 
     .join('+');
 }
 
+/** Read and hashed by the thread pool: tens of megabytes, while the event loop starts the service. */
 async function sha256OfFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+  const digest = await crypto.subtle.digest('SHA-256', await readFile(path));
+  return Buffer.from(digest).toString('hex');
 }
 
 type NativeFacts = Pick<ExecutionFacts, 'runtime' | 'libraries' | 'kernels'>;

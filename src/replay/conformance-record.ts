@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';

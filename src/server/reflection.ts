@@ -1,4 +1,10 @@
-import type { Server } from '@grpc/grpc-js';
+import {
+  type handleBidiStreamingCall,
+  type MethodDefinition,
+  Server,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { protoPath as healthProto } from 'grpc-health-check';
@@ -7,6 +13,10 @@ import descriptor, {
   type IDescriptorProto,
   type IFileDescriptorProto,
 } from 'protobufjs/ext/descriptor/index.js';
+
+const METHOD = 'ServerReflectionInfo';
+type Method = MethodDefinition<object, object>;
+type Handler = handleBidiStreamingCall<object, object>;
 
 /**
  * Gives the entry types of map fields the names that descriptor.proto requires: `FooBarEntry` for a
@@ -31,8 +41,21 @@ function corrected(file: Uint8Array): Buffer {
   return Buffer.from(descriptor.FileDescriptorProto.encode(decoded).finish());
 }
 
-/** Adds `grpc.reflection.v1` and `v1alpha` for these packages and for the health service. */
-export function addReflection(server: Server, packages: readonly PackageDefinition[]): void {
+/** What `ReflectionService` would have added to a server. */
+class Captured extends Server {
+  readonly services = new Map<string, { method: Method; handler: Handler }>();
+
+  override addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void {
+    const method = definition[METHOD];
+    const handler = handlers[METHOD];
+    if (method === undefined || typeof handler !== 'function') {
+      throw new TypeError(`expected the reflection service to have a method ${METHOD}`);
+    }
+    this.services.set(method.path, { method, handler: handler as Handler });
+  }
+}
+
+function reflectOn(packages: readonly PackageDefinition[]): Captured {
   const known = new Map<Uint8Array, Buffer>();
   const correct = (file: Buffer): Buffer => {
     const done = known.get(file) ?? corrected(file);
@@ -46,5 +69,36 @@ export function addReflection(server: Server, packages: readonly PackageDefiniti
         ? { ...definition, fileDescriptorProtos: definition.fileDescriptorProtos.map(correct) }
         : definition;
   }
-  new ReflectionService(whole).addToServer(server);
+  const captured = new Captured();
+  new ReflectionService(whole).addToServer(captured);
+  return captured;
+}
+
+/**
+ * Adds `grpc.reflection.v1` and `v1alpha` for these packages and for the health service. Descriptors
+ * are decoded, corrected and indexed at the first question: few ask, and it takes as long as all else
+ * that a server does before it listens.
+ */
+export function addReflection(server: Server, packages: readonly PackageDefinition[]): void {
+  let captured: Captured | undefined;
+  for (const version of ['v1', 'v1alpha']) {
+    const path = `/grpc.reflection.${version}.ServerReflection/${METHOD}`;
+    const reflection = (): { method: Method; handler: Handler } => {
+      captured ??= reflectOn(packages);
+      const service = captured.services.get(path);
+      if (service === undefined) throw new TypeError(`expected reflection at ${path}`);
+      return service;
+    };
+    const method: Method = {
+      path,
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: (request) => reflection().method.requestSerialize(request),
+      requestDeserialize: (bytes) => reflection().method.requestDeserialize(bytes),
+      responseSerialize: (response) => reflection().method.responseSerialize(response),
+      responseDeserialize: (bytes) => reflection().method.responseDeserialize(bytes),
+    };
+    const handler: Handler = (call) => reflection().handler(call);
+    server.addService({ [METHOD]: method }, { [METHOD]: handler });
+  }
 }

@@ -37,3 +37,13 @@ export function openHardware(): (data: Uint8Array) => Answer {
     return { error: 0, report, auxiliary };
   };
 }
+
+/** How one request is answered, given what the hardware would say. */
+export type Behaviour = (genuine: Answer) => Answer | Promise<Answer>;
+
+/** What the scenarios change and count. */
+export const played: { behaviours: Behaviour[]; requests: number } = {
+  /** How the next requests are answered; genuinely once the list is empty. */
+  behaviours: [],
+  requests: 0,
+};
