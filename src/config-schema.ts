@@ -41,6 +41,12 @@ const batching = z.strictObject({
     .boolean()
     .default(true)
     .describe('measure at load which size up to maxBatchSize is fastest; false: take it as it is'),
+  dimensions: z
+    .record(z.string().min(1), z.array(z.number().int().min(1)).min(1))
+    .default({})
+    .describe(
+      'sizes of other dimensions that may vary, by symbol: requests of these shapes share executions',
+    ),
   preferredBatchSizes: z
     .array(z.number().int().min(1))
     .default([])

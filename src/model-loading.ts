@@ -87,7 +87,8 @@ export async function loadModel(
     loaded = await intoEngine(engine, configured, measured);
     const entry = admission.confirm(admitted, await tried(loaded, configured, measured));
     const { sets, identical } = entry.selfTest ?? { sets: 0, identical: 0 };
-    const { batching, instances, memory } = loaded;
+    const { instances, memory } = loaded;
+    const { sizes: _, ...batching } = loaded.batching;
     log.info(
       { model: name, version, batching, instances, memory, selfTest: { sets, identical } },
       'loaded a model',

@@ -1,7 +1,7 @@
+import { batchShapes, describeTails, type Tails, tailsKey } from './batch-shapes.js';
 import { BatchTrial, type Row } from './batch-trial.js';
 import type { BatchingOutcome, LoadOptions } from './engine.js';
 import { ADVERSARIES, type SampleKind, sampleRow, sampler } from './sample-inputs.js';
-import type { TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
 
 const DEFAULT_MAX_BATCH_SIZE = 32;
@@ -13,7 +13,7 @@ const CLEARLY_FASTER = 1.05;
 /** Measurements of one size: at least so many, and until so much time has passed (milliseconds). */
 const REPEATS = 5;
 const SIZE_BUDGET = 60;
-/** What the proof may take (milliseconds), and how many batches of each size it executes. */
+/** What the proofs of all shapes may take (milliseconds), and how many batches of each size it executes. */
 const PROOF_BUDGET = 10_000;
 const BATCHES_PER_SIZE = 13;
 /** Single executions slower than this (milliseconds) are not worth proving: nothing is gained. */
@@ -40,17 +40,10 @@ const MIXING = new Set([
 
 const alone = (invariance: BatchingOutcome['invariance'], reason: string): BatchingOutcome => ({
   maxBatchSize: 1,
+  sizes: new Map(),
   invariance,
   reason,
 });
-
-/** Dimensions after the first, where all are fixed and the first is not. */
-function tailOf({ shape }: TensorSpec): readonly number[] | undefined {
-  const [first, ...tail] = shape ?? [];
-  if (typeof first !== 'string') return undefined;
-  const fixed = tail.filter((dimension) => typeof dimension === 'number');
-  return fixed.length === tail.length ? fixed : undefined;
-}
 
 /** Why the signature or the operators rule batches out, before anything is executed. */
 function ruledOut(signature: Signature, options: LoadOptions): string | undefined {
@@ -58,10 +51,6 @@ function ruledOut(signature: Signature, options: LoadOptions): string | undefine
   if (inputs.length === 0) return 'the model has no inputs';
   if ([...inputs, ...outputs].some(({ datatype }) => datatype === 'BYTES')) {
     return 'strings have no rows of equal size';
-  }
-  const unfit = inputs.find((spec) => tailOf(spec) === undefined);
-  if (unfit !== undefined) {
-    return `input ${unfit.name} does not have a first dimension that alone may vary`;
   }
   const { operators } = options;
   if (operators === undefined) return 'the operators of the graph were not given';
@@ -83,8 +72,15 @@ async function millisecondsPerRow(trial: BatchTrial, rows: readonly Row[]): Prom
   return (times[Math.floor(times.length / 2)] ?? 0) / rows.length;
 }
 
-/** The size with the highest throughput among powers of two and `max`; 1 where batches do not pay. */
-async function sweep(trial: BatchTrial, pool: readonly Row[]): Promise<number> {
+/**
+ * The size with the highest throughput among powers of two and `max`; 1 where batches do not pay.
+ * @param proofBudget milliseconds that the proof of that size may take.
+ */
+async function sweep(
+  trial: BatchTrial,
+  pool: readonly Row[],
+  proofBudget: number,
+): Promise<number> {
   const single = await millisecondsPerRow(trial, pool.slice(0, 1));
   if (single > TOO_SLOW_TO_SWEEP) return 1;
   let best = 1;
@@ -98,7 +94,7 @@ async function sweep(trial: BatchTrial, pool: readonly Row[]): Promise<number> {
       bestTime = time;
     }
     // Rows that the proof of sizes up to s executes: about s²/2 for each of its batches of a size.
-    affordable = Math.sqrt((2 * PROOF_BUDGET) / (BATCHES_PER_SIZE * time));
+    affordable = Math.sqrt((2 * proofBudget) / (BATCHES_PER_SIZE * time));
     if (rows === pool.length) break;
   }
   return Math.max(1, Math.min(best, Math.floor(affordable)));
@@ -162,11 +158,31 @@ async function findDifference(
   return undefined;
 }
 
+/** What one shape's trial showed: a batch size, or the row that a neighbour changed. */
+async function tryShape(
+  thread: WorkerThread,
+  loadId: number,
+  signature: Signature,
+  tails: Tails,
+  { max, sweeps, proofBudget }: { max: number; sweeps: boolean; proofBudget: number },
+): Promise<number | string> {
+  const { inputs } = signature;
+  const trial = new BatchTrial(thread, loadId, signature, tails);
+  const random = sampler(0x41737361);
+  const pool = Array.from({ length: max }, () => sampleRow(inputs, tails, 'ordinary', random));
+  const adversaries = new Map(
+    ADVERSARIES.map((kind) => [kind, sampleRow(inputs, tails, kind, random)]),
+  );
+  const best = sweeps ? await sweep(trial, pool, proofBudget) : max;
+  if (best === 1) return best;
+  return (await findDifference(trial, pool, adversaries, best)) ?? best;
+}
+
 /**
  * Decides, on a worker that has just loaded the model and does nothing else, whether and how far
  * requests may share executions: the signature and the operators must allow it, a sweep must show
  * that it is faster, and then every size up to the best one must prove that no bit of a row depends
- * on its neighbours.
+ * on its neighbours. Kernels choose their way by shape, so each shape is proven by itself.
  */
 export async function decideBatching(
   thread: WorkerThread,
@@ -174,30 +190,33 @@ export async function decideBatching(
   signature: Signature,
   options: LoadOptions,
 ): Promise<BatchingOutcome> {
-  const max = options.batching?.maxBatchSize ?? DEFAULT_MAX_BATCH_SIZE;
+  const { maxBatchSize: max = DEFAULT_MAX_BATCH_SIZE, sweep = true } = options.batching ?? {};
   if (max <= 1) return alone('off', 'max_batch_size is below 2');
   const reason = ruledOut(signature, options);
   if (reason !== undefined) return alone('unproven', reason);
-  const { inputs } = signature;
-  const tails = inputs.map((spec) => tailOf(spec) ?? []);
-  const trial = new BatchTrial(thread, loadId, signature, tails);
-  const random = sampler(0x41737361);
-  const pool = Array.from({ length: max }, () => sampleRow(inputs, tails, 'ordinary', random));
-  const adversaries = new Map(
-    ADVERSARIES.map((kind) => [kind, sampleRow(inputs, tails, kind, random)]),
-  );
+  const shapes = batchShapes(signature.inputs, options.batching?.dimensions ?? {});
+  if (typeof shapes === 'string') return alone('unproven', shapes);
+  const proofBudget = PROOF_BUDGET / shapes.length;
+  const sizes = new Map<string, number>();
   try {
-    const best = (options.batching?.sweep ?? true) ? await sweep(trial, pool) : max;
-    if (best === 1) return alone('off', 'the sweep found no batch size faster than one at a time');
-    const difference = await findDifference(trial, pool, adversaries, best);
-    if (difference !== undefined) return alone('varies', difference);
-    return {
-      maxBatchSize: best,
-      invariance: 'proven',
-      reason: `batches of 2 to ${best} changed no bit of any row, among ordinary and extreme neighbours`,
-    };
+    for (const tails of shapes) {
+      const settings = { max, sweeps: sweep, proofBudget };
+      const found = await tryShape(thread, loadId, signature, tails, settings);
+      if (typeof found === 'string') {
+        return alone('varies', `${found}, with inputs ${describeTails(tails)}`);
+      }
+      sizes.set(tailsKey(tails), found);
+    }
   } catch (error) {
     if (!thread.alive) throw error;
     return alone('unproven', 'the model could not be executed on samples');
   }
+  const best = Math.max(...sizes.values());
+  if (best === 1) return alone('off', 'the sweep found no batch size faster than one at a time');
+  return {
+    maxBatchSize: best,
+    sizes,
+    invariance: 'proven',
+    reason: `batches of 2 to ${best} changed no bit of any row, among ordinary and extreme neighbours`,
+  };
 }

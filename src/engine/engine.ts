@@ -27,6 +27,11 @@ export interface BatchingOptions {
   readonly maxBatchSize?: number;
   /** False: take `maxBatchSize` without measuring at load which size is fastest. Default true. */
   readonly sweep?: boolean;
+  /**
+   * Sizes of dimensions after the first that may vary, by symbol: requests of these shapes share
+   * executions too if the model proves it for each; of others, every request is executed alone.
+   */
+  readonly dimensions?: Readonly<Record<string, readonly number[]>>;
   /** Sizes to prefer where enough waits; default none. */
   readonly preferredBatchSizes?: readonly number[];
   /** How long a request may wait for others while a worker is free; default 0: not at all. */
@@ -56,6 +61,8 @@ export interface LoadOptions extends ExecutionOptions {
 export interface BatchingOutcome {
   /** 1: every request is executed alone. */
   readonly maxBatchSize: number;
+  /** Most rows of one execution, by the shape of the inputs (`tailsKey`); of others, one request's. */
+  readonly sizes: ReadonlyMap<string, number>;
   /** `proven`, `varies` (bits depend on neighbours), `unproven` (could not be tested), `off`. */
   readonly invariance: 'proven' | 'varies' | 'unproven' | 'off';
   /** One sentence for people. */

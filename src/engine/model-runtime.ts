@@ -1,5 +1,6 @@
 import { pack, unpack } from './batch.js';
 import { BatchPolicy } from './batch-policy.js';
+import { tailsKey } from './batch-shapes.js';
 import type {
   BatchingOptions,
   BatchingOutcome,
@@ -93,11 +94,13 @@ export class ModelRuntime implements LoadedModel {
 
   infer(request: InferenceRequest): Promise<InferenceResult> {
     const started = performance.now();
+    const { batchKey, sharedRows, rows } = this.#share(request);
     return new Promise<InferenceResult>((resolve, reject) => {
       const pending: Pending = {
         request,
-        batchKey: this.#batchKey(request),
-        rows: this.batching.maxBatchSize > 1 ? (request.inputs[0]?.shape[0] ?? 1) : 1,
+        batchKey,
+        sharedRows,
+        rows,
         bytes: request.inputs.reduce((sum, { data }) => sum + data.length, 0),
         priority: this.#policy.priorityOf(request),
         enqueued: started,
@@ -251,13 +254,14 @@ export class ModelRuntime implements LoadedModel {
   }
 
   /** Requests share an execution only if they agree on all but the number of rows. */
-  #batchKey(request: InferenceRequest): string {
-    if (this.batching.maxBatchSize <= 1) return '';
-    const [head] = request.inputs;
-    const tails = request.inputs.map(({ shape }) =>
-      shape[0] === head?.shape[0] ? shape.slice(1).join('x') : `own${Math.random()}`,
-    );
-    return `${request.outputs.join('\0')}\0\0${tails.join(',')}`;
+  #share(request: InferenceRequest): Pick<Pending, 'batchKey' | 'sharedRows' | 'rows'> {
+    const alone = { batchKey: '', sharedRows: 1, rows: 1 };
+    if (this.batching.maxBatchSize <= 1) return alone;
+    const rows = request.inputs[0]?.shape[0] ?? 1;
+    if (request.inputs.some(({ shape }) => shape[0] !== rows)) return alone;
+    const key = tailsKey(request.inputs.map(({ shape }) => shape.slice(1)));
+    const sharedRows = this.batching.sizes.get(key) ?? 1;
+    return { batchKey: `${request.outputs.join('\0')}\0\0${key}`, sharedRows, rows };
   }
 }
 

@@ -55,7 +55,9 @@ export class ModelSessions {
 
   /** Sessions that can execute. */
   get count(): number {
-    return [...this.#holders].filter(({ lost }) => lost === undefined).length;
+    let count = 0;
+    for (const { lost } of this.#holders) if (lost === undefined) count += 1;
+    return count;
   }
 
   /** Bytes of the budget that the source and its sessions take. */

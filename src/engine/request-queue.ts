@@ -6,6 +6,8 @@ export interface Pending {
   readonly request: InferenceRequest;
   /** Requests with equal keys may share an execution. */
   readonly batchKey: string;
+  /** Most rows of an execution that it may share; 1: none. */
+  readonly sharedRows: number;
   /** Dimension 0 of its inputs; 1 where the model is not batched. */
   readonly rows: number;
   readonly bytes: number;
@@ -114,16 +116,17 @@ export class RequestQueue {
         for (const caller of [...level.keys()]) {
           const next = this.#head(level, caller, now);
           if (next === undefined) continue;
-          const [first] = batch;
-          if (first !== undefined) {
-            if (rows + next.rows > maxRows || next.batchKey !== first.batchKey) continue;
+          const [first = next] = batch;
+          const most = Math.min(maxRows, first.sharedRows);
+          if (first !== next) {
+            if (rows + next.rows > most || next.batchKey !== first.batchKey) continue;
           }
           this.#removeHead(level, caller);
           this.#settle(next);
           batch.push(next);
           rows += next.rows;
           progress = true;
-          if (rows >= maxRows) return batch;
+          if (rows >= most || most <= 1) return batch;
         }
       }
       if (level?.size === 0) this.#levels.delete(priority);

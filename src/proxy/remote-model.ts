@@ -41,6 +41,7 @@ export class RemoteModel implements LoadedModel {
   readonly outputs: readonly TensorSpec[];
   readonly batching = {
     maxBatchSize: 1,
+    sizes: new Map(),
     invariance: 'off',
     reason: 'the enclave decides',
   } as const;

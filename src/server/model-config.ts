@@ -41,6 +41,9 @@ export function modelConfig(model: LoadedModel): object {
     parameters: {
       batch_invariance: { string_value: batching.invariance },
       batch_invariance_reason: { string_value: batching.reason },
+      batch_sizes: {
+        string_value: [...batching.sizes].map(([shape, rows]) => `n,${shape}: ${rows}`).join('; '),
+      },
       memory_bytes: { string_value: String(model.memory) },
     },
   };

@@ -98,6 +98,7 @@ test('max_batch_size 1 turns it off', async () => {
   const { batching } = await load(MLP, ['Gemm', 'Relu'], { maxBatchSize: 1 });
   assert.deepEqual(batching, {
     maxBatchSize: 1,
+    sizes: new Map(),
     invariance: 'off',
     reason: 'max_batch_size is below 2',
   });
