@@ -66,7 +66,7 @@ export async function load(options: Load): Promise<LoadResult> {
         `--log-file=${log}`,
         `${options.target}${options.method}`,
       ],
-      { timeout: (options.ramp + options.seconds + GRACE) * 1000 },
+      { timeout: Math.ceil((options.ramp + options.seconds + GRACE) * 1000) },
     );
     return summary(await readFile(log, 'utf8'), options.ramp);
   } finally {
