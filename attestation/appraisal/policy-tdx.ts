@@ -16,8 +16,8 @@ const attributes = z.array(
   z.enum(Object.keys(TD_ATTRIBUTE_BITS) as [TdAttributeBit, ...TdAttributeBit[]]),
 );
 
-/** Statuses that a policy may accept beside UpToDate. Revoked is not among them. */
-const acceptable = z.enum([
+/** Statuses that a policy may accept; Revoked is not among them. */
+export const ACCEPTABLE = [
   'UpToDate',
   'SWHardeningNeeded',
   'ConfigurationNeeded',
@@ -26,7 +26,12 @@ const acceptable = z.enum([
   'OutOfDateConfigurationNeeded',
   'TDRelaunchAdvised',
   'TDRelaunchAdvisedConfigurationNeeded',
-]);
+] as const;
+
+const time = z.iso.datetime({ offset: true });
+const acceptable = z.enum(ACCEPTABLE);
+/** A status, accepted for good or until a time (RFC 3339). */
+const acceptedStatus = z.union([acceptable, z.strictObject({ status: acceptable, until: time })]);
 
 /**
  * Appraisal policy for TDX quotes. What it does not mention must hold by default: TCB status
@@ -77,13 +82,13 @@ export const tdxPolicySchema = z.strictObject({
   tcb: z
     .strictObject({
       /** Statuses accepted beside UpToDate. */
-      acceptStatuses: z.array(acceptable).min(1).optional(),
+      acceptStatuses: z.array(acceptedStatus).min(1).optional(),
       /** Advisories accepted, each until a time (RFC 3339). */
       acceptAdvisories: z
         .array(
           z.strictObject({
             id: z.string().regex(/^INTEL-SA-\d+$/, 'expected an id such as INTEL-SA-00615'),
-            until: z.iso.datetime({ offset: true }),
+            until: time,
           }),
         )
         .min(1)
@@ -93,7 +98,7 @@ export const tdxPolicySchema = z.strictObject({
       /** Floors of the 16 bytes of TEE_TCB_SVN. */
       minimumTeeTcbSvn: hex(16).optional(),
       /** Earliest TCB date (RFC 3339) of the level that the platform meets. */
-      minimumTcbDate: z.iso.datetime({ offset: true }).optional(),
+      minimumTcbDate: time.optional(),
     })
     .optional(),
   /** Machines: expected PPID of the PCK certificate, 16 bytes. */

@@ -17,21 +17,30 @@ function shortfalls({ tcb }: AuthenticatedTdx): string {
 
 function statusFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPolicy): void {
   const { tcb } = tdx;
-  const accepted = policy.tcb?.acceptStatuses ?? [];
+  const accepted = (policy.tcb?.acceptStatuses ?? []).map((item) =>
+    typeof item === 'string' ? { status: item, until: undefined } : item,
+  );
+  const named = accepted.filter(({ status }) => status === tcb.status);
+  const open = named.some(({ until }) => until === undefined || tdx.at <= new Date(until));
   const parts = `SGX ${tcb.sgx}, TDX ${tcb.tdx}, module ${tcb.module}, QE ${tcb.qe}`;
+  const expected = accepted
+    .filter(({ status }) => status !== 'UpToDate')
+    .map(({ status, until }) => (until === undefined ? status : `${status} until ${until}`));
   findings.check(
     'tdx.tcb.status',
     tcb.status === 'UpToDate',
     {
-      expected: ['UpToDate', ...accepted.filter((status) => status !== 'UpToDate')].join(' or '),
+      expected: ['UpToDate', ...expected].join(' or '),
       actual: `${tcb.status} (${parts})`,
       reference: STATUS,
     },
     {
       pass: `Intel knows no reason to update the platform: it meets the ${tcb.matched.join(', ')}.`,
-      fail: `The platform meets the ${tcb.matched.join(', ')}.${shortfalls(tdx)}`,
+      fail: `The platform meets the ${tcb.matched.join(', ')}.${shortfalls(tdx)}${
+        named.length > 0 && !open ? ` The exception for ${tcb.status} is over.` : ''
+      }`,
     },
-    accepted.some((status) => status === tcb.status) ? 'tcb.acceptStatuses' : undefined,
+    open ? 'tcb.acceptStatuses' : undefined,
   );
 }
 

@@ -106,7 +106,7 @@ export function registerVerifyTdx(program: Command, io: Io): void {
     .option('--runtime-log <file>', "Assay's own log, replayed against RTMR3")
     .option('--root <file>', "trust these roots in place of Intel's; may be repeated", collect, [])
     .option('--at <time>', 'appraise for this time (RFC 3339); now unless given', parseTime)
-    .option('--policy <file>', 'appraisal policy, JSON or YAML')
+    .option('--policy <file>', 'appraisal policy, JSON or YAML: docs/tdx-policy.md')
     .option('--offline', 'fetch nothing')
     .option('--pcs <url>', "Intel's PCS or a PCCS", INTEL_PCS)
     .option(

@@ -110,6 +110,19 @@ tdxCases('exceptions for statuses and advisories are named, and end', [
     code: STATUS,
   },
   {
+    name: 'status accepted until later',
+    fault: { tcbInfo: platformStatus('OutOfDate') },
+    policy: { tcb: { acceptStatuses: [{ status: 'OutOfDate', until: '2026-11-21T00:00:00Z' }] } },
+    code: null,
+    waived: [STATUS],
+  },
+  {
+    name: 'the exception for the status is over',
+    fault: { tcbInfo: platformStatus('OutOfDate') },
+    policy: { tcb: { acceptStatuses: [{ status: 'OutOfDate', until: '2026-11-20T23:59:59Z' }] } },
+    code: STATUS,
+  },
+  {
     name: 'status and advisory accepted',
     fault: { tcbInfo: advisories },
     policy: named('2027-01-01T00:00:00Z'),
