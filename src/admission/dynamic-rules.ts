@@ -2,7 +2,7 @@ import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { outputDistance } from '../client/output-distance.js';
 import type { Tensor } from '../client/tensor.js';
 import type { Tolerances } from '../hub/package.js';
-import { type AdmissionFinding, finding } from './finding.js';
+import { type AdmissionFinding, finding, measurement } from './finding.js';
 import { qualityFindings } from './quality.js';
 import type { TestSet } from './test-sets.js';
 import { tryModel } from './trial.js';
@@ -95,18 +95,27 @@ function latencyFindings(done: Done, plain: TrialResult, baseline: number | null
   const { latency } = done;
   if (latency === null) return [];
   const findings: AdmissionFinding[] = [
-    finding('dynamic.latency', 'pass', `median ${milliseconds(latency)} on one thread`),
+    measurement('dynamic.latency', 'pass', `median ${milliseconds(latency)} on one thread`, {
+      latencyMs: latency,
+    }),
   ];
   if (plain.kind === 'done' && plain.latency !== null) {
     const gain = `${milliseconds(plain.latency)} without graph optimisation: ${(plain.latency / latency).toFixed(2)} times`;
     const { same, text } = compare(done, plain);
     const bits = same ? 'the same bits' : `other bits (${text})`;
-    findings.push(finding('dynamic.optimisation', 'pass', `${gain}; ${bits}`));
+    findings.push(
+      measurement('dynamic.optimisation', 'pass', `${gain}; ${bits}`, {
+        plainLatencyMs: plain.latency,
+        gain: plain.latency / latency,
+      }),
+    );
   }
   if (baseline === null) return findings;
   const ratio = latency / baseline;
   const message = `${milliseconds(latency)} against ${milliseconds(baseline)} in the source framework: ${ratio.toFixed(2)} times`;
-  return [...findings, finding('dynamic.baseline', ratio > SLOWER ? 'warn' : 'pass', message)];
+  const outcome = ratio > SLOWER ? 'warn' : 'pass';
+  const measured = { latencyMs: latency, baselineMs: baseline, ratio };
+  return [...findings, measurement('dynamic.baseline', outcome, message, measured)];
 }
 
 /**
@@ -122,8 +131,12 @@ export async function dynamicFindings(inputs: TrialInputs): Promise<AdmissionFin
   const threaded = await tryModel(model, sets, { optimization: 'all', threads: 2 }, 0);
   const plain = await tryModel(model, sets, { optimization: 'disabled', threads: 1 }, BUDGET);
   const findings = [
-    finding('dynamic.load', 'pass', `loaded in ${milliseconds(served.load)}`),
-    finding('dynamic.memory', 'pass', `${Math.round(served.memory / MIB)} MiB for a session`),
+    measurement('dynamic.load', 'pass', `loaded in ${milliseconds(served.load)}`, {
+      loadMs: served.load,
+    }),
+    measurement('dynamic.memory', 'pass', `${Math.round(served.memory / MIB)} MiB for a session`, {
+      memoryBytes: served.memory,
+    }),
     ...runFindings(served, inputs),
   ];
   if (threaded.kind === 'done' && served.latency !== null) {

@@ -12,6 +12,8 @@ export interface AdmissionFinding {
   readonly nodes: readonly string[];
   /** How many there are. */
   readonly count: number;
+  /** What was measured, for programs; names end in their unit where they have one. */
+  readonly measured?: { readonly [name: string]: number };
 }
 
 const MAX_NODES = 20;
@@ -24,6 +26,16 @@ export function finding(
   nodes: readonly string[] = [],
 ): AdmissionFinding {
   return { rule, outcome, message, nodes: nodes.slice(0, MAX_NODES), count: nodes.length };
+}
+
+/** A finding about something that was measured. */
+export function measurement(
+  rule: string,
+  outcome: AdmissionOutcome,
+  message: string,
+  measured: { readonly [name: string]: number },
+): AdmissionFinding {
+  return { ...finding(rule, outcome, message), measured };
 }
 
 /** The worst outcome of all rules. */

@@ -7,7 +7,7 @@ import {
 } from '../client/output-distance.js';
 import type { Tensor } from '../client/tensor.js';
 import type { Tolerances } from '../hub/package.js';
-import { type AdmissionFinding, finding } from './finding.js';
+import { type AdmissionFinding, finding, measurement } from './finding.js';
 
 /** Bounds of one output, as a package's `tolerances.json` has them. */
 export type Limits = NonNullable<Tolerances['default']>;
@@ -134,6 +134,17 @@ function measures({ distance, topK }: Quality): string {
   ].join('; ');
 }
 
+/** The same as numbers. */
+function measuredNumbers({ distance, topK }: Quality): { readonly [name: string]: number } {
+  const { numeric, differing, elements } = distance;
+  return {
+    elements,
+    differing,
+    ...(numeric ?? {}),
+    ...(topK === null ? {} : { topKRows: topK.rows, topKAgree: topK.agree }),
+  };
+}
+
 /**
  * Judges the outputs of one test set. Where the publisher declared no tolerance, ONNX's own bounds
  * decide, and what is within them but not identical is a warning.
@@ -157,10 +168,13 @@ export function qualityFindings(
     const quality = qualityOf(reference, actual, declared);
     const reasons = broken(quality, declared);
     const told = measures(quality);
-    if (reasons.length > 0) return finding(rule, 'refuse', `${reasons.join('; ')} (${told})`);
+    const numbers = measuredNumbers(quality);
+    if (reasons.length > 0) {
+      return measurement(rule, 'refuse', `${reasons.join('; ')} (${told})`, numbers);
+    }
     const undeclared = tolerances === null && quality.distance.differing > 0;
     return undeclared
-      ? finding(rule, 'warn', `${told}; the publisher declared no tolerance`)
-      : finding(rule, 'pass', told);
+      ? measurement(rule, 'warn', `${told}; the publisher declared no tolerance`, numbers)
+      : measurement(rule, 'pass', told, numbers);
   });
 }

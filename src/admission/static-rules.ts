@@ -201,8 +201,15 @@ function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admi
       placed.node.domain === domain && ops.includes(placed.node.op);
   const trainingMode = trainingModes(analysis);
   const training = select((placed) => inTraining(placed, trainingMode));
-  const random = select(({ node }) => node.domain === '' && RANDOM.has(node.op));
-  const mixing = select(is('', 'DynamicQuantizeLinear'));
+  const random = select(
+    ({ node }) =>
+      (node.domain === '' && RANDOM.has(node.op)) ||
+      (node.domain === 'com.microsoft' && node.op === 'Sampling'),
+  );
+  const mixing = [
+    ...select(is('', 'DynamicQuantizeLinear')),
+    ...select(is('com.microsoft', 'DynamicQuantizeMatMul', 'DynamicQuantizeLSTM')),
+  ];
   const trees = select(
     is('ai.onnx.ml', 'TreeEnsemble', 'TreeEnsembleRegressor', 'TreeEnsembleClassifier'),
   );

@@ -1,24 +1,21 @@
 import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { vectorsDigest } from '../../attestation/evidence/self-test.js';
 import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
 import { dynamicFindings } from '../admission/dynamic-rules.js';
 import { type AdmissionFinding, worstOf } from '../admission/finding.js';
-import { npzTestSet } from '../admission/npz.js';
 import { staticFindings } from '../admission/static-rules.js';
-import {
-  findTestFolders,
-  readTestFolder,
-  requiredNames,
-  type TestSet,
-} from '../admission/test-sets.js';
+import { findTestFolders, requiredNames, type TestSet } from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
+import { readVectorFiles } from '../admission/vector-files.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
 import { nativeSha256, readModelSource } from '../model-source.js';
 import { readTolerances } from '../package-vectors.js';
 import { EXIT } from './exit-code.js';
 import { identityJson } from './inspect.js';
-import type { Io } from './io.js';
+import type { Io, Json } from './io.js';
 import { collect, examples } from './options.js';
 import { type Cell, type Style, section, table } from './output.js';
 
@@ -45,16 +42,9 @@ interface Flags {
 
 /** The sets that were named, else those beside the model. */
 async function testSets(path: string, identity: ModelIdentity, flags: Flags): Promise<TestSet[]> {
-  const names = requiredNames(identity);
-  const all = { ...names, inputs: identity.inputs.map(({ name }) => name) };
   const paths = flags.vectors ?? (await findTestFolders(dirname(path)));
-  return Promise.all(
-    paths.map(async (vector) =>
-      vector.endsWith('.npz')
-        ? npzTestSet(basename(vector, '.npz'), await readFile(vector), all)
-        : readTestFolder(vector, names),
-    ),
-  );
+  const named = identity.inputs.map(({ name }) => name);
+  return readVectorFiles(paths, { ...requiredNames(identity), named });
 }
 
 async function tolerancesOf(path: string, flags: Flags): Promise<Tolerances | null> {
@@ -64,34 +54,55 @@ async function tolerancesOf(path: string, flags: Flags): Promise<Tolerances | nu
     : parseTolerances(await readFile(tolerances));
 }
 
-async function dynamic(
-  path: string,
-  identity: ModelIdentity,
-  flags: Flags,
-): Promise<AdmissionFinding[]> {
+/** Findings of a trial, and the digest of the vectors that it ran, as policies name it. */
+interface Tried {
+  readonly findings: readonly AdmissionFinding[];
+  readonly vectors: string | null;
+}
+
+async function dynamic(path: string, identity: ModelIdentity, flags: Flags): Promise<Tried> {
   const vectors = await testSets(path, identity, flags);
   const sampled = vectors.length === 0;
   const tolerances = await tolerancesOf(path, flags);
   const baseline = flags.baseline ?? tolerances?.baseline?.latency ?? null;
   const sets = sampled ? sampleSets(identity) : vectors;
-  return dynamicFindings({ model: path, sets, sampled, tolerances, baseline });
+  return {
+    findings: await dynamicFindings({ model: path, sets, sampled, tolerances, baseline }),
+    vectors: sampled ? null : toHex(vectorsDigest(vectors, tolerances, nativeSha256)),
+  };
+}
+
+/** JSON has no infinity: it is text there. */
+function findingJson({ measured, ...rest }: AdmissionFinding): Json {
+  if (measured === undefined) return rest;
+  const numbers = Object.entries(measured).map(([name, value]) => [
+    name,
+    Number.isFinite(value) ? value : String(value),
+  ]);
+  return { ...rest, measured: Object.fromEntries(numbers) };
 }
 
 async function admit(io: Io, path: string, flags: Flags): Promise<void> {
-  const { findings, identity } = await io.during(`admitting ${path}`, async (progress) => {
+  const { findings, identity, vectors } = await io.during(`admitting ${path}`, async (progress) => {
     const analysis = analyseModel(await readModelSource(path), { sha256: nativeSha256 });
     const found = staticFindings(analysis);
+    let digest: string | null = null;
     if (flags.static !== true && worstOf(found) !== 'refuse') {
       progress.update('loading and running it');
-      found.push(...(await dynamic(path, analysis.identity, flags)));
+      const tried = await dynamic(path, analysis.identity, flags);
+      found.push(...tried.findings);
+      digest = tried.vectors;
     }
-    return { findings: found, identity: identityJson(analysis.identity) };
+    return { findings: found, identity: identityJson(analysis.identity), vectors: digest };
   });
   const outcome = worstOf(findings);
   if (outcome === 'refuse') io.exitCode = EXIT.refused;
-  io.print({ outcome, identity, findings: findings.map((entry) => ({ ...entry })) }, (style) =>
+  io.print({ outcome, identity, vectors, findings: findings.map(findingJson) }, (style) =>
     [
-      section(style, 'Model', [['graph', String(identity['graph'])]]),
+      section(style, 'Model', [
+        ['graph', String(identity['graph'])],
+        ...(vectors === null ? [] : [['vectors', vectors]]),
+      ]),
       section(
         style,
         'Rules',
@@ -118,7 +129,7 @@ export function registerAdmit(program: Command, io: Io): void {
     .argument('<model>', 'an ONNX file; its external data lie beside it')
     .option(
       '--vectors <path>',
-      'reference inputs and outputs: a test_data_set folder or an .npz file (default: beside the model)',
+      'reference inputs and outputs: a test_data_set_* folder, a folder of such, or an .npz file; repeatable (default: beside the model)',
       collect,
     )
     .option(

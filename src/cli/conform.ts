@@ -1,9 +1,9 @@
-import { stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { verdictOf } from '../../attestation/appraisal/result.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import { findTestFolders, readTestFolder, type TestSet } from '../admission/test-sets.js';
+import type { TestSet } from '../admission/test-sets.js';
+import { readVectorFiles } from '../admission/vector-files.js';
 import { NotAffirmedError } from '../client/connect.js';
 import { connectAll, type ExcludedNode, type Quorum } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
@@ -34,23 +34,14 @@ interface Flags extends AppraisalFlags {
 /** A record holds a proof for each node and test set, tensors included. */
 const RECORD_LIMIT = 512 * 1024 * 1024;
 
-/** Test sets of folders: a `test_data_set_*` folder itself, or a folder that has some. */
-async function readSets(paths: readonly string[], model: ManifestModel): Promise<TestSet[]> {
-  const names = {
-    inputs: model.inputs.map(({ name }) => name),
-    outputs: model.outputs.map(({ name }) => name),
-  };
-  const folders: string[] = [];
-  for (const path of paths) {
-    const isFolder = await stat(path).then(
-      (found) => found.isDirectory(),
-      () => false,
-    );
-    if (!isFolder) throw new AssayError('USAGE_FILE', `${path} is no folder of test sets`);
-    const inside = await findTestFolders(path);
-    folders.push(...(inside.length > 0 ? inside : [path]));
-  }
-  return Promise.all(folders.map((folder) => readTestFolder(folder, names)));
+/** Test sets for a model whose manifest does not say which of its inputs have defaults. */
+function readSets(
+  paths: readonly string[],
+  { inputs, outputs }: ManifestModel,
+): Promise<TestSet[]> {
+  const named = inputs.map(({ name }) => name);
+  const names = { inputs: named, outputs: outputs.map(({ name }) => name) };
+  return readVectorFiles(paths, { ...names, named });
 }
 
 /** Everything that is compared, and what could not be. */
@@ -142,8 +133,8 @@ export function registerConform(program: Command, io: Io): void {
     .requiredOption('--model <name>', 'name under which the nodes serve the model')
     .option('--model-version <version>', 'needed where a node has several')
     .requiredOption(
-      '--vectors <folder>',
-      'test_data_set_* folder, or a folder that has some; repeatable',
+      '--vectors <path>',
+      'test_data_set_* folder, a folder of such, or an .npz file; repeatable',
       collect,
     )
     .option('--tolerances <file>', "the publisher's tolerances.json")

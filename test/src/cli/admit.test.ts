@@ -4,8 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { vectorsDigest } from '../../../attestation/evidence/self-test.js';
 import type { AdmissionFinding } from '../../../src/admission/finding.js';
 import { run } from '../../../src/cli/program.js';
+import { tensor } from '../../../src/client/tensor.js';
+import { assay } from '../../forge/cli.js';
+import { npz } from '../../forge/npz.js';
 import { encodeModel, encodeTensor } from '../../forge/onnx.js';
 import type { ModelInit, NodeInit, TypeInit } from '../../forge/onnx-init.js';
 
@@ -14,6 +19,7 @@ after(() => rm(root, { recursive: true, force: true }));
 
 interface Report {
   readonly outcome: string;
+  readonly vectors: string | null;
   readonly findings: readonly AdmissionFinding[];
 }
 
@@ -86,6 +92,79 @@ test('a model that gives the bits of its vectors is admitted', async () => {
     assert.ok(rules.includes(`dynamic.${rule}`), rule);
   }
   assert.ok(rules.includes('quality.test_data_set_0.y'));
+});
+
+test('says in numbers what it measured, and what policies call the vectors', async () => {
+  const near = { input: [3, 5], output: [3, 5.5] };
+  const tolerances = { version: 1, default: { absolute: 1, topK: 1 } };
+  const path = await folderOf('measured', model(identity), near, tolerances);
+  const report = await admit(path, '--baseline', '1000');
+  const measured = (rule: string) =>
+    report.findings.find((found) => found.rule === rule)?.measured ?? {};
+  const quality = measured('quality.test_data_set_0.y');
+  assert.deepEqual(
+    [quality['elements'], quality['differing'], quality['maxAbsolute'], quality['meanAbsolute']],
+    [2, 1, 0.5, 0.25],
+  );
+  assert.deepEqual([quality['topKRows'], quality['topKAgree']], [1, 1]);
+  assert.equal(measured('dynamic.baseline')['baselineMs'], 1000);
+  for (const [rule, name] of [
+    ['load', 'loadMs'],
+    ['memory', 'memoryBytes'],
+    ['latency', 'latencyMs'],
+    ['optimisation', 'gain'],
+  ] as const) {
+    assert.equal(typeof measured(`dynamic.${rule}`)[name], 'number', rule);
+  }
+  const tensorOf = (name: string, values: readonly number[]) => ({
+    name,
+    datatype: 'FP32',
+    shape: [1, 2],
+    data: new Uint8Array(Float32Array.from(values).buffer),
+  });
+  const sets = [{ inputs: [tensorOf('x', near.input)], outputs: [tensorOf('y', near.output)] }];
+  assert.equal(report.vectors, toHex(vectorsDigest(sets, { default: { absolute: 1, topK: 1 } })));
+});
+
+test('vectors are folders, folders of folders, and npz files', async () => {
+  const path = await folderOf('forms', model(identity), vectors);
+  const folder = join(root, 'forms');
+  const pair = (name: string, values: readonly number[]) => tensor(name, 'FP32', values, [1, 2]);
+  await writeFile(join(folder, 'good.npz'), npz([pair('x', [1, 2]), pair('y', [1, 2])], 8));
+  await writeFile(join(folder, 'bad.npz'), npz([pair('x', [1, 2]), pair('y', [2, 1])], 0));
+  const forms = ['test_data_set_0', '', 'good.npz'].map((name) => join(folder, name));
+  for (const form of forms)
+    assert.equal((await admit(path, '--vectors', form)).outcome, 'pass', form);
+  const both = forms.flatMap((form) => ['--vectors', form]);
+  const report = await admit(path, ...both, '--vectors', join(folder, 'bad.npz'));
+  assert.deepEqual(outcomes(report, 'refuse'), ['quality.bad.y']);
+  const { code, err } = await assay([
+    'admit',
+    path,
+    '--vectors',
+    join(folder, 'model.onnx'),
+    '--json',
+  ]);
+  assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_FILE']);
+});
+
+test('an operator that nothing executes is named with every node that uses it', async () => {
+  const foreign = (name: string): NodeInit => ({
+    name,
+    op: 'Fancy',
+    domain: 'example.custom',
+    inputs: ['x'],
+    outputs: [name],
+  });
+  const given = model(identity, [foreign('one'), foreign('two')]);
+  const opsets = { '': 20, 'example.custom': 1 };
+  const report = await admit(await folderOf('foreign', { ...given, opsets }));
+  const refused = report.findings.filter(({ outcome }) => outcome === 'refuse');
+  assert.deepEqual(
+    refused.map(({ rule, nodes, count }) => [rule, nodes, count]),
+    [['static.operator', ['Fancy "one"', 'Fancy "two"'], 2]],
+  );
+  assert.match(refused[0]?.message ?? '', /^example\.custom\.Fancy: operators of custom libraries/);
 });
 
 test('a model without vectors runs on samples', async () => {
