@@ -4,7 +4,11 @@ import { fromHex } from '../../attestation/encoding/bytes.js';
 import type { CollateralText } from '../../attestation/endorsements/intel.js';
 
 /** What the service does with one request, before it answers properly again. */
-export type Trouble = { readonly status: number; readonly retryAfter?: string } | 'hang up';
+export type Trouble =
+  | { readonly status: number; readonly retryAfter?: string }
+  | 'hang up'
+  /** Half of an answer that was announced whole. */
+  | 'truncate';
 
 /** Intel's PCS, or a PCCS, in a box. */
 export class Pcs {
@@ -28,7 +32,10 @@ export class Pcs {
       const trouble = this.troubles.shift();
       if (trouble === undefined) this.#answer(new URL(request.url ?? '', 'http://pcs'), response);
       else if (trouble === 'hang up') response.destroy();
-      else {
+      else if (trouble === 'truncate') {
+        response.writeHead(200, { 'content-length': '1000' });
+        response.write('{"tcbInfo":', () => response.destroy());
+      } else {
         const { status, retryAfter } = trouble;
         response
           .writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter })

@@ -56,6 +56,9 @@ const sourceAt = (at: Date, options: Partial<SourceOptions> = {}): EndorsementSo
     ...options,
   });
 
+const uncached = (): EndorsementSource =>
+  new EndorsementSource({ now: () => now, sleep: async () => {} });
+
 function gather(source = sourceAt(now), update: 'standard' | 'early' | number = 'standard') {
   return gatherTdxCollateral(forged.quote, { source, base: pcs.base, update });
 }
@@ -119,6 +122,55 @@ test('rate limits are waited for', async () => {
   };
   assert.ok((await gather(sourceAt(now, { sleep }))).collateral);
   assert.deepEqual(waits, [7000]);
+});
+
+test('an answer that breaks off or fails is asked for again, and a service that is away is no verdict', async () => {
+  for (const trouble of ['truncate', 'hang up', { status: 500 }, { status: 503 }] as const) {
+    pcs.troubles.push(trouble);
+    assert.ok((await gather(uncached())).collateral, JSON.stringify(trouble));
+    assert.equal(pcs.troubles.length, 0);
+    pcs.troubles.push(...Array.from({ length: 64 }, () => trouble));
+    const { missing } = await gather(uncached());
+    assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE', JSON.stringify(trouble));
+    pcs.troubles.length = 0;
+  }
+});
+
+test('a rate limit beyond all patience is told at once', async () => {
+  pcs.troubles.push(...Array.from({ length: 4 }, () => ({ status: 429, retryAfter: '3600' })));
+  const { missing } = await gather();
+  assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+  assert.match(missing?.message ?? '', /asks to wait 3600 s/);
+  assert.equal(pcs.requests.length, 4);
+});
+
+test('an issuer chain of something else in the header makes no collateral that verifies', async () => {
+  const { pck_crl_issuer_chain: other } = await collateralOf(18);
+  for (const name of ['TCB-Info-Issuer-Chain', 'SGX-Enclave-Identity-Issuer-Chain']) {
+    pcs.headers = (headers) =>
+      name in headers ? { [name]: encodeURIComponent(other) } : { ...headers };
+    const { collateral } = await gather(uncached());
+    const options = { at: now, roots: forged.roots };
+    const result = await verifyTdx(forged.quote, collateral, parseTdxPolicy({}), options);
+    assert.equal(result.code, 'TDX_CERTIFICATE_ROLE', name);
+  }
+});
+
+test('what the service serves beyond its end is not taken', async () => {
+  const { collateral } = await forgeTdx({ tcbInfo: set('nextUpdate', '2026-11-20T00:00:00Z') });
+  if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
+  const old = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+  old.served.set('standard', collateral);
+  try {
+    const { missing } = await gatherTdxCollateral(forged.quote, {
+      source: sourceAt(now),
+      base: old.base,
+    });
+    assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+    assert.match(missing?.message ?? '', /expired at 2026-11-20/);
+  } finally {
+    await old.close();
+  }
 });
 
 test('answers out of shape are refused', async () => {
