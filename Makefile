@@ -102,7 +102,7 @@ demo: build ## a real model, attested on the simulator, its answer verified, for
 	node build/demo/main.js
 
 # --- the guest
-.PHONY: image image-repro image-tools test-guest
+.PHONY: image image-repro image-tools guest-packages test-guest
 SPEC ?= enclave/image/image.yaml
 IMAGE_TOOLS := gcc dpkg-deb apt-get npm tar xz zstd
 BUILD_IMAGE = node build/enclave/image/build.js
@@ -114,13 +114,16 @@ image-tools:
 image: build image-tools ## the guest: kernel, initrd, unified kernel image (SPEC=file names the models)
 	$(BUILD_IMAGE) $(SPEC) build/image .cache/packages
 
-image-repro: build image-tools ## build the guest twice, in two places, and compare every byte
-	$(BUILD_IMAGE) $(SPEC) build/image-a .cache/packages
-	$(BUILD_IMAGE) $(SPEC) build/repro/image-b .cache/packages
+image-repro: image ## build the guest again, in another place, and compare every byte
+	$(BUILD_IMAGE) $(SPEC) build/repro/image .cache/packages
 	@for file in vmlinuz initrd.zst assay.efi launch-policy.yaml deployment.yaml contents.txt; do \
-	  cmp build/image-a/$$file build/repro/image-b/$$file || exit 1; done
-	@echo "byte-identical: $$(sha256sum build/image-a/initrd.zst build/image-a/assay.efi | cut -c1-16 | xargs)"
-	@rm -rf build/image-a build/repro
+	  cmp build/image/$$file build/repro/image/$$file || exit 1; done
+	@echo "byte-identical: $$(sha256sum build/image/initrd.zst build/image/assay.efi | cut -c1-16 | xargs)"
+	@rm -rf build/repro
+
+guest-packages: build image-tools
+	node build/test/guest/fetch-packages.js
+	test/guest/install.sh
 
 test-guest: image ## boot the guest under emulation with a test provider, attest, infer, tamper
 	test/guest/setup.sh

@@ -22,7 +22,8 @@ export type PackageRoots = ReadonlyMap<string, string>;
 /**
  * Fetches every pinned package through apt and npm as this machine has them set up, checks its
  * SHA-256 before anything is unpacked, and unpacks it. Mirrors drop old versions: the pin then has to
- * move, in a commit.
+ * move, in a commit. Throws CONFIG_IMAGE_MIRROR where a package cannot be had, CONFIG_IMAGE where it is
+ * another than the pinned one.
  */
 export async function fetchPackages(pinsFile: string, directory: string): Promise<PackageRoots> {
   const pins = pinsSchema.parse(JSON.parse(await readFile(pinsFile, 'utf8')));
@@ -71,7 +72,7 @@ async function verified(
     const into = join(cache, `fetching-${pin.sha256.slice(0, 16)}`);
     await rm(into, { recursive: true, force: true });
     await mkdir(into);
-    await fetch(into);
+    await fromMirror(`${pin.name} ${pin.version}`, fetch(into));
     const [file] = await readdir(into);
     await assertDigest(join(into, file ?? ''), pin);
     await rename(join(into, file ?? ''), path);
@@ -79,6 +80,17 @@ async function verified(
   }
   await assertDigest(path, pin);
   return path;
+}
+
+/** Mirrors drop old versions, and fail: either is no fault of what is built. */
+async function fromMirror(what: string, fetching: Promise<unknown>): Promise<void> {
+  await fetching.catch((cause) => {
+    throw new AssayError(
+      'CONFIG_IMAGE_MIRROR',
+      `${what} cannot be fetched: the mirror does not answer, or no longer has it and the pin must move`,
+      cause,
+    );
+  });
 }
 
 async function assertDigest(path: string, pin: Pin): Promise<void> {
@@ -123,7 +135,10 @@ export async function fetchCurrent(
   const into = `${root}.partial`;
   await rm(into, { recursive: true, force: true });
   await mkdir(into, { recursive: true });
-  await run('apt-get', [...apt, 'download', `${name}/${suite}`], { cwd: into });
+  await fromMirror(
+    `${name} of ${suite}`,
+    run('apt-get', [...apt, 'download', `${name}/${suite}`], { cwd: into }),
+  );
   const [archive] = (await readdir(into)).filter((file) => file.endsWith('.deb'));
   await run('dpkg-deb', ['-x', join(into, archive ?? ''), join(into, 'root')]);
   await rename(join(into, 'root'), root);
@@ -136,21 +151,13 @@ async function aptOptions(suites: readonly string[], directory: string): Promise
   await mkdir(join(directory, 'lists', 'partial'), { recursive: true });
   await mkdir(join(directory, 'cache', 'archives', 'partial'), { recursive: true });
   await writeFile(join(directory, 'status'), '');
-  const targets = await run('apt-get', [
-    'indextargets',
-    '--format',
-    '$(REPO_URI) $(ORIGIN) $(LABEL)',
-  ]);
-  const mirror = targets
-    .toString()
-    .split('\n')
-    .map((line) => line.split(' '))
-    .find(([, origin, name]) => origin === 'Debian' && name === 'Debian')?.[0];
+  let mirror = await debianMirror();
   if (mirror === undefined) {
-    throw new AssayError(
-      'CONFIG_IMAGE',
-      'the build needs apt with a Debian mirror: run apt-get update',
-    );
+    await fromMirror("this machine's package index", run('apt-get', ['-q', 'update']));
+    mirror = await debianMirror();
+  }
+  if (mirror === undefined) {
+    throw new AssayError('CONFIG_IMAGE_MIRROR', 'the build needs apt with a Debian mirror');
   }
   const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`);
   const list = join(directory, 'sources.list');
@@ -165,7 +172,22 @@ async function aptOptions(suites: readonly string[], directory: string): Promise
     'APT::Sandbox::User=root',
     'APT::Architecture=amd64',
     'Acquire::Languages=none',
+    'Acquire::Retries=5',
   ].flatMap((option) => ['-o', option]);
-  await run('apt-get', [...options, '-q', 'update']);
+  await fromMirror(
+    `the index of ${suites.join(', ')}`,
+    run('apt-get', [...options, '-q', 'update']),
+  );
   return options;
+}
+
+/** The first Debian mirror among this machine's sources whose index was read. */
+async function debianMirror(): Promise<string | undefined> {
+  const format = '$(REPO_URI) $(ORIGIN) $(LABEL)';
+  const targets = await run('apt-get', ['indextargets', '--format', format]);
+  return targets
+    .toString()
+    .split('\n')
+    .map((line) => line.split(' '))
+    .find(([, origin, name]) => origin === 'Debian' && name === 'Debian')?.[0];
 }
