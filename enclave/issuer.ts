@@ -1,6 +1,6 @@
 import { claimsEntry } from '../attestation/receipt/claims.js';
 import { encodeConsistency } from '../attestation/receipt/consistency.js';
-import { encodeReceipt } from '../attestation/receipt/receipt.js';
+import { encodeReceipt, type LogPlace } from '../attestation/receipt/receipt.js';
 import {
   encodeTreeHead,
   encodeTreeHeadHeader,
@@ -17,7 +17,7 @@ const HEAD_INTERVAL = 256;
 
 interface Waiting {
   readonly index: number;
-  readonly resolve: (receipt: Uint8Array) => void;
+  readonly resolve: (place: LogPlace) => void;
   readonly reject: (reason: unknown) => void;
 }
 
@@ -62,7 +62,13 @@ export class Issuer {
   }
 
   /** Appends an entry; resolves to its COSE Receipt once a signed head covers it. */
-  append(entry: Uint8Array): Promise<Uint8Array> {
+  async append(entry: Uint8Array): Promise<Uint8Array> {
+    const { head, index, path } = await this.place(entry);
+    return encodeReceipt(head, index, path);
+  }
+
+  /** Appends an entry; resolves to its place once a signed head covers it. */
+  place(entry: Uint8Array): Promise<LogPlace> {
     const index = this.#log.append(entry);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ index, resolve, reject });
@@ -85,7 +91,7 @@ export class Issuer {
           this.#publish();
         }
         for (const { index, resolve } of group) {
-          resolve(encodeReceipt(signed, index, tree.inclusionPath(index)));
+          resolve({ head: signed, index, path: tree.inclusionPath(index) });
         }
       } catch (error) {
         for (const { reject } of group) reject(error);

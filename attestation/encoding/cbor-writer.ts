@@ -118,9 +118,9 @@ export class CborWriter {
     this.#bytes.set(value, at);
   }
 
-  /** A copy of what was written since `reset`. */
-  done(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, this.#length);
+  /** What was written since `reset`, in place. */
+  get written(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
   }
 }
 
@@ -129,9 +129,20 @@ const writer = new CborWriter();
 
 /** The bytes of what `write` writes; it must not encode anything by other means meanwhile. */
 export function writeCbor(write: (writer: CborWriter) => void): Uint8Array<ArrayBuffer> {
+  return useCbor(write, (bytes) => bytes.slice());
+}
+
+/**
+ * What `use` makes of the bytes that `write` writes. They are the writer's own, without a copy: `use`
+ * must neither keep them nor encode anything.
+ */
+export function useCbor<T>(
+  write: (writer: CborWriter) => void,
+  use: (bytes: Uint8Array<ArrayBuffer>) => T,
+): T {
   writer.reset();
   write(writer);
-  return writer.done();
+  return use(writer.written);
 }
 
 /** Length of the shortest head for an argument, bytes. */

@@ -1,4 +1,3 @@
-import { concat } from '../encoding/bytes.js';
 import { decodeCbor, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { label, portableHmacSha256 } from '../encoding/hash.js';
@@ -70,10 +69,10 @@ function header({ name, datatype, shape, data }: CommittedTensor): Uint8Array {
   return bytes.subarray(0, writeSize(view, offset, data.length));
 }
 
-/** label ‖ u32 count, for one to a few tensors made once. */
-function opening(side: 'request' | 'response', count: number): Uint8Array {
-  const bytes = concat(LABELS[side], new Uint8Array(4));
-  new DataView(bytes.buffer).setUint32(bytes.length - 4, count, true);
+/** u32 */
+function encodeCount(count: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, count, true);
   return bytes;
 }
 
@@ -102,7 +101,7 @@ export function commitTensors(
       `expected a salt of ${SALT_LENGTH} bytes, not ${salt.length}`,
     );
   }
-  const parts = [opening(side, tensors.length)];
+  const parts: Uint8Array[] = [LABELS[side], encodeCount(tensors.length)];
   for (const tensor of tensors) parts.push(header(tensor), tensor.data);
   return new Uint8Array(hmac(salt, parts));
 }

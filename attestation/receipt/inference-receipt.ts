@@ -1,5 +1,6 @@
-import { writeCbor } from '../encoding/cbor-writer.js';
+import { useCbor, writeCbor } from '../encoding/cbor-writer.js';
 import { CborFields } from '../encoding/fields.js';
+import { type LogPlace, writeEmbeddedReceipt } from './receipt.js';
 
 /** What a response carries in its parameter `receipt`: the claims, and the proof that they were logged. */
 export interface InferenceReceipt {
@@ -18,6 +19,24 @@ export function encodeInferenceReceipt(pair: InferenceReceipt): Uint8Array<Array
     to.text('receipt');
     to.bytes(pair.receipt);
   });
+}
+
+/**
+ * What `use` makes of `encodeInferenceReceipt` for claims and their place in the log, without copies in
+ * between: `use` must neither keep the bytes nor encode anything.
+ */
+export function useInferenceReceipt<T>(
+  claims: Uint8Array,
+  place: LogPlace,
+  use: (bytes: Uint8Array<ArrayBuffer>) => T,
+): T {
+  return useCbor((to) => {
+    to.head(5, 2);
+    to.text('claims');
+    to.bytes(claims);
+    to.text('receipt');
+    writeEmbeddedReceipt(to, place);
+  }, use);
 }
 
 /** Decodes the map; the two members are yet to be decoded. Throws RECEIPT_ENCODING. */

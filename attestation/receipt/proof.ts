@@ -45,29 +45,47 @@ function proofLength({ first, second, path }: Proof): number {
   return length;
 }
 
-/**
- * A COSE Receipt: the root is detached, the proof is in the unprotected header. Written item by item,
- * since a receipt is encoded for each inference.
- */
+/** A COSE Receipt: the root is detached, the proof is in the unprotected header. */
 export function encodeProof(
   head: SignedTreeHead,
   type: ProofType,
   proof: Proof,
 ): Uint8Array<ArrayBuffer> {
-  return writeCbor((to) => {
-    to.head(6, TAG_SIGN1);
-    to.head(4, 4);
-    to.bytes(head.protectedBytes);
-    to.head(5, 1);
-    to.integer(COSE_HEADER.vdp);
-    to.head(5, 1);
-    to.integer(type);
-    to.head(4, 1);
-    to.head(2, proofLength(proof));
-    writeProof(to, proof);
-    to.byte(CBOR_NULL);
-    to.bytes(head.signature);
-  });
+  return writeCbor((to) => writeSign1(to, head, type, proof));
+}
+
+/** The same as a byte string inside of another message. */
+export function writeEmbeddedProof(
+  to: CborWriter,
+  head: SignedTreeHead,
+  type: ProofType,
+  proof: Proof,
+): void {
+  to.head(2, sign1Length(head, proof));
+  writeSign1(to, head, type, proof);
+}
+
+/** Item by item: a receipt is encoded for each inference. */
+function writeSign1(to: CborWriter, head: SignedTreeHead, type: ProofType, proof: Proof): void {
+  to.head(6, TAG_SIGN1);
+  to.head(4, 4);
+  to.bytes(head.protectedBytes);
+  to.head(5, 1);
+  to.integer(COSE_HEADER.vdp);
+  to.head(5, 1);
+  to.integer(type);
+  to.head(4, 1);
+  to.head(2, proofLength(proof));
+  writeProof(to, proof);
+  to.byte(CBOR_NULL);
+  to.bytes(head.signature);
+}
+
+function sign1Length({ protectedBytes, signature }: SignedTreeHead, proof: Proof): number {
+  // Of one byte each: the tag, two arrays, two maps, the proof's type, null.
+  const fixed = 7 + headLength(COSE_HEADER.vdp);
+  const variable = bytesLength(protectedBytes.length) + bytesLength(signature.length);
+  return fixed + variable + bytesLength(proofLength(proof));
 }
 
 function isNode(value: CborValue): value is Uint8Array {

@@ -1,7 +1,8 @@
+import type { CborWriter } from '../encoding/cbor-writer.js';
 import type { CoseKey } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
 import { leafHash, rootFromInclusion } from '../encoding/merkle.js';
-import { assertSignedSize, decodeProof, encodeProof, PROOF } from './proof.js';
+import { assertSignedSize, decodeProof, encodeProof, PROOF, writeEmbeddedProof } from './proof.js';
 import { type SignedTreeHead, verifyTreeHead } from './tree-head.js';
 
 /** What a receipt says: the entry at `index` is in the tree of the head's size. */
@@ -20,6 +21,20 @@ export function encodeReceipt(
   path: readonly Uint8Array[],
 ): Uint8Array<ArrayBuffer> {
   return encodeProof(head, PROOF.inclusion, { first: head.size, second: index, path });
+}
+
+/** Where a log has an entry, and the signed head that covers it: all that a receipt is made of. */
+export interface LogPlace {
+  readonly head: SignedTreeHead;
+  /** Of the entry. */
+  readonly index: number;
+  /** RFC 9162 inclusion path, from the leaf upwards. */
+  readonly path: readonly Uint8Array[];
+}
+
+/** A receipt as a byte string inside of another message. */
+export function writeEmbeddedReceipt(to: CborWriter, { head, index, path }: LogPlace): void {
+  writeEmbeddedProof(to, head, PROOF.inclusion, { first: head.size, second: index, path });
 }
 
 /**

@@ -1,5 +1,6 @@
 import { equalBytes } from '../encoding/bytes.js';
-import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import type { CborKey, CborValue } from '../encoding/cbor.js';
+import { writeCbor } from '../encoding/cbor-writer.js';
 import {
   COSE_HEADER,
   type CoseKey,
@@ -41,15 +42,19 @@ const TREE_SIZE = 'tree_size';
 
 /** Protected header of a tree head. */
 export function encodeTreeHeadHeader({ size, keyId }: TreeHeadHeader): Uint8Array<ArrayBuffer> {
-  return encodeCbor(
-    new Map<CborKey, CborValue>([
-      [COSE_HEADER.alg, ES256],
-      [COSE_HEADER.kid, keyId],
-      [COSE_HEADER.typ, TYPE],
-      [COSE_HEADER.vds, RFC9162_SHA256],
-      [TREE_SIZE, size],
-    ]),
-  );
+  return writeCbor((to) => {
+    to.head(5, 5);
+    to.integer(COSE_HEADER.alg);
+    to.integer(ES256);
+    to.integer(COSE_HEADER.kid);
+    to.bytes(keyId);
+    to.integer(COSE_HEADER.typ);
+    to.text(TYPE);
+    to.integer(COSE_HEADER.vds);
+    to.integer(RFC9162_SHA256);
+    to.text(TREE_SIZE);
+    to.integer(size);
+  });
 }
 
 /** The bytes to sign for a root under a protected header: Sig_structure, RFC 9052 section 4.4. */

@@ -6,7 +6,12 @@ import { specOf } from '../client/signature.js';
 import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
 import { type InferenceTimings, Statistics } from '../engine/statistics.js';
 import type { TensorSpec } from '../engine/tensor.js';
-import type { InferenceProof, InferenceRecord, Recorder } from '../server/recorder.js';
+import {
+  base64Url,
+  type InferenceProof,
+  type InferenceRecord,
+  type Recorder,
+} from '../server/recorder.js';
 import { RpcError } from '../server/rpc-error.js';
 
 /** Told of every answer, verified, before its caller gets it. */
@@ -111,6 +116,9 @@ export class ForwardedReceipts implements Recorder {
       );
     }
     if (annotation === undefined) throw new TypeError('a remote model answers with a receipt');
-    return { salt: annotation.subarray(0, SALT), receipt: annotation.subarray(SALT) };
+    return {
+      salt: base64Url(annotation.subarray(0, SALT)),
+      receipt: base64Url(annotation.subarray(SALT)),
+    };
   }
 }

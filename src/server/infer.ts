@@ -43,8 +43,8 @@ export class Inferrer {
 
 function parametersOf({ receipt, salt }: InferenceProof): WireResponse['parameters'] {
   return [
-    ['receipt', base64Url(receipt)],
-    ['receipt_salt', base64Url(salt)],
+    ['receipt', receipt],
+    ['receipt_salt', salt],
   ];
 }
 
@@ -65,9 +65,4 @@ function inferenceRequest(
     cancellation,
     ...(nonce === undefined ? {} : { note: nonce }),
   };
-}
-
-/** Node's own encoder: the portable one costs more than the rest of the answer. */
-function base64Url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }

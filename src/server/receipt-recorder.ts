@@ -1,17 +1,17 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 import { encodeSalt } from '../../attestation/receipt/commitment.js';
-import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
+import { useInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import type { Issuer } from '../../enclave/issuer.js';
 import { splitAnnotation } from './annotation.js';
-import type { InferenceProof, InferenceRecord, Recorder } from './recorder.js';
+import { base64Url, type InferenceProof, type InferenceRecord, type Recorder } from './recorder.js';
 import type { StatedLoads } from './stated-loads.js';
 
 /** Logs what the workers claim of their inferences, and answers with the receipts. */
 export class ReceiptRecorder implements Recorder {
-  readonly #issuer: Pick<Issuer, 'append'>;
+  readonly #issuer: Pick<Issuer, 'place'>;
   readonly #loads: StatedLoads;
 
-  constructor(issuer: Pick<Issuer, 'append'>, loads: StatedLoads) {
+  constructor(issuer: Pick<Issuer, 'place'>, loads: StatedLoads) {
     this.#issuer = issuer;
     this.#loads = loads;
   }
@@ -25,7 +25,10 @@ export class ReceiptRecorder implements Recorder {
       );
     }
     const { salt, entry, claims } = splitAnnotation(annotation);
-    const receipt = await this.#issuer.append(entry);
-    return { receipt: encodeInferenceReceipt({ claims, receipt }), salt: encodeSalt(salt) };
+    const place = await this.#issuer.place(entry);
+    return {
+      receipt: useInferenceReceipt(claims, place, base64Url),
+      salt: base64Url(encodeSalt(salt)),
+    };
   }
 }

@@ -5,8 +5,12 @@ import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/e
 import { COSE_HEADER, encodeSign1 } from '../../../attestation/encoding/cose.js';
 import { encodeClaims, type InferenceClaims } from '../../../attestation/receipt/claims.js';
 import { encodeConsistency } from '../../../attestation/receipt/consistency.js';
-import { encodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
+import {
+  encodeInferenceReceipt,
+  useInferenceReceipt,
+} from '../../../attestation/receipt/inference-receipt.js';
 import { encodeReceipt } from '../../../attestation/receipt/receipt.js';
+import { encodeTreeHeadHeader } from '../../../attestation/receipt/tree-head.js';
 
 /** What is written item by item for each inference has to be what the general encoder writes. */
 
@@ -64,8 +68,30 @@ test('receipts and consistency proofs are what the general encoder makes of them
           payload: null,
           signature: signed.signature,
         });
-      assert.deepEqual(encodeReceipt(signed, other, path), general(-1, signed.size, other));
+      const receipt = encodeReceipt(signed, other, path);
+      assert.deepEqual(receipt, general(-1, signed.size, other));
+      const claims = signed.protectedBytes;
+      const place = { head: signed, index: other, path };
+      const embedded = useInferenceReceipt(claims, place, (bytes) => bytes.slice());
+      assert.deepEqual(embedded, encodeInferenceReceipt({ claims, receipt }));
       assert.deepEqual(encodeConsistency(signed, other, path), general(-2, other, signed.size));
+    }),
+  );
+});
+
+test('the headers of tree heads are what the general encoder makes of them', () => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), digest, (size, keyId) => {
+      const expected = encodeCbor(
+        map([
+          ['tree_size', size],
+          [COSE_HEADER.vds, 1],
+          [COSE_HEADER.typ, 'application/vnd.assay.tree-head+cose'],
+          [COSE_HEADER.kid, keyId],
+          [COSE_HEADER.alg, -7],
+        ]),
+      );
+      assert.deepEqual(encodeTreeHeadHeader({ size, keyId }), expected);
     }),
   );
 });

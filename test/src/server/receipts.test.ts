@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { ManifestModel } from '../../../attestation/evidence/manifest.js';
 import { claimsEntry, decodeClaims } from '../../../attestation/receipt/claims.js';
 import { commitTensors } from '../../../attestation/receipt/commitment.js';
+import type { LogPlace } from '../../../attestation/receipt/receipt.js';
 import type { LoadedModel } from '../../../src/engine/engine.js';
 import type { Tensor } from '../../../src/engine/tensor.js';
 import { annotate } from '../../../src/server/annotate.js';
@@ -86,11 +87,13 @@ test('the context follows the clock and the manifest, and ends with the load', (
 test('nothing is logged of a load that no manifest has, nor of what no worker stated', async () => {
   const loads = new StatedLoads(() => new Date(0));
   const entries: Uint8Array[] = [];
-  const append = async (entry: Uint8Array): Promise<Uint8Array> => {
+  const head = { size: 1, keyId: digest(0), root: digest(0) };
+  const place = async (entry: Uint8Array): Promise<LogPlace> => {
     entries.push(entry);
-    return new Uint8Array();
+    const signed = { ...head, protectedBytes: digest(0), signature: new Uint8Array(64) };
+    return { head: signed, index: 0, path: [] };
   };
-  const recorder = new ReceiptRecorder({ append }, loads);
+  const recorder = new ReceiptRecorder({ place }, loads);
   const annotation = annotate(inputs, outputs, { context: contextAt(1), note: digest(9) });
   const refused = { code: 'ENGINE_UNATTESTED' };
   const inference = { model: load, nonce: digest(9), annotation };
