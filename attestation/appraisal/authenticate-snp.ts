@@ -8,6 +8,7 @@ import {
   type ProductLine,
   productOfCpuid,
   tcbComponents,
+  tcbText,
 } from '../evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
 import {
@@ -126,7 +127,7 @@ function productLine(report: SnpReport, vek: VekExtensions): ProductLine {
 
 function requireTcb(report: SnpReport, vek: VekExtensions, product: ProductLine): void {
   if (report.reportedTcb === vek.tcb) return;
-  const text = (raw: bigint): string => JSON.stringify(tcbComponents(raw, product));
+  const text = (raw: bigint): string => tcbText(tcbComponents(raw, product));
   throw new AssayError(
     'SNP_TCB_MISMATCH',
     `the certificate is for TCB ${text(vek.tcb)}, the report says ${text(report.reportedTcb)}`,

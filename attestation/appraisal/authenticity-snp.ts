@@ -1,10 +1,9 @@
 import { toHex } from '../encoding/bytes.js';
-import { tcbComponents } from '../evidence/snp-fields.js';
+import { tcbComponents, tcbText } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { SNP_REFERENCES } from './references-snp.js';
-import { tcbText } from './tcb-snp.js';
 
 function chipFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolicy): void {
   const { hwid } = snp.vek;

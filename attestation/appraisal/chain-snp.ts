@@ -50,7 +50,7 @@ const pinnedCertificates: Certificate[] = [];
 
 /** A pinned certificate, recognised by its bytes, without hashing or parsing it again. */
 function recognise(der: Uint8Array): Certificate {
-  const place = PINNED.findIndex((pinned) => equalBytes(pinned, der));
+  const place = PINNED.findIndex((pinned) => pinned === der || equalBytes(pinned, der));
   if (place < 0) return knownCertificate(der);
   const known = pinnedCertificates[place] ?? knownCertificate(der);
   pinnedCertificates[place] = known;

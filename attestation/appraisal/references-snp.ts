@@ -18,5 +18,6 @@ export const SNP_REFERENCES = {
   cspId: `${KDS}, VLEK Certificate Extensions, CSP_ID`,
   crl: `${KDS}, CRL; RFC 5280, section 6.3`,
   policy: 'appraisal policy',
+  auxblob: 'Linux, configfs-tsm, auxblob; AMD GHCB (56421), SNP Extended Guest Request',
   hcl: 'Microsoft, Azure confidential VM guest attestation, HCL report',
 } as const;

@@ -3,18 +3,12 @@ import {
   TCB_COMPONENTS,
   type TcbComponents,
   tcbComponents,
+  tcbText,
 } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { SNP_REFERENCES } from './references-snp.js';
-
-/** `bootLoader 4, tee 0, …` in the order of the components. */
-export function tcbText(tcb: Partial<TcbComponents>): string {
-  return TCB_COMPONENTS.filter((name) => tcb[name] !== undefined)
-    .map((name) => `${name} ${tcb[name]}`)
-    .join(', ');
-}
 
 /** Each component that is below its floor, in words; empty where none is. */
 export function tcbShortfall(actual: TcbComponents, floor: Partial<TcbComponents>): string[] {

@@ -8,8 +8,8 @@ import {
 } from './authenticate-snp.js';
 import { snpClaims } from './claims-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
-import { SNP_REFERENCES } from './references-snp.js';
-import { type AttestationResult, type Finding, findingOf } from './result.js';
+import { snpRefusal } from './refusal-snp.js';
+import type { AttestationResult, Finding } from './result.js';
 
 /** What no check of a report can show. Every result says so. */
 const CAVEATS = [
@@ -32,26 +32,6 @@ function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
       ? ['A VLEK names a cloud provider, not a chip: CHIP_ID is not certified.']
       : []),
   ];
-}
-
-/** A result for evidence that is not authentic, or that could not be authenticated. */
-export function snpRefusal(error: AssayError, at: Date): AttestationResult {
-  const missing = error.code.startsWith('ENDORSEMENTS_');
-  const finding: Finding = findingOf(error, SNP_REFERENCES.documents);
-  return {
-    tee: 'sev-snp',
-    authentic: false,
-    affirmed: false,
-    code: error.code,
-    summary: `${missing ? 'The report could not be checked' : 'The report is not authentic'}: ${error.message}.`,
-    simulated: false,
-    trustAnchor: null,
-    at: at.toISOString(),
-    fresh: false,
-    checks: [missing ? { ...finding, outcome: 'unchecked' } : finding],
-    claims: {},
-    caveats: [],
-  };
 }
 
 /** The verdict on a report that is authentic. */

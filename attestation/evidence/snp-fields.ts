@@ -122,6 +122,13 @@ export function tcbComponents(raw: bigint, product: ProductLine): TcbComponents 
   };
 }
 
+/** `bootLoader 4, tee 0, …` in the order of the components. */
+export function tcbText(tcb: Partial<TcbComponents>): string {
+  return TCB_COMPONENTS.filter((name) => tcb[name] !== undefined)
+    .map((name) => `${name} ${tcb[name]}`)
+    .join(', ');
+}
+
 /** Encodes a TCB_VERSION with its reserved bytes zero. */
 export function encodeTcb(components: TcbComponents, product: ProductLine): bigint {
   return tcbLayout(product).reduce(

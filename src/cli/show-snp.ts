@@ -7,8 +7,8 @@ import {
   PLATFORM_INFO_BITS,
   type ProductLine,
   productOfCpuid,
-  TCB_COMPONENTS,
   tcbComponents,
+  tcbText,
 } from '../../attestation/evidence/snp-fields.js';
 import { openSnpInput } from '../../attestation/evidence/snp-input.js';
 import {
@@ -44,10 +44,7 @@ function fieldsOf(report: SnpReport): Field[] {
   const line = report.cpuid === undefined ? undefined : productOfCpuid(report.cpuid);
   const layout: ProductLine = line ?? 'Milan';
   const tcb = (raw: bigint): string => {
-    const components = tcbComponents(raw, layout);
-    const text = TCB_COMPONENTS.filter((name) => components[name] !== undefined)
-      .map((name) => `${name} ${components[name]}`)
-      .join(', ');
+    const text = tcbText(tcbComponents(raw, layout));
     return line === undefined ? `${text} (in the layout of Milan and Genoa)` : text;
   };
   const info = keyInfo(report.keyInfo);

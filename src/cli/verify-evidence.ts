@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
+import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
-import { snpRefusal, verifySnp } from '../../attestation/appraisal/verify-snp.js';
+import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { SnpPolicy } from '../../attestation/appraisal/policy-snp.js';
+import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
-import { snpRefusal, verifySnp } from '../../attestation/appraisal/verify-snp.js';
+import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { readCertificates } from './files.js';
 import type { Io } from './io.js';

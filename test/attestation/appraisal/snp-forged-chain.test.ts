@@ -14,6 +14,7 @@ for (const [title, cases] of Object.entries(FORGED_CHAINS)) {
         assert.equal(result.code, code, result.summary);
         assert.equal(result.authentic, false);
         assert.deepEqual(idsOf(result, 'fail'), [code]);
+        assert.notEqual(result.checks[0]?.expected, 'authentic evidence');
       });
     }
   });

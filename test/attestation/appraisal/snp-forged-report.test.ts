@@ -12,6 +12,7 @@ for (const [name, cases] of Object.entries(FORGED_REPORTS)) {
         assert.equal(result.authentic, false);
         assert.equal(result.affirmed, false);
         assert.deepEqual(idsOf(result, 'fail'), [code]);
+        assert.notEqual(result.checks[0]?.expected, 'authentic evidence');
         assert.deepEqual(result.claims, {});
       });
     }

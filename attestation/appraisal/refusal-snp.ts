@@ -1,0 +1,55 @@
+import type { AssayError } from '../encoding/error.js';
+import { SNP_REFERENCES } from './references-snp.js';
+import { type AttestationResult, type Finding, findingOf } from './result.js';
+
+/** What was expected, and where that rule is from: by the first two words of a code, or by its first. */
+const RULES: Readonly<Record<string, readonly [expected: string, reference: string]>> = {
+  SNP_REPORT: [
+    'an ATTESTATION_REPORT of version 2 to 5, reserved ranges zero',
+    SNP_REFERENCES.report,
+  ],
+  SNP_UNSIGNED: ['a report that the firmware signed', SNP_REFERENCES.report],
+  SNP_SIGNATURE: ['ECDSA P-384 with SHA-384 by the certified key', SNP_REFERENCES.report],
+  SNP_VEK: ['one certificate of the key that KEY_INFO names', SNP_REFERENCES.report],
+  SNP_PRODUCT: ['one known product line in CPUID and certificate', SNP_REFERENCES.chain],
+  SNP_TCB: ['a certificate for REPORTED_TCB', SNP_REFERENCES.certificateTcb],
+  SNP_HWID: ['a certificate whose HWID is CHIP_ID', SNP_REFERENCES.hwid],
+  SNP_ROOT: ['a chain to a root that is trusted', SNP_REFERENCES.chain],
+  SNP_CERTIFICATE: ['certificates as AMD issues them, valid at the time', SNP_REFERENCES.chain],
+  SNP_CRL: ['a current CRL that the root signed', SNP_REFERENCES.crl],
+  SNP_REVOKED: ['authorities that AMD has not revoked', SNP_REFERENCES.crl],
+  SNP_AUXBLOB: ['a certificate table as the kernel’s auxblob has it', SNP_REFERENCES.auxblob],
+  X509: ['certificates and lists in DER or PEM', SNP_REFERENCES.chain],
+  ASN1: ['certificates and lists in DER or PEM', SNP_REFERENCES.chain],
+  CRL: ['a well-formed revocation list', SNP_REFERENCES.crl],
+  HCL: ['an HCL report whose REPORT_DATA covers its runtime claims', SNP_REFERENCES.hcl],
+  ENDORSEMENTS: ['the certificates that endorse the report', SNP_REFERENCES.chain],
+};
+
+function ruleOf(code: string): readonly [expected: string, reference: string] {
+  const [area = '', reason = ''] = code.split('_');
+  return (
+    RULES[`${area}_${reason}`] ?? RULES[area] ?? ['authentic evidence', SNP_REFERENCES.documents]
+  );
+}
+
+/** A result for evidence that is not authentic, or that could not be authenticated. */
+export function snpRefusal(error: AssayError, at: Date): AttestationResult {
+  const missing = error.code.startsWith('ENDORSEMENTS_');
+  const [expected, reference] = ruleOf(error.code);
+  const finding: Finding = { ...findingOf(error, reference), expected };
+  return {
+    tee: 'sev-snp',
+    authentic: false,
+    affirmed: false,
+    code: error.code,
+    summary: `${missing ? 'The report could not be checked' : 'The report is not authentic'}: ${error.message}.`,
+    simulated: false,
+    trustAnchor: null,
+    at: at.toISOString(),
+    fresh: false,
+    checks: [missing ? { ...finding, outcome: 'unchecked' } : finding],
+    claims: {},
+    caveats: [],
+  };
+}
