@@ -10,7 +10,7 @@ import type {
   ModelSource,
 } from './engine.js';
 import { EngineError } from './error.js';
-import { type Pending, type QueueLimits, RequestQueue } from './request-queue.js';
+import { addressOf, type Pending, type QueueLimits, RequestQueue } from './request-queue.js';
 import { Statistics } from './statistics.js';
 import type { TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
@@ -98,6 +98,7 @@ export class ModelRuntime implements LoadedModel {
     return new Promise<InferenceResult>((resolve, reject) => {
       const pending: Pending = {
         request,
+        address: addressOf(request.caller ?? ''),
         batchKey,
         sharedRows,
         rows,

@@ -161,6 +161,41 @@ test('callers take turns: one with many requests does not delay another', async 
   assert.ok(order.indexOf('modest') <= 3, order.join(' '));
 });
 
+/** Who was answered, in order, of callers that ask so often at once; one request an execution. */
+async function turnsOf(callers: Readonly<Record<string, number>>): Promise<readonly string[]> {
+  const model = await load(MLP, undefined);
+  const { request } = await sample(1, pseudoRandom(1));
+  const order: string[] = [];
+  const asked = Object.entries(callers).flatMap(([caller, times]) =>
+    Array.from({ length: times }, async () => {
+      await model.infer({ ...request, caller });
+      order.push(caller);
+    }),
+  );
+  await Promise.all(asked);
+  return order;
+}
+
+test('an address has one share, over however many connections it asks', async () => {
+  const greedy = Object.fromEntries(
+    Array.from({ length: 10 }, (_, i) => [`203.0.113.7:${5000 + i}`, 4]),
+  );
+  const order = await turnsOf({ ...greedy, '203.0.113.9:5000': 6 });
+  const modest = order.map((caller, i) => (caller === '203.0.113.9:5000' ? i : -1));
+  assert.deepEqual(
+    modest.filter((place) => place !== -1).map((place) => place % 2),
+    [1, 1, 1, 1, 1, 1],
+    order.join(' '),
+  );
+  assert.equal(Math.max(...modest), 11, 'every second execution is its own until it is served');
+});
+
+test('connections of one address take turns among themselves', async () => {
+  const order = await turnsOf({ '[2001:db8::1]:5000': 20, '[2001:db8::1]:5001': 2 });
+  const places = order.flatMap((caller, i) => (caller.endsWith('5001') ? [i] : []));
+  assert.deepEqual(places, [1, 3], order.join(' '));
+});
+
 test('a more urgent request leaves first', async () => {
   const model = await load(MLP, undefined, { priorityLevels: 3 });
   const { request } = await sample(1, pseudoRandom(1));

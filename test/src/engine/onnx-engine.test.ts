@@ -177,6 +177,35 @@ test('draining finishes what was accepted and accepts no more', async () => {
   await single.close();
 });
 
+test('who filled the queue gives way to who has less in it, down to an equal share', async () => {
+  const small = await createEngine({ workers: 1, queue: { maxQueueSize: 4 } });
+  try {
+    const model = await small.load(source(identityModel('FP32')));
+    const ask = (caller: string, times: number) =>
+      Array.from({ length: times }, () => model.infer({ ...row([1, 2]), caller }));
+    // The first leaves at once when the queue is full; four wait.
+    const settled = await Promise.allSettled([...ask('a:1', 5), ...ask('b:1', 3)]);
+    const [first, second] = [settled.slice(0, 5), settled.slice(5)];
+    assert.deepEqual(
+      first.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'fulfilled', 'rejected', 'rejected'],
+    );
+    assert.deepEqual(
+      second.map(({ status }) => status),
+      ['fulfilled', 'fulfilled', 'rejected'],
+    );
+    const displaced = first[4]?.status === 'rejected' ? first[4].reason : undefined;
+    refusal(
+      'exhausted',
+      /^the queue is full: 4 of 4 requests .* gave way to a caller with fewer$/,
+    )(displaced);
+    const refused = second[2]?.status === 'rejected' ? second[2].reason : undefined;
+    refusal('exhausted', /^the queue is full: 4 of 4 requests .* this request has 8$/)(refused);
+  } finally {
+    await small.close();
+  }
+});
+
 test('a full queue refuses at once and says how full it is', async () => {
   const small = await createEngine({ workers: 1, queue: { maxQueueSize: 2 } });
   try {
