@@ -11,7 +11,7 @@ import type { TrialJob, TrialResult, TrialSetting } from './trial-messages.js';
 const DEADLINE = 120_000;
 
 /** Sizes that are tried for dimensions that the model leaves open, one after the other. */
-const OPEN_SIZES = [1, 32, 8, 64, 3, 128, 224] as const;
+const OPEN_SIZES = [1, 32, 8, 64, 3, 128, 224, 512] as const;
 
 const DATATYPES: Readonly<Record<string, Datatype>> = {
   FLOAT: 'FP32',
@@ -20,10 +20,10 @@ const DATATYPES: Readonly<Record<string, Datatype>> = {
   STRING: 'BYTES',
 };
 
-function sampleOf(value: ValueSignature, open: number): Tensor {
+function sampleOf(value: ValueSignature, open: number, batches: ReadonlySet<unknown>): Tensor {
   const datatype = DATATYPES[value.elementType ?? ''] ?? datatypeOf(value.elementType ?? '');
   const shape = (value.dims ?? [1]).map((dim, axis) =>
-    typeof dim === 'number' ? dim : axis === 0 ? 1 : open,
+    typeof dim === 'number' ? dim : axis === 0 || batches.has(dim) ? 1 : open,
   );
   const spec = { name: value.name, datatype, shape: undefined };
   const [data = new Uint8Array()] = sampleRow([spec], [shape], 'ordinary', sampler(20261121));
@@ -35,14 +35,15 @@ function sampleOf(value: ValueSignature, open: number): Tensor {
 
 /**
  * Inputs of the model's own signature where it brings none: small pseudo-random numbers, with each
- * open dimension at one of a few usual sizes. What they give means nothing, but it is computed.
+ * open dimension at one of a few usual sizes; a first dimension, and what has its name, is 1. What they give means nothing, but it is computed.
  */
 export function sampleSets({ inputs }: ModelIdentity): TestSet[] {
   const required = inputs.filter(({ optional }) => !optional);
   const open = required.some(({ dims }) => dims?.slice(1).some((dim) => typeof dim !== 'number'));
+  const batches = new Set(required.flatMap(({ dims }) => dims?.[0] ?? []));
   return (open ? OPEN_SIZES : OPEN_SIZES.slice(0, 1)).map((size) => ({
     name: `samples of ${size}`,
-    inputs: required.map((value) => sampleOf(value, size)),
+    inputs: required.map((value) => sampleOf(value, size, batches)),
     outputs: [],
   }));
 }
