@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.js';
 import type { TdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
+import { verdictOf } from '../../attestation/appraisal/result.js';
 import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { CollateralInput } from '../../attestation/endorsements/intel.js';
@@ -42,24 +43,28 @@ async function readPolicy(io: Io, path: string | undefined): Promise<TdxPolicy> 
   throw new AssayError('POLICY_INVALID', 'the policy has no member tdx: it accepts no TDX');
 }
 
-/** Collateral of a file, of Intel or a PCCS, or none: offline, or under roots of the caller's own. */
-async function collateralOf(
-  io: Io,
-  quote: Uint8Array,
-  options: VerifyOptions,
-): Promise<CollateralInput | undefined> {
-  if (options.collateral !== undefined) return readInput(io, options.collateral);
-  if (options.offline === true || options.root.length > 0) return undefined;
+/** Collateral, or why there is none where it was asked for. */
+interface Supplied {
+  readonly collateral?: CollateralInput;
+  readonly missing?: AssayError;
+}
+
+/** Collateral of a file, of Intel or a PCCS, or none: offline, or of Intel under another's roots. */
+async function collateralOf(io: Io, quote: Uint8Array, options: VerifyOptions): Promise<Supplied> {
+  if (options.collateral !== undefined)
+    return { collateral: await readInput(io, options.collateral) };
+  const isForeign = options.root.length > 0 && options.pcs === INTEL_PCS;
+  if (options.offline === true || isForeign) return {};
   const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
   const { collateral, missing } = await io.during('asking for collateral', () =>
     gatherTdxCollateral(quote, { source, base: options.pcs, update: options.tcbUpdate }),
   );
-  if (missing !== undefined) throw missing;
+  if (missing !== undefined) return { missing };
   if (options.saveCollateral !== undefined) {
     await writeOutput(options.saveCollateral, `${JSON.stringify(collateral, null, 1)}\n`);
   }
-  return collateral;
+  return { collateral };
 }
 
 /** The claims of an HCL report, which must be of a TDX guest. */
@@ -86,8 +91,12 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const quote = await readInput(io, options.quote);
   const expectations = await expectationsOf(io, options);
   try {
-    const collateral = await collateralOf(io, quote, options);
-    printResult(io, await verifyTdx(quote, collateral, policy, { at, ...roots }, expectations));
+    const { collateral, missing } = await collateralOf(io, quote, options);
+    const trusted = { at, ...roots };
+    const result = await verifyTdx(quote, collateral, policy, trusted, expectations);
+    // Without collateral a quote is refused for its own signatures, or could not be checked.
+    const isUnchecked = missing !== undefined && verdictOf(result) === 'unchecked';
+    printResult(io, isUnchecked ? tdxRefusal(missing, at, result.trustAnchor) : result);
   } catch (error) {
     if (!(error instanceof AssayError) || /^(USAGE|POLICY|CONFIG)_/.test(error.code)) throw error;
     printResult(io, tdxRefusal(error, at));

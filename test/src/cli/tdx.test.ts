@@ -76,6 +76,7 @@ before(async () => {
       'collateral.json': JSON.stringify(flawless.collateral),
       'root.pem': toPem(root.der, 'CERTIFICATE'),
       'azure.bin': azure.quote,
+      'forged.bin': flawless.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte)),
       'hcl.bin': hclReport(4),
       'hcl-snp.bin': hclReport(2),
       'runtime.cbor': encodeRuntimeLog(EVENTS),
@@ -172,9 +173,14 @@ describe('assay verify tdx', () => {
       const more = ['--root', at('root.pem'), '--policy', at('policy.json'), '--offline'];
       assert.equal((await judge('--collateral', at('saved.json'), ...more)).code, 0);
       pcs.troubles.push(...Array.from({ length: 9 }, () => ({ status: 429, retryAfter: '3600' })));
-      const limited = await judge('--pcs', `${pcs.base}/elsewhere`, '--json');
+      const away = ['--pcs', `${pcs.base}/elsewhere`, '--root', at('root.pem'), '--json'];
+      const limited = await judge(...away);
       assert.equal(limited.code, 3);
       assert.equal(JSON.parse(limited.out).code, 'ENDORSEMENTS_UNAVAILABLE');
+      assert.equal(JSON.parse(limited.out).trustAnchor.simulated, true);
+      const forged = await assay('verify', 'tdx', '--quote', at('forged.bin'), ...away);
+      assert.equal(forged.code, 1);
+      assert.equal(JSON.parse(forged.out).code, 'TDX_QUOTE_SIGNATURE');
     } finally {
       await pcs.close();
     }
