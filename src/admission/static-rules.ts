@@ -6,13 +6,10 @@ import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { isSparse, nameOf } from '../../attestation/model/tensor.js';
 import type { NodeView, Opsets } from '../../attestation/model/views.js';
 import { constantsOf } from '../../attestation/model/weights.js';
+import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { newestOpset, supportOf } from './operators.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
-
-const GIB = 2 ** 30;
-/** Protocol Buffers refuse messages of 2 GiB; so does every runtime that reads models with them. */
-const MAX_MODEL_FILE = 2 ** 31 - 1;
 
 /** Draw random numbers. */
 const RANDOM: ReadonlySet<string> = new Set([
@@ -141,28 +138,6 @@ function signatureRules({ identity }: ModelAnalysis): AdmissionFinding[] {
           ),
         ),
   ];
-}
-
-function fileRules({ identity }: ModelAnalysis): AdmissionFinding[] {
-  const [model, ...external] = identity.files;
-  const total = identity.files.reduce((sum, { size }) => sum + size, 0);
-  const findings: AdmissionFinding[] = [];
-  if (model !== undefined && model.size > MAX_MODEL_FILE) {
-    const message = `${model.size} bytes: a model file must be smaller than 2 GiB; move weights to external data`;
-    findings.push(finding('static.size', 'refuse', message));
-  } else if (total > GIB) {
-    const message = `${(total / GIB).toFixed(1)} GiB: a session takes two to three times that for each worker`;
-    findings.push(finding('static.size', 'warn', message));
-  } else {
-    findings.push(
-      finding('static.size', 'pass', `${total} bytes in ${identity.files.length} files`),
-    );
-  }
-  const message =
-    external.length === 0
-      ? 'no external data'
-      : `external data in ${external.length} files, all there and within bounds`;
-  return [...findings, finding('static.external-data', 'pass', message)];
 }
 
 /** True, false, or undefined where it is computed: the training_mode input of Dropout. */

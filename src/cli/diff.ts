@@ -5,7 +5,11 @@ import {
   computationDifference,
   type WeightDifference,
 } from '../../attestation/model/difference.js';
-import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
+import {
+  analyseModel,
+  type ModelIdentity,
+  type ValueSignature,
+} from '../../attestation/model/identity.js';
 import { nativeSha256, readModelSource } from '../model-source.js';
 import { EXIT } from './exit-code.js';
 import { domainText, signatureText } from './inspect.js';
@@ -43,12 +47,32 @@ function verdictOf(a: ModelIdentity, b: ModelIdentity): Verdict {
   return files(a) === files(b) ? 'same bytes' : 'same computation in other bytes';
 }
 
+/** Inputs or outputs that differ; their order counts in the graph, so it is told where it differs. */
+function signatureEntries(a: readonly ValueSignature[], b: readonly ValueSignature[]): Entry[] {
+  const common = (of: readonly ValueSignature[], other: readonly ValueSignature[]): string[] =>
+    of.map(({ name }) => name).filter((name) => other.some((value) => value.name === name));
+  if (common(a, b).join('\0') === common(b, a).join('\0')) {
+    return entries(a, b, ({ name }) => name, signatureText);
+  }
+  const placed = (values: readonly ValueSignature[]) =>
+    values.map((value, i) => ({
+      name: value.name,
+      text: `number ${i + 1}, ${signatureText(value)}`,
+    }));
+  return entries(
+    placed(a),
+    placed(b),
+    ({ name }) => name,
+    ({ text: shown }) => shown,
+  );
+}
+
 function summaries(a: ModelIdentity, b: ModelIdentity) {
   const operator = ({ domain, name }: { domain: string; name: string }) =>
     `${domainText(domain)} ${name}`;
   return {
-    inputs: entries(a.inputs, b.inputs, ({ name }) => name, signatureText),
-    outputs: entries(a.outputs, b.outputs, ({ name }) => name, signatureText),
+    inputs: signatureEntries(a.inputs, b.inputs),
+    outputs: signatureEntries(a.outputs, b.outputs),
     opsets: entries(
       a.opsets,
       b.opsets,

@@ -139,6 +139,17 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
     model(op('DynamicQuantizeLinear')),
     ['warn static.batch DynamicQuantizeLinear "here"'],
   ],
+  'rows that mix in a contributed operator': [
+    model(op('DynamicQuantizeMatMul', { domain: 'com.microsoft' })),
+    [
+      'warn static.operator DynamicQuantizeMatMul "here"',
+      'warn static.batch DynamicQuantizeMatMul "here"',
+    ],
+  ],
+  'a contributed operator that draws': [
+    model(op('Sampling', { domain: 'com.microsoft' })),
+    ['warn static.operator Sampling "here"', 'refuse static.random Sampling "here"'],
+  ],
   'a tree ensemble': [
     model(op('TreeEnsembleRegressor', { domain: 'ai.onnx.ml' })),
     ['warn static.trees TreeEnsembleRegressor "here"'],
@@ -168,6 +179,20 @@ test('the nodes of one finding are counted, and the first are named', () => {
   const [refused] = found.filter(({ outcome }) => outcome === 'refuse');
   assert.equal(refused?.count, 50);
   assert.equal(refused?.nodes.length, 20);
+});
+
+test('a tensor that the runtime does not take from memory is refused', () => {
+  const init = model(op('Relu'), { initializers: [flag('w', 0)] });
+  const analysis = analyseModel({ path: 'm', bytes: encodeModel(init) });
+  const judged = (bytes: number) => {
+    const initializers = analysis.model.graph.initializers.map((w) => ({ ...w, dims: [bytes] }));
+    const graph = { ...analysis.model.graph, initializers };
+    return staticFindings({ ...analysis, model: { ...analysis.model, graph } })
+      .filter(({ outcome }) => outcome === 'refuse')
+      .map(({ rule, nodes }) => [rule, ...nodes].join(' '));
+  };
+  assert.deepEqual(judged(2 ** 31), []);
+  assert.deepEqual(judged(2 ** 31 + 1), ['static.tensor-size BOOL "w" of 2147483649 bytes']);
 });
 
 test('operators are looked up at the version that an import means', () => {
