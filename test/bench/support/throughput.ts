@@ -10,7 +10,9 @@ import type { ServingModel } from './serving-models.js';
 
 export const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 export const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 0.8);
-const WARM_UP = { outstanding: 16, ramp: 0, seconds: 1.5 } as const;
+const WARM_UP = { outstanding: 16, seconds: 1.5 } as const;
+/** Seconds: a machine that others keep busy must not stretch the run without bound. */
+const LONGEST_WAIT = 4;
 const CEILING = 'one session, in process';
 
 /** How a point is loaded. */
@@ -76,9 +78,9 @@ function summary(
 }
 
 /** Long enough that what waits at one time is answered twice over. */
-function shapeOf(outstanding: number, perSecond: number): Shape {
-  const wait = outstanding / perSecond;
-  return { outstanding, ramp: Math.max(0.25, wait), seconds: Math.max(SECONDS, 2 * wait) };
+function shapeOf(outstanding: number, perSecond: number, seconds: number): Shape {
+  const wait = Math.min(outstanding / perSecond, LONGEST_WAIT);
+  return { outstanding, ramp: Math.max(0.25, wait), seconds: Math.max(seconds, 2 * wait) };
 }
 
 /** Each contender answers as plain ONNX Runtime does, bit for bit, before it is measured. */
@@ -110,9 +112,9 @@ export async function measureModel(
   const ceiling = await openCeiling(model);
   await assertSameBits(contenders, model, ceiling.answer);
   // Compiled code is what is measured: each server has seen this model for a while.
-  await ceiling.measure(WARM_UP.seconds / 4);
+  const warming = shapeOf(WARM_UP.outstanding, await ceiling.measure(0.4), WARM_UP.seconds);
   for (const contender of contenders) {
-    await measure(contender, model, WARM_UP, generate);
+    await measure(contender, model, warming, generate);
   }
   const alone: number[] = [];
   for (let round = 0; round < ROUNDS; round++) alone.push(await ceiling.measure(SECONDS / 2));
@@ -128,7 +130,7 @@ export async function measureModel(
     cpu: Number.NaN,
   });
   for (const outstanding of concurrencies) {
-    const shape = shapeOf(outstanding, median(alone));
+    const shape = shapeOf(outstanding, median(alone), SECONDS);
     const points = contenders.map((): Point[] => []);
     for (let round = 0; round < ROUNDS; round++) {
       for (const [index, contender] of contenders.entries()) {
