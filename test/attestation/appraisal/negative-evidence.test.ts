@@ -124,7 +124,7 @@ const hardware: readonly Case[] = [
   },
   {
     name: 'a report that says it is a quote',
-    code: 'TDX_QUOTE_SGX',
+    code: 'TDX_QUOTE_VERSION',
     fault: { bundle: (b) => ({ ...b, tee: 'tdx', endorsements: null }) },
   },
   {
