@@ -22,6 +22,7 @@ const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
   CONFIG: EXIT.usage,
   TENSOR: EXIT.usage,
   POLICY: EXIT.usage,
+  MEASUREMENT: EXIT.usage,
   ENDORSEMENTS: EXIT.unchecked,
   PLATFORM: EXIT.service,
   ENGINE: EXIT.service,

@@ -78,6 +78,27 @@ export interface LaunchOutcome {
   readonly rows: readonly (readonly string[])[];
   readonly idBlock?: SignedIdBlock | undefined;
   readonly events?: TdxValues['events'];
+  /** Registers that the hardware will report and that are left open here, and why. */
+  readonly notComputed?: readonly (readonly [register: string, why: string])[];
+}
+
+const RTMR0_WHY = 'it covers the memory map, boot variables and ACPI tables that the host makes';
+const RTMR3_WHY =
+  'the enclave extends it while it runs; the bundle’s event log is replayed against it';
+const NO_BOOT_WHY = 'it covers what is booted: give --kernel or --uki';
+const DISK_WHY =
+  'as computed it holds for an image that is started without a partition table; from a partitioned disk the firmware measures the GPT too';
+
+function openRegisters(boot: TdxBoot | undefined): [string, string][] {
+  const booted: [string, string][] =
+    boot === undefined
+      ? [
+          ['RTMR1', NO_BOOT_WHY],
+          ['RTMR2', NO_BOOT_WHY],
+        ]
+      : [];
+  const disk: [string, string][] = boot?.kind === 'uki' ? [['RTMR1 from a disk', DISK_WHY]] : [];
+  return [['RTMR0', RTMR0_WHY], ...booted, ...disk, ['RTMR3', RTMR3_WHY]];
 }
 
 async function forSnp(
@@ -160,9 +181,9 @@ async function forTdx(
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).mrConfigId);
   return {
     events,
+    notComputed: openRegisters(boot),
     rows: [
       ['MRTD', mrTd],
-      ['RTMR0', 'not computed: it covers the ACPI tables and memory map that the host makes'],
       ...(rtmr1 ? [['RTMR1', rtmr1]] : []),
       ...(rtmr2 ? [['RTMR2', rtmr2]] : []),
       ...(mrConfigId ? [['MRCONFIGID', mrConfigId]] : []),

@@ -12,7 +12,13 @@ import { examples, group, parseCount } from './options.js';
 import { section } from './output.js';
 
 async function measureLaunch(io: Io, options: LaunchOptions): Promise<void> {
-  const { reference, rows, idBlock, events = [] } = await launchOutcome(io, options);
+  const {
+    reference,
+    rows,
+    idBlock,
+    events = [],
+    notComputed = [],
+  } = await launchOutcome(io, options);
   if (options.output !== undefined) {
     await writeOutput(options.output, `${JSON.stringify(reference, null, 2)}\n`);
   }
@@ -25,9 +31,12 @@ async function measureLaunch(io: Io, options: LaunchOptions): Promise<void> {
     what,
     digest: toHex(digest),
   }));
-  io.print({ ...reference, ...(block && { launch: block }), events: log }, (style) =>
+  const open = notComputed.map(([register, why]) => ({ register, why }));
+  const shown = { ...reference, ...(block && { launch: block }), events: log, notComputed: open };
+  io.print(shown, (style) =>
     [
       section(style, 'Expected', rows),
+      section(style, 'Not computed', notComputed),
       section(
         style,
         'Events',

@@ -47,12 +47,16 @@ const modules = readFileSync(join(image, 'contents.txt'), 'latin1')
   .split('\n')
   .flatMap((line) => /(\/lib\/modules\/\S+\.ko)$/.exec(line)?.slice(1, 2) ?? []);
 
-async function expected(text: string): Promise<string> {
+async function expected(
+  text: string,
+  initrd: Uint8Array = release,
+  vmlinuz: Uint8Array = readFileSync(kernel),
+): Promise<string> {
   const root = await fetchCurrent('ovmf-amdsev', 'sid', join(repositoryRoot, '.cache/packages'));
   const { measurements } = measureSnp({
     firmware: readFileSync(join(root, 'usr/share/ovmf/OVMF.amdsev.fd')),
     firmwareDigest: undefined,
-    boot: { kernel: readFileSync(kernel), initrd: release, commandLine: text },
+    boot: { kernel: vmlinuz, initrd, commandLine: text },
     vmm: 'qemu',
     processors: [2],
     signature: signatureOf('EPYC-v4'),
@@ -223,6 +227,22 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
       assert.ok(again.result.affirmed);
       again.close();
     });
+  });
+
+  test('one bit of initrd or kernel, or a file behind the initrd, is another measurement', async () => {
+    const flipped = (bytes: Uint8Array, at: number): Uint8Array =>
+      Uint8Array.from(bytes, (byte, index) => (index === at ? byte ^ 1 : byte));
+    const added = packInitrd([
+      { path: '/app/config.yaml', data: Buffer.from('development: true'), executable: false },
+    ]);
+    const others = await Promise.all([
+      expected(commandLine, flipped(release, release.length - 1)),
+      expected(commandLine, Buffer.concat([release, added])),
+      expected(commandLine, release, flipped(readFileSync(kernel), 0x1000)),
+      expected(`${commandLine} `),
+    ]);
+    assert.equal(new Set([measured, ...others]).size, 5);
+    assert.equal(await expected(commandLine), measured);
   });
 
   test('another command line is another measurement, which the policy refuses', async (t) => {

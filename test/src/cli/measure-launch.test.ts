@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { after, before, suite, test } from 'node:test';
+import { run } from '../../../src/cli/program.js';
+import { forgeOvmf } from '../../forge/ovmf.js';
+import { forgePe } from '../../forge/pe.js';
+
+let folder = '';
+const at = (name: string): string => join(folder, name);
+
+async function measure(...args: readonly string[]) {
+  let [out, err] = ['', ''];
+  const code = await run(['measure', 'launch', ...args], {
+    stdin: Readable.from([]),
+    stdout: { write: (text) => (out += text) },
+    stderr: { write: (text) => (err += text) },
+    env: {},
+    now: () => new Date('2026-11-21T12:00:00Z'),
+  });
+  return { code, out, err };
+}
+
+const VOLUME = { dataOffset: 0, dataSize: 0x1000, address: 0xffffe000n, size: 0x1000n };
+
+suite('assay measure launch', () => {
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'assay-measure-'));
+    const kernel = forgePe([['.text', Buffer.alloc(512, 1)]]).bytes;
+    const uki = forgePe([
+      ['.cmdline', Buffer.from('console=ttyS0')],
+      ['.linux', kernel],
+      ['.initrd', Buffer.from('initrd')],
+    ]).bytes;
+    const tdvf = [{ ...VOLUME, type: 0, attributes: 1 }];
+    await writeFile(at('tdx.fd'), forgeOvmf({ size: 0x2000, tdvf }));
+    await writeFile(
+      at('snp.fd'),
+      forgeOvmf({ resetAddress: 0x80b004, sev: [[0x80d000, 0x1000, 2]] }),
+    );
+    await writeFile(at('plain.fd'), forgeOvmf({}));
+    await writeFile(at('kernel'), kernel);
+    await writeFile(at('uki.efi'), uki);
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  for (const [what, boot, open] of [
+    ['without a kernel', [], ['RTMR0', 'RTMR1', 'RTMR2', 'RTMR3']],
+    ['with a kernel of the host', ['--kernel', 'kernel'], ['RTMR0', 'RTMR3']],
+    ['with an image on a disk', ['--uki', 'uki.efi'], ['RTMR0', 'RTMR1 from a disk', 'RTMR3']],
+  ] as const) {
+    test(`TDX ${what}: says which registers it leaves open, and why`, async () => {
+      const files = boot.map((word) => (word.startsWith('--') ? word : at(word)));
+      const args = ['--tee', 'tdx', '--firmware', at('tdx.fd'), ...files];
+      const { code, out } = await measure(...args, '--json');
+      assert.equal(code, 0);
+      const { tdx, notComputed } = JSON.parse(out);
+      assert.deepEqual(
+        notComputed.map(({ register }: { readonly register: string }) => register),
+        open,
+      );
+      for (const register of ['rtmr1', 'rtmr2']) {
+        assert.equal(register in tdx, boot.length > 0, register);
+      }
+      const { out: text } = await measure(...args);
+      for (const { register, why } of notComputed) {
+        assert.match(text, new RegExp(`${register} +${why.slice(0, 20)}`));
+      }
+    });
+  }
+
+  for (const [what, args, code] of [
+    ['SNP on firmware without SEV metadata', ['sev-snp', 'plain.fd'], 'MEASUREMENT_FIRMWARE'],
+    ['TDX on firmware without a TDVF descriptor', ['tdx', 'plain.fd'], 'MEASUREMENT_FIRMWARE'],
+    [
+      'a kernel that the firmware would not check',
+      ['sev-snp', 'snp.fd', '--kernel', 'kernel'],
+      'MEASUREMENT_FIRMWARE',
+    ],
+    ['no processors', ['sev-snp', 'snp.fd', '--processors', '0'], 'MEASUREMENT_INPUT'],
+    ['a kernel in place of an image', ['tdx', 'tdx.fd', '--uki', 'kernel'], 'MEASUREMENT_PE'],
+    ['an initrd without a kernel', ['tdx', 'tdx.fd', '--initrd', 'kernel'], 'USAGE_OPTION'],
+  ] as const) {
+    test(`${what}: a wrong call, and why`, async () => {
+      const [tee, firmware, ...rest] = args;
+      const files = rest.map((word) => (word === 'kernel' ? at(word) : word));
+      const outcome = await measure('--tee', tee, '--firmware', at(firmware), ...files);
+      assert.deepEqual([outcome.code, outcome.out], [2, '']);
+      assert.match(outcome.err, new RegExp(`^error ${code}: `));
+    });
+  }
+});
