@@ -44,6 +44,7 @@ export async function measureReceipts(
       `${added[0]?.toFixed(3)} – ${added.at(-1)?.toFixed(3)}`,
     ]);
   }
+  if (rows.length === 0) return;
   report.table(
     `What receipts add to p50 at 1 outstanding, ${PAIRS} pairs`,
     ['model', 'off, ms', 'on, ms', 'added, ms', 'spread of the pairs'],
