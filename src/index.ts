@@ -21,6 +21,7 @@ export {
   NoQuorumError,
   type Quorum,
   type QuorumAnswer,
+  type QuorumInferOptions,
   type QuorumOptions,
   type Tally,
   type Vote,
