@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  type PendingSignature,
+  requireSignatures,
+  signedBy,
+} from '../../../attestation/appraisal/signatures.js';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { parseCertificate } from '../../../attestation/encoding/x509.js';
+import { forgeSnp } from '../../forge/amd.js';
+
+const { endorsements } = await forgeSnp();
+const issuer = parseCertificate(endorsements.certificates[1] ?? new Uint8Array());
+
+const pending = (holds: Promise<boolean>, name: string): PendingSignature => ({
+  holds,
+  error: () => new AssayError('SNP_SIGNATURE', name),
+});
+const refused = (signatures: readonly PendingSignature[], message: string) =>
+  assert.rejects(requireSignatures(signatures), { message });
+
+test('the first signature in order is told, whichever answer comes first', async () => {
+  let answer: (holds: boolean) => void = () => assert.fail('not yet asked');
+  const late = new Promise<boolean>((resolve) => {
+    answer = resolve;
+  });
+  const told = refused(
+    [pending(late, 'first'), pending(Promise.resolve(false), 'second')],
+    'first',
+  );
+  await Promise.resolve();
+  answer(false);
+  await told;
+});
+
+test('what could not be computed is told in its place, and is nobody’s unhandled rejection', async () => {
+  const broken = signedBy({}, issuer, () => Promise.reject(new Error('no such algorithm')));
+  await refused([pending(Promise.resolve(false), 'first'), pending(broken, 'never')], 'first');
+  await refused(
+    [pending(Promise.resolve(true), 'first'), pending(broken, 'never')],
+    'no such algorithm',
+  );
+});
+
+test('a signature is established once for each signed object and issuer', async () => {
+  let asked = 0;
+  const check = async () => {
+    asked += 1;
+    return true;
+  };
+  const [document, other] = [{}, {}];
+  await Promise.all([document, document, other].map((signed) => signedBy(signed, issuer, check)));
+  assert.equal(asked, 2);
+});
