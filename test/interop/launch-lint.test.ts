@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fetchCurrent } from '../../enclave/image/packages.js';
@@ -45,4 +46,39 @@ print(count)
   assert.ok(files.every((file) => existsSync(file)) && files.length >= 2);
   const count = Number(execFileSync(python, ['-c', script, ...files]).toString());
   assert.equal(count, 4 * files.length);
+});
+
+const hasGo = spawnSync('go', ['version']).status === 0;
+const withoutGo = hasGo ? false : 'there is no Go here: the Terraform files were not parsed';
+
+/** Providers' schemas are on registries alone: this is the language, not the meaning of attributes. */
+test("HashiCorp's own parser reads every Terraform file", { skip: withoutGo }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'assay-hcl-'));
+  try {
+    const binary = join(folder, 'go-hcl');
+    const cwd = join(repositoryRoot, 'test', 'interop', 'go-hcl');
+    execFileSync('go', ['build', '-o', binary, '.'], { cwd, stdio: 'inherit' });
+    const read = (files: readonly string[]): { blocks: string[]; error: string }[] =>
+      execFileSync(binary, files)
+        .toString()
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    const files = goldenFiles('.tf.golden');
+    assert.ok(files.length >= 4);
+    const resource =
+      /^resource (aws_instance|azurerm_linux_virtual_machine|google_compute_instance) assay$/;
+    for (const [index, { blocks, error }] of read(files).entries()) {
+      assert.equal(error, '', files[index]);
+      assert.ok(
+        blocks.some((block) => resource.test(block)),
+        files[index],
+      );
+    }
+    const broken = join(folder, 'broken.tf');
+    writeFileSync(broken, readFileSync(files[0] ?? '', 'utf8').replace('=', '=='));
+    assert.notEqual(read([broken])[0]?.error, '');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
