@@ -1,4 +1,4 @@
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { toHex } from '../../attestation/encoding/bytes.js';
@@ -15,6 +15,13 @@ export interface ImageModels {
   readonly launchPolicy: ImageFile;
 }
 
+/** Test vectors and tolerances in a model's folder, as a package has them. */
+async function vectorsIn(folder: string): Promise<string[]> {
+  const members = await readdir(folder, { recursive: true });
+  const wanted = /^(test_data_set_\d{1,4}\/(in|out)put_\d{1,4}\.pb|tolerances\.json)$/;
+  return members.filter((member) => wanted.test(member)).sort();
+}
+
 /**
  * Copies every model into a folder of its own, measures the copy as the enclave will, and writes the
  * configuration and the launch policy that admit exactly these.
@@ -24,20 +31,22 @@ export async function collectModels(
   directory: string,
 ): Promise<ImageModels> {
   const files: ImageFile[] = [];
-  const graphs: string[] = [];
-  for (const { name, version, path } of specification.models) {
+  const allowed = new Map<string, { readonly graph: string; readonly selfTest?: object }>();
+  for (const { name, version, path, selfTest } of specification.models) {
     const home = join(directory, 'models', `${name}-${version}`);
     await rm(home, { recursive: true, force: true });
     await mkdir(home, { recursive: true });
     const copy = join(home, basename(path));
     await copyFile(path, copy);
-    for (const location of externalLocations(await readFile(copy))) {
+    const vectors = selfTest === undefined ? [] : await vectorsIn(dirname(path));
+    for (const location of [...externalLocations(await readFile(copy)), ...vectors]) {
       await mkdir(dirname(join(home, location)), { recursive: true });
       await copyFile(join(dirname(path), location), join(home, location));
     }
     const { identity, external } = await measureModel(copy);
-    graphs.push(toHex(identity.graph));
-    for (const member of [basename(path), ...external.keys()]) {
+    const entry = { graph: toHex(identity.graph), ...(selfTest && { selfTest }) };
+    allowed.set(JSON.stringify(entry), entry);
+    for (const member of [basename(path), ...external.keys(), ...vectors]) {
       files.push(await file(join(home, member), guestPath(name, version, member)));
     }
   }
@@ -50,7 +59,7 @@ export async function collectModels(
     files,
     launchPolicy: text('/app/launch-policy.yaml', {
       version: 1,
-      models: [...new Set(graphs)].sort().map((graph) => ({ graph })),
+      models: [...allowed].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry),
     }),
     configuration: text('/app/config.yaml', {
       listen: { host: '0.0.0.0', port: specification.port },

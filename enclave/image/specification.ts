@@ -3,6 +3,8 @@ import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
+
 const schema = z.strictObject({
   version: z.literal(1),
   /** Kernel command line; part of the measurement. */
@@ -26,6 +28,11 @@ const schema = z.strictObject({
         path: z.string().min(1),
         /** The engine's options for this model, as the service's configuration has them. */
         batching: z.record(z.string(), z.unknown()).optional(),
+        /**
+         * What the launch policy requires of the model's test vectors; they and `tolerances.json`, beside
+         * the model, then go into the image. Absent: none are required, and none are in the image.
+         */
+        selfTest: z.strictObject({ vectors: digest, outputs: digest.optional() }).optional(),
       }),
     )
     .min(1),

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { parse } from 'yaml';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { parseLaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
+import { collectModels } from '../../../enclave/image/models.js';
+import { parseSpecification } from '../../../enclave/image/specification.js';
+import { packageFiles, writeFiles } from '../../forge/model-package.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'assay-image-'));
+after(() => rm(folder, { recursive: true }));
+writeFiles(join(folder, 'source'), packageFiles());
+
+const vectors = 'ab'.repeat(32);
+const collect = async (name: string, more: string) => {
+  const text = `{version: 1, commandLine: quiet, hosts: [localhost], models: [{name: m, path: source/model.onnx${more}}]}`;
+  const specification = parseSpecification(text, join(folder, 'image.yaml'));
+  const { files, launchPolicy } = await collectModels(specification, join(folder, name));
+  return {
+    paths: files.map(({ path }) => path.replace('/app/models/m-1/', '')),
+    policy: parseLaunchPolicy(parse(launchPolicy.data.toString())),
+    data: (path: string) => files.find((file) => file.path.endsWith(path))?.data,
+  };
+};
+
+test('an image has the models and their external data, and nothing else of a package', async () => {
+  const { paths, policy } = await collect('plain', '');
+  assert.deepEqual(paths, ['model.onnx', 'weights.bin']);
+  assert.equal(policy.models[0]?.selfTest, undefined);
+});
+
+test('an image whose launch policy requires test vectors has them, and the tolerances', async () => {
+  const { paths, policy, data } = await collect('tested', `, selfTest: {vectors: ${vectors}}`);
+  assert.deepEqual(paths, [
+    'model.onnx',
+    'weights.bin',
+    'test_data_set_0/input_0.pb',
+    'test_data_set_0/output_0.pb',
+    'tolerances.json',
+  ]);
+  const [model] = policy.models;
+  assert.equal(toHex(model?.selfTest?.vectors ?? new Uint8Array()), vectors);
+  const beside = await readFile(join(folder, 'source', 'tolerances.json'));
+  assert.deepEqual(data('tolerances.json'), beside);
+});
