@@ -22,6 +22,15 @@ const baseOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 const OPTIMUM = "pip install 'optimum-onnx[onnxruntime]'";
 const exportFolder = (folder: string, task: string): string =>
   `optimum-cli export onnx --model ${folder} --task ${task} onnx`;
+/**
+ * Optimum tells the task of a model on its vendor's hub, not of a folder (optimum-onnx 0.1: "Cannot infer
+ * the task from a local directory yet"); the class that the folder's config.json names tells it.
+ */
+const exportTransformer = (path: string): string => {
+  const folder = folderOf(path);
+  const task = `"$(python -c "import sys, transformers as t; from optimum.exporters.tasks import TasksManager as M; print(M.infer_task_from_model(getattr(t, t.AutoConfig.from_pretrained(sys.argv[1]).architectures[0])))" ${folder})"`;
+  return `${OPTIMUM} && ${exportFolder(folder, task)}`;
+};
 const python = (program: string, ...files: readonly string[]): string =>
   `python -c "${program}" ${files.map(quote).join(' ')}`.trimEnd();
 const convertKeras = (path: string): string =>
@@ -32,7 +41,7 @@ export const FORMATS: readonly Format[] = [
     name: 'safetensors',
     id: 'safetensors',
     extensions: ['.safetensors'],
-    conversion: (path) => `${OPTIMUM} && ${exportFolder(folderOf(path), 'auto')}`,
+    conversion: exportTransformer,
   },
   {
     name: 'GGUF',
@@ -59,7 +68,7 @@ export const FORMATS: readonly Format[] = [
     name: 'PyTorch checkpoint',
     id: 'pytorch',
     extensions: ['.pt', '.pth', '.bin', '.ckpt'],
-    conversion: (path) => `${OPTIMUM} && ${exportFolder(folderOf(path), 'auto')}`,
+    conversion: exportTransformer,
   },
   {
     name: 'Keras HDF5',
