@@ -49,7 +49,7 @@ export const FORMATS: readonly Format[] = [
     extensions: ['.gguf'],
     magic: [0x47, 0x47, 0x55, 0x46],
     conversion: (path) =>
-      `${OPTIMUM} gguf && ${python(
+      `${OPTIMUM} gguf accelerate && ${python(
         "import sys; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; d, f = sys.argv[1:]; [k.from_pretrained(d, gguf_file=f).save_pretrained('hf') for k in (M, T)]",
       )} ${folderOf(path)} ${quote(baseOf(path))} && ${exportFolder('hf', 'text-generation-with-past')}`,
   },
