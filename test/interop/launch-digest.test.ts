@@ -79,10 +79,18 @@ async function makeCases(): Promise<Case[]> {
     const firmware = join(await fetchCurrent(name, 'sid', packages), path);
     for (const boot of checksKernels ? boots : [{}]) {
       for (const vmm of ['qemu', 'ec2', 'gce'] as const) {
-        for (const processors of [1, 2, 3, 8, 64, 192]) {
+        for (const processors of [1, 2, 3, 5, 7, 8, 33, 64, 192, 255]) {
           cases.push({ firmware, ...boot, vmm, processors, cpu: 'EPYC-v4', features: '0x1' });
         }
-        for (const features of ['0x0', '0x1', '0x21', '0x29', '0xffffffffffffffff']) {
+        for (const features of [
+          '0x0',
+          '0x1',
+          '0x5',
+          '0x21',
+          '0x29',
+          '0x1fff',
+          '0xffffffffffffffff',
+        ]) {
           cases.push({ firmware, ...boot, vmm, processors: 2, cpu: 'EPYC-Genoa', features });
         }
       }
