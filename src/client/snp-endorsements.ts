@@ -50,7 +50,7 @@ function nameOf(der: Uint8Array): { readonly subject: string; readonly issuer: s
 
 /** The product line of an issuer's name, which is part of a URL before anybody has checked it. */
 function productOf(issuer: string): string {
-  const product = /^SEV-(?:VLEK-)?([A-Za-z]+)$/.exec(issuer)?.[1];
+  const product = /^SEV-(?:VLEK-)?([A-Za-z]+)(?: SIMULATED by Assay)?$/.exec(issuer)?.[1];
   if (product !== undefined) return product;
   throw new AssayError('ENDORSEMENTS_UNKNOWN', 'the issuer’s name has no product line of AMD');
 }
