@@ -53,15 +53,7 @@ function identityFindings(
     actual: string,
     accepted: readonly string[] | undefined,
     reference: string = SNP_REFERENCES.report,
-  ): void => {
-    if (accepted === undefined) return;
-    findings.check(
-      id,
-      accepted.includes(actual),
-      { expected: accepted.join(' or '), actual, reference },
-      { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
-    );
-  };
+  ): void => findings.among(id, name, actual, accepted, reference);
   const one = (bytes: Uint8Array | undefined): string[] | undefined =>
     bytes === undefined ? undefined : [toHex(bytes)];
   const reportData = toHex(report.reportData);

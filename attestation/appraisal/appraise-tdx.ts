@@ -76,16 +76,8 @@ function identityFindings(
     name: string,
     actual: string,
     accepted: readonly string[] | undefined,
-    reference = REPORT,
-  ): void => {
-    if (accepted === undefined) return;
-    findings.check(
-      id,
-      accepted.includes(actual),
-      { expected: accepted.join(' or '), actual, reference },
-      { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
-    );
-  };
+    reference: string = REPORT,
+  ): void => findings.among(id, name, actual, accepted, reference);
   const one = (bytes: Uint8Array | undefined): string[] | undefined =>
     bytes === undefined ? undefined : [toHex(bytes)];
   const reportData = toHex(report.reportData);
@@ -203,26 +195,7 @@ function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPol
       });
     }
   }
-  wholeField(findings, 'tdx.attributes', 'TDATTRIBUTES', bytes, policy.tdAttributes, ATTRIBUTES);
-}
-
-/** A bit field that the policy names as a whole. */
-function wholeField(
-  findings: Findings,
-  id: string,
-  name: string,
-  bytes: Uint8Array,
-  accepted: readonly string[] | undefined,
-  reference: string,
-): void {
-  if (accepted === undefined) return;
-  const actual = toHex(bytes);
-  findings.check(
-    id,
-    accepted.includes(actual),
-    { expected: accepted.join(' or '), actual, reference },
-    { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
-  );
+  findings.among('tdx.attributes', 'TDATTRIBUTES', toHex(bytes), policy.tdAttributes, ATTRIBUTES);
 }
 
 function xfamFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy): void {
@@ -240,7 +213,7 @@ function xfamFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy):
     { expected: `nothing outside 0x${XFAM_FIXED0.toString(16)}`, actual, reference: XFAM },
     { pass: 'XFAM has no reserved bit.', fail: 'XFAM has bits that no TD may have.' },
   );
-  wholeField(findings, 'tdx.xfam', 'XFAM', bytes, policy.xfam, XFAM);
+  findings.among('tdx.xfam', 'XFAM', toHex(bytes), policy.xfam, XFAM);
 }
 
 /**

@@ -42,6 +42,23 @@ export class Findings {
     });
   }
 
+  /** Records whether a value is one of those that are accepted; nothing where all are. */
+  among(
+    id: string,
+    name: string,
+    actual: string,
+    accepted: readonly string[] | undefined,
+    reference: string,
+  ): void {
+    if (accepted === undefined) return;
+    this.check(
+      id,
+      accepted.includes(actual),
+      { expected: accepted.join(' or '), actual, reference },
+      { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
+    );
+  }
+
   /** Records what authentication has established already. */
   pass(id: string, comparison: Comparison, reason: string): void {
     this.#all.push({ id, outcome: 'pass', ...comparison, reason });

@@ -85,9 +85,9 @@ function assertSameModel(asked: ManifestModel, { graph, execution }: InferenceCl
 export class Session {
   readonly #channel: PinnedChannel;
   readonly #affirm: () => Promise<Affirmed>;
-  /** The epoch's log as this session sees it. */
+  /** The epoch's log as its caller sees it. */
   readonly log: LogClient;
-  /** Affirmed manifests of this session by digest, oldest first. */
+  /** Affirmed manifests by digest, oldest first. */
   readonly #known = new Map<string, Affirmed>();
   #current: Affirmed;
   #refreshing: Promise<Affirmed> | undefined;
@@ -104,7 +104,7 @@ export class Session {
     this.#remember(first);
   }
 
-  /** The newest appraisal of this session, check by check. */
+  /** The newest appraisal, check by check. */
   get result(): AttestationResult {
     return this.#current.result;
   }
@@ -206,7 +206,7 @@ export class Session {
   }
 
   /**
-   * Proves that the log only grew: every head that this session saw is a prefix of the newest one. The
+   * Proves that the log only grew: every head that was seen here is a prefix of the newest one. The
    * heads of the answers are proven against each other too: each could be of another log.
    * @returns the newest size of the log.
    * @throws as `LogClient.audit`.
