@@ -176,6 +176,11 @@ function requireUnrevoked(
 export interface OpenedSnp {
   /** What will have been authenticated once `authentic` has returned, and claims nothing before. */
   readonly snp: AuthenticatedSnp;
+  /**
+   * Settles once the checks of the signatures are with other threads, which takes their keys and a turn of
+   * the microtasks: work that does not wait for it comes before them. Never rejects.
+   */
+  readonly started: Promise<unknown>;
   /** Throws what `authenticateSnp` throws; the same error whichever answer comes first. */
   authentic(): Promise<void>;
 }
@@ -225,7 +230,8 @@ export function openSnp(
     revocationChecked: lists.length > 0,
     at,
   };
-  return { snp, authentic };
+  const started = Promise.allSettled([leaf, issuer].map(subjectKey));
+  return { snp, started, authentic };
 }
 
 /**

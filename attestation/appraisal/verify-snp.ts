@@ -80,7 +80,8 @@ export async function verifySnp(
   expectations: SnpExpectations = {},
 ): Promise<AttestationResult> {
   try {
-    const { snp, authentic } = openSnp(report, endorsements, options);
+    const { snp, started, authentic } = openSnp(report, endorsements, options);
+    await started;
     const result = snpResult(snp, policy, appraiseSnp(snp, policy, expectations));
     await authentic();
     return result;
