@@ -10,10 +10,11 @@ const outer = Buffer.allocUnsafeSlow(BLOCK + 32);
 /**
  * HMAC-SHA-256 (RFC 2104) of the concatenation of the parts. Node's Hmac costs a small message four
  * times what hashing it does, and a small inference needs two, so up to 16 KiB the construction is
- * written out over one-shot hashes.
- * @param key at most 64 bytes.
+ * written out over one-shot hashes. A key of more than a block, which RFC 2104 hashes first, is left to
+ * Node.
  */
 export function nativeHmacSha256(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
+  if (key.length > BLOCK) return streamed(key, parts);
   let length = BLOCK;
   for (const part of parts) {
     if (length + part.length > inner.length) return streamed(key, parts);
