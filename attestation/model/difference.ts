@@ -3,12 +3,13 @@ import { type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { attributeItem } from './attribute-item.js';
 import { attributeText } from './attribute-text.js';
 import { functionKey } from './computation.js';
-import { type TensorDistance, tensorDistance } from './distance.js';
+import type { TensorDistance } from './distance.js';
 import type { ModelAnalysis } from './identity.js';
 import type { Definition, NodeState, Scope } from './scope.js';
 import { type Constant, isSparse, nameOf } from './tensor.js';
 import { typeText } from './type.js';
 import type { AttributeView, NodeView } from './views.js';
+import { weightDistance } from './weight-distance.js';
 
 /** Local differences that are told; a graph that differs everywhere is told by its counts. */
 const MAX_TOLD = 100;
@@ -150,7 +151,7 @@ class Walk {
     const distance =
       isSparse(a) || isSparse(b)
         ? null
-        : tensorDistance(a, b, this.#a.hasher.files, this.#b.hasher.files);
+        : weightDistance(a, b, this.#a.hasher.files, this.#b.hasher.files);
     this.weights.push({
       a: nameOf(a),
       b: nameOf(b),

@@ -1,3 +1,4 @@
+import { concat } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { type Sha256Factory, updateHash } from '../encoding/hash.js';
 import { type ExternalFiles, externalBytes } from './external.js';
@@ -116,6 +117,27 @@ export function streamElements(tensor: TensorView, files: ExternalFiles, sink: S
     writeTyped(tensor, chunk);
     chunk.flush();
   }
+}
+
+/** The canonical bytes of a tensor: a view where they lie in one piece, else a copy. */
+export function elementBytes(tensor: TensorView, files: ExternalFiles): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const copied = tensor.payload.kind === 'typed';
+  streamElements(tensor, files, (bytes) => parts.push(copied ? new Uint8Array(bytes) : bytes));
+  const [first] = parts;
+  return first !== undefined && parts.length === 1 ? first : concat(...parts);
+}
+
+/** The elements of canonical bytes of strings: each is its length in 64 bits, and then its bytes. */
+export function stringElements(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const elements: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = at + 8 + Number(view.getBigUint64(at, true));
+    elements.push(bytes.subarray(at + 8, end));
+    at = end;
+  }
+  return elements;
 }
 
 /** SHA-256 of the canonical bytes of a tensor. */

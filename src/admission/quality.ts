@@ -1,10 +1,6 @@
-import {
-  absoluteDistance,
-  type Numeric,
-  numbersOf,
-  type OutputDistance,
-  outputDistance,
-} from '../client/output-distance.js';
+import { absoluteDistance } from '../../attestation/model/distance.js';
+import type { Numeric } from '../../attestation/model/number.js';
+import { numbersOf, type OutputDistance, outputDistance } from '../client/output-distance.js';
 import type { Tensor } from '../client/tensor.js';
 import type { Tolerances } from '../hub/package.js';
 import { type AdmissionFinding, finding, measurement } from './finding.js';

@@ -1,6 +1,6 @@
 import { attributeType } from '../../attestation/model/attribute.js';
 import { functionKey } from '../../attestation/model/computation.js';
-import { elementBytes } from '../../attestation/model/distance.js';
+import { elementBytes } from '../../attestation/model/elements.js';
 import { eachNode } from '../../attestation/model/functions.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { isSparse, nameOf } from '../../attestation/model/tensor.js';

@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { elementBytes } from '../../attestation/model/distance.js';
+import { elementBytes, stringElements } from '../../attestation/model/elements.js';
 import type { ModelIdentity } from '../../attestation/model/identity.js';
 import { readTensor } from '../../attestation/model/tensor.js';
 import { WalkBudget } from '../../attestation/model/wire.js';
-import { type Datatype, datatypeOf } from '../client/datatype.js';
+import { datatypeOfElements } from '../client/datatype.js';
 import { assertTensor, packBytes, type Tensor } from '../client/tensor.js';
 
 /** Reference inputs, and what the source framework made of them. */
@@ -15,33 +15,14 @@ export interface TestSet {
   readonly outputs: readonly Tensor[];
 }
 
-const DATATYPES: Readonly<Record<string, Datatype>> = {
-  FLOAT: 'FP32',
-  DOUBLE: 'FP64',
-  FLOAT16: 'FP16',
-  STRING: 'BYTES',
-};
-
-/** Length-prefixed strings of 64 bits become those of 32 bits, as the protocol has them. */
-function reframe(bytes: Uint8Array): Uint8Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const elements: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const length = Number(view.getBigUint64(at, true));
-    elements.push(bytes.subarray(at + 8, at + 8 + length));
-    at += 8 + length;
-  }
-  return packBytes(elements);
-}
-
 /** Reads a TensorProto as ONNX's test cases have it; throws MODEL_TENSOR and TENSOR_DATATYPE. */
 export function parseTensorProto(bytes: Uint8Array, name: string): Tensor {
   const view = readTensor(bytes, new WalkBudget());
   const data = elementBytes(view, new Map());
   const { type, dims } = view;
-  const datatype = DATATYPES[type.name] ?? datatypeOf(type.name);
-  const shape = [...dims];
-  const tensor = { name, datatype, shape, data: datatype === 'BYTES' ? reframe(data) : data };
+  const datatype = datatypeOfElements(type.name);
+  const own = datatype === 'BYTES' ? packBytes(stringElements(data)) : data;
+  const tensor = { name, datatype, shape: [...dims], data: own };
   assertTensor(tensor);
   return tensor;
 }

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ModelIdentity, ValueSignature } from '../../attestation/model/identity.js';
-import { type Datatype, datatypeOf } from '../client/datatype.js';
+import { datatypeOfElements } from '../client/datatype.js';
 import type { Tensor } from '../client/tensor.js';
 import { sampleRow, sampler } from '../engine/sample-inputs.js';
 import type { TestSet } from './test-sets.js';
@@ -13,15 +13,8 @@ const DEADLINE = 120_000;
 /** Sizes that are tried for dimensions that the model leaves open, one after the other. */
 const OPEN_SIZES = [1, 32, 8, 64, 3, 128, 224, 512] as const;
 
-const DATATYPES: Readonly<Record<string, Datatype>> = {
-  FLOAT: 'FP32',
-  DOUBLE: 'FP64',
-  FLOAT16: 'FP16',
-  STRING: 'BYTES',
-};
-
 function sampleOf(value: ValueSignature, open: number, batches: ReadonlySet<unknown>): Tensor {
-  const datatype = DATATYPES[value.elementType ?? ''] ?? datatypeOf(value.elementType ?? '');
+  const datatype = datatypeOfElements(value.elementType ?? '');
   const shape = (value.dims ?? [1]).map((dim, axis) =>
     typeof dim === 'number' ? dim : axis === 0 || batches.has(dim) ? 1 : open,
   );

@@ -16,6 +16,7 @@ import { domainText, signatureText } from './inspect.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { type Cell, type Style, section } from './output.js';
+import { numericJson, numericTexts } from './relation-text.js';
 
 type Verdict = 'same bytes' | 'same computation in other bytes' | 'another computation';
 
@@ -83,21 +84,16 @@ function summaries(a: ModelIdentity, b: ModelIdentity) {
   };
 }
 
-function number(value: number | null): string {
-  return value === null ? '' : Number.isInteger(value) ? String(value) : value.toPrecision(4);
-}
-
 function weightRow({ a, b, shapeOfA, shapeOfB, distance }: WeightDifference): Cell[] {
   const name = a === b ? a : `${a} → ${b}`;
   if (distance === null)
     return [name, shapeOfA === shapeOfB ? shapeOfA : `${shapeOfA} → ${shapeOfB}`];
-  const { changed, elements, maxAbsolute, maxRelative } = distance;
+  const { differing, elements, numeric } = distance;
   return [
     name,
     shapeOfA,
-    `${changed} of ${elements} elements`,
-    maxAbsolute === null ? '' : `at most ${number(maxAbsolute)}`,
-    maxRelative === null ? '' : `relative ${number(maxRelative)}`,
+    `${differing} of ${elements} elements`,
+    ...(numeric === null ? [] : numericTexts(numeric)),
   ];
 }
 
@@ -159,7 +155,10 @@ async function diff(io: Io, paths: readonly [string, string]): Promise<void> {
     differences: difference.graph.map((entry) => ({ ...entry })),
     changedWeights: difference.weights.map((entry) => ({
       ...entry,
-      distance: entry.distance === null ? null : { ...entry.distance },
+      distance: entry.distance && {
+        ...entry.distance,
+        numeric: numericJson(entry.distance.numeric),
+      },
     })),
     truncated: difference.truncated,
   };

@@ -1,19 +1,37 @@
+import type { NumericDistance } from '../../attestation/model/distance.js';
 import type { AnswerRelation } from '../client/agreement.js';
 import type { OutputDistance } from '../client/output-distance.js';
 import type { Json } from './io.js';
 import { printable } from './output.js';
 
 const digits = (value: number): string =>
-  Number.isFinite(value) ? value.toPrecision(3) : String(value);
+  Number.isFinite(value) && !Number.isInteger(value) ? value.toPrecision(3) : String(value);
+
+/** A distance for people, one phrase a measure. */
+export function numericTexts({ maxAbsolute, maxRelative, maxUlp, cosine }: NumericDistance) {
+  return [
+    `at most ${digits(maxAbsolute)} absolute`,
+    `${digits(maxRelative)} relative`,
+    `${digits(maxUlp)} ULP`,
+    `cosine ${cosine.toFixed(6)}`,
+  ];
+}
+
+/** The same for scripts. JSON has no infinity: it is text there. */
+export function numericJson(distance: NumericDistance | null): Json {
+  if (distance === null) return null;
+  const numbers = Object.entries(distance).map(([name, value]): [string, Json] => [
+    name,
+    Number.isFinite(value) ? value : String(value),
+  ]);
+  return Object.fromEntries(numbers);
+}
 
 function distanceText({ name, elements, differing, first, numeric }: OutputDistance): string {
   if (differing === 0) return `${name}: identical bits`;
   const where =
     first === null ? '' : `; the first at ${first.index}: ${first.reference} and ${first.actual}`;
-  const far =
-    numeric === null
-      ? ''
-      : `; at most ${digits(numeric.maxAbsolute)} absolute, ${digits(numeric.maxRelative)} relative, ${digits(numeric.maxUlp)} ULP; cosine ${numeric.cosine.toFixed(6)}`;
+  const far = numeric === null ? '' : `; ${numericTexts(numeric).join(', ')}`;
   return `${name}: ${differing} of ${elements} elements differ${where}${far}`;
 }
 
@@ -24,9 +42,6 @@ export function relationLines(relation: AnswerRelation): readonly string[] {
   return relation.outputs.map((distance) => `  ${printable(distanceText(distance))}`);
 }
 
-/** JSON has no infinity: it is text there. */
-const number = (value: number): Json => (Number.isFinite(value) ? value : String(value));
-
 /** The same for scripts. */
 export function relationJson(relation: AnswerRelation): Json {
   if (relation.kind === 'identical' || relation.kind === 'incomparable') return { ...relation };
@@ -35,12 +50,7 @@ export function relationJson(relation: AnswerRelation): Json {
     outputs: relation.outputs.map(({ first, numeric, ...rest }) => ({
       ...rest,
       first: first === null ? null : { ...first },
-      numeric:
-        numeric === null
-          ? null
-          : Object.fromEntries(
-              Object.entries(numeric).map(([name, value]) => [name, number(value)]),
-            ),
+      numeric: numericJson(numeric),
     })),
   };
 }

@@ -1,5 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import { fromHalf, toHalf } from './half.js';
+import { float16 } from '../../attestation/model/number.js';
+import { toHalf } from './half.js';
 
 /** Datatypes of the Open Inference Protocol v2 that ONNX Runtime for Node has. */
 export type Datatype =
@@ -149,7 +150,7 @@ const FIXED: { readonly [name in Exclude<Datatype, 'BYTES'>]: FixedType } = {
   INT64: long(true),
   FP16: float(
     2,
-    (view, at) => fromHalf(view.getUint16(at, true)),
+    (view, at) => float16(view.getUint16(at, true)),
     (view, at, value) => view.setUint16(at, toHalf(value), true),
   ),
   FP32: float(
@@ -179,4 +180,23 @@ export function datatypeOf(name: string): Datatype {
     'TENSOR_DATATYPE',
     `expected a datatype of the Open Inference Protocol, not ${JSON.stringify(name.slice(0, 32))}`,
   );
+}
+
+/** What ONNX calls the datatypes that the protocol has another name for (TensorProto.DataType). */
+const ONNX_NAMES: { readonly [name in Datatype]?: string } = {
+  FP16: 'FLOAT16',
+  FP32: 'FLOAT',
+  FP64: 'DOUBLE',
+  BYTES: 'STRING',
+};
+
+/** The element type of ONNX that a datatype stands for. */
+export function elementTypeOf(datatype: Datatype): string {
+  return ONNX_NAMES[datatype] ?? datatype;
+}
+
+/** The datatype of an element type of ONNX; throws TENSOR_DATATYPE for those that callers cannot send. */
+export function datatypeOfElements(elementType: string): Datatype {
+  const found = Object.entries(ONNX_NAMES).find(([, name]) => name === elementType);
+  return datatypeOf(found?.[0] ?? elementType);
 }

@@ -19,13 +19,3 @@ export function toHalf(value: number): number {
   const significand = roundHalfEven(magnitude / 2 ** (exponent - 10));
   return sign | (((exponent + 15) << 10) + significand - 1024);
 }
-
-/** The number that 16 bits stand for. */
-export function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1024 + fraction) * 2 ** (exponent - 25);
-}

@@ -98,10 +98,17 @@ test('a weight is told with how far it is', () => {
       shapeOfB: 'FLOAT [2]',
       distance: {
         elements: 2,
-        changed: 1,
-        maxAbsolute: 0.5,
-        meanAbsolute: 0.25,
-        maxRelative: 0.25,
+        differing: 1,
+        first: 1,
+        numeric: {
+          maxAbsolute: 0.5,
+          meanAbsolute: 0.25,
+          maxRelative: 0.25,
+          meanRelative: 0.125,
+          maxUlp: 2 ** 21,
+          cosine: 6 / Math.sqrt(5 * 7.25),
+          lost: 0,
+        },
       },
     },
   ]);

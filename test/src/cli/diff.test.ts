@@ -89,9 +89,9 @@ describe('assay diff', () => {
     const { found, text } = await diff({ weight: { ...floats, floats: [1, 2.5] } });
     const [weight] = found.changedWeights;
     assert.deepEqual([weight.a, weight.b], ['w', 'w']);
-    assert.equal(weight.distance.changed, 1);
-    assert.equal(weight.distance.maxAbsolute, 0.5);
-    assert.match(text, /w {2}FLOAT \[2\] {2}1 of 2 elements {2}at most 0\.5000/);
+    assert.deepEqual([weight.distance.differing, weight.distance.first], [1, 1]);
+    assert.equal(weight.distance.numeric.maxAbsolute, 0.5);
+    assert.match(text, /w {2}FLOAT \[2\] {2}1 of 2 elements {2}at most 0\.500 absolute/);
   });
 
   test('a weight of another type', async () => {

@@ -61,6 +61,19 @@ describe('distance', () => {
     assert.equal(outputDistance(of('BOOL', [true]), of('BOOL', [false])).numeric, null);
   });
 
+  test('tells elements that read alike by their bits', () => {
+    const nan = (bits: number) => ({
+      ...of('FP32', [0]),
+      data: new Uint8Array(Uint32Array.of(bits).buffer),
+    });
+    const { differing, first, numeric } = outputDistance(nan(0x7fc00000), nan(0xffc00001));
+    assert.deepEqual([differing, numeric?.maxAbsolute], [1, 0]);
+    const [reference, actual] = ['NaN (0x7fc00000)', 'NaN (0xffc00001)'];
+    assert.deepEqual(first, { index: 0, reference, actual });
+    const bytes = of('BYTES', [Uint8Array.of(0xff)]);
+    assert.equal(outputDistance(bytes, of('BYTES', ['a'])).first?.reference, 'bytes ff');
+  });
+
   test('of other shapes or datatypes does not exist', () => {
     assert.throws(() => outputDistance(of('FP32', [1]), of('FP64', [1])), { code: 'TENSOR_SHAPE' });
     const relation = relateAnswers([of('FP32', [1, 2])], [of('FP32', [1, 2], [2, 1])]);

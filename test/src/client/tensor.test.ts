@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { float16 } from '../../../attestation/model/number.js';
 import { FIXED_DATATYPES } from '../../../src/client/datatype.js';
-import { fromHalf, toHalf } from '../../../src/client/half.js';
+import { toHalf } from '../../../src/client/half.js';
 import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
 import { formatNpy } from '../../../src/client/npy.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
@@ -12,7 +13,7 @@ import { typedArrayOf } from '../../../src/client/typed-array.js';
 describe('binary16', () => {
   test('every bit pattern that is a number survives', () => {
     for (let bits = 0; bits < 0x10000; bits++) {
-      const value = fromHalf(bits);
+      const value = float16(bits);
       if (!Number.isNaN(value)) assert.equal(toHalf(value), bits, bits.toString(16));
     }
   });
