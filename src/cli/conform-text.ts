@@ -2,7 +2,7 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import type { ExcludedNode } from '../client/quorum.js';
 import type { Comparison, Conformance, NodeRelation } from '../replay/conform.js';
 import type { Json } from './io.js';
-import { printable, type Style, section, table } from './output.js';
+import { type Cell, printable, type Style, section, table } from './output.js';
 import { relationJson, relationLines } from './relation-text.js';
 
 const SIGN = { identical: '=', within: '~', apart: '≠', incomparable: '?' } as const;
@@ -36,6 +36,19 @@ function matrixText(titles: readonly string[], { matrix, reference }: Comparison
   return table([header, ...rows]);
 }
 
+/** Digests are as long as they help to tell them apart. */
+function profileRows({ nodes, profile }: Conformance): Cell[][] {
+  const numbers = new Map(nodes.map(({ target }, i) => [target, String(i + 1)]));
+  return profile.flatMap(({ member, values, separates }) =>
+    values.map(({ value, targets }, i): Cell[] => [
+      i === 0 ? member : '',
+      /^[0-9a-f]{64}$/.test(value) ? value.slice(0, 16) : value,
+      `nodes ${targets.map((target) => numbers.get(target)).join(', ')}`,
+      i === 0 && separates ? 'separates the classes' : '',
+    ]),
+  );
+}
+
 /** A conformance for people: the matrices, what differs and by how far, the execution classes. */
 export function conformanceText(
   style: Style,
@@ -65,6 +78,11 @@ export function conformanceText(
         executions.map((digest) => digest.slice(0, 16)).join(', '),
       ]),
     )}`,
+    section(style, 'Members of the profile that differ', profileRows(conformance)),
+    ...conformance.contradictions.map(
+      (pair) =>
+        `${style.red('CONTRADICTION')} ${printable(pair.join(' and '))} state one execution and gave other bits\n`,
+    ),
     ...excluded.map(
       ({ target, error }) =>
         `${style.red('NOT COMPARED')} ${printable(`${target}: ${error.message}`)}\n`,
@@ -74,7 +92,7 @@ export function conformanceText(
 
 /** The same for scripts. */
 export function conformanceJson(
-  { nodes, matrix, reference, outputs, classes }: Conformance,
+  { nodes, matrix, reference, outputs, classes, profile, contradictions }: Conformance,
   excluded: readonly ExcludedNode[],
 ): Json {
   const show = (r: NodeRelation | null): Json =>
@@ -94,6 +112,11 @@ export function conformanceJson(
       reference: output.reference.map(show),
     })),
     classes: classes.map(({ targets, executions }) => ({ targets, executions })),
+    profile: profile.map(({ values, ...rest }) => ({
+      ...rest,
+      values: values.map((entry) => ({ ...entry })),
+    })),
+    contradictions: contradictions.map((pair) => [...pair]),
     excluded: excluded.map(({ target, error }) => ({
       target,
       code: error.code,

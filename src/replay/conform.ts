@@ -6,6 +6,7 @@ import { type Agreement, type AnswerRelation, relateAnswers } from '../client/ag
 import type { Session } from '../client/session.js';
 import { findModel } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
+import { type ProfileSpread, profileSpreads } from './profile-difference.js';
 
 /** What one attested node answered to every test set, each answer with a valid receipt. */
 export interface NodeAnswers {
@@ -45,6 +46,10 @@ export interface Conformance extends Comparison {
   /** The same for each output alone. */
   readonly outputs: readonly (Comparison & { readonly name: string })[];
   readonly classes: readonly ExecutionClass[];
+  /** Members of the execution profile that are not the same on all nodes. */
+  readonly profile: readonly ProfileSpread[];
+  /** Nodes of one execution digest in different classes: one of them did not compute what it states. */
+  readonly contradictions: readonly (readonly [string, string])[];
 }
 
 const ORDER = ['identical', 'within', 'apart', 'incomparable'] as const;
@@ -118,7 +123,7 @@ function compareOn(
   };
 }
 
-function classesOf(nodes: readonly NodeAnswers[], sets: readonly TestSet[]): ExecutionClass[] {
+function classesOf(nodes: readonly NodeAnswers[], sets: readonly TestSet[]): NodeAnswers[][] {
   const classes: NodeAnswers[][] = [];
   for (const node of nodes) {
     const own = classes.find(([first]) => {
@@ -128,10 +133,19 @@ function classesOf(nodes: readonly NodeAnswers[], sets: readonly TestSet[]): Exe
     if (own === undefined) classes.push([node]);
     else own.push(node);
   }
-  return classes.map((members) => ({
-    targets: members.map(({ target }) => target),
-    executions: [...new Set(members.map(({ model }) => toHex(model.execution)))],
-  }));
+  return classes;
+}
+
+function contradictionsOf(classes: readonly (readonly NodeAnswers[])[]): [string, string][] {
+  return classes.flatMap((members, i) =>
+    members.flatMap((a) =>
+      classes
+        .slice(i + 1)
+        .flat()
+        .filter((b) => equalBytes(a.model.execution, b.model.execution))
+        .map((b): [string, string] => [a.target, b.target]),
+    ),
+  );
 }
 
 /**
@@ -155,6 +169,10 @@ export function compareNodes(
     );
   }
   const names = first.model.outputs.map(({ name }) => name);
+  const classes = classesOf(nodes, sets);
+  const profiled = classes.flatMap((members, executionClass) =>
+    members.map(({ target, model: { profile } }) => ({ target, profile, executionClass })),
+  );
   return {
     nodes,
     ...compareOn(nodes, sets, agreement, () => true),
@@ -162,6 +180,11 @@ export function compareNodes(
       name,
       ...compareOn(nodes, sets, agreement, (tensor) => tensor.name === name),
     })),
-    classes: classesOf(nodes, sets),
+    classes: classes.map((members) => ({
+      targets: members.map(({ target }) => target),
+      executions: [...new Set(members.map(({ model }) => toHex(model.execution)))],
+    })),
+    profile: profileSpreads(profiled),
+    contradictions: contradictionsOf(classes),
   };
 }

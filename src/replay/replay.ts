@@ -1,9 +1,9 @@
-import { toHex } from '../../attestation/encoding/bytes.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import type { CommittedTensor } from '../../attestation/receipt/commitment.js';
 import { type Agreement, type AnswerRelation, relateAnswers } from '../client/agreement.js';
 import { datatypeOf } from '../client/datatype.js';
 import { assertTensor, type Tensor } from '../client/tensor.js';
+import { type ProfileDifference, profileDifferences } from './profile-difference.js';
 
 /**
  * `identical`: the same bits. `within`: other bits, within the declared tolerance. `contradiction`:
@@ -13,40 +13,12 @@ import { assertTensor, type Tensor } from '../client/tensor.js';
  */
 export type ReplayVerdict = 'identical' | 'within' | 'contradiction' | 'inconclusive';
 
-/** One member of the execution profile that differs. */
-export interface ProfileDifference {
-  readonly member: string;
-  readonly attested: string;
-  readonly replayed: string;
-}
-
 /** What executing a request again showed. */
 export interface Replay {
   readonly verdict: ReplayVerdict;
   readonly relation: AnswerRelation;
   /** Empty where the replay had the attested profile: then bits are expected to be identical. */
   readonly profile: readonly ProfileDifference[];
-}
-
-function shown(profile: ExecutionProfile): ReadonlyMap<string, string> {
-  const { libraries, kernels, ...rest } = profile;
-  return new Map<string, string>([
-    ...Object.entries(rest).map(([name, value]) => [name, String(value)] as const),
-    ['kernels', toHex(kernels)],
-    ...libraries.map(({ file, sha256: digest }) => [`library ${file}`, toHex(digest)] as const),
-  ]);
-}
-
-/** Every member in which two profiles differ. */
-export function profileDifferences(
-  attested: ExecutionProfile,
-  replayed: ExecutionProfile,
-): readonly ProfileDifference[] {
-  const [a, b] = [shown(attested), shown(replayed)];
-  return [...new Set([...a.keys(), ...b.keys()])].flatMap((member) => {
-    const [left, right] = [a.get(member) ?? 'none', b.get(member) ?? 'none'];
-    return left === right ? [] : [{ member, attested: left, replayed: right }];
-  });
 }
 
 /** Judges a replay; without `agreement` no distance is close enough. */

@@ -147,6 +147,9 @@ describe('a node on an older processor', { skip }, () => {
     const [{ differing, elements, numeric }] = outputs;
     console.log(`${differing} of ${elements} elements differ: ${JSON.stringify(numeric)}`);
     assert.ok(differing > 0 && numeric.maxUlp > 0 && numeric.maxAbsolute < 1e-4);
+    const members = strict.profile as { readonly member: string; readonly separates: boolean }[];
+    const told = members.find(({ member }) => member === 'kernels');
+    assert.equal(told?.separates, true, `the profiles differ in ${JSON.stringify(members)}`);
     const declared = await conform('ocr', '--tolerances', at('tolerances.json'));
     assert.deepEqual([declared.code, declared.matrix[0][1].kind], [0, 'within']);
   });

@@ -87,12 +87,18 @@ describe('assay conform', () => {
     const { code, out } = await conform(all);
     assert.equal(code, 1);
     assert.deepEqual(signs(out), ['==≠=', '==≠=', '≠≠=≠']);
-    assert.match(out, /sum: 1 of 2 elements differ; .* 2\.00 ULP/);
-    const { classes } = JSON.parse((await conform(all, '--json')).out);
+    assert.match(out, /sum: 1 of 2 elements differ; .* 2 ULP/);
+    const { classes, profile, contradictions } = JSON.parse((await conform(all, '--json')).out);
     assert.deepEqual(
       classes.map(({ targets }: { targets: string[] }) => targets),
       [[one.target, two.target], [three.target]],
     );
+    assert.deepEqual(profile, [], 'the node states the same profile as the others');
+    assert.deepEqual(contradictions, [
+      [one.target, three.target],
+      [two.target, three.target],
+    ]);
+    assert.match(out, new RegExp(`CONTRADICTION ${one.target} and ${three.target} state one`));
   });
 
   test('near is good enough where a tolerance says so, far is not', async () => {
@@ -117,6 +123,35 @@ describe('assay conform', () => {
     assert.equal(code, 1);
     assert.equal(signs(out).length, 2);
     assert.match(out, /NOT COMPARED/);
+  });
+
+  test('a member of the profile that differs is told, and whether it separates the classes', async () => {
+    const [adder] = three.enclave.manifest.models;
+    assert.ok(adder !== undefined);
+    const profile = { ...adder.profile, kernels: new Uint8Array(32).fill(5), node: '99.0.0' };
+    three.lies = near;
+    await three.enclave.restate([
+      { ...adder, profile, execution: executionDigest(adder.graph, profile) },
+    ]);
+    const { out } = await conform(all);
+    const found = JSON.parse((await conform(all, '--json')).out);
+    three.lies = {};
+    const honest = JSON.parse((await conform(all, '--json')).out);
+    await three.enclave.restate([adder]);
+    const members = (of: { profile: { member: string; separates: boolean }[] }) =>
+      of.profile.map(({ member, separates }) => [member, separates]);
+    assert.deepEqual(members(found), [
+      ['node', true],
+      ['kernels', true],
+    ]);
+    const [, { values }] = found.profile;
+    assert.deepEqual(values[1], { value: '05'.repeat(32), targets: [three.target] });
+    assert.deepEqual(found.contradictions, []);
+    assert.match(
+      out,
+      /kernels .* nodes 1, 2 {2}separates the classes\n.* 0505050505050505 {2}nodes 3/,
+    );
+    assert.deepEqual([honest.classes.length, members(honest)[0]], [1, ['node', false]]);
   });
 
   test('nodes that compute another graph are not compared', async () => {

@@ -91,7 +91,7 @@ describe('one model on nodes with different profiles', () => {
     for (const { target, session } of quorum.nodes) {
       answers.push(await answersOf(target, session, 'ocr', undefined, sets));
     }
-    const { matrix, classes } = compareNodes(answers, sets, undefined);
+    const { matrix, classes, profile, contradictions } = compareNodes(answers, sets, undefined);
     assert.equal(matrix[0]?.[1]?.relation.kind, 'identical');
     const { relation } = matrix[0]?.[2] ?? {};
     assert.equal(relation?.kind, 'apart');
@@ -103,6 +103,17 @@ describe('one model on nodes with different profiles', () => {
       [2, 1],
     );
     assert.equal(classes[0]?.executions.length, 2, 'two profiles that are known to agree');
+    const [one, two, plain] = quorum.nodes.map(({ target }) => target);
+    const found = profile.map(({ member, values, separates }) => [
+      member,
+      Object.fromEntries(values.map(({ value, targets }) => [value, targets])),
+      separates,
+    ]);
+    assert.deepEqual(found, [
+      ['graphOptimizationLevel', { all: [one, two], disabled: [plain] }, true],
+      ['intraOpThreads', { 1: [one, plain], 2: [two] }, false],
+    ]);
+    assert.deepEqual(contradictions, [], 'nothing is claimed of nodes with different profiles');
   });
 
   test('a record of one profile, compared with another node later, gives the same classes', async () => {
