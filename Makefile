@@ -5,6 +5,10 @@ SHELL := /bin/bash
 
 STAMP := node_modules/.package-lock.json
 APT := apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends
+# $(call need,program,package): installs Debian's package unless the program is here. A target that needs
+# more than npm has a target …-packages, which gets it or fails; .ci/run then leaves the former out.
+need = @command -v $(1) >/dev/null || { $(APT) $(2); } || \
+	{ echo "$@: $(1) is not here, and Debian's $(2) cannot be installed"; exit 1; }
 TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' -not -path 'build/test/browser/*' | sort)
 
 help: ## this list
@@ -36,10 +40,12 @@ fuzz: build ## mutations against every decoder, for FUZZ_SECONDS each
 	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) node --test --test-reporter=spec $$(find build/test/fuzz -name '*.test.js' | sort)
 
 INTEROP := .cache/interop
+BENCH := .cache/bench
 # PyTorch from Debian: PyPI's wheels for Linux need several GB of CUDA libraries.
 TORCH_PYTHON ?= /usr/bin/python3
 
 $(INTEROP)/.stamp: test/interop/requirements.txt
+	@rm -f $@
 	python3 -m venv $(INTEROP)
 	$(INTEROP)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
@@ -47,30 +53,36 @@ $(INTEROP)/.stamp: test/interop/requirements.txt
 PERF_ANALYZER := $(CURDIR)/.cache/perf-analyzer/perf_analyzer
 
 $(PERF_ANALYZER): test/interop/perf-analyzer.sh
-	-$<
+	$<
 
-test-interop: build .cache/bench/.stamp ## clients, converters, other implementations and ONNX's operator cases against Assay
-	@$(TORCH_PYTHON) -c 'import torch' 2>/dev/null || { $(APT) python3-torch; } || \
-	  echo "test-interop: PyTorch cannot be installed here, its conversions are skipped"
-	@if command -v python3 >/dev/null; then \
-	  $(MAKE) --no-print-directory $(INTEROP)/.stamp $(PERF_ANALYZER) && \
-	  TORCH_PYTHON=$(TORCH_PYTHON) INTEROP_PYTHON=$(INTEROP)/bin/python PERF_ANALYZER=$(PERF_ANALYZER) \
-	    node --test --test-reporter=spec $$(find build/test/interop -name '*.test.js' | sort); \
-	else echo "test-interop: skipped, there is no python3 here"; fi
+# Peers are many and independent: one that cannot be had costs its own tests alone.
+interop-packages: build $(BENCH)/.stamp
+	-@command -v xmllint >/dev/null || { $(APT) libxml2-utils; }
+	-@$(TORCH_PYTHON) -c 'import torch' 2>/dev/null || { $(APT) python3-torch; }
+	-@$(MAKE) --no-print-directory --keep-going $(INTEROP)/.stamp $(PERF_ANALYZER)
 
-test-hub: build ## hub round trips against Debian's docker-registry, with interruptions
-	@command -v docker-registry >/dev/null || { $(APT) docker-registry; }
+test-interop: interop-packages ## clients, converters, other implementations and ONNX's operator cases against Assay
+	TORCH_PYTHON=$(TORCH_PYTHON) PERF_ANALYZER=$(PERF_ANALYZER) \
+	  INTEROP_PYTHON=$$(test ! -e $(INTEROP)/.stamp || echo $(INTEROP)/bin/python) \
+	  node --test --test-reporter=spec --test-concurrency=1 $$(find build/test/interop -name '*.test.js' | sort)
+
+hub-packages:
+	$(call need,docker-registry,docker-registry)
+
+test-hub: build hub-packages ## hub round trips against Debian's docker-registry, with interruptions
 	node --test --test-reporter=spec build/test/interop/docker-registry.test.js
 
-test-cpu: build ## nodes on an older processor, emulated by Debian's qemu-user, against this one
-	@command -v qemu-x86_64 >/dev/null || { $(APT) qemu-user; } || echo "test-cpu: qemu-user cannot be installed here"
+cpu-packages:
+	$(call need,qemu-x86_64,qemu-user)
+
+test-cpu: build cpu-packages ## nodes on an older processor, emulated by Debian's qemu-user, against this one
 	node --test --test-reporter=spec build/test/interop/older-cpu.test.js
 
-test-browser: build ## the verifier in headless Chromium, over the same evidence as in Node
-	@command -v chromium >/dev/null || { $(APT) chromium; }
-	node --test --test-reporter=spec build/test/browser/browser.test.js
+browser-packages:
+	$(call need,$${CHROMIUM:-chromium},chromium)
 
-BENCH := .cache/bench
+test-browser: build browser-packages ## the verifier in headless Chromium, over the same evidence as in Node
+	node --test --test-reporter=spec build/test/browser/browser.test.js
 
 $(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.json
 	@mkdir -p $(BENCH)
@@ -81,9 +93,9 @@ $(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.jso
 bench: build $(BENCH)/.stamp h2load ## time, memory, throughput: tables, JSON lines and a plot in build/bench (BENCH_MODELS, BENCH_ROUNDS, BENCH_SECONDS)
 	@for bench in build/test/bench/*.js; do node $$bench || exit 1; done
 
-.PHONY: h2load
+.PHONY: h2load interop-packages hub-packages cpu-packages browser-packages
 h2load:
-	@command -v h2load >/dev/null || { $(APT) nghttp2-client; } || echo 'h2load cannot be installed here'
+	-$(call need,h2load,nghttp2-client)
 
 PEERS := .cache/peers
 
@@ -102,7 +114,7 @@ demo: build ## a real model, attested on the simulator, its answer verified, for
 	node build/demo/main.js
 
 # --- the guest
-.PHONY: image image-repro image-tools guest-packages test-guest
+.PHONY: image image-repro image-tools image-packages guest-packages test-guest
 SPEC ?= enclave/image/image.yaml
 IMAGE_TOOLS := gcc dpkg-deb apt-get npm tar xz zstd
 BUILD_IMAGE = node build/enclave/image/build.js
@@ -121,8 +133,10 @@ image-repro: image ## build the guest again, in another place, and compare every
 	@echo "byte-identical: $$(sha256sum build/image/initrd.zst build/image/assay.efi | cut -c1-16 | xargs)"
 	@rm -rf build/repro
 
-guest-packages: build image-tools
+image-packages: build image-tools
 	node build/test/guest/fetch-packages.js
+
+guest-packages: image-packages
 	test/guest/install.sh
 
 test-guest: image ## boot the guest under emulation with a test provider, attest, infer, tamper

@@ -83,8 +83,8 @@ async function verified(
 }
 
 /** Mirrors drop old versions, and fail: either is no fault of what is built. */
-async function fromMirror(what: string, fetching: Promise<unknown>): Promise<void> {
-  await fetching.catch((cause) => {
+async function fromMirror<Result>(what: string, fetching: Promise<Result>): Promise<Result> {
+  return fetching.catch((cause) => {
     throw new AssayError(
       'CONFIG_IMAGE_MIRROR',
       `${what} cannot be fetched: the mirror does not answer, or no longer has it and the pin must move`,
@@ -184,7 +184,8 @@ async function aptOptions(suites: readonly string[], directory: string): Promise
 /** The first Debian mirror among this machine's sources whose index was read. */
 async function debianMirror(): Promise<string | undefined> {
   const format = '$(REPO_URI) $(ORIGIN) $(LABEL)';
-  const targets = await run('apt-get', ['indextargets', '--format', format]);
+  const listing = run('apt-get', ['indextargets', '--format', format]);
+  const targets = await fromMirror("this machine's list of mirrors", listing);
   return targets
     .toString()
     .split('\n')

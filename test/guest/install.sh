@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Installs what `make test-guest` needs from Debian: QEMU from bookworm-backports where the release's
 # own is older than 10, a small Debian with the headers of the pinned kernel, in which the test's module
-# is compiled, and QEMU 11 as a linter. Idempotent; it fails only where a mirror has not got them.
+# is compiled, and QEMU 11 as a linter. Idempotent; it fails only where a mirror has not got them, or
+# where it may not change the root directory for the compiler.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+unshare --mount chroot / true || { echo 'test-guest compiles a kernel module in a chroot: run it as root'; exit 1; }
 cache=$PWD/.cache
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(ORIGIN) $(LABEL)' | awk '$2 == "Debian" && $3 == "Debian" { print $1; exit }')
 if [ -z "$mirror" ]; then

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import type { AdmissionFinding } from '../../src/admission/finding.js';
 import { assay } from '../forge/cli.js';
 import { repositoryRoot } from '../vectors.js';
+import { python } from './peers.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-conversions-'));
 after(() => rm(folder, { recursive: true, force: true }));
@@ -27,15 +28,14 @@ interface Source {
   readonly needs: string;
 }
 
-const pypi = process.env['INTEROP_PYTHON'] ?? '';
 const SOURCES: readonly Source[] = [
   {
     name: 'scikit-learn and LightGBM',
     script: 'scikit_models.py',
-    python: pypi,
+    python,
     needs: 'skl2onnx, lightgbm, onnxmltools',
   },
-  { name: 'JAX', script: 'jax_networks.py', python: pypi, needs: 'jax2onnx' },
+  { name: 'JAX', script: 'jax_networks.py', python, needs: 'jax2onnx' },
   {
     name: 'PyTorch',
     script: 'torch_networks.py',

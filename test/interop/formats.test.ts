@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
@@ -16,9 +15,8 @@ import {
   servedModel,
 } from '../forge/enclave.js';
 import { repositoryRoot } from '../vectors.js';
+import { python, withoutPython } from './peers.js';
 
-const python = process.env['INTEROP_PYTHON'] ?? '';
-const skip = existsSync(python) ? false : 'INTEROP_PYTHON names no interpreter';
 const folder = join(repositoryRoot, 'test', 'interop');
 
 function verify(given: object): Promise<{ readonly code: number | null; readonly out: string }> {
@@ -45,7 +43,9 @@ const shown = (tensors: readonly CommittedTensor[]) =>
   tensors.map((tensor) => ({ ...tensor, data: toHex(tensor.data) }));
 
 for (const tee of ['sev-snp', 'tdx'] as const) {
-  test(`Python verifies ${tee} evidence and a receipt by the CDDL alone`, { skip }, async () => {
+  test(`Python verifies ${tee} evidence and a receipt by the CDDL alone`, {
+    skip: withoutPython,
+  }, async () => {
     const model = servedModel('double', 2);
     const platform = await launch(tee, launchPolicyFor(model));
     const enclave = await bootServing(bootOptions(platform, [model]));

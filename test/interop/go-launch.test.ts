@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { fetchCurrent } from '../../enclave/image/packages.js';
 import { signatureOf } from '../../enclave/measurement/cpu-type.js';
 import { measureSnp, measureTdx } from '../../enclave/measurement/launch-values.js';
 import { forgeOvmf } from '../forge/ovmf.js';
-import { repositoryRoot } from '../vectors.js';
+import { buildGo, debianPackage, withoutGo } from './peers.js';
 
-const hasGo = spawnSync('go', ['version']).status === 0;
-const skip = hasGo ? false : 'there is no Go here: gce-tcb-verifier was not asked';
+const intel = await debianPackage('ovmf-inteltdx');
+const firmware = join(intel.root, 'usr/share/ovmf/OVMF.inteltdx.ms.fd');
+const skip = withoutGo('go-launch') || intel.missing;
 
 interface Question {
   readonly firmware: string;
@@ -75,18 +75,10 @@ function changes(descriptor: number, image: Buffer): Map<string, Change> {
 suite("Google's computation of launch measurements", { skip }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'assay-go-launch-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
-  let firmware = '';
   let ask: (questions: readonly Question[]) => Answer[];
 
-  before(async () => {
-    const packages = join(repositoryRoot, '.cache', 'packages');
-    const root = await fetchCurrent('ovmf-inteltdx', 'sid', packages);
-    firmware = join(root, 'usr/share/ovmf/OVMF.inteltdx.ms.fd');
-    const binary = join(folder, 'go-launch');
-    execFileSync('go', ['build', '-o', binary, '.'], {
-      cwd: join(repositoryRoot, 'test', 'interop', 'go-launch'),
-      stdio: 'inherit',
-    });
+  before(() => {
+    const binary = buildGo('go-launch');
     ask = (questions) =>
       execFileSync(binary, {
         input: questions.map((question) => JSON.stringify(question)).join('\n'),

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { before, describe, test } from 'node:test';
 import { parseSnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
@@ -13,10 +12,10 @@ import { FORGED_AT } from '../forge/judge-snp.js';
 import { FORGED_CHAINS } from '../forge/snp-chain-cases.js';
 import { FORGED_POLICIES } from '../forge/snp-policy-cases.js';
 import { FORGED_REPORTS } from '../forge/snp-report-cases.js';
-import { repositoryRoot, vectorCases, vectorFile, withoutVectors } from '../vectors.js';
+import { vectorCases, vectorFile, withoutVectors } from '../vectors.js';
+import { buildGo, withoutGo } from './peers.js';
 
-const hasGo = spawnSync('go', ['version']).status === 0;
-const withoutGo = hasGo ? false : 'there is no Go here: go-sev-guest was not asked';
+const skip = withoutGo('go-sev-guest');
 
 /** What the peer reads; base64, as Go's JSON has bytes. */
 interface Question {
@@ -127,12 +126,8 @@ async function question(name: string, fault: AmdFault): Promise<[Question, Forge
 let peer: (questions: readonly Question[]) => Answer[] = () => [];
 
 before(() => {
-  if (!hasGo) return;
-  const binary = join(repositoryRoot, '.cache', 'interop', 'go-sev-guest');
-  execFileSync('go', ['build', '-o', binary, '.'], {
-    cwd: join(repositoryRoot, 'test', 'interop', 'go-sev-guest'),
-    stdio: 'inherit',
-  });
+  if (skip !== false) return;
+  const binary = buildGo('go-sev-guest');
   peer = (questions) =>
     execFileSync(binary, {
       input: questions.map((question) => JSON.stringify(question)).join('\n'),
@@ -186,7 +181,7 @@ function judgeDifferences(differences: ReadonlyMap<string, Difference>): void {
   assert.equal(wrong.join('\n'), '');
 }
 
-describe('go-sev-guest', { skip: withoutGo }, () => {
+describe('go-sev-guest', { skip }, () => {
   test('genuine reports', { skip: withoutVectors }, async () => {
     const names = vectorCases('snp');
     const questions = names.map((name): Question => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile, fork } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,11 +9,9 @@ import { promisify } from 'node:util';
 import { arithmeticModel, identityModel, mlpModel } from '../forge/inference-models.js';
 import type { CaseReport } from './case-process.js';
 import { NodeCases } from './node-case.js';
+import { python, withoutPython } from './peers.js';
 import { serveAttested } from './serve-attested.js';
 
-/** The interpreter of a virtual environment with tritonclient, onnx and numpy: `make test-interop`. */
-const python = process.env['INTEROP_PYTHON'] ?? '';
-const skip = existsSync(python) ? false : 'INTEROP_PYTHON names no interpreter';
 const script = (name: string): string =>
   fileURLToPath(new URL(`../../../test/interop/${name}`, import.meta.url));
 const run = promisify(execFile);
@@ -23,7 +20,7 @@ const folder = await mkdtemp(join(tmpdir(), 'assay-interop-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
 test('tritonclient gets metadata and correct results, pinned to the certificate of attest --ca', {
-  skip,
+  skip: withoutPython,
 }, async () => {
   const { serving, root } = await serveAttested(
     {
@@ -71,7 +68,7 @@ async function execute(way: 'plain' | 'assay', count: number): Promise<CaseRepor
 }
 
 test('ONNX operator cases pass through Assay exactly where they pass in plain onnxruntime-node', {
-  skip,
+  skip: withoutPython,
 }, async () => {
   await run(python, [script('export_node_cases.py'), join(folder, 'cases')]);
   const cases = new NodeCases(join(folder, 'cases'));

@@ -4,11 +4,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fetchCurrent } from '../../enclave/image/packages.js';
 import { repositoryRoot } from '../vectors.js';
+import { buildGo, debianPackage, python, withoutGo, withoutPython } from './peers.js';
 
-const python = process.env['INTEROP_PYTHON'] ?? 'python3';
-const packages = join(repositoryRoot, '.cache', 'packages');
 const golden = join(repositoryRoot, 'test/enclave/launch/golden');
 const goldenFiles = (suffix: string): string[] =>
   readdirSync(golden)
@@ -17,10 +15,12 @@ const goldenFiles = (suffix: string): string[] =>
 
 const hasXmllint = spawnSync('xmllint', ['--version']).error === undefined;
 const withoutXmllint = hasXmllint ? false : 'xmllint is not here: install libxml2-utils';
+const libvirt = await debianPackage('libvirt-common');
 
-test("libvirt's own schema accepts every domain", { skip: withoutXmllint }, async () => {
-  const root = await fetchCurrent('libvirt-common', 'sid', packages);
-  const schema = join(root, 'usr/share/libvirt/schemas/domain.rng');
+test("libvirt's own schema accepts every domain", {
+  skip: withoutXmllint || libvirt.missing,
+}, () => {
+  const schema = join(libvirt.root, 'usr/share/libvirt/schemas/domain.rng');
   const domains = goldenFiles('domain.xml.golden');
   assert.ok(domains.length >= 3);
   for (const domain of domains) {
@@ -32,7 +32,7 @@ test("libvirt's own schema accepts every domain", { skip: withoutXmllint }, asyn
   assert.notEqual(refused.status, 0, 'the schema tells a misspelt element');
 });
 
-test("Kubernetes' published schemas accept every manifest", () => {
+test("Kubernetes' published schemas accept every manifest", { skip: withoutPython }, () => {
   const script = `
 import sys, yaml, kubernetes_validate
 count = 0
@@ -48,16 +48,11 @@ print(count)
   assert.equal(count, 4 * files.length);
 });
 
-const hasGo = spawnSync('go', ['version']).status === 0;
-const withoutGo = hasGo ? false : 'there is no Go here: the Terraform files were not parsed';
-
 /** Providers' schemas are on registries alone: this is the language, not the meaning of attributes. */
-test("HashiCorp's own parser reads every Terraform file", { skip: withoutGo }, () => {
+test("HashiCorp's own parser reads every Terraform file", { skip: withoutGo('go-hcl') }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'assay-hcl-'));
   try {
-    const binary = join(folder, 'go-hcl');
-    const cwd = join(repositoryRoot, 'test', 'interop', 'go-hcl');
-    execFileSync('go', ['build', '-o', binary, '.'], { cwd, stdio: 'inherit' });
+    const binary = buildGo('go-hcl');
     const read = (files: readonly string[]): { blocks: string[]; error: string }[] =>
       execFileSync(binary, files)
         .toString()

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,9 +10,8 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { nativeSha256, readModelSource } from '../../src/model-source.js';
 import { repositoryRoot } from '../vectors.js';
+import { python, withoutPython } from './peers.js';
 
-const python = process.env['INTEROP_PYTHON'] ?? '';
-const skip = existsSync(python) ? false : 'INTEROP_PYTHON names no interpreter';
 const folder = await mkdtemp(join(tmpdir(), 'assay-identity-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
@@ -34,7 +32,9 @@ async function graphOf(file: string): Promise<string> {
   }
 }
 
-test('models that ONNX’s own tools rewrite keep their graph digest', { skip }, async () => {
+test('models that ONNX’s own tools rewrite keep their graph digest', {
+  skip: withoutPython,
+}, async () => {
   const script = join(repositoryRoot, 'test', 'interop', 'export_identity_cases.py');
   await promisify(execFile)(python, [script, folder]);
   const lines = (await readFile(join(folder, 'identity.jsonl'), 'utf8')).trim().split('\n');

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,15 +9,16 @@ import { InferenceSession } from 'onnxruntime-node';
 import { analyseModel } from '../../attestation/model/identity.js';
 import { staticFindings } from '../../src/admission/static-rules.js';
 import { repositoryRoot } from '../vectors.js';
+import { python, withoutPython } from './peers.js';
 
-const python = process.env['INTEROP_PYTHON'] ?? '';
-const skip = existsSync(python) ? false : 'INTEROP_PYTHON names no interpreter';
 const folder = await mkdtemp(join(tmpdir(), 'assay-operators-'));
 after(() => rm(folder, { recursive: true, force: true }));
 
 const RULES: ReadonlySet<string> = new Set(['static.operator', 'static.opset']);
 
-test('no model that ONNX Runtime loads is refused for its operators', { skip }, async () => {
+test('no model that ONNX Runtime loads is refused for its operators', {
+  skip: withoutPython,
+}, async () => {
   const script = join(repositoryRoot, 'test', 'interop', 'export_node_cases.py');
   await promisify(execFile)(python, [script, folder]);
   const files = (await readdir(folder)).filter((name) => name.endsWith('.onnx'));

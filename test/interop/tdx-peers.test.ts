@@ -1,8 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
-import { repositoryRoot, vectorCases, vectorFile, withoutVectors } from '../vectors.js';
+import { vectorCases, vectorFile, withoutVectors } from '../vectors.js';
+import { buildGo, withoutGo } from './peers.js';
 import { type Answer, askPhala, judge, type Question, withoutPhala } from './tdx-questions.js';
 
 const appended = (quote: Uint8Array, tail: Uint8Array): Uint8Array =>
@@ -64,16 +64,9 @@ describe('@phala/dcap-qvl 0.3.9', { skip: withoutPhala || withoutVectors }, () =
   });
 });
 
-const hasGo = spawnSync('go', ['version']).status === 0;
-const withoutGo = hasGo ? withoutVectors : 'there is no Go here: go-tdx-guest was not asked';
-
-describe('go-tdx-guest 0.3.1', { skip: withoutGo }, () => {
+describe('go-tdx-guest 0.3.1', { skip: withoutVectors || withoutGo('go-tdx-guest') }, () => {
   test('agrees, or is known to differ', async () => {
-    const binary = join(repositoryRoot, '.cache', 'interop', 'go-tdx-guest');
-    execFileSync('go', ['build', '-o', binary, '.'], {
-      cwd: join(repositoryRoot, 'test', 'interop', 'go-tdx-guest'),
-      stdio: 'inherit',
-    });
+    const binary = buildGo('go-tdx-guest');
     const input = questions()
       .map(({ quote, ...rest }) =>
         JSON.stringify({ ...rest, quote: Buffer.from(quote).toString('base64') }),
