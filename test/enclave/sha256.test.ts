@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { sha256 } from '../../attestation/encoding/hash.js';
 import { leafHash, merkleHashes, nodeHash } from '../../attestation/encoding/merkle.js';
 import { nativeSha256Once } from '../../enclave/sha256.js';
+import { fc } from '../property.js';
 
 test('equals the portable SHA-256, of parts together below and beyond what is hashed at once', () => {
   const part = fc.oneof(

@@ -13,6 +13,7 @@ import { Issuer } from '../../enclave/issuer.js';
 import { makeSigningKey } from '../../enclave/keys.js';
 import { MerkleLog } from '../../enclave/log.js';
 import { TileFiles } from '../../enclave/tile-files.js';
+import { fc } from '../property.js';
 
 const entry = (i: number): Uint8Array => Uint8Array.of(i & 0xff, (i >> 8) & 0xff, i >> 16);
 const fail = (error: unknown): never => {
@@ -57,6 +58,18 @@ describe('a log that outgrew memory', () => {
     for (const old of [1, 2, 255, 256, 257, 5001, SIZE - 1]) {
       assert.deepEqual(tree.consistencyPath(old), expected.consistencyPath(old));
     }
+  });
+
+  test('proves any entry and size in any later size', () => {
+    const sizes = fc.tuple(fc.integer({ min: 1, max: SIZE }), fc.nat(), fc.nat());
+    fc.assert(
+      fc.property(sizes, ([size, index, old]) => {
+        const [expected, tree] = [whole.at(size), archived.at(size)];
+        assert.deepEqual(tree.inclusionPath(index % size), expected.inclusionPath(index % size));
+        const earlier = (old % size) + 1;
+        assert.deepEqual(tree.consistencyPath(earlier), expected.consistencyPath(earlier));
+      }),
+    );
   });
 
   test('does not believe a tile that the host changed, nor need one that it withholds', async () => {

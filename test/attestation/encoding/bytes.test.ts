@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import * as bytes from '../../../attestation/encoding/bytes.js';
 import {
   label,
@@ -11,6 +10,7 @@ import {
   sha512,
 } from '../../../attestation/encoding/hash.js';
 import { ByteReader } from '../../../attestation/encoding/reader.js';
+import { fc } from '../../property.js';
 
 test('text forms of bytes agree with Node and come back', () => {
   fc.assert(

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
 import {
   type CborKey,
@@ -9,6 +8,7 @@ import {
   encodeCbor,
 } from '../../../attestation/encoding/cbor.js';
 import { CborFields } from '../../../attestation/encoding/fields.js';
+import { fc } from '../../property.js';
 
 test('encodings of RFC 8949 appendix A', () => {
   const cases: [CborValue, string][] = [

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
 import { JsonFields, parseStrictJson } from '../../../attestation/encoding/json.js';
 import { AssayError } from '../../../attestation/index.js';
+import { fc } from '../../property.js';
 
 const parse = (input: string | Uint8Array): unknown =>
   parseStrictJson(input, 'the text', 'COLLATERAL_JSON');

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import {
   assertConsistent,
@@ -11,6 +10,7 @@ import {
   merkleRoot,
   rootFromInclusion,
 } from '../../../attestation/encoding/merkle.js';
+import { fc } from '../../property.js';
 
 /** The eight leaves of the test tree that Certificate Transparency implementations share. */
 const LEAVES = [

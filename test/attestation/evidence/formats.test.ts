@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { concat, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
 import { sha256 } from '../../../attestation/encoding/hash.js';
@@ -24,6 +23,7 @@ import {
   type HmacSha256,
 } from '../../../attestation/receipt/commitment.js';
 import { forgeEnclave, forgeKey } from '../../forge/exchange.js';
+import { fc } from '../../property.js';
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
@@ -233,7 +233,7 @@ describe('manifest', () => {
 });
 
 describe('binding', () => {
-  const nonces = fc.array(digest, { minLength: 1, maxLength: 40 });
+  const nonces = fc.array(digest, { minLength: 1, maxLength: 70 });
 
   test('every nonce leads to the one challenge, and no other nonce does', () => {
     fc.assert(
@@ -271,7 +271,7 @@ describe('commitments', () => {
     name: fc.string(),
     datatype: fc.constantFrom('FP32', 'INT64', 'BYTES'),
     shape: fc.array(fc.nat(), { maxLength: 4 }),
-    data: fc.uint8Array({ maxLength: 64 }),
+    data: fc.uint8Array({ maxLength: 300 }),
   });
   const node: HmacSha256 = (key, parts) =>
     createHmac('sha256', key)

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import {
   encodeTcb,
   keyInfo,
@@ -12,6 +11,7 @@ import {
   parseSnpReport,
   type SnpReport,
 } from '../../../attestation/evidence/snp-report.js';
+import { fc } from '../../property.js';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const u64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });

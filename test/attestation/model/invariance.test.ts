@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { identifyModel, type ModelIdentity } from '../../../attestation/model/identity.js';
 import { encodeModel } from '../../forge/onnx.js';
@@ -11,6 +10,7 @@ import { parseModel } from '../../forge/parse-model.js';
 import { randomFrom, randomModel } from '../../forge/random-model.js';
 import { type Rewritten, rewritings } from '../../forge/rewritings.js';
 import { mapTensors, toRaw } from '../../forge/transform-model.js';
+import { fc } from '../../property.js';
 import { repositoryRoot } from '../../vectors.js';
 
 const sha256 = () => createHash('sha256');

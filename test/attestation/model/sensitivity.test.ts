@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { writeElements } from '../../forge/elements.js';
@@ -8,6 +7,7 @@ import { encodeModel } from '../../forge/onnx.js';
 import type { FunctionInit, GraphInit, ModelInit, NodeInit } from '../../forge/onnx-init.js';
 import { randomFrom, randomModel } from '../../forge/random-model.js';
 import { mapTensors } from '../../forge/transform-model.js';
+import { fc } from '../../property.js';
 
 function graphOf(model: ModelInit): string {
   return toHex(identifyModel({ path: 'model.onnx', bytes: encodeModel(model) }).graph);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
 import { COSE_HEADER, encodeSign1 } from '../../../attestation/encoding/cose.js';
 import { encodeClaims, type InferenceClaims } from '../../../attestation/receipt/claims.js';
@@ -11,6 +10,7 @@ import {
 } from '../../../attestation/receipt/inference-receipt.js';
 import { encodeReceipt } from '../../../attestation/receipt/receipt.js';
 import { encodeTreeHeadHeader } from '../../../attestation/receipt/tree-head.js';
+import { fc } from '../../property.js';
 
 /** What is written item by item for each inference has to be what the general encoder writes. */
 

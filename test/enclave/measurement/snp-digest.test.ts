@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import fc from 'fast-check';
 import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { signatureOf } from '../../../enclave/measurement/cpu-type.js';
@@ -8,6 +7,7 @@ import { parseFirmware } from '../../../enclave/measurement/firmware.js';
 import { type SnpLaunch, snpLaunchDigest } from '../../../enclave/measurement/snp-digest.js';
 import type { Vmm } from '../../../enclave/measurement/vmsa.js';
 import { AMD_SEV_2023, forgeOvmf } from '../../forge/ovmf.js';
+import { fc } from '../../property.js';
 
 const NOTHING = new Uint8Array();
 const boot = (commandLine: string): SnpLaunch['boot'] => ({

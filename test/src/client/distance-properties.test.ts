@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import type { NumericDistance } from '../../../attestation/model/distance.js';
 import { type Limits, qualityFindings, qualityOf } from '../../../src/admission/quality.js';
 import type { Datatype } from '../../../src/client/datatype.js';
 import { outputDistance } from '../../../src/client/output-distance.js';
 import { elementsOf, type Tensor, tensor } from '../../../src/client/tensor.js';
+import { fc } from '../../property.js';
 
 const WIDTHS = { FP16: 2, FP32: 4, FP64: 8, INT8: 1, UINT16: 2, INT32: 4, INT64: 8, UINT64: 8 };
 type NumericType = keyof typeof WIDTHS;

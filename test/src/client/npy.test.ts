@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { concat, fromBase64, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { formatNpy, parseNpy } from '../../../src/client/npy.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
 import { dictionary, file, NUMPY } from '../../forge/npy.js';
+import { fc } from '../../property.js';
 
 describe('.npy files that numpy wrote', () => {
   for (const [name, { base64, ...expected }] of Object.entries(NUMPY)) {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
 import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { float16 } from '../../../attestation/model/number.js';
 import { FIXED_DATATYPES } from '../../../src/client/datatype.js';
@@ -9,6 +8,7 @@ import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
 import { formatNpy } from '../../../src/client/npy.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
 import { typedArrayOf } from '../../../src/client/typed-array.js';
+import { fc } from '../../property.js';
 
 describe('binary16', () => {
   test('every bit pattern that is a number survives', () => {

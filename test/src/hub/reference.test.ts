@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { digestOf } from '../../../src/hub/digest.js';
 import { formatReference, parseReference, type Reference } from '../../../src/hub/reference.js';
+import { fc } from '../../property.js';
 
 const DIGEST = `sha256:${'a1'.repeat(32)}`;
 

@@ -3,7 +3,6 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import fc from 'fast-check';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { leafHash, merkleRoot } from '../../../attestation/encoding/merkle.js';
@@ -23,6 +22,7 @@ import { adderModel, computing, startAdder } from '../../forge/adder-server.js';
 import { flip } from '../../forge/cbor.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
+import { fc } from '../../property.js';
 
 const ANSWERS = 12;
 const fail = (error: unknown): never => {
