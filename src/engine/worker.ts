@@ -5,6 +5,7 @@ import { EngineError } from './error.js';
 import type { FromWorker, RunOutput, ToWorker, WorkerSettings } from './messages.js';
 import { fromOrt, tensorSpecs, toOrt } from './ort-tensor.js';
 import type { Tensor } from './tensor.js';
+import { giveWayToEventLoop } from './thread-priority.js';
 
 /**
  * A worker thread: it owns an ONNX Runtime session of each model that it was given and executes one
@@ -20,6 +21,7 @@ interface Loaded {
   readonly inputNames: readonly string[];
 }
 
+giveWayToEventLoop();
 const sessions = new Map<number, Loaded>();
 const annotate = await loadAnnotator(settings.annotator);
 
