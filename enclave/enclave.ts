@@ -99,6 +99,7 @@ export class Enclave {
     return encodeBundle({
       tee: this.#parts.platform.tee,
       report: evidence.report,
+      ...(evidence.runtimeClaims && { runtimeClaims: evidence.runtimeClaims }),
       endorsements: evidence.endorsements ?? null,
       manifest: evidence.manifest,
       challenge: position,

@@ -28,6 +28,12 @@ const configfs = z.strictObject({
   kind: z.literal('configfs-tsm').describe("the kernel's attestation interface, SEV-SNP and TDX"),
 });
 
+const azure = z.strictObject({
+  kind: z
+    .literal('azure-vtpm')
+    .describe("Azure's confidential VMs: the paravisor's report in the vTPM, SEV-SNP and TDX"),
+});
+
 /** The engine's BatchingOptions; the words are Triton's, in this file's spelling. */
 const batching = z.strictObject({
   maxBatchSize: z
@@ -134,7 +140,7 @@ export const configSchema = z.strictObject({
     .default(['localhost', '127.0.0.1', '::1'])
     .describe('DNS names and IP addresses in the TLS certificate'),
   platform: z
-    .discriminatedUnion('kind', [configfs, simulator])
+    .discriminatedUnion('kind', [configfs, azure, simulator])
     .default({ kind: 'configfs-tsm' })
     .describe('where evidence comes from'),
   launchPolicy: path

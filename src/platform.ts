@@ -1,5 +1,6 @@
 import { fromHex } from '../attestation/encoding/bytes.js';
 import { encodeLaunchPolicy, launchPolicyDigest } from '../attestation/evidence/launch-policy.js';
+import { openAzureVtpm } from '../enclave/platform/azure-vtpm.js';
 import { openConfigfsTsm } from '../enclave/platform/configfs-tsm.js';
 import type { Platform } from '../enclave/platform/platform.js';
 import { loadLaunchPolicy } from './config.js';
@@ -26,8 +27,9 @@ async function pinned(config: Config, tee: Platform['tee']): Promise<Uint8Array>
 
 /** Opens the attestation interface that the configuration names; rejects with PLATFORM_*. */
 export async function openPlatform(config: Config): Promise<OpenPlatform> {
-  if (config.platform.kind === 'configfs-tsm') {
-    const platform = await openConfigfsTsm();
+  const { kind } = config.platform;
+  if (kind !== 'simulator') {
+    const platform = await (kind === 'azure-vtpm' ? openAzureVtpm() : openConfigfsTsm());
     return { platform, simulatedRoot: undefined, close: () => platform.close() };
   }
   const { tee, reportVersion, rootDirectory } = config.platform;

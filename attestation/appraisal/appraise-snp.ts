@@ -1,5 +1,5 @@
 import { toHex } from '../encoding/bytes.js';
-import { sha256 } from '../encoding/hash.js';
+import { paravisorReportData } from '../evidence/runtime-claims.js';
 import { keyInfo } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import { authenticityFindings } from './authenticity-snp.js';
@@ -60,7 +60,7 @@ function identityFindings(
   const hostData = toHex(report.hostData);
   among('snp.report-data', 'REPORT_DATA', reportData, one(expectations.reportData));
   if (expectations.runtimeClaims !== undefined) {
-    const covered = `${toHex(sha256(expectations.runtimeClaims))}${'00'.repeat(32)}`;
+    const covered = toHex(paravisorReportData(expectations.runtimeClaims));
     among(
       'snp.runtime-claims',
       'The digest of the runtime claims',

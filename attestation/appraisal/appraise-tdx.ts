@@ -1,5 +1,5 @@
 import { isZero, toHex } from '../encoding/bytes.js';
-import { sha256 } from '../encoding/hash.js';
+import { paravisorReportData } from '../evidence/runtime-claims.js';
 import {
   bitField,
   TD_ATTRIBUTE_BITS,
@@ -235,7 +235,7 @@ export function appraiseTdx(
   identityFindings(findings, authenticated, policy, expectations);
   const { eventLog, runtimeLog, runtimeClaims } = expectations;
   if (runtimeClaims !== undefined) {
-    const expected = `${toHex(sha256(runtimeClaims))}${'00'.repeat(32)}`;
+    const expected = toHex(paravisorReportData(runtimeClaims));
     findings.check(
       'tdx.runtime-claims',
       toHex(report.reportData) === expected,

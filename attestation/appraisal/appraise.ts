@@ -8,6 +8,7 @@ import { decodeBundle, type EvidenceBundle } from '../evidence/bundle.js';
 import { decodeRuntimeLog } from '../evidence/event-log.js';
 import { decodeLaunchPolicy, launchPolicyDigest } from '../evidence/launch-policy.js';
 import { decodeManifest, type Manifest } from '../evidence/manifest.js';
+import { paravisorReportData, userDataOf } from '../evidence/runtime-claims.js';
 import { parseSnpReport } from '../evidence/snp-report.js';
 import { parseTdxQuote } from '../evidence/tdx-quote.js';
 import { appraiseEnclave } from './appraise-enclave.js';
@@ -46,11 +47,29 @@ const CAVEATS = [
   'The enclave’s clock is the host’s to turn: order comes from the log, freshness from nonces.',
   'What the models compute is attested, not that it is true or fair.',
 ] as const;
+const PARAVISOR =
+  'The cloud’s paravisor is what the hardware measured: no value here says which image the guest booted.';
 
 /** Everything of a bundle that hardware covers, decoded; each part throws its own code. */
 interface Covered {
   readonly stated: EnclaveStatement;
   readonly manifest: Manifest;
+}
+
+/**
+ * What the guest had signed: REPORT_DATA; or, under Azure's paravisor, the user data of the claims that
+ * REPORT_DATA covers. Throws BINDING_RUNTIME_CLAIMS or HCL_CLAIMS.
+ */
+function guestData({ runtimeClaims }: EvidenceBundle, reported: Uint8Array): Uint8Array {
+  if (runtimeClaims === undefined) return reported;
+  const userData = userDataOf(runtimeClaims);
+  if (userData === undefined || !equalBytes(reported, paravisorReportData(runtimeClaims))) {
+    throw new AssayError(
+      'BINDING_RUNTIME_CLAIMS',
+      'the report data does not cover these runtime claims, or they hold no data of the guest',
+    );
+  }
+  return userData;
 }
 
 /** Throws BINDING_REPORT_DATA unless the hardware signed for this manifest and this challenge. */
@@ -81,7 +100,7 @@ function reportedFields(bundle: EvidenceBundle): {
 
 function openCovered(bundle: EvidenceBundle, nonce?: Uint8Array): Covered {
   const fields = reportedFields(bundle);
-  requireBinding(bundle, fields.reportData, nonce);
+  requireBinding(bundle, guestData(bundle, fields.reportData), nonce);
   const manifest = decodeManifest(bundle.manifest);
   const { launchPolicy: canonical, eventLog, tee } = bundle;
   const digest = canonical === null ? null : launchPolicyDigest(canonical);
@@ -105,14 +124,16 @@ async function verifyHardware(
   { at, roots, endorsements }: AppraiseOptions,
 ): Promise<AttestationResult> {
   const options = roots === undefined ? { at } : { at, roots };
+  const { runtimeClaims } = bundle;
+  const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
   if (bundle.tee === 'sev-snp') {
     const host = bundle.endorsements === null ? [] : parseAuxblob(bundle.endorsements);
     const known = host.filter(({ kind }) => kind !== 'other').map(({ data }) => data);
     const all = amdEndorsements([...known, ...(endorsements?.amd ?? [])]);
-    return verifySnp(bundle.report, all, policy.snp ?? {}, options);
+    return verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
   }
   const collateral = endorsements?.intel ?? bundle.endorsements ?? undefined;
-  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, options);
+  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, options, expectations);
 }
 
 function refusal(error: AssayError, base: Partial<AttestationResult>, at: Date): AppraisedBundle {
@@ -220,7 +241,7 @@ export async function appraiseBundle(
       ...appraiseEnclave(stated, policy.enclave ?? {}),
     ];
     return {
-      result: combine(hardware, checks, stated, fresh),
+      result: combine(hardware, checks, stated, fresh, bundle.runtimeClaims !== undefined),
       enclave: { manifest, manifestBytes: bundle.manifest },
     };
   } catch (error) {
@@ -234,6 +255,7 @@ function combine(
   checks: readonly Finding[],
   stated: EnclaveStatement,
   fresh: boolean,
+  underParavisor: boolean,
 ): AttestationResult {
   const failed = checks.filter(({ outcome }) => outcome === 'fail');
   const first = failed[0] ?? checks.find(({ outcome }) => outcome === 'unchecked');
@@ -253,6 +275,7 @@ function combine(
     caveats: [
       ...hardware.caveats,
       ...CAVEATS,
+      ...(underParavisor ? [PARAVISOR] : []),
       ...(fresh ? [] : ['Without the verifier’s own nonce the evidence may be a replay.']),
     ],
   };

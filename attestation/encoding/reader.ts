@@ -46,6 +46,14 @@ export class ByteReader {
     return this.#view.getUint16(this.#advance(2, field), true);
   }
 
+  u16be(field: string): number {
+    return this.#view.getUint16(this.#advance(2, field));
+  }
+
+  u32be(field: string): number {
+    return this.#view.getUint32(this.#advance(4, field));
+  }
+
   u32le(field: string): number {
     return this.#view.getUint32(this.#advance(4, field), true);
   }

@@ -14,6 +14,11 @@ export interface EvidenceBundle {
   readonly tee: Tee;
   /** SEV-SNP attestation report, or TDX quote. */
   readonly report: Uint8Array;
+  /**
+   * Azure: JSON of the paravisor, which the report covers in place of the guest's own data; they hold
+   * that data. Absent elsewhere, in the bytes as well.
+   */
+  readonly runtimeClaims?: Uint8Array;
   /** What the host supplied to verify it, as it came; null where it supplied nothing. Untrusted. */
   readonly endorsements: Uint8Array | null;
   /** The manifest's bytes. */
@@ -39,6 +44,9 @@ export function encodeBundle(bundle: EvidenceBundle): Uint8Array<ArrayBuffer> {
       ['profile', PROFILE],
       ['tee', bundle.tee],
       ['report', bundle.report],
+      ...(bundle.runtimeClaims === undefined
+        ? []
+        : [['runtimeClaims', bundle.runtimeClaims] as const]),
       ['endorsements', bundle.endorsements],
       ['manifest', bundle.manifest],
       [
@@ -94,6 +102,7 @@ export function decodeBundle(bytes: Uint8Array): EvidenceBundle {
   const bundle = {
     tee,
     report: fields.bytes('report'),
+    ...(fields.has('runtimeClaims') && { runtimeClaims: fields.bytes('runtimeClaims') }),
     endorsements: optionalBytes(fields, 'endorsements'),
     manifest: fields.bytes('manifest'),
     challenge: positionFromCbor(fields.map('challenge')),

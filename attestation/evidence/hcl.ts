@@ -1,7 +1,7 @@
-import { equalBytes, fromUtf8, isZero } from '../encoding/bytes.js';
+import { equalBytes, fromUtf8 } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
-import { sha256 } from '../encoding/hash.js';
 import { ByteReader } from '../encoding/reader.js';
+import { paravisorReportData } from './runtime-claims.js';
 import { SNP_REPORT_SIZE } from './snp-report.js';
 
 /** `HCLA`, little-endian. */
@@ -16,8 +16,8 @@ const HASH_SHA256 = 1;
 const DATA_HEADER_SIZE = 20;
 
 /**
- * What Azure's paravisor keeps in the vTPM's NV index 0x01400001: the SEV-SNP report that it asked for
- * at boot, and the runtime claims (the vTPM's attestation key above all) that REPORT_DATA covers.
+ * What Azure's paravisor keeps in the vTPM's NV index 0x01400001: the hardware report that it asked for
+ * last, and the runtime claims (the vTPM's keys, the guest's own 64 bytes) that REPORT_DATA covers.
  */
 export interface HclReport {
   readonly hardware: 'sev-snp' | 'tdx';
@@ -79,8 +79,7 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   const isSnp = type === TYPE_SNP;
   const report = isSnp ? area : area.subarray(0, TDREPORT_SIZE);
   const reportData = isSnp ? report.subarray(0x50, 0x90) : report.subarray(128, 192);
-  const bound = equalBytes(reportData.subarray(0, 32), sha256(runtimeClaims));
-  if (!bound || !isZero(reportData.subarray(32))) {
+  if (!equalBytes(reportData, paravisorReportData(runtimeClaims))) {
     fail('HCL_BINDING', 'REPORT_DATA does not cover the runtime claims');
   }
   fromUtf8(runtimeClaims);

@@ -68,7 +68,7 @@ export async function collectModels(
       }),
       ...(specification.workers && { workers: specification.workers }),
       hosts: specification.hosts,
-      platform: { kind: 'configfs-tsm' },
+      platform: { kind: specification.platform },
       ...(specification.pinned && { launchPolicy: '/app/launch-policy.yaml' }),
       models: specification.models.map(({ name, version, path, batching }) => ({
         name,

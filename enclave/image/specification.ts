@@ -5,38 +5,45 @@ import { AssayError } from '../../attestation/encoding/error.js';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 
-const schema = z.strictObject({
-  version: z.literal(1),
-  /** Kernel command line; part of the measurement. */
-  commandLine: z.string().regex(/^[ -~]{1,2000}$/),
-  /** DNS names and IP addresses in the TLS certificate. */
-  hosts: z.array(z.string().min(1)).min(1),
-  port: z.number().int().min(1).max(65535).default(8443),
-  metricsPort: z.number().int().min(1).max(65535).optional(),
-  /** Whether the host pins the launch policy (HOST_DATA, MRCONFIGID); clouds do not let one. */
-  pinned: z.boolean().default(true),
-  workers: z.number().int().min(1).max(1024).optional(),
-  models: z
-    .array(
-      z.strictObject({
-        name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
-        version: z
-          .string()
-          .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
-          .default('1'),
-        /** The .onnx file, relative to the specification; its external data lies beside it. */
-        path: z.string().min(1),
-        /** The engine's options for this model, as the service's configuration has them. */
-        batching: z.record(z.string(), z.unknown()).optional(),
-        /**
-         * What the launch policy requires of the model's test vectors; they and `tolerances.json`, beside
-         * the model, then go into the image. Absent: none are required, and none are in the image.
-         */
-        selfTest: z.strictObject({ vectors: digest, outputs: digest.optional() }).optional(),
-      }),
-    )
-    .min(1),
-});
+const schema = z
+  .strictObject({
+    version: z.literal(1),
+    /** Kernel command line; part of the measurement. */
+    commandLine: z.string().regex(/^[ -~]{1,2000}$/),
+    /** DNS names and IP addresses in the TLS certificate. */
+    hosts: z.array(z.string().min(1)).min(1),
+    port: z.number().int().min(1).max(65535).default(8443),
+    metricsPort: z.number().int().min(1).max(65535).optional(),
+    /** Whether the host pins the launch policy (HOST_DATA, MRCONFIGID); clouds do not let one. */
+    pinned: z.boolean().default(true),
+    /** Where evidence comes from: the kernel's own interface, or the vTPM of Azure's paravisor. */
+    platform: z.enum(['configfs-tsm', 'azure-vtpm']).default('configfs-tsm'),
+    workers: z.number().int().min(1).max(1024).optional(),
+    models: z
+      .array(
+        z.strictObject({
+          name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
+          version: z
+            .string()
+            .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
+            .default('1'),
+          /** The .onnx file, relative to the specification; its external data lies beside it. */
+          path: z.string().min(1),
+          /** The engine's options for this model, as the service's configuration has them. */
+          batching: z.record(z.string(), z.unknown()).optional(),
+          /**
+           * What the launch policy requires of the model's test vectors; they and `tolerances.json`, beside
+           * the model, then go into the image. Absent: none are required, and none are in the image.
+           */
+          selfTest: z.strictObject({ vectors: digest, outputs: digest.optional() }).optional(),
+        }),
+      )
+      .min(1),
+  })
+  .refine(({ platform, pinned }) => platform !== 'azure-vtpm' || !pinned, {
+    path: ['pinned'],
+    message: 'expected false: Azure lets nobody pin a launch policy',
+  });
 
 /** What a guest image is to serve. */
 export type ImageSpecification = z.output<typeof schema>;

@@ -3,11 +3,11 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { label, sha512 } from '../../attestation/encoding/hash.js';
 import { isTransient, platformError } from './configfs-errors.js';
 import { ownReport } from './own-report.js';
-import type { HardwareEvidence, LaunchBinding, Platform } from './platform.js';
+import type { HardwareEvidence, HardwarePlatform, LaunchBinding, Platform } from './platform.js';
 import { type KernelReport, REPORT_DATA_BYTES, ReportDirectory } from './report-directory.js';
 import { kernelFs, type ReportFs } from './report-fs.js';
 import { findRtmr3 } from './rtmr.js';
-import { type Scheduler, SerialQueue, systemScheduler } from './serial-queue.js';
+import { pause, type Scheduler, SerialQueue, systemScheduler } from './serial-queue.js';
 
 export interface ConfigfsOptions {
   /** Mount point of configfs. */
@@ -23,11 +23,6 @@ export interface ConfigfsOptions {
   readonly scheduler?: Scheduler;
 }
 
-/** The hardware's driver; `close` gives the report directory back to the kernel. */
-export interface ConfigfsPlatform extends Platform {
-  close(): Promise<void>;
-}
-
 const TEES: Readonly<Record<string, Platform['tee']>> = { sev_guest: 'sev-snp', tdx_guest: 'tdx' };
 const DEADLINE = 70_000;
 const QUEUE_LIMIT = 64;
@@ -39,7 +34,7 @@ const LONGEST_PAUSE = 2000;
  * Opens the attestation interface of the running kernel: SEV-SNP and TDX through configfs-tsm.
  * Throws PLATFORM_NO_CONFIGFS, PLATFORM_NO_PROVIDER, PLATFORM_PERMISSION or PLATFORM_PROVIDER.
  */
-export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<ConfigfsPlatform> {
+export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<HardwarePlatform> {
   const fs = options.fs ?? kernelFs;
   const scheduler = options.scheduler ?? systemScheduler;
   const deadline = options.deadline ?? DEADLINE;
@@ -94,7 +89,7 @@ async function patiently(
   scheduler: Scheduler,
 ): Promise<KernelReport> {
   let races = 0;
-  for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
+  for (let delay = FIRST_PAUSE; ; delay = Math.min(2 * delay, LONGEST_PAUSE)) {
     try {
       return await request();
     } catch (error) {
@@ -102,7 +97,7 @@ async function patiently(
       if (raced) races += 1;
       if (raced && races < ATTEMPTS_ON_RACE) continue;
       if (!raced && isTransient(error)) {
-        await new Promise<void>((resume) => scheduler.after(pause, resume));
+        await pause(scheduler, delay);
         if (!expired()) continue;
       }
       throw platformError('asking the hardware for a report', error);

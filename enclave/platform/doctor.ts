@@ -1,7 +1,9 @@
 import { isZero, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
-import { type ConfigfsPlatform, openConfigfsTsm } from './configfs-tsm.js';
+import { openAzureVtpm } from './azure-vtpm.js';
+import { openConfigfsTsm } from './configfs-tsm.js';
+import type { HardwarePlatform } from './platform.js';
 import { errnoOf, type ReportFs } from './report-fs.js';
 
 /** What one look at this machine found, and what its operator can do about it. */
@@ -13,6 +15,12 @@ export interface Diagnosis {
   readonly advice: string;
 }
 
+/** An interface of this machine that opened, by the name that the configuration has for it. */
+interface Opened {
+  readonly kind: 'configfs-tsm' | 'azure-vtpm';
+  readonly platform: HardwarePlatform;
+}
+
 /** The machine, as a doctor sees it. */
 export interface Patient {
   readonly fs: ReportFs;
@@ -20,7 +28,7 @@ export interface Patient {
   readonly kernelRelease: string;
   readonly memoryBytes: number;
   readonly now: Date;
-  readonly open: () => Promise<ConfigfsPlatform>;
+  readonly open: () => Promise<Opened>;
   /** Report data of the trial report, 64 bytes. */
   readonly trial: Uint8Array;
 }
@@ -91,11 +99,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   PLATFORM_NO_CONFIGFS: 'load tsm_report, and sev-guest or tdx-guest, and mount configfs',
   PLATFORM_NO_PROVIDER:
     'this is no confidential guest, or its driver is missing: check that the host started it as SEV-SNP or TDX, then load sev-guest or tdx-guest',
-  PLATFORM_PERMISSION: 'run as root, or give the report directory to the user of the service',
+  PLATFORM_PERMISSION:
+    'run as root, or give the report directory (on Azure /dev/tpmrm0) to the user of the service',
   PLATFORM_PROVIDER: 'Assay knows SEV-SNP and TDX only',
 };
 
-async function report(patient: Patient, platform: ConfigfsPlatform): Promise<Diagnosis[]> {
+async function report(patient: Patient, platform: HardwarePlatform): Promise<Diagnosis[]> {
   const field = platform.tee === 'tdx' ? 'MRCONFIGID' : 'HOST_DATA';
   try {
     const started = performance.now();
@@ -137,18 +146,28 @@ function certificates(endorsements: Uint8Array | undefined): Diagnosis {
   }
 }
 
-function registers(patient: Patient, platform: ConfigfsPlatform): Diagnosis {
+function registers(patient: Patient, { kind, platform }: Opened): Diagnosis {
   if (platform.tee === 'sev-snp') {
     return ok('run-time register', 'none on SEV-SNP: the launch policy alone pins models');
   }
   if (platform.extendRtmr3 !== undefined) return ok('run-time register', 'RTMR3 is writable');
+  const azure = 'the paravisor keeps the registers: clients must set allowMissingEventLog';
   return warning(
     'run-time register',
     'RTMR3 cannot be extended',
-    isSince(patient.kernelRelease, RTMR_SINCE)
-      ? 'give the service write access to /sys/class/misc/tdx_guest/measurements/rtmr3:sha384'
-      : 'Linux 6.16 and later offer it: without it, clients must set allowMissingEventLog',
+    kind === 'azure-vtpm'
+      ? azure
+      : isSince(patient.kernelRelease, RTMR_SINCE)
+        ? 'give the service write access to /sys/class/misc/tdx_guest/measurements/rtmr3:sha384'
+        : 'Linux 6.16 and later offer it: without it, clients must set allowMissingEventLog',
   );
+}
+
+/** Which interface it is, and what the configuration has to say. */
+function provider({ kind, platform }: Opened): Diagnosis {
+  if (kind === 'configfs-tsm') return ok('provider', platform.tee);
+  const found = `${platform.tee}, through the vTPM of Azure's paravisor`;
+  return warning('provider', found, 'the configuration must say platform: { kind: azure-vtpm }');
 }
 
 /**
@@ -156,24 +175,38 @@ function registers(patient: Patient, platform: ConfigfsPlatform): Diagnosis {
  * Never throws for what it finds.
  */
 export async function diagnose(patient: Patient): Promise<Diagnosis[]> {
-  const found = [kernel(patient), clock(patient), memory(patient), await configfs(patient)];
-  let platform: ConfigfsPlatform;
+  const always = [clock(patient), memory(patient)];
+  let opened: Opened;
   try {
-    platform = await patient.open();
+    opened = await patient.open();
   } catch (error) {
     const code = error instanceof AssayError ? error.code : 'unknown';
     const message = error instanceof Error ? error.message : String(error);
-    return [
-      ...found,
-      problem('provider', `${code}: ${message}`, ADVICE[code] ?? 'see the message'),
-    ];
+    const advice = ADVICE[code] ?? 'see the message';
+    const closed = problem('provider', `${code}: ${message}`, advice);
+    return [kernel(patient), ...always, await configfs(patient), closed];
   }
+  const { kind, platform } = opened;
+  const kernels = kind === 'azure-vtpm' ? [] : [kernel(patient), await configfs(patient)];
   try {
-    found.push(ok('provider', platform.tee), ...(await report(patient, platform)));
-    found.push(registers(patient, platform));
-    return found;
+    const reported = await report(patient, platform);
+    return [...kernels, ...always, provider(opened), ...reported, registers(patient, opened)];
   } finally {
     await platform.close();
+  }
+}
+
+/** The kernel's own interface, or where there is none the vTPM of Azure's paravisor. */
+async function openAny(fs: ReportFs): Promise<Opened> {
+  try {
+    return { kind: 'configfs-tsm', platform: await openConfigfsTsm({ fs }) };
+  } catch (error) {
+    try {
+      return { kind: 'azure-vtpm', platform: await openAzureVtpm() };
+    } catch (other) {
+      const none = ['PLATFORM_NO_TPM', 'PLATFORM_NO_INDEX'];
+      throw other instanceof AssayError && none.includes(other.code) ? error : other;
+    }
   }
 }
 
@@ -182,5 +215,5 @@ export function thisMachine(
   fs: ReportFs,
   facts: Pick<Patient, 'kernelRelease' | 'memoryBytes' | 'now' | 'trial'>,
 ): Patient {
-  return { ...facts, fs, open: () => openConfigfsTsm({ fs }) };
+  return { ...facts, fs, open: () => openAny(fs) };
 }

@@ -7,6 +7,8 @@ export interface HardwareEvidence {
    * (VCEK or VLEK, ASK, ARK, CRL); TDX the Intel PCS collateral as JSON. Untrusted; may be absent.
    */
   readonly endorsements: Uint8Array | undefined;
+  /** Azure: the paravisor's JSON, which the report covers and which holds the report data. */
+  readonly runtimeClaims?: Uint8Array;
 }
 
 /** Fields that the host sets at launch and the hardware reports. */
@@ -15,7 +17,7 @@ export interface LaunchBinding {
   readonly configuration: Uint8Array;
 }
 
-/** One driver for each kind of attestation interface: configfs-tsm, simulator. */
+/** One driver for each kind of attestation interface: configfs-tsm, azure-vtpm, simulator. */
 export interface Platform {
   readonly tee: 'sev-snp' | 'tdx';
   /** True for evidence that no hardware signed. */
@@ -29,4 +31,9 @@ export interface Platform {
    * registers (SNP, or a kernel without the interface).
    */
   readonly extendRtmr3: ((digest: Uint8Array) => Promise<void>) | undefined;
+}
+
+/** A driver of this machine's hardware; `close` gives back what it holds. */
+export interface HardwarePlatform extends Platform {
+  close(): Promise<void>;
 }

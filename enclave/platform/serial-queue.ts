@@ -16,6 +16,11 @@ export const systemScheduler: Scheduler = {
   },
 };
 
+/** Resolves after so many milliseconds. */
+export function pause(scheduler: Scheduler, milliseconds: number): Promise<void> {
+  return new Promise((resume) => scheduler.after(milliseconds, resume));
+}
+
 /**
  * Runs tasks one at a time, in order. A caller waits at most its deadline; a task that is already
  * running cannot be stopped (it sits in the kernel), so it keeps its turn and the next waits for it,

@@ -1,5 +1,5 @@
 import { concat, utf8 } from '../../attestation/encoding/bytes.js';
-import { sha256 } from '../../attestation/encoding/hash.js';
+import { paravisorReportData } from '../../attestation/evidence/runtime-claims.js';
 
 /** Sizes and types of an HCL report that a test may get wrong. */
 export interface HclHeader {
@@ -23,16 +23,20 @@ function words(...values: readonly number[]): Uint8Array {
   return bytes;
 }
 
+/** The hardware report's area, which is as large as an SEV-SNP report. */
+const AREA = 0x4a0;
+const TDX = 4;
+
 /**
- * What Azure's paravisor keeps: the report with REPORT_DATA over the claims. The report's signature
- * does not survive that; tests of signatures use genuine ones.
+ * What Azure's paravisor keeps: the SEV-SNP report, or TDREPORT, with REPORT_DATA over the claims. The
+ * signature survives that only if it was made over them; tests of signatures use such reports.
  */
 export function hclReport(report: Uint8Array, claims: string, header: HclHeader = {}): Uint8Array {
   const json = utf8(claims);
-  const bound = new Uint8Array(report);
-  bound.fill(0, 0x50, 0x90);
-  bound.set(sha256(json), 0x50);
-  const whole = 0x20 + report.length + 20 + json.length;
+  const bound = new Uint8Array(AREA);
+  bound.set(report);
+  bound.set(paravisorReportData(json), header.type === TDX ? 128 : 0x50);
+  const whole = 0x20 + AREA + 20 + json.length;
   return concat(
     words(header.magic ?? 0x414c4348, header.version ?? 1, header.size ?? whole, 2),
     words(header.status ?? 0, 0, 0, header.reserved ?? 0),

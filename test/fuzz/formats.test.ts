@@ -68,6 +68,7 @@ fuzz({
     encodeBundle({
       tee: i === 0 ? 'sev-snp' : 'tdx',
       report: fromHex('00112233'),
+      ...(i === 2 && { runtimeClaims: fill(6) }),
       endorsements: i === 0 ? null : fill(4),
       manifest: enclave.manifestBytes,
       challenge,

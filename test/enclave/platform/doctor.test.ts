@@ -42,7 +42,7 @@ function patient(fs: Machine, change: Partial<Patient> = {}): Patient {
     memoryBytes: 4 * 1024 ** 3,
     now: new Date('2026-11-21T00:00:00Z'),
     trial: new Uint8Array(64).fill(1),
-    open: () => openConfigfsTsm({ fs }),
+    open: async () => ({ kind: 'configfs-tsm', platform: await openConfigfsTsm({ fs }) }),
     ...change,
   };
 }

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
-import { concat, utf8 } from '../../../attestation/encoding/bytes.js';
-import { sha256 } from '../../../attestation/encoding/hash.js';
+import { utf8 } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { encodeRuntimeLog, replayRuntimeLog } from '../../../attestation/evidence/event-log.js';
+import { paravisorReportData } from '../../../attestation/evidence/runtime-claims.js';
 import { SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
 import { run } from '../../../src/cli/program.js';
+import { hclReport } from '../../forge/hcl.js';
 import { forgedIntel, forgeTdx } from '../../forge/intel.js';
 import { Pcs } from '../../forge/pcs.js';
 import { BOOT_EVENTS, forgeTcgLog } from '../../forge/tcg-log.js';
@@ -35,26 +36,7 @@ async function assay(...args: readonly string[]): Promise<{
   return { code, out, err };
 }
 
-const CLAIMS = utf8('{"keys":[]}');
-
-/** The HCL report of a TDX guest under Azure's paravisor, with its claims. */
-function hclReport(type: number): Uint8Array {
-  const u32 = (value: number): Uint8Array =>
-    Uint8Array.of(value & 0xff, (value >> 8) & 0xff, value >> 16, 0);
-  const report = new Uint8Array(0x4a0);
-  report.set(sha256(CLAIMS), type === 4 ? 128 : 0x50);
-  const size = 32 + 0x4a0 + 20 + CLAIMS.length;
-  return concat(
-    utf8('HCLA'),
-    u32(2),
-    u32(size),
-    new Uint8Array(20),
-    report,
-    ...[20 + CLAIMS.length, 1, type, 1, CLAIMS.length].map(u32),
-    CLAIMS,
-    new Uint8Array(100),
-  );
-}
+const CLAIMS = '{"keys":[]}';
 
 const EVENTS = [{ type: 'model', content: new Uint8Array(32).fill(1) }];
 
@@ -65,7 +47,7 @@ before(async () => {
   const azure = await forgeTdx({
     report: (report) => ({
       ...report,
-      reportData: concat(sha256(CLAIMS), new Uint8Array(32)),
+      reportData: paravisorReportData(utf8(CLAIMS)),
       rtmrs: [report.rtmrs[0], report.rtmrs[1], report.rtmrs[2], replayRuntimeLog(EVENTS)],
     }),
   });
@@ -77,8 +59,8 @@ before(async () => {
       'root.pem': toPem(root.der, 'CERTIFICATE'),
       'azure.bin': azure.quote,
       'forged.bin': flawless.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte)),
-      'hcl.bin': hclReport(4),
-      'hcl-snp.bin': hclReport(2),
+      'hcl.bin': hclReport(new Uint8Array(1024), CLAIMS, { type: 4 }),
+      'hcl-snp.bin': hclReport(new Uint8Array(0x4a0), CLAIMS),
       'runtime.cbor': encodeRuntimeLog(EVENTS),
       'other.cbor': encodeRuntimeLog([]),
       'ccel.bin': forgeTcgLog(BOOT_EVENTS, new Uint8Array(100).fill(0xff)),
