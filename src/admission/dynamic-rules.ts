@@ -1,11 +1,11 @@
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { outputDistance } from '../client/output-distance.js';
 import type { Tensor } from '../client/tensor.js';
-import type { Tolerances } from '../hub/package.js';
 import { type AdmissionFinding, finding, measurement } from './finding.js';
+import { opsetCause } from './opset-cause.js';
 import { qualityFindings } from './quality.js';
-import type { TestSet } from './test-sets.js';
 import { tryModel } from './trial.js';
+import type { TrialInputs } from './trial-inputs.js';
 import type { TrialResult } from './trial-messages.js';
 
 const MIB = 2 ** 20;
@@ -15,19 +15,6 @@ const BUDGET = 400;
 const SLOWER = 1.2;
 
 type Done = TrialResult & { readonly kind: 'done' };
-
-/** What the dynamic rules need beside the model. */
-export interface TrialInputs {
-  /** Path of the model file. */
-  readonly model: string;
-  /** Reference sets, or samples where there are none. */
-  readonly sets: readonly TestSet[];
-  /** Whether the sets were made up: then that they do not run says little. */
-  readonly sampled: boolean;
-  readonly tolerances: Tolerances | null;
-  /** Median milliseconds that the source framework needed; null where none is given. */
-  readonly baseline: number | null;
-}
 
 function milliseconds(value: number): string {
   return `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
@@ -126,7 +113,12 @@ export async function dynamicFindings(inputs: TrialInputs): Promise<AdmissionFin
   const { model, sets } = inputs;
   const served = await tryModel(model, sets, { optimization: 'all', threads: 1 }, BUDGET);
   if (served.kind === 'failed') {
-    return [finding('dynamic.load', 'refuse', `it does not load: ${reasonOf(served.reason)}`)];
+    const refused = finding(
+      'dynamic.load',
+      'refuse',
+      `it does not load: ${reasonOf(served.reason)}`,
+    );
+    return [refused, ...(await opsetCause(inputs))];
   }
   const threaded = await tryModel(model, sets, { optimization: 'all', threads: 2 }, 0);
   const plain = await tryModel(model, sets, { optimization: 'disabled', threads: 1 }, BUDGET);
@@ -153,5 +145,8 @@ export async function dynamicFindings(inputs: TrialInputs): Promise<AdmissionFin
     if (set === undefined || !('outputs' in run)) return;
     findings.push(...qualityFindings(set.name, set.outputs, run.outputs, inputs.tolerances));
   });
+  const wrong = ({ rule, outcome }: AdmissionFinding): boolean =>
+    outcome === 'refuse' && (rule === 'dynamic.run' || rule.startsWith('quality.'));
+  if (findings.some(wrong)) findings.push(...(await opsetCause(inputs)));
   return findings;
 }

@@ -5,6 +5,8 @@ export interface TrialSetting {
   readonly optimization: 'all' | 'disabled';
   /** Threads inside one operator. */
   readonly threads: number;
+  /** A version of ONNX's operator set to be read in place of the one that the model imports. */
+  readonly opset?: number;
 }
 
 /** What a trial process is asked: load the model, and run each set of inputs. */

@@ -9,6 +9,7 @@ import { assertExternalSupplied } from '../../attestation/model/identity.js';
 import type { Tensor } from '../client/tensor.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
 import { readModelSource } from '../model-source.js';
+import { setOpset } from './opset-import.js';
 import type { TrialJob, TrialResult, TrialRun } from './trial-messages.js';
 
 const MIN_RUNS = 3;
@@ -66,6 +67,7 @@ async function trial(job: TrialJob): Promise<TrialResult> {
   const { bytes, external } = await readModelSource(job.model);
   assertExternalSupplied(bytes);
   strikeAnnotations(bytes);
+  if (job.opset !== undefined) setOpset(bytes, job.opset);
   const before = process.memoryUsage.rss();
   const started = performance.now();
   let session: InferenceSession;

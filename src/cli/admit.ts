@@ -3,9 +3,14 @@ import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { vectorsDigest } from '../../attestation/evidence/self-test.js';
-import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
+import {
+  analyseModel,
+  type ModelAnalysis,
+  type ModelIdentity,
+} from '../../attestation/model/identity.js';
 import { dynamicFindings } from '../admission/dynamic-rules.js';
 import { type AdmissionFinding, worstOf } from '../admission/finding.js';
+import { opsetUseOf } from '../admission/opset-cause.js';
 import { staticFindings } from '../admission/static-rules.js';
 import { findTestFolders, requiredNames, type TestSet } from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
@@ -60,14 +65,22 @@ interface Tried {
   readonly vectors: string | null;
 }
 
-async function dynamic(path: string, identity: ModelIdentity, flags: Flags): Promise<Tried> {
+async function dynamic(path: string, analysis: ModelAnalysis, flags: Flags): Promise<Tried> {
+  const { identity } = analysis;
   const vectors = await testSets(path, identity, flags);
   const sampled = vectors.length === 0;
   const tolerances = await tolerancesOf(path, flags);
   const baseline = flags.baseline ?? tolerances?.baseline?.latency ?? null;
   const sets = sampled ? sampleSets(identity) : vectors;
   return {
-    findings: await dynamicFindings({ model: path, sets, sampled, tolerances, baseline }),
+    findings: await dynamicFindings({
+      model: path,
+      sets,
+      sampled,
+      tolerances,
+      baseline,
+      opset: opsetUseOf(analysis),
+    }),
     vectors: sampled ? null : toHex(vectorsDigest(vectors, tolerances, nativeSha256)),
   };
 }
@@ -89,7 +102,7 @@ async function admit(io: Io, path: string, flags: Flags): Promise<void> {
     let digest: string | null = null;
     if (flags.static !== true && worstOf(found) !== 'refuse') {
       progress.update('loading and running it');
-      const tried = await dynamic(path, analysis.identity, flags);
+      const tried = await dynamic(path, analysis, flags);
       found.push(...tried.findings);
       digest = tried.vectors;
     }
