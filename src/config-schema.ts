@@ -104,7 +104,9 @@ const model = z.strictObject({
       z.strictObject({ specific: z.array(z.number().int().min(1)).min(1) }),
     ])
     .optional()
-    .describe("path is a folder in Triton's layout, <version>/model.onnx; which versions to serve"),
+    .describe(
+      "path is a folder in Triton's layout, <version>/model.onnx; which versions to serve, chosen at each load",
+    ),
   intraOpThreads: z.number().int().min(1).max(256).default(1).describe('threads in one operator'),
   graphOptimizationLevel: z
     .enum(['disabled', 'basic', 'extended', 'layout', 'all'])

@@ -7,21 +7,13 @@ import { type Config, configSchema } from './config-schema.js';
 import { parseYaml } from './document.js';
 import { isHubReference, parseReference } from './hub/reference.js';
 import { type Environment, withOverrides } from './overrides.js';
-import { expandVersions } from './version-policy.js';
+import { assertNamedOnce } from './version-policy.js';
 
 async function readYaml(path: string, what: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new AssayError('CONFIG_FILE', `expected to read ${what} from ${path}`, cause);
   });
   return parseYaml(text, what, 'CONFIG_SYNTAX');
-}
-
-function assertNamedOnce(models: Config['models']): void {
-  const keys = models.map(({ name, version }) => `${name} ${version}`);
-  const twice = keys.find((key, i) => keys.indexOf(key) !== i);
-  if (twice !== undefined) {
-    throw new AssayError('CONFIG_INVALID', `the configuration names model ${twice} twice`);
-  }
 }
 
 /**
@@ -67,16 +59,12 @@ function configOfReference(text: string): unknown {
 
 /**
  * Reads a configuration file, YAML or JSON, with overrides from the environment; or makes the one for
- * a hub's reference. Folders of versions are expanded by their policy. Throws CONFIG_FILE,
- * CONFIG_SYNTAX, CONFIG_INVALID, CONFIG_MODEL or HUB_REFERENCE.
+ * a hub's reference. Throws CONFIG_FILE, CONFIG_SYNTAX, CONFIG_INVALID or HUB_REFERENCE.
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
   if (isHubReference(path)) return parseConfig(configOfReference(path), env, resolve('.'));
   const value = await readYaml(path, 'the configuration');
-  const config = parseConfig(value, env, dirname(resolve(path)));
-  const models = (await Promise.all(config.models.map(expandVersions))).flat();
-  assertNamedOnce(models);
-  return { ...config, models };
+  return parseConfig(value, env, dirname(resolve(path)));
 }
 
 /** Reads a launch policy file, YAML or JSON. Throws CONFIG_FILE, CONFIG_SYNTAX or LAUNCH_POLICY_FILE. */

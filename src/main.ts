@@ -36,6 +36,7 @@ import {
 } from './server/server.js';
 import { StatedLoads } from './server/stated-loads.js';
 import { VERSION } from './version.js';
+import { expandVersions } from './version-policy.js';
 
 export interface ServeOptions {
   readonly log: Log;
@@ -120,7 +121,9 @@ function hashRuntimeMeanwhile(): void {
 
 async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
   const models: ServingModel[] = [];
-  for (const configured of loader.config.models) models.push(await loadModel(loader, configured));
+  for (const configured of await expandVersions(loader.config.models)) {
+    models.push(await loadModel(loader, configured));
+  }
   return models;
 }
 

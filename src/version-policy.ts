@@ -25,12 +25,16 @@ export function chosenVersions(
   return wanted;
 }
 
-/**
- * A model with a version policy is a folder in the layout of Triton's model repository,
- * `<version>/model.onnx` with versions that are whole numbers: one entry for each version that the
- * policy serves. Other models stay as they are. Rejects with CONFIG_MODEL.
- */
-export async function expandVersions(model: ConfiguredModel): Promise<readonly ConfiguredModel[]> {
+/** Throws CONFIG_INVALID where two models have one name and version. */
+export function assertNamedOnce(models: readonly ConfiguredModel[]): void {
+  const keys = models.map(({ name, version }) => `${name} ${version}`);
+  const twice = keys.find((key, i) => keys.indexOf(key) !== i);
+  if (twice !== undefined) {
+    throw new AssayError('CONFIG_INVALID', `the configuration names model ${twice} twice`);
+  }
+}
+
+async function expand(model: ConfiguredModel): Promise<readonly ConfiguredModel[]> {
   const { versionPolicy, ...rest } = model;
   if (versionPolicy === undefined) return [model];
   const entries = await readdir(model.path, { withFileTypes: true }).catch((cause) => {
@@ -48,4 +52,18 @@ export async function expandVersions(model: ConfiguredModel): Promise<readonly C
     version: String(version),
     path: join(model.path, String(version), 'model.onnx'),
   }));
+}
+
+/**
+ * A model with a version policy is a folder in the layout of Triton's model repository,
+ * `<version>/model.onnx` with versions that are whole numbers: one entry for each version that the
+ * policy serves of those that are there now. Other models stay as they are. Rejects with CONFIG_MODEL,
+ * or CONFIG_INVALID where two entries then have one name and version.
+ */
+export async function expandVersions(
+  models: readonly ConfiguredModel[],
+): Promise<readonly ConfiguredModel[]> {
+  const expanded = (await Promise.all(models.map(expand))).flat();
+  assertNamedOnce(expanded);
+  return expanded;
 }

@@ -11,8 +11,9 @@ export interface IndexedModel {
 export interface ModelRepository {
   index(): readonly IndexedModel[];
   /**
-   * Reads and measures every version of a model again, and serves it if it is what the manifest
-   * states; what was served before finishes what it has accepted. Rejects with RpcError.
+   * Reads and measures every version of a model again that its version policy chooses now, and serves
+   * it if the launch policy admits it; what was served before finishes what it has accepted. Rejects
+   * with RpcError.
    */
   load(name: string): Promise<void>;
   /** Stops serving every version of a model once what was accepted is answered. */
