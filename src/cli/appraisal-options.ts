@@ -1,9 +1,6 @@
 import type { Command } from 'commander';
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
-import { EndorsementSource } from '../../attestation/endorsements/source.js';
-import type { VendorServices } from '../client/bundle-endorsements.js';
-import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { readCertificates, readInput } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseTime } from './options.js';
@@ -59,40 +56,6 @@ export async function readAppraisal(io: Io, flags: AppraisalFlags): Promise<Appr
       ...(files.length === 0
         ? {}
         : { endorsements: { amd, ...(intel === undefined ? {} : { intel }) } }),
-    },
-  };
-}
-
-/** Options of commands that may ask the vendors for endorsements. */
-export interface VendorFlags {
-  readonly offline?: boolean;
-  readonly kds?: string;
-  readonly pcs?: string;
-  readonly cache?: string;
-}
-
-/** Adds `--offline`, `--kds`, `--pcs` and `--cache`. */
-export function vendorOptions(command: Command): Command {
-  return command
-    .option('--offline', 'fetch no endorsements that the server does not supply')
-    .option('--kds <url>', "AMD's Key Distribution Service or a mirror")
-    .option('--pcs <url>', "Intel's PCS or a PCCS")
-    .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
-}
-
-/** The vendors' services; none under `--offline`, and none for roots that are not the vendors'. */
-export function readServices(
-  io: Io,
-  { offline, kds, pcs, cache, root }: VendorFlags & Pick<AppraisalFlags, 'root'>,
-): { readonly services?: VendorServices } {
-  if (offline === true || (root !== undefined && kds === undefined && pcs === undefined)) return {};
-  const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
-  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
-  return {
-    services: {
-      source,
-      ...(kds === undefined ? {} : { kds }),
-      ...(pcs === undefined ? {} : { pcs }),
     },
   };
 }

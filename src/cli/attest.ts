@@ -2,27 +2,24 @@ import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { attest } from '../client/attest.js';
 import {
-  type AppraisalFlags,
-  appraisalOptions,
-  readAppraisal,
-  readServices,
-  type VendorFlags,
-  vendorOptions,
-} from './appraisal-options.js';
+  type AttestationFlags,
+  attestationOptions,
+  readAttestation,
+} from './attestation-options.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { printResult } from './render-result.js';
 
-interface Flags extends AppraisalFlags, VendorFlags {
+interface Flags extends AttestationFlags {
   readonly save?: string;
   readonly ca?: string;
 }
 
 async function run(io: Io, target: string, flags: Flags): Promise<void> {
-  const { policy, options } = await readAppraisal(io, flags);
+  const { policy, options } = await readAttestation(io, flags);
   const { result, evidence, certificate } = await io.during(`attesting ${target}`, () =>
-    attest(target, policy, { ...options, ...readServices(io, flags) }),
+    attest(target, policy, options),
   );
   const nonce = toHex(evidence.nonce);
   const files: string[] = [];
@@ -47,15 +44,11 @@ async function run(io: Io, target: string, flags: Flags): Promise<void> {
 
 /** `assay attest TARGET`: evidence under a fresh nonce, appraised, over the TLS key that it covers. */
 export function registerAttest(program: Command, io: Io): void {
-  vendorOptions(
-    appraisalOptions(
-      program
-        .command('attest')
-        .description(
-          'fetch evidence under a fresh nonce, appraise it, check the TLS key against it',
-        )
-        .argument('<target>', 'host:port of the server'),
-    ),
+  attestationOptions(
+    program
+      .command('attest')
+      .description('fetch evidence under a fresh nonce, appraise it, check the TLS key against it')
+      .argument('<target>', 'host:port of the server'),
   )
     .option('--save <file>', 'write the evidence bundle, affirmed or not')
     .option('--ca <file>', "write the enclave's certificate (PEM) once it is affirmed")

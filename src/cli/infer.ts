@@ -1,22 +1,14 @@
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import { connect, NotAffirmedError } from '../client/connect.js';
 import type { Inference, Session } from '../client/session.js';
 import { findModel } from '../client/signature.js';
-import {
-  type AppraisalFlags,
-  appraisalOptions,
-  readAppraisal,
-  readServices,
-  type VendorFlags,
-  vendorOptions,
-} from './appraisal-options.js';
+import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples, parseNonce } from './options.js';
 import { section } from './output.js';
-import { printResult, simulatedBanner } from './render-result.js';
+import { simulatedBanner } from './render-result.js';
 import {
   parseOutputs,
   readInputs,
@@ -26,7 +18,7 @@ import {
 } from './tensor-options.js';
 import { tensorToJson, tensorToText } from './tensor-text.js';
 
-interface Flags extends AppraisalFlags, VendorFlags, TensorFlags {
+interface Flags extends AttestationFlags, TensorFlags {
   readonly nonce?: Uint8Array;
   readonly saveProof?: string;
 }
@@ -91,36 +83,15 @@ function printAnswer(
   );
 }
 
-async function run(io: Io, target: string, name: string, flags: Flags): Promise<void> {
-  const { policy, options } = await readAppraisal(io, flags);
-  let session: Session;
-  try {
-    session = await io.during(`attesting ${target}`, () =>
-      connect(target, policy, { ...options, ...readServices(io, flags) }),
-    );
-  } catch (error) {
-    if (!(error instanceof NotAffirmedError)) throw error;
-    printResult(io, error.result);
-    return;
-  }
-  try {
-    await execute(io, session, name, flags);
-  } finally {
-    session.close();
-  }
-}
-
 /** `assay infer TARGET MODEL`: attest, infer, verify; prints nothing that has no valid receipt. */
 export function registerInfer(program: Command, io: Io): void {
   tensorOptions(
-    vendorOptions(
-      appraisalOptions(
-        program
-          .command('infer')
-          .description('attest a server, run a model on it, verify the answer’s receipt')
-          .argument('<target>', 'host:port of the server')
-          .argument('<model>', 'name of the model'),
-      ),
+    attestationOptions(
+      program
+        .command('infer')
+        .description('attest a server, run a model on it, verify the answer’s receipt')
+        .argument('<target>', 'host:port of the server')
+        .argument('<model>', 'name of the model'),
     ),
   )
     .option('--nonce <hex>', '32 bytes that the receipt must carry (default: random)', parseNonce)
@@ -132,5 +103,7 @@ export function registerInfer(program: Command, io: Io): void {
         'assay infer localhost:8443 ocr --input x=line.npy --policy policy.yaml --save-proof a.proof',
       ),
     )
-    .action((target: string, model: string, flags: Flags) => run(io, target, model, flags));
+    .action((target: string, model: string, flags: Flags) =>
+      withSession(io, target, flags, (session) => execute(io, session, model, flags)),
+    );
 }

@@ -2,22 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
-import { connect, NotAffirmedError } from '../client/connect.js';
 import type { Inference, Session } from '../client/session.js';
-import {
-  type AppraisalFlags,
-  appraisalOptions,
-  readAppraisal,
-  readServices,
-  type VendorFlags,
-  vendorOptions,
-} from './appraisal-options.js';
+import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
-import { printResult, simulatedBanner } from './render-result.js';
+import { simulatedBanner } from './render-result.js';
 
-interface Flags extends AppraisalFlags, VendorFlags {
+interface Flags extends AttestationFlags {
   readonly listen: string;
   readonly saveProofs?: string;
 }
@@ -40,50 +32,33 @@ async function proofWriter(folder: string): Promise<(answer: Inference) => Promi
   };
 }
 
-async function run(io: Io, target: string, flags: Flags): Promise<void> {
-  const { policy, options } = await readAppraisal(io, flags);
-  let session: Session;
-  try {
-    session = await io.during(`attesting ${target}`, () =>
-      connect(target, policy, { ...options, ...readServices(io, flags) }),
-    );
-  } catch (error) {
-    if (!(error instanceof NotAffirmedError)) throw error;
-    printResult(io, error.result);
-    return;
-  }
+async function serve(io: Io, target: string, session: Session, flags: Flags): Promise<void> {
   const { startProxy } = await import('../proxy/proxy.js');
   const stop = stopped();
-  try {
-    const { saveProofs } = flags;
-    const proxy = await startProxy(session, {
-      address: flags.listen,
-      maxReceiveBytes: MAX_RECEIVE,
-      ...(saveProofs === undefined ? {} : { onAnswer: await proofWriter(saveProofs) }),
-    });
-    const models = session.models().map(({ name, version }) => `${name} ${version}`);
-    const { simulated } = session.result;
-    io.print(
-      { target, port: proxy.port, models, simulated },
-      (style) =>
-        `${simulatedBanner(style, simulated)}${target} is affirmed; its models answer on port ${proxy.port}, without TLS: ${models.join(', ')}`,
-    );
-    await stop;
-    proxy.close();
-  } finally {
-    session.close();
-  }
+  const { saveProofs } = flags;
+  const proxy = await startProxy(session, {
+    address: flags.listen,
+    maxReceiveBytes: MAX_RECEIVE,
+    ...(saveProofs === undefined ? {} : { onAnswer: await proofWriter(saveProofs) }),
+  });
+  const models = session.models().map(({ name, version }) => `${name} ${version}`);
+  const { simulated } = session.result;
+  io.print(
+    { target, port: proxy.port, models, simulated },
+    (style) =>
+      `${simulatedBanner(style, simulated)}${target} is affirmed; its models answer on port ${proxy.port}, without TLS: ${models.join(', ')}`,
+  );
+  await stop;
+  proxy.close();
 }
 
 /** `assay proxy TARGET`: attested inference for clients that know nothing of it. */
 export function registerProxy(program: Command, io: Io): void {
-  vendorOptions(
-    appraisalOptions(
-      program
-        .command('proxy')
-        .description('attest a server and pass verified answers to any client on this machine')
-        .argument('<target>', 'host:port of the server'),
-    ),
+  attestationOptions(
+    program
+      .command('proxy')
+      .description('attest a server and pass verified answers to any client on this machine')
+      .argument('<target>', 'host:port of the server'),
   )
     .option('--listen <address>', 'where clients connect, without TLS', '127.0.0.1:8001')
     .option('--save-proofs <folder>', 'write a proof file for every answer')
@@ -94,5 +69,7 @@ export function registerProxy(program: Command, io: Io): void {
         'assay proxy localhost:8443 --policy policy.yaml --root simulator.pem --save-proofs proofs/',
       ),
     )
-    .action((target: string, flags: Flags) => run(io, target, flags));
+    .action((target: string, flags: Flags) =>
+      withSession(io, target, flags, (session) => serve(io, target, session, flags)),
+    );
 }

@@ -18,13 +18,10 @@ import { findModel } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
 import { parseTolerances } from '../hub/package.js';
 import {
-  type AppraisalFlags,
-  appraisalOptions,
-  readAppraisal,
-  readServices,
-  type VendorFlags,
-  vendorOptions,
-} from './appraisal-options.js';
+  type AttestationFlags,
+  attestationOptions,
+  readAttestation,
+} from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
 import { readInput, writeOutput } from './files.js';
 import type { Io, Json } from './io.js';
@@ -41,7 +38,7 @@ import {
 } from './tensor-options.js';
 import { tensorToJson, tensorToText } from './tensor-text.js';
 
-interface Flags extends AppraisalFlags, VendorFlags, TensorFlags {
+interface Flags extends AttestationFlags, TensorFlags {
   readonly agree: number;
   readonly tolerances?: string;
   readonly timeout?: number;
@@ -198,13 +195,12 @@ async function decide(
   flags: Flags,
   agreement: Agreement,
 ): Promise<Decision> {
-  const { policy, options } = await readAppraisal(io, flags);
+  const { policy, options } = await readAttestation(io, flags);
   let quorum: Quorum;
   try {
     quorum = await io.during(`attesting ${targets.length} nodes`, () =>
       connectAll(targets, policy, {
         ...options,
-        ...readServices(io, flags),
         agree: flags.agree,
         agreement,
         ...(flags.timeout === undefined ? {} : { timeout: flags.timeout * 1000 }),
@@ -242,14 +238,12 @@ async function run(io: Io, name: string, targets: readonly string[], flags: Flag
 /** `assay quorum MODEL TARGET…`: one request to several enclaves, answered when enough agree. */
 export function registerQuorum(program: Command, io: Io): void {
   tensorOptions(
-    vendorOptions(
-      appraisalOptions(
-        program
-          .command('quorum')
-          .description('ask several attested nodes, return what enough of them agree on')
-          .argument('<model>', 'name of the model')
-          .argument('<target...>', 'host:port of each node'),
-      ),
+    attestationOptions(
+      program
+        .command('quorum')
+        .description('ask several attested nodes, return what enough of them agree on')
+        .argument('<model>', 'name of the model')
+        .argument('<target...>', 'host:port of each node'),
     ),
   )
     .requiredOption('--agree <k>', 'nodes that must agree', parseCount)

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
@@ -11,8 +10,8 @@ import { vcekUrl } from '../../../attestation/endorsements/amd.js';
 import { encodeAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { tcbComponents } from '../../../attestation/evidence/snp-fields.js';
 import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
-import { run } from '../../../src/cli/program.js';
 import { type ForgedSnp, forgeSnp } from '../../forge/amd.js';
+import { type Outcome, assay as runAssay } from '../../forge/cli.js';
 import { KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
 import { Kds } from '../../forge/kds.js';
 import { vectorFile, withoutVectors } from '../../vectors.js';
@@ -23,21 +22,9 @@ let folder = '';
 let forged: ForgedSnp;
 const at = (name: string): string => join(folder, name);
 
-async function assay(...args: readonly string[]): Promise<{
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}> {
-  let [out, err] = ['', ''];
-  const code = await run(args, {
-    stdin: Readable.from([]),
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: { XDG_CACHE_HOME: at('cache') },
-    now: () => new Date('2026-06-01T12:00:00Z'),
-  });
-  return { code, out, err };
-}
+const NOW = new Date('2026-06-01T12:00:00Z');
+const assay = (...args: readonly string[]): Promise<Outcome> =>
+  runAssay(args, { env: { XDG_CACHE_HOME: at('cache') }, now: NOW });
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'assay-snp-'));

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { encodeRuntimeLog, replayRuntimeLog } from '../../../attestation/evidence/event-log.js';
 import { paravisorReportData } from '../../../attestation/evidence/runtime-claims.js';
 import { SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
-import { run } from '../../../src/cli/program.js';
+import { type Outcome, assay as runAssay } from '../../forge/cli.js';
 import { hclReport } from '../../forge/hcl.js';
 import { forgedIntel, forgeTdx } from '../../forge/intel.js';
 import { Pcs } from '../../forge/pcs.js';
@@ -20,21 +19,9 @@ import { vectorCases, vectorFile, withoutVectors } from '../../vectors.js';
 let folder = '';
 const at = (name: string): string => join(folder, name);
 
-async function assay(...args: readonly string[]): Promise<{
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}> {
-  let [out, err] = ['', ''];
-  const code = await run(args, {
-    stdin: Readable.from([]),
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: { XDG_CACHE_HOME: at('cache') },
-    now: () => new Date('2026-11-21T12:00:00Z'),
-  });
-  return { code, out, err };
-}
+const NOW = new Date('2026-11-21T12:00:00Z');
+const assay = (...args: readonly string[]): Promise<Outcome> =>
+  runAssay(args, { env: { XDG_CACHE_HOME: at('cache') }, now: NOW });
 
 const CLAIMS = '{"keys":[]}';
 

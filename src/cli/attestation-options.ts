@@ -1,0 +1,83 @@
+import type { Command } from 'commander';
+import { EndorsementSource } from '../../attestation/endorsements/source.js';
+import type { AttestOptions } from '../client/attest.js';
+import { connect, NotAffirmedError } from '../client/connect.js';
+import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
+import type { Session } from '../client/session.js';
+import {
+  type Appraisal,
+  type AppraisalFlags,
+  appraisalOptions,
+  readAppraisal,
+} from './appraisal-options.js';
+import type { Io } from './io.js';
+import { printResult } from './render-result.js';
+
+/** Options of every command that attests a server, and may ask the vendors for endorsements. */
+export interface AttestationFlags extends AppraisalFlags {
+  readonly offline?: boolean;
+  readonly kds?: string;
+  readonly pcs?: string;
+  readonly cache?: string;
+}
+
+/** Adds the options of appraisal, `--offline`, `--kds`, `--pcs` and `--cache`. */
+export function attestationOptions(command: Command): Command {
+  return appraisalOptions(command)
+    .option('--offline', 'fetch no endorsements that the server does not supply')
+    .option('--kds <url>', "AMD's Key Distribution Service or a mirror")
+    .option('--pcs <url>', "Intel's PCS or a PCCS")
+    .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
+}
+
+/** The vendors' services; none under `--offline`, and none for roots that are not the vendors'. */
+function readServices(
+  io: Io,
+  { offline, kds, pcs, cache, root }: AttestationFlags,
+): Pick<AttestOptions, 'services'> {
+  if (offline === true || (root !== undefined && kds === undefined && pcs === undefined)) return {};
+  const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
+  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
+  return {
+    services: {
+      source,
+      ...(kds === undefined ? {} : { kds }),
+      ...(pcs === undefined ? {} : { pcs }),
+    },
+  };
+}
+
+/** Reads what the options name; throws as `readAppraisal`. */
+export async function readAttestation(
+  io: Io,
+  flags: AttestationFlags,
+): Promise<Appraisal & { readonly options: AttestOptions }> {
+  const { policy, options } = await readAppraisal(io, flags);
+  return { policy, options: { ...options, ...readServices(io, flags) } };
+}
+
+/**
+ * Attests a server and uses the session, which is closed in the end; of a server that is not affirmed,
+ * prints the result.
+ */
+export async function withSession(
+  io: Io,
+  target: string,
+  flags: AttestationFlags,
+  use: (session: Session) => Promise<void>,
+): Promise<void> {
+  const { policy, options } = await readAttestation(io, flags);
+  let session: Session;
+  try {
+    session = await io.during(`attesting ${target}`, () => connect(target, policy, options));
+  } catch (error) {
+    if (!(error instanceof NotAffirmedError)) throw error;
+    printResult(io, error.result);
+    return;
+  }
+  try {
+    await use(session);
+  } finally {
+    session.close();
+  }
+}
