@@ -189,6 +189,14 @@ export const configSchema = z.strictObject({
     .describe(
       'what the models and their sessions may take together; three quarters of the memory unless given',
     ),
+  requestMemoryBytes: z
+    .number()
+    .int()
+    .min(1024)
+    .optional()
+    .describe(
+      'what accepted requests may take together until they are answered; more are answered RESOURCE_EXHAUSTED; an eighth of the memory unless given',
+    ),
   maxMessageBytes: z
     .number()
     .int()

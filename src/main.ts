@@ -186,6 +186,9 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       ...(onHang === undefined ? {} : { onHang }),
       ...(config.workers === undefined ? {} : { workers: config.workers }),
       ...(config.memoryBudgetBytes === undefined ? {} : { memoryBudget: config.memoryBudgetBytes }),
+      ...(config.requestMemoryBytes === undefined
+        ? {}
+        : { requestMemory: config.requestMemoryBytes }),
     });
     hashRuntimeMeanwhile();
     const [booting, engine] = await beside(boot(config, platform, now(), log), starting);

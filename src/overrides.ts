@@ -15,6 +15,7 @@ const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ASSAY_HUB_CACHE: ['hub', 'cache'],
   ASSAY_WORKERS: ['workers'],
   ASSAY_MEMORY_BUDGET_BYTES: ['memoryBudgetBytes'],
+  ASSAY_REQUEST_MEMORY_BYTES: ['requestMemoryBytes'],
   ASSAY_MAX_MESSAGE_BYTES: ['maxMessageBytes'],
   ASSAY_DRAIN_SECONDS: ['drainSeconds'],
   ASSAY_LOG_LEVEL: ['logLevel'],

@@ -1,7 +1,7 @@
 import type { InferenceResult } from './engine.js';
 import { EngineError } from './error.js';
 import type { PackedInput, RunOutput } from './messages.js';
-import type { Pending } from './request-queue.js';
+import type { Pending } from './pending.js';
 import type { InferenceTimings } from './statistics.js';
 import type { Tensor } from './tensor.js';
 import type { RunCommand, RunResult } from './worker-thread.js';

@@ -95,6 +95,8 @@ export class Cancellation {
 export interface InferenceRequest {
   /** Every input of the model, once, in the order of its signature; see `validateInputs`. */
   readonly inputs: readonly Tensor[];
+  /** Bytes of the message that the inputs are views of, if any: it stays in memory with them. */
+  readonly messageBytes?: number;
   /** Names of the outputs to return, in the order of the signature; at least one. */
   readonly outputs: readonly string[];
   /** Who asks; callers share the queue fairly. */
@@ -172,6 +174,8 @@ export interface LoadedModel {
 export interface Engine {
   /** What the sessions of all models may take together, and what they take, bytes. */
   readonly memory: { readonly budget: number; readonly reserved: number };
+  /** What the inputs of requests may take together until they are answered, and what they take, bytes. */
+  readonly requestMemory: { readonly limit: number; readonly held: number };
   /** Rejects with EngineError `load`, or `memory` where the budget has no room for one session. */
   load(source: ModelSource, options?: LoadOptions): Promise<LoadedModel>;
   /** Drains every model, then ends the worker threads. Nothing that runs is ever interrupted. */

@@ -9,12 +9,16 @@ const MEBIBYTE = 1024 * 1024;
 /** Bytes, as messages show them. */
 const mebibytes = (bytes: number): string => `${Math.ceil(bytes / MEBIBYTE)} MiB`;
 
-/** Three quarters of what the control group of this process or, without one, the machine has; bytes. */
-export function defaultMemoryBudget(): number {
+/** What the control group of this process or, without one, the machine has; bytes. */
+export function availableMemory(): number {
   const machine = totalmem();
   const constrained = process.constrainedMemory();
-  const limit = constrained > 0 && constrained < machine ? constrained : machine;
-  return Math.floor(limit * DEFAULT_SHARE);
+  return constrained > 0 && constrained < machine ? constrained : machine;
+}
+
+/** Three quarters of `availableMemory`. */
+export function defaultMemoryBudget(): number {
+  return Math.floor(availableMemory() * DEFAULT_SHARE);
 }
 
 /** Memory that was set aside; `resize` to 0 gives it back. */

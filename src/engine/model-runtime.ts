@@ -10,7 +10,9 @@ import type {
   ModelSource,
 } from './engine.js';
 import { EngineError } from './error.js';
-import { addressOf, type Pending, type QueueLimits, RequestQueue } from './request-queue.js';
+import { addressOf, type Pending } from './pending.js';
+import type { RequestMemory } from './request-memory.js';
+import { RequestQueue } from './request-queue.js';
 import { Statistics } from './statistics.js';
 import type { TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
@@ -19,7 +21,9 @@ import type { Signature, WorkerThread } from './worker-thread.js';
 export type Batch = readonly [Pending, ...Pending[]];
 
 export interface RuntimeSettings {
-  readonly limits: QueueLimits;
+  /** Requests that may wait. */
+  readonly maxQueueSize: number;
+  readonly memory: RequestMemory;
   /** What the annotator is told of an execution that is dispatched now; undefined: it is not called. */
   readonly context: () => Uint8Array | undefined;
   readonly batching: BatchingOutcome;
@@ -77,7 +81,7 @@ export class ModelRuntime implements LoadedModel {
     this.batching = settings.batching;
     this.options = settings.options;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
-    this.#queue = new RequestQueue(settings.limits);
+    this.#queue = new RequestQueue(settings.maxQueueSize, settings.memory);
   }
 
   get waiting(): number {
@@ -102,7 +106,7 @@ export class ModelRuntime implements LoadedModel {
         batchKey,
         sharedRows,
         rows,
-        bytes: request.inputs.reduce((sum, { data }) => sum + data.length, 0),
+        bytes: bytesOf(request),
         priority: this.#policy.priorityOf(request),
         enqueued: started,
         expires: this.#policy.expiryOf(request, started),
@@ -175,6 +179,7 @@ export class ModelRuntime implements LoadedModel {
       else this.#reject(batch, error);
       released();
     }
+    for (const { bytes } of batch) this.#settings.memory.release(bytes);
     this.#running -= 1;
     this.#settleDrain();
   }
@@ -264,6 +269,14 @@ export class ModelRuntime implements LoadedModel {
     const sharedRows = this.batching.sizes.get(key) ?? 1;
     return { batchKey: `${request.outputs.join('\0')}\0\0${key}`, sharedRows, rows };
   }
+}
+
+/** What a request holds in memory: its inputs, or the message that they are views of. */
+function bytesOf({ inputs, messageBytes = 0 }: InferenceRequest): number {
+  return Math.max(
+    messageBytes,
+    inputs.reduce((sum, { data }) => sum + data.length, 0),
+  );
 }
 
 function failureOf(error: unknown): EngineError {

@@ -5,7 +5,7 @@ import { EngineError } from './error.js';
 import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
 import { type Batch, ModelRuntime } from './model-runtime.js';
 import { ModelSessions, type SessionOptions } from './model-sessions.js';
-import type { QueueLimits } from './request-queue.js';
+import { defaultRequestMemory, RequestMemory } from './request-memory.js';
 import { type Slot, WorkerPool } from './worker-pool.js';
 
 export interface EngineSettings {
@@ -16,8 +16,8 @@ export interface EngineSettings {
   /** How sessions are measured: bytes that the process has in memory now, which is the default. */
   readonly memoryInUse?: () => number;
   readonly annotator?: AnnotatorSettings;
-  /** Per model. */
-  readonly queue?: Partial<QueueLimits>;
+  /** Bytes that the inputs of requests may take together; default: see `defaultRequestMemory`. */
+  readonly requestMemory?: number;
   /** Called when the engine cannot go on; the process should end and be restarted. */
   readonly onFatal?: (error: EngineError) => void;
   /**
@@ -27,7 +27,7 @@ export interface EngineSettings {
   readonly onHang?: (error: EngineError) => void;
 }
 
-const DEFAULT_LIMITS: QueueLimits = { maxQueueSize: 1024, maxQueueBytes: 256 * 1024 * 1024 };
+const DEFAULT_QUEUE_SIZE = 1024;
 const DEFAULT_MAX_RUN = 300_000;
 
 interface Registered {
@@ -49,6 +49,7 @@ class OnnxEngine implements Engine {
   readonly #settings: EngineSettings;
   readonly #pool: WorkerPool;
   readonly #budget: MemoryBudget;
+  readonly #requests: RequestMemory;
   readonly #models = new Map<number, Registered>();
   /** Loads and unloads happen one after another: each load is measured by what memory grows by. */
   #turn: Promise<void> = Promise.resolve();
@@ -59,6 +60,7 @@ class OnnxEngine implements Engine {
   constructor(settings: EngineSettings) {
     this.#settings = settings;
     this.#budget = new MemoryBudget(settings.memoryBudget ?? defaultMemoryBudget());
+    this.#requests = new RequestMemory(settings.requestMemory ?? defaultRequestMemory());
     this.#pool = new WorkerPool({
       workers: settings.workers ?? availableParallelism(),
       annotator: settings.annotator?.module.href,
@@ -79,6 +81,10 @@ class OnnxEngine implements Engine {
 
   get memory(): Engine['memory'] {
     return { budget: this.#budget.total, reserved: this.#budget.reserved };
+  }
+
+  get requestMemory(): Engine['requestMemory'] {
+    return { limit: this.#requests.limit, held: this.#requests.held };
   }
 
   load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
@@ -109,14 +115,14 @@ class OnnxEngine implements Engine {
       await sessions.close();
       throw error;
     });
-    const queue = { ...DEFAULT_LIMITS, ...this.#settings.queue };
-    const { maxQueueSize = queue.maxQueueSize } = options.batching ?? {};
+    const { maxQueueSize = DEFAULT_QUEUE_SIZE } = options.batching ?? {};
     const runtime = new ModelRuntime(
       loadId,
       source,
       signature,
       {
-        limits: { ...queue, maxQueueSize },
+        maxQueueSize,
+        memory: this.#requests,
         context: () => this.#settings.annotator?.context(loadId),
         batching,
         options: options.batching ?? {},

@@ -1,44 +1,10 @@
-import type { InferenceRequest, InferenceResult } from './engine.js';
+import { displace, type Held, isLater, type WaitingRequests } from './displacement.js';
 import { EngineError } from './error.js';
-
-/** A request that was accepted and waits for a worker. */
-export interface Pending {
-  readonly request: InferenceRequest;
-  /** `addressOf` its caller. */
-  readonly address: string;
-  /** Requests with equal keys may share an execution. */
-  readonly batchKey: string;
-  /** Most rows of an execution that it may share; 1: none. */
-  readonly sharedRows: number;
-  /** Dimension 0 of its inputs; 1 where the model is not batched. */
-  readonly rows: number;
-  readonly bytes: number;
-  readonly priority: number;
-  /** performance.now() */
-  readonly enqueued: number;
-  /** performance.now(): not dispatched later. */
-  readonly expires: number;
-  readonly resolve: (result: InferenceResult) => void;
-  readonly reject: (error: EngineError) => void;
-  /** Set once it was answered, dispatched or given up. */
-  settled: boolean;
-}
-
-export interface QueueLimits {
-  /** Requests that may wait. */
-  readonly maxQueueSize: number;
-  /** Sum of the input bytes that may wait. */
-  readonly maxQueueBytes: number;
-}
+import type { Pending } from './pending.js';
+import type { RequestMemory } from './request-memory.js';
 
 /** Requests of one caller by connection, each first in, first out; the order of the Map is that of turns. */
 type Connections = Map<string, Pending[]>;
-
-/** A caller's address: `203.0.113.7:50123` is a connection of `203.0.113.7`. */
-export function addressOf(caller: string): string {
-  const end = caller.lastIndexOf(':');
-  return end === -1 ? caller : caller.slice(0, end);
-}
 
 /** Sends a key to the end of the turns, or away where nothing of it waits. */
 function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean): void {
@@ -52,18 +18,19 @@ function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean)
  * connections it sends them; connections of one address, which may be a proxy's with callers of its
  * own, take turns among themselves; within a connection, first in, first out.
  */
-export class RequestQueue {
+export class RequestQueue implements WaitingRequests {
   /** priority → address → its connections. */
   readonly #levels = new Map<number, Map<string, Connections>>();
-  readonly #limits: QueueLimits;
-  /** What waits of each address. */
-  readonly #held = new Map<string, { size: number; bytes: number }>();
+  /** Requests that may wait. */
+  readonly #maxSize: number;
+  readonly #memory: RequestMemory;
+  readonly #held = new Map<string, Held>();
   #size = 0;
-  #bytes = 0;
   #rows = 0;
 
-  constructor(limits: QueueLimits) {
-    this.#limits = limits;
+  constructor(maxSize: number, memory: RequestMemory) {
+    this.#maxSize = maxSize;
+    this.#memory = memory;
   }
 
   get size(): number {
@@ -75,29 +42,28 @@ export class RequestQueue {
     return this.#rows;
   }
 
+  /** What waits of each address. */
+  get held(): ReadonlyMap<string, Held> {
+    return this.#held;
+  }
+
   hasRoom({ bytes }: Pending): boolean {
-    const { maxQueueSize, maxQueueBytes } = this.#limits;
-    return this.#size < maxQueueSize && this.#bytes + bytes <= maxQueueBytes;
+    return this.#size < this.#maxSize && this.#memory.excess(bytes) <= 0;
   }
 
   /**
-   * Throws EngineError `exhausted`, with the queue's state, when there is no room. A full queue makes
-   * room for an address that has less than another by refusing that one's newest request: filling the
-   * queue first gives nobody more than a share.
+   * Takes a request in, and its bytes from the memory until it is given up or `RequestMemory.release`
+   * gives them back. Throws EngineError `exhausted`, with the queue's state, when there is no room. A
+   * full queue makes room for an address that has less than another by refusing that one's newest
+   * requests, where the memory is full of whichever model: filling it first gives nobody more than a
+   * share.
    */
   push(pending: Pending): void {
-    const { maxQueueSize, maxQueueBytes } = this.#limits;
-    while (!this.hasRoom(pending)) {
-      const state =
-        `the queue is full: ${this.#size} of ${maxQueueSize} requests and ${this.#bytes} of ` +
-        `${maxQueueBytes} bytes wait`;
-      const displaced = this.#displacedBy(pending);
-      if (displaced === undefined) {
-        throw new EngineError('exhausted', `${state}, this request has ${pending.bytes}`);
-      }
-      const reason = `${state}, and this caller's newest gave way to a caller with fewer`;
-      this.giveUp(displaced, new EngineError('exhausted', reason));
-    }
+    const excess = this.#memory.excess(pending.bytes);
+    if (excess > 0) this.#displace(this.#memory.waiting, 'bytes', excess, pending);
+    if (this.#size >= this.#maxSize) this.#displace([this], 'size', 1, pending);
+    if (this.#size === 0) this.#memory.waiting.add(this);
+    this.#memory.hold(pending.bytes);
     const held = entry(this.#held, pending.address, () => ({ size: 0, bytes: 0 }));
     held.size += 1;
     held.bytes += pending.bytes;
@@ -106,25 +72,24 @@ export class RequestQueue {
     const connections = entry(level, pending.address, () => new Map<string, Pending[]>());
     entry(connections, caller, (): Pending[] => []).push(pending);
     this.#size += 1;
-    this.#bytes += pending.bytes;
     this.#rows += pending.rows;
   }
 
   /** Gives up a waiting request at once; no effect on one that was dispatched. */
   giveUp(pending: Pending, error: EngineError): void {
     if (pending.settled) return;
+    this.#remove(pending);
     this.#settle(pending);
+    this.#memory.release(pending.bytes);
     pending.reject(error);
   }
 
   /** Gives up everything that waits. */
   clear(error: EngineError): void {
-    for (const level of this.#levels.values()) {
-      for (const connections of level.values()) {
-        for (const pending of [...connections.values()].flat()) this.giveUp(pending, error);
-      }
+    const connections = [...this.#levels.values()].flatMap((level) => [...level.values()]);
+    for (const pending of connections.flatMap((waiting) => [...waiting.values()].flat())) {
+      this.giveUp(pending, error);
     }
-    this.#levels.clear();
   }
 
   /**
@@ -151,7 +116,7 @@ export class RequestQueue {
             rows += next.rows;
             progress = true;
           }
-          if (next !== undefined || connections.size === 0) {
+          if (next !== undefined) {
             endTurn(level, address, connections, connections.size === 0);
           }
           const most = Math.min(maxRows, batch[0]?.sharedRows ?? maxRows);
@@ -171,7 +136,6 @@ export class RequestQueue {
   ): Pending | undefined {
     for (const [connection, waiting] of connections) {
       const head = this.#head(waiting, now);
-      if (head === undefined) connections.delete(connection);
       if (head === undefined || !joins(head)) continue;
       waiting.shift();
       this.#settle(head);
@@ -181,39 +145,53 @@ export class RequestQueue {
     return undefined;
   }
 
-  /** The first that still waits; those before it are forgotten. */
-  #head(waiting: Pending[], now: number): Pending | undefined {
+  /** The first whose deadline has not passed; those before it are given up. */
+  #head(waiting: readonly Pending[], now: number): Pending | undefined {
     for (;;) {
       const [first] = waiting;
-      if (first === undefined) return undefined;
-      if (!first.settled && first.expires < now) {
-        this.giveUp(first, new EngineError('deadline', 'the deadline passed while it waited'));
-      }
-      if (!first.settled) return first;
-      waiting.shift();
+      if (first === undefined || first.expires >= now) return first;
+      this.giveUp(first, new EngineError('deadline', 'the deadline passed while it waited'));
     }
   }
 
-  /** The newest request of the address that has most, if that is more than this one's would have. */
-  #displacedBy({ address, bytes }: Pending): Pending | undefined {
-    const measure = this.#size >= this.#limits.maxQueueSize ? 'size' : 'bytes';
-    const own = (this.#held.get(address)?.[measure] ?? 0) + (measure === 'size' ? 1 : bytes);
-    let greatest = own;
-    let from: string | undefined;
-    for (const [other, held] of this.#held) {
-      if (other === address || held[measure] <= greatest) continue;
-      greatest = held[measure];
-      from = other;
-    }
-    if (from === undefined) return undefined;
+  newestOf(address: string): Pending | undefined {
     let newest: Pending | undefined;
     for (const level of this.#levels.values()) {
-      for (const waiting of level.get(from)?.values() ?? []) {
-        const last = waiting.findLast(({ settled }) => !settled);
+      for (const waiting of level.get(address)?.values() ?? []) {
+        const last = waiting.at(-1);
         if (last !== undefined && isLater(last, newest)) newest = last;
       }
     }
     return newest;
+  }
+
+  #displace(
+    queues: Iterable<WaitingRequests>,
+    measure: keyof Held,
+    need: number,
+    by: Pending,
+  ): void {
+    const { held, limit } = this.#memory;
+    const state =
+      `the queue is full: ${this.#size} of ${this.#maxSize} requests wait, and those that are not ` +
+      `answered yet have ${held} of ${limit} bytes in all models`;
+    const reason = `${state}, and this caller's newest gave way to a caller with fewer`;
+    if (!displace([...queues], measure, need, by, new EngineError('exhausted', reason))) {
+      throw new EngineError('exhausted', `${state}, this request has ${by.bytes}`);
+    }
+  }
+
+  /** Leaves nothing of it behind: the memory of requests that were given up would be on no books. */
+  #remove(pending: Pending): void {
+    const { address, priority } = pending;
+    const { caller = '' } = pending.request;
+    const level = this.#levels.get(priority);
+    const connections = level?.get(address);
+    const waiting = connections?.get(caller);
+    waiting?.splice(waiting.lastIndexOf(pending), 1);
+    if (waiting?.length === 0) connections?.delete(caller);
+    if (connections?.size === 0) level?.delete(address);
+    if (level?.size === 0) this.#levels.delete(priority);
   }
 
   #settle(pending: Pending): void {
@@ -225,16 +203,9 @@ export class RequestQueue {
     }
     pending.settled = true;
     this.#size -= 1;
-    this.#bytes -= pending.bytes;
     this.#rows -= pending.rows;
+    if (this.#size === 0) this.#memory.waiting.delete(this);
   }
-}
-
-/** Whether a request leaves after another: less urgent, or as urgent and newer. */
-function isLater(a: Pending, b: Pending | undefined): boolean {
-  if (b === undefined || a.priority !== b.priority)
-    return b === undefined || a.priority > b.priority;
-  return a.enqueued >= b.enqueued;
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {

@@ -57,6 +57,7 @@ function inferenceRequest(
   return {
     nonce,
     inputs: validateInputs(wire, model),
+    messageBytes: wire.size,
     outputs: validateOutputs(wire, model),
     caller: peer,
     priority,

@@ -10,9 +10,12 @@ export interface Counted {
 
 /**
  * What an operator watches of the attestation, the log's growth and how reports are shared, and of
- * the engine, whether another model would fit.
+ * the engine, whether another model and more requests would fit.
  */
-export function ownMetrics(enclave: Counted, engine: Pick<Engine, 'memory'>): readonly OwnMetric[] {
+export function ownMetrics(
+  enclave: Counted,
+  engine: Pick<Engine, 'memory' | 'requestMemory'>,
+): readonly OwnMetric[] {
   const counter = (name: OwnMetric['name'], help: string, read: () => number): OwnMetric => ({
     name,
     help,
@@ -36,6 +39,16 @@ export function ownMetrics(enclave: Counted, engine: Pick<Engine, 'memory'>): re
       'assay_memory_reserved_bytes',
       'What the models and their sessions take',
       () => engine.memory.reserved,
+    ),
+    gauge(
+      'assay_request_memory_limit_bytes',
+      'What accepted requests may take together until they are answered',
+      () => engine.requestMemory.limit,
+    ),
+    gauge(
+      'assay_request_memory_bytes',
+      'What requests take that are not answered yet',
+      () => engine.requestMemory.held,
     ),
     counter(
       'assay_log_entries',

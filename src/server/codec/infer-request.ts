@@ -36,6 +36,8 @@ export interface WireRequest {
   readonly inputs: readonly WireInput[];
   readonly outputs: readonly WireOutput[];
   readonly raw: readonly Buffer[];
+  /** Bytes of the message. */
+  readonly size: number;
 }
 
 /** How the elements of each field of InferTensorContents are encoded. */
@@ -184,5 +186,5 @@ export function decodeInferRequest(bytes: Buffer): WireRequest {
         reader.skip();
     }
   }
-  return { modelName, modelVersion, id, parameters, inputs, outputs, raw };
+  return { modelName, modelVersion, id, parameters, inputs, outputs, raw, size: bytes.length };
 }

@@ -178,9 +178,10 @@ test('draining finishes what was accepted and accepts no more', async () => {
 });
 
 test('who filled the queue gives way to who has less in it, down to an equal share', async () => {
-  const small = await createEngine({ workers: 1, queue: { maxQueueSize: 4 } });
+  const small = await createEngine({ workers: 1 });
   try {
-    const model = await small.load(source(identityModel('FP32')));
+    const batching = { maxQueueSize: 4 };
+    const model = await small.load(source(identityModel('FP32')), { batching });
     const ask = (caller: string, times: number) =>
       Array.from({ length: times }, () => model.infer({ ...row([1, 2]), caller }));
     // The first leaves at once when the queue is full; four wait.
@@ -207,9 +208,10 @@ test('who filled the queue gives way to who has less in it, down to an equal sha
 });
 
 test('a full queue refuses at once and says how full it is', async () => {
-  const small = await createEngine({ workers: 1, queue: { maxQueueSize: 2 } });
+  const small = await createEngine({ workers: 1 });
   try {
-    const model = await small.load(source(identityModel('FP32')));
+    const batching = { maxQueueSize: 2 };
+    const model = await small.load(source(identityModel('FP32')), { batching });
     const accepted = Array.from({ length: 3 }, () => model.infer(row([1, 2])));
     await assert.rejects(
       model.infer(row([1, 2])),

@@ -16,7 +16,7 @@ const metrics = await startMetrics({
       issuer: { counts: { entries: 1, heads: 1 } },
       evidenceCounts: { reports: 1, answers: 1 },
     },
-    { memory: { budget: 2, reserved: 1 } },
+    { memory: { budget: 2, reserved: 1 }, requestMemory: { limit: 2, held: 1 } },
   ),
 });
 after(() => metrics.close());

@@ -68,3 +68,23 @@ test('a message beyond the limit is refused, in bytes', async () => {
     details: /larger than max \(\d+ vs\.? 1024\)/,
   });
 });
+
+test('a message counts whole against the memory of requests, whatever its tensors are', async () => {
+  const small = await startTestServer({
+    models: { echo: identityModel('FP32') },
+    engine: { requestMemory: 1024 },
+  });
+  const ask = (id: string) =>
+    small.call('ModelInfer', {
+      model_name: 'echo',
+      id,
+      inputs: [{ name: 'input', datatype: 'FP32', shape: [1, 2] }],
+      raw_input_contents: [Buffer.alloc(8)],
+    });
+  await ask('x');
+  await assert.rejects(ask('x'.repeat(1000)), {
+    code: status.RESOURCE_EXHAUSTED,
+    details: /have 0 of 1024 bytes in all models, this request has 10\d\d$/,
+  });
+  await small.close();
+});

@@ -1,0 +1,32 @@
+import type { InferenceRequest, InferenceResult } from './engine.js';
+import type { EngineError } from './error.js';
+
+/** A request that was accepted and waits for a worker. */
+export interface Pending {
+  readonly request: InferenceRequest;
+  /** `addressOf` its caller. */
+  readonly address: string;
+  /** Requests with equal keys may share an execution. */
+  readonly batchKey: string;
+  /** Most rows of an execution that it may share; 1: none. */
+  readonly sharedRows: number;
+  /** Dimension 0 of its inputs; 1 where the model is not batched. */
+  readonly rows: number;
+  /** What it takes of `RequestMemory`. */
+  readonly bytes: number;
+  readonly priority: number;
+  /** performance.now() */
+  readonly enqueued: number;
+  /** performance.now(): not dispatched later. */
+  readonly expires: number;
+  readonly resolve: (result: InferenceResult) => void;
+  readonly reject: (error: EngineError) => void;
+  /** Set once it was answered, dispatched or given up. */
+  settled: boolean;
+}
+
+/** A caller's address: `203.0.113.7:50123` is a connection of `203.0.113.7`. */
+export function addressOf(caller: string): string {
+  const end = caller.lastIndexOf(':');
+  return end === -1 ? caller : caller.slice(0, end);
+}

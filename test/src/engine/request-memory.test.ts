@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Cancellation, type InferenceRequest } from '../../../src/engine/engine.js';
+import { EngineError } from '../../../src/engine/error.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { addressOf, type Pending } from '../../../src/engine/pending.js';
+import { RequestMemory } from '../../../src/engine/request-memory.js';
+import { RequestQueue } from '../../../src/engine/request-queue.js';
+import { identityModel } from '../../forge/inference-models.js';
+import { fc } from '../../property.js';
+
+/** A request whose end is written into `ends`. */
+function pending(caller: string, bytes: number, ends: Map<Pending, string>): Pending {
+  const made: Pending = {
+    request: { inputs: [], outputs: [], caller },
+    address: addressOf(caller),
+    batchKey: '',
+    sharedRows: 1,
+    rows: 1,
+    bytes,
+    priority: 0,
+    enqueued: ends.size,
+    expires: Number.POSITIVE_INFINITY,
+    settled: false,
+    resolve: () => undefined,
+    reject: ({ message }) => ends.set(made, message),
+  };
+  return made;
+}
+
+const exhausted = (message: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof EngineError);
+  assert.equal(error.reason, 'exhausted');
+  assert.match(error.message, message);
+  return true;
+};
+
+test('bytes are held from the acceptance until they are released, whatever the order', () => {
+  const queues = 3;
+  const command = fc.oneof(
+    fc.record({
+      kind: fc.constant('push' as const),
+      queue: fc.nat(queues - 1),
+      caller: fc.constantFrom('a:1', 'a:2', 'b:1', 'c:1'),
+      bytes: fc.integer({ min: 0, max: 60 }),
+    }),
+    fc.record({ kind: fc.constant('take' as const), queue: fc.nat(queues - 1) }),
+    fc.record({ kind: fc.constant('answer' as const) }),
+    fc.record({ kind: fc.constant('leave' as const), which: fc.nat() }),
+  );
+  fc.assert(
+    fc.property(fc.array(command, { size: 'max', maxLength: 80 }), (commands) => {
+      const memory = new RequestMemory(100);
+      const all = Array.from({ length: queues }, () => new RequestQueue(4, memory));
+      const ends = new Map<Pending, string>();
+      const accepted: { readonly queue: RequestQueue; readonly one: Pending }[] = [];
+      const running: Pending[] = [];
+      for (const command of commands) {
+        const queue = 'queue' in command ? all[command.queue] : undefined;
+        if (command.kind === 'push' && queue !== undefined) {
+          const one = pending(command.caller, command.bytes, ends);
+          try {
+            queue.push(one);
+            accepted.push({ queue, one });
+          } catch (error) {
+            exhausted(/the queue is full/)(error);
+          }
+        }
+        if (command.kind === 'take') running.push(...(queue?.take(1, 0) ?? []));
+        if (command.kind === 'answer') memory.release(running.shift()?.bytes ?? 0);
+        if (command.kind === 'leave') {
+          const gone = accepted[command.which % Math.max(1, accepted.length)];
+          gone?.queue.giveUp(gone.one, new EngineError('cancelled', 'gone'));
+        }
+        const waiting = accepted.filter(({ one }) => !one.settled);
+        const held = [...waiting.map(({ one }) => one), ...running];
+        assert.equal(
+          memory.held,
+          held.reduce((sum, { bytes }) => sum + bytes, 0),
+        );
+        assert.ok(memory.held <= memory.limit);
+        for (const each of all) {
+          assert.equal(each.size, waiting.filter((one) => one.queue === each).length);
+          assert.equal(memory.waiting.has(each), each.size > 0);
+        }
+      }
+    }),
+  );
+});
+
+test('who fills the memory with requests of one model gives way to who asks another', () => {
+  const memory = new RequestMemory(100);
+  const [first, second] = [new RequestQueue(9, memory), new RequestQueue(9, memory)];
+  const ends = new Map<Pending, string>();
+  const hog = Array.from({ length: 5 }, () => pending('a:1', 20, ends));
+  for (const one of hog) first.push(one);
+  second.push(pending('b:1', 20, ends));
+  assert.deepEqual([...ends.keys()], hog.slice(4), 'the newest');
+  assert.match(
+    ends.get(hog[4] ?? pending('', 0, ends)) ?? '',
+    /0 of 9 requests wait, .* 100 of 100 bytes in all models, .* gave way/,
+  );
+  second.push(pending('b:1', 20, ends));
+  assert.throws(() => second.push(pending('b:1', 20, ends)), exhausted(/this request has 20$/));
+  assert.equal(memory.held, 100);
+});
+
+test('nobody gives way to a request for which there would still be no room', () => {
+  const memory = new RequestMemory(100);
+  const queue = new RequestQueue(9, memory);
+  const ends = new Map<Pending, string>();
+  for (let i = 0; i < 5; i++) queue.push(pending('a:1', 20, ends));
+  assert.throws(() => queue.push(pending('b:1', 60, ends)), exhausted(/this request has 60$/));
+  assert.throws(() => queue.push(pending('b:1', 101, ends)), exhausted(/this request has 101$/));
+  assert.equal(ends.size, 0);
+  assert.equal(queue.size, 5);
+});
+
+test('what a worker executes cannot give way', () => {
+  const memory = new RequestMemory(100);
+  const queue = new RequestQueue(9, memory);
+  const ends = new Map<Pending, string>();
+  for (let i = 0; i < 5; i++) queue.push(pending('a:1', 20, ends));
+  queue.take(1, 0);
+  queue.take(1, 0);
+  queue.push(pending('b:1', 20, ends));
+  assert.equal(ends.size, 1);
+  assert.throws(() => queue.push(pending('c:1', 40, ends)), exhausted(/100 of 100 bytes/));
+});
+
+const row = (values: readonly number[]): InferenceRequest => ({
+  inputs: [
+    {
+      name: 'input',
+      datatype: 'FP32',
+      shape: [1, values.length],
+      data: new Uint8Array(Float32Array.from(values).buffer),
+    },
+  ],
+  outputs: ['output'],
+});
+
+test('the engine gives back what was answered, refused, cancelled or late, and counts whole messages', async () => {
+  const engine = await createEngine({ workers: 1, requestMemory: 100 });
+  try {
+    const bytes = identityModel('FP32');
+    const load = (name: string) =>
+      engine.load({ name, version: '1', model: bytes, externalData: [] });
+    const [one, other] = [await load('one'), await load('other')];
+    const gone = new Cancellation();
+    const asked = [
+      one.infer(row([1, 2])),
+      one.infer({ ...row([3, 4]), messageBytes: 60 }),
+      other.infer({ ...row([5, 6]), cancellation: gone }),
+      other.infer({ ...row([7, 8]), deadline: performance.now() - 1 }),
+    ];
+    assert.deepEqual(engine.requestMemory, { limit: 100, held: 8 + 60 + 8 + 8 });
+    const refused = other.infer({ ...row([9, 9]), messageBytes: 17 });
+    gone.cancel();
+    const outcomes = await Promise.allSettled([...asked, refused]);
+    assert.deepEqual(
+      outcomes.map((outcome) =>
+        outcome.status === 'rejected' ? outcome.reason.reason : outcome.status,
+      ),
+      ['fulfilled', 'fulfilled', 'cancelled', 'deadline', 'exhausted'],
+    );
+    await Promise.all([one.drain(), other.drain()]);
+    assert.equal(engine.requestMemory.held, 0);
+  } finally {
+    await engine.close();
+  }
+});
