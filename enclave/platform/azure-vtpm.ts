@@ -35,6 +35,16 @@ const QUEUE_LIMIT = 64;
 const PAUSE = 1000;
 const ATTEMPTS = 20;
 
+/** Milliseconds for which a host that supplied no certificates is not asked again. */
+const UNANSWERED = 600_000;
+
+/** What the host supplied for a chip with its firmware, undefined for nothing, and how long that counts. */
+interface Known {
+  readonly chip: string;
+  readonly certificates: Uint8Array | undefined;
+  readonly until: number;
+}
+
 /** Failures of one attempt that the next may not have: the report changed while it was read, or a busy TPM. */
 const PASSING = new Set(['HCL_BINDING', 'PLATFORM_BUSY']);
 
@@ -62,18 +72,18 @@ export async function openAzureVtpm(options: AzureOptions = {}): Promise<Hardwar
   const queue = new SerialQueue(QUEUE_LIMIT, scheduler);
   const first = await withTpm(openTpm, (nv) => nv.read(REPORT_INDEX));
   const tee = parseHclReport(first).hardware;
-  let known: { readonly chip: string; readonly certificates: Uint8Array } | undefined;
+  let known: Known | undefined;
 
   const certificates = async (report: Uint8Array): Promise<Uint8Array | undefined> => {
     const chip = chipAndTcb(report);
-    if (known?.chip === chip) return known.certificates;
+    if (known?.chip === chip && scheduler.now() < known.until) return known.certificates;
     try {
-      known = { chip, certificates: await host.certificates() };
-      return known.certificates;
+      known = { chip, certificates: await host.certificates(), until: Number.POSITIVE_INFINITY };
     } catch {
       // Verifiers fetch from AMD what the host does not supply.
-      return undefined;
+      known = { chip, certificates: undefined, until: scheduler.now() + UNANSWERED };
     }
+    return known.certificates;
   };
 
   const quoted = async ({ report, runtimeClaims }: HclReport): Promise<HardwareEvidence> => {

@@ -1,4 +1,4 @@
-import { concat, toHex, utf8 } from '../../attestation/encoding/bytes.js';
+import { concat, equalBytes, toHex, utf8 } from '../../attestation/encoding/bytes.js';
 import { ByteReader } from '../../attestation/encoding/reader.js';
 import { paravisorReportData } from '../../attestation/evidence/runtime-claims.js';
 import type { AzureHost } from '../../enclave/platform/azure-imds.js';
@@ -9,8 +9,10 @@ import { hclReport } from './hcl.js';
 
 export const REPORT_INDEX = 0x01400001;
 export const USER_DATA_INDEX = 0x01400002;
-/** Azure's own size of the report's index. */
+/** Azure's own size of the report's index; swtpm has none larger than 2048. */
 const REPORT_SIZE = 2600;
+/** All that the paravisor needs of the hardware. */
+type Hardware = Pick<Platform, 'tee' | 'attest'>;
 const NV_READ = 0x14e;
 
 /** The runtime claims of a genuine report of Azure, with other keys. */
@@ -28,17 +30,20 @@ export function runtimeClaims(userData: string): string {
  * `tpm_device`, refresh_device_attestation_data_on_nv_read).
  */
 export class Paravisor {
-  readonly #hardware: Platform;
+  readonly #hardware: Hardware;
   readonly #inner: Tpm;
+  readonly #size: number;
+  #stated: Uint8Array = new Uint8Array(64);
   /** Reads of the beginning that come too early to renew; all later ones renew. */
   skip = 0;
   renewals = 0;
   /** Changes the claims before the hardware signs them. */
   claims: (userData: Uint8Array) => string = (userData) => runtimeClaims(toHex(userData));
 
-  constructor(hardware: Platform, inner: Tpm) {
+  constructor(hardware: Hardware, inner: Tpm, size = REPORT_SIZE) {
     this.#hardware = hardware;
     this.#inner = inner;
+    this.#size = size;
   }
 
   /** Makes the first report, over zeros, as at boot. */
@@ -47,6 +52,7 @@ export class Paravisor {
   }
 
   async #renew(userData: Uint8Array): Promise<void> {
+    this.#stated = userData;
     const claims = this.claims(userData);
     const { report } = await this.#hardware.attest(paravisorReportData(utf8(claims)));
     const type = this.#hardware.tee === 'tdx' ? 4 : 2;
@@ -55,16 +61,26 @@ export class Paravisor {
     const blob = hclReport(area, claims, { type, trailing });
     await new NvIndices(this.#inner).write(
       REPORT_INDEX,
-      concat(blob, new Uint8Array(REPORT_SIZE - blob.length)),
+      concat(blob, new Uint8Array(this.#size - blob.length)),
     );
     this.renewals += 1;
   }
 
-  /** Zeros where the guest has written nothing. */
+  /** Zeros where the guest has written nothing, or has only made the index. */
   async #userData(): Promise<Uint8Array> {
     const nv = new NvIndices(this.#inner);
     const size = await nv.size(USER_DATA_INDEX);
-    return size === undefined ? new Uint8Array(64) : nv.read(USER_DATA_INDEX);
+    const nothing = new Uint8Array(64);
+    return size === undefined ? nothing : nv.read(USER_DATA_INDEX).catch(() => nothing);
+  }
+
+  /**
+   * Renews once if the guest's data is not what the last report was made for: for a paravisor that sees
+   * no commands pass, and so is always late.
+   */
+  async keepUp(): Promise<void> {
+    const userData = await this.#userData();
+    if (!equalBytes(userData, this.#stated)) await this.#renew(userData);
   }
 
   readonly tpm: Tpm = {

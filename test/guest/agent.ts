@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { type Answer, openHardware, played } from './hardware.js';
+import { type Answer, openHardware, PLAYED, played } from './hardware.js';
 
 /**
  * Runs inside the test guest, started by the test's kernel module: answers for the hardware, and
@@ -51,4 +52,5 @@ function serveScenarios(): void {
 }
 
 serveScenarios();
+if (existsSync(`${PLAYED}/paravisor`)) await (await import('./paravisor-agent.js')).playParavisor();
 await answerForTheHardware();

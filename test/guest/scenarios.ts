@@ -1,7 +1,10 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmdirSync, writeSync } from 'node:fs';
 import { open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { release, totalmem } from 'node:os';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { openConfigfsTsm } from '../../enclave/platform/configfs-tsm.js';
+import { diagnose, thisMachine } from '../../enclave/platform/doctor.js';
+import { kernelFs } from '../../enclave/platform/report-fs.js';
 import { type Behaviour, played } from './hardware.js';
 
 const REPORTS = '/sys/kernel/config/tsm/report';
@@ -109,6 +112,15 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     const log = await readFile('/sys/kernel/security/tpm0/binary_bios_measurements');
     return { registers, log: log.toString('base64') };
   },
+  doctor: () =>
+    diagnose(
+      thisMachine(kernelFs, {
+        kernelRelease: release(),
+        memoryBytes: totalmem(),
+        now: new Date(),
+        trial: DATA,
+      }),
+    ),
   'kernel semantics': async () => {
     const path = `${REPORTS}/assay-semantics`;
     mkdirSync(path);

@@ -221,8 +221,12 @@ suite('azure-vtpm', () => {
           : paravisor.host.certificates();
       },
     };
-    const platform = await open({ host: counting });
+    let now = 0;
+    const platform = await open({ host: counting, scheduler: { ...scheduler, now: () => now } });
     assert.equal((await platform.attest(DATA)).endorsements, undefined);
+    assert.equal((await platform.attest(DATA)).endorsements, undefined);
+    assert.equal(asked, 1);
+    now += 600_000;
     assert.ok((await platform.attest(DATA)).endorsements);
     assert.ok((await platform.attest(DATA)).endorsements);
     assert.equal(asked, 2);

@@ -2,7 +2,7 @@
 /*
  * Test only. Registers a provider with the kernel's TSM report subsystem, as sev-guest and tdx-guest
  * do, and has a program answer for the hardware: reports are requested by reading /dev/tsm-test and
- * answered by writing to it. Loading the module starts that program.
+ * answered by writing to it. Loading the module starts that program, also where it registers nothing.
  *
  * A request is the privilege level, the length of the report data, and the data. An answer is an
  * error number, the lengths of report and auxiliary blob, and both blobs. Numbers are 32 bits.
@@ -21,6 +21,7 @@
 
 static char *provider = "sev_guest";
 module_param(provider, charp, 0444);
+MODULE_PARM_DESC(provider, "name that the kernel shows: sev_guest or tdx_guest; empty: no provider");
 
 struct request {
 	u32 level, length;
@@ -137,8 +138,16 @@ static ssize_t device_write(struct file *file, const char __user *from, size_t l
 	return result;
 }
 
+/* tdx-guest has no privilege levels and no auxiliary blob. */
+static bool plays_tdx(void)
+{
+	return strcmp(provider, "tdx_guest") == 0;
+}
+
 static bool attribute_visible(int index)
 {
+	if (plays_tdx())
+		return index == TSM_REPORT_GENERATION || index == TSM_REPORT_PROVIDER;
 	return index == TSM_REPORT_GENERATION || index == TSM_REPORT_PROVIDER ||
 	       index == TSM_REPORT_PRIVLEVEL || index == TSM_REPORT_PRIVLEVEL_FLOOR;
 }
@@ -146,7 +155,7 @@ static bool attribute_visible(int index)
 static bool blob_visible(int index)
 {
 	return index == TSM_REPORT_INBLOB || index == TSM_REPORT_OUTBLOB ||
-	       index == TSM_REPORT_AUXBLOB;
+	       (index == TSM_REPORT_AUXBLOB && !plays_tdx());
 }
 
 static struct tsm_report_ops ops = {
@@ -177,7 +186,8 @@ static int __init tsm_test_init(void)
 	if (error)
 		return error;
 	ops.name = provider;
-	error = tsm_report_register(&ops, NULL);
+	if (*provider)
+		error = tsm_report_register(&ops, NULL);
 	if (error) {
 		misc_deregister(&device);
 		return error;
