@@ -52,11 +52,14 @@ export class TreeSnapshot {
     }
     const path: Uint8Array[] = [];
     let [node, nodes, width] = [index, this.size, 1];
-    while (nodes > 1) {
+    for (let height = 0; nodes > 1; height++) {
       const sibling = node % 2 === 0 ? node + 1 : node - 1;
       // The last node of a level with an odd number of them has no sibling: it moves up as it is.
       if (sibling < nodes) {
-        path.push(this.#range(sibling * width, Math.min((sibling + 1) * width, this.size)));
+        const complete = (sibling + 1) * width <= this.size;
+        path.push(
+          complete ? this.#complete(height, sibling) : this.#range(sibling * width, this.size),
+        );
       }
       node = Math.floor(node / 2);
       nodes = Math.ceil(nodes / 2);

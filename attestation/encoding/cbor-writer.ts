@@ -118,6 +118,11 @@ export class CborWriter {
     this.#bytes.set(value, at);
   }
 
+  /** Bytes written since `reset`. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** What was written since `reset`, in place. */
   get written(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);

@@ -1,4 +1,4 @@
-import { writeCbor } from '../encoding/cbor-writer.js';
+import { type CborWriter, writeCbor } from '../encoding/cbor-writer.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import { label, type Sha256Once, sha256 } from '../encoding/hash.js';
@@ -36,44 +36,100 @@ const EAT_PROFILE = 265;
 
 const CODE = 'CLAIMS_ENCODING';
 const CLAIMS_LABEL = label('claims');
+const ZEROS = new Uint8Array(32);
+const UNKNOWN: InferenceOnly = { nonce: ZEROS, request: ZEROS, response: ZEROS };
+
+/** Offsets in encoded claims of what differs between two inferences of one load, 32 bytes each. */
+interface ClaimsPlaces {
+  readonly nonce: number;
+  readonly request: number;
+  readonly response: number;
+}
+
+function writeClaims(to: CborWriter, claims: InferenceClaims): ClaimsPlaces {
+  const digest = (bytes: Uint8Array): number => {
+    to.bytes(bytes);
+    return to.length - bytes.length;
+  };
+  to.head(5, claims.nonce === null ? 10 : 11);
+  to.integer(IAT);
+  to.integer(claims.issuedAt);
+  let nonce = 0;
+  if (claims.nonce !== null) {
+    to.integer(EAT_NONCE);
+    nonce = digest(claims.nonce);
+  }
+  to.integer(EAT_PROFILE);
+  to.text(CLAIMS_PROFILE);
+  to.text('epoch');
+  to.bytes(claims.epoch);
+  to.text('graph');
+  to.bytes(claims.graph);
+  to.text('model');
+  to.head(5, 2);
+  to.text('name');
+  to.text(claims.model.name);
+  to.text('version');
+  to.text(claims.model.version);
+  to.text('request');
+  const request = digest(claims.request);
+  to.text('manifest');
+  to.bytes(claims.manifest);
+  to.text('response');
+  const response = digest(claims.response);
+  to.text('execution');
+  to.bytes(claims.execution);
+  to.text('signingKey');
+  to.bytes(claims.signingKey);
+  return { nonce, request, response };
+}
 
 /**
  * Claims as a profile of EAT (RFC 9711 section 6): registered claims have their integer keys, Assay's
- * own have text keys. Deterministic CBOR, written in the order of its keys without a map in between,
- * since claims are encoded for each inference.
+ * own have text keys. Deterministic CBOR, in the order of its keys.
  */
 export function encodeClaims(claims: InferenceClaims): Uint8Array<ArrayBuffer> {
-  return writeCbor((to) => {
-    to.head(5, claims.nonce === null ? 10 : 11);
-    to.integer(IAT);
-    to.integer(claims.issuedAt);
-    if (claims.nonce !== null) {
-      to.integer(EAT_NONCE);
-      to.bytes(claims.nonce);
-    }
-    to.integer(EAT_PROFILE);
-    to.text(CLAIMS_PROFILE);
-    to.text('epoch');
-    to.bytes(claims.epoch);
-    to.text('graph');
-    to.bytes(claims.graph);
-    to.text('model');
-    to.head(5, 2);
-    to.text('name');
-    to.text(claims.model.name);
-    to.text('version');
-    to.text(claims.model.version);
-    to.text('request');
-    to.bytes(claims.request);
-    to.text('manifest');
-    to.bytes(claims.manifest);
-    to.text('response');
-    to.bytes(claims.response);
-    to.text('execution');
-    to.bytes(claims.execution);
-    to.text('signingKey');
-    to.bytes(claims.signingKey);
+  return writeCbor((to) => writeClaims(to, claims));
+}
+
+type InferenceOnly = Pick<InferenceClaims, 'nonce' | 'request' | 'response'>;
+
+/** What the claims of many inferences share, encoded once, with places for what each adds. */
+export class ClaimsForm {
+  readonly #withNonce: Encoded;
+  readonly #without: Encoded;
+
+  constructor(shared: Omit<InferenceClaims, keyof InferenceOnly>) {
+    this.#withNonce = encodeForm({ ...shared, ...UNKNOWN });
+    this.#without = encodeForm({ ...shared, ...UNKNOWN, nonce: null });
+  }
+
+  /** Bytes that `fill` writes. */
+  length(nonce: Uint8Array | null): number {
+    return (nonce === null ? this.#without : this.#withNonce).bytes.length;
+  }
+
+  /** Writes what `encodeClaims` would; the three members have 32 bytes each. */
+  fill(into: Uint8Array, { nonce, request, response }: InferenceOnly): void {
+    const { bytes, places } = nonce === null ? this.#without : this.#withNonce;
+    into.set(bytes);
+    if (nonce !== null) into.set(nonce, places.nonce);
+    into.set(request, places.request);
+    into.set(response, places.response);
+  }
+}
+
+interface Encoded {
+  readonly bytes: Uint8Array;
+  readonly places: ClaimsPlaces;
+}
+
+function encodeForm(claims: InferenceClaims): Encoded {
+  let places: ClaimsPlaces = { nonce: 0, request: 0, response: 0 };
+  const bytes = writeCbor((to) => {
+    places = writeClaims(to, claims);
   });
+  return { bytes, places };
 }
 
 /** Decodes claims strictly; throws CLAIMS_ENCODING, or CLAIMS_PROFILE for another EAT profile. */

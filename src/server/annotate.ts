@@ -1,44 +1,46 @@
 import { randomFillSync } from 'node:crypto';
-import {
-  claimsEntry,
-  decodeClaims,
-  encodeClaims,
-  type InferenceClaims,
-} from '../../attestation/receipt/claims.js';
+import { ClaimsForm, claimsEntry, decodeClaims } from '../../attestation/receipt/claims.js';
 import { commitTensors, SALT_LENGTH } from '../../attestation/receipt/commitment.js';
 import { nativeSha256Once } from '../../enclave/sha256.js';
 import type { ExecutionNotes } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
 import { nativeHmacSha256 } from '../native-hmac.js';
-import { joinAnnotation } from './annotation.js';
+import { makeAnnotation, splitAnnotation } from './annotation.js';
 
 /** Salts are drawn many at once: a call of the random number generator costs more than its bytes. */
 const salts = new Uint8Array(128 * SALT_LENGTH);
 let drawn = salts.length;
 
-function drawSalt(): Uint8Array {
+function drawSalt(into: Uint8Array): void {
   if (drawn === salts.length) {
     randomFillSync(salts);
     drawn = 0;
   }
-  const salt = salts.slice(drawn, drawn + SALT_LENGTH);
-  salts.fill(0, drawn, drawn + SALT_LENGTH);
+  const salt = salts.subarray(drawn, drawn + SALT_LENGTH);
+  into.set(salt);
+  salt.fill(0);
   drawn += SALT_LENGTH;
-  return salt;
 }
 
 /** Contexts change once a second and with a model's manifest, so what was decoded is kept. */
-const MAX_DECODED = 64;
-const decoded = new Map<string, InferenceClaims>();
+const MAX_FORMS = 64;
+const forms = new Map<string, ClaimsForm>();
+/** The requests of one execution share one context. */
+let current: { readonly context: Uint8Array; readonly form: ClaimsForm } | undefined;
 
-function claimsOf(context: Uint8Array): InferenceClaims {
+function formOf(context: Uint8Array): ClaimsForm {
+  if (current?.context !== context) current = { context, form: knownForm(context) };
+  return current.form;
+}
+
+function knownForm(context: Uint8Array): ClaimsForm {
   const key = Buffer.from(context.buffer, context.byteOffset, context.length).toString('latin1');
-  const known = decoded.get(key);
+  const known = forms.get(key);
   if (known !== undefined) return known;
-  if (decoded.size >= MAX_DECODED) decoded.clear();
-  const claims = decodeClaims(context);
-  decoded.set(key, claims);
-  return claims;
+  if (forms.size >= MAX_FORMS) forms.clear();
+  const form = new ClaimsForm(decodeClaims(context));
+  forms.set(key, form);
+  return form;
 }
 
 /**
@@ -51,12 +53,16 @@ export function annotate(
   outputs: readonly Tensor[],
   { context, note }: ExecutionNotes,
 ): Uint8Array {
-  const salt = drawSalt();
-  const claims = encodeClaims({
-    ...claimsOf(context),
-    nonce: note.length === 0 ? null : note,
+  const form = formOf(context);
+  const nonce = note.length === 0 ? null : note;
+  const annotation = makeAnnotation(form.length(nonce));
+  const { salt, entry, claims } = splitAnnotation(annotation);
+  drawSalt(salt);
+  form.fill(claims, {
+    nonce,
     request: commitTensors('request', inputs, salt, nativeHmacSha256),
     response: commitTensors('response', outputs, salt, nativeHmacSha256),
   });
-  return joinAnnotation({ salt, entry: claimsEntry(claims, nativeSha256Once), claims });
+  entry.set(claimsEntry(claims, nativeSha256Once));
+  return annotation;
 }

@@ -8,16 +8,12 @@ export interface Annotation {
   readonly claims: Uint8Array;
 }
 
-/** salt ‖ entry ‖ claims: what the engine passes through. */
-export function joinAnnotation({ salt, entry, claims }: Annotation): Uint8Array {
-  const bytes = Buffer.allocUnsafe(64 + claims.length);
-  bytes.set(salt);
-  bytes.set(entry, 32);
-  bytes.set(claims, 64);
-  return bytes;
+/** Room for one with so many bytes of claims: salt ‖ entry ‖ claims, what the engine passes through. */
+export function makeAnnotation(claimsLength: number): Uint8Array {
+  return Buffer.allocUnsafe(64 + claimsLength);
 }
 
-/** Splits what `joinAnnotation` made; views. */
+/** The parts of what `makeAnnotation` made; views. */
 export function splitAnnotation(bytes: Uint8Array): Annotation {
   return {
     salt: bytes.subarray(0, 32),

@@ -13,8 +13,9 @@ import type { ParameterValue, WireInput, WireRequest } from './codec/infer-reque
 import { rawOf } from './codec/typed-contents.js';
 import { invalid } from './rpc-error.js';
 
-/** Length of a nonce, bytes: what claims hold. */
-const NONCE_LENGTH = 32;
+/** base64url of a nonce's 32 bytes. Buffer's decoder skips what is none of its alphabet, and stray bits at the end. */
+const NONCE_CHARACTERS = 43;
+const NONCE = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
 function list(names: readonly string[]): string {
   return names.join(', ') || 'none';
@@ -175,13 +176,13 @@ export function validateParameters(request: WireRequest): RequestParameters {
 
 function decodeNonce(value: ParameterValue): Uint8Array {
   if (typeof value !== 'string') throw invalid('parameter nonce: expected a string');
-  const nonce = Buffer.from(value, 'base64url');
-  // Buffer's decoder skips what is none of its alphabet and stray bits: what it read has to say the same.
-  if (nonce.toString('base64url') !== value) {
+  if (value.length !== NONCE_CHARACTERS) {
+    throw invalid(
+      `parameter nonce: expected 32 bytes, ${NONCE_CHARACTERS} characters, not ${value.length}`,
+    );
+  }
+  if (!NONCE.test(value)) {
     throw invalid('parameter nonce: expected base64url without padding');
   }
-  if (nonce.length !== NONCE_LENGTH) {
-    throw invalid(`parameter nonce: expected ${NONCE_LENGTH} bytes, not ${nonce.length}`);
-  }
-  return nonce;
+  return Buffer.from(value, 'base64url');
 }

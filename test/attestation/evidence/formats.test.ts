@@ -312,6 +312,31 @@ describe('commitments', () => {
     assert.deepEqual(Buffer.from(commitTensors('request', [one], fill(1))), expected);
   });
 
+  test('what was committed to before under the same name makes no difference', () => {
+    const u32 = (value: number): Uint8Array => Uint8Array.of(value, 0, 0, 0);
+    const u64 = (value: number): Uint8Array => Uint8Array.of(value, 0, 0, 0, 0, 0, 0, 0);
+    const text = (value: string): Uint8Array => concat(u32(value.length), utf8(value));
+    const alike = fc.record({
+      name: fc.constantFrom('x', 'y'),
+      datatype: fc.constantFrom('FP32', 'INT64'),
+      shape: fc.array(fc.nat(3), { maxLength: 3 }),
+      data: fc.uint8Array({ maxLength: 3 }),
+    });
+    fc.assert(
+      fc.property(fc.array(alike, { maxLength: 4 }), (tensors) => {
+        const framed = tensors.map(({ name, datatype, shape, data }) =>
+          concat(
+            ...[text(name), text(datatype), u32(shape.length), ...shape.map(u64)],
+            ...[u64(data.length), data],
+          ),
+        );
+        const all = concat(utf8('assay/response/v1\0'), u32(tensors.length), ...framed);
+        const expected = createHmac('sha256', fill(1)).update(all).digest();
+        assert.deepEqual(Buffer.from(commitTensors('response', tensors, fill(1))), expected);
+      }),
+    );
+  });
+
   test('any difference in what is committed to gives another commitment', () => {
     const side = fc.constantFrom<'request' | 'response'>('request', 'response');
     const input = fc.tuple(side, fc.array(tensor, { maxLength: 3 }), digest);

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
 import { COSE_HEADER, encodeSign1 } from '../../../attestation/encoding/cose.js';
-import { encodeClaims, type InferenceClaims } from '../../../attestation/receipt/claims.js';
+import {
+  ClaimsForm,
+  encodeClaims,
+  type InferenceClaims,
+} from '../../../attestation/receipt/claims.js';
 import { encodeConsistency } from '../../../attestation/receipt/consistency.js';
 import {
   encodeInferenceReceipt,
@@ -44,6 +48,20 @@ test('claims are what the general encoder makes of them', () => {
         ]),
       );
       assert.deepEqual(encodeClaims({ issuedAt, nonce, model, ...digests }), expected);
+    }),
+  );
+});
+
+test('a form that is filled is the claims, whatever it was filled with before', () => {
+  fc.assert(
+    fc.property(claims, claims, (one, two) => {
+      const form = new ClaimsForm(one);
+      for (const { nonce, request, response } of [two, one]) {
+        const own = { ...one, nonce, request, response };
+        const into = new Uint8Array(form.length(nonce)).fill(255);
+        form.fill(into, own);
+        assert.deepEqual(into, encodeClaims(own));
+      }
     }),
   );
 });
