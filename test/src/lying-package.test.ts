@@ -84,7 +84,7 @@ async function serveFrom(
       platform: { kind: 'simulator', rootDirectory: simulatorKeys },
       launchPolicy: 'launch.json',
       hub: { cache: join(folder, 'cache') },
-      models: [{ name: 'm', path }],
+      models: [{ name: 'm', path, batching: { maxBatchSize: 1 } }],
       workers: 1,
     },
     {},

@@ -62,7 +62,9 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
     ...(given.demand && { launchPolicy: 'launch.json' }),
     listen: { port: 0 },
     platform: { kind: 'simulator', rootDirectory: simulatorKeys },
-    models: [{ name: 'm', path: 'm.onnx', selfTest: given.enabled ?? true }],
+    models: [
+      { name: 'm', path: 'm.onnx', selfTest: given.enabled ?? true, batching: { maxBatchSize: 1 } },
+    ],
     workers: 1,
   };
   const serving = await serve(parseConfig(config, {}, folder), {

@@ -26,7 +26,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true }));
 
 const LOOP = { name: 'loop', path: 'loop/loop.onnx', selfTest: false };
-const SCALE = { name: 'scale', path: 'scale.onnx' };
+const SCALE = { name: 'scale', path: 'scale.onnx', batching: { maxBatchSize: 1 } };
 
 /** Starts a service of these models, which is killed at the end of the test file. */
 async function serve(models: readonly object[]): Promise<Spawned> {
