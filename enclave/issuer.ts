@@ -45,7 +45,7 @@ export class Issuer {
     this.#head = head;
   }
 
-  /** Starts a log with its first entry, and signs it. */
+  /** Starts a log with its first entry, signs it, and publishes it, so that a folder in vain is told at once. */
   static async start(
     key: SigningKey,
     first: Uint8Array,
@@ -53,7 +53,9 @@ export class Issuer {
   ): Promise<Issuer> {
     const log = new MerkleLog(options);
     log.append(first);
-    return new Issuer(key, log, await signHead(key, log));
+    const issuer = new Issuer(key, log, await signHead(key, log));
+    issuer.#publish();
+    return issuer;
   }
 
   /** Appends the claims of an inference; resolves as `append` does. */

@@ -1,37 +1,45 @@
 import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, tilePath } from '../attestation/receipt/tile-path.js';
 import type { TileArchive } from './log.js';
 
 const HASH = 32;
+
+/** Files that wait for a disk that cannot be written: 32 MiB of tiles, a million entries. */
+const BACKLOG = 4096;
 
 /**
  * Tiles and the newest tree head as files, laid out as tlog-tiles lays them out, for whoever publishes
  * the log. They hold digests of salted commitments and nothing else. The disk is the host's: what is
  * read back is checked against the hashes in memory, so a host can withhold proofs but not change them.
  * A file appears whole or not at all (written aside, then renamed); it is durable when the system
- * flushes it: a crash ends the epoch and with it the log.
+ * flushes it: a crash ends the epoch and with it the log. Files are written in order, and one that
+ * cannot be written waits and is tried again with the next: no head stands beside tiles that lack.
  */
 export class TileFiles implements TileArchive {
   readonly #directory: string;
   readonly #onError: (error: unknown) => void;
-  #pending: Promise<void> = Promise.resolve();
+  /** By path, in the order in which they came. */
+  readonly #waiting = new Map<string, Uint8Array>();
+  #writing: Promise<void> = Promise.resolve();
+  #incomplete = false;
 
-  /** @param onError told of what could not be written; proofs from it are then refused. */
+  /** @param onError told of what could not be written. */
   constructor(directory: string, onError: (error: unknown) => void) {
     this.#directory = directory;
     this.#onError = onError;
   }
 
   write(level: number, index: number, hashes: Uint8Array): void {
-    const path = join(this.#directory, tilePath(level, index, hashes.length / HASH));
-    this.#pending = this.#pending.then(() => put(path, hashes)).catch(this.#onError);
+    this.#put(tilePath(level, index, hashes.length / HASH), hashes);
   }
 
   read(index: number): Uint8Array | undefined {
+    const path = tilePath(0, index);
     try {
-      return new Uint8Array(readFileSync(join(this.#directory, tilePath(0, index))));
+      return this.#waiting.get(path) ?? new Uint8Array(readFileSync(join(this.#directory, path)));
     } catch {
       return undefined;
     }
@@ -39,13 +47,40 @@ export class TileFiles implements TileArchive {
 
   /** Writes the newest head, beside the tiles that it covers. */
   writeHead(head: Uint8Array): void {
-    const path = join(this.#directory, HEAD_FILE);
-    this.#pending = this.#pending.then(() => put(path, head)).catch(this.#onError);
+    if (!this.#incomplete) this.#put(HEAD_FILE, head);
   }
 
-  /** Resolves once everything was written. */
+  /** Resolves once everything was written, or tried. */
   flushed(): Promise<void> {
-    return this.#pending;
+    return this.#writing;
+  }
+
+  #put(path: string, bytes: Uint8Array): void {
+    this.#waiting.delete(path);
+    this.#waiting.set(path, bytes);
+    this.#writing = this.#writing.then(() => this.#flush());
+    const [oldest] = this.#waiting.keys();
+    if (this.#waiting.size <= BACKLOG || oldest === undefined) return;
+    this.#waiting.delete(oldest);
+    this.#waiting.delete(HEAD_FILE);
+    if (!this.#incomplete) {
+      this.#onError(
+        new AssayError('RECEIPT_TILES', `${oldest} is given up: no further head is published`),
+      );
+    }
+    this.#incomplete = true;
+  }
+
+  async #flush(): Promise<void> {
+    for (const [path, bytes] of this.#waiting) {
+      try {
+        await put(join(this.#directory, path), bytes);
+      } catch (error) {
+        this.#onError(error);
+        return;
+      }
+      if (this.#waiting.get(path) === bytes) this.#waiting.delete(path);
+    }
   }
 }
 

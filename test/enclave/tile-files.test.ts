@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
 import { manifestEntry } from '../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
@@ -13,6 +15,7 @@ import { Issuer } from '../../enclave/issuer.js';
 import { makeSigningKey } from '../../enclave/keys.js';
 import { MerkleLog } from '../../enclave/log.js';
 import { TileFiles } from '../../enclave/tile-files.js';
+import { PublishedLog } from '../../src/replay/published-log.js';
 import { fc } from '../property.js';
 
 const entry = (i: number): Uint8Array => Uint8Array.of(i & 0xff, (i >> 8) & 0xff, i >> 16);
@@ -131,16 +134,44 @@ test('what is published is enough to check the published head', async () => {
   await verifyReceipt(issuer.inclusion(0), first, key.publicKey);
 });
 
-test('a disk that cannot be written costs proofs of old entries, and no answer', async () => {
-  const errors: unknown[] = [];
-  const blocked = join(directory, 'file');
-  await writeFile(blocked, '');
-  const archive = new TileFiles(join(blocked, 'below'), (error) => errors.push(error));
-  const issuer = await Issuer.start(await makeSigningKey(), entry(0), { archive });
-  const receipts = await Promise.all(
-    Array.from({ length: 300 }, (_, i) => issuer.append(entry(i))),
-  );
-  await issuer.close();
-  assert.equal(receipts.length, 300);
-  assert.ok(errors.length > 0);
+describe('a disk that cannot be written', () => {
+  const blocked = (): string => join(directory, 'file');
+  const folder = (): string => join(blocked(), 'below');
+  const append = (issuer: Issuer, count: number) =>
+    Promise.all(Array.from({ length: count }, (_, i) => issuer.append(entry(i))));
+
+  test('is told at once, costs no answer, and nothing of the log once it is mended', async () => {
+    const errors: unknown[] = [];
+    await writeFile(blocked(), '');
+    const archive = new TileFiles(folder(), (error) => errors.push(error));
+    const key = await makeSigningKey();
+    const issuer = await Issuer.start(key, entry(0), { archive, retain: RETAIN });
+    await archive.flushed();
+    assert.ok(errors.length > 0);
+    for (let i = 0; i < 9; i++) assert.equal((await append(issuer, 1000)).length, 1000);
+    await verifyReceipt(issuer.inclusion(5), entry(4), key.publicKey); // from a tile that waits
+    await rm(blocked());
+    await append(issuer, 1);
+    await issuer.close();
+    assert.equal((await PublishedLog.read(folder())).head.size, 9002);
+    await rm(blocked(), { recursive: true });
+  });
+
+  test('gives up what waits for it too long, and publishes no head that lacks it', async () => {
+    const errors: unknown[] = [];
+    await writeFile(blocked(), '');
+    const archive = new TileFiles(folder(), (error) => errors.push(error));
+    for (let index = 0; index < 4097; index++) archive.write(0, index, new Uint8Array(256 * 32));
+    archive.writeHead(Uint8Array.of(1));
+    await archive.flushed();
+    assert.equal(errors.filter((e) => e instanceof AssayError).length, 1);
+    assert.equal(archive.read(0), undefined);
+    assert.ok(archive.read(1) !== undefined);
+    await rm(blocked());
+    archive.write(0, 4097, new Uint8Array(256 * 32));
+    archive.writeHead(Uint8Array.of(2));
+    await archive.flushed();
+    assert.equal(existsSync(join(folder(), 'tree-head.cbor')), false);
+    assert.equal(archive.read(4096)?.length, 256 * 32);
+  });
 });
