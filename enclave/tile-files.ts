@@ -24,6 +24,8 @@ export class TileFiles implements TileArchive {
   /** By path, in the order in which they came. */
   readonly #waiting = new Map<string, Uint8Array>();
   #writing: Promise<void> = Promise.resolve();
+  /** Whether a flush is to come that will see all that waits. */
+  #scheduled = false;
   #incomplete = false;
 
   /** @param onError told of what could not be written. */
@@ -58,7 +60,8 @@ export class TileFiles implements TileArchive {
   #put(path: string, bytes: Uint8Array): void {
     this.#waiting.delete(path);
     this.#waiting.set(path, bytes);
-    this.#writing = this.#writing.then(() => this.#flush());
+    if (!this.#scheduled) this.#writing = this.#writing.then(() => this.#flush());
+    this.#scheduled = true;
     const [oldest] = this.#waiting.keys();
     if (this.#waiting.size <= BACKLOG || oldest === undefined) return;
     this.#waiting.delete(oldest);
@@ -72,11 +75,15 @@ export class TileFiles implements TileArchive {
   }
 
   async #flush(): Promise<void> {
+    this.#scheduled = false;
     for (const [path, bytes] of this.#waiting) {
       try {
         await put(join(this.#directory, path), bytes);
-      } catch (error) {
-        this.#onError(error);
+      } catch (cause) {
+        const reason = cause instanceof Error && 'code' in cause ? cause.code : 'unknown reason';
+        this.#onError(
+          new AssayError('RECEIPT_TILES', `${path} cannot be written now: ${reason}`, cause),
+        );
         return;
       }
       if (this.#waiting.get(path) === bytes) this.#waiting.delete(path);

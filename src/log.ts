@@ -10,14 +10,15 @@ export type Log = Pick<Logger, 'info' | 'warn' | 'error' | 'fatal'>;
 
 /**
  * An error as it is logged. Messages of other libraries may quote what they were given, so only those
- * that keep to Assay's rule are shown; of the others, the name and where it happened.
+ * that keep to Assay's rule are shown; of the others, the name, the system's code and where it happened.
  */
 export function describeError(error: unknown): Readonly<Record<string, string>> {
   if (error instanceof AssayError) return { code: error.code, message: error.message };
   if (error instanceof EngineError) return { code: error.reason, message: error.message };
-  if (!(error instanceof Error)) return { name: typeof error };
+  if (!(error instanceof Error)) return { error: typeof error };
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return { name: error.name, stack: frames.join('\n') };
+  const code = 'code' in error && /^[A-Z0-9_]+$/.test(String(error.code)) ? String(error.code) : '';
+  return { error: error.name, ...(code === '' ? {} : { code }), stack: frames.join('\n') };
 }
 
 /** Logs to standard output, one JSON object a line, written before the call returns. */

@@ -147,7 +147,9 @@ describe('a disk that cannot be written', () => {
     const key = await makeSigningKey();
     const issuer = await Issuer.start(key, entry(0), { archive, retain: RETAIN });
     await archive.flushed();
-    assert.ok(errors.length > 0);
+    const [told] = errors;
+    assert.ok(told instanceof AssayError);
+    assert.equal(told.message, 'tile/0/000.p/1 cannot be written now: ENOTDIR');
     for (let i = 0; i < 9; i++) assert.equal((await append(issuer, 1000)).length, 1000);
     await verifyReceipt(issuer.inclusion(5), entry(4), key.publicKey); // from a tile that waits
     await rm(blocked());
@@ -164,7 +166,7 @@ describe('a disk that cannot be written', () => {
     for (let index = 0; index < 4097; index++) archive.write(0, index, new Uint8Array(256 * 32));
     archive.writeHead(Uint8Array.of(1));
     await archive.flushed();
-    assert.equal(errors.filter((e) => e instanceof AssayError).length, 1);
+    assert.equal(errors.filter((e) => /given up/.test(String(e))).length, 1);
     assert.equal(archive.read(0), undefined);
     assert.ok(archive.read(1) !== undefined);
     await rm(blocked());
