@@ -7,12 +7,15 @@ import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { strikeAnnotations } from '../../attestation/model/annotations.js';
 import { assertExternalSupplied } from '../../attestation/model/identity.js';
 import type { Tensor } from '../client/tensor.js';
+import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
 import { readModelSource } from '../model-source.js';
 import { setOpset } from './opset-import.js';
 import type { TrialJob, TrialResult, TrialRun } from './trial-messages.js';
 
 const MIN_RUNS = 3;
+
+storeFloat16InUint16();
 
 function feedsOf(inputs: readonly Tensor[]): Record<string, OrtTensor> {
   return Object.fromEntries(

@@ -2,6 +2,7 @@ import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession } from 'onnxruntime-node';
 import type { Annotate, ExecutionOptions } from './engine.js';
 import { EngineError } from './error.js';
+import { storeFloat16InUint16 } from './float16.js';
 import type { FromWorker, RunOutput, ToWorker, WorkerSettings } from './messages.js';
 import { fromOrt, tensorSpecs, toOrt } from './ort-tensor.js';
 import type { Tensor } from './tensor.js';
@@ -14,6 +15,7 @@ import { giveWayToEventLoop } from './thread-priority.js';
  */
 if (parentPort === null) throw new Error('this module runs in a worker thread');
 const port = parentPort;
+storeFloat16InUint16();
 const settings: WorkerSettings = workerData;
 
 interface Loaded {

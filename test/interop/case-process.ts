@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { InferenceSession } from 'onnxruntime-node';
+import { storeFloat16InUint16 } from '../../src/engine/float16.js';
 import { fromOrt, toOrt } from '../../src/engine/ort-tensor.js';
 import type { Tensor } from '../../src/engine/tensor.js';
 import { type InferAnswer, startLoopbackServer } from '../forge/inference-server.js';
@@ -17,6 +18,8 @@ export interface CaseReport {
   readonly digest: string | undefined;
   readonly reason: string | undefined;
 }
+
+storeFloat16InUint16();
 
 type Route = (test: NodeCase, inputs: readonly Tensor[]) => Promise<readonly Tensor[]>;
 
