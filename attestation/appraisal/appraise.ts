@@ -1,6 +1,7 @@
 import { equalBytes, toHex } from '../encoding/bytes.js';
 import { coseKeyThumbprint } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
+import type { P256 } from '../encoding/p256.js';
 import { amdEndorsements } from '../endorsements/amd.js';
 import { parseAuxblob } from '../evidence/auxblob.js';
 import { challengeOf, reportData } from '../evidence/binding.js';
@@ -27,6 +28,8 @@ export interface AppraiseOptions {
   readonly nonce?: Uint8Array;
   /** DER roots that replace the vendors' pinned ones: the only way to believe a simulator. */
   readonly roots?: readonly Uint8Array[];
+  /** What checks the ECDSA P-256 signatures of TDX evidence in place of WebCrypto. */
+  readonly p256?: P256;
   /** What endorses the report beside what the bundle carries. */
   readonly endorsements?: {
     /** AMD certificates and revocation lists, DER or PEM. */
@@ -121,7 +124,7 @@ function openCovered(bundle: EvidenceBundle, nonce?: Uint8Array): Covered {
 async function verifyHardware(
   bundle: EvidenceBundle,
   policy: AppraisalPolicy,
-  { at, roots, endorsements }: AppraiseOptions,
+  { at, roots, p256, endorsements }: AppraiseOptions,
 ): Promise<AttestationResult> {
   const options = roots === undefined ? { at } : { at, roots };
   const { runtimeClaims } = bundle;
@@ -133,7 +136,8 @@ async function verifyHardware(
     return verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
   }
   const collateral = endorsements?.intel ?? bundle.endorsements ?? undefined;
-  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, options, expectations);
+  const trusted = p256 === undefined ? options : { ...options, p256 };
+  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, trusted, expectations);
 }
 
 function refusal(error: AssayError, base: Partial<AttestationResult>, at: Date): AppraisedBundle {

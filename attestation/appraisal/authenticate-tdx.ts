@@ -1,5 +1,6 @@
 import { equalBytes } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
+import { type P256, webCryptoP256 } from '../encoding/p256.js';
 import { type CollateralInput, parsePemChain, type TdxCollateral } from '../endorsements/intel.js';
 import { type PckPlatform, pckPlatform } from '../endorsements/pck.js';
 import type { Signed } from '../endorsements/tcb-info.js';
@@ -11,11 +12,18 @@ import {
   quotingEnclave,
 } from './quote-signatures.js';
 import type { TrustAnchor } from './result.js';
-import { type PendingSignature, requireSignatures, signedBy, subjectKey } from './signatures.js';
+import {
+  type PendingSignature,
+  requireSignatures,
+  signedBy,
+  subjectP256,
+  verifyWith,
+} from './signatures.js';
 import { evaluateTcb, type TcbEvaluation } from './tcb-level.js';
 import { TdxCache } from './tdx-cache.js';
 import {
   type CheckedChain,
+  type Circumstances,
   checkChain,
   checkCrl,
   checkRevocation,
@@ -33,6 +41,8 @@ export interface AuthenticateTdxOptions {
   readonly roots?: readonly Uint8Array[];
   /** What earlier calls learned; one that the whole process shares unless given. */
   readonly cache?: TdxCache;
+  /** What checks signatures in place of WebCrypto. */
+  readonly p256?: P256;
 }
 
 /** A quote that hardware under the trust anchor made; the collateral speaks for its platform. */
@@ -55,7 +65,7 @@ const sharedCache = new TdxCache();
 /** Parses a quote, checks its chain, and sets its signatures going. */
 async function openQuote(
   bytes: Uint8Array,
-  { at, roots, cache = sharedCache }: AuthenticateTdxOptions,
+  { at, roots, cache = sharedCache, p256 = webCryptoP256 }: AuthenticateTdxOptions,
 ) {
   const quote = parseTdxQuote(new Uint8Array(bytes));
   const trusted = intelRoots(roots);
@@ -68,15 +78,18 @@ async function openQuote(
       'TDX_CHAIN_FORMAT',
     ),
   );
-  const chain = checkChain(parsed, [PCK, PCK_CA], trusted, at);
+  const chain = checkChain(parsed, [PCK, PCK_CA], trusted, { at, p256 });
   const platform = pckPlatform(chain.leaf);
-  const enclave = quotingEnclave(quote, chain.leaf, cache);
+  const enclave = quotingEnclave(quote, chain.leaf, cache, p256);
   const pending = [...chain.pending, ...quoteSignatures(quote, enclave)];
   checkAttestationKey(quote);
   // A signature's check goes to another thread once its key is handed on, which takes a turn of the
   // microtasks; without one, all of them would wait until the collateral is parsed.
   const { root, issuer, leaf } = chain;
-  await Promise.allSettled([enclave.key, ...[root, issuer, leaf].map(subjectKey)]);
+  await Promise.allSettled([
+    enclave.key,
+    ...[root, issuer, leaf].map((each) => subjectP256(each, p256)),
+  ]);
   return { quote, chain, platform, pending, trusted };
 }
 
@@ -94,17 +107,17 @@ export async function verifyTdxSignatures(
   return trustAnchorOf(chain.root, trusted.source);
 }
 
-function document(signed: Signed<unknown>, chain: CheckedChain, what: string): PendingSignature[] {
+function document(
+  signed: Signed<unknown>,
+  chain: CheckedChain,
+  what: string,
+  { p256 }: Circumstances,
+): PendingSignature[] {
   return [
     ...chain.pending,
     {
-      holds: signedBy(signed, chain.leaf, (key) =>
-        crypto.subtle.verify(
-          { name: 'ECDSA', hash: 'SHA-256' },
-          key,
-          signed.signature,
-          signed.bytes,
-        ),
+      holds: signedBy(signed, chain.leaf, () =>
+        verifyWith(subjectP256(chain.leaf, p256), signed.signature, signed.bytes),
       ),
       error: () =>
         new AssayError('COLLATERAL_SIGNATURE', `the ${what} is not signed by its issuer chain`),
@@ -146,7 +159,8 @@ export async function authenticateTdx(
   endorsements: CollateralInput,
   options: AuthenticateTdxOptions,
 ): Promise<AuthenticatedTdx> {
-  const { at, cache = sharedCache } = options;
+  const { at, cache = sharedCache, p256 = webCryptoP256 } = options;
+  const circumstances = { at, p256 };
   // The quote comes first: its signatures are verified on other threads while collateral is parsed.
   const { quote, chain, platform, pending, trusted } = await openQuote(bytes, options);
   // Of several roots that the caller names, only the quote's own may speak for its platform.
@@ -156,17 +170,17 @@ export async function authenticateTdx(
     ...roots.certificates,
     ...cache.authorities,
   ]);
-  const crlChain = checkChain(collateral.pckCrlIssuerChain, [PCK_CA], roots, at);
-  const tcbChain = checkChain(collateral.tcbInfoIssuerChain, [TCB_SIGNING], roots, at);
-  const qeChain = checkChain(collateral.qeIdentityIssuerChain, [TCB_SIGNING], roots, at);
+  const crlChain = checkChain(collateral.pckCrlIssuerChain, [PCK_CA], roots, circumstances);
+  const tcbChain = checkChain(collateral.tcbInfoIssuerChain, [TCB_SIGNING], roots, circumstances);
+  const qeChain = checkChain(collateral.qeIdentityIssuerChain, [TCB_SIGNING], roots, circumstances);
   if (!equalBytes(crlChain.leaf.subject, chain.leaf.issuer)) {
     throw new AssayError(
       'COLLATERAL_CRL_ISSUER',
       `expected a PCK CRL of ${chain.leaf.issuerCommonName}, not of ${crlChain.leaf.subjectCommonName}`,
     );
   }
-  const rootCrl = checkCrl(collateral.rootCaCrl, chain.root, 'root CA CRL', at);
-  const pckCrl = checkCrl(collateral.pckCrl, crlChain.leaf, 'PCK CRL', at);
+  const rootCrl = checkCrl(collateral.rootCaCrl, chain.root, 'root CA CRL', circumstances);
+  const pckCrl = checkCrl(collateral.pckCrl, crlChain.leaf, 'PCK CRL', circumstances);
   const { tcbInfo, qeIdentity } = collateral;
   checkWindow('TCB info', tcbInfo.value.issueDate, tcbInfo.value.nextUpdate, at);
   checkWindow('QE identity', qeIdentity.value.issueDate, qeIdentity.value.nextUpdate, at);
@@ -175,12 +189,12 @@ export async function authenticateTdx(
     ...crlChain.pending,
     rootCrl,
     pckCrl,
-    ...document(tcbInfo, tcbChain, 'TCB info'),
-    ...document(qeIdentity, qeChain, 'QE identity'),
+    ...document(tcbInfo, tcbChain, 'TCB info', circumstances),
+    ...document(qeIdentity, qeChain, 'QE identity', circumstances),
   ]);
   // It is asked below; until then a signature that does not hold is nobody's.
   authentic.catch(() => undefined);
-  await Promise.allSettled([tcbChain, qeChain].map(({ leaf }) => subjectKey(leaf)));
+  await Promise.allSettled([tcbChain, qeChain].map(({ leaf }) => subjectP256(leaf, p256)));
   try {
     checkRevocation(chain.issuer, collateral.rootCaCrl, PCK_CA);
     checkRevocation(crlChain.leaf, collateral.rootCaCrl, PCK_CA);

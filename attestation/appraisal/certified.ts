@@ -4,7 +4,7 @@ import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { sha256 } from '../encoding/hash.js';
 import { type Certificate, parseCertificate, verifySignature } from '../encoding/x509.js';
 import { Recent } from './recent.js';
-import { type PendingSignature, signedBy } from './signatures.js';
+import { type PendingSignature, signedBy, subjectKey } from './signatures.js';
 
 const LIMIT = 512;
 
@@ -65,7 +65,9 @@ export function requireNamed({ subject, issuer }: Link, code: ErrorCode): void {
 /** Starts to check that the issuer signed the certificate; `code` where it did not. */
 export function startLink({ subject, issuer }: Link, code: ErrorCode): PendingSignature {
   return {
-    holds: signedBy(subject, issuer, (key) => verifySignature(subject, key)),
+    holds: signedBy(subject, issuer, () =>
+      subjectKey(issuer).then((key) => verifySignature(subject, key)),
+    ),
     error: () =>
       new AssayError(code, `${issuer.subjectCommonName} did not sign ${subject.subjectCommonName}`),
   };
@@ -135,7 +137,9 @@ export function startCrl(der: Uint8Array, issuer: Certificate, codes: CrlCodes):
   if (((issuer.keyUsage ?? 0) & CRL_SIGN) === 0) {
     throw new AssayError(codes.signature, `${name} may not sign revocation lists`);
   }
-  const holds = signedBy(list, issuer, (key) => verifySignature(list, key));
+  const holds = signedBy(list, issuer, () =>
+    subjectKey(issuer).then((key) => verifySignature(list, key)),
+  );
   const error = () => new AssayError(codes.signature, `${name} did not sign the revocation list`);
   return { list, signature: { holds, error } };
 }

@@ -1,9 +1,10 @@
 import { concat, equalBytes, isZero } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { sha256 } from '../encoding/hash.js';
+import type { P256 } from '../encoding/p256.js';
 import type { Certificate } from '../encoding/x509.js';
 import type { TdxQuote } from '../evidence/tdx-quote.js';
-import { type PendingSignature, subjectKey } from './signatures.js';
+import { openKey, type PendingSignature, subjectP256, verifyWith } from './signatures.js';
 import type { KnownEnclave, TdxCache } from './tdx-cache.js';
 
 /*
@@ -14,37 +15,20 @@ import type { KnownEnclave, TdxCache } from './tdx-cache.js';
 /** One character for each byte, so that no two byte strings have one text. PEM itself is ASCII. */
 export const byteText = new TextDecoder('windows-1252');
 
-/** Raw ECDSA P-256 over SHA-256; false for a key that is no point of the curve. */
-async function verifyRaw(
-  key: Promise<CryptoKey>,
-  signature: Uint8Array,
-  data: Uint8Array,
-): Promise<boolean> {
-  try {
-    return await crypto.subtle.verify(
-      { name: 'ECDSA', hash: 'SHA-256' },
-      await key,
-      new Uint8Array(signature),
-      new Uint8Array(data),
-    );
-  } catch {
-    return false;
-  }
-}
-
 /** Sets the check of a quoting enclave going; what the cache knows of it is known for good. */
-export function quotingEnclave(quote: TdxQuote, leaf: Certificate, cache: TdxCache): KnownEnclave {
+export function quotingEnclave(
+  quote: TdxQuote,
+  leaf: Certificate,
+  cache: TdxCache,
+  p256: P256,
+): KnownEnclave {
   const { attestationKey, qeReport, qeReportSignature } = quote;
   const covered = concat(attestationKey, qeReport.bytes, qeReportSignature);
-  return cache.enclave(byteText.decode(covered), leaf, () => {
-    const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
-    const point = concat(Uint8Array.of(4), attestationKey);
-    const key = crypto.subtle.importKey('raw', point, algorithm, true, ['verify']);
-    // A key that is no point of the curve is told by the signature that it does not verify.
-    key.catch(() => undefined);
-    const certified = verifyRaw(subjectKey(leaf), qeReportSignature, qeReport.bytes);
-    return { leaf, key, certified };
-  });
+  return cache.enclave(byteText.decode(covered), leaf, () => ({
+    leaf,
+    key: openKey(p256, concat(Uint8Array.of(4), attestationKey)),
+    certified: verifyWith(subjectP256(leaf, p256), qeReportSignature, qeReport.bytes),
+  }));
 }
 
 /** The two signatures of the quote itself: the PCK's over the QE report, and the QE's over the TD. */
@@ -59,7 +43,7 @@ export function quoteSignatures(
         new AssayError('TDX_QE_REPORT_SIGNATURE', 'the QE report is not signed by the PCK'),
     },
     {
-      holds: verifyRaw(key, quote.signature, quote.signedBytes),
+      holds: verifyWith(key, quote.signature, quote.signedBytes),
       error: () =>
         new AssayError('TDX_QUOTE_SIGNATURE', 'the quote is not signed by its attestation key'),
     },

@@ -1,9 +1,13 @@
 import type { AssayError } from '../encoding/error.js';
+import type { P256, P256Key } from '../encoding/p256.js';
 import { type Certificate, importSubjectKey } from '../encoding/x509.js';
+
+/** Whether a signature holds: known, or asked of another thread. */
+type Answer = boolean | Promise<boolean>;
 
 /** A signature whose check is under way. */
 export interface PendingSignature {
-  readonly holds: Promise<boolean>;
+  readonly holds: Answer;
   readonly error: () => AssayError;
 }
 
@@ -18,18 +22,62 @@ export function subjectKey(certificate: Certificate): Promise<CryptoKey> {
   return key;
 }
 
+/** A key that is ready, or on its way. */
+export type OpenedKey = P256Key | Promise<P256Key>;
+
+/** Nothing is signed with what is no key. */
+const NO_KEY: P256Key = () => false;
+
+const UNCOMPRESSED = 4;
+
+/** Takes in a public key; what is no uncompressed point of the curve verifies nothing. */
+export function openKey(p256: P256, point: Uint8Array): OpenedKey {
+  if (point.length !== 65 || point[0] !== UNCOMPRESSED) return NO_KEY;
+  try {
+    const key = p256(point);
+    return typeof key === 'function' ? key : key.catch(() => NO_KEY);
+  } catch {
+    return NO_KEY;
+  }
+}
+
+const opened = new WeakMap<P256, WeakMap<Certificate, OpenedKey>>();
+
+/** The subject's P-256 key; taken in once for each parsed certificate. */
+export function subjectP256(certificate: Certificate, p256: P256): OpenedKey {
+  let mine = opened.get(p256);
+  if (mine === undefined) {
+    mine = new WeakMap();
+    opened.set(p256, mine);
+  }
+  const known = mine.get(certificate);
+  if (known !== undefined) return known;
+  const key = certificate.keyKind === 'p-256' ? openKey(p256, certificate.publicKey) : NO_KEY;
+  mine.set(certificate, key);
+  return key;
+}
+
+/** Sets the check of a signature going. */
+export function verifyWith(key: OpenedKey, signature: Uint8Array, data: Uint8Array): Answer {
+  const holds =
+    typeof key === 'function' ? key(signature, data) : key.then((each) => each(signature, data));
+  return heard(holds);
+}
+
+/** Another rule may fail first, and then nobody waits for this answer. */
+function heard(holds: Answer): Answer {
+  if (typeof holds !== 'boolean') holds.catch(() => undefined);
+  return holds;
+}
+
 /** Signatures that held or did not, by the identity of what is signed and of who signed it. */
-const verified = new WeakMap<object, WeakMap<Certificate, Promise<boolean>>>();
+const verified = new WeakMap<object, WeakMap<Certificate, Answer>>();
 
 /**
  * Whether `issuer` signed this certificate, list or document. A fact about immutable objects, so it
  * is established once for each pair; dates and revocation are not part of it.
  */
-export function signedBy(
-  signed: object,
-  issuer: Certificate,
-  check: (key: CryptoKey) => Promise<boolean>,
-): Promise<boolean> {
+export function signedBy(signed: object, issuer: Certificate, check: () => Answer): Answer {
   let byIssuer = verified.get(signed);
   if (byIssuer === undefined) {
     byIssuer = new WeakMap();
@@ -37,9 +85,7 @@ export function signedBy(
   }
   const known = byIssuer.get(issuer);
   if (known !== undefined) return known;
-  const holds = subjectKey(issuer).then(check);
-  // Another rule may fail first, and then nobody waits for this one.
-  holds.catch(() => undefined);
+  const holds = heard(check());
   byIssuer.set(issuer, holds);
   return holds;
 }

@@ -10,6 +10,7 @@ import {
   type TdxCollateral,
 } from '../endorsements/intel.js';
 import { Recent } from './recent.js';
+import type { OpenedKey, PendingSignature } from './signatures.js';
 
 /** Entries of each kind; one platform needs one of either. */
 const LIMIT = 64;
@@ -26,8 +27,8 @@ interface KnownCollateral {
 export interface KnownEnclave {
   /** Of the PCK certificate: another one must sign anew. */
   readonly leaf: Certificate;
-  readonly key: Promise<CryptoKey>;
-  readonly certified: Promise<boolean>;
+  readonly key: OpenedKey;
+  readonly certified: PendingSignature['holds'];
 }
 
 /**

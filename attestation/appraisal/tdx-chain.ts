@@ -1,8 +1,9 @@
 import { equalBytes } from '../encoding/bytes.js';
 import type { CertificateRevocationList } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
-import { type Certificate, verifySignature } from '../encoding/x509.js';
-import { type PendingSignature, signedBy } from './signatures.js';
+import type { P256 } from '../encoding/p256.js';
+import type { Certificate } from '../encoding/x509.js';
+import { type PendingSignature, signedBy, subjectP256, verifyWith } from './signatures.js';
 import type { TrustedRoots } from './trust.js';
 
 /*
@@ -42,6 +43,12 @@ export const TCB_SIGNING: Role = {
   ca: false,
   below: 0,
 };
+
+/** What every chain, list and document of one verification is judged with. */
+export interface Circumstances {
+  readonly at: Date;
+  readonly p256: P256;
+}
 
 function checkRole(certificate: Certificate, role: Role): void {
   const wrong = (rule: string): never => {
@@ -84,6 +91,21 @@ export interface CheckedChain {
   readonly pending: readonly PendingSignature[];
 }
 
+/** Whether the issuer signed a certificate or list; Intel's are all ECDSA P-256 with SHA-256. */
+function certifiedBy(
+  signed: Certificate | CertificateRevocationList,
+  issuer: Certificate,
+  p256: P256,
+): PendingSignature['holds'] {
+  return signedBy(
+    signed,
+    issuer,
+    () =>
+      signed.signatureAlgorithm === 'ecdsa-p256-sha256' &&
+      verifyWith(subjectP256(issuer, p256), signed.signature, signed.tbs),
+  );
+}
+
 /**
  * Checks a chain, leaf first and root last, of exactly the certificates that `roles` name. The root
  * must be one of the trusted ones, byte for byte; its own signature adds nothing to that.
@@ -94,7 +116,7 @@ export function checkChain(
   chain: readonly Certificate[],
   roles: readonly Role[],
   roots: TrustedRoots,
-  at: Date,
+  { at, p256 }: Circumstances,
 ): CheckedChain {
   const all = [...roles, ROOT];
   const [leaf, issuer] = chain;
@@ -127,7 +149,7 @@ export function checkChain(
       );
     }
     pending.push({
-      holds: signedBy(certificate, parent, (key) => verifySignature(certificate, key)),
+      holds: certifiedBy(certificate, parent, p256),
       error: () =>
         new AssayError(
           'TDX_CERTIFICATE_SIGNATURE',
@@ -147,7 +169,7 @@ export function checkCrl(
   crl: CertificateRevocationList,
   issuer: Certificate,
   what: string,
-  at: Date,
+  { at, p256 }: Circumstances,
 ): PendingSignature {
   if (!equalBytes(crl.issuer, issuer.subject)) {
     throw new AssayError(
@@ -163,7 +185,7 @@ export function checkCrl(
   }
   checkWindow(what, crl.thisUpdate, crl.nextUpdate, at);
   return {
-    holds: signedBy(crl, issuer, (key) => verifySignature(crl, key)),
+    holds: certifiedBy(crl, issuer, p256),
     error: () =>
       new AssayError(
         'COLLATERAL_CRL_SIGNATURE',

@@ -1,7 +1,6 @@
-import { toHex } from '../encoding/bytes.js';
-import { sha256 } from '../encoding/hash.js';
 import { type Certificate, parseCertificate } from '../encoding/x509.js';
 import { INTEL_ROOT } from '../endorsements/roots.js';
+import { fingerprint } from './certified.js';
 import type { TrustAnchor } from './result.js';
 
 /** Roots that an appraisal may end in. */
@@ -34,7 +33,7 @@ export function intelRoots(ders: readonly Uint8Array[] | undefined): TrustedRoot
 export function trustAnchorOf(root: Certificate, source: TrustAnchor['source']): TrustAnchor {
   return {
     commonName: root.subjectCommonName,
-    sha256: toHex(sha256(root.der)),
+    sha256: fingerprint(root),
     source,
     simulated: root.subjectCommonName.includes('SIMULATED'),
   };

@@ -49,7 +49,11 @@ function contents(bytes: Uint8Array, at: number): { readonly start: number; read
 }
 
 const INTEGER_TAG = 0x02;
+const UTC_TIME_TAG = 0x17;
+const GENERALIZED_TIME_TAG = 0x18;
+const SEQUENCE_TAG = 0x30;
 const CONSTRUCTED = 0x20;
+const ZULU = 0x5a;
 
 /**
  * Requires the canonical form: tags of one byte, lengths definite and minimal, integers minimal, and
@@ -74,7 +78,7 @@ function requireCanonical(bytes: Uint8Array): void {
   }
 }
 
-/** The members of a constructed value that `parseDer` has accepted, each with its header. */
+/** The members of a constructed value that was checked, each with its header. */
 export function elements(der: Uint8Array): Uint8Array[] {
   const { start, end } = contents(der, 0);
   const found: Uint8Array[] = [];
@@ -86,9 +90,32 @@ export function elements(der: Uint8Array): Uint8Array[] {
   return found;
 }
 
+/** The members of a SEQUENCE that was checked. */
+export function sequence(der: Uint8Array | undefined, what: string): Uint8Array[] {
+  return der?.[0] === SEQUENCE_TAG ? elements(der) : fail(`expected ${what} to be a SEQUENCE`);
+}
+
+/** Contents octets of a value that was checked. */
+function octetsOf(der: Uint8Array): Uint8Array {
+  const { start, end } = contents(der, 0);
+  return der.subarray(start, end);
+}
+
+/** Contents octets of an INTEGER that was checked. */
+export function derInteger(der: Uint8Array | undefined, what: string): Uint8Array {
+  return der?.[0] === INTEGER_TAG ? octetsOf(der) : fail(`expected ${what} to be an INTEGER`);
+}
+
+/** Throws unless this is one DER value that fills the input; for `elements` and what follows it. */
+export function checkDer(bytes: Uint8Array): void {
+  if (bytes.length > MAX_BYTES) fail(`expected at most ${MAX_BYTES} bytes, not ${bytes.length}`);
+  if (contents(bytes, 0).end !== bytes.length) fail('expected one value that fills the input');
+  requireCanonical(bytes);
+}
+
 /** Parses one DER value that fills the input: what would re-encode to other bytes is refused. */
 export function parseDer(bytes: Uint8Array): Asn1Node {
-  if (bytes.length > MAX_BYTES) fail(`expected at most ${MAX_BYTES} bytes, not ${bytes.length}`);
+  checkDer(bytes);
   let node: Asn1Node;
   try {
     node = strictFromDer(forge.util.createBuffer(toBinary(bytes)), {
@@ -99,7 +126,6 @@ export function parseDer(bytes: Uint8Array): Asn1Node {
   } catch (cause) {
     return fail('expected one well-formed DER value', cause);
   }
-  requireCanonical(bytes);
   return node;
 }
 
@@ -196,26 +222,26 @@ export function boolean(node: Asn1Node | undefined, what: string): boolean {
   return value === 0xff;
 }
 
-const digit = (text: string, at: number): number => text.charCodeAt(at) - 0x30;
-const twoDigits = (text: string, at: number): number => 10 * digit(text, at) + digit(text, at + 1);
+/** The number of the two decimal digits at `at`; NaN where they are none. */
+function twoDigits(text: Uint8Array, at: number): number {
+  const [tens, units] = [(text[at] ?? 0) - 0x30, (text[at + 1] ?? 0) - 0x30];
+  return tens >= 0 && tens <= 9 && units >= 0 && units <= 9 ? 10 * tens + units : Number.NaN;
+}
 
 /** UTCTime or GeneralizedTime in the forms that RFC 5280 section 4.1.2.5 allows. */
-export function time(node: Asn1Node | undefined, what: string): Date {
-  const utc = isUniversal(node, Type.UTCTIME);
-  const text =
-    (utc || isUniversal(node, Type.GENERALIZEDTIME)) && typeof node.value === 'string'
-      ? node.value
-      : fail(`expected ${what} to be a time`);
-  if (!(utc ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text)) {
+function readTime(utc: boolean, text: Uint8Array, what: string): Date {
+  const from = utc ? 2 : 4;
+  if (text.length !== from + 11 || text[from + 10] !== ZULU) {
     return fail(`expected ${what} to end in seconds and Z`);
   }
   const short = twoDigits(text, 0);
   const year = utc ? short + (short < 50 ? 2000 : 1900) : 100 * short + twoDigits(text, 2);
-  const from = utc ? 2 : 4;
-  const [month, day, hour, minute, second] = [0, 2, 4, 6, 8].map((i) => twoDigits(text, from + i));
-  const date = new Date(0);
-  date.setUTCFullYear(year, (month ?? 0) - 1, day);
-  date.setUTCHours(hour ?? 0, minute, second);
+  const month = twoDigits(text, from);
+  const day = twoDigits(text, from + 2);
+  const hour = twoDigits(text, from + 4);
+  const minute = twoDigits(text, from + 6);
+  const second = twoDigits(text, from + 8);
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
   const holds =
     date.getUTCFullYear() === year &&
     date.getUTCMonth() + 1 === month &&
@@ -224,4 +250,18 @@ export function time(node: Asn1Node | undefined, what: string): Date {
     date.getUTCMinutes() === minute &&
     date.getUTCSeconds() === second;
   return holds ? date : fail(`expected ${what} to be a date of the calendar`);
+}
+
+/** The time that a node holds. */
+export function time(node: Asn1Node | undefined, what: string): Date {
+  const utc = isUniversal(node, Type.UTCTIME);
+  return readTime(utc, primitive(node, utc ? Type.UTCTIME : Type.GENERALIZEDTIME, what), what);
+}
+
+/** The time that a value of a checked DER text holds. */
+export function derTime(der: Uint8Array, what: string): Date {
+  const [tag] = der;
+  if (tag !== UTC_TIME_TAG && tag !== GENERALIZED_TIME_TAG)
+    return fail(`expected ${what} to be a time`);
+  return readTime(tag === UTC_TIME_TAG, octetsOf(der), what);
 }

@@ -1,15 +1,4 @@
-import forge from 'node-forge';
-import {
-  children,
-  elements,
-  explicit,
-  integerBytes,
-  isContext,
-  isUniversal,
-  parseDer,
-  time,
-  unsigned,
-} from './asn1.js';
+import { checkDer, derInteger, derTime, explicit, parseDer, sequence, unsigned } from './asn1.js';
 import { equalBytes, toHex } from './bytes.js';
 import { AssayError } from './error.js';
 import {
@@ -20,7 +9,8 @@ import {
   signatureAlgorithm,
 } from './x509.js';
 
-const { Type } = forge.asn1;
+const REVOKED_TAG = 0x30;
+const EXTENSIONS_TAG = 0xa0;
 
 /** A v2 certificate revocation list, RFC 5280 section 5. */
 export interface CertificateRevocationList {
@@ -37,47 +27,57 @@ export interface CertificateRevocationList {
   readonly signature: Uint8Array<ArrayBuffer>;
 }
 
+function fail(message: string): never {
+  throw new AssayError('CRL_FORMAT', message);
+}
+
+/**
+ * A list has thousands of entries, all alike, so that no tree of nodes is made of it: its members are
+ * cut from the DER, which was checked as a whole.
+ */
 function parse(der: Uint8Array): CertificateRevocationList {
-  const [tbsNode, outerAlgorithm, signature, ...none] = children(parseDer(der), 'CertificateList');
-  const tbs = children(tbsNode, 'TBSCertList');
-  if (none.length > 0 || outerAlgorithm === undefined) {
-    throw new AssayError('CRL_FORMAT', 'expected a list of three members');
+  checkDer(der);
+  const [tbs, outerAlgorithm, signature, ...none] = sequence(der, 'CertificateList');
+  if (none.length > 0 || tbs === undefined || outerAlgorithm === undefined || !signature) {
+    return fail('expected a list of three members');
   }
-  const [version, innerAlgorithm, issuer, thisUpdate, nextUpdate, ...tail] = tbs;
-  if (innerAlgorithm === undefined || issuer === undefined || unsigned(version, 'version') !== 1) {
-    throw new AssayError('CRL_FORMAT', 'expected a v2 certificate revocation list');
+  const [version, algorithm, issuer, thisUpdate, nextUpdate, ...tail] = sequence(
+    tbs,
+    'TBSCertList',
+  );
+  if (!version || !algorithm || !issuer || !thisUpdate || !nextUpdate) {
+    return fail('expected a list with issuer, thisUpdate and nextUpdate');
   }
-  const algorithm = signatureAlgorithm(innerAlgorithm);
-  const [tbsDer = der, outerDer = der] = elements(der);
-  const [, innerDer = der, issuerDer = der] = elements(tbsDer);
-  if (!equalBytes(innerDer, outerDer)) {
-    throw new AssayError('CRL_FORMAT', 'the two signature algorithms of the list differ');
+  if (unsigned(parseDer(version), 'version') !== 1) {
+    return fail('expected a v2 certificate revocation list');
+  }
+  if (!equalBytes(algorithm, outerAlgorithm)) {
+    return fail('the two signature algorithms of the list differ');
+  }
+  const signedWith = signatureAlgorithm(parseDer(algorithm));
+  const entries = tail[0]?.[0] === REVOKED_TAG ? sequence(tail.shift(), 'the entries') : [];
+  const [extensions, ...unknown] = tail;
+  if (unknown.length > 0 || (extensions !== undefined && extensions[0] !== EXTENSIONS_TAG)) {
+    return fail('unexpected members behind the revoked certificates');
   }
   const revoked = new Map<string, Date>();
-  const hasEntries = isUniversal(tail[0], Type.SEQUENCE);
-  if (hasEntries) {
-    for (const entry of children(tail[0], 'revokedCertificates')) {
-      const [serial, date] = children(entry, 'revoked certificate');
-      revoked.set(toHex(integerBytes(serial, 'serial number')), time(date, 'revocationDate'));
-    }
-  }
-  const [extensionNode, ...unknown] = tail.slice(hasEntries ? 1 : 0);
-  if (unknown.length > 0 || (extensionNode !== undefined && !isContext(extensionNode, 0))) {
-    throw new AssayError('CRL_FORMAT', 'unexpected members behind the revoked certificates');
+  for (const entry of entries) {
+    const [serial, date = entry] = sequence(entry, 'a revoked certificate');
+    revoked.set(toHex(derInteger(serial, 'serial number')), derTime(date, 'revocationDate'));
   }
   return {
     der,
-    tbs: tbsDer,
-    signatureAlgorithm: algorithm,
-    issuer: issuerDer,
-    thisUpdate: time(thisUpdate, 'thisUpdate'),
-    nextUpdate: time(nextUpdate, 'nextUpdate'),
+    tbs,
+    signatureAlgorithm: signedWith,
+    issuer,
+    thisUpdate: derTime(thisUpdate, 'thisUpdate'),
+    nextUpdate: derTime(nextUpdate, 'nextUpdate'),
     revoked,
     extensions:
-      extensionNode === undefined
+      extensions === undefined
         ? new Map()
-        : parseExtensions(explicit(extensionNode, 0, 'crlExtensions')[0]),
-    signature: rawSignature(signature, algorithm),
+        : parseExtensions(explicit(parseDer(extensions), 0, 'crlExtensions')[0]),
+    signature: rawSignature(parseDer(signature), signedWith),
   };
 }
 

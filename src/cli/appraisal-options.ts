@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
+import { nativeP256 } from '../native-p256.js';
 import { readCertificates, readInput } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseTime } from './options.js';
@@ -52,6 +53,7 @@ export async function readAppraisal(io: Io, flags: AppraisalFlags): Promise<Appr
     policy,
     options: {
       at: flags.at ?? io.now(),
+      p256: nativeP256,
       ...(flags.root === undefined ? {} : { roots: await readCertificates(io, flags.root) }),
       ...(files.length === 0
         ? {}

@@ -53,8 +53,7 @@ function appraiseTdx(
   if (policy.tdx === undefined) {
     throw new AssayError('POLICY_INVALID', 'the policy has no member tdx: it accepts no TDX');
   }
-  const { at, roots, endorsements } = options;
-  const trusted = roots === undefined ? { at } : { at, roots };
+  const { endorsements, ...trusted } = options;
   return verifyTdx(quote, endorsements?.intel, policy.tdx, trusted);
 }
 

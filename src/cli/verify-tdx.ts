@@ -10,6 +10,7 @@ import { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { parseHclReport } from '../../attestation/evidence/hcl.js';
 import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { gatherTdxCollateral } from '../client/tdx-endorsements.js';
+import { nativeP256 } from '../native-p256.js';
 import { readCertificates, readInput, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, group, parseCount, parseTime } from './options.js';
@@ -92,7 +93,7 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const expectations = await expectationsOf(io, options);
   try {
     const { collateral, missing } = await collateralOf(io, quote, options);
-    const trusted = { at, ...roots };
+    const trusted = { at, p256: nativeP256, ...roots };
     const result = await verifyTdx(quote, collateral, policy, trusted, expectations);
     // Without collateral a quote is refused for its own signatures, or could not be checked.
     const isUnchecked = missing !== undefined && verdictOf(result) === 'unchecked';

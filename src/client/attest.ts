@@ -8,13 +8,14 @@ import type { AppraisedEnclave } from '../../attestation/appraisal/appraise-infe
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import type { AttestationResult, Finding } from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
+import { nativeP256 } from '../native-p256.js';
 import { completeEndorsements, type VendorServices } from './bundle-endorsements.js';
 import { parseTarget } from './endpoint.js';
 import { DEFAULT_TIMEOUT, PinnedChannel } from './rpc.js';
 import type { AttestedEvidence } from './session.js';
 
 /** How a server is attested. */
-export interface AttestOptions extends Omit<AppraiseOptions, 'nonce' | 'at'> {
+export interface AttestOptions extends Omit<AppraiseOptions, 'nonce' | 'at' | 'p256'> {
   /** Time that the appraisal is made for; the clock's unless given. */
   readonly at?: Date;
   /** Where missing endorsements are fetched; without it nothing is. */
@@ -95,6 +96,7 @@ export async function attestChannel(
     at,
     nonce,
     endorsements,
+    p256: nativeP256,
     ...(roots === undefined ? {} : { roots }),
   });
   const { amd = [], intel = null } = endorsements;

@@ -5,7 +5,9 @@ import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
 import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { type P256, webCryptoP256 } from '../../attestation/encoding/p256.js';
 import { simulatedTdReport } from '../../enclave/platform/simulator/tdx.js';
+import { nativeP256 } from '../../src/native-p256.js';
 import { forgeTdx, type IntelFault } from './intel.js';
 
 /** One fault, and the one code or check that must tell of it; null: nothing may be found wrong. */
@@ -36,8 +38,12 @@ async function check(item: TdxCase): Promise<void> {
   const { quote, collateral, roots } = await forgeTdx(item.fault);
   const policy = parseTdxPolicy({ ...referenceValues(), ...item.policy });
   const at = new Date(item.at ?? AT);
-  const options = { at, roots, cache: new TdxCache() };
-  const result = await verifyTdx(quote, collateral, policy, options, item.expectations);
+  const appraise = (p256: P256) => {
+    const options = { at, roots, p256, cache: new TdxCache() };
+    return verifyTdx(quote, collateral, policy, options, item.expectations);
+  };
+  const result = await appraise(webCryptoP256);
+  assert.deepEqual(await appraise(nativeP256), result);
   const ids = (outcome: string) =>
     result.checks.filter((finding) => finding.outcome === outcome).map(({ id }) => id);
   assert.equal(result.code, item.code, result.summary);

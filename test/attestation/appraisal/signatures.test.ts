@@ -12,7 +12,7 @@ import { forgeSnp } from '../../forge/amd.js';
 const { endorsements } = await forgeSnp();
 const issuer = parseCertificate(endorsements.certificates[1] ?? new Uint8Array());
 
-const pending = (holds: Promise<boolean>, name: string): PendingSignature => ({
+const pending = (holds: PendingSignature['holds'], name: string): PendingSignature => ({
   holds,
   error: () => new AssayError('SNP_SIGNATURE', name),
 });

@@ -15,7 +15,9 @@ const at = new Date(time);
 
 async function assay(): Promise<boolean> {
   const { verifyTdx } = await import('../../../attestation/appraisal/verify-tdx.js');
-  const { authentic, tcb } = await verifyTdx(quote, collateral, {}, { at });
+  const { nativeP256 } = await import('../../../src/native-p256.js');
+  const options = { at, p256: nativeP256 };
+  const { authentic, tcb } = await verifyTdx(quote, collateral, {}, options);
   return authentic && tcb?.status === 'UpToDate';
 }
 
