@@ -41,8 +41,10 @@ fuzz: build ## mutations against every decoder, for FUZZ_SECONDS each
 
 INTEROP := .cache/interop
 BENCH := .cache/bench
-# PyTorch from Debian: PyPI's wheels for Linux need several GB of CUDA libraries.
+# PyTorch from Debian: PyPI's wheels for Linux need several GB of CUDA libraries. The release's own, which
+# exports over TorchScript, and the current one of the unstable suite.
 TORCH_PYTHON ?= /usr/bin/python3
+CURRENT_TORCH_PYTHON ?= $(CURDIR)/.cache/torch/python
 
 $(INTEROP)/.stamp: test/interop/requirements.txt
 	@rm -f $@

@@ -26,8 +26,7 @@ export interface MeasuredModel {
   readonly external: ReadonlyMap<string, Uint8Array>;
 }
 
-const TOO_LARGE =
-  'are more than this version of Node.js holds in one buffer: keep external data in several files';
+const TOO_LARGE = `are more than the ${constants.MAX_LENGTH} that Node.js ${process.version} holds in one buffer: keep external data in several files`;
 
 /**
  * Reads a regular file once, whole. Refuses links (symbolic ones, and files with more than one name:

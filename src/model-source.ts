@@ -22,7 +22,7 @@ async function readWhole(path: string, shown: string): Promise<Uint8Array> {
     if (stats.size > constants.MAX_LENGTH) {
       throw new AssayError(
         'USAGE_FILE',
-        `${shown} has ${stats.size} bytes, more than this version of Node.js holds in one buffer: keep external data in several files`,
+        `${shown} has ${stats.size} bytes, more than the ${constants.MAX_LENGTH} that Node.js ${process.version} holds in one buffer: keep external data in several files`,
       );
     }
     const bytes = new Uint8Array(stats.size);

@@ -105,6 +105,11 @@ function latencyFindings(done: Done, plain: TrialResult, baseline: number | null
   return [...findings, measurement('dynamic.baseline', outcome, message, measured)];
 }
 
+/** Whether a model that failed on inputs that nobody meant for it loads without any. */
+async function loadsAlone(model: string): Promise<boolean> {
+  return (await tryModel(model, [], { optimization: 'all', threads: 1 }, 0)).kind === 'done';
+}
+
 /**
  * Loads and runs the model under three settings: as it is served, with two threads, and without graph
  * optimisation. What a served model would answer is compared with the references.
@@ -112,6 +117,10 @@ function latencyFindings(done: Done, plain: TrialResult, baseline: number | null
 export async function dynamicFindings(inputs: TrialInputs): Promise<AdmissionFinding[]> {
   const { model, sets } = inputs;
   const served = await tryModel(model, sets, { optimization: 'all', threads: 1 }, BUDGET);
+  if (served.kind === 'failed' && inputs.sampled && (await loadsAlone(model))) {
+    const message = `it loads, but made-up inputs end or hang the runtime, so nothing is measured: give vectors (${reasonOf(served.reason)})`;
+    return [finding('dynamic.run', 'warn', message)];
+  }
   if (served.kind === 'failed') {
     const refused = finding(
       'dynamic.load',

@@ -13,10 +13,13 @@ const DEADLINE = 120_000;
 /** Sizes that are tried for dimensions that the model leaves open, one after the other. */
 const OPEN_SIZES = [1, 32, 8, 64, 3, 128, 224, 512] as const;
 
-function sampleOf(value: ValueSignature, open: number, batches: ReadonlySet<unknown>): Tensor {
+/** The size that a made-up input has in a dimension that the model leaves open. */
+type SizeOf = (value: ValueSignature, dim: string | null, axis: number) => number;
+
+function sampleOf(value: ValueSignature, sizeOf: SizeOf): Tensor {
   const datatype = datatypeOfElements(value.elementType ?? '');
   const shape = (value.dims ?? [1]).map((dim, axis) =>
-    typeof dim === 'number' ? dim : axis === 0 || batches.has(dim) ? 1 : open,
+    typeof dim === 'number' ? dim : sizeOf(value, dim, axis),
   );
   const spec = { name: value.name, datatype, shape: undefined };
   const [data = new Uint8Array()] = sampleRow([spec], [shape], 'ordinary', sampler(20261121));
@@ -28,17 +31,30 @@ function sampleOf(value: ValueSignature, open: number, batches: ReadonlySet<unkn
 
 /**
  * Inputs of the model's own signature where it brings none: small pseudo-random numbers, with each
- * open dimension at one of a few usual sizes; a first dimension, and what has its name, is 1. What they give means nothing, but it is computed.
+ * open dimension at one of a few usual sizes; a first dimension, and what has its name, is 1. Where
+ * later inputs have open dimensions without a name, which may be the batch (a recurrent state) or not,
+ * both are tried. What they give means nothing, but it is computed.
  */
 export function sampleSets({ inputs }: ModelIdentity): TestSet[] {
   const required = inputs.filter(({ optional }) => !optional);
+  const [first, ...later] = required;
   const open = required.some(({ dims }) => dims?.slice(1).some((dim) => typeof dim !== 'number'));
   const batches = new Set(required.flatMap(({ dims }) => dims?.[0] ?? []));
-  return (open ? OPEN_SIZES : OPEN_SIZES.slice(0, 1)).map((size) => ({
-    name: `samples of ${size}`,
-    inputs: required.map((value) => sampleOf(value, size, batches)),
+  const set = (name: string, sizeOf: SizeOf): TestSet => ({
+    name,
+    inputs: required.map((value) => sampleOf(value, sizeOf)),
     outputs: [],
-  }));
+  });
+  const doubtful = later.some(({ dims }) => dims?.slice(1).includes(null));
+  return (open ? OPEN_SIZES : OPEN_SIZES.slice(0, 1)).flatMap((size) => {
+    const usual: SizeOf = (_, dim, axis) =>
+      axis === 0 || (dim !== null && batches.has(dim)) ? 1 : size;
+    const plain = set(`samples of ${size}`, usual);
+    if (!doubtful || size === 1) return [plain];
+    const batched: SizeOf = (value, dim, axis) =>
+      dim === null && value !== first ? 1 : usual(value, dim, axis);
+    return [plain, set(`samples of ${size}, later inputs of 1`, batched)];
+  });
 }
 
 /** Loads a model and runs it in a process of its own. Never throws: a crash is a result. */

@@ -30,14 +30,26 @@ interface Source {
 
 const SOURCES: readonly Source[] = [
   {
-    name: 'scikit-learn and LightGBM',
+    name: 'scikit-learn, LightGBM and XGBoost',
     script: 'scikit_models.py',
     python,
-    needs: 'skl2onnx, lightgbm, onnxmltools',
+    needs: 'skl2onnx, lightgbm, xgboost, onnxmltools',
+  },
+  {
+    name: 'Quantisation and half precision',
+    script: 'quantised_models.py',
+    python,
+    needs: 'skl2onnx, onnxruntime',
   },
   { name: 'JAX', script: 'jax_networks.py', python, needs: 'jax2onnx' },
   {
-    name: 'PyTorch',
+    name: 'PyTorch over torch.export',
+    script: 'torch_networks.py',
+    python: process.env['CURRENT_TORCH_PYTHON'] ?? '',
+    needs: 'torch, onnxscript',
+  },
+  {
+    name: 'PyTorch over TorchScript',
     script: 'torch_networks.py',
     python: process.env['TORCH_PYTHON'] ?? '',
     needs: 'torch',
@@ -45,7 +57,8 @@ const SOURCES: readonly Source[] = [
 ];
 
 function missing({ python, needs }: Source): string | false {
-  if (!existsSync(python)) return 'INTEROP_PYTHON or TORCH_PYTHON names no interpreter';
+  if (!existsSync(python))
+    return 'INTEROP_PYTHON, CURRENT_TORCH_PYTHON or TORCH_PYTHON names no interpreter';
   const { status } = spawnSync(python, ['-c', `import ${needs}`], { stdio: 'ignore' });
   return status !== 0 && `${python} cannot import ${needs}`;
 }
@@ -64,7 +77,7 @@ for (const source of SOURCES) {
     skip: missing(source),
   }, async () => {
     const script = join(repositoryRoot, 'test', 'interop', 'conversions', source.script);
-    const own = join(folder, source.script);
+    const own = join(folder, source.name);
     await promisify(execFile)(source.python, [script, own]);
     const listed = await readFile(join(own, 'conversions.json'), 'utf8');
     const cases = Object.entries(JSON.parse(listed) as Record<string, readonly string[]>);

@@ -42,6 +42,16 @@ class ConvNet(nnx.Module):
         return self.head(x)
 
 
+class Weighing(nnx.Module):
+    """Weighs the rows of a picture against each other: its softmax is not along the last axis."""
+
+    def __init__(self, rngs):
+        self.score, self.head = nnx.Linear(8, 8, rngs=rngs), nnx.Linear(8, 10, rngs=rngs)
+
+    def __call__(self, x):
+        return self.head(jax.nn.softmax(self.score(x), axis=1) * x)
+
+
 def trained(x, y):
     network = ConvNet(nnx.Rngs(0))
     optimizer = nnx.Optimizer(network, optax.adam(3e-3), wrt=nnx.Param)
@@ -98,6 +108,16 @@ def main(folder):
     ]:
         arrays = {"input": rows, "output": expected}
         cases.add(name, saver(converted), arrays, LIMITS, refused, latency, vectors=data_set)
+
+    weighing = Weighing(nnx.Rngs(1))
+    rows = x[-ROWS:, :, :, 0]
+    arrays = {"input": rows, "output": numpy.asarray(weighing(rows))}
+    model = to_onnx(weighing, [("B", 8, 8)], opset=18)
+    quality = [f"quality.reference.{model.graph.output[0].name}", "dynamic.opset"]
+    names = [model.graph.input[0].name, model.graph.output[0].name]
+    arrays = dict(zip(names, arrays.values(), strict=True))
+    cases.add("jax weighing", saver(model), arrays, LIMITS)
+    cases.add("jax opset lowered", saver(downgraded(model, 12)), arrays, LIMITS, quality)
     cases.finish()
 
 

@@ -1,5 +1,5 @@
-"""Trains small models with scikit-learn and LightGBM, converts them with skl2onnx and onnxmltools, and
-spoils some conversions.
+"""Trains small models with scikit-learn, LightGBM and XGBoost, converts them with skl2onnx and
+onnxmltools, and spoils some conversions.
 
 usage: scikit_models.py FOLDER
 """
@@ -11,7 +11,7 @@ import warnings
 import numpy
 from cases import Cases, median_latency
 from lightgbm import LGBMClassifier
-from onnxmltools import convert_lightgbm
+from onnxmltools import convert_lightgbm, convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from skl2onnx import to_onnx
 from sklearn.datasets import load_diabetes, load_digits
@@ -21,6 +21,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from spoil import copy, downgraded, overflowing, permuted, saver
+from xgboost import XGBRegressor
 
 ROWS = 16
 OPSET = {"": 18, "ai.onnx.ml": 3}
@@ -54,6 +55,24 @@ def boosted(x, y):
     return model, {"X": rows, "label": fitted.predict(rows), "probabilities": probabilities}
 
 
+def gradient_boosted(x, y):
+    fitted = XGBRegressor(n_estimators=20, max_depth=4, n_jobs=1).fit(x, y)
+    shape = [("X", FloatTensorType([None, x.shape[1]]))]
+    model = convert_xgboost(fitted, initial_types=shape, target_opset=15)
+    return model, {"X": x[:ROWS], "variable": fitted.predict(x[:ROWS]).reshape(-1, 1)}
+
+
+def without_base(model):
+    """A tree ensemble that lost the value from which boosting starts."""
+    changed = copy(model)
+    for node in changed.graph.node:
+        kept = [attribute for attribute in node.attribute if attribute.name != "base_values"]
+        assert len(kept) < len(node.attribute)
+        del node.attribute[:]
+        node.attribute.extend(kept)
+    return changed
+
+
 def relabelled(model):
     """A tree ensemble that numbers its classes instead of naming them."""
     changed = copy(model)
@@ -75,6 +94,7 @@ def main(folder):
     scaled = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
     forest = RandomForestRegressor(20, max_depth=6, random_state=0)
     trees, leaves = boosted(digits, classes)
+    gradient, variable = gradient_boosted(patients, progress)
     wrong = ["quality.reference.label", "quality.reference.probabilities"]
     cases = Cases(folder)
     for name, model, arrays, refused in [
@@ -82,6 +102,8 @@ def main(folder):
         ("scikit-learn forest", *regressor(forest, patients, progress), []),
         ("lightgbm trees", trees, leaves, []),
         ("lightgbm labels", relabelled(trees), leaves, ["quality.reference.label"]),
+        ("xgboost trees", gradient, variable, []),
+        ("xgboost base value lost", without_base(gradient), variable, ["quality.reference.variable"]),
         ("scikit-learn permuted", permuted(mlp), vectors, wrong),
         ("scikit-learn downgraded", downgraded(mlp), vectors, ["static.operator"]),
         ("scikit-learn overflow", overflowing(mlp), vectors, wrong),

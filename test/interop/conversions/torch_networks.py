@@ -1,6 +1,7 @@
 """Trains small networks with PyTorch and exports them with its own exporter, some of them wrongly.
 
-usage: torch_networks.py FOLDER, with a Python that has torch (Debian: python3-torch).
+usage: torch_networks.py FOLDER, with a Python that has torch (Debian: python3-torch). From PyTorch 2.9
+on it is the exporter over torch.export, which needs onnxscript; before, the one over TorchScript.
 """
 
 import copy
@@ -13,6 +14,7 @@ import torch
 from cases import Cases, median_latency
 from torch import nn
 
+OVER_EXPORT = tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 9)
 CLASSES, SIDE, TOKENS, LENGTH = 4, 16, 40, 12
 LIMITS = {"default": {"absolute": 1e-4, "relative": 1e-4, "topK": 1}}
 
@@ -90,6 +92,17 @@ class Ranker(nn.Module):
         return torch.sigmoid((left * right).sum(-1, keepdim=True))
 
 
+class Weighing(nn.Module):
+    """Weighs the rows of a sequence against each other: its softmax is not along the last axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.score, self.head = nn.Linear(8, 8), nn.Linear(8, CLASSES)
+
+    def forward(self, rows):
+        return self.head(torch.softmax(self.score(rows), 1) * rows)
+
+
 class HalfEnergy(nn.Module):
     """The network and a term that is nothing, unless float16 has no room for the energy of pixels."""
 
@@ -126,23 +139,45 @@ def train(network, batch, loss, steps):
     return network.eval()
 
 
-def exporter(network, inputs, names, **options):
+def exporter(network, inputs, names):
     """Writes the network as PyTorch's exporter does; every input is dynamic in its first dimension."""
-    dynamic = {name: {0: "n"} for name in [*names, "logits"]}
+    common = {"input_names": names, "output_names": ["logits"]}
 
-    def write(path):
+    def over_export(path):
+        shapes = tuple({0: torch.export.Dim.DYNAMIC} for _ in names)
+        program = torch.onnx.export(
+            network, inputs, dynamo=True, dynamic_shapes=shapes, verbose=False, **common
+        )
+        program.save(str(path), external_data=False)
+
+    def over_torchscript(path):
+        # In training mode the exporter's own forward pass moves the statistics of normalisation.
+        mode = torch.onnx.TrainingMode.TRAINING if network.training else torch.onnx.TrainingMode.EVAL
         torch.onnx.export(
             network,
             inputs,
             str(path),
             opset_version=16,
-            input_names=names,
-            output_names=["logits"],
-            dynamic_axes=dynamic,
-            **options,
+            training=mode,
+            do_constant_folding=not network.training,
+            dynamic_axes={name: {0: "n"} for name in [*names, "logits"]},
+            **common,
         )
 
-    return write
+    return over_export if OVER_EXPORT else over_torchscript
+
+
+def lowered(write):
+    """The same nodes under an older opset: Softmax has another meaning there, other operators another form."""
+
+    def write_lowered(path):
+        import onnx
+        from spoil import downgraded
+
+        write(path)
+        onnx.save_model(downgraded(onnx.load_model(path), 12), path)
+
+    return write_lowered
 
 
 def changed(network, make, change):
@@ -192,11 +227,10 @@ def main(folder):
     right = (arrays["logits"].argmax(1) == label.numpy()).mean()
     assert right > 0.9, f"the network learnt nothing: {right}"
     latency = median_latency(lambda: network(x))
-    write = lambda variant, **options: exporter(variant, (x[:1],), ["x"], **options)
-    # In training mode the exporter's own forward pass moves the statistics of batch normalisation.
-    training = {"training": torch.onnx.TrainingMode.TRAINING, "do_constant_folding": False}
+    write = lambda variant: exporter(variant, (x[:2],), ["x"])
+    training = copy.deepcopy(network).train()
     cases.add("torch convnet", write(network), arrays, LIMITS, baseline=latency)
-    cases.add("torch training mode", write(copy.deepcopy(network), **training), arrays, LIMITS, ["static.training"])
+    cases.add("torch training mode", write(training), arrays, LIMITS, ["static.training"])
     for name, change in {
         "torch wrong epsilon": set_epsilon,
         "torch filters permuted": permute_filters,
@@ -207,10 +241,10 @@ def main(folder):
 
     last = x.permute(0, 2, 3, 1).contiguous()
     rows = {**arrays, "x": last.numpy()}
-    write = lambda variant: exporter(variant, (last[:1],), ["x"])
+    write = lambda variant: exporter(variant, (last[:2],), ["x"])
     cases.add("torch channels last", write(Reads(network, True)), rows, LIMITS)
     cases.add("torch channels reshaped", write(Reads(network, False)), rows, LIMITS, quality)
-    cases.add("torch channels first", exporter(network, (x[:1],), ["x"]), rows, LIMITS, ["dynamic.run"])
+    cases.add("torch channels first", exporter(network, (x[:2],), ["x"]), rows, LIMITS, ["dynamic.run"])
 
     def sentences():
         tokens = torch.randint(1, TOKENS, (64, LENGTH), generator=generator)
@@ -222,7 +256,7 @@ def main(folder):
     (tokens,), _ = sentences()
     cases.add(
         "torch encoder",
-        exporter(encoder, (tokens[:1],), ["tokens"]),
+        exporter(encoder, (tokens[:2],), ["tokens"]),
         reference(encoder, tokens=tokens),
         LIMITS,
         baseline=median_latency(lambda: encoder(tokens)),
@@ -241,7 +275,18 @@ def main(folder):
         ("torch ranker", ["query", "document"], []),
         ("torch inputs swapped", ["document", "query"], quality),
     ]:
-        cases.add(name, exporter(ranker, (query[:1], document[:1]), names), arrays, limits, refused)
+        cases.add(name, exporter(ranker, (query[:2], document[:2]), names), arrays, limits, refused)
+
+    rows = torch.randn(16, 6, 8, generator=generator)
+    arrays = reference(weighing := Weighing().eval(), rows=rows)
+    write = exporter(weighing, (rows[:2],), ["rows"])
+    cases.add("torch weighing", write, arrays, LIMITS)
+    if OVER_EXPORT:
+        opset = "dynamic.opset"
+        cases.add("torch opset lowered", lowered(write), arrays, LIMITS, [*quality, opset])
+        write = lowered(exporter(ranker, (query[:2], document[:2]), ["query", "document"]))
+        arrays = reference(ranker, query=query, document=document)
+        cases.add("torch form of newer opset", write, arrays, limits, ["dynamic.load", opset])
     cases.finish()
 
 

@@ -39,3 +39,11 @@ test('dimensions without a name are no batch', () => {
   const sets = shapesOf({ x: [null, null] });
   assert.ok(sets.some(([x]) => x?.[1] === 512));
 });
+
+test('dimensions without a name in later inputs are tried as the batch as well', () => {
+  const sets = shapesOf({ x: [null, null], state: [2, null, 128], rate: [] });
+  const shapes = sets.map((set) => JSON.stringify(set));
+  assert.ok(shapes.includes('[[1,512],[2,512,128],[]]'));
+  assert.ok(shapes.includes('[[1,512],[2,1,128],[]]'));
+  assert.equal(new Set(shapes).size, shapes.length, 'no set is tried twice');
+});

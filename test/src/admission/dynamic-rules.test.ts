@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { dynamicFindings } from '../../../src/admission/dynamic-rules.js';
+import type { TestSet } from '../../../src/admission/test-sets.js';
+import { tensor } from '../../../src/client/tensor.js';
+import { encodeModel } from '../../forge/onnx.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'assay-dynamic-'));
+after(() => rm(folder, { recursive: true }));
+
+/** Divides integers: the least of all by -1 makes the processor end the process (SIGFPE). */
+const divider = encodeModel({
+  irVersion: 9,
+  opsets: { '': 20 },
+  graph: {
+    inputs: ['a', 'b'].map((name) => ({ name, type: { tensor: 7, shape: [8] } })),
+    nodes: [{ op: 'Div', inputs: ['a', 'b'], outputs: ['y'] }],
+    outputs: [{ name: 'y', type: { tensor: 7 } }],
+  },
+});
+
+async function findings(sets: readonly TestSet[], sampled: boolean) {
+  const model = join(folder, 'model.onnx');
+  await writeFile(model, divider);
+  const found = await dynamicFindings({
+    model,
+    sets,
+    sampled,
+    tolerances: null,
+    baseline: null,
+    opset: null,
+  });
+  return found.map(({ rule, outcome }) => `${outcome} ${rule}`);
+}
+
+function division(dividend: bigint, divisor: bigint, result: bigint): TestSet {
+  const of = (name: string, value: bigint) => tensor(name, 'INT64', Array(8).fill(value));
+  return {
+    name: 'reference',
+    inputs: [of('a', dividend), of('b', divisor)],
+    outputs: [of('y', result)],
+  };
+}
+const fatal = division(-(2n ** 63n), -1n, 0n);
+
+test('inputs that nobody meant for a model and that end the runtime are a warning', async () => {
+  assert.deepEqual(await findings([fatal], true), ['warn dynamic.run']);
+});
+
+test('references that end the runtime refuse the model, others are measured', async () => {
+  assert.deepEqual(await findings([fatal], false), ['refuse dynamic.load']);
+  const good = await findings([division(6n, 3n, 2n)], false);
+  assert.ok(good.includes('pass quality.reference.y'));
+  assert.ok(
+    good.every((found) => found.startsWith('pass')),
+    good.join(),
+  );
+});
