@@ -3,6 +3,7 @@ import { encodeLaunchPolicy, launchPolicyDigest } from '../attestation/evidence/
 import { openAzureVtpm } from '../enclave/platform/azure-vtpm.js';
 import { openConfigfsTsm } from '../enclave/platform/configfs-tsm.js';
 import type { Platform } from '../enclave/platform/platform.js';
+import { cacheFolder } from './cache-folder.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
 
@@ -39,7 +40,7 @@ export async function openPlatform(config: Config): Promise<OpenPlatform> {
     tee,
     launchPolicyDigest: await pinned(config, tee),
     ...(reportVersion === undefined ? {} : { reportVersion }),
-    ...(rootDirectory === undefined ? {} : { rootDirectory }),
+    rootDirectory: rootDirectory ?? cacheFolder(process.env, 'simulator'),
   });
   return { platform, simulatedRoot: platform.rootPem, close: async () => undefined };
 }

@@ -1,6 +1,5 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
+import { cacheFolder } from '../cache-folder.js';
 import { dockerCredentials } from '../hub/credentials.js';
 import type { HubOptions } from '../hub/open-hub.js';
 import { UploadNotes } from '../hub/upload-notes.js';
@@ -19,10 +18,6 @@ export function withHubFlags(command: Command): Command {
     .option('--no-plain-http', 'reach a registry on this machine with TLS');
 }
 
-function cacheFolder(env: Io['surroundings']['env']): string {
-  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'assay');
-}
-
 /** Options for the hub: Docker's credentials, notes of unfinished uploads, progress on a terminal. */
 export function hubOptions(io: Io, flags: HubFlags, progress?: Progress): HubOptions {
   const { env } = io.surroundings;
@@ -32,7 +27,7 @@ export function hubOptions(io: Io, flags: HubFlags, progress?: Progress): HubOpt
     [...sizes.values()].reduce((all, one) => all + one, 0);
   return {
     credentials: dockerCredentials(env),
-    uploads: new UploadNotes(join(cacheFolder(env), 'uploads')),
+    uploads: new UploadNotes(cacheFolder(env, 'uploads')),
     ...(flags.plainHttp === undefined ? {} : { plainHttp: flags.plainHttp }),
     ...(progress === undefined
       ? {}

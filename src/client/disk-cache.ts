@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fromBase64, toBase64 } from '../../attestation/encoding/bytes.js';
 import type { CachedAnswer, EndorsementCache } from '../../attestation/endorsements/source.js';
+import { cacheFolder } from '../cache-folder.js';
 
 const entrySchema = z.strictObject({
   url: z.string(),
@@ -17,7 +17,7 @@ const entrySchema = z.strictObject({
 export function defaultCacheDirectory(env: {
   readonly [name: string]: string | undefined;
 }): string {
-  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'assay', 'endorsements');
+  return cacheFolder(env, 'endorsements');
 }
 
 /**

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AssayError } from '../../../attestation/encoding/error.js';
 
 /** Kinds of key in AMD's and Intel's chains. */
 export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
@@ -21,12 +22,28 @@ function parameters(
 }
 
 function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return (
+    error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))
+  );
+}
+
+async function create(directory: string, path: string): Promise<FileHandle> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    return await open(path, 'wx', 0o600);
+  } catch (cause) {
+    throw new AssayError(
+      'CONFIG_PLATFORM',
+      `the simulator cannot keep its keys in ${directory}: name another folder in platform.rootDirectory`,
+      cause,
+    );
+  }
 }
 
 /**
  * Bytes that are made once for each directory: whatever `make` returned first, for every process
- * that shares the directory. Files are written 0600, whole or not at all.
+ * that shares the directory. Files are written 0600, whole or not at all. Rejects with CONFIG_PLATFORM
+ * where they cannot be written.
  */
 export async function cachedBytes(
   directory: string,
@@ -40,9 +57,8 @@ export async function cachedBytes(
     if (!isMissing(error)) throw error;
   }
   const bytes = await make();
-  await mkdir(directory, { recursive: true, mode: 0o700 });
   const draft = `${path}.${randomUUID()}`;
-  const file = await open(draft, 'wx', 0o600);
+  const file = await create(directory, draft);
   try {
     await file.writeFile(bytes);
     await file.sync();

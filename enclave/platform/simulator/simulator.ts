@@ -1,5 +1,3 @@
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import type { Platform } from '../platform.js';
 import { createSnpSimulator } from './snp.js';
@@ -11,8 +9,8 @@ export interface SimulatorOptions {
   readonly reportVersion?: 3 | 5;
   /** Digest of the launch policy: HOST_DATA (SEV-SNP, 32 bytes) or MRCONFIGID (TDX, 48 bytes). */
   readonly launchPolicyDigest: Uint8Array;
-  /** Where the simulated vendors keep their keys; `~/.cache/assay/simulator` unless given. */
-  readonly rootDirectory?: string;
+  /** Where the simulated vendors keep their keys. */
+  readonly rootDirectory: string;
 }
 
 /** A platform without hardware, and the root that has to be named to believe its evidence. */
@@ -25,7 +23,7 @@ export interface Simulator extends Platform {
  * nothing: its root says SIMULATED, and no verifier accepts it that was not told that root.
  */
 export async function createSimulator(options: SimulatorOptions): Promise<Simulator> {
-  const directory = options.rootDirectory ?? join(homedir(), '.cache', 'assay', 'simulator');
+  const directory = options.rootDirectory;
   const { platform, root } =
     options.tee === 'tdx'
       ? await createTdxSimulator({ mrConfigId: options.launchPolicyDigest, directory })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { parseSnpPolicy } from '../../../attestation/appraisal/policy-snp.js';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -99,6 +100,14 @@ describe('the SEV-SNP simulator', () => {
         rootDirectory: forgeDirectory,
       }),
       (error) => error instanceof AssayError && error.code === 'PLATFORM_HOST_DATA',
+    );
+  });
+
+  test('a folder that cannot hold its keys is named', async () => {
+    const rootDirectory = join(fileURLToPath(import.meta.url), 'below');
+    await assert.rejects(
+      createSimulator({ tee: 'sev-snp', launchPolicyDigest: digest, rootDirectory }),
+      { code: 'CONFIG_PLATFORM', message: /platform\.rootDirectory/ },
     );
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { DiskCache, defaultCacheDirectory } from '../../../src/client/disk-cache.js';
 
@@ -59,4 +59,11 @@ test('an entry that was damaged, or is of another URL, is no entry', async () =>
 test('the directory follows the XDG base directory specification', () => {
   assert.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '/c' }), '/c/assay/endorsements');
   assert.match(defaultCacheDirectory({}), /\.cache\/assay\/endorsements$/);
+  const { HOME } = process.env;
+  try {
+    process.env['HOME'] = '';
+    assert.ok(isAbsolute(defaultCacheDirectory({})), 'an empty HOME is none');
+  } finally {
+    process.env['HOME'] = HOME;
+  }
 });

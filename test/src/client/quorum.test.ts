@@ -143,10 +143,8 @@ describe('a quorum does not wait', () => {
     const quorum = await connectAll(targets, policy, { agree: 3, roots });
     await assert.rejects(quorum.infer('adder', inputs, { timeout: 200 }), (error: unknown) => {
       assert.ok(error instanceof NoQuorumError);
-      assert.deepEqual(
-        error.tally.failed.map(({ error: reason }) => reason.code),
-        ['CLIENT_SERVICE'],
-      );
+      const hung = error.tally.failed.find(({ target }) => target === three.target);
+      assert.equal(hung?.error.code, 'CLIENT_SERVICE');
       return true;
     });
     release();
