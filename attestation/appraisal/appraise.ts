@@ -140,24 +140,26 @@ async function verifyHardware(
   return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, trusted, expectations);
 }
 
-function refusal(error: AssayError, base: Partial<AttestationResult>, at: Date): AppraisedBundle {
+/** A result for bytes that are no evidence, or evidence that is not authentic. */
+export function evidenceRefusal(
+  error: AssayError,
+  at: Date,
+  base: Partial<AttestationResult> = {},
+): AttestationResult {
   return {
-    enclave: null,
-    result: {
-      tee: null,
-      simulated: false,
-      trustAnchor: null,
-      claims: {},
-      caveats: [],
-      ...base,
-      authentic: false,
-      affirmed: false,
-      code: error.code,
-      summary: `The evidence is not authentic: ${error.message}.`,
-      at: at.toISOString(),
-      fresh: false,
-      checks: [...(base.checks ?? []), findingOf(error, DESIGN)],
-    },
+    tee: null,
+    simulated: false,
+    trustAnchor: null,
+    claims: {},
+    caveats: [],
+    ...base,
+    authentic: false,
+    affirmed: false,
+    code: error.code,
+    summary: `The evidence is not authentic: ${error.message}.`,
+    at: at.toISOString(),
+    fresh: false,
+    checks: [...(base.checks ?? []), findingOf(error, DESIGN)],
   };
 }
 
@@ -249,8 +251,8 @@ export async function appraiseBundle(
       enclave: { manifest, manifestBytes: bundle.manifest },
     };
   } catch (error) {
-    if (error instanceof AssayError) return refusal(error, hardware ?? {}, at);
-    throw error;
+    if (!(error instanceof AssayError)) throw error;
+    return { result: evidenceRefusal(error, at, hardware), enclave: null };
   }
 }
 

@@ -1,19 +1,47 @@
+import { AssayError } from '../encoding/error.js';
 import { isHclReport } from './hcl.js';
 import { SNP_REPORT_SIZE } from './snp-report.js';
 
 /** Kinds of evidence that a file may hold. `cbor`: one of Assay's own, which its profile names. */
 export type EvidenceKind = 'cbor' | 'azure-hcl' | 'snp-report' | 'tdx-quote';
 
+const TEE_TYPE_TDX = 0x81;
+/** Characters that tell text from bytes. */
+const SAMPLE = 4096;
+
 /**
  * Tells evidence by its first bytes and its size; whether it holds is its decoder's to say. An SGX
- * quote counts as a TDX quote, whose decoder refuses it by name. Undefined for anything else.
+ * quote counts as a TDX quote, whose decoder refuses it by name, and so does a quote of another
+ * version.
+ * @throws AssayError ENCODING_EVIDENCE for anything else, with what it looks like.
  */
-export function detectEvidence(bytes: Uint8Array): EvidenceKind | undefined {
-  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+export function detectEvidence(bytes: Uint8Array): EvidenceKind {
+  const [a = 0, b = 0, c = 0, d = 0, e = 0] = bytes;
   if (isHclReport(bytes)) return 'azure-hcl';
   // SNP: VERSION, 4 bytes. DCAP: version, then attestation key type 2 (ECDSA P-256), 2 bytes each.
   const isSmall = a >= 2 && a <= 5 && b === 0 && d === 0;
   if (isSmall && c === 0 && bytes.length === SNP_REPORT_SIZE) return 'snp-report';
   if (isSmall && a >= 3 && c !== 0) return 'tdx-quote';
-  return a >> 5 === 5 ? 'cbor' : undefined;
+  if (b === 0 && d === 0 && c !== 0 && e === TEE_TYPE_TDX) return 'tdx-quote';
+  if (a >> 5 === 5) return 'cbor';
+  const likeness = isSmall && c === 0 ? shortReport(a, bytes.length) : textOf(bytes);
+  throw new AssayError(
+    'ENCODING_EVIDENCE',
+    `expected an Assay bundle, an SEV-SNP report, a TDX quote, an Azure HCL report or a collected report, not ${likeness}`,
+  );
+}
+
+function shortReport(version: number, size: number): string {
+  return `${size} bytes that begin like an SEV-SNP report of version ${version}, which has ${SNP_REPORT_SIZE}`;
+}
+
+/** What bytes of no kind look like. */
+function textOf(bytes: Uint8Array): string {
+  if (bytes.length === 0) return 'an empty file';
+  const text = String.fromCharCode(...bytes.subarray(0, SAMPLE));
+  if (/^\s*[[{]/.test(text)) return 'JSON';
+  if (text.trimStart().startsWith('-----BEGIN ')) return 'PEM';
+  if (/^[0-9a-fA-F\s]+$/.test(text)) return 'hexadecimal text: decode it to bytes first';
+  if (/^[0-9a-zA-Z+/_=\s-]+$/.test(text)) return 'base64 text: decode it to bytes first';
+  return `${bytes.length} bytes that begin like none of these`;
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
+import { appraiseBundle, evidenceRefusal } from '../../attestation/appraisal/appraise.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
@@ -57,16 +57,6 @@ function appraiseTdx(
   return verifyTdx(quote, endorsements?.intel, policy.tdx, trusted);
 }
 
-/** What an HCL report of a TDX guest holds can be checked only with the guest's quote. */
-function isTdxHcl(bytes: Uint8Array): boolean {
-  try {
-    return parseHclReport(bytes).hardware === 'tdx';
-  } catch (error) {
-    if (error instanceof AssayError) return false;
-    throw error;
-  }
-}
-
 /** Appraises evidence of whatever kind the file turns out to hold. */
 async function appraise(
   bytes: Uint8Array,
@@ -75,22 +65,31 @@ async function appraise(
 ): Promise<AttestationResult> {
   const kind = detectEvidence(bytes);
   if (kind === 'tdx-quote') return appraiseTdx(bytes, appraisal);
-  if (kind === 'azure-hcl' && isTdxHcl(bytes)) {
+  if (kind === 'azure-hcl' && parseHclReport(bytes).hardware === 'tdx') {
     const message =
       'the HCL report of a TDX guest holds no quote; give it and the quote to verify tdx';
     return tdxRefusal(new AssayError('ENDORSEMENTS_MISSING', message), appraisal.options.at);
   }
-  if (kind === 'snp-report' || kind === 'azure-hcl' || isSnpEvidence(bytes)) {
-    return appraiseSnp(bytes, appraisal);
-  }
+  if (kind !== 'cbor' || isSnpEvidence(bytes)) return appraiseSnp(bytes, appraisal);
   const { policy, options } = appraisal;
   const fresh = nonce === undefined ? options : { ...options, nonce };
   return (await appraiseBundle(bytes, policy, fresh)).result;
 }
 
+/** What is no evidence of any kind, or broken before its hardware is known, is refused in the same shape. */
+function refusalOf(error: unknown, at: Date): AttestationResult {
+  const isEvidence = error instanceof AssayError && /^(ENCODING_EVIDENCE$|HCL_)/.test(error.code);
+  if (isEvidence) return evidenceRefusal(error, at);
+  throw error;
+}
+
 async function run(io: Io, path: string, flags: Flags): Promise<void> {
   const appraisal = await readAppraisal(io, flags);
-  printResult(io, await appraise(await readInput(io, path), appraisal, flags.nonce));
+  const bytes = await readInput(io, path);
+  const result = await appraise(bytes, appraisal, flags.nonce).catch((error: unknown) =>
+    refusalOf(error, appraisal.options.at),
+  );
+  printResult(io, result);
 }
 
 /** `assay verify evidence FILE`: evidence of any kind, offline. */

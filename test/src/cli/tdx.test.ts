@@ -222,6 +222,33 @@ describe('assay verify evidence', () => {
     assert.equal(JSON.parse(out).tee, 'tdx');
     assert.equal(JSON.parse(out).code, 'ENDORSEMENTS_MISSING');
   });
+
+  test('what is cut, prefixed, encoded or no evidence at all is refused with the reason', async () => {
+    const quote = await readFile(at('quote.bin'));
+    const hcl = await readFile(at('hcl.bin'));
+    for (const [name, bytes, code, reason] of [
+      ['cut.bin', quote.subarray(0, 1000), 'TDX_QUOTE_FORMAT', /signature data needs/],
+      [
+        'longer.bin',
+        Buffer.concat([quote, Buffer.from('x')]),
+        'TDX_QUOTE_TRAILING',
+        /zero padding/,
+      ],
+      ['prefixed.bin', Buffer.concat([Buffer.of(0), quote]), 'ENCODING_EVIDENCE', /like none/],
+      ['hex.txt', quote.toString('hex'), 'ENCODING_EVIDENCE', /hexadecimal text/],
+      ['base64.txt', quote.toString('base64'), 'ENCODING_EVIDENCE', /base64 text/],
+      ['empty.bin', '', 'ENCODING_EVIDENCE', /an empty file/],
+      ['cut-hcl.bin', hcl.subarray(0, 900), 'HCL_FORMAT', /hardware report needs/],
+    ] as const) {
+      await writeFile(at(name), bytes);
+      const { code: exit, out } = await assay('verify', 'evidence', at(name), '--json');
+      const result = JSON.parse(out);
+      assert.equal(exit, 1, name);
+      assert.equal(result.code, code, name);
+      assert.match(result.summary, reason, name);
+    }
+    assert.equal((await assay('verify', 'evidence', at('nowhere.bin'))).code, 2);
+  });
 });
 
 describe('assay show', () => {
