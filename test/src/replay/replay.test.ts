@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
+import {
+  decodeProofFile,
+  encodeProofFile,
+  type ProofFile,
+} from '../../../attestation/receipt/proof-file.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
@@ -105,6 +110,43 @@ describe('a replay on this machine', () => {
     assert.equal(outcome.code, 2);
     assert.equal(JSON.parse(outcome.err).error.code, 'PROOF_MODEL');
   });
+
+  type Forge = (honest: ProofFile, far: ProofFile) => Partial<ProofFile>;
+  const forgeries: readonly (readonly [string, string, Forge])[] = [
+    ['the outputs of another receipt', 'response', (_, { outputs }) => ({ outputs })],
+    [
+      'the receipt of other outputs',
+      'response',
+      (_, { nonce, receipt, salt }) => ({ nonce, receipt, salt }),
+    ],
+    ['the nonce of another receipt', 'nonce', (_, { nonce }) => ({ nonce })],
+    ['the inputs in another order', 'request', ({ inputs }) => ({ inputs: inputs.toReversed() })],
+    [
+      'one sign turned in an output',
+      'response',
+      ({ outputs }) => ({
+        outputs: outputs.map((output) => ({
+          ...output,
+          data: output.data.map((byte, i) => (i === 7 ? byte ^ 0x80 : byte)),
+        })),
+      }),
+    ],
+  ];
+  for (const [name, finding, forge] of forgeries) {
+    test(`is not made of a proof with ${name}`, async () => {
+      const [honest, other] = await Promise.all(
+        ['honest.proof', 'far.proof'].map(async (file) =>
+          decodeProofFile(await readFile(at(file))),
+        ),
+      );
+      assert.ok(honest !== undefined && other !== undefined);
+      await writeFile(at('forged.proof'), encodeProofFile({ ...honest, ...forge(honest, other) }));
+      const outcome = await replay(['forged.proof'], ...local(), ...tolerant());
+      const [row] = JSON.parse(outcome.out).replays;
+      assert.deepEqual([outcome.code, row.verdict, row.relation], [1, 'refused', null]);
+      assert.equal(row.evidence.code, `receipt.${finding}`);
+    });
+  }
 
   test('is not made of a proof that is not affirmed', async () => {
     const outcome = await assay(['replay', at('honest.proof'), ...local(), '--json']);
