@@ -1,5 +1,4 @@
 # Every target that a person or .ci/run calls. `make help` lists them.
-SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help install build lint format test test-interop test-browser test-hub test-cpu demo fuzz bench clean soak bench-peers
 
@@ -52,7 +51,7 @@ $(INTEROP)/.stamp: test/interop/requirements.txt
 	$(INTEROP)/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-PERF_ANALYZER := $(CURDIR)/.cache/perf-analyzer/perf_analyzer
+PERF_ANALYZER := .cache/perf-analyzer/perf_analyzer
 
 $(PERF_ANALYZER): test/interop/perf-analyzer.sh
 	$<
