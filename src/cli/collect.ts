@@ -3,15 +3,20 @@ import {
   type AuthenticatedSnp,
   authenticateSnp,
 } from '../../attestation/appraisal/authenticate-snp.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { AMD_CERTIFICATES } from '../../attestation/endorsements/roots.js';
 import { encodeSnpEvidence } from '../../attestation/evidence/snp-evidence.js';
+import { collectCollateral } from './collect-tdx.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { table } from './output.js';
-import { addSnpOptions, readSnp, type SnpOptions } from './snp-options.js';
+import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
+import { addPcsOptions, type PcsOptions } from './tdx-options.js';
 
-interface CollectOptions extends SnpOptions {
+interface CollectOptions extends Omit<SnpOptions, 'report'>, PcsOptions {
+  readonly report?: string;
+  readonly quote?: string;
   readonly out: string;
 }
 
@@ -22,7 +27,7 @@ function authorities({ product, signingKey }: AuthenticatedSnp): Uint8Array[] {
   return [signingKey === 'VCEK' ? ask : asvk, ark];
 }
 
-async function collectEvidence(io: Io, options: CollectOptions): Promise<void> {
+async function collectEvidence(io: Io, options: SnpOptions, out: string): Promise<void> {
   const at = io.now();
   const { input, gathered } = await readSnp(io, options, at, options.offline !== true);
   if (gathered.missing !== undefined) throw gathered.missing;
@@ -35,9 +40,9 @@ async function collectEvidence(io: Io, options: CollectOptions): Promise<void> {
   const collectedAt = Math.floor(at.getTime() / 1000);
   const { evidence } = input;
   const bytes = encodeSnpEvidence({ evidence, certificates, crls: gathered.crls, collectedAt });
-  await writeOutput(options.out, bytes);
+  await writeOutput(out, bytes);
   const facts = {
-    file: options.out,
+    file: out,
     bytes: bytes.length,
     product: snp.product,
     signingKey: snp.signingKey,
@@ -48,20 +53,37 @@ async function collectEvidence(io: Io, options: CollectOptions): Promise<void> {
   io.print(facts, () => table(Object.entries(facts).map(([name, value]) => [name, String(value)])));
 }
 
-/** `assay collect`: a report and all that verifies it, in one file for later appraisal. */
+async function run(io: Io, options: CollectOptions): Promise<void> {
+  const { report, quote, out } = options;
+  if (report !== undefined && quote === undefined && options.root.length === 0) {
+    return collectEvidence(io, { ...options, report }, out);
+  }
+  if (quote !== undefined && report === undefined && options.offline !== true) {
+    return collectCollateral(io, quote, options);
+  }
+  throw new AssayError(
+    'USAGE_ARGUMENTS',
+    'expected --report without --root, or --quote without --offline: a report ends in AMD’s roots, and a quote needs Intel’s answer',
+  );
+}
+
+/** `assay collect`: what verifies a report or a quote, in one file for later appraisal. */
 export function registerCollect(program: Command, io: Io): void {
-  addSnpOptions(
-    program
-      .command('collect')
-      .description('gather what verifies an SEV-SNP report and export it for offline appraisal'),
-  )
-    .requiredOption('--out <file>', 'where to write the collected evidence')
+  const command = program
+    .command('collect')
+    .description('gather what verifies a report or a quote and export it for offline appraisal')
+    .option(...REPORT)
+    .option('--quote <file>', "TDX quote, whose platform's collateral is asked for; - for stdin");
+  addPcsOptions(addSnpOptions(command))
+    .requiredOption('--out <file>', 'where to write what was collected')
     .addHelpText(
       'after',
       examples(
         'assay collect --report report.bin --out evidence.cbor',
         'assay verify snp --report evidence.cbor --at 2026-06-01T00:00:00Z --offline',
+        'assay collect --quote quote.bin --out intel.json',
+        'assay verify tdx --quote quote.bin --collateral intel.json --at 2026-06-01T00:00:00Z',
       ),
     )
-    .action((options: CollectOptions) => collectEvidence(io, options));
+    .action((options: CollectOptions) => run(io, options));
 }

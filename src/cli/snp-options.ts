@@ -21,13 +21,15 @@ export interface SnpOptions {
   readonly cache?: string;
 }
 
-/** Adds these options to a command. */
+/** `--report`, of which a command may have no need. */
+export const REPORT = [
+  '--report <file>',
+  'report, Azure HCL report or collected evidence; - for stdin',
+] as const;
+
+/** Adds these options to a command, except `--report`. */
 export function addSnpOptions(command: Command): Command {
   return command
-    .requiredOption(
-      '--report <file>',
-      'report, Azure HCL report or collected evidence; - for stdin',
-    )
     .option('--vek <file>', 'VCEK or VLEK certificate, DER or PEM')
     .option('--chain <files...>', 'ASK or ASVK and ARK, DER or PEM, any order', [])
     .option('--certs <auxblob>', "the host's certificate table, as the kernel's auxblob has it")

@@ -9,7 +9,7 @@ import type { Io } from './io.js';
 import { collect, examples, group, parseTime } from './options.js';
 import { readPolicyFile } from './policy-file.js';
 import { printResult } from './render-result.js';
-import { addSnpOptions, readSnp, type SnpOptions } from './snp-options.js';
+import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
 
 interface VerifyOptions extends SnpOptions {
   readonly root: readonly string[];
@@ -67,6 +67,7 @@ export function registerVerifySnp(program: Command, io: Io): void {
       .command('snp')
       .description('verify an SEV-SNP report of any origin'),
   )
+    .requiredOption(...REPORT)
     .option('--root <file>', "trust these roots in place of AMD's; may be repeated", collect, [])
     .option('--at <time>', 'appraise for this time (RFC 3339); now unless given', parseTime)
     .option('--policy <file>', 'appraisal policy, JSON or YAML: docs/snp-policy.md')

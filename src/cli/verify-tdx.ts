@@ -5,36 +5,25 @@ import { verdictOf } from '../../attestation/appraisal/result.js';
 import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { CollateralInput } from '../../attestation/endorsements/intel.js';
-import { INTEL_PCS, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
-import { EndorsementSource } from '../../attestation/endorsements/source.js';
+import { INTEL_PCS } from '../../attestation/endorsements/intel-pcs.js';
 import { parseHclReport } from '../../attestation/evidence/hcl.js';
-import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
-import { gatherTdxCollateral } from '../client/tdx-endorsements.js';
 import { nativeP256 } from '../native-p256.js';
-import { readCertificates, readInput, writeOutput } from './files.js';
+import { readInput } from './files.js';
 import type { Io } from './io.js';
-import { collect, examples, group, parseCount, parseTime } from './options.js';
+import { examples, group, parseTime } from './options.js';
 import { readPolicyFile } from './policy-file.js';
 import { printResult } from './render-result.js';
+import { addPcsOptions, askForCollateral, type PcsOptions, readIntelRoots } from './tdx-options.js';
 
-interface VerifyOptions {
+interface VerifyOptions extends PcsOptions {
   readonly quote: string;
   readonly collateral?: string;
   readonly hcl?: string;
   readonly eventLog?: string;
   readonly runtimeLog?: string;
-  readonly root: readonly string[];
   readonly at?: Date;
   readonly policy?: string;
   readonly offline?: boolean;
-  readonly pcs: string;
-  readonly tcbUpdate: TcbUpdate;
-  readonly saveCollateral?: string;
-  readonly cache?: string;
-}
-
-function parseUpdate(text: string): TcbUpdate {
-  return text === 'standard' || text === 'early' ? text : parseCount(text);
 }
 
 async function readPolicy(io: Io, path: string | undefined): Promise<TdxPolicy> {
@@ -46,8 +35,8 @@ async function readPolicy(io: Io, path: string | undefined): Promise<TdxPolicy> 
 
 /** Collateral, or why there is none where it was asked for. */
 interface Supplied {
-  readonly collateral?: CollateralInput;
-  readonly missing?: AssayError;
+  readonly collateral?: CollateralInput | undefined;
+  readonly missing?: AssayError | undefined;
 }
 
 /** Collateral of a file, of Intel or a PCCS, or none: offline, or of Intel under another's roots. */
@@ -56,16 +45,7 @@ async function collateralOf(io: Io, quote: Uint8Array, options: VerifyOptions): 
     return { collateral: await readInput(io, options.collateral) };
   const isForeign = options.root.length > 0 && options.pcs === INTEL_PCS;
   if (options.offline === true || isForeign) return {};
-  const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
-  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
-  const { collateral, missing } = await io.during('asking for collateral', () =>
-    gatherTdxCollateral(quote, { source, base: options.pcs, update: options.tcbUpdate }),
-  );
-  if (missing !== undefined) return { missing };
-  if (options.saveCollateral !== undefined) {
-    await writeOutput(options.saveCollateral, `${JSON.stringify(collateral, null, 1)}\n`);
-  }
-  return { collateral };
+  return askForCollateral(io, quote, options);
 }
 
 /** The claims of an HCL report, which must be of a TDX guest. */
@@ -87,8 +67,7 @@ async function expectationsOf(io: Io, options: VerifyOptions): Promise<TdxExpect
 async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const at = options.at ?? io.now();
   const policy = await readPolicy(io, options.policy);
-  const named = await Promise.all(options.root.map((path) => readCertificates(io, path)));
-  const roots = named.length === 0 ? {} : { roots: named.flat() };
+  const roots = await readIntelRoots(io, options);
   const quote = await readInput(io, options.quote);
   const expectations = await expectationsOf(io, options);
   try {
@@ -106,31 +85,24 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
 
 /** `assay verify tdx`: any TDX quote against Intel's chain and a policy. */
 export function registerVerifyTdx(program: Command, io: Io): void {
-  group(program, 'verify', 'appraise evidence and receipts from files')
-    .command('tdx')
-    .description('verify a TDX quote of any origin')
+  addPcsOptions(
+    group(program, 'verify', 'appraise evidence and receipts from files')
+      .command('tdx')
+      .description('verify a TDX quote of any origin'),
+  )
     .requiredOption('--quote <file>', 'version 4 or 5 quote; - for standard input')
     .option('--collateral <file>', "Intel's collateral, JSON; fetched unless given")
     .option('--hcl <file>', "Azure: the vTPM's HCL report, whose runtime claims the quote covers")
     .option('--event-log <file>', "the firmware's log (ACPI CCEL), replayed against the RTMRs")
     .option('--runtime-log <file>', "Assay's own log, replayed against RTMR3")
-    .option('--root <file>', "trust these roots in place of Intel's; may be repeated", collect, [])
     .option('--at <time>', 'appraise for this time (RFC 3339); now unless given', parseTime)
     .option('--policy <file>', 'appraisal policy, JSON or YAML: docs/tdx-policy.md')
     .option('--offline', 'fetch nothing')
-    .option('--pcs <url>', "Intel's PCS or a PCCS", INTEL_PCS)
-    .option(
-      '--tcb-update <which>',
-      'TCB recovery to judge by: standard, early or a tcbEvaluationDataNumber',
-      parseUpdate,
-      'standard',
-    )
-    .option('--save-collateral <file>', 'keep the fetched collateral, to verify offline later')
     .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)')
     .addHelpText(
       'after',
       examples(
-        'assay verify tdx --quote quote.bin --policy policy.yaml --save-collateral intel.json',
+        'assay verify tdx --quote quote.bin --policy policy.yaml',
         'assay verify tdx --quote quote.bin --collateral intel.json --at 2026-06-01T00:00:00Z --offline --json',
       ),
     )

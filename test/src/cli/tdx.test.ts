@@ -132,13 +132,34 @@ describe('assay verify tdx', () => {
     assert.equal(JSON.parse(ccel.out).code, 'tdx.event-log.rtmr0');
   });
 
-  test('collateral is fetched, kept, and used again offline', async () => {
+  test('collateral is fetched, collected, and used again offline', async () => {
     const pcs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
     try {
       pcs.served.set('standard', JSON.parse(await readFile(at('collateral.json'), 'utf8')));
-      const fetched = await judge('--pcs', pcs.base, '--save-collateral', at('saved.json'));
+      const fetched = await judge('--pcs', pcs.base);
       assert.match(fetched.out, /is not a pinned root/);
       assert.equal(pcs.requests.length, 4);
+      const save = ['--pcs', pcs.base, '--out', at('saved.json'), '--json'];
+      const collect = (name: string, ...args: readonly string[]) =>
+        assay('collect', '--quote', at(name), ...save, ...args);
+      const foreign = await collect('quote.bin');
+      assert.equal(foreign.code, 1);
+      assert.match(foreign.err, /TDX_ROOT_UNTRUSTED/);
+      const broken = await collect('forged.bin', '--root', at('root.pem'));
+      assert.equal(broken.code, 1);
+      assert.match(broken.err, /TDX_QUOTE_SIGNATURE/);
+      await assert.rejects(readFile(at('saved.json')), { code: 'ENOENT' });
+      const collected = await collect('quote.bin', '--root', at('root.pem'));
+      assert.equal(collected.code, 0, collected.err);
+      assert.equal(JSON.parse(collected.out).status, 'UpToDate');
+      assert.equal(JSON.parse(collected.out).fmspc, SIMULATED_PLATFORM.fmspc);
+      const both = ['--report', at('quote.bin')];
+      for (const wrong of [both, ['--offline']]) {
+        assert.equal((await collect('quote.bin', ...wrong)).code, 2, wrong.join(' '));
+      }
+      assert.equal((await assay('collect', ...save)).code, 2);
+      const rooted = ['--report', at('quote.bin'), '--root', at('root.pem')];
+      assert.equal((await assay('collect', ...rooted, ...save)).code, 2);
       const more = ['--root', at('root.pem'), '--policy', at('policy.json'), '--offline'];
       assert.equal((await judge('--collateral', at('saved.json'), ...more)).code, 0);
       pcs.troubles.push(...Array.from({ length: 9 }, () => ({ status: 429, retryAfter: '3600' })));

@@ -1,0 +1,41 @@
+import {
+  authenticateTdx,
+  verifyTdxSignatures,
+} from '../../attestation/appraisal/authenticate-tdx.js';
+import { nativeP256 } from '../native-p256.js';
+import { readInput, writeOutput } from './files.js';
+import type { Io } from './io.js';
+import { table } from './output.js';
+import { askForCollateral, type PcsOptions, readIntelRoots } from './tdx-options.js';
+
+/**
+ * Writes the collateral of a quote's platform, as `verify tdx --collateral` reads it. A quote that is
+ * not authentic, or that the collateral does not endorse, is refused, and nothing is written.
+ */
+export async function collectCollateral(
+  io: Io,
+  path: string,
+  options: PcsOptions & { readonly out: string },
+): Promise<void> {
+  const at = io.now();
+  const trusted = { at, p256: nativeP256, ...(await readIntelRoots(io, options)) };
+  const quote = await readInput(io, path);
+  // A forged quote names whatever platform its author likes: nobody is asked about that.
+  await verifyTdxSignatures(quote, trusted);
+  const { collateral, missing } = await askForCollateral(io, quote, options);
+  if (missing !== undefined) throw missing;
+  const { platform, tcb, window } = await authenticateTdx(quote, collateral, trusted);
+  const text = `${JSON.stringify(collateral, null, 1)}\n`;
+  await writeOutput(options.out, text);
+  const facts = {
+    file: options.out,
+    bytes: text.length,
+    fmspc: platform.fmspc,
+    status: tcb.status,
+    evaluationDataNumber: tcb.evaluationDataNumber,
+    holdsFrom: window.from.toISOString(),
+    holdsUntil: window.until.toISOString(),
+    collectedAt: at.toISOString(),
+  };
+  io.print(facts, () => table(Object.entries(facts).map(([name, value]) => [name, String(value)])));
+}

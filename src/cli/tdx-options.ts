@@ -1,0 +1,55 @@
+import type { Command } from 'commander';
+import { INTEL_PCS, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
+import { EndorsementSource } from '../../attestation/endorsements/source.js';
+import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
+import { type GatheredCollateral, gatherTdxCollateral } from '../client/tdx-endorsements.js';
+import { readCertificates } from './files.js';
+import type { Io } from './io.js';
+import { collect, parseCount } from './options.js';
+
+/** Options that say whom Intel's collateral is asked of, and whose roots a quote may end in. */
+export interface PcsOptions {
+  readonly root: readonly string[];
+  readonly pcs: string;
+  readonly tcbUpdate: TcbUpdate;
+  readonly cache?: string;
+}
+
+function parseUpdate(text: string): TcbUpdate {
+  return text === 'standard' || text === 'early' ? text : parseCount(text);
+}
+
+/** Adds `--root`, `--pcs` and `--tcb-update`. */
+export function addPcsOptions(command: Command): Command {
+  return command
+    .option('--root <file>', "trust these roots in place of Intel's; may be repeated", collect, [])
+    .option('--pcs <url>', "Intel's PCS or a PCCS", INTEL_PCS)
+    .option(
+      '--tcb-update <which>',
+      'TCB recovery to judge by: standard, early or a tcbEvaluationDataNumber',
+      parseUpdate,
+      'standard',
+    );
+}
+
+/** The roots that the options name in place of Intel's. */
+export async function readIntelRoots(
+  io: Io,
+  { root }: PcsOptions,
+): Promise<{ readonly roots?: readonly Uint8Array[] }> {
+  const named = await Promise.all(root.map((path) => readCertificates(io, path)));
+  return named.length === 0 ? {} : { roots: named.flat() };
+}
+
+/** Asks for the collateral of a quote's platform. Throws TDX_* where the quote does not name it. */
+export function askForCollateral(
+  io: Io,
+  quote: Uint8Array,
+  { pcs, tcbUpdate, cache }: PcsOptions,
+): Promise<GatheredCollateral> {
+  const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
+  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
+  return io.during('asking for collateral', () =>
+    gatherTdxCollateral(quote, { source, base: pcs, update: tcbUpdate }),
+  );
+}
