@@ -4,8 +4,8 @@ import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
 const NOTE = [
-  "Azure's paravisor owns the hardware report and offers it through a vTPM, not through the kernel's",
-  'report interface: see docs/azure.md before you rely on this guest.',
+  "Azure's paravisor owns the hardware report and offers it through a vTPM: build the image with",
+  'platform: azure-vtpm, and see docs/azure.md for what the evidence proves.',
 ];
 
 /** Azure: `az` and OpenTofu. The gallery image is specialized: it has no account to create. */

@@ -5,6 +5,7 @@ import type { DirectBoot } from './kernel-hashes.js';
 import { mrtd } from './mrtd.js';
 import { type BootEvent, replay, rtmr1Events, rtmr2Events, type TdxBoot } from './rtmr.js';
 import { snpLaunchDigest } from './snp-digest.js';
+import { readSevMetadata } from './snp-firmware.js';
 import type { Vmm } from './vmsa.js';
 
 /** What decides the measurement of an SEV-SNP launch; one digest for each number of processors. */
@@ -27,6 +28,8 @@ export interface TdxRequest {
 export interface SnpValues {
   readonly measurements: readonly { readonly processors: number; readonly digest: string }[];
   readonly inputs: Readonly<Record<string, string>>;
+  /** False where QEMU would not start this firmware, so that no machine reports these digests. */
+  readonly startable: boolean;
 }
 
 export interface TdxValues {
@@ -62,6 +65,7 @@ export function measureSnp(request: SnpRequest): SnpValues {
   const fixedCpu = vmm === 'ec2' || vmm === 'gce';
   return {
     measurements,
+    startable: readSevMetadata(firmware).described,
     inputs: {
       tee: 'sev-snp',
       firmware: file(request.firmware),

@@ -1,4 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { ByteReader } from '../../attestation/encoding/reader.js';
 import { type Firmware, fromEnd, tableEntry } from './firmware.js';
 
 const SEV_HASH_TABLE = '7255371f-3a3b-4b04-927b-1da6efa8d454';
@@ -27,6 +28,8 @@ export interface SevSection {
 }
 
 export interface SevMetadata {
+  /** Whether the firmware describes itself for SEV-SNP: QEMU starts none that does not. */
+  readonly described: boolean;
   readonly sections: readonly SevSection[];
   /** Where the host puts the hashes of kernel, initrd and command line; 0 where it may not. */
   readonly hashTableAddress: number;
@@ -42,9 +45,18 @@ function fail(message: string): never {
 export function readSevMetadata(firmware: Firmware): SevMetadata {
   const entry = tableEntry(firmware, SEV_METADATA);
   const reset = tableEntry(firmware, SEV_ES_RESET_BLOCK);
-  if (entry === undefined || reset === undefined) {
-    return fail('this firmware has no SEV metadata: it cannot start an SEV-SNP guest');
+  if (reset === undefined) {
+    return fail('this firmware has no SEV-ES reset block: it cannot start an SEV guest');
   }
+  return {
+    described: entry !== undefined,
+    sections: entry === undefined ? [] : readSections(firmware, entry),
+    hashTableAddress: tableEntry(firmware, SEV_HASH_TABLE)?.u32le('hash table address') ?? 0,
+    resetAddress: reset.u32le('reset address'),
+  };
+}
+
+function readSections(firmware: Firmware, entry: ByteReader): SevSection[] {
   const metadata = fromEnd(firmware, entry, 'the SEV metadata');
   const signature = Buffer.from(metadata.bytes(4, 'signature')).toString('latin1');
   metadata.u32le('size');
@@ -53,7 +65,7 @@ export function readSevMetadata(firmware: Firmware): SevMetadata {
   if (signature !== 'ASEV' || version !== 1 || count > MAX_SECTIONS) {
     fail(`expected SEV metadata "ASEV" version 1, not ${JSON.stringify(signature)} ${version}`);
   }
-  const sections = Array.from({ length: count }, (_, index): SevSection => {
+  return Array.from({ length: count }, (_, index): SevSection => {
     const address = metadata.u32le(`address of section ${index}`);
     const size = metadata.u32le(`size of section ${index}`);
     const type = metadata.u32le(`type of section ${index}`);
@@ -64,9 +76,4 @@ export function readSevMetadata(firmware: Firmware): SevMetadata {
     }
     return { address, size, kind };
   });
-  return {
-    sections,
-    hashTableAddress: tableEntry(firmware, SEV_HASH_TABLE)?.u32le('hash table address') ?? 0,
-    resetAddress: reset.u32le('reset address'),
-  };
 }

@@ -78,10 +78,14 @@ export interface LaunchOutcome {
   readonly rows: readonly (readonly string[])[];
   readonly idBlock?: SignedIdBlock | undefined;
   readonly events?: TdxValues['events'];
+  /** What to know of the values, beside them. */
+  readonly notes?: readonly (readonly [what: string, note: string])[];
   /** Registers that the hardware will report and that are left open here, and why. */
   readonly notComputed?: readonly (readonly [register: string, why: string])[];
 }
 
+const NOT_STARTABLE =
+  'it has no SEV metadata, so that QEMU starts no SEV-SNP guest with it: no machine reports these values';
 const RTMR0_WHY = 'it covers the memory map, boot variables and ACPI tables that the host makes';
 const RTMR3_WHY =
   'the enclave extends it while it runs; the bundle’s event log is replayed against it';
@@ -107,7 +111,7 @@ async function forSnp(
   firmware: Uint8Array,
 ): Promise<LaunchOutcome> {
   const processors = options.processors ?? [1];
-  const { measurements, inputs } = measureSnp({
+  const { measurements, inputs, startable } = measureSnp({
     firmware,
     firmwareDigest: options.firmwareDigest,
     boot: await readBoot(io, options),
@@ -125,6 +129,7 @@ async function forSnp(
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).hostData);
   return {
     idBlock,
+    notes: startable ? [] : [['firmware', NOT_STARTABLE]],
     rows: [
       ...measurements.map(({ processors: count, digest }) => [
         `MEASUREMENT, ${count} vCPU`,

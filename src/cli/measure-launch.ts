@@ -18,6 +18,7 @@ async function measureLaunch(io: Io, options: LaunchOptions): Promise<void> {
     idBlock,
     events = [],
     notComputed = [],
+    notes = [],
   } = await launchOutcome(io, options);
   if (options.output !== undefined) {
     await writeOutput(options.output, `${JSON.stringify(reference, null, 2)}\n`);
@@ -32,10 +33,17 @@ async function measureLaunch(io: Io, options: LaunchOptions): Promise<void> {
     digest: toHex(digest),
   }));
   const open = notComputed.map(([register, why]) => ({ register, why }));
-  const shown = { ...reference, ...(block && { launch: block }), events: log, notComputed: open };
+  const shown = {
+    ...reference,
+    ...(block && { launch: block }),
+    events: log,
+    notComputed: open,
+    notes: notes.map(([what, note]) => ({ what, note })),
+  };
   io.print(shown, (style) =>
     [
       section(style, 'Expected', rows),
+      section(style, 'To know', notes),
       section(style, 'Not computed', notComputed),
       section(
         style,

@@ -43,11 +43,11 @@ export interface DebianPackage {
   readonly missing: string | false;
 }
 
-/** A package of Debian's sid, through this machine's apt. */
-export async function debianPackage(name: string): Promise<DebianPackage> {
+/** A package of a Debian suite, through this machine's apt. */
+export async function debianPackage(name: string, suite = 'sid'): Promise<DebianPackage> {
   try {
     const packages = join(repositoryRoot, '.cache', 'packages');
-    return { root: await fetchCurrent(name, 'sid', packages), missing: false };
+    return { root: await fetchCurrent(name, suite, packages), missing: false };
   } catch (error) {
     if (!(error instanceof AssayError && error.code === 'CONFIG_IMAGE_MIRROR')) throw error;
     return { root: '', missing: error.message };

@@ -4,6 +4,7 @@ import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { signatureOf } from '../../../enclave/measurement/cpu-type.js';
 import { parseFirmware } from '../../../enclave/measurement/firmware.js';
+import { measureSnp } from '../../../enclave/measurement/launch-values.js';
 import { type SnpLaunch, snpLaunchDigest } from '../../../enclave/measurement/snp-digest.js';
 import type { Vmm } from '../../../enclave/measurement/vmsa.js';
 import { AMD_SEV_2023, forgeOvmf } from '../../forge/ovmf.js';
@@ -181,8 +182,13 @@ suite('SEV-SNP launch digest', () => {
       'MEASUREMENT_FIRMWARE',
     ],
     [
-      'firmware without SEV metadata',
+      'a kernel beside firmware without SEV metadata',
       { firmware: parseFirmware(forgeOvmf({ resetAddress: 1 })) },
+      'MEASUREMENT_FIRMWARE',
+    ],
+    [
+      'firmware without a reset block',
+      { boot: undefined, firmware: parseFirmware(forgeOvmf({ sev: [[0x800000, 0x1000, 1]] })) },
       'MEASUREMENT_FIRMWARE',
     ],
     [
@@ -200,6 +206,23 @@ suite('SEV-SNP launch digest', () => {
       assert.throws(() => snpLaunchDigest({ ...launch, ...change }), code(expected));
     });
   }
+
+  test('firmware without SEV metadata is measured, and said to start nowhere', () => {
+    const [plain, described] = [{}, { sev: [[0x800000, 0x1000, 1]] as const }].map((sev) =>
+      measureSnp({
+        firmware: forgeOvmf({ resetAddress: 1, ...sev }),
+        firmwareDigest: undefined,
+        boot: undefined,
+        vmm: 'qemu',
+        processors: [1],
+        signature: signatureOf('EPYC-v4'),
+        features: 1n,
+      }),
+    );
+    assert.equal(plain?.startable, false);
+    assert.equal(described?.startable, true);
+    assert.notEqual(plain?.measurements[0]?.digest, described?.measurements[0]?.digest);
+  });
 
   test('firmware of any bytes is parsed or refused, never worse', () => {
     const seed = forgeOvmf(AMD_SEV_2023);

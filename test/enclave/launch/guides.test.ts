@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite, test } from 'node:test';
+import { parse } from 'yaml';
+import { parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { parseSpecification } from '../../../enclave/image/specification.js';
+import { parseDeployment } from '../../../enclave/launch/deployment.js';
+import { planLaunch } from '../../../enclave/launch/plan.js';
+import { LAUNCH_TARGETS, renderLaunch } from '../../../enclave/launch/render.js';
+import { repositoryRoot } from '../../vectors.js';
+
+const docs = join(repositoryRoot, 'docs');
+const makefile = readFileSync(join(repositoryRoot, 'Makefile'), 'utf8');
+const POLICY = {
+  models: [{ graph: new Uint8Array(32), execution: null }],
+  development: false,
+  plaintext: false,
+};
+const BOOT = {
+  firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
+  kernel: 'vmlinuz',
+  initrd: 'initrd.lz4',
+  commandLine: 'quiet',
+  uki: 'assay.efi',
+};
+
+/** Blocks of a page in this language, without their indentation. */
+function blocks(page: string, language: string): string[] {
+  const fences = /^( *)```(\w*)\n([\s\S]*?)^\1```$/gm;
+  return [...page.matchAll(fences)]
+    .filter(([, , named]) => named === language)
+    .map(([, indent = '', , text = '']) => text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
+}
+
+/** The YAML files that a page shows under this name, in their first line. */
+const files = (page: string, name: string): string[] =>
+  blocks(page, 'yaml').filter((text) => text.startsWith(`# ${name}\n`));
+
+/** A policy with digests where the page has an ellipsis; `include` is the command line's own. */
+function filledIn(text: string): unknown {
+  const { include: _, ...policy } = parse(
+    text
+      .replaceAll(/graph: "…"/g, `graph: "${'ab'.repeat(32)}"`)
+      .replaceAll('"…"', `"${'cd'.repeat(48)}"`),
+  ) as Record<string, unknown>;
+  return policy;
+}
+
+for (const guide of ['bare-metal', 'gcp', 'aws', 'azure']) {
+  suite(`the operator's guide for ${guide}`, () => {
+    const page = readFileSync(join(docs, `${guide}.md`), 'utf8');
+
+    test('ends with policies for clients, and with commands that verify under them', () => {
+      const policies = files(page, 'policy.yaml');
+      assert.ok(policies.length > 0);
+      for (const text of policies) {
+        const { snp, tdx, enclave } = parsePolicy(filledIn(text));
+        assert.ok(enclave?.models?.length === 1 && (snp ?? tdx ?? enclave));
+      }
+      const after = page.slice(page.lastIndexOf('# policy.yaml'));
+      assert.match(after, /assay attest \S+:8443 --policy policy\.yaml --ca enclave\.pem/);
+      assert.match(after, /assay infer \S+:8443 fraud --policy policy\.yaml/);
+    });
+
+    test('shows image specifications that the builder takes', () => {
+      for (const text of files(page, 'image.yaml')) {
+        assert.equal(parseSpecification(text, 'image.yaml').models.length, 1);
+      }
+    });
+
+    test('shows deployments that the launch command takes', () => {
+      const named = /--target (\w+)/.exec(page)?.[1];
+      const target = LAUNCH_TARGETS.find((each) => each === named);
+      assert.ok(target, named);
+      const shown = files(page, 'deployment.yaml').map((text) =>
+        parse(text.replaceAll('…', '0a1b2c3d')),
+      );
+      for (const members of shown.length > 0 ? shown : [{}]) {
+        const common = { version: 1, name: 'assay', tee: 'sev-snp', boot: BOOT, machine: {} };
+        const launchPolicy = 'launch-policy.yaml';
+        const deployment = parseDeployment({ ...common, launchPolicy, ...members });
+        const rendered = renderLaunch(target, planLaunch(deployment, POLICY));
+        assert.ok(rendered.length > 0);
+        for (const [path] of page.matchAll(/launch\/[\w.-]+\.(sh|tf|xml)/g)) {
+          const known = ['qemu', 'libvirt'].includes(target)
+            ? ['launch/qemu.sh', 'launch/domain.xml']
+            : rendered.map(({ name }) => `launch/${name}`);
+          assert.ok(known.includes(path), path);
+        }
+      }
+    });
+
+    test('has shell blocks that a shell can read', () => {
+      for (const text of blocks(page, '')) {
+        const { status, stderr } = spawnSync('bash', ['-n'], { input: text });
+        assert.equal(status, 0, stderr.toString());
+      }
+    });
+
+    test('names pages and targets that there are', () => {
+      for (const [, link = ''] of page.matchAll(/\]\(([\w-]+\.md)\)/g)) {
+        assert.ok(existsSync(join(docs, link)), link);
+      }
+      for (const [, target = ''] of page.matchAll(/`make ([a-z-]+)/g)) {
+        assert.match(makefile, new RegExp(`^${target}:`, 'm'));
+      }
+    });
+  });
+}
