@@ -40,10 +40,10 @@ fuzz: build ## mutations against every decoder, for FUZZ_SECONDS each
 
 INTEROP := .cache/interop
 BENCH := .cache/bench
-# PyTorch from Debian: PyPI's wheels for Linux need several GB of CUDA libraries. The release's own, which
-# exports over TorchScript, and the current one of the unstable suite.
-TORCH_PYTHON ?= /usr/bin/python3
-CURRENT_TORCH_PYTHON ?= $(CURDIR)/.cache/torch/python
+# PyTorch from Debian's unstable suite: PyPI's wheels for Linux need several GB of CUDA libraries. With
+# TORCH_PYTHON=/usr/bin/python3 and a release's python3-torch it is the older exporter, over TorchScript.
+TORCH := .cache/torch
+TORCH_PYTHON ?= $(CURDIR)/$(TORCH)/python
 
 $(INTEROP)/.stamp: test/interop/requirements.txt
 	@rm -f $@
@@ -59,7 +59,8 @@ $(PERF_ANALYZER): test/interop/perf-analyzer.sh
 # Peers are many and independent: one that cannot be had costs its own tests alone.
 interop-packages: build $(BENCH)/.stamp
 	-@command -v xmllint >/dev/null || { $(APT) libxml2-utils; }
-	-@$(TORCH_PYTHON) -c 'import torch' 2>/dev/null || { $(APT) python3-torch; }
+	-@test -x $(TORCH_PYTHON) || command -v mmdebstrap >/dev/null || { $(APT) mmdebstrap; }
+	-@test -x $(TORCH_PYTHON) || test/interop/current-torch.sh $(TORCH)
 	-@$(MAKE) --no-print-directory --keep-going $(INTEROP)/.stamp $(PERF_ANALYZER)
 
 test-interop: interop-packages ## clients, converters, other implementations and ONNX's operator cases against Assay

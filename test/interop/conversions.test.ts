@@ -43,13 +43,7 @@ const SOURCES: readonly Source[] = [
   },
   { name: 'JAX', script: 'jax_networks.py', python, needs: 'jax2onnx' },
   {
-    name: 'PyTorch over torch.export',
-    script: 'torch_networks.py',
-    python: process.env['CURRENT_TORCH_PYTHON'] ?? '',
-    needs: 'torch, onnxscript',
-  },
-  {
-    name: 'PyTorch over TorchScript',
+    name: 'PyTorch',
     script: 'torch_networks.py',
     python: process.env['TORCH_PYTHON'] ?? '',
     needs: 'torch',
@@ -57,8 +51,7 @@ const SOURCES: readonly Source[] = [
 ];
 
 function missing({ python, needs }: Source): string | false {
-  if (!existsSync(python))
-    return 'INTEROP_PYTHON, CURRENT_TORCH_PYTHON or TORCH_PYTHON names no interpreter';
+  if (!existsSync(python)) return 'INTEROP_PYTHON or TORCH_PYTHON names no interpreter';
   const { status } = spawnSync(python, ['-c', `import ${needs}`], { stdio: 'ignore' });
   return status !== 0 && `${python} cannot import ${needs}`;
 }

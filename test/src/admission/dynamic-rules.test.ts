@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { analyseModel } from '../../../attestation/model/identity.js';
 import { dynamicFindings } from '../../../src/admission/dynamic-rules.js';
+import { staticFindings } from '../../../src/admission/static-rules.js';
 import type { TestSet } from '../../../src/admission/test-sets.js';
 import { tensor } from '../../../src/client/tensor.js';
 import { encodeModel } from '../../forge/onnx.js';
+import { repositoryRoot } from '../../vectors.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-dynamic-'));
 after(() => rm(folder, { recursive: true }));
@@ -58,4 +61,18 @@ test('references that end the runtime refuse the model, others are measured', as
     good.every((found) => found.startsWith('pass')),
     good.join(),
   );
+});
+
+test('the page on admission has every rule that a model meets', async () => {
+  const page = await readFile(join(repositoryRoot, 'docs', 'admission.md'), 'utf8');
+  const judged = staticFindings(analyseModel({ path: 'model.onnx', bytes: divider }));
+  const rules = [
+    ...judged.map(({ rule }) => rule),
+    ...(await findings([division(6n, 3n, 2n)], false)).map((found) => found.split(' ')[1] ?? ''),
+  ];
+  assert.ok(rules.length > 15);
+  const missing = rules.filter(
+    (rule) => !rule.startsWith('quality.') && !page.includes(`\`${rule}\``),
+  );
+  assert.deepEqual(missing, []);
 });
