@@ -2,7 +2,8 @@ import { equalBytes, toHex } from '../encoding/bytes.js';
 import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { sha256 } from '../encoding/hash.js';
-import { type Certificate, parseCertificate, verifySignature } from '../encoding/x509.js';
+import { type Certificate, parseCertificate } from '../encoding/x509.js';
+import { verifySignature } from '../encoding/x509-key.js';
 import { Recent } from './recent.js';
 import { type PendingSignature, signedBy, subjectKey } from './signatures.js';
 

@@ -1,6 +1,7 @@
 import type { AssayError } from '../encoding/error.js';
 import type { P256, P256Key } from '../encoding/p256.js';
-import { type Certificate, importSubjectKey } from '../encoding/x509.js';
+import type { Certificate } from '../encoding/x509.js';
+import { importSubjectKey } from '../encoding/x509-key.js';
 
 /** Whether a signature holds: known, or asked of another thread. */
 type Answer = boolean | Promise<boolean>;

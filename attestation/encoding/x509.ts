@@ -15,7 +15,7 @@ import {
   time,
   unsigned,
 } from './asn1.js';
-import { equalBytes, fromUtf8, toBase64Url, toHex } from './bytes.js';
+import { equalBytes, fromUtf8, toHex } from './bytes.js';
 import { AssayError } from './error.js';
 
 const { Type } = forge.asn1;
@@ -255,47 +255,4 @@ export function parseCertificate(der: Uint8Array): Certificate {
     const reason = cause instanceof Error ? cause.message : 'not DER';
     return fail(`the certificate does not parse: ${reason}`, cause);
   }
-}
-
-/** An RSAPublicKey (RFC 8017 appendix A.1.1) as a JWK (RFC 7518 section 6.3.1). */
-function rsaJwk(publicKey: Uint8Array): JsonWebKey {
-  const [n = '', e = ''] = children(parseDer(publicKey), 'RSA key').map((member) => {
-    const digits = integerBytes(member, 'RSA key');
-    return toBase64Url(digits[0] === 0 ? digits.subarray(1) : digits);
-  });
-  return { kty: 'RSA', n, e };
-}
-
-/**
- * Imports the subject's key for verifying with the algorithm that its kind implies: a point of a curve
- * or the numbers of an RSA key, since decoding SubjectPublicKeyInfo again takes several times as long.
- */
-export async function importSubjectKey(certificate: Certificate): Promise<CryptoKey> {
-  const { keyKind, publicKey } = certificate;
-  try {
-    if (keyKind === 'rsa-4096') {
-      const algorithm = { name: 'RSA-PSS', hash: 'SHA-384' };
-      return await crypto.subtle.importKey('jwk', rsaJwk(publicKey), algorithm, true, ['verify']);
-    }
-    const algorithm = { name: 'ECDSA', namedCurve: keyKind === 'p-256' ? 'P-256' : 'P-384' };
-    return await crypto.subtle.importKey('raw', publicKey, algorithm, true, ['verify']);
-  } catch (cause) {
-    return fail(`the key of ${certificate.subjectCommonName} does not import`, cause);
-  }
-}
-
-/** Whether `key` signed these bytes; the algorithm comes from the key that is trusted. */
-export async function verifySignature(
-  signed: {
-    readonly tbs: Uint8Array;
-    readonly signature: Uint8Array<ArrayBuffer>;
-    readonly signatureAlgorithm: SignatureAlgorithm;
-  },
-  key: CryptoKey,
-): Promise<boolean> {
-  const expected = signed.signatureAlgorithm === 'ecdsa-p256-sha256' ? 'ECDSA' : 'RSA-PSS';
-  if (key.algorithm.name !== expected) return false;
-  const algorithm =
-    expected === 'ECDSA' ? { name: 'ECDSA', hash: 'SHA-256' } : { name: 'RSA-PSS', saltLength: 48 };
-  return crypto.subtle.verify(algorithm, key, signed.signature, new Uint8Array(signed.tbs));
 }

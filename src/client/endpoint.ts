@@ -75,6 +75,6 @@ export function assertPinned(
   if (actual === toHex(digest)) return;
   throw new AssayError(
     'CLIENT_TLS_PIN',
-    `${where} presents the TLS key ${actual}, the attested enclave holds ${toHex(digest)}: the connection does not end in the enclave`,
+    `${where} presents the TLS key ${actual}, the attested enclave holds ${toHex(digest)}: the connection does not end in that enclave; one that was started again has new keys and is attested anew by a new session`,
   );
 }
