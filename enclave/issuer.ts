@@ -143,9 +143,9 @@ export class Issuer {
   }
 }
 
-/** Resolves when what is ready now has run: the results of one batch then share the first head. */
+/** Resolves when all that one message of a worker brought has been appended: it shares a head. */
 function turnEnd(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 async function signHead(key: SigningKey, log: MerkleLog): Promise<Head> {
