@@ -6,6 +6,7 @@ import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { isSparse, nameOf } from '../../attestation/model/tensor.js';
 import type { NodeView, Opsets } from '../../attestation/model/views.js';
 import { constantsOf } from '../../attestation/model/weights.js';
+import { divisionRule } from './division-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { newestOpset, supportOf } from './operators.js';
@@ -247,5 +248,6 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     ...signatureRules(analysis),
     ...fileRules(analysis),
     ...behaviourRules(analysis, nodes),
+    divisionRule(analysis),
   ];
 }
