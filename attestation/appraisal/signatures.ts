@@ -42,19 +42,15 @@ export function openKey(p256: P256, point: Uint8Array): OpenedKey {
   }
 }
 
-const opened = new WeakMap<P256, WeakMap<Certificate, OpenedKey>>();
+/** Keys by certificate, and what took them in. */
+const opened = new WeakMap<Certificate, { readonly p256: P256; readonly key: OpenedKey }>();
 
 /** The subject's P-256 key; taken in once for each parsed certificate. */
 export function subjectP256(certificate: Certificate, p256: P256): OpenedKey {
-  let mine = opened.get(p256);
-  if (mine === undefined) {
-    mine = new WeakMap();
-    opened.set(p256, mine);
-  }
-  const known = mine.get(certificate);
-  if (known !== undefined) return known;
+  const known = opened.get(certificate);
+  if (known?.p256 === p256) return known.key;
   const key = certificate.keyKind === 'p-256' ? openKey(p256, certificate.publicKey) : NO_KEY;
-  mine.set(certificate, key);
+  opened.set(certificate, { p256, key });
   return key;
 }
 
@@ -71,23 +67,18 @@ function heard(holds: Answer): Answer {
   return holds;
 }
 
-/** Signatures that held or did not, by the identity of what is signed and of who signed it. */
-const verified = new WeakMap<object, WeakMap<Certificate, Answer>>();
+/** Signatures that held or did not, by the identity of what is signed, with who was asked for last. */
+const verified = new WeakMap<object, { readonly issuer: Certificate; readonly holds: Answer }>();
 
 /**
  * Whether `issuer` signed this certificate, list or document. A fact about immutable objects, so it
- * is established once for each pair; dates and revocation are not part of it.
+ * is established once for each that has one issuer; dates and revocation are not part of it.
  */
 export function signedBy(signed: object, issuer: Certificate, check: () => Answer): Answer {
-  let byIssuer = verified.get(signed);
-  if (byIssuer === undefined) {
-    byIssuer = new WeakMap();
-    verified.set(signed, byIssuer);
-  }
-  const known = byIssuer.get(issuer);
-  if (known !== undefined) return known;
+  const known = verified.get(signed);
+  if (known?.issuer === issuer) return known.holds;
   const holds = heard(check());
-  byIssuer.set(issuer, holds);
+  verified.set(signed, { issuer, holds });
   return holds;
 }
 

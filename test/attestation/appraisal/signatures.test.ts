@@ -6,11 +6,14 @@ import {
   signedBy,
 } from '../../../attestation/appraisal/signatures.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { parseCertificate } from '../../../attestation/encoding/x509.js';
+import { type Certificate, parseCertificate } from '../../../attestation/encoding/x509.js';
 import { forgeSnp } from '../../forge/amd.js';
 
 const { endorsements } = await forgeSnp();
-const issuer = parseCertificate(endorsements.certificates[1] ?? new Uint8Array());
+const [other, issuer] = endorsements.certificates.map(parseCertificate) as [
+  Certificate,
+  Certificate,
+];
 
 const pending = (holds: PendingSignature['holds'], name: string): PendingSignature => ({
   holds,
@@ -48,7 +51,13 @@ test('a signature is established once for each signed object and issuer', async 
     asked += 1;
     return true;
   };
-  const [document, other] = [{}, {}];
-  await Promise.all([document, document, other].map((signed) => signedBy(signed, issuer, check)));
+  const [document, second] = [{}, {}];
+  await Promise.all([document, document, second].map((signed) => signedBy(signed, issuer, check)));
   assert.equal(asked, 2);
+});
+
+test('what one issuer signed is not signed by another, whoever is asked for first', async () => {
+  const document = {};
+  const ask = (by: Certificate) => signedBy(document, by, async () => by === issuer);
+  for (const by of [issuer, other, issuer, other]) assert.equal(await ask(by), by === issuer);
 });
