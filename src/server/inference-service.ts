@@ -14,7 +14,7 @@ import type { ModelRegistry } from './model-registry.js';
 import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
 import type { Recorder } from './recorder.js';
-import { invalid, RpcError, toStatus } from './rpc-error.js';
+import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
 import { streamInfer } from './stream-infer.js';
 
 export interface InferenceServiceOptions {
@@ -53,7 +53,7 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
   const { models, server, ready } = options;
   const inferrer = new Inferrer(models, options.recorder);
   const failed = (error: unknown): void => {
-    if (!(error instanceof RpcError)) options.onFailure?.(error);
+    if (isOwnFailure(error)) options.onFailure?.(error);
   };
 
   function unary<Request, Response>(

@@ -29,14 +29,32 @@ const ENGINE_STATUS: Readonly<Record<EngineErrorReason, status>> = {
   execution: status.INTERNAL,
 };
 
+/**
+ * Characters of a message that is sent as grpc-message: percent-encoded, a character takes up to nine
+ * bytes, and clients refuse a header list of more than 8 KiB. With a longer one, which quotes a name of
+ * the caller's, the answer never left, nor did those of later calls on the connection.
+ */
+const MAX_DETAILS = 800;
+
+function told(code: status, message: string): Pick<ServiceError, 'code' | 'details'> {
+  if (message.length <= MAX_DETAILS) return { code, details: message };
+  const cut = message.slice(0, MAX_DETAILS).replace(/[\ud800-\udbff]$/, '');
+  return { code, details: `${cut}…` };
+}
+
 /** What a caller is told: never a stack, never contents. Unknown failures say nothing of themselves. */
 export function toStatus(error: unknown): Pick<ServiceError, 'code' | 'details'> {
-  if (error instanceof RpcError) return { code: error.code, details: error.message };
-  if (error instanceof EngineError) {
-    return { code: ENGINE_STATUS[error.reason], details: error.message };
-  }
+  if (error instanceof RpcError) return told(error.code, error.message);
+  if (error instanceof EngineError) return told(ENGINE_STATUS[error.reason], error.message);
   if (error instanceof AssayError && error.code.startsWith('TENSOR_')) {
-    return { code: status.INVALID_ARGUMENT, details: error.message };
+    return told(status.INVALID_ARGUMENT, error.message);
   }
   return { code: status.INTERNAL, details: 'the request failed for a reason of the server' };
+}
+
+/** Whether a failure is the server's own: neither the caller's mistake nor a limit that did its work. */
+export function isOwnFailure(error: unknown): boolean {
+  if (error instanceof RpcError) return false;
+  const { code } = toStatus(error);
+  return code === status.INTERNAL || code === status.FAILED_PRECONDITION;
 }

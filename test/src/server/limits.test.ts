@@ -4,7 +4,10 @@ import { connect, type Settings } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { after, test } from 'node:test';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { status } from '@grpc/grpc-js';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { EngineError } from '../../../src/engine/error.js';
+import { invalid, isOwnFailure } from '../../../src/server/rpc-error.js';
 import { identityModel } from '../../forge/inference-models.js';
 import { startTestServer } from '../../forge/inference-server.js';
 
@@ -87,4 +90,30 @@ test('a message counts whole against the memory of requests, whatever its tensor
     details: /have 0 of 1024 bytes in all models, this request has 10\d\d$/,
   });
   await small.close();
+});
+
+test('a name that no message could repeat is cut in the answer, and other calls go on', async () => {
+  const named = (model_name: string) => server.call('ModelMetadata', { name: model_name });
+  for (const character of ['m', '\u6c34', '\u{1f600}']) {
+    await assert.rejects(named(character.repeat(100_000)), (error) => {
+      const { code, details } = error as ServiceError;
+      assert.equal(code, status.NOT_FOUND);
+      assert.match(details, /^no model [^;]+…$/u);
+      assert.ok(encodeURI(details).length < 8192);
+      return true;
+    });
+  }
+  await server.call('ServerLive', {});
+});
+
+test('what a caller did wrong, and what a limit refused, is no failure of the server', () => {
+  const own = [new EngineError('execution', 'x'), new TypeError('x'), new EngineError('load', 'x')];
+  const others = [
+    new EngineError('exhausted', 'x'),
+    new EngineError('deadline', 'x'),
+    new AssayError('TENSOR_CONTENTS', 'x'),
+    invalid('x'),
+  ];
+  assert.deepEqual(own.map(isOwnFailure), [true, true, true]);
+  assert.deepEqual(others.map(isOwnFailure), [false, false, false, false]);
 });
