@@ -59,9 +59,9 @@ $(PERF_ANALYZER): test/interop/perf-analyzer.sh
 # Peers are many and independent: one that cannot be had costs its own tests alone.
 interop-packages: build $(BENCH)/.stamp
 	-@command -v xmllint >/dev/null || { $(APT) libxml2-utils; }
-	-@test -x $(TORCH_PYTHON) || command -v mmdebstrap >/dev/null || { $(APT) mmdebstrap; }
-	-@test -x $(TORCH_PYTHON) || test/interop/current-torch.sh $(TORCH)
 	-@$(MAKE) --no-print-directory --keep-going $(INTEROP)/.stamp $(PERF_ANALYZER)
+	-@test -x $(TORCH_PYTHON) || command -v mmdebstrap >/dev/null || { $(APT) mmdebstrap; }
+	-@test -x $(TORCH_PYTHON) || timeout 300 test/interop/current-torch.sh $(TORCH)
 
 test-interop: interop-packages ## clients, converters, other implementations and ONNX's operator cases against Assay
 	TORCH_PYTHON=$(TORCH_PYTHON) PERF_ANALYZER=$(PERF_ANALYZER) \

@@ -43,7 +43,7 @@ export async function opsetCause(inputs: TrialInputs): Promise<AdmissionFinding[
     const setting = { optimization: 'all', threads: 1, opset: other } as const;
     if (!succeeds(await tryModel(model, sets, setting, 0), inputs)) continue;
     const does = inputs.sampled ? 'loads' : 'gives what the references say';
-    const message = `read as opset ${other} instead of ${version} the model ${does}: its nodes were written for that version, and the import was changed or written wrongly; these operators are not the same in both`;
+    const message = `read as opset ${other} instead of ${version} the model ${does}: the import is the likely fault, changed or written wrongly; these operators are not the same in both`;
     const changed = operators.flatMap((name) => changeOf(name, version, other) ?? []);
     return [finding('dynamic.opset', 'refuse', message, changed)];
   }

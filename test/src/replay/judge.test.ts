@@ -1,25 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ExecutionProfile } from '../../../attestation/evidence/execution-profile.js';
 import type { Agreement } from '../../../src/client/agreement.js';
 import type { Datatype } from '../../../src/client/datatype.js';
 import { type Tensor, tensor } from '../../../src/client/tensor.js';
 import { judgeReplay, type ReplayVerdict } from '../../../src/replay/replay.js';
+import { servedModel } from '../../forge/enclave.js';
 
-const profile: ExecutionProfile = {
-  runtime: '1.30.0',
-  libraries: [],
-  provider: 'CPUExecutionProvider',
-  graphOptimizationLevel: 'all',
-  intraOpThreads: 1,
-  executionMode: 'sequential',
-  deterministicCompute: false,
-  architecture: 'x64',
-  instructionSet: 'avx2',
-  kernels: new Uint8Array(32),
-  node: '20.19.0',
-  assay: '1.0.0',
-};
+const { profile } = servedModel('any', 1);
 
 const of = (datatype: Datatype, values: readonly unknown[], shape?: readonly number[]): Tensor =>
   tensor('y', datatype, values, shape);
