@@ -119,21 +119,21 @@ demo: build ## a real model, attested on the simulator, its answer verified, for
 # --- the guest
 .PHONY: image image-repro image-tools image-packages guest-packages test-guest
 SPEC ?= enclave/image/image.yaml
-IMAGE_TOOLS := gcc dpkg-deb apt-get npm tar xz zstd
+IMAGE_TOOLS := gcc dpkg-deb apt-get npm tar xz lz4
 BUILD_IMAGE = node build/enclave/image/build.js
 
 image-tools:
 	@for tool in $(IMAGE_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	if [ -n "$$missing" ]; then $(APT) gcc libc6-dev dpkg xz-utils zstd tar; fi
+	if [ -n "$$missing" ]; then $(APT) gcc libc6-dev dpkg xz-utils lz4 tar; fi
 
 image: build image-tools ## the guest: kernel, initrd, unified kernel image (SPEC=file names the models)
 	$(BUILD_IMAGE) $(SPEC) build/image .cache/packages
 
 image-repro: image ## build the guest again, in another place, and compare every byte
 	$(BUILD_IMAGE) $(SPEC) build/repro/image .cache/packages
-	@for file in vmlinuz initrd.zst assay.efi launch-policy.yaml deployment.yaml contents.txt; do \
+	@for file in vmlinuz initrd.lz4 assay.efi launch-policy.yaml deployment.yaml contents.txt; do \
 	  cmp build/image/$$file build/repro/image/$$file || exit 1; done
-	@echo "byte-identical: $$(sha256sum build/image/initrd.zst build/image/assay.efi | cut -c1-16 | xargs)"
+	@echo "byte-identical: $$(sha256sum build/image/initrd.lz4 build/image/assay.efi | cut -c1-16 | xargs)"
 	@rm -rf build/repro
 
 image-packages: build image-tools

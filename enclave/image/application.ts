@@ -41,6 +41,9 @@ export async function bundleApplication(
     [
       ...ENTRIES.map((entry) => join('build', entry)),
       '--bundle',
+      // What is asked for on occasion, above all the simulator, stays in files that are not read at the start.
+      '--splitting',
+      '--chunk-names=build/chunks/[name]-[hash]',
       '--preserve-symlinks',
       '--platform=node',
       '--target=node20',

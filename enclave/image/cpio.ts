@@ -1,4 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
+import { run } from './run.js';
 
 /** A file of the initrd. Directories are made from the paths. */
 export interface ImageFile {
@@ -49,6 +50,15 @@ export function packInitrd(files: readonly ImageFile[]): Buffer {
   parts.push(...member('TRAILER!!!', { mode: 0, data: new Uint8Array(), major: 0, minor: 0 }, 0));
   const whole = Buffer.concat(parts);
   return Buffer.concat([whole, Buffer.alloc((512 - (whole.length % 512)) % 512)]);
+}
+
+/**
+ * An archive of these files in the legacy LZ4 format that the kernel unpacks (Linux lib/decompress_unlz4.c).
+ * It is a third larger than zstd's, and the kernel is twice as fast with it: the guest waits for this step.
+ * Behind such an archive the kernel reads more of them, and none of another format.
+ */
+export function compressedInitrd(files: readonly ImageFile[]): Promise<Buffer> {
+  return run('lz4', ['-l', '-12', '-q', '-c'], { input: packInitrd(files) });
 }
 
 interface Entry {

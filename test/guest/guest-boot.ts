@@ -3,9 +3,8 @@ import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
-import { packInitrd } from '../../enclave/image/cpio.js';
+import { compressedInitrd, packInitrd } from '../../enclave/image/cpio.js';
 import { fetchCurrent } from '../../enclave/image/packages.js';
-import { run } from '../../enclave/image/run.js';
 import { signatureOf } from '../../enclave/measurement/cpu-type.js';
 import { measureSnp } from '../../enclave/measurement/launch-values.js';
 import { NotAffirmedError } from '../../src/index.js';
@@ -23,6 +22,7 @@ import {
   MINUTES,
   MODEL,
   models,
+  PATIENCE,
   release,
   scenario,
   start,
@@ -57,7 +57,7 @@ const policyWith = (measurement: string) =>
     enclave: { models },
   });
 
-suite('guest image', { timeout: 20 * MINUTES }, () => {
+suite('guest image', { timeout: 60 * MINUTES }, () => {
   let measured = '';
   before(async () => {
     measured = await expected(commandLine);
@@ -85,7 +85,7 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
 
   test('without attestation hardware it refuses to serve, says why, and powers off', async () => {
     const machine = await start('no-hardware', [release], commandLine);
-    const output = await machine.ended(3 * MINUTES).finally(() => machine.stop());
+    const output = await machine.ended(PATIENCE).finally(() => machine.stop());
     assert.match(output, /PLATFORM_NO_PROVIDER/);
     assert.doesNotMatch(output, /"serving/);
     assert.match(output, /the service ended with code 4/);
@@ -203,7 +203,7 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
   test('under another launch policy in HOST_DATA it refuses to serve', async () => {
     const overlay = await overlayFor(measured, 'ee'.repeat(32));
     const machine = await start('other-policy', [release, overlay.archive]);
-    const output = await machine.ended(3 * MINUTES).finally(() => machine.stop());
+    const output = await machine.ended(PATIENCE).finally(() => machine.stop());
     assert.match(output, /LAUNCH_POLICY_MISMATCH/);
     assert.doesNotMatch(output, /"serving/);
   });
@@ -216,10 +216,11 @@ suite('guest image', { timeout: 20 * MINUTES }, () => {
       other,
     );
     const path = '/app/models/orientation-1/ch_ppocr_mobile_v2.0_cls_infer.onnx';
-    const swapped = packInitrd([{ path, data: readFileSync(other), executable: false }]);
-    const archive = await run('zstd', ['-3', '-q', '-c'], { input: swapped });
+    const archive = await compressedInitrd([
+      { path, data: readFileSync(other), executable: false },
+    ]);
     const machine = await start('other-model', [release, overlay.archive, archive]);
-    const output = await machine.ended(3 * MINUTES).finally(() => machine.stop());
+    const output = await machine.ended(PATIENCE).finally(() => machine.stop());
     assert.match(output, /LAUNCH_POLICY_MODEL/);
     assert.doesNotMatch(output, /"serving/);
   });

@@ -25,7 +25,7 @@ function plan(tee: 'sev-snp' | 'tdx') {
     boot: {
       firmware: join(root, 'usr/share/qemu/bios-256k.bin'),
       kernel: join(repositoryRoot, 'build/image/vmlinuz'),
-      initrd: join(repositoryRoot, 'build/image/initrd.zst'),
+      initrd: join(repositoryRoot, 'build/image/initrd.lz4'),
       commandLine: 'console=ttyS0',
     },
     machine: { memoryMiB: 1024 },

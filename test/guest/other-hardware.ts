@@ -42,7 +42,7 @@ async function doctor(machine: Machine): Promise<string[]> {
   return found.map(({ outcome, check, found: what }) => `${outcome} ${check}: ${what}`);
 }
 
-suite('a TDX provider behind the real kernel interface', { timeout: 20 * MINUTES }, () => {
+suite('a TDX provider behind the real kernel interface', { timeout: 60 * MINUTES }, () => {
   test('the guest boots, attests with quotes, and answers', async (t) => {
     const overlay = await makeOverlay(loadOrder, { tee: 'tdx', mrConfigId });
     const machine = await start('tdx', [release, overlay.archive]);
@@ -117,7 +117,7 @@ async function withParavisor(
   }
 }
 
-suite("the vTPM of Azure's paravisor, played by swtpm", { timeout: 20 * MINUTES }, () => {
+suite("the vTPM of Azure's paravisor, played by swtpm", { timeout: 60 * MINUTES }, () => {
   const folder = join(guest, 'azure-tpm');
   const drive = ({ tpm, host }: Paravisor) => {
     // The driver opens the TPM for each report; the test keeps one connection.

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
 import { encodeSnpReport, parseSnpReport } from '../../attestation/evidence/snp-report.js';
 import { encodeTdxQuote } from '../../attestation/evidence/tdx-quote.js';
-import { type ImageFile, packInitrd } from '../../enclave/image/cpio.js';
+import { compressedInitrd, type ImageFile } from '../../enclave/image/cpio.js';
 import { run } from '../../enclave/image/run.js';
 import { intelHierarchy } from '../../enclave/platform/simulator/intel.js';
 import { cachedKeyPair } from '../../enclave/platform/simulator/keys.js';
@@ -153,7 +153,7 @@ export async function makeOverlay(
     ...(paravisor ? [text(`${PLAYED}/paravisor`, '')] : []),
     ...more,
   ];
-  const archive = await run('zstd', ['-3', '-q', '-c'], { input: packInitrd(all) });
+  const archive = await compressedInitrd(all);
   await writeFile(join(directory, 'overlay.zst'), archive);
   return { archive, trust };
 }

@@ -22,7 +22,7 @@ const BASE = {
   boot: {
     firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
     kernel: '/var/lib/assay/vmlinuz',
-    initrd: '/var/lib/assay/initrd.zst',
+    initrd: '/var/lib/assay/initrd.lz4',
     commandLine: 'console=ttyS0 panic=-1',
     uki: '/var/lib/assay/assay.efi',
   },
