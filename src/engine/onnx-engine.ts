@@ -6,6 +6,7 @@ import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
 import { type Batch, ModelRuntime } from './model-runtime.js';
 import { ModelSessions, type SessionOptions } from './model-sessions.js';
 import { defaultRequestMemory, RequestMemory } from './request-memory.js';
+import { favourEventLoop } from './thread-priority.js';
 import { type Slot, WorkerPool } from './worker-pool.js';
 
 export interface EngineSettings {
@@ -40,6 +41,7 @@ export async function createEngine(settings: EngineSettings = {}): Promise<Engin
   // ONNX Runtime since 1.30 reports its use to its vendor over HTTPS unless the process says not to.
   // Threads have environments of their own, which native code does not see: it is said here.
   process.env['ORT_DISABLE_TELEMETRY'] = '1';
+  favourEventLoop();
   const engine = new OnnxEngine(settings);
   await engine.started();
   return engine;

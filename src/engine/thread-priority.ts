@@ -1,21 +1,36 @@
 import { getPriority, setPriority } from 'node:os';
 
-/** Steps of niceness: enough that a thread that wakes up preempts, too few to starve beside others. */
+/** Steps of niceness between the event loop and the workers. */
 const STEP = 5;
-const LEAST_URGENT = 19;
 
 /**
- * Lets the event loop go first where workers keep every core busy: without this it waits for the end
- * of a worker's time slice (4 ms on a kernel of 250 Hz) before it can answer a call that needs no
- * worker. Lowers the calling thread, and the threads that it starts later; needs no privilege, and
- * changes no bit of an answer. Linux alone has priorities by thread (setpriority(2), "C library/kernel
- * differences"); elsewhere, or where it is not allowed, nothing happens.
+ * Where workers keep every core busy, the event loop waits for the end of a worker's time slice (4 ms on
+ * a kernel of 250 Hz) before it can answer a call that needs no worker, unless it has a higher priority.
+ * Priorities change no bit of an answer. Linux alone has them by thread (setpriority(2), "C
+ * library/kernel differences"); elsewhere, or where a sandbox forbids the calls, nothing happens.
  */
-export function giveWayToEventLoop(): void {
+function shift(steps: number): void {
   if (process.platform !== 'linux') return;
   try {
-    setPriority(Math.min(getPriority() + STEP, LEAST_URGENT));
+    setPriority(Math.max(-20, Math.min(getPriority() + steps, 19)));
   } catch {
-    // A sandbox that forbids the call costs latency alone.
+    // What it costs is latency alone.
   }
+}
+
+let favoured = false;
+
+/**
+ * Raises the calling thread, which is the event loop's, once; its workers are then no lower than other
+ * processes. That needs CAP_SYS_NICE: without it, workers lower themselves, and what shares their
+ * control group with them comes before them.
+ */
+export function favourEventLoop(): void {
+  if (!favoured) shift(-STEP);
+  favoured = true;
+}
+
+/** Lowers the calling thread, a worker's, below the one that started it, and the threads that it starts. */
+export function giveWayToEventLoop(): void {
+  shift(STEP);
 }
