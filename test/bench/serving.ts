@@ -4,11 +4,12 @@
  * h2load, a C program. Fails where a server answers with an error; a missed bar is only stated.
  *
  * BENCH_MODELS=tiny,mlp  these models alone
- * BENCH_ROUNDS=3         rounds of each point
+ * BENCH_ROUNDS=3         rounds of each point; four times as many of those that a bar judges
  * BENCH_SECONDS=0.8      of each round of each point
  */
 import { type Contender, start } from './support/contender.js';
 import { canLoad } from './support/load.js';
+import { measureBars } from './support/paired.js';
 import { measurePing } from './support/ping.js';
 import { measureReceipts } from './support/receipt-cost.js';
 import { Report } from './support/report.js';
@@ -17,19 +18,6 @@ import { measureModel, ROUNDS, SECONDS } from './support/throughput.js';
 
 /** Requests outstanding: the whole curve where a request is short, fewer points where it is long. */
 const CURVES = { short: [1, 2, 4, 8, 16, 32, 64], long: [1, 2, 8, 64] } as const;
-
-function judge(report: Report): void {
-  const bars = [
-    { model: 'mlp', over: 'naive', limit: 1.6 },
-    { model: 'ocr-detector', over: 'naive', limit: 1.25 },
-    { model: 'ocr-detector', over: 'Assay, receipts off', limit: 0.95 },
-  ];
-  for (const { model, over, limit } of bars) {
-    const value = report.ratio(model, 64, 'Assay', over);
-    const what = `${model}, 64 outstanding, requests/s with receipts over ${over}`;
-    report.bar({ what, value, limit, atLeast: true });
-  }
-}
 
 async function resident(contenders: readonly Contender[]): Promise<readonly number[]> {
   const megabytes: number[] = [];
@@ -48,7 +36,7 @@ async function measure(
       await measureModel(contenders, model, CURVES[model.curve], report);
     }
   }
-  judge(report);
+  await measureBars(contenders, models, report);
   await measureReceipts(contenders, models, report);
   await measurePing(contenders, models, report);
   const used = await resident(contenders);

@@ -2,6 +2,8 @@
  * Assay, receipts on, next to Python servers of the same protocol, in one run: `make bench-peers`. The
  * load comes from Triton's perf_analyzer where PERF_ANALYZER names it, else from h2load. Every server
  * has ONNX Runtime 1.30 with one thread a session, raw contents over plaintext, and answers the same bits.
+ * About a quarter of an hour; BENCH_MODELS, BENCH_ROUNDS (each point has twice as many) and BENCH_SECONDS
+ * as in serving.ts.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,25 +14,14 @@ import { measureEmptyCalls } from '../support/empty-call.js';
 import { canLoad } from '../support/load.js';
 import { perfAnalyzer } from '../support/perf-analyzer.js';
 import { Report } from '../support/report.js';
-import { chosenModels, type ServingModel } from '../support/serving-models.js';
-import { h2load, measureModel } from '../support/throughput.js';
+import { chosenModels } from '../support/serving-models.js';
+import { standing } from '../support/standing.js';
+import { h2load, measureModel, ROUNDS } from '../support/throughput.js';
 
 const OUTSTANDING = [1, 8, 64] as const;
 const PEERS = { threads: 'Python, threads', asyncio: 'Python, asyncio' } as const;
 const executable = process.env['PERF_ANALYZER'] ?? '';
 const script = join(repositoryRoot, 'test', 'bench', 'peers', 'python_server.py');
-
-function judge(report: Report, models: readonly ServingModel[]): void {
-  for (const { name } of models) {
-    for (const outstanding of OUTSTANDING) {
-      for (const peer of Object.values(PEERS)) {
-        const value = report.ratio(name, outstanding, 'Assay', peer);
-        const what = `${name}, ${outstanding} outstanding, requests/s with receipts over ${peer}`;
-        report.bar({ what, value, limit: 1, atLeast: true });
-      }
-    }
-  }
-}
 
 async function main(): Promise<void> {
   if (!(await canLoad())) {
@@ -55,10 +46,10 @@ async function main(): Promise<void> {
     const generate = executable === '' ? h2load : perfAnalyzer(executable);
     console.log(`bench-peers: the client is ${executable === '' ? 'h2load' : 'perf_analyzer'}`);
     for (const model of models) {
-      await measureModel(contenders, model, OUTSTANDING, report, generate);
+      await measureModel(contenders, model, OUTSTANDING, report, { generate, rounds: 2 * ROUNDS });
     }
-    await measureEmptyCalls(contenders, report);
-    judge(report, models);
+    const calls = await measureEmptyCalls(contenders, OUTSTANDING, report);
+    standing(report, models, OUTSTANDING, Object.values(PEERS), calls);
     report.write();
   } finally {
     for (const { stop } of contenders) await stop();

@@ -27,6 +27,14 @@ export interface LoadResult {
   readonly p99: number;
 }
 
+/** A message as gRPC sends it, uncompressed ("Length-Prefixed-Message" of gRPC over HTTP/2). */
+export function framed(message: Buffer): Buffer {
+  const frame = Buffer.alloc(5 + message.length);
+  frame.writeUInt32BE(message.length, 1);
+  message.copy(frame, 5);
+  return frame;
+}
+
 /** Seconds that h2load may take to end after its time. */
 const GRACE = 30;
 
@@ -46,12 +54,9 @@ export async function canLoad(): Promise<boolean> {
 export async function load(options: Load): Promise<LoadResult> {
   const folder = await mkdtemp(join(tmpdir(), 'assay-load-'));
   try {
-    const frame = Buffer.alloc(5 + options.message.length);
-    frame.writeUInt32BE(options.message.length, 1);
-    options.message.copy(frame, 5);
     const data = join(folder, 'request');
     const log = join(folder, 'log');
-    await writeFile(data, frame);
+    await writeFile(data, framed(options.message));
     const clients = Math.min(8, options.outstanding);
     await run(
       'h2load',

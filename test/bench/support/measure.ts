@@ -58,12 +58,19 @@ export interface Bar {
   readonly value: number;
   readonly limit: number;
   readonly atLeast: boolean;
+  /** Where the figure lies for all that was measured: a limit inside of it is neither met nor missed. */
+  readonly interval?: Interval | undefined;
 }
 
-export function barLine({ what, value, limit, atLeast }: Bar): string {
+export function barLine({ what, value, limit, atLeast, interval }: Bar): string {
+  const open = interval !== undefined && interval.low < limit && limit < interval.high;
   const met = atLeast ? value >= limit : value <= limit;
-  const mark = Number.isNaN(value) ? 'absent' : met ? 'met   ' : 'MISSED';
-  return `  ${mark} ${what}: ${value.toFixed(2)} (${atLeast ? 'at least' : 'at most'} ${limit})`;
+  const mark = Number.isNaN(value) ? 'absent' : open ? 'open  ' : met ? 'met   ' : 'MISSED';
+  const range =
+    interval === undefined
+      ? ''
+      : `, 95 %: ${interval.low.toFixed(2)} – ${interval.high.toFixed(2)}`;
+  return `  ${mark} ${what}: ${value.toFixed(2)} (${atLeast ? 'at least' : 'at most'} ${limit}${range})`;
 }
 
 export function printBar(what: string, value: number, limit: number, atLeast = false): void {
@@ -76,3 +83,29 @@ export const median = (values: readonly number[]): number => {
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 };
+
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Where the median of what the values were drawn from lies with a confidence of 95 %, whatever their
+ * distribution: between two of them, by the binomial distribution of how many lie below it. All of them
+ * where they are too few (five and less) for less.
+ */
+export function medianInterval(values: readonly number[]): Interval {
+  const sorted = values.toSorted((a, b) => a - b);
+  const count = sorted.length;
+  let outside = 0;
+  let ways = 1;
+  let skipped = -1;
+  while (skipped < count / 2) {
+    outside += (2 * ways) / 2 ** count;
+    if (outside > 0.05) break;
+    skipped += 1;
+    ways = (ways * (count - skipped)) / (skipped + 1);
+  }
+  const from = Math.max(0, skipped);
+  return { low: sorted[from] ?? Number.NaN, high: sorted[count - 1 - from] ?? Number.NaN };
+}

@@ -14,6 +14,9 @@ const run = promisify(execFile);
 /** perf_analyzer reports the last three of its windows together; stable they need not be. */
 const WINDOWS = 3;
 
+/** Seconds that it may take to begin and to end. */
+const GRACE = 30;
+
 /** Shapes as perf_analyzer wants them: without the batch where the server says that it batches. */
 async function shapesOf({ caller }: Contender, { name, inputs }: ServingModel): Promise<string[]> {
   const { config } = await caller.call<{ readonly config: { readonly max_batch_size: number } }>(
@@ -43,14 +46,19 @@ export const perfAnalyzer =
       const csv = join(folder, 'table.csv');
       const shapes = await shapesOf(contender, model);
       const window = Math.round(Math.max(seconds / WINDOWS, ramp) * 1000);
-      const { stdout } = await run(executable, [
-        ...['-m', model.name, '-u', contender.target.replace(/^http:\/\//, ''), '-i', 'grpc'],
-        ...shapes.flatMap((shape) => ['--shape', shape]),
-        ...['--request-parameter', `nonce:${NONCE}:string`],
-        ...['--concurrency-range', String(outstanding), '--async', '--max-threads', '2'],
-        ...['--measurement-interval', String(window), '--max-trials', '10'],
-        ...['--stability-percentage', '99999', '-f', csv],
-      ]);
+      const longest = Math.ceil(1000 * (GRACE + 10 * WINDOWS * Math.max(seconds, ramp)));
+      const { stdout } = await run(
+        executable,
+        [
+          ...['-m', model.name, '-u', contender.target.replace(/^http:\/\//, ''), '-i', 'grpc'],
+          ...shapes.flatMap((shape) => ['--shape', shape]),
+          ...['--request-parameter', `nonce:${NONCE}:string`],
+          ...['--concurrency-range', String(outstanding), '--async', '--max-threads', '2'],
+          ...['--measurement-interval', String(window), '--max-trials', '10'],
+          ...['--stability-percentage', '99999', '-f', csv],
+        ],
+        { timeout: longest },
+      );
       const row = lastRow(await readFile(csv, 'utf8'));
       const milliseconds = (column: string): number => (row.get(column) ?? Number.NaN) / 1000;
       return {

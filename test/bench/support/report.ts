@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '../../vectors.js';
-import { type Bar, barLine, median } from './measure.js';
+import { type Bar, barLine } from './measure.js';
 import { plot } from './plot.js';
 import type { Row } from './row.js';
 
@@ -72,14 +72,19 @@ export class Report {
     this.#json(bar);
   }
 
-  /** Median over the rounds of one contender's throughput over another's; NaN if not measured. */
-  ratio(model: string, outstanding: number, contender: string, over: string): number {
+  /** One contender's throughput over another's in each round; empty where either was not measured. */
+  ratios(model: string, outstanding: number, contender: string, over: string): readonly number[] {
     const rounds = (name: string): readonly number[] =>
-      this.rows.find(
-        (row) => row.model === model && row.outstanding === outstanding && row.contender === name,
-      )?.rounds ?? [];
+      this.row(model, outstanding, name)?.rounds ?? [];
     const below = rounds(over);
-    return median(rounds(contender).map((rate, i) => rate / (below[i] ?? Number.NaN)));
+    return rounds(contender).map((rate, i) => rate / (below[i] ?? Number.NaN));
+  }
+
+  row(model: string, outstanding: number, contender: string): Row | undefined {
+    return this.rows.find(
+      (row) =>
+        row.model === model && row.outstanding === outstanding && row.contender === contender,
+    );
   }
 
   write(): void {
@@ -103,7 +108,8 @@ export class Report {
       [
         `${machine()}\n`,
         'Medians over rounds; spread is the slowest and the fastest round; CPU is processor time of the',
-        `server for each request.\n\n${throughput}\n`,
+        'server for each request. A bar is open where its figure may lie on either side of the limit, with',
+        `a confidence of 95 %.\n\n${throughput}\n`,
         ...this.#others,
         `## Bars\n\n\`\`\`\n${bars}\n\`\`\`\n`,
       ].join('\n'),

@@ -13,7 +13,7 @@ export const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 0.8);
 const WARM_UP = { outstanding: 16, seconds: 1.5 } as const;
 /** Seconds: a machine that others keep busy must not stretch the run without bound. */
 const LONGEST_WAIT = 4;
-const CEILING = 'one session, in process';
+export const CEILING = 'one session, in process';
 
 /** How a point is loaded. */
 export type Shape = Pick<Load, 'outstanding' | 'ramp' | 'seconds'>;
@@ -78,7 +78,7 @@ function summary(
 }
 
 /** Long enough that what waits at one time is answered twice over. */
-function shapeOf(outstanding: number, perSecond: number, seconds: number): Shape {
+export function shapeOf(outstanding: number, perSecond: number, seconds: number): Shape {
   const wait = Math.min(outstanding / perSecond, LONGEST_WAIT);
   return { outstanding, ramp: Math.max(0.25, wait), seconds: Math.max(seconds, 2 * wait) };
 }
@@ -107,7 +107,7 @@ export async function measureModel(
   model: ServingModel,
   concurrencies: readonly number[],
   report: Report,
-  generate: Generate = h2load,
+  { generate = h2load, rounds = ROUNDS }: Partial<{ generate: Generate; rounds: number }> = {},
 ): Promise<void> {
   const ceiling = await openCeiling(model);
   await assertSameBits(contenders, model, ceiling.answer);
@@ -132,7 +132,7 @@ export async function measureModel(
   for (const outstanding of concurrencies) {
     const shape = shapeOf(outstanding, median(alone), SECONDS);
     const points = contenders.map((): Point[] => []);
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const [index, contender] of contenders.entries()) {
         points[index]?.push(await measure(contender, model, shape, generate));
       }
