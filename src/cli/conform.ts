@@ -5,7 +5,7 @@ import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { TestSet } from '../admission/test-sets.js';
 import { readVectorFiles } from '../admission/vector-files.js';
 import { NotAffirmedError } from '../client/connect.js';
-import { connectAll, type ExcludedNode, type Quorum } from '../client/quorum.js';
+import { connectAll, type ExcludedNode, type Quorum, type QuorumNode } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
 import { parseTolerances } from '../hub/package.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
@@ -72,19 +72,27 @@ async function compare(
       : findModel(node.session.manifest, name, modelVersion);
   if (model === undefined) throw new AssayError('USAGE_ARGUMENTS', 'expected a target or --with');
   const sets = await readSets(flags.vectors, model);
-  const nodes: NodeAnswers[] = await io.during(`running ${sets.length} test sets`, () =>
-    Promise.all(
-      (quorum?.nodes ?? []).map(({ target, session }) =>
-        answersOf(target, session, name, modelVersion, sets),
-      ),
-    ),
-  );
   const excluded = [...(quorum?.excluded ?? [])];
+  const ask = async ({ target, session }: QuorumNode): Promise<NodeAnswers[]> => {
+    try {
+      return [await answersOf(target, session, name, modelVersion, sets)];
+    } catch (error) {
+      if (!(error instanceof AssayError)) throw error;
+      excluded.push({ target, error });
+      return [];
+    }
+  };
+  const asked = await io.during(`running ${sets.length} test sets`, () =>
+    Promise.all((quorum?.nodes ?? []).map(ask)),
+  );
+  const nodes = asked.flat();
   for (const bytes of records) {
     const recorded = await readRecord(bytes, sets, policy, options);
     nodes.push(...recorded.nodes);
     excluded.push(...recorded.excluded);
   }
+  const [failure] = excluded;
+  if (nodes.length === 0 && failure !== undefined) throw failure.error;
   return { conformance: compareNodes(nodes, sets, agreement), excluded };
 }
 

@@ -125,6 +125,17 @@ describe('assay conform', () => {
     assert.match(out, /NOT COMPARED/);
   });
 
+  test('a node whose answers have no valid receipt is equal to nobody, and the others are compared', async () => {
+    three.lies = { answer: ({ parameters }) => delete parameters['receipt'] };
+    const { code, out } = await conform(all);
+    assert.deepEqual([code, signs(out)], [1, ['===', '===']]);
+    assert.match(out, new RegExp(`NOT COMPARED ${three.target}: .*receipt`));
+    const { excluded } = JSON.parse((await conform(all, '--json')).out);
+    assert.equal(excluded[0].target, three.target);
+    const alone = await conform([three.target], '--json');
+    assert.deepEqual([alone.code, JSON.parse(alone.err).error.code], [1, excluded[0].code]);
+  });
+
   test('a member of the profile that differs is told, and whether it separates the classes', async () => {
     const [adder] = three.enclave.manifest.models;
     assert.ok(adder !== undefined);
