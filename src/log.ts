@@ -21,7 +21,15 @@ export function describeError(error: unknown): Readonly<Record<string, string>> 
   return { error: error.name, ...(code === '' ? {} : { code }), stack: frames.join('\n') };
 }
 
-/** Logs to standard output, one JSON object a line, written before the call returns. */
+/** Most that waits for a log that cannot be written, bytes; lines beyond are lost. */
+const MAX_UNWRITTEN = 2 ** 20;
+
+/**
+ * Logs to standard output, one JSON object a line, written before the call returns. A log that cannot
+ * be written (a full disk, a pipe whose reader is gone) ends no service.
+ */
 export function makeLog(level: string): Log {
-  return pino({ name: 'assay', level }, pino.destination({ dest: 1, sync: true }));
+  const output = pino.destination({ dest: 1, sync: true, maxLength: MAX_UNWRITTEN });
+  output.on('error', () => undefined);
+  return pino({ name: 'assay', level }, output);
 }

@@ -1,4 +1,4 @@
-import { open, writeFile } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
 import type { Io } from './io.js';
@@ -60,10 +60,18 @@ export async function readInput(
   }
 }
 
-/** Writes a file; throws USAGE_FILE. */
+/** Writes a file, of which nothing is left where not all of it can be written; throws USAGE_FILE. */
 export async function writeOutput(path: string, bytes: Uint8Array | string): Promise<void> {
   try {
-    await writeFile(path, bytes);
+    const file = await open(path, 'w');
+    try {
+      await file.writeFile(bytes);
+    } catch (error) {
+      if ((await file.stat()).isFile()) await rm(path);
+      throw error;
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     throw new AssayError('USAGE_FILE', `cannot write ${path}: ${reason(error)}`, error);
   }

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
+import { EXIT } from './exit-code.js';
 import { run } from './program.js';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
+  if (error.code === 'EPIPE') return; // who reads has seen enough
+  process.stderr.write(`error USAGE_FILE: cannot write to standard output: ${error.message}\n`);
+  process.exit(EXIT.usage);
 });
 
 process.exitCode = await run(process.argv.slice(2), {

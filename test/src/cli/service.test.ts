@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, watch, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -314,6 +314,25 @@ describe('assay verify receipt', () => {
   });
 });
 
+const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full';
+/** Runs a command with its standard output on a device that is full. */
+const ONTO_FULL = ['sh', '-c', 'exec "$@" >/dev/full', 'sh'];
+
+test('a result that cannot be written is no verdict: exit 2', { skip: withoutFull }, async () => {
+  const command = spawnAssay(['inspect', at('scale.onnx')], {}, ONTO_FULL);
+  assert.equal(await command.ended, 2);
+  assert.match(command.written.err, /^error USAGE_FILE: cannot write to standard output: ENOSPC/);
+});
+
+test('nothing is left of a file that cannot be written whole', async () => {
+  const small = ['sh', '-c', 'ulimit -f 4 && exec "$@"', 'sh'];
+  const save = ['--save', at('cut.cbor')];
+  const command = spawnAssay(['attest', target, ...trust(), ...save], {}, small);
+  assert.equal(await command.ended, 2);
+  assert.match(command.written.err, /^error USAGE_FILE: cannot write .*cut\.cbor: EFBIG/m);
+  assert.equal(existsSync(at('cut.cbor')), false);
+});
+
 describe('the service', () => {
   test('never writes what callers send: a canary in contents, names and parameters', async () => {
     const canary = 'canary7f3a9b2c55';
@@ -375,6 +394,15 @@ describe('the service', () => {
     server.kill('SIGTERM');
     assert.equal(await server.ended, 0);
     assert.match(server.written.out, /draining/);
+  });
+
+  test('goes on where its log cannot be written', { skip: withoutFull }, async () => {
+    const written = watch(folder);
+    const args = ['serve', at('assay.json'), '--simulator-root', at('late.pem')];
+    const service = spawnAssay(args, {}, ONTO_FULL);
+    for await (const { filename } of written) if (filename === 'late.pem') break;
+    service.kill('SIGTERM');
+    assert.equal(await service.ended, 0);
   });
 
   test('does not start under NODE_OPTIONS', async () => {
