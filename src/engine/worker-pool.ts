@@ -109,7 +109,10 @@ export class WorkerPool {
       await thread.started();
       await this.#settings.restore(slot, thread);
     } catch {
-      return; // this one died too: its own death notice goes on from here
+      // If this one died too, its own death notice goes on from here; if it lives, it lacks a session.
+      if (!thread.alive) return;
+      await thread.close();
+      return this.#replace(slot);
     }
     slot.busy = false;
     this.#settings.pump();

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import type { Engine, InferenceRequest, LoadedModel } from '../../../src/engine/engine.js';
+import { EngineError } from '../../../src/engine/error.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { WorkerPool } from '../../../src/engine/worker-pool.js';
+import { identityModel } from '../../forge/inference-models.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'assay-death-'));
+after(() => rm(folder, { recursive: true }));
+
+/** An annotator that ends its thread at an input of 13, having done what `last` says. */
+async function deadly(last = '', first = ''): Promise<URL> {
+  const path = join(folder, `${Math.random().toString(36).slice(2)}.mjs`);
+  const source = `
+    import { existsSync, writeFileSync } from 'node:fs';
+    ${first}
+    export function annotate([input]) {
+      const value = new DataView(input.data.buffer, input.data.byteOffset).getFloat32(0, true);
+      if (value === 13) { ${last}; process.exit(1); }
+      return new Uint8Array();
+    }`;
+  await writeFile(path, source);
+  return pathToFileURL(path);
+}
+
+async function start(
+  module: URL,
+  workers: number,
+): Promise<{ engine: Engine; model: LoadedModel; fatal: EngineError[] }> {
+  const fatal: EngineError[] = [];
+  const engine = await createEngine({
+    workers,
+    annotator: { module, context: () => new Uint8Array() },
+    onFatal: (error) => fatal.push(error),
+  });
+  const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+  return { engine, model: await engine.load(source, { batching: { maxBatchSize: 1 } }), fatal };
+}
+
+const row = (value: number): InferenceRequest => ({
+  inputs: [
+    {
+      name: 'input',
+      datatype: 'FP32',
+      shape: [1, 2],
+      data: new Uint8Array(Float32Array.of(value, value).buffer),
+    },
+  ],
+  outputs: ['output'],
+});
+
+/** How each of the requests ended: what it was answered, or the reason of its refusal. */
+async function ends(model: LoadedModel, values: readonly number[]): Promise<readonly unknown[]> {
+  const outcomes = await Promise.allSettled(values.map((value) => model.infer(row(value))));
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') {
+      assert.ok(outcome.reason instanceof EngineError);
+      return outcome.reason.reason;
+    }
+    const data = outcome.value.outputs[0]?.data ?? new Uint8Array();
+    return new DataView(data.buffer, data.byteOffset).getFloat32(0, true);
+  });
+}
+
+for (const workers of [1, 2]) {
+  test(`a worker of ${workers} that dies in a run: its caller is told, all others are answered`, async () => {
+    const { engine, model, fatal } = await start(await deadly(), workers);
+    try {
+      const values = [1, 13, 2, 3, 13, 4, 5];
+      const expected = values.map((value) => (value === 13 ? 'execution' : value));
+      assert.deepEqual(await ends(model, values), expected);
+      assert.deepEqual(await ends(model, values), expected);
+      assert.equal(engine.requestMemory.held, 0);
+      assert.equal(fatal.length, 0);
+    } finally {
+      await engine.close();
+    }
+  });
+}
+
+test('a worker that dies while its model drains: what was accepted ends, and so does the drain', async () => {
+  const { engine, model } = await start(await deadly(), 1);
+  try {
+    const asked = ends(model, [1, 13, 2]);
+    const drained = model.drain();
+    assert.deepEqual(await asked, [1, 'execution', 2]);
+    await drained;
+  } finally {
+    await engine.close();
+  }
+});
+
+test('a worker that dies while another model waits for it to load: the load goes on', async () => {
+  const { engine, model } = await start(await deadly(), 1);
+  try {
+    const asked = ends(model, [13]);
+    const other = engine.load({
+      name: 'other',
+      version: '1',
+      model: identityModel('FP32'),
+      externalData: [],
+    });
+    assert.deepEqual(await asked, ['execution']);
+    const outcome = await other.then(
+      (loaded) => ends(loaded, [7]),
+      (error: unknown) => (error instanceof EngineError ? error.reason : error),
+    );
+    assert.ok(outcome === 'execution' || (Array.isArray(outcome) && outcome[0] === 7), 'it ends');
+    assert.deepEqual(await ends(model, [8]), [8]);
+  } finally {
+    await engine.close();
+  }
+});
+
+test('workers that cannot start again: who waits is refused, and the engine says that it cannot go on', async () => {
+  const mark = JSON.stringify(join(folder, 'mark'));
+  const module = await deadly(
+    `writeFileSync(${mark}, '')`,
+    `if (existsSync(${mark})) throw new Error('not again');`,
+  );
+  const { engine, model, fatal } = await start(module, 1);
+  try {
+    assert.deepEqual(await ends(model, [13, 1, 2]), ['execution', 'draining', 'draining']);
+    assert.deepEqual(await ends(model, [3]), ['draining']);
+    assert.deepEqual(
+      fatal.map(({ reason }) => reason),
+      ['execution'],
+    );
+    assert.equal(engine.requestMemory.held, 0);
+  } finally {
+    await engine.close();
+  }
+});
+
+test('a worker that lives but cannot load again what it had is replaced, and given up in the end', async () => {
+  const mark = JSON.stringify(join(folder, 'died'));
+  const dies = `if (!existsSync(${mark})) { writeFileSync(${mark}, ''); process.exit(1); }`;
+  const annotator = (await deadly('', dies)).href;
+  let restored = 0;
+  const fatal = await new Promise<EngineError>((resolve) => {
+    const pool = new WorkerPool({
+      workers: 1,
+      annotator,
+      restore: async () => {
+        restored += 1;
+        throw new EngineError('load', 'no memory');
+      },
+      pump: () => undefined,
+      onHang: () => undefined,
+      onFatal: (error) => void pool.close().then(() => resolve(error)),
+    });
+  });
+  assert.equal(fatal.reason, 'execution');
+  assert.equal(restored, 3);
+});
