@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromHex } from '../../attestation/encoding/bytes.js';
-import { intelName } from '../../enclave/platform/simulator/intel.js';
+import type { CertificateTemplate } from '../../enclave/platform/simulator/certificates.js';
+import { intelName, SIMULATED_PLATFORM } from '../../enclave/platform/simulator/intel.js';
 import { forgedIntel, forgeTdx, type IntelFault, strangerIssuer } from '../forge/intel.js';
 import { all, each, set } from '../forge/json.js';
-import { askPhala, judge, type Question, withoutPhala } from './tdx-questions.js';
+import { withoutGo } from './peers.js';
+import { askGo, askPhala, judge, type Question, withoutPhala } from './tdx-questions.js';
 
 /* What no genuine quote shows, under the root of an Intel in a box: needs no genuine evidence. */
 
@@ -174,11 +176,67 @@ const DIFFERENCES = {
     'Intel’s library looks for a PCK CA by its common name, Platform or Processor CA (X509Constants.h).',
 };
 
+const VERSION = 'Release 0.3.1 of the peer knows version 4 only; QuoteVerifier.cpp takes both.';
+const ISSUED =
+  'What Intel has not yet issued says nothing of the time in question: Assay judges issueDate as well, the peer nextUpdate alone.';
+
+/** The same of go-tdx-guest, which tells a status only where it is not the one it accepts. */
+const GO_DIFFERENCES = {
+  'flawless, version 5, TD 1.5': VERSION,
+  'flawless, version 5, TD 1.0': VERSION,
+  'relaunch advised': VERSION,
+  'module OutOfDate, platform ConfigurationNeeded':
+    'convergeTcbStatusWithTdxModuleStatus (TdxModuleCheck.cpp) makes OutOfDateConfigurationNeeded of the two; the peer states the module’s status alone.',
+  'signer of the module': DIFFERENCES['signer of the module'],
+  'TCB info not yet valid': ISSUED,
+  'QE identity not yet valid': ISSUED,
+  'trailing bytes': DIFFERENCES['trailing bytes'],
+};
+
+const GENUINE_NAMES = {
+  root: 'Intel SGX Root CA',
+  platformCa: 'Intel SGX PCK Platform CA',
+  tcbSigning: 'Intel SGX TCB Signing',
+} as const;
+
+const forged = (
+  change: (fault: IntelFault) => IntelFault = (fault) => fault,
+): Promise<Question[]> =>
+  Promise.all(Object.entries(FAULTS).map(([name, fault]) => forge(name, change(fault))));
+
+/** The same fault as the Go peer can be asked: it compares Intel's names and FMSPCs as texts. */
+function forGo({ tcbInfo, certificates, ...fault }: IntelFault): IntelFault {
+  const digits = set('fmspc', SIMULATED_PLATFORM.fmspc);
+  const named = (name: keyof typeof GENUINE_NAMES) => {
+    const own = certificates?.[name];
+    const template = (old: CertificateTemplate): CertificateTemplate => {
+      const genuine = { ...old, subject: intelName(GENUINE_NAMES[name]) };
+      return own?.template?.(genuine) ?? genuine;
+    };
+    return { ...own, template };
+  };
+  return {
+    ...fault,
+    tcbInfo: tcbInfo === undefined ? digits : all(digits, tcbInfo),
+    certificates: {
+      ...certificates,
+      root: named('root'),
+      platformCa: named('platformCa'),
+      tcbSigning: named('tcbSigning'),
+    },
+  };
+}
+
 describe('@phala/dcap-qvl 0.3.9 under a root of our own', { skip: withoutPhala }, () => {
   test('agrees on forged quotes, or is known to differ', async () => {
-    const questions = await Promise.all(
-      Object.entries(FAULTS).map(([name, fault]) => forge(name, fault)),
-    );
+    const questions = await forged();
     await judge('dcap-qvl', questions, askPhala(questions), DIFFERENCES);
+  });
+});
+
+describe('go-tdx-guest 0.3.1 under a root of our own', { skip: withoutGo('go-tdx-guest') }, () => {
+  test('agrees on forged quotes, or is known to differ', async () => {
+    const questions = await forged(forGo);
+    await judge('go-tdx-guest', questions, askGo(questions), GO_DIFFERENCES);
   });
 });

@@ -1,9 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { vectorCases, vectorFile, withoutVectors } from '../vectors.js';
-import { buildGo, withoutGo } from './peers.js';
-import { type Answer, askPhala, judge, type Question, withoutPhala } from './tdx-questions.js';
+import { withoutGo } from './peers.js';
+import { askGo, askPhala, judge, type Question, withoutPhala } from './tdx-questions.js';
 
 const appended = (quote: Uint8Array, tail: Uint8Array): Uint8Array =>
   Uint8Array.from([...quote, ...tail]);
@@ -66,28 +65,12 @@ describe('@phala/dcap-qvl 0.3.9', { skip: withoutPhala || withoutVectors }, () =
 
 describe('go-tdx-guest 0.3.1', { skip: withoutVectors || withoutGo('go-tdx-guest') }, () => {
   test('agrees, or is known to differ', async () => {
-    const binary = buildGo('go-tdx-guest');
-    const input = questions()
-      .map(({ quote, ...rest }) =>
-        JSON.stringify({ ...rest, quote: Buffer.from(quote).toString('base64') }),
-      )
-      .join('\n');
-    const answers = execFileSync(binary, { input, stdio: ['pipe', 'pipe', 'ignore'] })
-      .toString()
-      .trim()
-      .split('\n')
-      // The peer's warnings come on standard output as well.
-      .filter((line) => line.startsWith('{'))
-      .map((line): Answer => {
-        const { verify } = JSON.parse(line);
-        // It tells the status of a refused platform in its message only.
-        const status = /TCB Status is not "UpToDate", found "(\w+)"$/.exec(verify)?.[1];
-        return { status: verify === '' ? 'UpToDate' : (status ?? null), reason: verify };
-      });
+    const all = questions();
+    const answers = askGo(all);
     const letters =
       'FMSPC is hexadecimal: Intel’s library compares bytes (QuoteVerifier.cpp 4.1.2.4.10), the peer compares text and refuses letters.';
     const version = 'Release 0.3.1 of the peer knows version 4 only; QuoteVerifier.cpp takes both.';
-    await judge('go-tdx-guest', questions(), answers, {
+    await judge('go-tdx-guest', all, answers, {
       'v4-uptodate': letters,
       'v4-uptodate-at-eval19': letters,
       'v4-outofdate-at-eval20': letters,

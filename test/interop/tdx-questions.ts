@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import type { CollateralText } from '../../attestation/endorsements/intel.js';
 import { repositoryRoot } from '../vectors.js';
+import { buildGo } from './peers.js';
 
 /** One question to a verifier: a genuine quote, or what was made of one. */
 export interface Question {
@@ -98,4 +100,32 @@ export function askPhala(questions: readonly Question[]): Answer[] {
       return { status: null, reason: error instanceof Error ? error.message : String(error) };
     }
   });
+}
+
+/** What `go-tdx-guest` answers; it is built first. */
+export function askGo(questions: readonly Question[]): Answer[] {
+  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+  const input = questions
+    .map(({ quote, root, ...rest }) =>
+      JSON.stringify({ ...rest, quote: base64(quote), ...(root && { root: base64(root) }) }),
+    )
+    .join('\n');
+  const answers = execFileSync(buildGo('go-tdx-guest'), {
+    input,
+    stdio: ['pipe', 'pipe', 'ignore'],
+  });
+  return (
+    answers
+      .toString()
+      .trim()
+      .split('\n')
+      // The peer's warnings come on standard output as well.
+      .filter((line) => line.startsWith('{'))
+      .map((line): Answer => {
+        const { verify } = JSON.parse(line);
+        // It tells the status of a refused platform in its message only.
+        const status = /TCB Status is not "UpToDate", found "(\w+)"$/.exec(verify)?.[1];
+        return { status: verify === '' ? 'UpToDate' : (status ?? null), reason: verify };
+      })
+  );
 }

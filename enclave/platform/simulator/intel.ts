@@ -4,14 +4,17 @@ import { type Asn1Node, encodeDer } from '../../../attestation/encoding/asn1.js'
 import { fromHex } from '../../../attestation/encoding/bytes.js';
 import { SIMULATED_DATES } from './amd.js';
 import {
+  authorityKeyId,
   type CertificateTemplate,
   caConstraint,
+  crlPoint,
   type DistinguishedName,
   type ExtensionTemplate,
   INTEL_SIGNING,
   type Issuer,
   issueCertificate,
   keyUsage,
+  subjectKeyId,
 } from './certificates.js';
 import { cachedBytes, cachedKeyPair } from './keys.js';
 
@@ -118,10 +121,16 @@ interface AuthoritySpec {
   readonly serialNumber: string;
   readonly extensions: readonly ExtensionTemplate[];
   readonly parent?: IntelAuthority;
+  /** Where the list that may revoke it is; the root's unless given. */
+  readonly crl?: string;
 }
 
+const ROOT_CRL = 'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der';
+const PCK_CRL =
+  'https://api.trustedservices.intel.com/sgx/certification/v4/pckcrl?ca=platform&encoding=der';
+
 async function authority(directory: string, spec: AuthoritySpec): Promise<IntelAuthority> {
-  const { label, commonName, serialNumber, extensions, parent } = spec;
+  const { label, commonName, serialNumber, extensions, parent, crl = ROOT_CRL } = spec;
   const keys = await cachedKeyPair(directory, `intel-${label}`, 'p-256');
   const subject = intelName(commonName);
   const template: CertificateTemplate = {
@@ -129,10 +138,16 @@ async function authority(directory: string, spec: AuthoritySpec): Promise<IntelA
     subject,
     ...SIMULATED_DATES,
     publicKey: keys.publicKey,
-    extensions,
+    // In the order of genuine certificates.
+    extensions: [
+      await authorityKeyId(parent?.template.publicKey ?? keys.publicKey),
+      crlPoint(crl),
+      await subjectKeyId(keys.publicKey),
+      ...extensions,
+    ],
   };
   const issuer: Issuer = { name: subject, privateKey: keys.privateKey, signing: INTEL_SIGNING };
-  const der = await cachedBytes(join(directory, 'intel'), `${label}.der`, () =>
+  const der = await cachedBytes(join(directory, 'intel-authorities'), `${label}.der`, () =>
     issueCertificate(template, parent?.issuer ?? issuer),
   );
   return { der, template, issuer };
@@ -176,6 +191,7 @@ export async function intelHierarchy(directory: string): Promise<IntelHierarchy>
       { oid: SGX_EXTENSION, value: sgxExtension(SIMULATED_PLATFORM) },
     ],
     parent: platformCa,
+    crl: PCK_CRL,
   });
   return { root, platformCa, tcbSigning, pck };
 }

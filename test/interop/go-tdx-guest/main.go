@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -33,6 +34,8 @@ type input struct {
 	Quote      []byte
 	Collateral collateral
 	At         time.Time
+	// DER root in place of Intel's; may be absent.
+	Root []byte
 }
 
 type output struct {
@@ -69,12 +72,23 @@ func judge(in *input) (out output) {
 			out.Verify = fmt.Sprintf("panic: %v", r)
 		}
 	}()
-	err := verify.RawTdxQuote(in.Quote, &verify.Options{
+	options := &verify.Options{
 		CheckRevocations: true,
 		GetCollateral:    true,
 		Getter:           &in.Collateral,
 		Now:              in.At,
-	})
+	}
+	var err error
+	if in.Root != nil {
+		var root *x509.Certificate
+		if root, err = x509.ParseCertificate(in.Root); err == nil {
+			options.TrustedRoots = x509.NewCertPool()
+			options.TrustedRoots.AddCert(root)
+		}
+	}
+	if err == nil {
+		err = verify.RawTdxQuote(in.Quote, options)
+	}
 	if err != nil {
 		out.Verify = err.Error()
 	}
