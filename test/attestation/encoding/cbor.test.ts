@@ -59,10 +59,10 @@ const leaf: fc.Arbitrary<CborValue> = fc.oneof(
     return Number.isSafeInteger(near) ? near : value;
   }),
   fc.integer(),
-  fc.string({ unit: 'grapheme' }),
+  fc.string({ unit: 'grapheme', maxLength: 300 }),
   fc.boolean(),
   fc.constant(null),
-  fc.uint8Array({ maxLength: 80 }),
+  fc.uint8Array({ maxLength: 300 }),
 );
 const anyValue: fc.Arbitrary<CborValue> = fc.letrec<{ value: CborValue }>((tie) => ({
   value: fc.oneof(

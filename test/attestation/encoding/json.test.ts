@@ -10,9 +10,18 @@ const parse = (input: string | Uint8Array): unknown =>
 const refused = (error: unknown): boolean =>
   error instanceof AssayError && error.code === 'COLLATERAL_JSON';
 
+const anyJson = fc.letrec<{ value: unknown }>((tie) => ({
+  value: fc.oneof(
+    { maxDepth: 4 },
+    fc.oneof(fc.string(), fc.double(), fc.integer(), fc.boolean(), fc.constant(null)),
+    fc.array(tie('value'), { maxLength: 5 }),
+    fc.dictionary(fc.string(), tie('value'), { maxKeys: 5 }),
+  ),
+})).value;
+
 test('what JSON.parse reads without a repeated member is read the same, in any white space', () => {
   fc.assert(
-    fc.property(fc.jsonValue(), fc.nat(4), (value, indent) => {
+    fc.property(anyJson, fc.nat(4), (value, indent) => {
       const text = JSON.stringify(value, null, indent);
       assert.deepEqual(parse(text), JSON.parse(text));
       assert.deepEqual(parse(utf8(text)), JSON.parse(text));
