@@ -35,6 +35,7 @@ export {
 export { verifySnp } from './appraisal/verify-snp.js';
 export { verifyTdx } from './appraisal/verify-tdx.js';
 export { AssayError, type ErrorArea, type ErrorCode } from './encoding/error.js';
+export type { P256, P256Key } from './encoding/p256.js';
 export { pemBlocks, toPem } from './encoding/pem.js';
 export { amdEndorsements } from './endorsements/amd.js';
 export { EndorsementSource } from './endorsements/source.js';

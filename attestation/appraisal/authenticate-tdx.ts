@@ -41,7 +41,7 @@ export interface AuthenticateTdxOptions {
   readonly roots?: readonly Uint8Array[];
   /** What earlier calls learned; one that the whole process shares unless given. */
   readonly cache?: TdxCache;
-  /** What checks signatures in place of WebCrypto. */
+  /** What checks signatures in place of WebCrypto; Node has one that answers at once. */
   readonly p256?: P256;
 }
 
@@ -83,7 +83,7 @@ async function openQuote(
   const enclave = quotingEnclave(quote, chain.leaf, cache, p256);
   const pending = [...chain.pending, ...quoteSignatures(quote, enclave)];
   checkAttestationKey(quote);
-  // A signature's check goes to another thread once its key is handed on, which takes a turn of the
+  // With WebCrypto a check goes to another thread once its key is handed on, which takes a turn of the
   // microtasks; without one, all of them would wait until the collateral is parsed.
   const { root, issuer, leaf } = chain;
   await Promise.allSettled([
@@ -161,7 +161,7 @@ export async function authenticateTdx(
 ): Promise<AuthenticatedTdx> {
   const { at, cache = sharedCache, p256 = webCryptoP256 } = options;
   const circumstances = { at, p256 };
-  // The quote comes first: its signatures are verified on other threads while collateral is parsed.
+  // The quote comes first: WebCrypto verifies its signatures while the collateral is parsed.
   const { quote, chain, platform, pending, trusted } = await openQuote(bytes, options);
   // Of several roots that the caller names, only the quote's own may speak for its platform.
   const roots = { ...trusted, certificates: [chain.root] };
