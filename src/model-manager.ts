@@ -111,7 +111,14 @@ export class ModelManager {
     const old = this.#serving.get(key);
     const model = await loadModel(this.#managed, configured);
     this.#serving.set(key, model);
-    await this.#restate();
+    try {
+      await this.#restate();
+    } catch (error) {
+      if (old === undefined) this.#serving.delete(key);
+      else this.#serving.set(key, old);
+      await this.#retire(model);
+      throw error;
+    }
     this.#managed.registry.add(model.loaded);
     if (old !== undefined) await this.#retire(old);
   }

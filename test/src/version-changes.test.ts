@@ -135,4 +135,20 @@ describe('a folder of versions that changes while the service runs', () => {
     assert.deepEqual(await versions(), ['10']);
     assert.equal(await answer(), 10);
   });
+
+  test('a load whose manifest cannot be stated leaves what was served, and nothing of itself', async (t) => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    const restate = t.mock.method(serving.enclave, 'restate', async () => {
+      throw new Error('the log cannot be appended to');
+    });
+    await assert.rejects(load(), { code: status.INTERNAL });
+    await place(3);
+    await assert.rejects(load(), { code: status.INTERNAL });
+    restate.mock.restore();
+    assert.deepEqual(await versions(), ['2']);
+    assert.equal(await answer(), 2);
+    await load();
+    assert.deepEqual(await versions(), ['3']);
+    assert.equal(await answer(), 3);
+  });
 });
