@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -108,7 +108,7 @@ async function ofHelper(name: string, server: string): Promise<Credentials | und
 export function dockerCredentials(env: Environment): CredentialSource {
   const path =
     env['REGISTRY_AUTH_FILE'] ||
-    join(env['DOCKER_CONFIG'] || join(homedir(), '.docker'), 'config.json');
+    join(env['DOCKER_CONFIG'] || join(homedir() || userInfo().homedir, '.docker'), 'config.json');
   return async (host) => {
     const config = await readConfig(path);
     if (config === undefined) return undefined;

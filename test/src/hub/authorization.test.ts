@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -284,4 +284,18 @@ test('credential helpers are asked, and may know nothing', async (t) => {
   assert.equal(await find({ h: 'empty' }), undefined);
   await assert.rejects(find({ h: 'broken' }), { code: 'HUB_CREDENTIALS' });
   await assert.rejects(find({ h: 'absent-helper' }), { code: 'HUB_CREDENTIALS' });
+});
+
+test('an empty HOME is none: the working directory has no say in credentials', async (t) => {
+  const folder = temporaryFolder(t);
+  mkdirSync(join(folder, '.docker'));
+  writeFileSync(join(folder, '.docker', 'config.json'), 'not JSON, and never read');
+  const [before, { HOME }] = [process.cwd(), process.env];
+  t.after(() => {
+    process.chdir(before);
+    process.env['HOME'] = HOME;
+  });
+  process.chdir(folder);
+  process.env['HOME'] = '';
+  await assert.doesNotReject(dockerCredentials({})('no-such-registry.invalid'));
 });
