@@ -82,14 +82,17 @@ export class Enclave {
     return this.#challenger.counts;
   }
 
-  /** States these models: a new manifest with an entry in the log, unless nothing changed. */
+  /**
+   * States these models: a new manifest with an entry in the log, unless nothing changed. Rejects where
+   * the log does not take it; what was stated before then stands.
+   */
   restate(models: readonly ManifestModel[]): Promise<Statement> {
     return this.#parts.turns.take(async () => {
       const next = state(this.#parts, models);
       if (equalBytes(next.bytes, this.#statement.bytes)) return this.#statement;
+      await this.issuer.append(manifestEntry(next.digest));
       this.#statement = next;
-      await this.issuer.append(manifestEntry(this.#statement.digest));
-      return this.#statement;
+      return next;
     });
   }
 

@@ -31,17 +31,17 @@ const keyOf = ({ name, version }: Named): string => `${name}\0${version}`;
 export class ModelManager {
   readonly #managed: Managed;
   readonly #turns = new Turns();
-  readonly #serving = new Map<string, ServingModel>();
+  #serving: ReadonlyMap<string, ServingModel>;
   /** What the configuration, and the folders that it leads to, named when each was read last; by name. */
   readonly #named = new Map<string, readonly Named[]>();
 
   /** @param first models that the enclave's first manifest has. */
   constructor(managed: Managed, first: readonly ServingModel[]) {
     this.#managed = managed;
+    this.#serving = new Map(first.map((model) => [keyOf(model.entry), model]));
     for (const model of first) {
       const { name, version } = model.entry;
       this.#named.set(name, [...(this.#named.get(name) ?? []), { name, version }]);
-      this.#serving.set(keyOf(model.entry), model);
       this.#state(model, managed.enclave.manifestDigest);
       managed.registry.add(model.loaded);
     }
@@ -81,7 +81,10 @@ export class ModelManager {
     });
   }
 
-  /** Stops serving a model, all versions. Rejects with CONFIG_MODEL if it is not served. */
+  /**
+   * Stops serving a model, all versions. Rejects with CONFIG_MODEL if it is not served; where the manifest
+   * without it cannot be stated, it is served still.
+   */
   unload(name: string): Promise<void> {
     return this.#turns.take(async () => {
       const served = this.#served(name);
@@ -98,36 +101,33 @@ export class ModelManager {
 
   async #withdraw(models: readonly ServingModel[]): Promise<void> {
     if (models.length === 0) return;
-    for (const { entry, loaded } of models) {
-      this.#managed.registry.remove(loaded);
-      this.#serving.delete(keyOf(entry));
-    }
-    await this.#restate();
-    for (const model of models) await this.#retire(model);
+    const next = new Map(this.#serving);
+    for (const { entry } of models) next.delete(keyOf(entry));
+    await this.#restate(next);
+    for (const { loaded } of models) this.#managed.registry.remove(loaded);
+    await this.#retire(models);
   }
 
   async #replace(configured: ConfiguredModel): Promise<void> {
     const key = keyOf(configured);
     const old = this.#serving.get(key);
     const model = await loadModel(this.#managed, configured);
-    this.#serving.set(key, model);
     try {
-      await this.#restate();
+      await this.#restate(new Map(this.#serving).set(key, model));
     } catch (error) {
-      if (old === undefined) this.#serving.delete(key);
-      else this.#serving.set(key, old);
-      await this.#retire(model);
+      await this.#retire([model]);
       throw error;
     }
     this.#managed.registry.add(model.loaded);
-    if (old !== undefined) await this.#retire(old);
+    if (old !== undefined) await this.#retire([old]);
   }
 
-  /** The new manifest first, then whatever it covers. */
-  async #restate(): Promise<void> {
-    const serving = [...this.#serving.values()];
+  /** The new manifest first, then whatever it covers; rejects having changed nothing. */
+  async #restate(next: ReadonlyMap<string, ServingModel>): Promise<void> {
+    const serving = [...next.values()];
     const { digest } = await this.#managed.enclave.restate(serving.map(({ entry }) => entry));
     for (const model of serving) this.#state(model, digest);
+    this.#serving = next;
   }
 
   #state({ loaded, entry }: ServingModel, manifest: Uint8Array): void {
@@ -135,9 +135,16 @@ export class ModelManager {
     this.#managed.loads.state(loaded, { model: entry, manifest, epoch, signingKey: signing.id });
   }
 
-  async #retire({ loaded, entry }: ServingModel): Promise<void> {
-    await loaded.drain();
-    this.#managed.loads.forget(loaded);
-    await this.#managed.admission.retire(entry);
+  /** Ends the sessions of every one of them, then rejects if the hardware could not be told of one. */
+  async #retire(models: readonly ServingModel[]): Promise<void> {
+    const retired = await Promise.allSettled(
+      models.map(async ({ loaded, entry }) => {
+        await loaded.drain();
+        this.#managed.loads.forget(loaded);
+        await this.#managed.admission.retire(entry);
+      }),
+    );
+    const failed = retired.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 }

@@ -144,3 +144,19 @@ test('a failing platform fails the callers that wait, and not those who come lat
   broken = false;
   assert.ok((await enclave.evidence(nonce)).length > 0);
 });
+
+test('a manifest that the log does not take is not stated, and is appended when it is stated again', async (t) => {
+  const platform = await launch('sev-snp', launchPolicyFor(double));
+  const enclave = await bootServing(bootOptions(platform, [double]));
+  const { manifestDigest } = enclave;
+  const append = t.mock.method(enclave.issuer, 'append', async () => {
+    throw new Error('the head cannot be signed');
+  });
+  await assert.rejects(enclave.restate([]), /cannot be signed/);
+  assert.deepEqual(enclave.manifestDigest, manifestDigest);
+  append.mock.restore();
+  const { entries } = enclave.issuer.counts;
+  await enclave.restate([]);
+  assert.deepEqual(enclave.manifest.models, []);
+  assert.equal(enclave.issuer.counts.entries, entries + 1);
+});

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { parseConfig } from '../../src/config.js';
+import type { Engine } from '../../src/engine/engine.js';
+import { createEngine } from '../../src/engine/onnx-engine.js';
 import { makeLog } from '../../src/log.js';
 import { type Serving, serve } from '../../src/main.js';
 import { Caller } from '../bench/support/rpc.js';
@@ -22,7 +24,13 @@ async function place(version: number): Promise<void> {
 const remove = (version: number): Promise<void> =>
   rm(join(folder, 'scale', String(version)), { recursive: true });
 
-async function start(versionPolicy: object): Promise<{ serving: Serving; caller: Caller }> {
+interface Started {
+  readonly serving: Serving;
+  readonly caller: Caller;
+  readonly engine: Engine | undefined;
+}
+
+async function start(versionPolicy: object): Promise<Started> {
   const config = {
     listen: { port: 0 },
     plaintext: { port: 0 },
@@ -32,6 +40,7 @@ async function start(versionPolicy: object): Promise<{ serving: Serving; caller:
     development: true,
     workers: 1,
   };
+  let engine: Engine | undefined;
   const serving = await serve(parseConfig(config, {}, folder), {
     log: makeLog('silent'),
     surroundings: { env: {}, execArgv: [], inspector: undefined },
@@ -39,13 +48,20 @@ async function start(versionPolicy: object): Promise<{ serving: Serving; caller:
     onFatal: (error) => {
       throw error;
     },
+    makeEngine: async (settings) => {
+      engine = await createEngine(settings);
+      return engine;
+    },
   });
-  return { serving, caller: new Caller(`127.0.0.1:${serving.plaintextPort}`) };
+  return { serving, caller: new Caller(`127.0.0.1:${serving.plaintextPort}`), engine };
 }
 
 describe('a folder of versions that changes while the service runs', () => {
   let serving: Serving;
   let caller: Caller;
+  let engine: Engine | undefined;
+  /** Bytes that all sessions take. */
+  const held = (): number => engine?.memory.reserved ?? Number.NaN;
   beforeEach(async () => {
     await rm(join(folder, 'scale'), { recursive: true, force: true });
     await Promise.all([1, 2].map(place));
@@ -56,6 +72,8 @@ describe('a folder of versions that changes while the service runs', () => {
   });
 
   const load = (): Promise<unknown> => caller.call('RepositoryModelLoad', { model_name: 'scale' });
+  const unload = (): Promise<unknown> =>
+    caller.call('RepositoryModelUnload', { model_name: 'scale' });
   const versions = async (): Promise<readonly string[]> => {
     const metadata = await caller.call<{ versions: readonly string[] }>('ModelMetadata', {
       name: 'scale',
@@ -128,7 +146,7 @@ describe('a folder of versions that changes while the service runs', () => {
 
   test('a model that was unloaded comes back with the versions that are there then', async () => {
     ({ serving, caller } = await start({ latest: 1 }));
-    await caller.call('RepositoryModelUnload', { model_name: 'scale' });
+    await unload();
     assert.deepEqual(await index(), ['2 UNAVAILABLE']);
     await place(10);
     await load();
@@ -150,5 +168,35 @@ describe('a folder of versions that changes while the service runs', () => {
     await load();
     assert.deepEqual(await versions(), ['3']);
     assert.equal(await answer(), 3);
+  });
+
+  test('an unload whose manifest cannot be stated leaves everything served and stated', async (t) => {
+    ({ serving, caller, engine } = await start({ all: true }));
+    const before = held();
+    const append = t.mock.method(serving.enclave.issuer, 'append', async () => {
+      throw new Error('the head cannot be signed');
+    });
+    await assert.rejects(unload(), { code: status.INTERNAL });
+    await remove(1);
+    await assert.rejects(load(), { code: status.INTERNAL }, 'version 1 would be withdrawn');
+    append.mock.restore();
+    assert.deepEqual((await index()).toSorted(), ['1 READY', '2 READY']);
+    assert.deepEqual(await versions(), ['1', '2']);
+    assert.equal(await answer(), 2);
+    assert.equal(held(), before);
+    await unload();
+    assert.deepEqual(await index(), ['2 UNAVAILABLE']);
+    assert.deepEqual(serving.enclave.manifest.models, []);
+    assert.equal(held(), 0);
+  });
+
+  test('an unload that the hardware is not told of ends the sessions of every version', async (t) => {
+    ({ serving, caller, engine } = await start({ all: true }));
+    t.mock.method(serving.enclave.admission, 'retire', async () => {
+      throw new Error('RTMR3 cannot be extended');
+    });
+    await assert.rejects(unload(), { code: status.INTERNAL });
+    assert.deepEqual(serving.enclave.manifest.models, []);
+    assert.equal(held(), 0);
   });
 });
