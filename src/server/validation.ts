@@ -165,12 +165,30 @@ function unsigned(name: string, value: ParameterValue | undefined): number {
   return number;
 }
 
-export function validateParameters(request: WireRequest): RequestParameters {
-  const nonce = request.parameters.get('nonce');
+/**
+ * Triton's sequence extension: checked, then not used, as Triton does with models that it was not told to
+ * batch by sequence. No model of Assay keeps anything from one request to the next.
+ */
+function checkSequence(parameters: WireRequest['parameters']): void {
+  const id = parameters.get('sequence_id');
+  if (id !== undefined && typeof id !== 'bigint' && typeof id !== 'string') {
+    throw invalid('parameter sequence_id: expected an integer or a string');
+  }
+  for (const name of ['sequence_start', 'sequence_end']) {
+    const flag = parameters.get(name);
+    if (flag !== undefined && typeof flag !== 'boolean') {
+      throw invalid(`parameter ${name}: expected a boolean`);
+    }
+  }
+}
+
+export function validateParameters({ parameters }: WireRequest): RequestParameters {
+  const nonce = parameters.get('nonce');
+  checkSequence(parameters);
   return {
     nonce: nonce === undefined ? undefined : decodeNonce(nonce),
-    priority: unsigned('priority', request.parameters.get('priority')),
-    timeout: unsigned('timeout', request.parameters.get('timeout')),
+    priority: unsigned('priority', parameters.get('priority')),
+    timeout: unsigned('timeout', parameters.get('timeout')),
   };
 }
 

@@ -554,6 +554,18 @@ const REFUSED: readonly (readonly [
     /parameter timeout: expected an integer that is not negative/,
   ],
   [
+    'a sequence identifier that is neither an integer nor a string',
+    (r) => ({ ...r, parameters: { sequence_id: { bool_param: true } } }),
+    status.INVALID_ARGUMENT,
+    /parameter sequence_id: expected an integer or a string/,
+  ],
+  [
+    'a sequence flag that is not a boolean',
+    (r) => ({ ...r, parameters: { sequence_end: { int64_param: 1 } } }),
+    status.INVALID_ARGUMENT,
+    /parameter sequence_end: expected a boolean/,
+  ],
+  [
     'a message above the limit',
     (r) => ({ ...r, raw_input_contents: [Buffer.alloc(70_000), floats(1, 2, 3)] }),
     status.RESOURCE_EXHAUSTED,

@@ -57,6 +57,27 @@ test('ModelConfig states types, dimensions, instances and the outcome of the pro
   assert.equal(parameters['memory_bytes']?.string_value, String(server.model('text').memory));
 });
 
+test("a sequence's parameters change nothing, and nothing says that sequences are supported", async () => {
+  const plain = await server.call<object>('ModelInfer', request('x'));
+  for (const id of [{ int64_param: '7' }, { uint64_param: '7' }, { string_param: 'seven' }]) {
+    const parameters = {
+      sequence_id: id,
+      sequence_start: { bool_param: true },
+      sequence_end: { bool_param: false },
+    };
+    assert.deepEqual(await server.call('ModelInfer', { ...request('x'), parameters }), plain);
+  }
+  const { extensions } = await server.call<{ extensions: readonly string[] }>('ServerMetadata', {});
+  assert.deepEqual(
+    extensions.filter((name) => name.startsWith('sequence')),
+    [],
+  );
+  const { config } = await server.call<{ config: Record<string, unknown> }>('ModelConfig', {
+    name: 'echo',
+  });
+  assert.equal(config['sequence_batching'] ?? null, null);
+});
+
 test('ModelStatistics counts', async () => {
   interface Answer {
     readonly model_stats: readonly {
