@@ -21,7 +21,8 @@ import {
 /*
  * TCB status of a TDX platform, as Intel's quote verification library computes it
  * (Src/AttestationLibrary/src/Verifiers/Checks: TcbLevelCheck.cpp, TdxModuleCheck.cpp and
- * TDRelaunchCheck.cpp).
+ * TDRelaunchCheck.cpp). Stricter in one thing: there a revoked SGX level above a TDX level that is out
+ * of date gives OutOfDate, which a policy may accept; here the platform is revoked.
  */
 
 /** Status of a whole platform: a level's, or advice to relaunch the TD. */

@@ -2,7 +2,7 @@ import { equalBytes, fromHex } from '../encoding/bytes.js';
 import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { JsonFields, parseStrictJson } from '../encoding/json.js';
-import { pemBlocks, strictPemBlocks } from '../encoding/pem.js';
+import { strictPemBlocks } from '../encoding/pem.js';
 import { type Certificate, parseCertificate } from '../encoding/x509.js';
 import {
   parseQeIdentity,
@@ -105,9 +105,9 @@ export function crlBytes(text: string, name: string): Uint8Array {
   if (!text.startsWith('-----BEGIN ')) return hexMember(text, name);
   let blocks: readonly Uint8Array[];
   try {
-    blocks = pemBlocks(text, 'X509 CRL');
+    blocks = strictPemBlocks(text, 'X509 CRL');
   } catch (cause) {
-    throw new AssayError(CODE, `expected ${name} to be PEM`, cause);
+    throw new AssayError(CODE, `expected ${name} to be PEM and nothing else`, cause);
   }
   const [der, ...more] = blocks;
   if (der !== undefined && more.length === 0) return der;

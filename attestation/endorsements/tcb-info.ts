@@ -142,6 +142,17 @@ function compareComponents(a: readonly TcbComponent[], b: readonly TcbComponent[
   return 0;
 }
 
+/** Levels, highest first. Of two for one TCB, which of the statuses holds would be anyone's choice. */
+function descending<Level>(levels: Level[], compare: (a: Level, b: Level) => number): Level[] {
+  levels.sort(compare);
+  const repeated = levels.some((level, i) => {
+    const next = levels[i + 1];
+    return next !== undefined && compare(level, next) === 0;
+  });
+  if (repeated) throw new AssayError(CODE, 'expected tcbLevels to have each TCB once');
+  return levels;
+}
+
 /** Levels of a module or an enclave, which know no configuration: PCS API v4 has three statuses. */
 function isvLevels(document: JsonFields): IsvLevel[] {
   const levels = document.objects('tcbLevels', 256).map((level) => ({
@@ -154,7 +165,7 @@ function isvLevels(document: JsonFields): IsvLevel[] {
       'expected an enclave or module to be UpToDate, OutOfDate or Revoked',
     );
   }
-  return levels.sort((a, b) => b.isvSvn - a.isvSvn);
+  return descending(levels, (a, b) => b.isvSvn - a.isvSvn);
 }
 
 function tdxModule(member: JsonFields): TdxModule {
@@ -166,16 +177,16 @@ function tdxModule(member: JsonFields): TdxModule {
 }
 
 /** Common head of both documents: id and version tell them apart, and from those for SGX. */
-function open(text: string, id: string, version: number): JsonFields {
-  const document = new JsonFields(parseStrictJson(text, id, 'COLLATERAL_JSON'), id, CODE);
+function open(text: string, what: string, id: string, version: number): JsonFields {
+  const document = new JsonFields(parseStrictJson(text, what, 'COLLATERAL_JSON'), what, CODE);
   const [actualId, actualVersion] = [document.text('id'), document.unsigned('version')];
   if (actualId !== id) {
-    throw new AssayError('COLLATERAL_ID', `expected a document with id ${id}`);
+    throw new AssayError('COLLATERAL_ID', `expected ${what} to have id ${id}`);
   }
   if (actualVersion !== version) {
     throw new AssayError(
       'COLLATERAL_VERSION',
-      `expected version ${version} of ${id}, not ${actualVersion}`,
+      `expected ${what} to have version ${version}, not ${actualVersion}`,
     );
   }
   return document;
@@ -186,7 +197,7 @@ function open(text: string, id: string, version: number): JsonFields {
  * @throws AssayError COLLATERAL_JSON, COLLATERAL_ID, COLLATERAL_VERSION or COLLATERAL_FORMAT.
  */
 export function parseTcbInfo(text: string, signature: Uint8Array<ArrayBuffer>): Signed<TcbInfo> {
-  const document = open(text, 'TDX', 3);
+  const document = open(text, 'the TCB info', 'TDX', 3);
   if (document.unsigned('tcbType') !== 0) {
     throw new AssayError(CODE, 'expected tcbType 0, the only one whose comparison is defined');
   }
@@ -206,12 +217,6 @@ export function parseTcbInfo(text: string, signature: Uint8Array<ArrayBuffer>): 
       ...statement(level),
     };
   });
-  levels.sort(
-    (a, b) =>
-      compareComponents(a.sgxComponents, b.sgxComponents) ||
-      b.pceSvn - a.pceSvn ||
-      compareComponents(a.tdxComponents, b.tdxComponents),
-  );
   const value = {
     issueDate: document.time('issueDate'),
     nextUpdate: document.time('nextUpdate'),
@@ -220,7 +225,13 @@ export function parseTcbInfo(text: string, signature: Uint8Array<ArrayBuffer>): 
     evaluationDataNumber: document.unsigned('tcbEvaluationDataNumber'),
     module: tdxModule(document.object('tdxModule')),
     moduleIdentities,
-    levels,
+    levels: descending(
+      levels,
+      (a, b) =>
+        compareComponents(a.sgxComponents, b.sgxComponents) ||
+        b.pceSvn - a.pceSvn ||
+        compareComponents(a.tdxComponents, b.tdxComponents),
+    ),
   };
   return { bytes: utf8(text), signature, value };
 }
@@ -233,7 +244,7 @@ export function parseQeIdentity(
   text: string,
   signature: Uint8Array<ArrayBuffer>,
 ): Signed<QeIdentity> {
-  const document = open(text, 'TD_QE', 2);
+  const document = open(text, 'the QE identity', 'TD_QE', 2);
   const value = {
     issueDate: document.time('issueDate'),
     nextUpdate: document.time('nextUpdate'),

@@ -1,7 +1,7 @@
 import { concat, utf8 } from '../../../../attestation/encoding/bytes.js';
 import type { CollateralText } from '../../../../attestation/endorsements/intel.js';
 import type { IntelFault } from '../../../forge/intel.js';
-import { each, remove, set } from '../../../forge/json.js';
+import { all, each, remove, set } from '../../../forge/json.js';
 import { type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
 
 const FORMAT = 'COLLATERAL_FORMAT';
@@ -202,6 +202,28 @@ tdxCases('members have their types and ranges', [
   wrong('tcbLevels', []),
   wrong('tdxModuleIdentities.0.tcbLevels', []),
   wrong('tdxModuleIdentities.0.tcbLevels.0.tcbStatus', 'ConfigurationNeeded'),
+  {
+    name: 'two levels for one TCB',
+    fault: {
+      tcbInfo: all(
+        each('tcbLevels', ([level]) => [level ?? null, level ?? null]),
+        set('tcbLevels.1.tcbStatus', 'OutOfDate'),
+      ),
+    },
+    code: FORMAT,
+  },
+  {
+    name: 'two levels for one ISVSVN of a module',
+    fault: {
+      tcbInfo: each('tdxModuleIdentities.0.tcbLevels', ([level]) => [level ?? null, level ?? null]),
+    },
+    code: FORMAT,
+  },
+  {
+    name: 'two levels for one ISVSVN of the quoting enclave',
+    fault: { qeIdentity: each('tcbLevels', ([level]) => [level ?? null, level ?? null]) },
+    code: FORMAT,
+  },
   {
     name: '17 components',
     fault: {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { toHex } from '../../../../attestation/encoding/bytes.js';
+import { fromHex, toHex } from '../../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../../attestation/encoding/pem.js';
 import type { CollateralText } from '../../../../attestation/endorsements/intel.js';
 import { issueCrl } from '../../../../enclave/platform/simulator/certificates.js';
 import { intelHierarchy, intelName } from '../../../../enclave/platform/simulator/intel.js';
@@ -91,6 +92,11 @@ const deltaCrl = toHex(
 const rootCrl = toHex(await issueCrl(current, box.root.issuer));
 const pckCrl = toHex(await issueCrl(current, box.platformCa.issuer));
 
+const pemOf = {
+  root_ca_crl: toPem(fromHex(rootCrl), 'X509 CRL'),
+  pck_crl: toPem(fromHex(pckCrl), 'X509 CRL'),
+};
+
 tdxCases('revocation lists are genuine, whole and the right ones', [
   ...(['root_ca_crl', 'pck_crl'] as const).flatMap((name): TdxCase[] => [
     { name: `${name} empty`, fault: member(name, ''), code: 'CRL_FORMAT' },
@@ -101,6 +107,13 @@ tdxCases('revocation lists are genuine, whole and the right ones', [
       name: `${name} with trailing data`,
       fault: member(name, `${rootCrl}00`),
       code: 'CRL_FORMAT',
+    },
+    { name: `${name} in PEM`, fault: member(name, pemOf[name]), code: null },
+    { name: `${name} in PEM, twice`, fault: member(name, pemOf[name].repeat(2)), code: FORMAT },
+    {
+      name: `${name} in PEM with text behind it`,
+      fault: member(name, `${pemOf[name]}garbage`),
+      code: FORMAT,
     },
   ]),
   {

@@ -54,6 +54,20 @@ tdxCases(
 tdxCases('a revoked part revokes the platform', [
   { name: 'module', fault: { tcbInfo: moduleStatus('Revoked') }, code: STATUS, status: 'Revoked' },
   { name: 'QE', fault: { qeIdentity: qeStatus('Revoked') }, code: STATUS, status: 'Revoked' },
+  {
+    name: 'SGX level, above a TDX level that is out of date',
+    fault: {
+      tcbInfo: all(
+        each('tcbLevels', ([level]) => [level ?? null, level ?? null]),
+        platformStatus('Revoked'),
+        set('tcbLevels.0.tcb.tdxtcbcomponents.2.svn', 4),
+        set('tcbLevels.1.tcbStatus', 'OutOfDate'),
+      ),
+    },
+    policy: { tcb: { acceptStatuses: ['OutOfDate'] } },
+    code: STATUS,
+    status: 'Revoked',
+  },
 ]);
 
 /** An older level below the one that the platform meets, and a newer one above it. */
