@@ -125,8 +125,8 @@ const retainPckCrl: Retain = (answer, storedAt) => {
 
 /**
  * Fetches the collateral of a platform from Intel's PCS or a PCCS. Nothing of it is verified here.
- * @throws AssayError ENDORSEMENTS_UNAVAILABLE, ENDORSEMENTS_UNKNOWN for an FMSPC or an evaluation
- *   number that the service does not have, COLLATERAL_* and CRL_FORMAT for answers out of shape.
+ * @throws AssayError ENDORSEMENTS_UNAVAILABLE, also for answers out of shape; ENDORSEMENTS_UNKNOWN for
+ *   an FMSPC or an evaluation number that the service does not have.
  */
 export async function fetchTdxCollateral(
   source: EndorsementSource,

@@ -58,6 +58,19 @@ function unavailable(url: string, why: string, cause?: unknown): AssayError {
   );
 }
 
+/**
+ * What a fetched answer's `retain` says. An answer of another kind, such as a proxy's page, is none of
+ * the vendor's: it says nothing of the evidence.
+ */
+function judged(url: string, retain: () => Retention): Retention {
+  try {
+    return retain();
+  } catch (error) {
+    if (!(error instanceof AssayError)) throw error;
+    throw unavailable(url, `its answer is not what was asked for: ${error.message}`, error);
+  }
+}
+
 /** Retry-After in milliseconds (RFC 9110 section 10.2.3): seconds or a date. */
 function retryAfter(header: string | null, now: Date): number | undefined {
   if (header === null) return undefined;
@@ -108,8 +121,8 @@ export class EndorsementSource {
 
   /**
    * The answer to a GET. Throws ENDORSEMENTS_UNAVAILABLE where neither the vendor nor the cache has
-   * a usable one (nothing was checked, nothing failed), ENDORSEMENTS_UNKNOWN where the vendor says
-   * that there is none, and what `retain` throws.
+   * a usable one (nothing was checked, nothing failed; the cause is what `retain` threw, if it did),
+   * and ENDORSEMENTS_UNKNOWN where the vendor says that there is none.
    */
   get(url: string, retain: Retain): Promise<Fetched> {
     const pending = this.#pending.get(url);
@@ -126,7 +139,7 @@ export class EndorsementSource {
     try {
       const answer = await this.#fetch(url);
       const storedAt = now();
-      const { expires } = retain(answer, storedAt);
+      const { expires } = judged(url, () => retain(answer, storedAt));
       if (expires !== null && expires <= storedAt) {
         throw unavailable(url, `the vendor serves what expired at ${expires.toISOString()}`);
       }

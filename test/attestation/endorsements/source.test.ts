@@ -225,17 +225,16 @@ describe('rate limits and outages', () => {
     assert.deepEqual(slept, []);
   });
 
-  for (const [name, trouble, text, attempts] of [
-    ['a rate limit that stays', { status: 429 }, /limits its rate \(4 attempts\)/, 4],
-    ['status 503', { status: 503 }, /status 503/, 4],
-    ['connections that break', 'hang up', /socket|closed|ECONNRESET|terminated/, 2],
-    ['no answer in time', 'hang', /time|abort/i, 2],
+  for (const [name, trouble, text] of [
+    ['a rate limit that stays', { status: 429 }, /limits its rate \(4 attempts\)/],
+    ['status 503', { status: 503 }, /status 503 \(4 attempts\)/],
+    ['connections that break', 'hang up', /(socket|closed|ECONNRESET|terminated).* \(2 attempts\)/],
+    ['no answer in time', 'hang', /(time|abort).* \(2 attempts\)/i],
   ] as const) {
     test(`${name} means that nothing was checked`, async () => {
       kds.troubles.push(trouble, trouble, trouble, trouble);
       const work = fetchVcek(source({ timeout: 50 }), request, kds.base);
       await refused(work, 'ENDORSEMENTS_UNAVAILABLE', text);
-      assert.equal(kds.requests.length, attempts);
       assert.equal(cache.entries.size, 0);
     });
   }
@@ -246,9 +245,10 @@ describe('rate limits and outages', () => {
     assert.equal(kds.requests.length, 3);
   });
 
-  test('an answer that is no certificate is refused and not kept', async () => {
+  test('an answer that is no certificate means that nothing was checked, and is not kept', async () => {
     kds.troubles.push({ body: '<html>maintenance</html>' });
-    await refused(fetchVcek(source(), request, kds.base), 'X509_CERTIFICATE', /does not parse/);
+    const work = fetchVcek(source(), request, kds.base);
+    await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /not what was asked for: .*does not parse/);
     assert.equal(cache.entries.size, 0);
   });
 
