@@ -11,6 +11,7 @@ import {
   readAppraisal,
 } from './appraisal-options.js';
 import type { Io } from './io.js';
+import { parseServiceUrl } from './options.js';
 import { printResult } from './render-result.js';
 
 /** Options of every command that attests a server, and may ask the vendors for endorsements. */
@@ -25,8 +26,8 @@ export interface AttestationFlags extends AppraisalFlags {
 export function attestationOptions(command: Command): Command {
   return appraisalOptions(command)
     .option('--offline', 'fetch no endorsements that the server does not supply')
-    .option('--kds <url>', "AMD's Key Distribution Service or a mirror")
-    .option('--pcs <url>', "Intel's PCS or a PCCS")
+    .option('--kds <url>', "AMD's Key Distribution Service or a mirror", parseServiceUrl)
+    .option('--pcs <url>', "Intel's PCS or a PCCS", parseServiceUrl)
     .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
 }
 

@@ -41,6 +41,18 @@ export function collect(value: string, earlier: readonly string[] = []): readonl
   return [...earlier, value];
 }
 
+/** Parses the base URL of a vendor's service. Slashes at its end do not count. */
+export function parseServiceUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isBase = url !== undefined && /^https?:$/.test(url.protocol) && !/[?#]/.test(text);
+  if (!isBase) {
+    throw new InvalidArgumentError(
+      'expected an http or https URL such as https://pccs.example:8081.',
+    );
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
 /** Parses a nonce of 32 bytes in hexadecimal. */
 export function parseNonce(text: string): Uint8Array {
   if (!/^[0-9a-fA-F]{64}$/.test(text)) {

@@ -7,7 +7,7 @@ import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { type Gathered, gatherSnpEndorsements } from '../client/snp-endorsements.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
-import { collect } from './options.js';
+import { collect, parseServiceUrl } from './options.js';
 
 /** Options that say where a report and its endorsements come from. */
 export interface SnpOptions {
@@ -35,7 +35,7 @@ export function addSnpOptions(command: Command): Command {
     .option('--certs <auxblob>', "the host's certificate table, as the kernel's auxblob has it")
     .option('--crl <file>', "AMD's revocation list, DER or PEM; may be repeated", collect, [])
     .option('--offline', 'fetch nothing')
-    .option('--kds <url>', "AMD's Key Distribution Service or a mirror", AMD_KDS)
+    .option('--kds <url>', "AMD's Key Distribution Service or a mirror", parseServiceUrl, AMD_KDS)
     .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
 }
 

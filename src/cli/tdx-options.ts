@@ -5,7 +5,7 @@ import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { type GatheredCollateral, gatherTdxCollateral } from '../client/tdx-endorsements.js';
 import { readCertificates } from './files.js';
 import type { Io } from './io.js';
-import { collect, parseCount } from './options.js';
+import { collect, parseCount, parseServiceUrl } from './options.js';
 
 /** Options that say whom Intel's collateral is asked of, and whose roots a quote may end in. */
 export interface PcsOptions {
@@ -23,7 +23,7 @@ function parseUpdate(text: string): TcbUpdate {
 export function addPcsOptions(command: Command): Command {
   return command
     .option('--root <file>', "trust these roots in place of Intel's; may be repeated", collect, [])
-    .option('--pcs <url>', "Intel's PCS or a PCCS", INTEL_PCS)
+    .option('--pcs <url>', "Intel's PCS or a PCCS", parseServiceUrl, INTEL_PCS)
     .option(
       '--tcb-update <which>',
       'TCB recovery to judge by: standard, early or a tcbEvaluationDataNumber',

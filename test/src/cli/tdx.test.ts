@@ -102,6 +102,9 @@ describe('assay verify tdx', () => {
       assert.equal((await judge('--at', time)).code, 2, time);
     }
     assert.equal((await judge('--tcb-update', 'late')).code, 2);
+    for (const url of ['', 'pccs', 'ftp://pccs', 'file:///pccs', 'https://pccs/?a=b']) {
+      assert.equal((await judge('--pcs', url)).code, 2, url);
+    }
     assert.equal((await judge('--policy', at('misspelt.json'))).code, 2);
     assert.equal((await judge('--policy', at('snp-only.json'))).code, 2);
     assert.equal((await judge('--collateral', at('none.json'))).code, 2);
@@ -136,9 +139,10 @@ describe('assay verify tdx', () => {
     const pcs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
     try {
       pcs.served.set('standard', JSON.parse(await readFile(at('collateral.json'), 'utf8')));
-      const fetched = await judge('--pcs', pcs.base);
+      const fetched = await judge('--pcs', `${pcs.base}/`);
       assert.match(fetched.out, /is not a pinned root/);
       assert.equal(pcs.requests.length, 4);
+      assert.ok(pcs.requests.every((path) => /^\/(tdx|sgx)\/certification\/v4\//.test(path)));
       const save = ['--pcs', pcs.base, '--out', at('saved.json'), '--json'];
       const collect = (name: string, ...args: readonly string[]) =>
         assay('collect', '--quote', at(name), ...save, ...args);
