@@ -1,4 +1,5 @@
 import { fromUtf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { parseYaml } from '../document.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
@@ -7,5 +8,12 @@ const LIMIT = 4 * 1024 * 1024;
 
 /** Reads a policy file, YAML or JSON. Throws USAGE_FILE. */
 export async function readDocument(io: Io, path: string): Promise<unknown> {
-  return parseYaml(fromUtf8(await readInput(io, path, LIMIT)), path, 'USAGE_FILE');
+  const bytes = await readInput(io, path, LIMIT);
+  let text: string;
+  try {
+    text = fromUtf8(bytes);
+  } catch (cause) {
+    throw new AssayError('USAGE_FILE', `${path} is no text in UTF-8`, cause);
+  }
+  return parseYaml(text, path, 'USAGE_FILE');
 }

@@ -69,8 +69,8 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const policy = await readPolicy(io, options.policy);
   const roots = await readIntelRoots(io, options);
   const quote = await readInput(io, options.quote);
-  const expectations = await expectationsOf(io, options);
   try {
+    const expectations = await expectationsOf(io, options);
     const { collateral, missing } = await collateralOf(io, quote, options);
     const trusted = { at, p256: nativeP256, ...roots };
     const result = await verifyTdx(quote, collateral, policy, trusted, expectations);

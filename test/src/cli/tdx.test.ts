@@ -108,6 +108,7 @@ describe('assay verify tdx', () => {
     assert.equal((await judge('--policy', at('misspelt.json'))).code, 2);
     assert.equal((await judge('--policy', at('snp-only.json'))).code, 2);
     assert.equal((await judge('--collateral', at('none.json'))).code, 2);
+    assert.equal((await judge('--policy', at('ccel.bin'))).code, 2);
   });
 
   test('files that are no collateral or no quote are refused', async () => {
@@ -131,6 +132,9 @@ describe('assay verify tdx', () => {
     const claims = await judge(...simulated(), '--hcl', at('hcl.bin'), '--json');
     assert.equal(JSON.parse(claims.out).code, 'tdx.runtime-claims');
     assert.equal((await azure('--hcl', at('hcl-snp.bin'))).code, 2);
+    const broken = await azure('--hcl', at('ccel.bin'));
+    assert.equal(broken.code, 1);
+    assert.equal(JSON.parse(broken.out).code, 'HCL_FORMAT');
     const ccel = await judge(...simulated(), '--event-log', at('ccel.bin'), '--json');
     assert.equal(JSON.parse(ccel.out).code, 'tdx.event-log.rtmr0');
   });
