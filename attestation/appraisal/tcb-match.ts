@@ -45,7 +45,8 @@ function componentShortfall(
   for (let i = from; i < 16; i++) {
     const [have, need] = [actual[i] ?? 0, required[i]?.svn ?? 256];
     if (have < need) {
-      const name = required[i]?.name ?? '';
+      const { category = '', type = '' } = required[i] ?? {};
+      const name = `${category} ${type}`.trim();
       const component = `${kind}tcbcomponents[${i}]${name === '' ? '' : ` (${name})`}`;
       return { component, required: need, actual: have };
     }
@@ -129,8 +130,8 @@ export function matchModule(info: TcbInfo, report: TdReport): LevelMatch<IsvLeve
 }
 
 function masked(actual: Uint8Array, mask: string, expected: string): boolean {
-  const [maskBytes, expectedBytes] = [fromHex(mask), fromHex(expected)];
-  return actual.every((byte, i) => (byte & (maskBytes[i] ?? 0)) === expectedBytes[i]);
+  const kept = fromHex(mask).map((bits, i) => bits & (actual[i] ?? 0));
+  return toHex(kept) === expected;
 }
 
 /** Throws TDX_QE_IDENTITY unless the quoting enclave is the one that Intel names. */

@@ -4,38 +4,49 @@ const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStar
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
+/** Length from which a text is made faster of all its characters at once than of one after another. */
+const LONG = 256;
+const DIGIT_CODES = utf8Encoder.encode('0123456789abcdef');
+
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
+  if (bytes.length >= LONG) return longHex(bytes);
   let text = '';
   for (const byte of bytes) text += HEX[byte];
   return text;
 }
 
-/** Parses hexadecimal of either case; throws ENCODING_HEX on odd length or any other character. */
-export function fromHex(text: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(text.length >> 1);
-  let digits = 0;
+function longHex(bytes: Uint8Array): string {
+  const codes = new Uint8Array(2 * bytes.length);
   for (let i = 0; i < bytes.length; i++) {
-    const high = hexDigit(text.charCodeAt(2 * i));
-    const low = hexDigit(text.charCodeAt(2 * i + 1));
-    bytes[i] = (high << 4) | low;
-    digits |= high | low;
+    const byte = bytes[i] ?? 0;
+    codes[2 * i] = DIGIT_CODES[byte >> 4] ?? 0;
+    codes[2 * i + 1] = DIGIT_CODES[byte & 0xf] ?? 0;
   }
-  if (digits >= 0 && text.length % 2 === 0) return bytes;
-  throw new AssayError(
-    'ENCODING_HEX',
-    'expected an even number of hexadecimal digits and nothing else',
-  );
+  return strictUtf8.decode(codes);
 }
 
-/** Values of the hexadecimal digits by character code below 256; -1 for every other. */
+/** Values of the hexadecimal digits by their byte; -1 for every other byte. */
 const DIGITS = Int8Array.from({ length: 0x100 }, (_, code) =>
   '0123456789abcdef'.indexOf(String.fromCharCode(code).toLowerCase()),
 );
 
-/** Value of a hexadecimal digit, from its character code; negative where it is none. */
-function hexDigit(code: number): number {
-  return DIGITS[code] ?? -1;
+/** Parses hexadecimal of either case; throws ENCODING_HEX on odd length or any other character. */
+export function fromHex(text: string): Uint8Array<ArrayBuffer> {
+  const codes = utf8(text);
+  const bytes = new Uint8Array(codes.length >> 1);
+  let digits = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const high = DIGITS[codes[2 * i] ?? 0] ?? 0;
+    const low = DIGITS[codes[2 * i + 1] ?? 0] ?? 0;
+    bytes[i] = (high << 4) | low;
+    digits |= high | low;
+  }
+  if (digits >= 0 && codes.length % 2 === 0) return bytes;
+  throw new AssayError(
+    'ENCODING_HEX',
+    'expected an even number of hexadecimal digits and nothing else',
+  );
 }
 
 /** base64 (RFC 4648 section 4), with padding. */
@@ -47,20 +58,36 @@ export function toBase64(bytes: Uint8Array): string {
   return btoa(binary);
 }
 
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+/** Values of the characters of base64 by their byte; -1 for every other byte. */
+const SEXTETS = Int8Array.from({ length: 0x100 }, (_, code) =>
+  BASE64.indexOf(String.fromCharCode(code)),
+);
+const PAD = 0x3d;
+const ZERO_SEXTET = 0x41;
+
 /** Strict base64: padding required, no white space, no stray bits; throws ENCODING_BASE64. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  let binary: string;
-  try {
-    binary = atob(text);
-  } catch (cause) {
-    throw new AssayError('ENCODING_BASE64', 'expected base64 (RFC 4648 section 4)', cause);
+  const codes = utf8(text);
+  const padding = codes.at(-1) !== PAD ? 0 : codes.at(-2) !== PAD ? 1 : 2;
+  codes.fill(ZERO_SEXTET, codes.length - padding);
+  const bytes = new Uint8Array(3 * Math.ceil(codes.length / 4));
+  const sextet = (i: number): number => SEXTETS[codes[i] ?? 0] ?? 0;
+  let all = 0;
+  for (let from = 0, to = 0; from < codes.length; from += 4, to += 3) {
+    const three =
+      (sextet(from) << 18) | (sextet(from + 1) << 12) | (sextet(from + 2) << 6) | sextet(from + 3);
+    all |= three;
+    bytes[to] = three >> 16;
+    bytes[to + 1] = three >> 8;
+    bytes[to + 2] = three;
   }
-  if (btoa(binary) !== text) {
-    throw new AssayError('ENCODING_BASE64', 'expected canonical base64 without white space');
-  }
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
+  const end = bytes.length - padding;
+  if (codes.length % 4 === 0 && all >= 0 && isZero(bytes.subarray(end))) return bytes.slice(0, end);
+  throw new AssayError(
+    'ENCODING_BASE64',
+    'expected base64 (RFC 4648 section 4) with padding, without white space and stray bits',
+  );
 }
 
 /** base64url without padding (RFC 4648 section 5). */

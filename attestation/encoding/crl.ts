@@ -1,5 +1,5 @@
-import { checkDer, derInteger, derTime, explicit, parseDer, sequence, unsigned } from './asn1.js';
 import { equalBytes, toHex } from './bytes.js';
+import { contextTag, expectTag, members, readDer, TAG, time, unsigned } from './der.js';
 import { AssayError } from './error.js';
 import {
   type Extension,
@@ -8,9 +8,6 @@ import {
   type SignatureAlgorithm,
   signatureAlgorithm,
 } from './x509.js';
-
-const REVOKED_TAG = 0x30;
-const EXTENSIONS_TAG = 0xa0;
 
 /** A v2 certificate revocation list, RFC 5280 section 5. */
 export interface CertificateRevocationList {
@@ -31,53 +28,45 @@ function fail(message: string): never {
   throw new AssayError('CRL_FORMAT', message);
 }
 
-/**
- * A list has thousands of entries, all alike, so that no tree of nodes is made of it: its members are
- * cut from the DER, which was checked as a whole.
- */
 function parse(der: Uint8Array): CertificateRevocationList {
-  checkDer(der);
-  const [tbs, outerAlgorithm, signature, ...none] = sequence(der, 'CertificateList');
+  const [tbs, outerAlgorithm, signature, ...none] = members(readDer(der), 'CertificateList');
   if (none.length > 0 || tbs === undefined || outerAlgorithm === undefined || !signature) {
     return fail('expected a list of three members');
   }
-  const [version, algorithm, issuer, thisUpdate, nextUpdate, ...tail] = sequence(
-    tbs,
-    'TBSCertList',
-  );
+  const [version, algorithm, issuer, thisUpdate, nextUpdate, ...tail] = members(tbs, 'TBSCertList');
   if (!version || !algorithm || !issuer || !thisUpdate || !nextUpdate) {
     return fail('expected a list with issuer, thisUpdate and nextUpdate');
   }
-  if (unsigned(parseDer(version), 'version') !== 1) {
+  if (unsigned(version, 'version') !== 1) {
     return fail('expected a v2 certificate revocation list');
   }
-  if (!equalBytes(algorithm, outerAlgorithm)) {
+  if (!equalBytes(algorithm.der, outerAlgorithm.der)) {
     return fail('the two signature algorithms of the list differ');
   }
-  const signedWith = signatureAlgorithm(parseDer(algorithm));
-  const entries = tail[0]?.[0] === REVOKED_TAG ? sequence(tail.shift(), 'the entries') : [];
+  const signedWith = signatureAlgorithm(algorithm);
+  const entries = tail[0]?.tag === TAG.sequence ? members(tail.shift(), 'the entries') : [];
   const [extensions, ...unknown] = tail;
-  if (unknown.length > 0 || (extensions !== undefined && extensions[0] !== EXTENSIONS_TAG)) {
+  if (unknown.length > 0 || (extensions && extensions.tag !== contextTag(0))) {
     return fail('unexpected members behind the revoked certificates');
   }
+  // One text, of which the serial numbers are cut.
+  const digits = toHex(der);
   const revoked = new Map<string, Date>();
   for (const entry of entries) {
-    const [serial, date = entry] = sequence(entry, 'a revoked certificate');
-    revoked.set(toHex(derInteger(serial, 'serial number')), derTime(date, 'revocationDate'));
+    const [serial, date] = members(entry, 'a revoked certificate');
+    const { start, end } = expectTag(serial, TAG.integer, 'serial number');
+    revoked.set(digits.slice(2 * start, 2 * end), time(date, 'revocationDate'));
   }
   return {
     der,
-    tbs,
+    tbs: tbs.der,
     signatureAlgorithm: signedWith,
-    issuer,
-    thisUpdate: derTime(thisUpdate, 'thisUpdate'),
-    nextUpdate: derTime(nextUpdate, 'nextUpdate'),
+    issuer: issuer.der,
+    thisUpdate: time(thisUpdate, 'thisUpdate'),
+    nextUpdate: time(nextUpdate, 'nextUpdate'),
     revoked,
-    extensions:
-      extensions === undefined
-        ? new Map()
-        : parseExtensions(explicit(parseDer(extensions), 0, 'crlExtensions')[0]),
-    signature: rawSignature(parseDer(signature), signedWith),
+    extensions: parseExtensions(extensions),
+    signature: rawSignature(signature, signedWith),
   };
 }
 

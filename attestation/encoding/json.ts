@@ -5,6 +5,32 @@ const MAX_BYTES = 4 * 1024 * 1024;
 /** Strings and punctuation of a text that is known to be JSON; numbers and words do not matter. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 
+const QUOTE = 0x22;
+const SPACE = 0x20;
+
+/**
+ * At least as many as the objects of this text, known to be JSON, have members: colons behind a
+ * quotation mark or white space, which may stand in strings too.
+ */
+function colons(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf(':'); at >= 0; at = text.indexOf(':', at + 1)) {
+    const before = text.charCodeAt(at - 1);
+    if (before === QUOTE || before <= SPACE) count += 1;
+  }
+  return count;
+}
+
+/** Members that the objects in a parsed value have. */
+function countMembers(value: object): number {
+  const inner: readonly unknown[] = Object.values(value);
+  let count = Array.isArray(value) ? 0 : inner.length;
+  for (const member of inner) {
+    if (typeof member === 'object' && member !== null) count += countMembers(member);
+  }
+  return count;
+}
+
 /** First member name that an object of this text, known to be JSON, has twice. */
 function repeatedMember(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
@@ -42,20 +68,24 @@ export function parseStrictJson(
   }
   let text: string;
   let value: unknown;
-  let canonical: boolean;
+  let told: boolean;
   try {
     text = typeof input === 'string' ? input : fromUtf8(input);
     value = JSON.parse(text);
-    canonical = JSON.stringify(value) === text;
+    // Of a member that is repeated the value has one.
+    told = countMembers([value]) === colons(text);
   } catch (cause) {
     throw new AssayError(code, `expected ${what} to be one well-formed JSON text`, cause);
   }
-  const repeated = canonical ? undefined : repeatedMember(text);
+  const repeated = told ? undefined : repeatedMember(text);
   if (repeated !== undefined) {
     throw new AssayError(code, `expected ${what} to name a member once: one is repeated`);
   }
   return value;
 }
+
+/** RFC 3339, to the second; captures the day. */
+const UTC_TIME = /^\d{4}-\d{2}-(\d{2})T\d{2}:\d{2}:\d{2}Z$/;
 
 /** Typed access to the members of a JSON object. Members that nobody asks for are left alone. */
 export class JsonFields {
@@ -114,7 +144,8 @@ export class JsonFields {
     const value = this.#get(name);
     if (typeof value !== 'string') return this.#wrong(name, 'a time');
     const date = new Date(value);
-    return !Number.isNaN(date.getTime()) && value === `${date.toISOString().slice(0, 19)}Z`
+    // A day that the month lacks, and 24 o'clock, would be the next day.
+    return date.getUTCDate() === Number(UTC_TIME.exec(value)?.[1])
       ? date
       : this.#wrong(name, 'a UTC time to the second (RFC 3339)');
   }

@@ -4,8 +4,6 @@ import { AssayError } from './error.js';
 /** The two PEM labels (RFC 7468) of endorsements. */
 export type PemLabel = 'CERTIFICATE' | 'X509 CRL';
 
-const decode = (base64: string): Uint8Array => fromBase64(base64.replace(/\s/g, ''));
-
 /**
  * DER blobs of a text that is nothing but PEM blocks with this label: between and in them only line
  * breaks, behind them only line breaks and zero bytes. Throws ENCODING_BASE64.
@@ -18,7 +16,7 @@ export function strictPemBlocks(text: string, label: PemLabel): Uint8Array[] {
   const blocks: Uint8Array[] = [];
   let end = 0;
   for (let match = pattern.exec(text); match !== null; match = pattern.exec(text)) {
-    blocks.push(decode(match[1] ?? ''));
+    blocks.push(fromBase64((match[1] ?? '').replaceAll('\n', '').replaceAll('\r', '')));
     end = pattern.lastIndex;
   }
   if (!/^\0*$/.test(text.slice(end))) {
@@ -36,7 +34,9 @@ export function pemBlocks(text: string, label: PemLabel): Uint8Array[] {
     `-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]*)-----END ${label}-----`,
     'g',
   );
-  return [...text.matchAll(pattern)].map((match) => decode(match[1] ?? ''));
+  return [...text.matchAll(pattern)].map((match) =>
+    fromBase64((match[1] ?? '').replace(/\s/g, '')),
+  );
 }
 
 /** One PEM block (RFC 7468 section 3), lines of 64 characters. */

@@ -1,12 +1,12 @@
-import { children, integerBytes, parseDer } from './asn1.js';
 import { toBase64Url } from './bytes.js';
+import { members, octets, readDer, TAG } from './der.js';
 import { AssayError } from './error.js';
 import type { Certificate, SignatureAlgorithm } from './x509.js';
 
 /** An RSAPublicKey (RFC 8017 appendix A.1.1) as a JWK (RFC 7518 section 6.3.1). */
 function rsaJwk(publicKey: Uint8Array): JsonWebKey {
-  const [n = '', e = ''] = children(parseDer(publicKey), 'RSA key').map((member) => {
-    const digits = integerBytes(member, 'RSA key');
+  const [n = '', e = ''] = members(readDer(publicKey), 'RSA key').map((member) => {
+    const digits = octets(member, TAG.integer, 'RSA key');
     return toBase64Url(digits[0] === 0 ? digits.subarray(1) : digits);
   });
   return { kty: 'RSA', n, e };

@@ -1,24 +1,19 @@
-import forge from 'node-forge';
+import { equalBytes, fromUtf8, toHex } from './bytes.js';
 import {
-  type Asn1Node,
-  bitString,
   boolean,
-  children,
-  elements,
-  explicit,
-  integerBytes,
-  isContext,
-  isUniversal,
-  oid,
-  parseDer,
-  primitive,
+  contextTag,
+  type DerValue,
+  members,
+  objectIdentifier,
+  octets,
+  only,
+  readDer,
+  TAG,
   time,
   unsigned,
-} from './asn1.js';
-import { equalBytes, fromUtf8, toHex } from './bytes.js';
+  wholeBytes,
+} from './der.js';
 import { AssayError } from './error.js';
-
-const { Type } = forge.asn1;
 
 const OID = {
   commonName: '2.5.4.3',
@@ -81,29 +76,26 @@ function fail(message: string, cause?: unknown): never {
 }
 
 /** AlgorithmIdentifier to one of the two accepted algorithms, every PSS parameter checked. */
-export function signatureAlgorithm(node: Asn1Node | undefined): SignatureAlgorithm {
-  const [algorithm, parameters, ...rest] = children(node, 'AlgorithmIdentifier');
-  const name = oid(algorithm, 'signature algorithm');
+export function signatureAlgorithm(value: DerValue | undefined): SignatureAlgorithm {
+  const [algorithm, parameters, ...rest] = members(value, 'AlgorithmIdentifier');
+  const name = objectIdentifier(algorithm, 'signature algorithm');
   if (name === OID.ecdsaSha256 && parameters === undefined) return 'ecdsa-p256-sha256';
   if (name !== OID.rsaPss || rest.length > 0) {
     return fail(`expected RSASSA-PSS or ECDSA with SHA-256, not algorithm ${name}`);
   }
-  const members = children(parameters, 'RSASSA-PSS parameters');
-  const isSha384 = (item: Asn1Node | undefined): boolean =>
-    oid(children(item, 'hash algorithm')[0], 'hash algorithm') === OID.sha384;
+  const isSha384 = (item: DerValue | undefined): boolean =>
+    objectIdentifier(members(item, 'hash algorithm')[0], 'hash algorithm') === OID.sha384;
   let hash = false;
   let mask = false;
   let salt = false;
-  for (const member of members) {
-    if (isContext(member, 0)) hash = isSha384(explicit(member, 0, 'hash')[0]);
-    else if (isContext(member, 1)) {
-      const [generator, digest] = children(explicit(member, 1, 'mask')[0], 'mask generation');
-      mask = oid(generator, 'mask generation') === OID.mgf1 && isSha384(digest);
-    } else if (isContext(member, 2)) salt = unsigned(explicit(member, 2, 'salt')[0], 'salt') === 48;
-    else if (
-      !isContext(member, 3) ||
-      unsigned(explicit(member, 3, 'trailer')[0], 'trailer') !== 1
-    ) {
+  for (const parameter of members(parameters, 'RSASSA-PSS parameters')) {
+    const inner = only(parameter, parameter.tag, 'a parameter of RSASSA-PSS');
+    if (parameter.tag === contextTag(0)) hash = isSha384(inner);
+    else if (parameter.tag === contextTag(1)) {
+      const [generator, digest] = members(inner, 'mask generation');
+      mask = objectIdentifier(generator, 'mask generation') === OID.mgf1 && isSha384(digest);
+    } else if (parameter.tag === contextTag(2)) salt = unsigned(inner, 'salt') === 48;
+    else if (parameter.tag !== contextTag(3) || unsigned(inner, 'trailer') !== 1) {
       return fail('expected RSASSA-PSS trailer field 1 and no other parameters');
     }
   }
@@ -113,15 +105,16 @@ export function signatureAlgorithm(node: Asn1Node | undefined): SignatureAlgorit
   return 'rsa-pss-sha384-salt48';
 }
 
-function commonName(name: Asn1Node, what: string): string {
+function commonName(name: DerValue, what: string): string {
   const found: string[] = [];
-  for (const set of children(name, what)) {
-    for (const attribute of children(set, 'relative distinguished name', Type.SET)) {
-      const [type, value] = children(attribute, 'attribute');
-      if (oid(type, 'attribute type') !== OID.commonName) continue;
-      const text = [Type.UTF8, Type.PRINTABLESTRING].find((kind) => isUniversal(value, kind));
-      if (text === undefined) return fail(`expected the common name of ${what} to be text`);
-      found.push(fromUtf8(primitive(value, text, 'common name')));
+  for (const set of members(name, what)) {
+    for (const attribute of members(set, 'relative distinguished name', TAG.set)) {
+      const [type, value] = members(attribute, 'attribute');
+      if (objectIdentifier(type, 'attribute type') !== OID.commonName) continue;
+      if (value?.tag !== TAG.utf8String && value?.tag !== TAG.printableString) {
+        return fail(`expected the common name of ${what} to be text`);
+      }
+      found.push(fromUtf8(value.octets));
     }
   }
   const [only] = found;
@@ -131,53 +124,59 @@ function commonName(name: Asn1Node, what: string): string {
   return only;
 }
 
-function subjectKey(spki: Asn1Node): Pick<Certificate, 'keyKind' | 'publicKey'> {
-  const [algorithm, key] = children(spki, 'SubjectPublicKeyInfo');
-  const [type, parameters] = children(algorithm, 'key algorithm');
-  const name = oid(type, 'key algorithm');
-  const publicKey = bitString(key, 'public key');
+function subjectKey(spki: DerValue): Pick<Certificate, 'keyKind' | 'publicKey'> {
+  const [algorithm, key] = members(spki, 'SubjectPublicKeyInfo');
+  const [type, parameters] = members(algorithm, 'key algorithm');
+  const name = objectIdentifier(type, 'key algorithm');
+  const publicKey = wholeBytes(key, 'public key');
   if (name === OID.rsaEncryption) {
-    const [modulus] = children(parseDer(publicKey), 'RSA key');
-    const bytes = integerBytes(modulus, 'modulus');
+    const [modulus] = members(readDer(publicKey), 'RSA key');
+    const bytes = octets(modulus, TAG.integer, 'modulus');
     if (bytes.length === 513 && bytes[0] === 0 && (bytes[1] ?? 0) >= 0x80) {
       return { keyKind: 'rsa-4096', publicKey };
     }
     return fail('expected an RSA key of 4096 bits');
   }
-  const curve = name === OID.ecPublicKey ? oid(parameters, 'named curve') : name;
+  const curve = name === OID.ecPublicKey ? objectIdentifier(parameters, 'named curve') : name;
   if (curve === OID.p256) return { keyKind: 'p-256', publicKey };
   if (curve === OID.p384) return { keyKind: 'p-384', publicKey };
   return fail(`expected RSA-4096, P-256 or P-384, not ${curve}`);
 }
 
-/** Extensions ::= SEQUENCE OF Extension; a repeated one is refused (RFC 5280 section 4.2). */
-export function parseExtensions(node: Asn1Node | undefined): Map<string, Extension> {
+/**
+ * Extensions ::= SEQUENCE OF Extension, in the explicit tag that they have in certificates and lists; a
+ * repeated one is refused (RFC 5280 section 4.2).
+ */
+export function parseExtensions(value: DerValue | undefined): Map<string, Extension> {
   const extensions = new Map<string, Extension>();
-  for (const item of children(node, 'extensions')) {
-    const [id, ...rest] = children(item, 'extension');
-    const name = oid(id, 'extension id');
+  if (value === undefined) return extensions;
+  for (const item of members(only(value, value.tag, 'extensions'), 'extensions')) {
+    const [id, ...rest] = members(item, 'extension');
+    const name = objectIdentifier(id, 'extension id');
     if (extensions.has(name))
       throw new AssayError('X509_EXTENSION', `extension ${name} is repeated`);
-    const critical = rest.length === 2 ? boolean(rest[0], 'critical') : false;
-    const value = primitive(rest.at(-1), Type.OCTETSTRING, `extension ${name}`);
     if (rest.length < 1 || rest.length > 2) fail(`extension ${name} has ${rest.length} members`);
-    extensions.set(name, { critical, value });
+    const critical = rest.length === 2 ? boolean(rest[0], 'critical') : false;
+    extensions.set(name, {
+      critical,
+      value: octets(rest.at(-1), TAG.octetString, `extension ${name}`),
+    });
   }
   return extensions;
 }
 
 /** DER ECDSA-Sig-Value to r‖s of 32 bytes each; PSS signatures stay as they are. */
 export function rawSignature(
-  node: Asn1Node | undefined,
+  value: DerValue | undefined,
   algorithm: SignatureAlgorithm,
 ): Uint8Array<ArrayBuffer> {
-  const bytes = bitString(node, 'signature');
+  const bytes = wholeBytes(value, 'signature');
   if (algorithm !== 'ecdsa-p256-sha256') return bytes;
-  const members = children(parseDer(bytes), 'ECDSA signature');
+  const numbers = members(readDer(bytes), 'ECDSA signature');
   const raw = new Uint8Array(64);
-  if (members.length !== 2) fail('expected an ECDSA signature of two integers');
-  members.forEach((member, i) => {
-    const contents = integerBytes(member, 'ECDSA integer');
+  if (numbers.length !== 2) fail('expected an ECDSA signature of two integers');
+  numbers.forEach((number, i) => {
+    const contents = octets(number, TAG.integer, 'ECDSA integer');
     const digits = contents[0] === 0 ? contents.subarray(1) : contents;
     if ((contents[0] ?? 0) > 0x7f || digits.length > 32) fail('an ECDSA integer is out of range');
     raw.set(digits, 32 * (i + 1) - digits.length);
@@ -185,56 +184,56 @@ export function rawSignature(
   return raw;
 }
 
+/** BasicConstraints (RFC 5280 section 4.2.1.9). */
+function constraints(extension: Extension | undefined): Pick<Certificate, 'isCa' | 'pathLength'> {
+  if (extension === undefined) return { isCa: false, pathLength: undefined };
+  const [ca, pathLength, ...more] = members(readDer(extension.value), 'basicConstraints');
+  if (more.length > 0) fail('expected basicConstraints of at most two members');
+  return {
+    isCa: ca !== undefined && boolean(ca, 'cA'),
+    pathLength: pathLength && unsigned(pathLength, 'pathLenConstraint'),
+  };
+}
+
 function parse(der: Uint8Array): Certificate {
-  const [tbsNode, outerAlgorithm, signature, ...none] = children(parseDer(der), 'Certificate');
-  const tbs = children(tbsNode, 'TBSCertificate');
+  const [tbs, outerAlgorithm, signature, ...none] = members(readDer(der), 'Certificate');
+  const fields = members(tbs, 'TBSCertificate');
   if (none.length > 0) fail('expected a certificate of three members');
-  const [version, serial, innerAlgorithm, issuer, validity, subject, spki, ...tail] = tbs;
-  if (!isContext(version, 0) || unsigned(explicit(version, 0, 'version')[0], 'version') !== 2) {
+  const [version, serial, innerAlgorithm, issuer, validity, subject, spki, ...tail] = fields;
+  if (unsigned(only(version, contextTag(0), 'version'), 'version') !== 2) {
     fail('expected an X.509 v3 certificate');
   }
-  if (!issuer || !subject || !spki || !innerAlgorithm || !outerAlgorithm) {
+  if (!tbs || !issuer || !subject || !spki || !innerAlgorithm || !outerAlgorithm) {
     return fail('expected the certificate to be complete');
   }
   const algorithm = signatureAlgorithm(innerAlgorithm);
-  const [tbsDer = der, outerDer = der] = elements(der);
-  const [, , innerDer = der, issuerDer = der, , subjectDer = der, spkiDer = der] = elements(tbsDer);
-  if (!equalBytes(innerDer, outerDer)) {
+  if (!equalBytes(innerAlgorithm.der, outerAlgorithm.der)) {
     fail('the two signature algorithms of the certificate differ');
   }
-  const [notBefore, notAfter] = children(validity, 'validity');
-  const extensionNode = tail.find((node) => isContext(node, 3));
-  if (tail.some((node) => node !== extensionNode)) fail('expected no unique identifiers');
-  const extensions =
-    extensionNode === undefined
-      ? new Map<string, Extension>()
-      : parseExtensions(explicit(extensionNode, 3, 'extensions')[0]);
-  const constraints = extensions.get(OID.basicConstraints);
-  const limits = constraints ? children(parseDer(constraints.value), 'basicConstraints') : [];
-  const isCa = isUniversal(limits[0], Type.BOOLEAN) && boolean(limits[0], 'cA');
+  const [notBefore, notAfter] = members(validity, 'validity');
+  const [extensionList, ...unknown] = tail;
+  if (unknown.length > 0 || (extensionList && extensionList.tag !== contextTag(3))) {
+    fail('expected no unique identifiers');
+  }
+  const extensions = parseExtensions(extensionList);
   const usage = extensions.get(OID.keyUsage);
-  const usageBits = usage
-    ? primitive(parseDer(usage.value), Type.BITSTRING, 'keyUsage')
-    : undefined;
-  const { keyKind, publicKey } = subjectKey(spki);
+  const usageBits = usage && octets(readDer(usage.value), TAG.bitString, 'keyUsage');
   return {
     der,
-    tbs: tbsDer,
-    serialNumber: toHex(integerBytes(serial, 'serial number')),
+    tbs: tbs.der,
+    serialNumber: toHex(octets(serial, TAG.integer, 'serial number')),
     signatureAlgorithm: algorithm,
-    issuer: issuerDer,
-    subject: subjectDer,
+    issuer: issuer.der,
+    subject: subject.der,
     issuerCommonName: commonName(issuer, 'issuer'),
     subjectCommonName: commonName(subject, 'subject'),
     notBefore: time(notBefore, 'notBefore'),
     notAfter: time(notAfter, 'notAfter'),
-    keyKind,
-    publicKey,
-    spki: spkiDer,
+    ...subjectKey(spki),
+    spki: spki.der,
     extensions,
-    isCa,
-    pathLength: limits[1] === undefined ? undefined : unsigned(limits[1], 'pathLenConstraint'),
-    keyUsage: usageBits === undefined ? undefined : reverseBits(usageBits[1] ?? 0),
+    ...constraints(extensions.get(OID.basicConstraints)),
+    keyUsage: usageBits && reverseBits(usageBits[1] ?? 0),
     signature: rawSignature(signature, algorithm),
   };
 }

@@ -1,6 +1,6 @@
-import { elements } from '../encoding/asn1.js';
 import { fromUtf8, toHex } from '../encoding/bytes.js';
 import { parseCrl } from '../encoding/crl.js';
+import { DerValue, TAG } from '../encoding/der.js';
 import { AssayError } from '../encoding/error.js';
 import { pemBlocks } from '../encoding/pem.js';
 import { parseCertificate } from '../encoding/x509.js';
@@ -35,8 +35,8 @@ function isPem(blob: Uint8Array): boolean {
 
 /** The first member of what is signed is [0] in a v3 certificate and an INTEGER in a v2 list. */
 function isCrl(der: Uint8Array): boolean {
-  const [tbs] = elements(der);
-  return tbs !== undefined && elements(tbs)[0]?.[0] === 0x02;
+  const [tbs] = new DerValue(der, 0).members;
+  return tbs?.members[0]?.tag === TAG.integer;
 }
 
 /**

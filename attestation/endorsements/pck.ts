@@ -1,13 +1,5 @@
 import forge from 'node-forge';
-import {
-  type Asn1Node,
-  children,
-  integerBytes,
-  oid,
-  parseDer,
-  primitive,
-  unsigned,
-} from '../encoding/asn1.js';
+import { type Asn1Node, children, oid, parseDer, primitive, unsigned } from '../encoding/asn1.js';
 import { toHex } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import type { Certificate } from '../encoding/x509.js';
@@ -54,7 +46,6 @@ function octets(node: Asn1Node | undefined, length: number, what: string): strin
 }
 
 function svn(node: Asn1Node | undefined, limit: number, what: string): number {
-  integerBytes(node, what);
   const value = unsigned(node, what);
   return value <= limit ? value : fail(`expected ${what} to be at most ${limit}, not ${value}`);
 }

@@ -15,8 +15,10 @@ export type TcbLevelStatus =
 /** Security version number of one of 16 components, and what it is the version of. */
 export interface TcbComponent {
   readonly svn: number;
-  /** Category and type, for example `BIOS Early Microcode Update`; empty where Intel names none. */
-  readonly name: string;
+  /** For example `BIOS`; empty where Intel names none. */
+  readonly category: string;
+  /** For example `Early Microcode Update`; empty where Intel names none. */
+  readonly type: string;
 }
 
 /** What each kind of TCB level says of itself. */
@@ -120,7 +122,7 @@ function component(item: unknown): TcbComponent {
     const { svn, category = '', type = '' } = item as { readonly [member: string]: unknown };
     const isSvn = Number.isInteger(svn) && Number(svn) >= 0 && Number(svn) <= 255;
     if (isSvn && typeof category === 'string' && typeof type === 'string') {
-      return { svn: Number(svn), name: `${category} ${type}`.trim() };
+      return { svn: Number(svn), category, type };
     }
   }
   throw new AssayError(CODE, 'expected a TCB component to have an SVN from 0 to 255, and texts');

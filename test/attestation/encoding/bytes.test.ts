@@ -26,10 +26,24 @@ test('text forms of bytes agree with Node and come back', () => {
   );
 });
 
+test('base64 is what Node writes, and nothing else', () => {
+  const text = fc.string({ unit: fc.constantFrom(...'AQgwRZz09+/=-_ \né'), maxLength: 12 });
+  fc.assert(
+    fc.property(text, (it) => {
+      if (Buffer.from(it, 'base64').toString('base64') === it) {
+        assert.deepEqual(Buffer.from(bytes.fromBase64(it)), Buffer.from(it, 'base64'));
+      } else assert.throws(() => bytes.fromBase64(it), { code: 'ENCODING_BASE64' });
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test('other text is refused', () => {
   const cases: [string, () => unknown][] = [
     ['ENCODING_HEX', () => bytes.fromHex('abc')],
     ['ENCODING_HEX', () => bytes.fromHex('0x')],
+    ['ENCODING_HEX', () => bytes.fromHex('é')],
+    ['ENCODING_HEX', () => bytes.fromHex('0g')],
     ['ENCODING_BASE64', () => bytes.fromBase64('QQ')],
     ['ENCODING_BASE64', () => bytes.fromBase64('QR==')],
     ['ENCODING_BASE64', () => bytes.fromBase64('QQ= =')],

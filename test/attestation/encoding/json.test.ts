@@ -49,6 +49,20 @@ function escape16(text: string): string {
   ).join('');
 }
 
+test('a repeated member is refused in any white space and beside strings with colons', () => {
+  for (const text of [
+    '{"a" :1,"a"\t:2}',
+    '{"a"\r:1,\n"a"\n:2}',
+    '{"a":"x:","a":"\\":"}',
+    '{"a":{"b":1,"c":2},"a":{}}',
+    '[{"b":":"},{"a": 1, "a": 1}]',
+    '{"__proto__":1,"__proto__":2}',
+    '{"0":1,"0":2}',
+  ]) {
+    assert.throws(() => parse(text), refused, text);
+  }
+});
+
 test('strings that look like members are no members', () => {
   const text = '{"a":"\\"a\\":1,{","b":[{"a":1},{"a":1}],"c":{"a":2}}';
   assert.deepEqual(parse(text), JSON.parse(text));

@@ -1,0 +1,242 @@
+import { AssayError } from './error.js';
+
+/*
+ * DER (X.690) without a tree of copies: values are places in a text that was checked as a whole. For
+ * certificates and revocation lists, whose entries are thousands; vendors' extensions are read with
+ * `asn1.ts`.
+ */
+
+const MAX_BYTES = 16 * 1024 * 1024;
+
+/** Identifier octets (X.690 section 8.1.2) of the values that certificates and lists are made of. */
+export const TAG = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  objectIdentifier: 0x06,
+  utf8String: 0x0c,
+  printableString: 0x13,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+} as const;
+
+const CONSTRUCTED = 0x20;
+const LOW_TAG_NUMBER = 0x1f;
+const ZULU = 0x5a;
+
+/** Identifier octet of the constructed context-specific tag `[number]`. */
+export function contextTag(number: number): number {
+  return 0xa0 | number;
+}
+
+function fail(message: string): never {
+  throw new AssayError('ASN1_DER', message);
+}
+
+/** A value of a checked text: where it lies in it. */
+export class DerValue {
+  readonly #text: Uint8Array;
+  readonly #from: number;
+  readonly #start: number;
+  readonly #end: number;
+
+  /** Reads the header at `from`; throws ASN1_DER where the length is not DER's. */
+  constructor(text: Uint8Array, from: number) {
+    const first = text[from + 1] ?? fail('a value ends within its header');
+    let start = from + 2;
+    let length = first;
+    if (first >= 0x80) {
+      const width = first & 0x7f;
+      start += width;
+      length = 0;
+      for (let i = from + 2; i < start; i++) length = length * 256 + (text[i] ?? 0);
+      const minimal = length >= 0x80 && (text[from + 2] ?? 0) !== 0;
+      if (width < 1 || width > 4 || !minimal) fail('expected lengths to be definite and minimal');
+    }
+    this.#text = text;
+    this.#from = from;
+    this.#start = start;
+    this.#end = start + length;
+  }
+
+  /** Identifier octet. */
+  get tag(): number {
+    return this.#text[this.#from] ?? 0;
+  }
+
+  /** Offset of its contents in the text. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** Offset of what follows it in the text. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The value with its header. */
+  get der(): Uint8Array {
+    return this.#text.subarray(this.#from, this.#end);
+  }
+
+  /** Contents octets. */
+  get octets(): Uint8Array {
+    return this.#text.subarray(this.#start, this.#end);
+  }
+
+  /** Values in a constructed one. */
+  get members(): DerValue[] {
+    const found: DerValue[] = [];
+    for (let at = this.#start; at < this.#end; ) {
+      const member = new DerValue(this.#text, at);
+      found.push(member);
+      at = member.end;
+    }
+    return found;
+  }
+}
+
+/**
+ * Requires the canonical form: tags of one byte, lengths definite and minimal, integers minimal, and
+ * members that fill what they are in (X.690 sections 8.1.2, 10.1 and 8.3.2).
+ */
+function requireCanonical(text: Uint8Array): void {
+  const ends = [text.length];
+  let at = 0;
+  while (ends.length > 0) {
+    const limit = ends.at(-1) ?? 0;
+    if (at === limit) {
+      ends.pop();
+      continue;
+    }
+    const { tag, start, end } = new DerValue(text, at);
+    if ((tag & LOW_TAG_NUMBER) === LOW_TAG_NUMBER) fail('expected tags of one byte');
+    if (end > limit) fail('a value is longer than what it is in');
+    if (tag === TAG.integer) requireMinimal(text, start, end, 'an integer');
+    if ((tag & CONSTRUCTED) !== 0) ends.push(end);
+    at = (tag & CONSTRUCTED) === 0 ? end : start;
+  }
+}
+
+function requireMinimal(text: Uint8Array, start: number, end: number, what: string): void {
+  const [first = 0, second = 0] = [text[start], text[start + 1]];
+  const padded =
+    end - start > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80));
+  if (end === start || padded) fail(`expected ${what} to be a minimal integer`);
+}
+
+/** Reads one DER value that fills the input: what would re-encode to other bytes is refused. */
+export function readDer(text: Uint8Array): DerValue {
+  if (text.length > MAX_BYTES) fail(`expected at most ${MAX_BYTES} bytes, not ${text.length}`);
+  const value = new DerValue(text, 0);
+  if (value.end !== text.length) fail('expected one value that fills the input');
+  requireCanonical(text);
+  return value;
+}
+
+/** The value, which must have this tag. */
+export function expectTag(value: DerValue | undefined, tag: number, what: string): DerValue {
+  if (value === undefined) return fail(`${what} is missing`);
+  return value.tag === tag ? value : fail(`expected ${what} to have tag ${tag}, not ${value.tag}`);
+}
+
+/** Members of a constructed value with this tag. */
+export function members(
+  value: DerValue | undefined,
+  what: string,
+  tag: number = TAG.sequence,
+): DerValue[] {
+  return expectTag(value, tag, what).members;
+}
+
+/** The one member of a constructed value, which an explicit tag makes. */
+export function only(value: DerValue | undefined, tag: number, what: string): DerValue {
+  const [member, ...more] = members(value, what, tag);
+  return member !== undefined && more.length === 0
+    ? member
+    : fail(`expected ${what} to be one value`);
+}
+
+/** Contents octets of a primitive value with this tag. */
+export function octets(value: DerValue | undefined, tag: number, what: string): Uint8Array {
+  return expectTag(value, tag, what).octets;
+}
+
+/** A non-negative INTEGER that a number holds exactly. */
+export function unsigned(value: DerValue | undefined, what: string): number {
+  const bytes = octets(value, TAG.integer, what);
+  if (bytes.length > 6 || (bytes[0] ?? 0) > 0x7f) {
+    return fail(`expected ${what} to be small and unsigned`);
+  }
+  return bytes.reduce((number, byte) => number * 256 + byte, 0);
+}
+
+/** BOOLEAN, DER values only. */
+export function boolean(value: DerValue | undefined, what: string): boolean {
+  const bytes = octets(value, TAG.boolean, what);
+  const [byte] = bytes;
+  if (bytes.length !== 1 || (byte !== 0 && byte !== 0xff)) {
+    return fail(`expected ${what} to be 0x00 or 0xff`);
+  }
+  return byte === 0xff;
+}
+
+/** Contents of a BIT STRING that is a whole number of bytes. */
+export function wholeBytes(value: DerValue | undefined, what: string): Uint8Array<ArrayBuffer> {
+  const bytes = octets(value, TAG.bitString, what);
+  if (bytes[0] !== 0) return fail(`expected ${what} to be a whole number of bytes`);
+  return new Uint8Array(bytes.subarray(1));
+}
+
+/** Dotted form of an OBJECT IDENTIFIER whose arcs are minimal (X.690 section 8.19). */
+export function objectIdentifier(value: DerValue | undefined, what: string): string {
+  const bytes = octets(value, TAG.objectIdentifier, what);
+  let text = '';
+  let arc = 0;
+  for (const byte of bytes) {
+    if (arc === 0 && byte === 0x80) fail(`expected the arcs of ${what} to be minimal`);
+    arc = arc * 128 + (byte & 0x7f);
+    if (arc > Number.MAX_SAFE_INTEGER) fail(`expected the arcs of ${what} to be small`);
+    if (byte >= 0x80) continue;
+    const first = Math.min(Math.trunc(arc / 40), 2);
+    text += text === '' ? `${first}.${arc - 40 * first}` : `.${arc}`;
+    arc = 0;
+  }
+  if (text === '' || (bytes.at(-1) ?? 0) >= 0x80) {
+    return fail(`expected ${what} to be an object identifier`);
+  }
+  return text;
+}
+
+/** The number of the two decimal digits at `at`; NaN where they are none. */
+function twoDigits(text: Uint8Array, at: number): number {
+  const tens = (text[at] ?? 0) - 0x30;
+  const units = (text[at + 1] ?? 0) - 0x30;
+  return tens >= 0 && tens <= 9 && units >= 0 && units <= 9 ? 10 * tens + units : Number.NaN;
+}
+
+/** UTCTime or GeneralizedTime in the forms that RFC 5280 section 4.1.2.5 allows. */
+export function time(value: DerValue | undefined, what: string): Date {
+  const utc = value?.tag === TAG.utcTime;
+  const text = octets(value, utc ? TAG.utcTime : TAG.generalizedTime, what);
+  const from = utc ? 2 : 4;
+  if (text.length !== from + 11 || text[from + 10] !== ZULU) {
+    return fail(`expected ${what} to end in seconds and Z`);
+  }
+  const short = twoDigits(text, 0);
+  const year = utc ? short + (short < 50 ? 2000 : 1900) : 100 * short + twoDigits(text, 2);
+  const month = twoDigits(text, from);
+  const day = twoDigits(text, from + 2);
+  const hour = twoDigits(text, from + 4);
+  const minute = twoDigits(text, from + 6);
+  const second = twoDigits(text, from + 8);
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  // Date.UTC carries over: a day that the month lacks becomes another one, and year 50 becomes 1950.
+  const inRange = month >= 1 && month <= 12 && hour <= 23 && minute <= 59 && second <= 59;
+  return inRange && date.getUTCDate() === day && date.getUTCFullYear() === year
+    ? date
+    : fail(`expected ${what} to be a date of the calendar`);
+}
