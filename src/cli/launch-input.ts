@@ -68,6 +68,13 @@ export function parseFlags(text: string): bigint {
   return BigInt(text);
 }
 
+/** Parses a CPUID signature, the 32 bits of EAX. */
+export function parseSignature(text: string): bigint {
+  const signature = parseFlags(text);
+  if (signature <= 0xffff_ffffn) return signature;
+  throw new InvalidArgumentError('expected 32 bits such as 0x00800f12.');
+}
+
 /** Parses an exact number of bytes in hexadecimal. */
 export function parseHexOf(bytes: number): (text: string) => Uint8Array {
   return (text) => {

@@ -215,12 +215,51 @@ async function readTdxBoot(io: Io, options: LaunchOptions): Promise<TdxBoot | un
   return direct && { kind: 'direct', ...direct };
 }
 
+/** Options that the other hardware has no use for, as they are written. */
+const ONLY: { readonly [tee in 'sev-snp' | 'tdx']: readonly (keyof LaunchOptions)[] } = {
+  tdx: ['uki'],
+  'sev-snp': [
+    ...(['firmwareDigest', 'processors', 'cpu', 'cpuSignature', 'features'] as const),
+    ...(['idKey', 'authorKey', 'guestPolicy'] as const),
+  ],
+};
+const ID_BLOCK = ['authorKey', 'guestPolicy'] as const;
+
+const flag = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
+/**
+ * An option without effect would leave its caller with values that do not cover what it names: throws
+ * USAGE_OPTION.
+ */
+function refuseIdle(given: LaunchOptions, tee: 'sev-snp' | 'tdx'): void {
+  const fail = (message: string): never => {
+    throw new AssayError('USAGE_OPTION', message);
+  };
+  const other = tee === 'tdx' ? 'sev-snp' : 'tdx';
+  const idle = ONLY[other].find((name) => given[name] !== undefined);
+  if (idle !== undefined) fail(`${flag(idle)} is for ${other}: no value of ${tee} covers it`);
+  for (const [one, another] of [
+    ['uki', 'kernel'],
+    ['cpu', 'cpuSignature'],
+  ] as const) {
+    if (given[one] !== undefined && given[another] !== undefined) {
+      fail(`expected ${flag(one)} or ${flag(another)}, not both`);
+    }
+  }
+  const signed = ID_BLOCK.find((name) => given[name] !== undefined);
+  if (signed !== undefined && given.idKey === undefined) {
+    fail(`${flag(signed)} is for an ID block, which needs --id-key`);
+  }
+}
+
 /** Measures the launch that the options, or the deployment file that they name, describe. */
 export async function launchOutcome(io: Io, given: LaunchOptions): Promise<LaunchOutcome> {
   const options = await complete(io, given);
   if (options.tee === undefined || options.firmware === undefined) {
     throw new AssayError('USAGE_OPTION', 'expected --deployment, or --tee and --firmware');
   }
+  refuseIdle(given, options.tee);
   const firmware = await readImage(io, options.firmware);
   return options.tee === 'sev-snp' ? forSnp(io, options, firmware) : forTdx(io, options, firmware);
 }

@@ -6,7 +6,7 @@ import { explainDifference } from '../../enclave/measurement/explain.js';
 import { readDocument } from './document.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
-import { parseFlags, parseHexOf, parseProcessors } from './launch-input.js';
+import { parseFlags, parseHexOf, parseProcessors, parseSignature } from './launch-input.js';
 import { type LaunchOptions, launchOutcome } from './launch-outcome.js';
 import { examples, group, parseCount } from './options.js';
 import { section } from './output.js';
@@ -94,7 +94,7 @@ export function registerMeasureLaunch(program: Command, io: Io): void {
     .option('--uki <file>', 'TDX: unified kernel image that the firmware starts')
     .option('--processors <list>', 'SNP: numbers of vCPUs, one measurement each', parseProcessors)
     .addOption(new Option('--cpu <model>', "SNP: QEMU's -cpu").choices(CPU_TYPES))
-    .option('--cpu-signature <value>', 'SNP: CPUID signature instead of --cpu', parseFlags)
+    .option('--cpu-signature <value>', 'SNP: CPUID signature instead of --cpu', parseSignature)
     .addOption(
       new Option('--vmm <name>', 'SNP: machine monitor')
         .choices(['qemu', 'qemu-before-6.10', 'ec2', 'gce'])
@@ -106,8 +106,16 @@ export function registerMeasureLaunch(program: Command, io: Io): void {
     .option('--author-key <pem>', 'SNP: sign the ID key with this P-384 key')
     .option('--guest-policy <flags>', 'SNP: guest policy in the ID block (0x30000)', parseFlags)
     .option('--guest-svn <number>', 'SNP: guest SVN in the ID block', parseCount, 0)
-    .option('--family-id <hex>', 'SNP: FAMILY_ID in the ID block', parseHexOf(16), zeros)
-    .option('--image-id <hex>', 'SNP: IMAGE_ID in the ID block', parseHexOf(16), zeros)
+    .addOption(
+      new Option('--family-id <hex>', 'SNP: FAMILY_ID in the ID block')
+        .argParser(parseHexOf(16))
+        .default(zeros, 'zeros'),
+    )
+    .addOption(
+      new Option('--image-id <hex>', 'SNP: IMAGE_ID in the ID block')
+        .argParser(parseHexOf(16))
+        .default(zeros, 'zeros'),
+    )
     .option('--output <file>', 'write reference values that a policy can include')
     .addHelpText(
       'after',

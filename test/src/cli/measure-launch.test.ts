@@ -82,6 +82,23 @@ suite('assay measure launch', () => {
     ['no processors', ['sev-snp', 'snp.fd', '--processors', '0'], 'MEASUREMENT_INPUT'],
     ['a kernel in place of an image', ['tdx', 'tdx.fd', '--uki', 'kernel'], 'MEASUREMENT_PE'],
     ['an initrd without a kernel', ['tdx', 'tdx.fd', '--initrd', 'kernel'], 'USAGE_OPTION'],
+    ['a UKI, which SNP does not measure', ['sev-snp', 'snp.fd', '--uki', 'kernel'], 'USAGE_OPTION'],
+    ['processors, which TDX does not', ['tdx', 'tdx.fd', '--processors', '2'], 'USAGE_OPTION'],
+    [
+      'a kernel beside a UKI',
+      ['tdx', 'tdx.fd', '--uki', 'kernel', '--kernel', 'kernel'],
+      'USAGE_OPTION',
+    ],
+    [
+      'two processor models',
+      ['sev-snp', 'snp.fd', '--cpu', 'EPYC-v4', '--cpu-signature', '0x800f12'],
+      'USAGE_OPTION',
+    ],
+    [
+      'a guest policy without an ID block',
+      ['sev-snp', 'snp.fd', '--guest-policy', '0x30000'],
+      'USAGE_OPTION',
+    ],
   ] as const) {
     test(`${what}: a wrong call, and why`, async () => {
       const [tee, firmware, ...rest] = args;
@@ -91,4 +108,10 @@ suite('assay measure launch', () => {
       assert.match(outcome.err, new RegExp(`^error ${code}: `));
     });
   }
+
+  test('a CPUID signature has 32 bits', async () => {
+    const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd')];
+    assert.equal((await measure(...snp, '--cpu-signature', '0xffffffff')).code, 0);
+    assert.equal((await measure(...snp, '--cpu-signature', '0x100000000')).code, 2);
+  });
 });
