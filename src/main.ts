@@ -21,12 +21,11 @@ import {
   attestationHandlers,
   loadAttestation,
 } from './server/attestation-service.js';
-import { inferenceHandlers } from './server/inference-service.js';
+import { inferenceService } from './server/inference-service.js';
 import { type RunningMetrics, startMetrics } from './server/metrics.js';
 import { ModelRegistry } from './server/model-registry.js';
 import type { ModelRepository } from './server/model-repository.js';
 import { ownMetrics } from './server/own-metrics.js';
-import { inferenceDefinition, loadInference } from './server/protocol.js';
 import { ReceiptRecorder } from './server/receipt-recorder.js';
 import {
   type ConnectionLimits,
@@ -135,21 +134,16 @@ function services(
   ready: () => boolean,
   log: Log,
 ): readonly Service[] {
-  const [inference, attestation] = [loadInference(), loadAttestation()];
+  const attestation = loadAttestation();
   return [
-    {
-      name: 'inference.GRPCInferenceService',
-      definition: inferenceDefinition(inference),
-      handlers: inferenceHandlers({
-        models,
-        recorder,
-        ...(repository === undefined ? {} : { repository }),
-        server: { name: 'assay', version: VERSION },
-        ready,
-        onFailure: (error) => log.error(describeError(error), 'a request failed'),
-      }),
-      package: inference,
-    },
+    inferenceService({
+      models,
+      recorder,
+      ...(repository === undefined ? {} : { repository }),
+      server: { name: 'assay', version: VERSION },
+      ready,
+      onFailure: (error) => log.error(describeError(error), 'a request failed'),
+    }),
     {
       name: 'assay.v1.Attestation',
       definition: attestationDefinition(attestation),

@@ -1,20 +1,18 @@
-import {
-  type ServerUnaryCall,
-  type sendUnaryData,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Cancellation, type LoadedModel } from '../engine/engine.js';
 import type { TensorSpec } from '../engine/tensor.js';
 import { decodeInferRequest } from './codec/infer-request.js';
 import { encodeInferResponse } from './codec/infer-response.js';
+import type { Answer, DirectHandler, UnaryCall } from './direct-calls.js';
 import { Inferrer } from './infer.js';
 import { modelConfig } from './model-config.js';
 import type { ModelRegistry } from './model-registry.js';
 import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
+import { INFERENCE_SERVICE, inferenceDefinition, loadInference } from './protocol.js';
 import type { Recorder } from './recorder.js';
 import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
+import type { Service } from './server.js';
 import { streamInfer } from './stream-infer.js';
 
 export interface InferenceServiceOptions {
@@ -43,13 +41,25 @@ interface RepositoryRequest {
   readonly parameters?: object;
 }
 
-type Handler<Request, Response> = (
-  call: ServerUnaryCall<Request, Response>,
-  done: sendUnaryData<Response>,
-) => void;
+type Handler<Request, Response> = (call: UnaryCall<Request>, done: Answer<Response>) => void;
+
+/** `inference.GRPCInferenceService`, as `startServer` takes it. */
+export function inferenceService(options: InferenceServiceOptions): Service {
+  const protocol = loadInference();
+  const handlers = inferenceHandlers(options);
+  return {
+    name: INFERENCE_SERVICE,
+    definition: inferenceDefinition(protocol),
+    handlers,
+    direct: new Map([[`/${INFERENCE_SERVICE}/ModelInfer`, handlers.ModelInfer]]),
+    package: protocol,
+  };
+}
 
 /** Handlers of `inference.GRPCInferenceService`. */
-export function inferenceHandlers(options: InferenceServiceOptions): UntypedServiceImplementation {
+export function inferenceHandlers(
+  options: InferenceServiceOptions,
+): UntypedServiceImplementation & { readonly ModelInfer: DirectHandler } {
   const { models, server, ready } = options;
   const inferrer = new Inferrer(models, options.recorder);
   const failed = (error: unknown): void => {
@@ -57,7 +67,7 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
   };
 
   function unary<Request, Response>(
-    answer: (request: Request, call: ServerUnaryCall<Request, Response>) => Promise<Response>,
+    answer: (request: Request, call: UnaryCall<Request>) => Promise<Response>,
   ): Handler<Request, Response> {
     return (call, done) => {
       answer(call.request, call).then(

@@ -3,7 +3,8 @@ import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 
 const PROTO = fileURLToPath(new URL('../../../proto/open_inference_grpc.proto', import.meta.url));
-const SERVICE = 'inference.GRPCInferenceService';
+/** Full name. */
+export const INFERENCE_SERVICE = 'inference.GRPCInferenceService';
 
 /** The package `inference`, for the server and for its reflection. */
 export function loadInference(): PackageDefinition {
@@ -29,11 +30,11 @@ function opaque(method: MethodDefinition<object, object>): MethodDefinition<obje
  */
 export function inferenceDefinition(definitions: PackageDefinition): ServiceDefinition {
   const service: Record<string, MethodDefinition<object, object>> = {
-    ...(definitions[SERVICE] as ServiceDefinition),
+    ...(definitions[INFERENCE_SERVICE] as ServiceDefinition),
   };
   for (const name of ['ModelInfer', 'ModelStreamInfer']) {
     const method = service[name];
-    if (method === undefined) throw new TypeError(`${SERVICE} has no method ${name}`);
+    if (method === undefined) throw new TypeError(`${INFERENCE_SERVICE} has no method ${name}`);
     service[name] = opaque(method);
   }
   return service;

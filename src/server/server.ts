@@ -6,6 +6,7 @@ import {
 } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
+import { answerDirectly, type DirectHandler } from './direct-calls.js';
 import { type Address, type Listener, listen } from './listener.js';
 import { addReflection } from './reflection.js';
 
@@ -14,6 +15,8 @@ export interface Service {
   readonly name: string;
   readonly definition: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
+  /** Those of the handlers whose calls are many and small, by path: see `answerDirectly`. */
+  readonly direct?: ReadonlyMap<string, DirectHandler>;
   /** For reflection. */
   readonly package: PackageDefinition;
 }
@@ -96,6 +99,10 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     services.map((service) => service.package),
   );
   const listeners = await listenAll(server, settings);
+  answerDirectly(server, {
+    handlers: new Map(services.flatMap(({ direct = [] }) => [...direct])),
+    maxReceiveBytes: settings.maxReceiveBytes,
+  });
   const setServing = (serving: boolean): void => {
     for (const name of names) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };

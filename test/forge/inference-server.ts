@@ -10,14 +10,13 @@ import {
 import { makeTlsIdentity } from '../../enclave/tls.js';
 import type { Engine, LoadedModel } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
-import { inferenceHandlers } from '../../src/server/inference-service.js';
+import { inferenceService } from '../../src/server/inference-service.js';
 import { ModelRegistry } from '../../src/server/model-registry.js';
 import type { ModelRepository } from '../../src/server/model-repository.js';
-import { inferenceDefinition, loadInference } from '../../src/server/protocol.js';
+import { INFERENCE_SERVICE, loadInference } from '../../src/server/protocol.js';
 import type { Recorder } from '../../src/server/recorder.js';
 import { type ConnectionLimits, startServer } from '../../src/server/server.js';
 
-const SERVICE = 'inference.GRPCInferenceService';
 const definitions = loadInference();
 
 export interface TestServerOptions {
@@ -83,19 +82,14 @@ export async function startLoopbackServer(options: TestServerOptions): Promise<T
   const { certificatePem, privateKeyPem } = await makeTlsIdentity(['localhost'], new Date());
   const server = await startServer({
     services: [
-      {
-        name: SERVICE,
-        definition: inferenceDefinition(definitions),
-        package: definitions,
-        handlers: inferenceHandlers({
-          models: registry,
-          server: { name: 'assay', version: 'test' },
-          ready: () => true,
-          onFailure: (error) => failures.push(error),
-          ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
-          ...(options.repository === undefined ? {} : { repository: options.repository }),
-        }),
-      },
+      inferenceService({
+        models: registry,
+        server: { name: 'assay', version: 'test' },
+        ready: () => true,
+        onFailure: (error) => failures.push(error),
+        ...(options.recorder === undefined ? {} : { recorder: options.recorder }),
+        ...(options.repository === undefined ? {} : { repository: options.repository }),
+      }),
     ],
     address: { host: '127.0.0.1', port: 0 },
     tls: { certificatePem, privateKeyPem },
@@ -131,7 +125,7 @@ export async function startLoopbackServer(options: TestServerOptions): Promise<T
   }
 
   const methodOf = (name: string): MethodDefinition<object, object> => {
-    const service = definitions[SERVICE] as {
+    const service = definitions[INFERENCE_SERVICE] as {
       readonly [name: string]: MethodDefinition<object, object>;
     };
     const method = service[name];

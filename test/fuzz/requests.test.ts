@@ -10,6 +10,8 @@ import { isDatatype } from '../../src/engine/tensor.js';
 import { decodeInferRequest } from '../../src/server/codec/infer-request.js';
 import { rawOf } from '../../src/server/codec/typed-contents.js';
 import { loadInference } from '../../src/server/protocol.js';
+import { RequestMessage } from '../../src/server/request-message.js';
+import { RpcError } from '../../src/server/rpc-error.js';
 import { dictionary, file, NUMPY } from '../forge/npy.js';
 import { fuzz } from './harness.js';
 
@@ -51,6 +53,28 @@ fuzz({
       if (contents !== undefined && isDatatype(datatype)) rawOf(name, datatype, contents);
     }
     return undefined;
+  },
+});
+
+fuzz({
+  name: 'a message of gRPC in pieces',
+  seeds: [Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]), Buffer.from([0, 0, 0, 0, 0])],
+  decode: (bytes) => {
+    const message = new RequestMessage(1 << 16);
+    try {
+      for (let at = 0; at < bytes.length; ) {
+        const size = 1 + ((bytes[at] ?? 0) % 5);
+        message.push(Buffer.from(bytes.subarray(at, at + size)));
+        at += size;
+      }
+      const whole = message.end();
+      const prefix = Buffer.alloc(5);
+      prefix.writeUInt32BE(whole.length, 1);
+      return Buffer.concat([prefix, whole]);
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error;
+      throw new AssayError('TENSOR_WIRE', error.message);
+    }
   },
 });
 

@@ -8,9 +8,8 @@ import { parseConfig } from '../../../src/config.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { makeLog } from '../../../src/log.js';
 import { serve } from '../../../src/main.js';
-import { inferenceHandlers } from '../../../src/server/inference-service.js';
+import { inferenceService } from '../../../src/server/inference-service.js';
 import { ModelRegistry } from '../../../src/server/model-registry.js';
-import { inferenceDefinition, loadInference } from '../../../src/server/protocol.js';
 import { startServer } from '../../../src/server/server.js';
 import { simulatorKeys } from '../../forge/enclave.js';
 import { startNaiveServer } from './naive-server.js';
@@ -35,19 +34,13 @@ async function withoutReceipts(models: readonly ServingModel[]): Promise<Serving
     batching[name] = `${loaded.batching.maxBatchSize} (${loaded.batching.invariance})`;
     registry.add(loaded);
   }
-  const inference = loadInference();
   const server = await startServer({
     services: [
-      {
-        name: 'inference.GRPCInferenceService',
-        definition: inferenceDefinition(inference),
-        package: inference,
-        handlers: inferenceHandlers({
-          models: registry,
-          server: { name: 'assay', version: 'bench' },
-          ready: () => true,
-        }),
-      },
+      inferenceService({
+        models: registry,
+        server: { name: 'assay', version: 'bench' },
+        ready: () => true,
+      }),
     ],
     address: { host: '127.0.0.1', port: 0 },
     plaintextAddress: { host: '127.0.0.1', port: 0 },

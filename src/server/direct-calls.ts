@@ -1,0 +1,236 @@
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { type Server, type ServiceError, status } from '@grpc/grpc-js';
+import { PREFIX, RequestMessage } from './request-message.js';
+import { toStatus } from './rpc-error.js';
+
+/** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */
+export interface UnaryCall<Request> {
+  readonly request: Request;
+  once(event: 'cancelled', listener: () => void): unknown;
+  /** Infinity for none. */
+  getDeadline(): Date | number;
+  getPeer(): string;
+}
+
+/** How a handler answers, once. */
+export type Answer<Response> = (error: Partial<ServiceError> | null, response?: Response) => void;
+
+/** A handler of messages that are bytes. */
+export type DirectHandler = (call: UnaryCall<Buffer>, answer: Answer<Buffer>) => void;
+
+export interface DirectSettings {
+  /** By path, `/package.Service/Method`. */
+  readonly handlers: ReadonlyMap<string, DirectHandler>;
+  /** Largest request, bytes. */
+  readonly maxReceiveBytes: number;
+}
+
+const EMPTY = Buffer.alloc(0);
+/** A response up to this size is copied behind its prefix: that costs less than a frame of its own. */
+const COPIED = 16 * 1024;
+const RESPONSE = { ':status': 200, 'content-type': 'application/grpc+proto' } as const;
+const PLAIN_TYPES = ['application/grpc', 'application/grpc+proto'];
+const WITH_TRAILERS = { waitForTrailers: true } as const;
+const OK = { 'grpc-status': '0' } as const;
+/**
+ * What a caller may send before it hears from the server, bytes, of one request and of all on a
+ * connection: with the 64 KiB of RFC 9113 section 6.9.2 a tensor of 600 KB takes ten round trips.
+ */
+const WINDOW = 2 ** 20;
+const SHARED_WINDOW = 4 * WINDOW;
+/** Longest delay of a timer, milliseconds. */
+const MAX_DELAY = 2 ** 31 - 1;
+
+const MILLISECONDS = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as const;
+
+/** Milliseconds of a `grpc-timeout`, Infinity without one; undefined where it is not one. */
+function timeoutOf(header: string | string[] | undefined): number | undefined {
+  if (header === undefined) return Number.POSITIVE_INFINITY;
+  const match = /^(\d{1,8})([HMSmun])$/.exec(String(header));
+  const unit = match?.[2] as keyof typeof MILLISECONDS | undefined;
+  return unit === undefined ? undefined : Number(match?.[1]) * MILLISECONDS[unit];
+}
+
+/** Calls that need more than this file has are grpc-js's. */
+function isPlain(headers: IncomingHttpHeaders): boolean {
+  const encoding = headers['grpc-encoding'];
+  return (
+    headers[':method'] === 'POST' &&
+    PLAIN_TYPES.includes(headers['content-type'] ?? '') &&
+    (encoding === undefined || encoding === 'identity')
+  );
+}
+
+const peers = new WeakMap<object, string>();
+
+/** Address and port, looked up once a connection. */
+function peerOf({ session }: ServerHttp2Stream): string {
+  if (session === undefined) return 'unknown';
+  const known = peers.get(session);
+  if (known !== undefined) return known;
+  const { remoteAddress, remotePort } = session.socket;
+  const peer = remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+  peers.set(session, peer);
+  return peer;
+}
+
+function ignore(): void {}
+
+function sendOk(this: ServerHttp2Stream): void {
+  this.sendTrailers(OK);
+}
+
+/** One call, from its headers to its trailers. */
+class DirectCall implements UnaryCall<Buffer> {
+  request: Buffer = EMPTY;
+  readonly #stream: ServerHttp2Stream;
+  readonly #peer: string;
+  readonly #deadline: number;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #answered = false;
+  #cancelled: () => void = ignore;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    handler: DirectHandler,
+    timeout: number,
+    maxReceiveBytes: number,
+  ) {
+    this.#stream = stream;
+    this.#peer = peerOf(stream);
+    this.#deadline = timeout === Number.POSITIVE_INFINITY ? timeout : Date.now() + timeout;
+    if (timeout !== Number.POSITIVE_INFINITY) {
+      this.#timer = setTimeout(() => this.#expire(), Math.min(timeout, MAX_DELAY));
+    }
+    const message = new RequestMessage(maxReceiveBytes);
+    stream.on('data', (piece: Buffer) => this.#attempt(() => message.push(piece)));
+    stream.once('end', () =>
+      this.#attempt(() => {
+        this.request = message.end();
+        handler(this, (error, response) => this.#answer(error, response));
+      }),
+    );
+    stream.once('close', () => this.#close());
+    stream.once('error', ignore);
+  }
+
+  once(_event: 'cancelled', listener: () => void): void {
+    this.#cancelled = listener;
+  }
+
+  getDeadline(): number {
+    return this.#deadline;
+  }
+
+  getPeer(): string {
+    return this.#peer;
+  }
+
+  /** The rest of a request that was refused is read and dropped. */
+  #attempt(step: () => void): void {
+    if (this.#answered) return;
+    try {
+      step();
+    } catch (error) {
+      const { code, details } = toStatus(error);
+      this.#fail(code, details);
+    }
+  }
+
+  #answer(error: Partial<ServiceError> | null, response: Buffer | undefined): void {
+    if (response === undefined) this.#fail(error?.code ?? status.UNKNOWN, error?.details ?? '');
+    else this.#succeed(response);
+  }
+
+  #expire(): void {
+    this.#fail(status.DEADLINE_EXCEEDED, 'Deadline exceeded');
+    this.#cancelled();
+  }
+
+  #close(): void {
+    if (this.#settle()) this.#cancelled();
+  }
+
+  /** False where it was before. */
+  #settle(): boolean {
+    if (this.#answered) return false;
+    this.#answered = true;
+    clearTimeout(this.#timer);
+    return true;
+  }
+
+  #succeed(response: Buffer): void {
+    const stream = this.#stream;
+    if (!this.#settle() || stream.destroyed || stream.closed) return;
+    const small = response.length <= COPIED;
+    const head = Buffer.allocUnsafe(small ? PREFIX + response.length : PREFIX);
+    head[0] = 0;
+    head.writeUInt32BE(response.length, 1);
+    stream.respond(RESPONSE, WITH_TRAILERS);
+    stream.once('wantTrailers', sendOk);
+    if (small) {
+      head.set(response, PREFIX);
+      stream.end(head);
+    } else {
+      stream.write(head);
+      stream.end(response);
+    }
+  }
+
+  #fail(code: status, details: string): void {
+    const stream = this.#stream;
+    if (!this.#settle() || stream.destroyed || stream.closed) return;
+    stream.respond(
+      { ...RESPONSE, 'grpc-status': code, 'grpc-message': encodeURI(details) },
+      { endStream: true },
+    );
+  }
+}
+
+/** What grpc-js 1.14 keeps to itself. */
+interface Inside {
+  readonly http2Servers: ReadonlyMap<Http2Server, unknown>;
+  /** Counts the stream, so that its connection is not idle. */
+  onStreamOpened(stream: ServerHttp2Stream): void;
+}
+
+/**
+ * Answers plain calls of these methods on their HTTP/2 streams, past grpc-js, which takes more of the
+ * event loop's time for a small inference than all the rest, and lets callers send more at once than it
+ * can be told to. Connections, their limits and every other call stay its own. It has no interface for
+ * either, so this looks inside of it: with a version that is made otherwise nothing changes, and the
+ * result is false.
+ * @param server with its listeners.
+ */
+export function answerDirectly(server: Server, settings: DirectSettings): boolean {
+  const { http2Servers, onStreamOpened } = server as unknown as Partial<Inside>;
+  if (!(http2Servers instanceof Map) || typeof onStreamOpened !== 'function') return false;
+  for (const http2Server of http2Servers.keys()) {
+    takeOver(http2Server, settings, onStreamOpened.bind(server));
+  }
+  return true;
+}
+
+function takeOver(
+  http2Server: Http2Server,
+  { handlers, maxReceiveBytes }: DirectSettings,
+  opened: Inside['onStreamOpened'],
+): void {
+  http2Server.on('session', (session) => {
+    session.settings({ initialWindowSize: WINDOW });
+    session.setLocalWindowSize(SHARED_WINDOW);
+  });
+  const others = http2Server.listeners('stream');
+  http2Server.removeAllListeners('stream');
+  http2Server.on('stream', (...stream) => {
+    const [, headers] = stream;
+    const handler = handlers.get(headers[':path'] ?? '');
+    const timeout = timeoutOf(headers['grpc-timeout']);
+    if (handler === undefined || timeout === undefined || !isPlain(headers)) {
+      for (const other of others) Reflect.apply(other, http2Server, stream);
+      return;
+    }
+    opened(stream[0]);
+    new DirectCall(stream[0], handler, timeout, maxReceiveBytes);
+  });
+}

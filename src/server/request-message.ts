@@ -1,0 +1,78 @@
+import { status } from '@grpc/grpc-js';
+import { RpcError } from './rpc-error.js';
+
+/** Of a Length-Prefixed-Message ("gRPC over HTTP2"): a byte that says whether it is compressed, u32 length. */
+export const PREFIX = 5;
+/** Shorter pieces are gathered: an object for each takes far more memory than the limit counts for them. */
+const SHORT = 1024;
+const ROOM = 4 * SHORT;
+
+/** The one uncompressed message of a request, as it comes in pieces. */
+export class RequestMessage {
+  readonly #limit: number;
+  #pieces: Buffer[] = [];
+  #received = 0;
+  /** With its prefix; undefined until that is here. */
+  #expected: number | undefined;
+  #room: Buffer = Buffer.alloc(0);
+  #filled = 0;
+
+  /** @param limit most bytes of a message. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Throws RpcError as soon as the message cannot become what was expected. */
+  push(piece: Buffer): void {
+    this.#keep(piece);
+    this.#received += piece.length;
+    if (this.#expected === undefined && this.#received >= PREFIX) this.#readPrefix();
+    if (this.#expected !== undefined && this.#received > this.#expected) {
+      this.#refuse(status.UNIMPLEMENTED, 'expected one request message, got more');
+    }
+  }
+
+  /** The message, in memory of its own; throws RpcError where it is not whole. */
+  end(): Buffer {
+    if (this.#received !== this.#expected) {
+      this.#refuse(status.UNIMPLEMENTED, 'expected one request message, the stream ended before');
+    }
+    return Buffer.concat(this.#pieces).subarray(PREFIX);
+  }
+
+  #refuse(code: status, message: string): never {
+    this.#pieces = [];
+    throw new RpcError(code, message);
+  }
+
+  #keep(piece: Buffer): void {
+    if (piece.length >= SHORT || this.#pieces.length === 0) {
+      this.#pieces.push(piece);
+      this.#filled = this.#room.length;
+      return;
+    }
+    if (this.#filled + piece.length > this.#room.length) {
+      this.#room = Buffer.allocUnsafeSlow(ROOM);
+      this.#filled = 0;
+      this.#pieces.push(this.#room);
+    }
+    piece.copy(this.#room, this.#filled);
+    this.#filled += piece.length;
+    this.#pieces[this.#pieces.length - 1] = this.#room.subarray(0, this.#filled);
+  }
+
+  #readPrefix(): void {
+    const [first] = this.#pieces;
+    const prefix =
+      first !== undefined && first.length >= PREFIX ? first : Buffer.concat(this.#pieces);
+    const length = prefix.readUInt32BE(1);
+    if (prefix[0] !== 0) {
+      this.#refuse(status.INTERNAL, 'expected no compressed message without a grpc-encoding');
+    }
+    if (length > this.#limit) {
+      const sizes = `${length} vs ${this.#limit}`;
+      this.#refuse(status.RESOURCE_EXHAUSTED, `Received message larger than max (${sizes})`);
+    }
+    this.#expected = PREFIX + length;
+  }
+}

@@ -1,0 +1,308 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
+import { after, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { Server, status } from '@grpc/grpc-js';
+import { makeTlsIdentity } from '../../../enclave/tls.js';
+import { answerDirectly, type DirectHandler } from '../../../src/server/direct-calls.js';
+import { startServer } from '../../../src/server/server.js';
+
+const MAX = 100_000;
+const DIRECT = '/test.Echo/Direct';
+const LIBRARY = '/test.Echo/Library';
+
+/** Calls that wait for the test, as events `held`, and their cancellations, `cancelled`. */
+const calls = new EventEmitter();
+
+/** Answers with the message, or as it says. */
+const echo: DirectHandler = (call, answer) => {
+  const { request } = call;
+  if (request.equals(Buffer.from('fail'))) {
+    answer({ code: status.NOT_FOUND, details: 'no Wasser: 水' });
+  } else if (request.equals(Buffer.from('hold'))) {
+    call.once('cancelled', () => calls.emit('cancelled'));
+    calls.emit('held', call, answer);
+  } else answer(null, request);
+};
+
+const opaque = (path: string) => ({
+  path,
+  requestStream: false,
+  responseStream: false,
+  requestSerialize: (bytes: Buffer) => bytes,
+  requestDeserialize: (bytes: Buffer) => bytes,
+  responseSerialize: (bytes: Buffer) => bytes,
+  responseDeserialize: (bytes: Buffer) => bytes,
+});
+
+async function start(idle: number) {
+  const server = await startServer({
+    services: [
+      {
+        name: 'test.Echo',
+        definition: { Direct: opaque(DIRECT), Library: opaque(LIBRARY) },
+        handlers: { Direct: echo, Library: echo },
+        direct: new Map([[DIRECT, echo]]),
+        package: {},
+      },
+    ],
+    address: { host: '127.0.0.1', port: 0 },
+    plaintextAddress: { host: '127.0.0.1', port: 0 },
+    tls: await makeTlsIdentity(['localhost'], new Date()),
+    maxReceiveBytes: MAX,
+    connections: { max: 8, maxStreams: 8, idle },
+  });
+  after(() => server.drain(0));
+  const open = () => {
+    const session = connect(`http://127.0.0.1:${server.plaintextPort}`);
+    after(() => session.destroy());
+    return session;
+  };
+  return { ...server, open };
+}
+
+const server = await start(3_600_000);
+const session = server.open();
+
+function framed(message: Buffer | string, compressed = 0): Buffer {
+  const bytes = Buffer.from(message);
+  const prefix = Buffer.alloc(5, compressed);
+  prefix.writeUInt32BE(bytes.length, 1);
+  return Buffer.concat([prefix, bytes]);
+}
+
+function send(path: string, pieces: readonly Buffer[], more: OutgoingHttpHeaders, on = session) {
+  const stream = on.request({
+    ':method': 'POST',
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    ...more,
+  });
+  for (const piece of pieces) stream.write(piece);
+  return stream;
+}
+
+interface Reply {
+  readonly headers: IncomingHttpHeaders;
+  readonly status: number;
+  readonly details: string;
+  readonly body: Buffer;
+}
+
+async function replyTo(stream: ReturnType<typeof send>): Promise<Reply> {
+  let headers: IncomingHttpHeaders = {};
+  let trailers: IncomingHttpHeaders = {};
+  stream.once('response', (received) => {
+    headers = received;
+  });
+  stream.once('trailers', (received) => {
+    trailers = received;
+  });
+  const chunks: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(stream, 'end');
+  const end = { ...headers, ...trailers };
+  return {
+    headers,
+    status: Number(end['grpc-status']),
+    details: decodeURIComponent(String(end['grpc-message'] ?? '')),
+    body: Buffer.concat(chunks),
+  };
+}
+
+function ask(path: string, pieces: readonly Buffer[], more: OutgoingHttpHeaders = {}) {
+  const stream = send(path, pieces, more);
+  stream.end();
+  return replyTo(stream);
+}
+
+/** What grpc-js puts on every answer, and a direct one does without. */
+const isDirect = ({ headers }: Reply): boolean => headers['grpc-encoding'] === undefined;
+
+const message = framed('a message');
+const large = framed(Buffer.from(Array.from({ length: MAX }, (_, i) => i % 251)));
+const every = (bytes: Buffer, size: number): Buffer[] =>
+  Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
+    bytes.subarray(i * size, (i + 1) * size),
+  );
+
+const same: readonly {
+  readonly name: string;
+  readonly pieces: readonly Buffer[];
+  readonly headers?: OutgoingHttpHeaders;
+  readonly status: status;
+}[] = [
+  { name: 'one message', pieces: [message], status: status.OK },
+  { name: 'an empty message', pieces: [framed('')], status: status.OK },
+  { name: 'a message in pieces of a byte', pieces: every(message, 1), status: status.OK },
+  { name: 'the largest message', pieces: every(large, 16_000), status: status.OK },
+  {
+    name: 'a type with a suffix',
+    pieces: [message],
+    status: status.OK,
+    headers: { 'content-type': 'application/grpc+proto' },
+  },
+  {
+    name: 'an encoding of identity',
+    pieces: [message],
+    status: status.OK,
+    headers: { 'grpc-encoding': 'identity' },
+  },
+  {
+    name: 'a deadline that is far',
+    pieces: [message],
+    status: status.OK,
+    headers: { 'grpc-timeout': '99999999H' },
+  },
+  { name: 'an error of the handler', pieces: [framed('fail')], status: status.NOT_FOUND },
+  { name: 'no message', pieces: [], status: status.UNIMPLEMENTED },
+  { name: 'half a message', pieces: [message.subarray(0, 9)], status: status.UNIMPLEMENTED },
+  { name: 'half a prefix', pieces: [message.subarray(0, 3)], status: status.UNIMPLEMENTED },
+  { name: 'two messages', pieces: [message, message], status: status.UNIMPLEMENTED },
+  {
+    name: 'a message beyond the limit',
+    pieces: [framed(Buffer.alloc(MAX + 1))],
+    status: status.RESOURCE_EXHAUSTED,
+  },
+];
+for (const { name, pieces, headers, status: expected } of same) {
+  test(`answered as grpc-js answers it: ${name}`, async () => {
+    const direct = await ask(DIRECT, pieces, headers);
+    const library = await ask(LIBRARY, pieces, headers);
+    assert.equal(direct.status, expected);
+    assert.deepEqual(
+      { ...direct, headers: undefined, details: direct.details.replace(/^expected.*/, '') },
+      {
+        ...library,
+        headers: undefined,
+        details: library.details.replace(/^(Received (no|a sec)|OK).*/, ''),
+      },
+    );
+    assert.equal(isDirect(direct), true, 'this version of grpc-js is made otherwise');
+  });
+}
+
+test('a message that says it is compressed, with no encoding to undo it by, is refused', async () => {
+  const { status: code, details } = await ask(DIRECT, [framed('a message', 1)]);
+  assert.equal(code, status.INTERNAL);
+  assert.match(details, /no compressed message without a grpc-encoding/);
+});
+
+const others: readonly {
+  readonly name: string;
+  readonly pieces: readonly Buffer[];
+  readonly headers: OutgoingHttpHeaders;
+  readonly status: status;
+}[] = [
+  {
+    name: 'compressed messages',
+    pieces: [framed(gzipSync('a message'), 1)],
+    headers: { 'grpc-encoding': 'gzip' },
+    status: status.OK,
+  },
+  {
+    name: 'another content type of gRPC',
+    pieces: [message],
+    headers: { 'content-type': 'application/grpc;v=1' },
+    status: status.OK,
+  },
+  {
+    name: 'a timeout that is none',
+    pieces: [message],
+    headers: { 'grpc-timeout': '1 day' },
+    status: status.INTERNAL,
+  },
+];
+for (const { name, pieces, headers, status: expected } of others) {
+  test(`left to grpc-js: ${name}`, async () => {
+    const reply = await ask(DIRECT, pieces, headers);
+    assert.equal(reply.status, expected);
+    if (expected === status.OK) {
+      assert.deepEqual(reply.body, message);
+      assert.equal(isDirect(reply), false);
+    }
+  });
+}
+
+test('a deadline that passes is told, cancels the call, and drops the answer', async () => {
+  const cancelled = once(calls, 'cancelled');
+  const held = once(calls, 'held');
+  const reply = ask(DIRECT, [framed('hold')], { 'grpc-timeout': '50m' });
+  const [call, answer] = (await held) as Parameters<DirectHandler>;
+  assert.ok(Number(call.getDeadline()) > Date.now() - 1000);
+  assert.match(call.getPeer(), /^127\.0\.0\.1:\d+$/);
+  assert.equal((await reply).status, status.DEADLINE_EXCEEDED);
+  await cancelled;
+  answer(null, Buffer.from('late'));
+});
+
+test('a caller that goes away cancels the call, and an answer goes nowhere', async () => {
+  const cancelled = once(calls, 'cancelled');
+  const held = once(calls, 'held');
+  const stream = send(DIRECT, [framed('hold')], {});
+  stream.on('error', () => undefined);
+  stream.end();
+  const [, answer] = (await held) as Parameters<DirectHandler>;
+  stream.close(8);
+  await cancelled;
+  answer(null, Buffer.from('late'));
+  assert.equal((await ask(DIRECT, [message])).status, status.OK);
+});
+
+test('a call that is answered is not cancelled', async () => {
+  let cancellations = 0;
+  const count = (): void => {
+    cancellations += 1;
+  };
+  calls.on('cancelled', count);
+  const held = once(calls, 'held');
+  const reply = ask(DIRECT, [framed('hold')]);
+  const [, answer] = (await held) as Parameters<DirectHandler>;
+  answer(null, Buffer.from('now'));
+  assert.deepEqual((await reply).body, framed('now'));
+  await ask(DIRECT, [message]);
+  calls.off('cancelled', count);
+  assert.equal(cancellations, 0);
+});
+
+test('a connection is not idle while a call is under way on it', async () => {
+  const short = await start(200);
+  const [busy, idle] = [short.open(), short.open()];
+  const held = once(calls, 'held');
+  const stream = send(DIRECT, [framed('hold')], {}, busy);
+  stream.end();
+  const reply = replyTo(stream);
+  const [, answer] = (await held) as Parameters<DirectHandler>;
+  await once(idle, 'close');
+  assert.equal(busy.closed, false);
+  answer(null, Buffer.from('still here'));
+  assert.deepEqual((await reply).body, framed('still here'));
+});
+
+test('a drain waits for calls under way', async () => {
+  const draining = await start(3_600_000);
+  const held = once(calls, 'held');
+  const stream = send(DIRECT, [framed('hold')], {}, draining.open());
+  stream.end();
+  const reply = replyTo(stream);
+  const [, answer] = (await held) as Parameters<DirectHandler>;
+  const drained = draining.drain(60_000);
+  answer(null, Buffer.from('the last'));
+  assert.equal((await reply).status, status.OK);
+  await drained;
+});
+
+test('a caller may send a tensor of a megabyte before it hears from the server', async () => {
+  const fresh = server.open();
+  while (fresh.remoteSettings.initialWindowSize !== 2 ** 20) await once(fresh, 'remoteSettings');
+  await replyTo(send(DIRECT, [message], {}, fresh).end());
+  assert.ok((fresh.state.remoteWindowSize ?? 0) > 2 ** 21);
+});
+
+test('a version of grpc-js that is made otherwise keeps every call', () => {
+  const settings = { handlers: new Map([[DIRECT, echo]]), maxReceiveBytes: MAX };
+  const other = Object.create(new Server(), { http2Servers: { value: undefined } }) as Server;
+  assert.equal(answerDirectly(other, settings), false);
+});

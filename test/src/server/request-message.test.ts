@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { RequestMessage } from '../../../src/server/request-message.js';
+import { RpcError } from '../../../src/server/rpc-error.js';
+import { fc } from '../../property.js';
+
+const LIMIT = 20_000;
+
+function framed(length: number, compressed = 0): Buffer {
+  const bytes = Buffer.from(Array.from({ length: 5 + length }, (_, i) => i % 251));
+  bytes[0] = compressed;
+  bytes.writeUInt32BE(length, 1);
+  return bytes;
+}
+
+/** Cuts bytes into pieces of these sizes, over and over. */
+function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length] ?? 1;
+    pieces.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return pieces;
+}
+
+function read(pieces: readonly Buffer[]): Buffer {
+  const message = new RequestMessage(LIMIT);
+  for (const piece of pieces) message.push(piece);
+  return message.end();
+}
+
+test('a message is the same in whatever pieces it comes, long ones, short ones or mixed', () => {
+  const size = fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 900, max: 6000 }));
+  fc.assert(
+    fc.property(fc.nat(LIMIT), fc.array(size, { minLength: 1, maxLength: 6 }), (length, sizes) => {
+      const bytes = framed(length);
+      assert.ok(read(cut(bytes, sizes)).equals(bytes.subarray(5)));
+    }),
+  );
+});
+
+test('a message does not change with the memory that its pieces came in', () => {
+  const bytes = framed(3000);
+  const wanted = Buffer.from(bytes.subarray(5));
+  const message = new RequestMessage(LIMIT);
+  for (const piece of cut(bytes, [2000, 7])) message.push(piece);
+  const whole = message.end();
+  bytes.fill(0);
+  assert.ok(whole.equals(wanted));
+});
+
+for (const [name, bytes, code, pattern] of [
+  ['a byte more than the limit', framed(LIMIT + 1), status.RESOURCE_EXHAUSTED, /20001 vs 20000/],
+  ['a compressed message', framed(8, 1), status.INTERNAL, /no compressed message/],
+  [
+    'a byte after the message',
+    Buffer.concat([framed(8), Buffer.of(0)]),
+    status.UNIMPLEMENTED,
+    /got more/,
+  ],
+  ['a byte too few', framed(8).subarray(0, 12), status.UNIMPLEMENTED, /ended before/],
+  ['half a prefix', framed(8).subarray(0, 4), status.UNIMPLEMENTED, /ended before/],
+  ['nothing', Buffer.alloc(0), status.UNIMPLEMENTED, /ended before/],
+] as const) {
+  test(`refused: ${name}`, () => {
+    for (const sizes of [[1], [bytes.length + 1]]) {
+      assert.throws(
+        () => read(cut(bytes, sizes)),
+        (error) => error instanceof RpcError && error.code === code && pattern.test(error.message),
+      );
+    }
+  });
+}
+
+test('a length beyond the limit is refused before anything of the message is there', () => {
+  const message = new RequestMessage(LIMIT);
+  assert.throws(() => message.push(framed(LIMIT + 1).subarray(0, 5)), RpcError);
+});
