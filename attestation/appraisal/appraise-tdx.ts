@@ -1,4 +1,4 @@
-import { isZero, toHex } from '../encoding/bytes.js';
+import { toHex } from '../encoding/bytes.js';
 import { paravisorReportData } from '../evidence/runtime-claims.js';
 import {
   bitField,
@@ -14,6 +14,7 @@ import { appraiseCcel, appraiseRuntimeLog } from './event-log-tdx.js';
 import { Findings } from './findings.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import type { Finding } from './result.js';
+import { serviceTdFindings } from './service-td.js';
 import { appraiseTdxTcb } from './tcb-tdx.js';
 
 /** Values that the caller knows beside its policy: a bundle's binding, a launch policy's digest. */
@@ -99,25 +100,7 @@ function identityFindings(
   const pck = 'Intel SGX PCK Certificate and CRL Profile Specification, SGX extensions';
   among('tdx.platform.ppid', 'PPID', platform.ppid, policy.ppids, pck);
   among('tdx.platform.fmspc', 'FMSPC', platform.fmspc, policy.fmspcs, pck);
-  const service = report.td15?.mrServiceTd;
-  if (policy.mrServiceTd !== undefined) {
-    among(
-      'tdx.mr-service-td',
-      'MRSERVICETD',
-      service === undefined ? 'none in TD 1.0' : toHex(service),
-      policy.mrServiceTd,
-    );
-  } else if (service !== undefined) {
-    findings.check(
-      'tdx.mr-service-td',
-      isZero(service),
-      { expected: 'all zeros', actual: toHex(service), reference: REPORT },
-      {
-        pass: 'No service TD can act on this one.',
-        fail: 'A service TD is bound to this one, and the policy does not expect it.',
-      },
-    );
-  }
+  serviceTdFindings(findings, report, policy);
 }
 
 function kebab(name: string): string {

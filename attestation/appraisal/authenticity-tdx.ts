@@ -1,3 +1,4 @@
+import { tdReportKind } from '../evidence/td-report.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import type { Findings } from './findings.js';
 
@@ -15,7 +16,7 @@ export function authenticityFindings(findings: Findings, tdx: AuthenticatedTdx):
   pass(
     'tdx.quote',
     'version 4 or 5, TD 1.0 or TD 1.5',
-    `version ${header.version}, TD ${report.td15 === undefined ? '1.0' : '1.5'}`,
+    `version ${header.version}, ${tdReportKind(report)}`,
     'The quote is well formed.',
     'Intel TDX DCAP Quoting Library API, A.3 (Quote Format)',
   );

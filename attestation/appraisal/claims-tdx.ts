@@ -1,9 +1,17 @@
 import { toHex } from '../encoding/bytes.js';
+import { type Td15Extension, tdReportKind } from '../evidence/td-report.js';
 import { bitField, namedAttributes } from '../evidence/tdx-fields.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import type { Claims } from './result.js';
 
 const hex64 = (bytes: Uint8Array): string => `0x${bitField(bytes).toString(16)}`;
+
+function extensionClaims(extension: Td15Extension | undefined) {
+  if (extension === undefined) return null;
+  const { vmId, ...bytes } = extension;
+  const hex = Object.entries(bytes).map(([name, value]) => [name, toHex(value)] as const);
+  return { vmId, ...Object.fromEntries(hex) };
+}
 
 /**
  * The quote's fields as typed claims: Intel's names in camel case, bytes and bit fields in
@@ -14,7 +22,7 @@ export function tdxClaims({ quote, platform, window }: AuthenticatedTdx): Claims
   const [rtmr0, rtmr1, rtmr2, rtmr3] = report.rtmrs.map(toHex);
   return {
     version: quote.header.version,
-    tdReport: report.td15 === undefined ? 'TD 1.0' : 'TD 1.5',
+    tdReport: tdReportKind(report),
     teeTcbSvn: toHex(report.teeTcbSvn),
     mrSeam: toHex(report.mrSeam),
     mrSignerSeam: toHex(report.mrSignerSeam),
@@ -32,6 +40,7 @@ export function tdxClaims({ quote, platform, window }: AuthenticatedTdx): Claims
     reportData: toHex(report.reportData),
     teeTcbSvn2: report.td15 === undefined ? null : toHex(report.td15.teeTcbSvn2),
     mrServiceTd: report.td15 === undefined ? null : toHex(report.td15.mrServiceTd),
+    extension: extensionClaims(report.td15?.extension),
     qe: {
       mrEnclave: toHex(qeReport.mrEnclave),
       mrSigner: toHex(qeReport.mrSigner),

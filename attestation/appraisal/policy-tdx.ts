@@ -58,8 +58,10 @@ export const tdxPolicySchema = z.strictObject({
   mrConfigId: digests,
   mrOwner: digests,
   mrOwnerConfig: digests,
-  /** Expected MRSERVICETD (TD 1.5): zero unless given. */
+  /** Expected MRSERVICETD (TD 1.5), and digests of service TDs in its extension: zero unless given. */
   mrServiceTd: digests,
+  /** Expected DEVINFO (TD 1.5 extended), of the devices bound to the guest: zero unless given. */
+  deviceInfo: digests,
   /** Expected REPORTDATA, 64 bytes. */
   reportData: oneOf(64).optional(),
   /** Expected TDATTRIBUTES as a whole, 8 bytes as they stand in the quote. */

@@ -2,7 +2,7 @@ import { concat, isZero } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { ByteReader } from '../encoding/reader.js';
 import { type QeReport, readQeReport } from './qe-report.js';
-import { encodeTdReport, readTdReport, type TdReport } from './td-report.js';
+import { encodeTdReport, readTdReport, type TdReport, tdReportKind } from './td-report.js';
 
 /** TD Quote Header of a version 4 or 5 quote (Intel TDX DCAP Quoting Library API, appendix A.3). */
 export interface QuoteHeader {
@@ -47,7 +47,8 @@ const QE_VENDOR_INTEL = Uint8Array.of(
 const CERTIFICATION_PCK_CHAIN = 5;
 const CERTIFICATION_QE_REPORT = 6;
 const BODY_SGX = 1;
-const BODIES = { 2: 584, 3: 648 } as const;
+const BODIES = { 2: 584, 3: 648, 4: 885 } as const;
+const BODY_TYPES = { 'TD 1.0': 2, 'TD 1.5': 3, 'TD 1.5 extended': 4 } as const;
 
 function readHeader(reader: ByteReader): QuoteHeader {
   const version = reader.u16le('quote version');
@@ -85,15 +86,15 @@ function readHeader(reader: ByteReader): QuoteHeader {
 }
 
 /** Size of the body that follows; version 5 says it in a descriptor (type, size). */
-function readDescriptor(reader: ByteReader, version: 4 | 5): 584 | 648 {
+function readDescriptor(reader: ByteReader, version: 4 | 5): (typeof BODIES)[keyof typeof BODIES] {
   if (version === 4) return BODIES[2];
   const type = reader.u16le('body type');
   const size = reader.u32le('body size');
   if (type === BODY_SGX) {
     throw new AssayError('TDX_QUOTE_SGX', 'this is an SGX quote (body type 1), not a TDX quote');
   }
-  if (type !== 2 && type !== 3) {
-    throw new AssayError('TDX_QUOTE_BODY', `expected body type 2 or 3, not ${type}`);
+  if (type !== 2 && type !== 3 && type !== 4) {
+    throw new AssayError('TDX_QUOTE_BODY', `expected body type 2, 3 or 4, not ${type}`);
   }
   if (size !== BODIES[type]) {
     throw new AssayError(
@@ -194,7 +195,7 @@ export function encodeSignedBytes(header: QuoteHeader, report: TdReport): Uint8A
     header.userData,
     header.version === 4
       ? new Uint8Array()
-      : concat(u16(report.td15 === undefined ? 2 : 3), u32(body.length)),
+      : concat(u16(BODY_TYPES[tdReportKind(report)]), u32(body.length)),
     body,
   );
 }

@@ -3,6 +3,7 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parsePemChain } from '../../attestation/endorsements/intel.js';
 import { pckPlatform } from '../../attestation/endorsements/pck.js';
+import { type Td15Extension, tdReportKind } from '../../attestation/evidence/td-report.js';
 import { namedAttributes } from '../../attestation/evidence/tdx-fields.js';
 import { parseTdxQuote, type TdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { readInput } from './files.js';
@@ -26,6 +27,24 @@ function bytes(part: Field['part'], name: string, value: Uint8Array, meaning: st
 function attributes(value: Uint8Array): string {
   const names = Object.entries(namedAttributes(value)).flatMap(([name, on]) => (on ? [name] : []));
   return names.length === 0 ? 'no bit with a name is set' : names.join(', ');
+}
+
+function extensionFields(extension: Td15Extension | undefined): Field[] {
+  if (extension === undefined) return [];
+  const field = (name: string, value: Uint8Array, meaning: string): Field =>
+    bytes('TD report', name, value, meaning);
+  return [
+    field('VMID', Uint8Array.of(extension.vmId), 'VM within the guest; zero is the guest itself'),
+    field('TD_ID', extension.tdId, 'names the guest from its launch on'),
+    field('DEVINFO', extension.deviceInfo, 'devices bound to the guest'),
+    field('INIT_SERVTD_HASH', extension.initServiceTdHash, 'service TDs at creation'),
+    field('INIT_SERVTD_ATTR', extension.initServiceTdAttributes, 'their attributes'),
+    field('INIT_CPUSVN', extension.initCpuSvn, 'of the platform at creation'),
+    field('INIT_TEE_TCB_SVN', extension.initTeeTcbSvn, 'TDX module at creation'),
+    field('INIT_TEE_FMSPC', extension.initTeeFmspc, 'kind of platform at creation'),
+    field('CUR_SERVTD_HASH', extension.currentServiceTdHash, 'service TDs bound now'),
+    field('CUR_SERVTD_ATTR', extension.currentServiceTdAttributes, 'their attributes'),
+  ];
 }
 
 function reportFields({ report }: TdxQuote): Field[] {
@@ -60,6 +79,7 @@ function reportFields({ report }: TdxQuote): Field[] {
       : [
           field('TEE_TCB_SVN2', report.td15.teeTcbSvn2, 'TDX module that is loaded now'),
           field('MRSERVICETD', report.td15.mrServiceTd, 'service TDs bound to the guest'),
+          ...extensionFields(report.td15.extension),
         ]),
   ];
 }
@@ -94,11 +114,15 @@ function platformFields({ pckChain }: TdxQuote): Field[] {
 
 function fieldsOf(quote: TdxQuote): Field[] {
   const { header, qeReport } = quote;
-  const td = quote.report.td15 === undefined ? 'TD 1.0' : 'TD 1.5';
   const qe = (name: string, value: Uint8Array, meaning: string): Field =>
     bytes('QE report', name, value, meaning);
   return [
-    { part: 'header', name: 'version', value: String(header.version), meaning: `${td} body` },
+    {
+      part: 'header',
+      name: 'version',
+      value: String(header.version),
+      meaning: `${tdReportKind(quote.report)} body`,
+    },
     bytes(
       'header',
       'user data',

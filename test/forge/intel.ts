@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { CollateralText } from '../../attestation/endorsements/intel.js';
-import type { TdReport } from '../../attestation/evidence/td-report.js';
+import type { Td15Extension, TdReport } from '../../attestation/evidence/td-report.js';
 import { encodeTdxQuote, type TdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import {
   type CertificateTemplate,
@@ -151,6 +151,30 @@ export function withExtension(
 export async function strangerIssuer(name: Issuer['name']): Promise<Issuer> {
   return { name, privateKey: (await strangerKey()).privateKey, signing: INTEL_SIGNING };
 }
+
+/** Gives a report the extended body of TD 1.5: no service TD, no device, about the TD itself. */
+export const extended =
+  (change: Partial<Td15Extension> = {}) =>
+  (report: TdReport): TdReport => ({
+    ...report,
+    td15: {
+      teeTcbSvn2: report.teeTcbSvn,
+      mrServiceTd: new Uint8Array(48),
+      extension: {
+        vmId: 0,
+        tdId: new Uint8Array(32).fill(0x1d),
+        deviceInfo: new Uint8Array(48),
+        initServiceTdHash: new Uint8Array(48),
+        initServiceTdAttributes: new Uint8Array(8),
+        initCpuSvn: new Uint8Array(16).fill(0x0c),
+        initTeeTcbSvn: report.teeTcbSvn,
+        initTeeFmspc: new Uint8Array(12).fill(0x0f),
+        currentServiceTdHash: new Uint8Array(48),
+        currentServiceTdAttributes: new Uint8Array(8),
+        ...change,
+      },
+    },
+  });
 
 /** A quote and its collateral with one fault, everything else flawless. */
 export async function forgeTdx(fault: IntelFault = {}): Promise<ForgedTdx> {

@@ -4,6 +4,7 @@ import { parseTdxPolicy } from '../../../../attestation/appraisal/policy-tdx.js'
 import { fromHex } from '../../../../attestation/encoding/bytes.js';
 import type { TdReport } from '../../../../attestation/evidence/td-report.js';
 import { AssayError } from '../../../../attestation/index.js';
+import { extended, type IntelFault } from '../../../forge/intel.js';
 import { set } from '../../../forge/json.js';
 import { referenceValues, type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
 
@@ -52,6 +53,50 @@ tdxCases('each reference value is compared', [
     name: 'MRSERVICETD expected of a TD 1.0',
     policy: { mrServiceTd: ['00'.repeat(48)] },
     code: 'tdx.mr-service-td',
+  },
+]);
+
+const bound = new Uint8Array(48).fill(0xcd);
+const inExtension = (change: Parameters<typeof extended>[0]): IntelFault => ({
+  version: 5,
+  report: extended(change),
+});
+tdxCases('an extended body tells of service TDs, devices and VMs within', [
+  {
+    name: 'a service TD at creation',
+    fault: inExtension({ initServiceTdHash: bound }),
+    code: 'tdx.service-td.initial',
+  },
+  {
+    name: 'a service TD bound since',
+    fault: inExtension({ currentServiceTdHash: bound }),
+    code: 'tdx.service-td.current',
+  },
+  { name: 'a device', fault: inExtension({ deviceInfo: bound }), code: 'tdx.device-info' },
+  {
+    name: 'a device that the policy names',
+    fault: inExtension({ deviceInfo: bound }),
+    policy: { deviceInfo: ['CD'.repeat(48)] },
+    code: null,
+  },
+  {
+    name: 'a device expected of a plain body',
+    fault: { version: 5 },
+    policy: { deviceInfo: ['cd'.repeat(48)] },
+    code: 'tdx.device-info',
+  },
+  { name: 'a VM within', fault: inExtension({ vmId: 1 }), code: 'tdx.vm-id' },
+  {
+    name: 'service TDs that the policy names',
+    fault: {
+      version: 5,
+      report: (report) => {
+        const plain = extended({ initServiceTdHash: bound, currentServiceTdHash: bound })(report);
+        return { ...plain, td15: plain.td15 && { ...plain.td15, mrServiceTd: bound } };
+      },
+    },
+    policy: { mrServiceTd: ['cd'.repeat(48)] },
+    code: null,
   },
 ]);
 

@@ -4,7 +4,7 @@ import { TdxCache } from '../../../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { fromHex } from '../../../../attestation/encoding/bytes.js';
 import { parseTdxQuote } from '../../../../attestation/evidence/tdx-quote.js';
-import { forgeTdx, type IntelFault } from '../../../forge/intel.js';
+import { extended, forgeTdx, type IntelFault } from '../../../forge/intel.js';
 import { type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
 
 /** Overwrites bytes of the encoded quote; negative offsets count from its end. */
@@ -49,6 +49,12 @@ tdxCases('a flawless quote has no fault', [
     fault: { version: 5, report: (report) => ({ ...report, td15: undefined }) },
     code: null,
   },
+  {
+    name: 'version 5, TD 1.5 extended',
+    fault: { version: 5, report: extended() },
+    code: null,
+    status: 'UpToDate',
+  },
   { name: 'no authentication data', fault: { qeAuthenticationData: new Uint8Array() }, code: null },
   {
     name: 'much authentication data',
@@ -69,7 +75,8 @@ tdxCases('a quote that is not of this kind is named for what it is', [
   broken('another TEE', patch(4, '82000000'), 'TDX_QUOTE_TEE_TYPE'),
   broken('attestation key P-384', patch(2, '0300'), 'TDX_QUOTE_KEY_TYPE'),
   broken('vendor of the quoting enclave', flip(12), 'TDX_QUOTE_VENDOR'),
-  broken('body type 4', patch(48, '0400'), 'TDX_QUOTE_BODY', 5),
+  broken('body type 5', patch(48, '0500'), 'TDX_QUOTE_BODY', 5),
+  broken('extended TD 1.5 with the size of TD 1.5', patch(48, '0400'), 'TDX_QUOTE_BODY', 5),
   broken('TD 1.5 with the size of TD 1.0', patch(50, '48020000'), 'TDX_QUOTE_BODY', 5),
   broken('TD 1.0 with the size of TD 1.5', patch(48, '0200'), 'TDX_QUOTE_BODY', 5),
 ]);
@@ -143,6 +150,15 @@ tdxCases('every signed byte counts', [
       members: (members) => ({ ...members, qeAuthenticationData: new Uint8Array(31).fill(3) }),
     },
     code: 'TDX_ATTESTATION_KEY',
+  },
+  {
+    name: 'the last byte of an extended body',
+    fault: {
+      version: 5,
+      report: extended(),
+      bytes: (quote) => quote.map((byte, i) => (i === 48 + 6 + 884 ? byte ^ 1 : byte)),
+    },
+    code: 'TDX_QUOTE_SIGNATURE',
   },
   {
     name: 'body of version 5 relabelled as version 4',
