@@ -1,5 +1,5 @@
-import { createPublicKey, verify } from 'node:crypto';
-import type { P256 } from '../attestation/encoding/p256.js';
+import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { NO_KEY, type P256 } from '../attestation/encoding/p256.js';
 
 /**
  * P-256 by Node's own calls, which answer at once: WebCrypto hands each signature to another thread,
@@ -10,6 +10,12 @@ export const nativeP256: P256 = (point) => {
     Buffer.from(coordinate).toString('base64url'),
   );
   const jwk = { kty: 'EC', crv: 'P-256', x: x ?? '', y: y ?? '' };
-  const key = createPublicKey({ key: jwk, format: 'jwk' });
+  let key: KeyObject;
+  try {
+    key = createPublicKey({ key: jwk, format: 'jwk' });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_CRYPTO_INVALID_JWK') return NO_KEY;
+    throw cause;
+  }
   return (signature, data) => verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
 };

@@ -4,7 +4,7 @@ import { decodeProofFile, type ProofFile } from '../receipt/proof-file.js';
 import { type AppraiseOptions, appraiseBundle } from './appraise.js';
 import { type AppraisedEnclave, appraiseInference } from './appraise-inference.js';
 import type { AppraisalPolicy } from './policy.js';
-import { type AttestationResult, type Finding, findingOf } from './result.js';
+import { type AttestationResult, type Finding, findingOf, type Outcome } from './result.js';
 
 export interface AppraiseProofOptions extends AppraiseOptions {
   /** A faster HMAC than the portable one, for large tensors. */
@@ -61,21 +61,22 @@ function combine(
   findings: readonly Finding[],
   summary: string,
 ): AttestationResult {
-  const failed = findings.find(({ outcome }) => outcome === 'fail');
+  const first = (outcome: Outcome) => findings.find((finding) => finding.outcome === outcome);
+  const missed = first('fail') ?? first('unchecked');
   const base = {
     ...evidence,
     checks: [...evidence.checks, ...findings],
     caveats: [...evidence.caveats, ...CAVEATS],
   };
-  if (failed === undefined) {
+  if (missed === undefined) {
     return evidence.affirmed ? { ...base, summary: `${evidence.summary} ${summary}` } : base;
   }
-  const first = evidence.affirmed ? failed : undefined;
+  const told = evidence.affirmed ? missed : undefined;
   return {
     ...base,
     affirmed: false,
-    code: first?.id ?? evidence.code,
-    summary: first?.reason ?? evidence.summary,
+    code: told?.id ?? evidence.code,
+    summary: told?.reason ?? evidence.summary,
   };
 }
 

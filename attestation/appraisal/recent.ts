@@ -18,6 +18,10 @@ export class Recent<T> {
     return value;
   }
 
+  forget(key: string): void {
+    this.#entries.delete(key);
+  }
+
   clear(): void {
     this.#entries.clear();
   }

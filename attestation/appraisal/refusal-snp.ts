@@ -1,6 +1,6 @@
 import type { AssayError } from '../encoding/error.js';
 import { SNP_REFERENCES } from './references-snp.js';
-import { type AttestationResult, type Finding, findingOf } from './result.js';
+import { type AttestationResult, type Finding, findingOf, isUnchecked } from './result.js';
 
 /** What was expected, and where that rule is from: by the first two words of a code, or by its first. */
 const RULES: Readonly<Record<string, readonly [expected: string, reference: string]>> = {
@@ -23,6 +23,7 @@ const RULES: Readonly<Record<string, readonly [expected: string, reference: stri
   ASN1: ['certificates and lists in DER or PEM', SNP_REFERENCES.chain],
   CRL: ['a well-formed revocation list', SNP_REFERENCES.crl],
   HCL: ['an HCL report whose REPORT_DATA covers its runtime claims', SNP_REFERENCES.hcl],
+  CRYPTO: ['a platform that can check the vendor’s signatures', SNP_REFERENCES.chain],
   ENDORSEMENTS: ['the certificates that endorse the report', SNP_REFERENCES.chain],
 };
 
@@ -35,7 +36,6 @@ function ruleOf(code: string): readonly [expected: string, reference: string] {
 
 /** A result for evidence that is not authentic, or that could not be authenticated. */
 export function snpRefusal(error: AssayError, at: Date): AttestationResult {
-  const missing = error.code.startsWith('ENDORSEMENTS_');
   const [expected, reference] = ruleOf(error.code);
   const finding: Finding = { ...findingOf(error, reference), expected };
   return {
@@ -43,12 +43,12 @@ export function snpRefusal(error: AssayError, at: Date): AttestationResult {
     authentic: false,
     affirmed: false,
     code: error.code,
-    summary: `${missing ? 'The report could not be checked' : 'The report is not authentic'}: ${error.message}.`,
+    summary: `${isUnchecked(error) ? 'The report could not be checked' : 'The report is not authentic'}: ${error.message}.`,
     simulated: false,
     trustAnchor: null,
     at: at.toISOString(),
     fresh: false,
-    checks: [missing ? { ...finding, outcome: 'unchecked' } : finding],
+    checks: [finding],
     claims: {},
     caveats: [],
   };

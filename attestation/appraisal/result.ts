@@ -105,11 +105,16 @@ export function verdictOf(result: AttestationResult): Verdict {
     : 'unchecked';
 }
 
+/** Whether an error says that something could not be checked, not that it does not hold. */
+export function isUnchecked({ code }: AssayError): boolean {
+  return code.startsWith('ENDORSEMENTS_') || code.startsWith('CRYPTO_');
+}
+
 /** A finding for an authenticity error, so that a refused result has the same shape. */
 export function findingOf(error: AssayError, reference: string): Finding {
   return {
     id: error.code,
-    outcome: 'fail',
+    outcome: isUnchecked(error) ? 'unchecked' : 'fail',
     expected: 'authentic evidence',
     actual: error.message,
     reason: error.message,

@@ -1,5 +1,6 @@
 import type { AssayError } from '../encoding/error.js';
-import type { P256, P256Key } from '../encoding/p256.js';
+import { NO_KEY, type P256, type P256Key } from '../encoding/p256.js';
+import { cryptoUnavailable } from '../encoding/webcrypto.js';
 import type { Certificate } from '../encoding/x509.js';
 import { importSubjectKey } from '../encoding/x509-key.js';
 
@@ -18,7 +19,7 @@ const keys = new WeakMap<Certificate, Promise<CryptoKey>>();
 export function subjectKey(certificate: Certificate): Promise<CryptoKey> {
   const known = keys.get(certificate);
   if (known !== undefined) return known;
-  const key = importSubjectKey(certificate);
+  const key = heard(importSubjectKey(certificate), () => keys.delete(certificate));
   keys.set(certificate, key);
   return key;
 }
@@ -26,19 +27,22 @@ export function subjectKey(certificate: Certificate): Promise<CryptoKey> {
 /** A key that is ready, or on its way. */
 export type OpenedKey = P256Key | Promise<P256Key>;
 
-/** Nothing is signed with what is no key. */
-const NO_KEY: P256Key = () => false;
-
 const UNCOMPRESSED = 4;
 
-/** Takes in a public key; what is no uncompressed point of the curve verifies nothing. */
+/**
+ * Takes in a public key; what is no uncompressed point of the curve verifies nothing. Rejects with
+ * CRYPTO_UNAVAILABLE where the platform cannot take in such keys.
+ */
 export function openKey(p256: P256, point: Uint8Array): OpenedKey {
   if (point.length !== 65 || point[0] !== UNCOMPRESSED) return NO_KEY;
+  const unavailable = (cause: unknown): never => {
+    throw cryptoUnavailable(cause);
+  };
   try {
     const key = p256(point);
-    return typeof key === 'function' ? key : key.catch(() => NO_KEY);
-  } catch {
-    return NO_KEY;
+    return typeof key === 'function' ? key : heard(key.catch(unavailable));
+  } catch (cause) {
+    return heard(Promise.reject(cryptoUnavailable(cause)));
   }
 }
 
@@ -49,7 +53,8 @@ const opened = new WeakMap<Certificate, { readonly p256: P256; readonly key: Ope
 export function subjectP256(certificate: Certificate, p256: P256): OpenedKey {
   const known = opened.get(certificate);
   if (known?.p256 === p256) return known.key;
-  const key = certificate.keyKind === 'p-256' ? openKey(p256, certificate.publicKey) : NO_KEY;
+  const kept = certificate.keyKind === 'p-256' ? openKey(p256, certificate.publicKey) : NO_KEY;
+  const key = heard(kept, () => opened.delete(certificate));
   opened.set(certificate, { p256, key });
   return key;
 }
@@ -61,10 +66,13 @@ export function verifyWith(key: OpenedKey, signature: Uint8Array, data: Uint8Arr
   return heard(holds);
 }
 
-/** Another rule may fail first, and then nobody waits for this answer. */
-function heard(holds: Answer): Answer {
-  if (typeof holds !== 'boolean') holds.catch(() => undefined);
-  return holds;
+/**
+ * Another rule may fail first, and then nobody waits for this answer.
+ * @param forget called where there is none: what could not be established is asked again.
+ */
+function heard<T>(answer: T, forget: () => unknown = () => undefined): T {
+  if (answer instanceof Promise) answer.catch(forget);
+  return answer;
 }
 
 /** Signatures that held or did not, by the identity of what is signed, with who was asked for last. */
@@ -77,7 +85,7 @@ const verified = new WeakMap<object, { readonly issuer: Certificate; readonly ho
 export function signedBy(signed: object, issuer: Certificate, check: () => Answer): Answer {
   const known = verified.get(signed);
   if (known?.issuer === issuer) return known.holds;
-  const holds = heard(check());
+  const holds = heard(check(), () => verified.delete(signed));
   verified.set(signed, { issuer, holds });
   return holds;
 }

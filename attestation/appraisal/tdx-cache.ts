@@ -65,10 +65,16 @@ export class TdxCache {
 
   /**
    * The quoting enclave with this attestation key, report and signature, as one text: it keeps them
-   * for as long as it keeps its key, so that the quotes of a platform share them.
+   * for as long as it keeps its key, so that the quotes of a platform share them. One whose signature
+   * could not be checked is not kept.
    */
   enclave(text: string, leaf: Certificate, make: () => KnownEnclave): KnownEnclave {
-    return this.#enclaves.get(text, make, (known) => known.leaf === leaf);
+    const enclave = this.#enclaves.get(text, make, (known) => known.leaf === leaf);
+    const { key, certified } = enclave;
+    for (const each of [key, certified]) {
+      if (each instanceof Promise) each.catch(() => this.#enclaves.forget(text));
+    }
+    return enclave;
   }
 
   /** Collateral of this file, or of these members. */

@@ -12,6 +12,7 @@ import type { TdxPolicy } from './policy-tdx.js';
 import {
   type AttestationResult,
   findingOf,
+  isUnchecked,
   type TdxTcbResult,
   type TrustAnchor,
 } from './result.js';
@@ -63,19 +64,18 @@ export function tdxRefusal(
   at: Date,
   anchor: TrustAnchor | null = null,
 ): AttestationResult {
-  const missing = error.code.startsWith('ENDORSEMENTS_');
   const finding = findingOf(error, 'Intel TDX DCAP Quoting Library API; Intel PCS API v4');
   return {
     tee: 'tdx',
     authentic: false,
     affirmed: false,
     code: error.code,
-    summary: `${missing ? 'The quote could not be checked' : 'The quote is not authentic'}: ${error.message}.`,
+    summary: `${isUnchecked(error) ? 'The quote could not be checked' : 'The quote is not authentic'}: ${error.message}.`,
     simulated: anchor?.simulated ?? false,
     trustAnchor: anchor,
     at: at.toISOString(),
     fresh: false,
-    checks: [missing ? { ...finding, outcome: 'unchecked' } : finding],
+    checks: [finding],
     claims: {},
     ...(error instanceof TcbNotSupportedError ? { tcb: notSupported(error) } : {}),
     caveats: [],

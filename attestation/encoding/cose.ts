@@ -12,6 +12,7 @@ import {
 import { AssayError } from './error.js';
 import { CborFields } from './fields.js';
 import { sha256 } from './hash.js';
+import { cryptoUnavailable, isMalformedKey } from './webcrypto.js';
 
 /** COSE header parameters and algorithms that Assay uses (IANA COSE registry). */
 export const COSE_HEADER = { alg: 1, kid: 4, typ: 16, vds: 395, vdp: 396 } as const;
@@ -74,17 +75,20 @@ async function importKey(key: CoseKey): Promise<CryptoKey> {
       ['verify'],
     );
   } catch (cause) {
+    if (!isMalformedKey(cause)) throw cryptoUnavailable(cause);
     throw new AssayError('COSE_KEY', 'expected a point on P-256', cause);
   }
 }
 
 /**
- * Imports for verification; throws COSE_KEY if the point is not on the curve. A key object is imported
- * once, since one key verifies many receipts: its bytes must not be changed.
+ * Imports for verification; throws COSE_KEY if the point is not on the curve, CRYPTO_UNAVAILABLE where
+ * the platform cannot import such keys. A key object is imported once, since one key verifies many
+ * receipts: its bytes must not be changed.
  */
 export function importCoseKey(key: CoseKey): Promise<CryptoKey> {
   const known = imported.get(key) ?? importKey(key);
   imported.set(key, known);
+  known.catch(() => imported.delete(key));
   return known;
 }
 

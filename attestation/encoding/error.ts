@@ -4,6 +4,7 @@ export type ErrorArea =
   | 'CBOR'
   | 'COSE'
   | 'ASN1'
+  | 'CRYPTO'
   | 'X509'
   | 'CRL'
   | 'MERKLE'

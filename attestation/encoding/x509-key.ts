@@ -1,6 +1,7 @@
 import { toBase64Url } from './bytes.js';
 import { members, octets, readDer, TAG } from './der.js';
 import { AssayError } from './error.js';
+import { cryptoUnavailable, isMalformedKey } from './webcrypto.js';
 import type { Certificate, SignatureAlgorithm } from './x509.js';
 
 /** An RSAPublicKey (RFC 8017 appendix A.1.1) as a JWK (RFC 7518 section 6.3.1). */
@@ -15,6 +16,8 @@ function rsaJwk(publicKey: Uint8Array): JsonWebKey {
 /**
  * Imports the subject's key for verifying with the algorithm that its kind implies: a point of a curve
  * or the numbers of an RSA key, since decoding SubjectPublicKeyInfo again takes several times as long.
+ * @throws AssayError X509_CERTIFICATE where it is no key, CRYPTO_UNAVAILABLE where the platform cannot
+ *   import its kind.
  */
 export async function importSubjectKey(certificate: Certificate): Promise<CryptoKey> {
   const { keyKind, publicKey } = certificate;
@@ -26,6 +29,7 @@ export async function importSubjectKey(certificate: Certificate): Promise<Crypto
     const algorithm = { name: 'ECDSA', namedCurve: keyKind === 'p-256' ? 'P-256' : 'P-384' };
     return await crypto.subtle.importKey('raw', publicKey, algorithm, true, ['verify']);
   } catch (cause) {
+    if (!isMalformedKey(cause)) throw cryptoUnavailable(cause);
     throw new AssayError(
       'X509_CERTIFICATE',
       `the key of ${certificate.subjectCommonName} does not import`,

@@ -122,7 +122,8 @@ export function decodeTreeHead(bytes: Uint8Array): SignedTreeHead {
 
 /**
  * Verifies that the attested key signed this root at this size. Throws RECEIPT_KEY if the head names
- * another key, RECEIPT_SIGNATURE if the signature does not hold.
+ * another key, RECEIPT_SIGNATURE if the signature does not hold, CRYPTO_UNAVAILABLE where the platform
+ * cannot import the key.
  */
 export async function verifyTreeHead(head: SignedTreeHead, key: CoseKey): Promise<void> {
   if (!equalBytes(head.keyId, coseKeyThumbprint(key))) {
@@ -138,6 +139,7 @@ export async function verifyTreeHead(head: SignedTreeHead, key: CoseKey): Promis
   try {
     await verifySign1(sign1, await importCoseKey(key), head.root);
   } catch (cause) {
+    if (!(cause instanceof AssayError) || !cause.code.startsWith('COSE_')) throw cause;
     throw new AssayError(
       'RECEIPT_SIGNATURE',
       'the attested key did not sign the tree head that the receipt leads to',

@@ -24,6 +24,7 @@ const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
   POLICY: EXIT.usage,
   MEASUREMENT: EXIT.usage,
   ENDORSEMENTS: EXIT.unchecked,
+  CRYPTO: EXIT.unchecked,
   PLATFORM: EXIT.service,
   ENGINE: EXIT.service,
 };

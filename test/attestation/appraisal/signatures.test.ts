@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  openKey,
   type PendingSignature,
   requireSignatures,
   signedBy,
+  verifyWith,
 } from '../../../attestation/appraisal/signatures.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { type Certificate, parseCertificate } from '../../../attestation/encoding/x509.js';
@@ -43,6 +45,30 @@ test('what could not be computed is told in its place, and is nobody’s unhandl
     [pending(Promise.resolve(true), 'first'), pending(broken, 'never')],
     'no such algorithm',
   );
+});
+
+test('a key that the platform cannot take in is told as that, not as a signature that does not hold', async () => {
+  const point = Uint8Array.of(4, ...new Uint8Array(64));
+  const [signature, data] = [new Uint8Array(64), new Uint8Array(1)];
+  const reason = new Error('no such curve');
+  const failing = [
+    () => {
+      throw reason;
+    },
+    () => Promise.reject(reason),
+  ];
+  for (const p256 of failing) {
+    const holds = verifyWith(openKey(p256, point), signature, data);
+    const unavailable = { code: 'CRYPTO_UNAVAILABLE', cause: reason };
+    await assert.rejects(requireSignatures([pending(holds, 'never')]), unavailable);
+    await refused([pending(false, 'first'), pending(holds, 'never')], 'first');
+  }
+  const compressed = verifyWith(
+    openKey(() => assert.fail(), point.subarray(0, 33)),
+    signature,
+    data,
+  );
+  assert.equal(compressed, false);
 });
 
 test('a signature is established once for each signed object and issuer', async () => {

@@ -173,6 +173,13 @@ describe('refused: receipts of inclusion', () => {
       code: 'RECEIPT_KEY',
     });
   });
+  test('an attested key that the platform cannot import: CRYPTO_UNAVAILABLE', async (t) => {
+    t.mock.getter(crypto, 'subtle', () => undefined);
+    const fresh = { ...key.publicKey };
+    await assert.rejects(verifyReceipt(receipt, claimsEntry(claims), fresh), {
+      code: 'CRYPTO_UNAVAILABLE',
+    });
+  });
   test('an attested key that is no point of the curve: RECEIPT_SIGNATURE', async () => {
     const broken = { x: fill(1), y: fill(1) };
     const id = header(COSE_HEADER.kid, coseKeyThumbprint(broken));

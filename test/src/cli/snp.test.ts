@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { forgetCertificates } from '../../../attestation/appraisal/certified.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { vcekUrl } from '../../../attestation/endorsements/amd.js';
@@ -92,6 +93,14 @@ describe('assay verify snp', () => {
       ...['--root', at('root.pem'), '--policy', at('policy.json')],
     );
     assert.equal(code, 0);
+  });
+
+  test('a platform that cannot check signatures has not checked them', async (t) => {
+    forgetCertificates();
+    t.mock.getter(crypto, 'subtle', () => undefined);
+    const more = ['--certs', at('auxblob.bin'), '--root', at('root.pem')];
+    const { code, out } = await judge(...more, '--policy', at('policy.json'), '--json');
+    assert.deepEqual([code, JSON.parse(out).code], [3, 'CRYPTO_UNAVAILABLE']);
   });
 
   test('without --root simulated evidence is refused', async () => {

@@ -1,0 +1,21 @@
+import { AssayError } from './error.js';
+
+/**
+ * Whether WebCrypto refused key data because they are no key of the algorithm, such as a point off the
+ * curve (Web Cryptography API, importKey: DataError).
+ */
+export function isMalformedKey(cause: unknown): boolean {
+  return cause instanceof Error && cause.name === 'DataError';
+}
+
+/**
+ * CRYPTO_UNAVAILABLE: the platform cannot take in a key of this kind, for example because pages of an
+ * insecure origin have no WebCrypto. What such a key signed is neither genuine nor forged for it.
+ */
+export function cryptoUnavailable(cause: unknown): AssayError {
+  return new AssayError(
+    'CRYPTO_UNAVAILABLE',
+    'this platform cannot take in the public key that a signature is to be checked with',
+    cause,
+  );
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { parseTdxPolicy } from '../../../attestation/appraisal/policy-tdx.js';
+import { type AttestationResult, verdictOf } from '../../../attestation/appraisal/result.js';
+import { TdxCache } from '../../../attestation/appraisal/tdx-cache.js';
+import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
+import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
+import { parseCertificate } from '../../../attestation/encoding/x509.js';
+import { importSubjectKey } from '../../../attestation/encoding/x509-key.js';
+import { forgeSnp } from '../../forge/amd.js';
+import { forgeTdx } from '../../forge/intel.js';
+import { FORGED_AT } from '../../forge/judge-snp.js';
+import { referenceValues } from '../../forge/tdx-case.js';
+
+const snp = await forgeSnp();
+const tdx = await forgeTdx();
+
+const cache = new TdxCache();
+
+async function appraiseSnp(): Promise<AttestationResult> {
+  return verifySnp(snp.report, snp.endorsements, {}, { at: FORGED_AT, roots: snp.roots });
+}
+
+async function appraiseTdx(): Promise<AttestationResult> {
+  const policy = parseTdxPolicy(referenceValues());
+  const options = { at: new Date('2026-11-21T00:00:00Z'), roots: tdx.roots, cache };
+  return verifyTdx(tdx.quote, tdx.collateral, policy, options);
+}
+
+/** As on a page of an insecure origin. */
+const withoutWebCrypto = (t: TestContext): unknown =>
+  t.mock.getter(crypto, 'subtle', () => undefined);
+/** As where the platform lacks the algorithm. */
+const withoutAlgorithm = (t: TestContext): unknown =>
+  t.mock.method(crypto.subtle, 'importKey', async () => {
+    throw new DOMException('no such algorithm', 'NotSupportedError');
+  });
+
+for (const [tee, appraise] of [
+  ['SEV-SNP', appraiseSnp],
+  ['TDX', appraiseTdx],
+] as const) {
+  for (const [what, take] of [
+    ['WebCrypto', withoutWebCrypto],
+    ['the algorithm', withoutAlgorithm],
+  ] as const) {
+    test(`${tee}: without ${what} genuine evidence could not be checked`, async (t) => {
+      take(t);
+      const result = await appraise();
+      assert.equal(result.code, 'CRYPTO_UNAVAILABLE');
+      assert.equal(result.authentic, false);
+      assert.equal(verdictOf(result), 'unchecked');
+      assert.match(result.summary, /could not be checked/);
+    });
+  }
+  test(`${tee}: it is authentic with both, whatever could not be checked before`, async () => {
+    assert.equal((await appraise()).authentic, true);
+  });
+}
+
+test('a certified key that is no point of its curve is a fault of the certificate', async () => {
+  const [vek = new Uint8Array()] = snp.endorsements.certificates;
+  const publicKey = new Uint8Array(97).fill(1);
+  publicKey[0] = 4;
+  const broken = { ...parseCertificate(vek), publicKey };
+  await assert.rejects(importSubjectKey(broken), { code: 'X509_CERTIFICATE' });
+});
