@@ -122,6 +122,12 @@ const model = z.strictObject({
     .max(86_400)
     .default(300)
     .describe('an execution that takes longer hangs: its callers are told, the service ends'),
+  allowTrappingDivision: z
+    .boolean()
+    .default(false)
+    .describe(
+      'load it although callers can end the whole service: integers that they choose are divided unchecked',
+    ),
   batching: batching
     .prefault({})
     .describe('sharing of executions, for models that prove that neighbours do not matter'),

@@ -1,8 +1,11 @@
 import { toHex } from '../attestation/encoding/bytes.js';
+import { AssayError } from '../attestation/encoding/error.js';
 import type { ManifestModel } from '../attestation/evidence/manifest.js';
+import { readModel } from '../attestation/model/onnx.js';
 import type { Admission } from '../enclave/admission.js';
 import type { TriedModel } from '../enclave/manifest.js';
 import type { MeasuredModel } from '../enclave/measure.js';
+import { nodeLabel, trappingDivisions } from './admission/trapping-divisions.js';
 import type { Config } from './config-schema.js';
 import type { BatchingOptions, Engine, LoadedModel } from './engine/engine.js';
 import type { Surroundings } from './environment.js';
@@ -67,6 +70,18 @@ async function tried(
   };
 }
 
+/** Throws MODEL_DIVISION for a model with which a caller could end the process, and every other caller's answers. */
+function assertNothingTraps({ bytes, external }: MeasuredModel, configured: ConfiguredModel): void {
+  if (configured.allowTrappingDivision) return;
+  const divisions = trappingDivisions(readModel(bytes), external);
+  if (divisions.length === 0) return;
+  const [first = ''] = divisions.map(nodeLabel);
+  throw new AssayError(
+    'MODEL_DIVISION',
+    `model ${configured.name}: expected no division of the least integer by -1, with which a caller ends the process, but ${first.slice(0, 200)}${divisions.length > 1 ? ` and ${divisions.length - 1} more` : ''} may do it; bound the divisor in the model, or say allowTrappingDivision`,
+  );
+}
+
 /**
  * Measures a model, has it admitted, then loads exactly those bytes. Rejects with MODEL_*, HUB_*,
  * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load, does not pass its own
@@ -78,6 +93,7 @@ export async function loadModel(
 ): Promise<ServingModel> {
   const { name, version } = configured;
   const measured = await measureConfigured(configured.path, config.hub, surroundings);
+  assertNothingTraps(measured, configured);
   const { identity } = measured;
   log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
   const profile = await executionProfile(configured);

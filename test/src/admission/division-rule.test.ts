@@ -1,85 +1,287 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { analyseModel } from '../../../attestation/model/identity.js';
 import { divisionRule } from '../../../src/admission/division-rule.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
-import type { NodeInit } from '../../forge/onnx-init.js';
+import type { AttributeValue, FunctionInit, NodeInit, TypeInit } from '../../forge/onnx-init.js';
 
-const divide: NodeInit = { op: 'Div', inputs: ['a', 'b'], outputs: ['y'] };
-const into = (op: string, inputs: string[], outputs: string[], to?: number): NodeInit => ({
-  op,
-  inputs,
-  outputs,
-  ...(to === undefined ? {} : { attributes: { to: { i: BigInt(to) } } }),
+const { int8, int32, int64, float, bool } = dataType;
+
+function node(
+  op: string,
+  inputs: string,
+  outputs: string,
+  attributes: Readonly<Record<string, number | AttributeValue>> = {},
+  domain = '',
+): NodeInit {
+  const names = (text: string): string[] =>
+    text.split(' ').map((name) => (name === '-' ? '' : name));
+  const given = Object.entries(attributes).map(([name, value]): [string, AttributeValue] => [
+    name,
+    typeof value === 'number' ? { i: BigInt(value) } : value,
+  ]);
+  const attributed = given.length === 0 ? {} : { attributes: Object.fromEntries(given) };
+  return { op, inputs: names(inputs), outputs: names(outputs), domain, ...attributed };
+}
+
+const divide = node('Div', 'a b', 'y');
+const vector = (type: number): TypeInit => ({ tensor: type, shape: ['n'] });
+
+/** `p` and `q` are inputs of the type; `two`, `minus`, `table` and `mixed` constants of 64 bits. */
+function findingOf(
+  nodes: readonly NodeInit[],
+  type: number = int64,
+  functions: readonly FunctionInit[] = [],
+): { readonly outcome: string; readonly nodes: readonly string[] } {
+  const constant = (name: string, ...values: bigint[]) => ({
+    name,
+    type: int64,
+    dims: [values.length],
+    int64s: values,
+  });
+  const bytes = encodeModel({
+    irVersion: 9,
+    opsets: { '': 20, local: 1, 'com.microsoft': 1 },
+    functions,
+    graph: {
+      inputs: [
+        { name: 'p', type: vector(type) },
+        { name: 'q', type: vector(type) },
+        { name: 'yes', type: { tensor: bool, shape: [] } },
+        { name: 'words', type: vector(dataType.string) },
+        { name: 'preset', type: { tensor: int64, shape: [1] } },
+      ],
+      initializers: [
+        constant('two', 2n),
+        constant('minus', -1n),
+        constant('table', 5n, 6n),
+        constant('mixed', -3n, 4n),
+        constant('preset', 7n),
+      ],
+      nodes,
+      outputs: [{ name: 'y', type: { tensor: type } }],
+    },
+  });
+  return divisionRule(analyseModel({ path: 'm', bytes }));
+}
+
+interface Case {
+  readonly nodes: readonly NodeInit[];
+  readonly type?: number;
+  readonly functions?: readonly FunctionInit[];
+}
+
+const both = (a: NodeInit, b: NodeInit): readonly NodeInit[] => [a, b, divide];
+
+const body = (op: string, inputs: string): FunctionInit => ({
+  domain: 'local',
+  name: 'Ratio',
+  inputs: ['u', 'v'],
+  outputs: ['w'],
+  nodes: [node(op, inputs, 'w')],
+  opsets: { '': 20 },
 });
 
-/** Nodes, the type of the inputs `p` and `q`, and whether callers choose both integers. */
-const cases: Readonly<Record<string, readonly [readonly NodeInit[], number, boolean]>> = {
-  'two inputs': [[into('Div', ['p', 'q'], ['y'])], dataType.int64, true],
-  'a remainder': [[into('Mod', ['p', 'q'], ['y'])], dataType.int32, true],
-  'small integers, which are widened before': [
-    [into('Div', ['p', 'q'], ['y'])],
-    dataType.int8,
-    false,
-  ],
-  'floating point': [[into('Div', ['p', 'q'], ['y'])], dataType.float, false],
-  'a constant divisor': [[into('Div', ['p', 'two'], ['y'])], dataType.int64, false],
-  'integers made of inputs, in any order of nodes': [
-    [
-      into('Slice', ['sum', 'two', 'two'], ['a']),
-      into('Add', ['p', 'two'], ['sum']),
-      into('Sub', ['q', 'two'], ['b']),
+const branch = (divisor: string): AttributeValue => ({
+  g: {
+    nodes: [node('Div', `p ${divisor}`, 'inner')],
+    outputs: [{ name: 'inner', type: vector(int64) }],
+  },
+});
+
+/** A Loop that carries `p`, divided by a constant or by what it carries beside, `q`. */
+const loop = (divisor: string): NodeInit =>
+  node('Loop', 'two yes p q', 'y z', {
+    body: {
+      g: {
+        inputs: [
+          { name: 'i', type: { tensor: int64, shape: [] } },
+          { name: 'go', type: { tensor: bool, shape: [] } },
+          { name: 'u' },
+          { name: 'v' },
+        ].map((value) => ({ type: vector(int64), ...value })),
+        nodes: [
+          node('Identity', 'go', 'on'),
+          node('Div', `u ${divisor}`, 'next'),
+          node('Identity', 'v', 'same'),
+        ],
+        outputs: ['on', 'next', 'same'].map((name) => ({ name, type: vector(int64) })),
+      },
+    },
+  });
+
+const REFUSED: Readonly<Record<string, Case>> = {
+  'two inputs': { nodes: [node('Div', 'p q', 'y')] },
+  'a remainder': { nodes: [node('Mod', 'p q', 'y')], type: int32 },
+  'a constant that holds -1': { nodes: [node('Div', 'p minus', 'y')] },
+  'an input with a default, which callers override': { nodes: [node('Div', 'p preset', 'y')] },
+  'integers made of inputs, in any order of nodes': {
+    nodes: [
+      node('Slice', 'sum two two', 'a'),
+      node('Add', 'p two', 'sum'),
+      node('Sub', 'q two', 'b'),
       divide,
     ],
-    dataType.int64,
-    true,
-  ],
-  'sizes, which no caller can make negative': [
-    [into('Shape', ['p'], ['a']), into('Shape', ['q'], ['b']), divide],
-    dataType.int64,
-    false,
-  ],
-  'numbers that were cast to floats': [
-    [
-      into('Cast', ['p'], ['a'], dataType.float),
-      into('Cast', ['q'], ['b'], dataType.float),
+  },
+  'numbers that were cast to wide integers': {
+    nodes: both(node('Cast', 'p', 'a', { to: int32 }), node('Cast', 'q', 'b', { to: int32 })),
+  },
+  'floats that were cast to integers, where what is too large becomes the least': {
+    nodes: both(node('Cast', 'p', 'a', { to: int64 }), node('Cast', 'q', 'b', { to: int64 })),
+    type: float,
+  },
+  'narrow integers that were cast, and summed beyond': {
+    nodes: [
+      node('Cast', 'p', 'wide', { to: int32 }),
+      node('ReduceProd', 'wide', 'a'),
+      node('Cast', 'q', 'b', { to: int32 }),
       divide,
     ],
-    dataType.int64,
-    false,
-  ],
-  'numbers that were cast to wide integers': [
-    [
-      into('Cast', ['p'], ['a'], dataType.int32),
-      into('Cast', ['q'], ['b'], dataType.int32),
-      divide,
+    type: int8,
+  },
+  'an integer by a size less a constant': {
+    nodes: [node('Shape', 'q', 'n'), node('Sub', 'n two', 'b'), node('Div', 'p b', 'y')],
+  },
+  'an absolute value, which the least integer has not got': {
+    nodes: [node('Abs', 'p', 'a'), node('Min', 'q two', 'b'), divide],
+  },
+  'an integer by one of either sign': { nodes: [node('Div', 'p mixed', 'y')] },
+  'a product of sizes that wraps': {
+    nodes: [node('Shape', 'p', 'n'), node('Mul', 'n n', 'a'), node('Sub', 'n two', 'b'), divide],
+  },
+  'what a branch divides': {
+    nodes: [node('If', 'yes', 'y', { then_branch: branch('q'), else_branch: branch('two') })],
+  },
+  'what a branch gives': {
+    nodes: [
+      node('If', 'yes', 'b', {
+        then_branch: {
+          g: { nodes: [node('Identity', 'q', 't')], outputs: [{ name: 't', type: vector(int64) }] },
+        },
+        else_branch: {
+          g: {
+            nodes: [node('Identity', 'two', 'e')],
+            outputs: [{ name: 'e', type: vector(int64) }],
+          },
+        },
+      }),
+      node('Div', 'p b', 'y'),
     ],
-    dataType.int64,
-    true,
-  ],
-  'what an integer selects': [
-    [into('Gather', ['table', 'p'], ['a']), into('Identity', ['q'], ['b']), divide],
-    dataType.int64,
-    false,
-  ],
+  },
+  'what a loop carries': { nodes: [loop('v')] },
+  'what a function is called with': {
+    nodes: [node('Ratio', 'p q', 'y', {}, 'local')],
+    functions: [body('Div', 'u v')],
+  },
+  'an integer by what an operator of another vendor gives': {
+    nodes: [node('Unique', 'q', 'b', {}, 'com.microsoft'), node('Div', 'p b', 'y')],
+  },
 };
 
-for (const [name, [nodes, type, exposed]] of Object.entries(cases)) {
-  test(`division of ${name}: ${exposed ? 'a warning' : 'none'}`, () => {
-    const bytes = encodeModel({
-      irVersion: 9,
-      opsets: { '': 20 },
-      graph: {
-        inputs: ['p', 'q'].map((input) => ({ name: input, type: { tensor: type, shape: [4] } })),
-        initializers: [
-          { name: 'two', type: dataType.int64, dims: [1], int64s: [2n] },
-          { name: 'table', type: dataType.int64, dims: [2], int64s: [5n, 6n] },
-        ],
-        nodes,
-        outputs: [{ name: 'y', type: { tensor: type } }],
-      },
+const ADMITTED: Readonly<Record<string, Case>> = {
+  'narrow integers, which are widened before': { nodes: [node('Div', 'p q', 'y')], type: int8 },
+  'narrow integers that were cast': {
+    nodes: both(node('Cast', 'p', 'a', { to: int32 }), node('Cast', 'q', 'b', { to: int32 })),
+    type: int8,
+  },
+  '32 bits that were cast to 64': {
+    nodes: both(node('Cast', 'p', 'a', { to: int64 }), node('Cast', 'q', 'b', { to: int64 })),
+    type: int32,
+  },
+  'floating point': { nodes: [node('Div', 'p q', 'y')], type: float },
+  'a constant divisor': { nodes: [node('Div', 'p two', 'y')] },
+  'a constant dividend': { nodes: [node('Div', 'two p', 'y')] },
+  'a remainder with the sign of the dividend': { nodes: [node('Mod', 'p q', 'y', { fmod: 1 })] },
+  'sizes, which no caller can make negative': {
+    nodes: both(node('Shape', 'p', 'a'), node('Shape', 'q', 'b')),
+  },
+  'an integer by a size': { nodes: [node('Shape', 'q', 'b'), node('Div', 'p b', 'y')] },
+  'a size less a constant by another': {
+    nodes: [
+      node('Shape', 'p', 'n'),
+      node('Sub', 'n two', 'a'),
+      node('Sub', 'n table', 'b'),
+      divide,
+    ],
+  },
+  'sizes that went through floating point': {
+    nodes: [
+      node('Shape', 'p', 'n'),
+      node('Cast', 'n', 'f', { to: float }),
+      node('Floor', 'f', 'g'),
+      node('Cast', 'g', 'a', { to: int64 }),
+      node('Sub', 'n two', 'b'),
+      divide,
+    ],
+  },
+  'numbers that were cast to floats': {
+    nodes: both(node('Cast', 'p', 'a', { to: float }), node('Cast', 'q', 'b', { to: float })),
+  },
+  'what an integer selects': {
+    nodes: both(node('Gather', 'table p', 'a'), node('Identity', 'q', 'b')),
+  },
+  'a divisor that is bounded from below': {
+    nodes: [node('Max', 'q two', 'b'), node('Div', 'p b', 'y')],
+  },
+  'a divisor that is clipped': {
+    nodes: [node('Clip', 'q two -', 'b'), node('Div', 'p b', 'y')],
+  },
+  'a place by a width': { nodes: [node('ArgMax', 'p', 'a'), node('Div', 'a q', 'y')] },
+  'places of the largest by how many there are': {
+    nodes: [node('TopK', 'p two', 'v a'), node('Div', 'a q', 'y')],
+    type: float,
+  },
+  'a truth value': {
+    nodes: [
+      node('Equal', 'p q', 'e'),
+      node('Cast', 'e', 'a', { to: int64 }),
+      node('Div', 'a q', 'y'),
+    ],
+  },
+  'what a branch divides by a constant': {
+    nodes: [node('If', 'yes', 'y', { then_branch: branch('two'), else_branch: branch('table') })],
+  },
+  'what a loop carries, by a constant': { nodes: [loop('two')] },
+  'what a function divides by a constant': {
+    nodes: [node('Ratio', 'p two', 'y', {}, 'local')],
+    functions: [body('Div', 'u v')],
+  },
+  'what a function makes of floats': {
+    nodes: [
+      node('Cast', 'p', 'f', { to: float }),
+      node('Cast', 'q', 'g', { to: float }),
+      node('Ratio', 'f g', 'y', {}, 'local'),
+    ],
+    functions: [body('Div', 'u v')],
+  },
+  'lengths of strings that were counted': {
+    nodes: [node('StringSplit', 'words', 's c'), node('Div', 'c p', 'y')],
+  },
+};
+
+describe('a division that callers can make trap is refused', () => {
+  for (const [name, { nodes, type, functions }] of Object.entries(REFUSED)) {
+    test(name, () => {
+      const found = findingOf(nodes, type, functions);
+      assert.equal(found.outcome, 'refuse');
+      assert.equal(found.nodes.length, 1);
     });
-    const found = divisionRule(analyseModel({ path: 'm', bytes }));
-    assert.deepEqual([found.outcome, found.count], exposed ? ['warn', 1] : ['pass', 0]);
-  });
-}
+  }
+});
+
+describe('a division that cannot trap is none', () => {
+  for (const [name, { nodes, type, functions }] of Object.entries(ADMITTED)) {
+    test(name, () => assert.equal(findingOf(nodes, type, functions).outcome, 'pass'));
+  }
+});
+
+test('a chain of any length is followed', () => {
+  const length = 12_000;
+  const chain = Array.from({ length }, (_, i) => node('Identity', `v${i}`, `v${i + 1}`)).reverse();
+  const found = findingOf([
+    node('Div', `p v${length}`, 'y'),
+    ...chain,
+    node('Identity', 'q', 'v0'),
+  ]);
+  assert.deepEqual(found.nodes, ['Div "y"']);
+});
