@@ -1,5 +1,11 @@
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import {
+  constants,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { type Server, type ServiceError, status } from '@grpc/grpc-js';
+import { PieceGuard } from './piece-guard.js';
 import { PREFIX, RequestMessage } from './request-message.js';
 import { toStatus } from './rpc-error.js';
 
@@ -187,6 +193,14 @@ class DirectCall implements UnaryCall<Buffer> {
   }
 }
 
+/** Ends a stream of grpc-js's whose message comes in pieces that cost more memory than they may. */
+function guard(stream: ServerHttp2Stream): void {
+  const pieces = new PieceGuard();
+  stream.prependListener('data', (piece: Buffer) => {
+    if (!pieces.admits(piece)) stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  });
+}
+
 /** What grpc-js 1.14 keeps to itself. */
 interface Inside {
   readonly http2Servers: ReadonlyMap<Http2Server, unknown>;
@@ -228,6 +242,7 @@ function takeOver(
     const timeout = timeoutOf(headers['grpc-timeout']);
     if (handler === undefined || timeout === undefined || !isPlain(headers)) {
       for (const other of others) Reflect.apply(other, http2Server, stream);
+      guard(stream[0]);
       return;
     }
     opened(stream[0]);

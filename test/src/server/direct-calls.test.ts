@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
+import { connect, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Server, status } from '@grpc/grpc-js';
@@ -299,6 +299,22 @@ test('a caller may send a tensor of a megabyte before it hears from the server',
   while (fresh.remoteSettings.initialWindowSize !== 2 ** 20) await once(fresh, 'remoteSettings');
   await replyTo(send(DIRECT, [message], {}, fresh).end());
   assert.ok((fresh.state.remoteWindowSize ?? 0) > 2 ** 21);
+});
+
+test('a message in frames of a byte is gathered, or its stream is ended where grpc-js would keep each', async () => {
+  const bytes = framed(Buffer.alloc(3000));
+  const [direct, library] = [send(DIRECT, [], {}), send(LIBRARY, [], {})];
+  const ended = new Promise((resolve) => library.once('close', resolve));
+  library.on('error', () => undefined);
+  for (const byte of bytes) {
+    for (const stream of [direct, library]) {
+      if (!stream.closed) await new Promise((resolve) => stream.write(Buffer.of(byte), resolve));
+    }
+  }
+  direct.end();
+  assert.deepEqual((await replyTo(direct)).body, bytes);
+  await ended;
+  assert.equal(library.rstCode, constants.NGHTTP2_ENHANCE_YOUR_CALM);
 });
 
 test('a version of grpc-js that is made otherwise keeps every call', () => {
