@@ -1,13 +1,12 @@
 import { AssayError } from '../encoding/error.js';
 import { isHclReport } from './hcl.js';
 import { SNP_REPORT_SIZE } from './snp-report.js';
+import { textKind } from './text-kind.js';
 
 /** Kinds of evidence that a file may hold. `cbor`: one of Assay's own, which its profile names. */
 export type EvidenceKind = 'cbor' | 'azure-hcl' | 'snp-report' | 'tdx-quote';
 
 const TEE_TYPE_TDX = 0x81;
-/** Characters that tell text from bytes. */
-const SAMPLE = 4096;
 
 /**
  * Tells evidence by its first bytes and its size; whether it holds is its decoder's to say. An SGX
@@ -24,10 +23,10 @@ export function detectEvidence(bytes: Uint8Array): EvidenceKind {
   if (isSmall && a >= 3 && c !== 0) return 'tdx-quote';
   if (b === 0 && d === 0 && c !== 0 && e === TEE_TYPE_TDX) return 'tdx-quote';
   if (a >> 5 === 5) return 'cbor';
-  const likeness = isSmall && c === 0 ? shortReport(a, bytes.length) : textOf(bytes);
+  const found = isSmall && c === 0 ? shortReport(a, bytes.length) : likeness(bytes);
   throw new AssayError(
     'ENCODING_EVIDENCE',
-    `expected an Assay bundle, an SEV-SNP report, a TDX quote, an Azure HCL report or a collected report, not ${likeness}`,
+    `expected an Assay bundle, an SEV-SNP report, a TDX quote, an Azure HCL report or a collected report, not ${found}`,
   );
 }
 
@@ -36,12 +35,7 @@ function shortReport(version: number, size: number): string {
 }
 
 /** What bytes of no kind look like. */
-function textOf(bytes: Uint8Array): string {
+function likeness(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'an empty file';
-  const text = String.fromCharCode(...bytes.subarray(0, SAMPLE));
-  if (/^\s*[[{]/.test(text)) return 'JSON';
-  if (text.trimStart().startsWith('-----BEGIN ')) return 'PEM';
-  if (/^[0-9a-fA-F\s]+$/.test(text)) return 'hexadecimal text: decode it to bytes first';
-  if (/^[0-9a-zA-Z+/_=\s-]+$/.test(text)) return 'base64 text: decode it to bytes first';
-  return `${bytes.length} bytes that begin like none of these`;
+  return textKind(bytes) ?? `${bytes.length} bytes that begin like none of these`;
 }

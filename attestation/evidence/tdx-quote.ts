@@ -3,6 +3,7 @@ import { AssayError } from '../encoding/error.js';
 import { ByteReader } from '../encoding/reader.js';
 import { type QeReport, readQeReport } from './qe-report.js';
 import { encodeTdReport, readTdReport, type TdReport, tdReportKind } from './td-report.js';
+import { textKind } from './text-kind.js';
 
 /** TD Quote Header of a version 4 or 5 quote (Intel TDX DCAP Quoting Library API, appendix A.3). */
 export interface QuoteHeader {
@@ -50,7 +51,7 @@ const BODY_SGX = 1;
 const BODIES = { 2: 584, 3: 648, 4: 885 } as const;
 const BODY_TYPES = { 'TD 1.0': 2, 'TD 1.5': 3, 'TD 1.5 extended': 4 } as const;
 
-function readHeader(reader: ByteReader): QuoteHeader {
+function readHeader(reader: ByteReader, quote: Uint8Array): QuoteHeader {
   const version = reader.u16le('quote version');
   const keyType = reader.u16le('attestation key type');
   // An SEV-SNP report of version 3 begins likewise, but for the key type.
@@ -58,7 +59,10 @@ function readHeader(reader: ByteReader): QuoteHeader {
     throw new AssayError('TDX_QUOTE_SGX', 'this is an SGX quote (version 3), not a TDX quote');
   }
   if (version !== 4 && version !== 5) {
-    throw new AssayError('TDX_QUOTE_VERSION', `expected quote version 4 or 5, not ${version}`);
+    throw new AssayError(
+      'TDX_QUOTE_VERSION',
+      `expected quote version 4 or 5, not ${textKind(quote) ?? version}`,
+    );
   }
   const teeType = reader.u32le('TEE type');
   if (teeType === TEE_TYPE_SGX) {
@@ -133,7 +137,7 @@ export function parseTdxQuote(bytes: Uint8Array): TdxQuote {
     );
   }
   const reader = new ByteReader(bytes, 'TDX_QUOTE_FORMAT');
-  const header = readHeader(reader);
+  const header = readHeader(reader, bytes);
   const bodySize = readDescriptor(reader, header.version);
   const report = readTdReport(
     new ByteReader(reader.bytes(bodySize, 'TD report'), 'TDX_QUOTE_FORMAT'),

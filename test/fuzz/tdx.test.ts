@@ -12,7 +12,7 @@ import { decodeRuntimeLog, encodeRuntimeLog } from '../../attestation/evidence/e
 import { encodeTcgEventLog, parseTcgEventLog } from '../../attestation/evidence/tcg-event-log.js';
 import { encodeTdxQuote, parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { AssayError } from '../../attestation/index.js';
-import { forgedIntel, forgeTdx } from '../forge/intel.js';
+import { extended, forgedIntel, forgeTdx } from '../forge/intel.js';
 import { BOOT_EVENTS, forgeTcgLog } from '../forge/tcg-log.js';
 import { referenceValues } from '../forge/tdx-case.js';
 import { fuzz } from './harness.js';
@@ -20,6 +20,7 @@ import { fuzz } from './harness.js';
 const [four, five, padded] = await Promise.all([
   forgeTdx(),
   forgeTdx({ version: 5 }),
+  forgeTdx({ version: 5, report: extended() }),
   forgeTdx({ padding: 64 }),
 ]);
 if (typeof four.collateral === 'string' || four.collateral instanceof Uint8Array) {

@@ -120,6 +120,10 @@ describe('assay verify tdx', () => {
     const quote = await assay('verify', 'tdx', '--quote', at('ccel.bin'), ...simulated(), '--json');
     assert.equal(quote.code, 1);
     assert.equal(JSON.parse(quote.out).code, 'TDX_QUOTE_VERSION');
+    await writeFile(at('quote.hex'), (await readFile(at('quote.bin'))).toString('hex'));
+    const text = await assay('verify', 'tdx', '--quote', at('quote.hex'), ...simulated(), '--json');
+    assert.equal(JSON.parse(text.out).code, 'TDX_QUOTE_VERSION');
+    assert.match(JSON.parse(text.out).summary, /hexadecimal text: decode it/);
   });
 
   test('Azure’s runtime claims and Assay’s log are held to the quote', async () => {
