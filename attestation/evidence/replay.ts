@@ -2,7 +2,7 @@ import { equalBytes } from '../encoding/bytes.js';
 import { extendRtmr } from './event-log.js';
 
 /** Beyond so many events the search for the one that is wrong, quadratic, is not made. */
-const MAX_SEARCHED = 512;
+const MAX_SEARCHED = 256;
 
 /** What a log must do to a register that is not as the log says. */
 export interface ReplayFault {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { nativeP256 } from '../native-p256.js';
 import { readCertificates, readInput } from './files.js';
 import type { Io } from './io.js';
@@ -47,7 +48,10 @@ export async function readAppraisal(io: Io, flags: AppraisalFlags): Promise<Appr
   const policy =
     flags.policy === undefined ? parsePolicy(NO_POLICY) : await readPolicyFile(io, flags.policy);
   const files = await Promise.all((flags.endorsements ?? []).map((path) => readInput(io, path)));
-  const intel = files.find(isJson);
+  const [intel, ...more] = files.filter(isJson);
+  if (more.length > 0) {
+    throw new AssayError('USAGE_FILE', 'expected one file of Intel collateral in --endorsements');
+  }
   const amd = files.filter((bytes) => !isJson(bytes));
   return {
     policy,

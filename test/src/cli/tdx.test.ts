@@ -247,6 +247,10 @@ describe('assay verify evidence', () => {
     );
     assert.equal(code, 0, out);
     assert.equal(JSON.parse(out).tee, 'tdx');
+    const twice = ['--endorsements', at('collateral.json'), '--endorsements', at('policy.json')];
+    const unclear = await assay('verify', 'evidence', at('quote.bin'), ...twice);
+    assert.equal(unclear.code, 2);
+    assert.match(unclear.err, /one file of Intel collateral/);
   });
 
   test('an Azure HCL report of a TDX guest asks for its quote', async () => {
