@@ -17,7 +17,7 @@ python3 -m zipfile -e "$home"/*.whl "$home/wheel"
 binary=$home/wheel/perf_analyzer/bin/perf_analyzer
 chmod +x "$binary"
 if "$binary" --version >/dev/null 2>&1; then
-  ln -s "$binary" "$home/perf_analyzer"
+  ln -s wheel/perf_analyzer/bin/perf_analyzer "$home/perf_analyzer"
   exit 0
 fi
 
@@ -33,10 +33,11 @@ for package in libc6 libgcc-s1 libstdc++6 libssl3t64 libzstd1 zlib1g; do
   (cd "$home/debs" && apt-get "${options[@]}" download "$package/trixie")
 done
 for package in "$home"/debs/*.deb; do dpkg-deb -x "$package" "$home/trixie"; done
-libraries=$home/trixie/usr/lib/x86_64-linux-gnu
-cat >"$home/perf_analyzer" <<END
+cat >"$home/perf_analyzer" <<'END'
 #!/bin/sh
-exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$binary" "\$@"
+here=$(dirname "$(readlink -f "$0")")
+libraries=$here/trixie/usr/lib/x86_64-linux-gnu
+exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "$here/wheel/perf_analyzer/bin/perf_analyzer" "$@"
 END
 chmod +x "$home/perf_analyzer"
 rm -rf "$home"/*.whl "$home/debs" "$home/apt"
