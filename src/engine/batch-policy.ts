@@ -9,6 +9,14 @@ interface Waiting {
   readonly rows: number;
 }
 
+/** The level of requests that name none; 0 where there are no levels. */
+export function defaultPriority({
+  priorityLevels = 0,
+  defaultPriorityLevel = Math.ceil(priorityLevels / 2),
+}: BatchingOptions): number {
+  return priorityLevels === 0 ? 0 : defaultPriorityLevel;
+}
+
 /**
  * When to dispatch how much. Greedy by default: what waits when a worker is free goes at once. Only
  * where the operator sets a delay does a free worker wait for a preferred size.
@@ -52,12 +60,11 @@ export class BatchPolicy {
     return preferred ?? this.#max;
   }
 
-  /** Triton's level of a request: 1 leaves first. */
+  /** Triton's level of a request: 1 leaves first. One that is not among the levels counts as none. */
   priorityOf({ priority = 0 }: InferenceRequest): number {
-    const { priorityLevels = 0, defaultPriorityLevel } = this.#options;
-    if (priorityLevels === 0) return 0;
-    const middle = defaultPriorityLevel ?? Math.ceil(priorityLevels / 2);
-    return priority === 0 ? middle : Math.min(priority, priorityLevels);
+    const { priorityLevels = 0 } = this.#options;
+    const named = priority > 0 && priority <= priorityLevels;
+    return named ? priority : defaultPriority(this.#options);
   }
 
   /** The moment after which a request is not dispatched, on the clock of `performance.now()`. */

@@ -40,7 +40,7 @@ export interface BatchingOptions {
   readonly maxQueueSize?: number;
   /** Priorities are 1 (first) to this; 0, the default: all are equal, a request's own is ignored. */
   readonly priorityLevels?: number;
-  /** Of requests that name none; default the middle level. */
+  /** Of requests that name none, or one beyond the levels; default the middle level. */
   readonly defaultPriorityLevel?: number;
   /** How long a request may wait that names no timeout; 0, the default: until its deadline. */
   readonly defaultTimeoutMicroseconds?: number;

@@ -29,7 +29,12 @@ export interface InferenceServiceOptions {
 }
 
 /** What Triton calls the parts of the protocol beyond the Open Inference Protocol. */
-const EXTENSIONS = ['model_configuration', 'model_repository', 'statistics'] as const;
+const EXTENSIONS = [
+  'model_configuration',
+  'model_repository',
+  'schedule_policy',
+  'statistics',
+] as const;
 
 interface ModelReference {
   readonly name: string;

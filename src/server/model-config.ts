@@ -1,3 +1,4 @@
+import { defaultPriority } from '../engine/batch-policy.js';
 import type { LoadedModel } from '../engine/engine.js';
 import type { Datatype, TensorSpec } from '../engine/tensor.js';
 
@@ -29,7 +30,7 @@ export function modelConfig(model: LoadedModel): object {
             preferred_batch_size: options.preferredBatchSizes ?? [],
             max_queue_delay_microseconds: options.maxQueueDelayMicroseconds ?? 0,
             priority_levels: options.priorityLevels ?? 0,
-            default_priority_level: options.defaultPriorityLevel ?? 0,
+            default_priority_level: defaultPriority(options),
             default_queue_policy: {
               default_timeout_microseconds: options.defaultTimeoutMicroseconds ?? 0,
               allow_timeout_override: true,

@@ -55,7 +55,9 @@ export interface InferAnswer {
   readonly model_name: string;
   readonly model_version: string;
   readonly id: string;
-  readonly parameters: Readonly<Record<string, { readonly string_param?: string }>>;
+  readonly parameters: Readonly<
+    Record<string, { readonly string_param?: string; readonly bool_param?: boolean }>
+  >;
   readonly outputs: readonly {
     readonly name: string;
     readonly datatype: string;

@@ -44,7 +44,9 @@ def streamed(client, x):
         if error is not None:
             found.append("expected shape" if "expected shape" in error.message() else error.message())
         else:
-            found.append(int(result.get_response().id))
+            response = result.get_response()
+            check(response.parameters["triton_final_response"].bool_param, "final response")
+            found.append(int(response.id))
     client.stop_stream()
     return found
 
@@ -100,6 +102,10 @@ def main(target, certificate):
     index = client.get_model_repository_index().models
     check({(x.name, x.state) for x in index} >= {("mlp", "READY")}, "repository index")
     check(streamed(client, x) == [0, 1, "expected shape", 2], "stream")
+
+    options = {"sequence_id": 7, "sequence_start": True, "priority": 1, "timeout": 10_000_000}
+    again = infer(client, "mlp", {"input": (x, "FP32")}, **options).as_numpy("output")
+    check(numpy.array_equal(again, together), "scheduling parameters")
 
     try:
         infer(client, "mlp", {"input": (x[:, :3].copy(), "FP32")})

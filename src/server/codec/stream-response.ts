@@ -9,19 +9,26 @@ function field(number: number, bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from(head), bytes]);
 }
 
+/** The boolean `true` as an InferParameter under a name: an entry of ModelInferResponse's parameters. */
+const trueParameter = (name: string): Buffer =>
+  field(4, Buffer.concat([field(1, Buffer.from(name)), field(2, Buffer.of(8, 1))]));
+
+/** Triton says it of the last response to a request, and clients of streams wait for it: each is here. */
+const FINAL = trueParameter('triton_final_response');
+
 /** `ModelStreamInferResponse` with an answer. */
 export function encodeStreamAnswer(response: WireResponse): Buffer {
-  return field(2, encodeInferResponse(response));
+  return field(2, Buffer.concat([encodeInferResponse(response), FINAL]));
 }
 
 /** `ModelStreamInferResponse` with a failure; the id tells which request of the stream it was. */
 export function encodeStreamError(message: string, id: string): Buffer {
-  const answer = encodeInferResponse({
+  const answer = encodeStreamAnswer({
     modelName: '',
     modelVersion: '',
     id,
     parameters: [],
     outputs: [],
   });
-  return Buffer.concat([field(1, Buffer.from(message)), field(2, answer)]);
+  return Buffer.concat([field(1, Buffer.from(message)), answer]);
 }

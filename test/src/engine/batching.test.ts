@@ -205,8 +205,8 @@ test('a more urgent request leaves first', async () => {
     order.push(priority);
   };
   await Promise.all([3, 3, 2, 1, 9].map(ask));
-  // 9 is beyond the levels and counts as the last.
-  assert.deepEqual(order, [1, 2, 3, 3, 9]);
+  // 9 is beyond the levels and counts as none: the middle one.
+  assert.deepEqual(order, [1, 2, 9, 3, 3]);
 });
 
 test('with a delay a free worker waits for a preferred size', async () => {

@@ -217,7 +217,7 @@ test('metadata states types and shapes, -1 where a dimension may vary', async ()
   assert.deepEqual(await server.call('ServerMetadata', {}), {
     name: 'assay',
     version: 'test',
-    extensions: ['model_configuration', 'model_repository', 'statistics'],
+    extensions: ['model_configuration', 'model_repository', 'schedule_policy', 'statistics'],
   });
   assert.deepEqual(await server.call('ModelMetadata', { name: 'arithmetic' }), {
     name: 'arithmetic',

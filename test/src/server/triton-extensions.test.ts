@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { identityModel } from '../../forge/inference-models.js';
+import { identityModel, mlpModel } from '../../forge/inference-models.js';
 import { startTestServer } from '../../forge/inference-server.js';
 
 const calls: string[] = [];
@@ -40,10 +40,34 @@ test('a stream answers in the order of its requests, and survives a bad one', as
   assert.equal(first?.infer_response.id, '0');
   assert.match(bad?.error_message ?? '', /input input: expected shape \[n,2\], not \[3,7\]/);
   assert.equal(bad?.infer_response.id, 'bad');
+  for (const { infer_response } of answers) {
+    assert.equal(infer_response.parameters['triton_final_response']?.bool_param, true);
+  }
   assert.deepEqual(
     rest.map(({ infer_response }) => infer_response.id),
     Array.from({ length: 100 }, (_, i) => String(i + 1)),
   );
+});
+
+test('ModelConfig states the scheduling, with the level of requests that name none', async () => {
+  const { engine, registry, call } = await startTestServer({ models: {} });
+  const batching = { maxBatchSize: 4, sweep: false, priorityLevels: 5, maxQueueSize: 7 };
+  const source = { name: 'mlp', version: '1', model: mlpModel([4, 4]), externalData: [] };
+  registry.add(await engine.load(source, { operators: ['Gemm'], batching }));
+  interface Scheduling {
+    readonly priority_levels: string;
+    readonly default_priority_level: string;
+    readonly default_queue_policy: { readonly max_queue_size: number };
+  }
+  const { config } = await call<{
+    config: { readonly max_batch_size: number; readonly dynamic_batching: Scheduling };
+  }>('ModelConfig', { name: 'mlp' });
+  const { priority_levels, default_priority_level, default_queue_policy } = config.dynamic_batching;
+  assert.deepEqual(
+    [priority_levels, default_priority_level, default_queue_policy.max_queue_size],
+    ['5', '3', 7],
+  );
+  assert.equal(config.max_batch_size, 4);
 });
 
 test('ModelConfig states types, dimensions, instances and the outcome of the proof', async () => {
