@@ -75,31 +75,31 @@ function identityFindings(
   const among = (
     id: string,
     name: string,
-    actual: string,
+    actual: Uint8Array,
     accepted: readonly string[] | undefined,
-    reference: string = REPORT,
-  ): void => findings.among(id, name, actual, accepted, reference);
+  ): void => {
+    if (accepted !== undefined) findings.among(id, name, toHex(actual), accepted, REPORT);
+  };
   const one = (bytes: Uint8Array | undefined): string[] | undefined =>
     bytes === undefined ? undefined : [toHex(bytes)];
-  const reportData = toHex(report.reportData);
-  const mrConfigId = toHex(report.mrConfigId);
-  const rtmrs = report.rtmrs.map(toHex);
+  const { reportData, mrConfigId, rtmrs } = report;
   among('tdx.report-data', 'REPORTDATA', reportData, one(expectations.reportData));
   among('tdx.policy.report-data', 'REPORTDATA', reportData, policy.reportData);
   among('tdx.mr-config-id', 'MRCONFIGID', mrConfigId, one(expectations.mrConfigId));
   among('tdx.policy.mr-config-id', 'MRCONFIGID', mrConfigId, policy.mrConfigId);
-  among('tdx.rtmr3', 'RTMR3', rtmrs[3] ?? '', one(expectations.rtmr3));
-  among('tdx.mr-td', 'MRTD', toHex(report.mrTd), policy.mrTd);
-  [policy.rtmr0, policy.rtmr1, policy.rtmr2, policy.rtmr3].forEach((accepted, i) => {
-    among(`tdx.policy.rtmr${i}`, `RTMR${i}`, rtmrs[i] ?? '', accepted);
+  among('tdx.rtmr3', 'RTMR3', rtmrs[3], one(expectations.rtmr3));
+  among('tdx.mr-td', 'MRTD', report.mrTd, policy.mrTd);
+  const accepted = [policy.rtmr0, policy.rtmr1, policy.rtmr2, policy.rtmr3];
+  rtmrs.forEach((rtmr, i) => {
+    among(`tdx.policy.rtmr${i}`, `RTMR${i}`, rtmr, accepted[i]);
   });
-  among('tdx.mr-seam', 'MRSEAM', toHex(report.mrSeam), policy.mrSeam);
-  among('tdx.mr-signer-seam', 'MRSIGNERSEAM', toHex(report.mrSignerSeam), policy.mrSignerSeam);
-  among('tdx.mr-owner', 'MROWNER', toHex(report.mrOwner), policy.mrOwner);
-  among('tdx.mr-owner-config', 'MROWNERCONFIG', toHex(report.mrOwnerConfig), policy.mrOwnerConfig);
+  among('tdx.mr-seam', 'MRSEAM', report.mrSeam, policy.mrSeam);
+  among('tdx.mr-signer-seam', 'MRSIGNERSEAM', report.mrSignerSeam, policy.mrSignerSeam);
+  among('tdx.mr-owner', 'MROWNER', report.mrOwner, policy.mrOwner);
+  among('tdx.mr-owner-config', 'MROWNERCONFIG', report.mrOwnerConfig, policy.mrOwnerConfig);
   const pck = 'Intel SGX PCK Certificate and CRL Profile Specification, SGX extensions';
-  among('tdx.platform.ppid', 'PPID', platform.ppid, policy.ppids, pck);
-  among('tdx.platform.fmspc', 'FMSPC', platform.fmspc, policy.fmspcs, pck);
+  findings.among('tdx.platform.ppid', 'PPID', platform.ppid, policy.ppids, pck);
+  findings.among('tdx.platform.fmspc', 'FMSPC', platform.fmspc, policy.fmspcs, pck);
   serviceTdFindings(findings, report, policy);
 }
 

@@ -17,6 +17,7 @@ import {
   requireSignatures,
   signedBy,
   subjectP256,
+  underWay,
   verifyWith,
 } from './signatures.js';
 import { evaluateTcb, type TcbEvaluation } from './tcb-level.js';
@@ -83,13 +84,9 @@ async function openQuote(
   const enclave = quotingEnclave(quote, chain.leaf, cache, p256);
   const pending = [...chain.pending, ...quoteSignatures(quote, enclave)];
   checkAttestationKey(quote);
-  // With WebCrypto a check goes to another thread once its key is handed on, which takes a turn of the
-  // microtasks; without one, all of them would wait until the collateral is parsed.
+  // Or all of them would wait until the collateral is parsed.
   const { root, issuer, leaf } = chain;
-  await Promise.allSettled([
-    enclave.key,
-    ...[root, issuer, leaf].map((each) => subjectP256(each, p256)),
-  ]);
+  await underWay([enclave.key, ...[root, issuer, leaf].map((each) => subjectP256(each, p256))]);
   return { quote, chain, platform, pending, trusted };
 }
 
@@ -194,7 +191,7 @@ export async function authenticateTdx(
   ]);
   // It is asked below; until then a signature that does not hold is nobody's.
   authentic.catch(() => undefined);
-  await Promise.allSettled([tcbChain, qeChain].map(({ leaf }) => subjectP256(leaf, p256)));
+  await underWay([tcbChain, qeChain].map(({ leaf }) => subjectP256(leaf, p256)));
   try {
     checkRevocation(chain.issuer, collateral.rootCaCrl, PCK_CA);
     checkRevocation(crlChain.leaf, collateral.rootCaCrl, PCK_CA);

@@ -43,7 +43,8 @@ function componentShortfall(
   from: number,
 ): Shortfall | undefined {
   for (let i = from; i < 16; i++) {
-    const [have, need] = [actual[i] ?? 0, required[i]?.svn ?? 256];
+    const have = actual[i] ?? 0;
+    const need = required[i]?.svn ?? 256;
     if (have < need) {
       const { category = '', type = '' } = required[i] ?? {};
       const name = `${category} ${type}`.trim();

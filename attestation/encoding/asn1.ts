@@ -8,6 +8,9 @@ export type Asn1Node = forge.asn1.Asn1;
 /** Inputs of one call to String.fromCharCode; larger ones overflow its argument list. */
 const CHUNK = 0x2000;
 
+/** Bit of an octet that another one of the same arc follows. */
+const CONTINUED = 0x80;
+
 /** node-forge takes options here; its published types know only the boolean form. */
 const strictFromDer = forge.asn1.fromDer as unknown as (
   bytes: forge.util.ByteStringBuffer,
@@ -80,12 +83,23 @@ export function primitive(
   return fromBinary(node.value);
 }
 
-/** Dotted form of an OBJECT IDENTIFIER. */
+/** Contents octets of an OBJECT IDENTIFIER in dotted form, one character each. */
+export function oidContents(dotted: string): string {
+  return forge.asn1.oidToDer(dotted).getBytes();
+}
+
+/** Contents octets of an OBJECT IDENTIFIER whose arcs are minimal (X.690 section 8.19), one character each. */
 export function oid(node: Asn1Node | undefined, what: string): string {
   if (!isUniversal(node, Type.OID) || typeof node.value !== 'string' || node.value.length === 0) {
     return fail(`expected ${what} to be an object identifier`);
   }
-  return forge.asn1.derToOid(node.value);
+  let isInArc = false;
+  for (let i = 0; i < node.value.length; i++) {
+    const octet = node.value.charCodeAt(i);
+    if (!isInArc && octet === CONTINUED) fail(`expected the arcs of ${what} to be minimal`);
+    isInArc = octet >= CONTINUED;
+  }
+  return isInArc ? fail(`expected the last arc of ${what} to end`) : node.value;
 }
 
 /** A non-negative INTEGER that a number holds exactly. */

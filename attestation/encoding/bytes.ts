@@ -71,19 +71,20 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const codes = utf8(text);
   const padding = codes.at(-1) !== PAD ? 0 : codes.at(-2) !== PAD ? 1 : 2;
   codes.fill(ZERO_SEXTET, codes.length - padding);
-  const bytes = new Uint8Array(3 * Math.ceil(codes.length / 4));
+  const bytes = new Uint8Array(3 * Math.ceil(codes.length / 4) - padding);
   const sextet = (i: number): number => SEXTETS[codes[i] ?? 0] ?? 0;
+  let three = 0;
   let all = 0;
   for (let from = 0, to = 0; from < codes.length; from += 4, to += 3) {
-    const three =
+    three =
       (sextet(from) << 18) | (sextet(from + 1) << 12) | (sextet(from + 2) << 6) | sextet(from + 3);
     all |= three;
     bytes[to] = three >> 16;
-    bytes[to + 1] = three >> 8;
-    bytes[to + 2] = three;
+    if (to + 1 < bytes.length) bytes[to + 1] = three >> 8;
+    if (to + 2 < bytes.length) bytes[to + 2] = three;
   }
-  const end = bytes.length - padding;
-  if (codes.length % 4 === 0 && all >= 0 && isZero(bytes.subarray(end))) return bytes.slice(0, end);
+  const stray = three & ((1 << (8 * padding)) - 1);
+  if (codes.length % 4 === 0 && all >= 0 && stray === 0) return bytes;
   throw new AssayError(
     'ENCODING_BASE64',
     'expected base64 (RFC 4648 section 4) with padding, without white space and stray bits',

@@ -82,6 +82,16 @@ export class DerValue {
     return this.#text.subarray(this.#from, this.#end);
   }
 
+  /** How many contents octets it has. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** The contents octet at this place, or 0 beyond them. */
+  octet(at: number): number {
+    return at < this.length ? (this.#text[this.#start + at] ?? 0) : 0;
+  }
+
   /** Contents octets. */
   get octets(): Uint8Array {
     return this.#text.subarray(this.#start, this.#end);
@@ -212,18 +222,18 @@ export function objectIdentifier(value: DerValue | undefined, what: string): str
 }
 
 /** The number of the two decimal digits at `at`; NaN where they are none. */
-function twoDigits(text: Uint8Array, at: number): number {
-  const tens = (text[at] ?? 0) - 0x30;
-  const units = (text[at + 1] ?? 0) - 0x30;
+function twoDigits(text: DerValue, at: number): number {
+  const tens = text.octet(at) - 0x30;
+  const units = text.octet(at + 1) - 0x30;
   return tens >= 0 && tens <= 9 && units >= 0 && units <= 9 ? 10 * tens + units : Number.NaN;
 }
 
 /** UTCTime or GeneralizedTime in the forms that RFC 5280 section 4.1.2.5 allows. */
 export function time(value: DerValue | undefined, what: string): Date {
   const utc = value?.tag === TAG.utcTime;
-  const text = octets(value, utc ? TAG.utcTime : TAG.generalizedTime, what);
+  const text = expectTag(value, utc ? TAG.utcTime : TAG.generalizedTime, what);
   const from = utc ? 2 : 4;
-  if (text.length !== from + 11 || text[from + 10] !== ZULU) {
+  if (text.length !== from + 11 || text.octet(from + 10) !== ZULU) {
     return fail(`expected ${what} to end in seconds and Z`);
   }
   const short = twoDigits(text, 0);

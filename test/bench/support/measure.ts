@@ -4,6 +4,8 @@ export interface Cost {
   readonly median: number;
   /** 10th percentile: what it costs when nothing else runs. */
   readonly best: number;
+  /** Of each round, in their order. */
+  readonly times: readonly number[];
 }
 
 /** Something to measure; `before` is not measured. */
@@ -15,7 +17,8 @@ export interface Contender {
 
 /**
  * Measures contenders side by side: each round runs every one once, so that whatever else the machine
- * does strikes them all.
+ * does strikes them all, and every other round in the opposite order, so that none always pays for what
+ * the same one left behind.
  */
 export async function sideBySide(
   contenders: readonly Contender[],
@@ -24,7 +27,8 @@ export async function sideBySide(
   const times = contenders.map((): number[] => []);
   const warmUp = Math.ceil(rounds / 4);
   for (let round = -warmUp; round < rounds; round++) {
-    for (const [i, { run, before }] of contenders.entries()) {
+    const turns = [...contenders.entries()];
+    for (const [i, { run, before }] of round % 2 === 0 ? turns : turns.reverse()) {
       await before?.();
       const started = performance.now();
       await run();
@@ -38,7 +42,16 @@ export async function sideBySide(
 export function costOf(name: string, times: readonly number[]): Cost {
   const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number): number => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
-  return { name, median: at(0.5), best: at(0.1) };
+  return { name, median: at(0.5), best: at(0.1), times };
+}
+
+/** How many times as much one contender costs as another, in rounds side by side. */
+export function ratioOf(
+  over: Cost,
+  under: Cost,
+): { readonly value: number; readonly interval: Interval } {
+  const ratios = over.times.map((time, i) => time / (under.times[i] ?? Number.NaN));
+  return { value: median(ratios), interval: medianInterval(ratios) };
 }
 
 /** Prints costs as a table. */

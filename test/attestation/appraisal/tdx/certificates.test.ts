@@ -1,3 +1,4 @@
+import { children, encodeDer, parseDer } from '../../../../attestation/encoding/asn1.js';
 import { toHex } from '../../../../attestation/encoding/bytes.js';
 import {
   type CertificateTemplate,
@@ -153,7 +154,29 @@ const renamed = (arc: string): Uint8Array => {
     Number.parseInt(pair, 16),
   );
 };
+/** The extension with one more member, whose identifier has these contents octets. */
+const extended = (...octets: readonly number[]): Uint8Array => {
+  const tree = parseDer(genuine);
+  const member = [6, octets.length, ...octets, 5, 0];
+  children(tree, 'extension').push(parseDer(Uint8Array.of(0x30, member.length, ...member)));
+  return encodeDer(tree);
+};
+const PREFIX = [0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 1, 13, 1] as const;
 tdxCases('the SGX extension is whole', [
+  { name: 'with a member that Intel adds', fault: extension(extended(...PREFIX, 7)), code: null },
+  ...(
+    [
+      ['of which one is repeated', [...PREFIX, 4]],
+      ['with an arc of a needless octet', [...PREFIX, 0x80, 4]],
+      ['with an arc that does not end', [...PREFIX, 0x84]],
+      ['with its own identifier as a member', PREFIX],
+      ['with a member of another extension', [0x55, 29, 15]],
+    ] as const
+  ).map(([name, octets]) => ({
+    name,
+    fault: extension(extended(...octets)),
+    code: 'X509_EXTENSION',
+  })),
   { name: 'missing', fault: template('pck', without(SGX)), code: 'X509_EXTENSION' },
   { name: 'empty', fault: extension(new Uint8Array()), code: 'X509_EXTENSION' },
   { name: 'not DER', fault: extension(genuine.slice(0, -1)), code: 'X509_EXTENSION' },
