@@ -2,21 +2,21 @@
  * Assay, receipts on, next to Python servers of the same protocol, in one run: `make bench-peers`. The
  * load comes from Triton's perf_analyzer where PERF_ANALYZER names it, else from h2load. Every server
  * has ONNX Runtime 1.30 with one thread a session, raw contents over plaintext, and answers the same bits.
- * About a quarter of an hour; BENCH_MODELS, BENCH_ROUNDS (each point has twice as many) and BENCH_SECONDS
- * as in serving.ts.
+ * Where a peer is ahead it says what the difference is made of. A quarter of an hour or more;
+ * BENCH_MODELS, BENCH_ROUNDS (each point has twice as many) and BENCH_SECONDS as in serving.ts.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '../../vectors.js';
 import { type Contender, start, startPython } from '../support/contender.js';
-import { measureEmptyCalls } from '../support/empty-call.js';
 import { canLoad } from '../support/load.js';
 import { perfAnalyzer } from '../support/perf-analyzer.js';
 import { Report } from '../support/report.js';
 import { chosenModels } from '../support/serving-models.js';
 import { standing } from '../support/standing.js';
 import { h2load, measureModel, ROUNDS } from '../support/throughput.js';
+import { explain } from '../support/why.js';
 
 const OUTSTANDING = [1, 8, 64] as const;
 const PEERS = { threads: 'Python, threads', asyncio: 'Python, asyncio' } as const;
@@ -48,8 +48,8 @@ async function main(): Promise<void> {
     for (const model of models) {
       await measureModel(contenders, model, OUTSTANDING, report, { generate, rounds: 2 * ROUNDS });
     }
-    const calls = await measureEmptyCalls(contenders, OUTSTANDING, report);
-    standing(report, models, OUTSTANDING, Object.values(PEERS), calls);
+    const behind = standing(report, models, OUTSTANDING, Object.values(PEERS));
+    await explain(behind, contenders, models, report);
     report.write();
   } finally {
     for (const { stop } of contenders) await stop();

@@ -1,14 +1,11 @@
-import type { EmptyCall } from './empty-call.js';
 import { median, medianInterval } from './measure.js';
 import type { Report } from './report.js';
 import type { ServingModel } from './serving-models.js';
+import type { Behind } from './why.js';
 
 const OWN = 'Assay';
 
-interface Comparison {
-  readonly model: string;
-  readonly outstanding: number;
-  readonly peer: string;
+interface Comparison extends Behind {
   /** Requests/s of ours over the peer's. */
   readonly ratio: number;
   readonly ahead: string;
@@ -35,45 +32,16 @@ function compare(
   );
 }
 
-/** `0.31 of 0.40 ms (78 %)`; the difference alone where there is nothing to explain. */
-function share(part: number, whole: number): string {
-  if (!(whole > 0)) return `${part.toFixed(3)} ms, though the whole is no more than the peer's`;
-  return `${part.toFixed(3)} of ${whole.toFixed(3)} ms (${((100 * part) / whole).toFixed(0)} %)`;
-}
-
 /**
- * How much of what a request of ours takes more, an empty call takes more already: in time where one
- * caller waits for each answer, in processor time where the processors are what is short.
- */
-function reason(report: Report, calls: readonly EmptyCall[], comparison: Comparison): string {
-  const { model, outstanding, peer } = comparison;
-  const [ours, theirs] = [OWN, peer].map((name) => ({
-    request: report.row(model, outstanding, name),
-    empty: calls.find((call) => call.contender === name && call.outstanding === outstanding),
-  }));
-  const more = (read: (point: { readonly p50: number; readonly cpu: number }) => number) => {
-    const [request, empty] = (['request', 'empty'] as const).map((kind) => {
-      const [a, b] = [ours?.[kind], theirs?.[kind]];
-      return a === undefined || b === undefined ? Number.NaN : read(a) - read(b);
-    });
-    return share(empty ?? Number.NaN, request ?? Number.NaN);
-  };
-  return outstanding === 1
-    ? `an empty call takes longer by ${more(({ p50 }) => p50)} of p50`
-    : `an empty call takes more processor time by ${more(({ cpu }) => cpu)}`;
-}
-
-/**
- * Says for each model and concurrency who is ahead, in all rounds or all but a few of many; and where a
- * peer is, or may be, how much of that gRPC itself explains.
+ * Says for each model and concurrency who is ahead, in all rounds or all but a few of many. Returns where
+ * a peer is, or may be.
  */
 export function standing(
   report: Report,
   models: readonly ServingModel[],
   concurrencies: readonly number[],
   peers: readonly string[],
-  calls: readonly EmptyCall[],
-): void {
+): readonly Behind[] {
   const comparisons = compare(report, models, concurrencies, peers);
   report.table(
     'Who is ahead: requests/s, the median of the rounds and all of them',
@@ -85,16 +53,5 @@ export function standing(
       return [model, String(outstanding), peer, ratio, spread, ahead];
     }),
   );
-  const behind = comparisons.filter(({ ratio }) => ratio < 1);
-  report.table(
-    `Why a peer is ahead: what gRPC alone costs ${OWN} more than it, of what a request costs more`,
-    ['model', 'outstanding', 'peer', `${OWN} over peer`, 'reason'],
-    behind.map((comparison) => [
-      comparison.model,
-      String(comparison.outstanding),
-      comparison.peer,
-      comparison.ratio,
-      reason(report, calls, comparison),
-    ]),
-  );
+  return comparisons.filter(({ ratio }) => ratio < 1);
 }
