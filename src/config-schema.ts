@@ -122,6 +122,12 @@ const model = z.strictObject({
     .max(86_400)
     .default(300)
     .describe('an execution that takes longer hangs: its callers are told, the service ends'),
+  allowEmptyTensors: z
+    .boolean()
+    .default(false)
+    .describe(
+      'take inputs with a size of 0, as decoders have at their first step: some kernels of ONNX Runtime end the whole service on them',
+    ),
   allowTrappingDivision: z
     .boolean()
     .default(false)

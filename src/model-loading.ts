@@ -52,6 +52,7 @@ function intoEngine(
       graphOptimizationLevel,
       batching: batchingOptions(configured),
       maxRun: configured.maxRunSeconds * 1000,
+      acceptsEmpty: configured.allowEmptyTensors,
       operators: identity.operators.map((operator) => operator.name),
     },
   );

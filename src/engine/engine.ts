@@ -52,6 +52,8 @@ export interface LoadOptions extends ExecutionOptions {
   readonly maxRun?: number;
   /** Operators of the graph, subgraphs and functions included; without them nothing is batched. */
   readonly operators?: readonly string[];
+  /** See `LoadedModel.acceptsEmpty`; default true. */
+  readonly acceptsEmpty?: boolean;
 }
 
 /**
@@ -158,6 +160,11 @@ export interface LoadedModel {
   readonly batching: BatchingOutcome;
   /** As the model was loaded. */
   readonly options: BatchingOptions;
+  /**
+   * False: callers may send no tensor without elements, unless the signature says it has none. Kernels of
+   * ONNX Runtime 1.30 end the process on such (LSTM, GRU, InstanceNormalization, DFT, Unique and others).
+   */
+  readonly acceptsEmpty: boolean;
   /** Sessions that can execute: one a worker, or fewer where the memory budget has not room for more. */
   readonly instances: number;
   /** Bytes of the memory budget that the model takes. */

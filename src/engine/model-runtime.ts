@@ -28,6 +28,7 @@ export interface RuntimeSettings {
   readonly context: () => Uint8Array | undefined;
   readonly batching: BatchingOutcome;
   readonly options: BatchingOptions;
+  readonly acceptsEmpty: boolean;
   /** Its sessions as they are now. */
   readonly sessions: { readonly count: number; readonly bytes: number };
 }
@@ -50,6 +51,7 @@ export class ModelRuntime implements LoadedModel {
   readonly outputs: readonly TensorSpec[];
   readonly batching: BatchingOutcome;
   readonly options: BatchingOptions;
+  readonly acceptsEmpty: boolean;
   readonly statistics = new Statistics();
   readonly #settings: RuntimeSettings;
   readonly #hooks: RuntimeHooks;
@@ -80,6 +82,7 @@ export class ModelRuntime implements LoadedModel {
     this.outputs = signature.outputs;
     this.batching = settings.batching;
     this.options = settings.options;
+    this.acceptsEmpty = settings.acceptsEmpty;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.maxQueueSize, settings.memory);
   }

@@ -128,6 +128,7 @@ class OnnxEngine implements Engine {
         context: () => this.#settings.annotator?.context(loadId),
         batching,
         options: options.batching ?? {},
+        acceptsEmpty: options.acceptsEmpty ?? true,
         sessions,
       },
       {

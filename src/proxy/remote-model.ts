@@ -51,6 +51,8 @@ export class RemoteModel implements LoadedModel {
     reason: 'the enclave decides',
   } as const;
   readonly options = {};
+  /** The enclave refuses what it does not take. */
+  readonly acceptsEmpty = true;
   readonly instances = 1;
   readonly memory = 0;
   readonly statistics = new Statistics();

@@ -73,7 +73,20 @@ function refuseSharedMemory(name: string, parameters: readonly string[]): void {
   }
 }
 
-function toTensor(input: WireInput, spec: TensorSpec, raw: Buffer | undefined): Tensor {
+/** Refuses a size of 0 that the caller chose, where the model's configuration does not allow it. */
+function refuseEmpty({ name, shape: signature }: TensorSpec, shape: readonly number[]): void {
+  if (!shape.includes(0) || signature?.includes(0) === true) return;
+  throw invalid(
+    `input ${name}: expected elements, shape ${formatShape(shape)} has none; the model is not configured with allowEmptyTensors`,
+  );
+}
+
+function toTensor(
+  input: WireInput,
+  spec: TensorSpec,
+  raw: Buffer | undefined,
+  acceptsEmpty: boolean,
+): Tensor {
   const { name } = spec;
   refuseSharedMemory(name, input.parameters);
   if (!isDatatype(input.datatype) || input.datatype !== spec.datatype) {
@@ -82,6 +95,7 @@ function toTensor(input: WireInput, spec: TensorSpec, raw: Buffer | undefined): 
     );
   }
   const shape = shapeOf(input, spec);
+  if (!acceptsEmpty) refuseEmpty(spec, shape);
   const data =
     raw ?? rawOf(name, spec.datatype, input.contents ?? { field: undefined, chunks: [] });
   checkData(name, spec.datatype, shape, data);
@@ -128,7 +142,7 @@ export function validateInputs(request: WireRequest, model: LoadedModel): Tensor
     const index = inOrder ? position : inputs.findIndex(({ name }) => name === spec.name);
     const input = inputs[index];
     if (input === undefined) throw invalid(`input ${spec.name} is missing`);
-    return toTensor(input, spec, raw[index]);
+    return toTensor(input, spec, raw[index], model.acceptsEmpty);
   });
 }
 

@@ -29,10 +29,41 @@ function divisionModel(type: number): Uint8Array {
   });
 }
 
+/** An LSTM over `x`, [steps, rows, 1]. */
+function recurrentModel(): Uint8Array {
+  const weights = (name: string) => ({
+    name,
+    type: dataType.float,
+    dims: [1, 4, 1],
+    floats: [1, 1, 1, 1],
+  });
+  return encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: [{ name: 'x', type: { tensor: dataType.float, shape: ['steps', 'rows', 1] } }],
+      initializers: [weights('w'), weights('r')],
+      nodes: [
+        {
+          op: 'LSTM',
+          inputs: ['x', 'w', 'r'],
+          outputs: ['y'],
+          attributes: { hidden_size: { i: 1 } },
+        },
+      ],
+      outputs: [{ name: 'y', type: { tensor: dataType.float } }],
+    },
+  });
+}
+
+interface Allowed {
+  readonly allowTrappingDivision?: boolean;
+  readonly allowEmptyTensors?: boolean;
+}
+
 const dividing = join(folder, 'dividing.onnx');
 await writeFile(dividing, divisionModel(dataType.int64));
 
-function start(allowTrappingDivision?: boolean): Promise<Serving> {
+function start(allowed: Allowed = {}): Promise<Serving> {
   const config = {
     listen: { port: 0 },
     plaintext: { port: 0 },
@@ -42,7 +73,7 @@ function start(allowTrappingDivision?: boolean): Promise<Serving> {
         name: 'ratio',
         path: 'ratio.onnx',
         batching: { maxBatchSize: 1 },
-        ...(allowTrappingDivision === undefined ? {} : { allowTrappingDivision }),
+        ...allowed,
       },
     ],
     modelControl: 'explicit',
@@ -59,8 +90,8 @@ function start(allowTrappingDivision?: boolean): Promise<Serving> {
   });
 }
 
-async function startCaller(t: TestContext, allowTrappingDivision?: boolean): Promise<Caller> {
-  const serving = await start(allowTrappingDivision);
+async function startCaller(t: TestContext, allowed: Allowed = {}): Promise<Caller> {
+  const serving = await start(allowed);
   const caller = new Caller(`127.0.0.1:${serving.plaintextPort}`);
   t.after(async () => {
     caller.close();
@@ -92,48 +123,85 @@ test('at run time it is refused, and the model before it is served still', async
 
 test('it is served where the configuration says so, and answers other divisions', async (t) => {
   await place(divisionModel(dataType.int64));
-  const caller = await startCaller(t, true);
+  const caller = await startCaller(t, { allowTrappingDivision: true });
   const tensor = (name: string, value: number): object => ({
     name,
     datatype: 'INT64',
     shape: [1],
     contents: { int64_contents: [value] },
   });
-  const infer = (divisor: number): Promise<{ raw_output_contents: readonly Buffer[] }> =>
+  const divide = (divisor: number): Promise<{ raw_output_contents: readonly Buffer[] }> =>
     caller.call('ModelInfer', {
       model_name: 'ratio',
       inputs: [tensor('p', -7), tensor('q', divisor)],
     });
-  const { raw_output_contents: outputs } = await infer(2);
+  const { raw_output_contents: outputs } = await divide(2);
   assert.deepEqual(
     outputs.map((bytes) => bytes.readBigInt64LE()),
     [-3n, 1n],
   );
-  await assert.rejects(infer(0), { code: status.INTERNAL });
-  assert.equal((await infer(7)).raw_output_contents[0]?.readBigInt64LE(), -1n);
+  await assert.rejects(divide(0), { code: status.INTERNAL });
+  assert.equal((await divide(7)).raw_output_contents[0]?.readBigInt64LE(), -1n);
 });
 
-/** How a process ends that divides the least integer by a divisor. */
-async function endOf(path: string, divisor: number): Promise<number | NodeJS.Signals | null> {
+const infer = (caller: Caller, name: string, shape: readonly number[]): Promise<object> =>
+  caller.call('ModelInfer', {
+    model_name: 'ratio',
+    inputs: [{ name, datatype: 'FP32', shape }],
+    raw_input_contents: [Buffer.alloc(4 * shape.reduce((product, size) => product * size, 1))],
+  });
+
+test('a tensor without elements is refused, and the model goes on', async (t) => {
+  await place(recurrentModel());
+  const caller = await startCaller(t);
+  for (const shape of [
+    [1, 0, 1],
+    [0, 1, 1],
+  ]) {
+    await assert.rejects(infer(caller, 'x', shape), {
+      code: status.INVALID_ARGUMENT,
+      details: `input x: expected elements, shape [${shape}] has none; the model is not configured with allowEmptyTensors`,
+    });
+  }
+  await infer(caller, 'x', [2, 1, 1]);
+});
+
+test('a tensor without elements is taken where the configuration says so', async (t) => {
+  await place(scaleModel(2));
+  const caller = await startCaller(t, { allowEmptyTensors: true });
+  await infer(caller, 'x', [0]);
+});
+
+/** How a process ends that runs a model on what an expression gives. */
+async function endOf(path: string, feeds: string): Promise<number | NodeJS.Signals | null> {
   const code = `
     const { InferenceSession, Tensor } = await import('onnxruntime-node');
     const session = await InferenceSession.create(process.argv[1], { logSeverityLevel: 4 });
-    const tensor = (value) => new Tensor('int64', BigInt64Array.of(value), [1]);
-    await session.run({ p: tensor(-(2n ** 63n)), q: tensor(BigInt(process.argv[2])) });
+    const integer = (value) => new Tensor('int64', BigInt64Array.of(value), [1]);
+    await session.run(${feeds});
   `;
-  const child = spawn(
-    process.execPath,
-    ['--input-type=module', '--eval', code, path, String(divisor)],
-    { stdio: 'ignore' },
-  );
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code, path], {
+    stdio: 'ignore',
+  });
   const [exit, signal] = await once(child, 'exit');
   return signal ?? exit;
 }
 
-test('ONNX Runtime has not learned it: without the refusal the process ends', {
+test('ONNX Runtime has not learned to divide: without the refusal the process ends', {
   skip: process.arch === 'x64' ? false : 'only x86 processors trap',
 }, async () => {
-  assert.equal(await endOf(dividing, 1), 0);
-  assert.equal(await endOf(dividing, 0), 1, 'a rejected promise');
-  assert.equal(await endOf(dividing, -1), 'SIGFPE');
+  const by = (divisor: string): Promise<number | NodeJS.Signals | null> =>
+    endOf(dividing, `{ p: integer(-(2n ** 63n)), q: integer(${divisor}) }`);
+  assert.equal(await by('1n'), 0);
+  assert.equal(await by('0n'), 1, 'a rejected promise');
+  assert.equal(await by('-1n'), 'SIGFPE');
+});
+
+test('ONNX Runtime has not learned of empty tensors: without the refusal the process ends', async () => {
+  const recurrent = join(folder, 'recurrent.onnx');
+  await writeFile(recurrent, recurrentModel());
+  const rows = (count: number): string =>
+    `{ x: new Tensor('float32', new Float32Array(${count}), [1, ${count}, 1]) }`;
+  assert.equal(await endOf(recurrent, rows(1)), 0);
+  assert.equal(await endOf(recurrent, rows(0)), 'SIGABRT');
 });
