@@ -144,13 +144,16 @@ function subjectKey(spki: DerValue): Pick<Certificate, 'keyKind' | 'publicKey'> 
 }
 
 /**
- * Extensions ::= SEQUENCE OF Extension, in the explicit tag that they have in certificates and lists; a
- * repeated one is refused (RFC 5280 section 4.2).
+ * Extensions ::= SEQUENCE SIZE (1..MAX) OF Extension, in the explicit tag that they have in certificates
+ * and lists; a repeated one is refused (RFC 5280 sections 4.1 and 4.2).
  */
 export function parseExtensions(value: DerValue | undefined): Map<string, Extension> {
   const extensions = new Map<string, Extension>();
   if (value === undefined) return extensions;
-  for (const item of members(only(value, value.tag, 'extensions'), 'extensions')) {
+  const items = members(only(value, value.tag, 'extensions'), 'extensions');
+  if (items.length === 0)
+    throw new AssayError('X509_EXTENSION', 'expected an extension, or no list');
+  for (const item of items) {
     const [id, ...rest] = members(item, 'extension');
     const name = objectIdentifier(id, 'extension id');
     if (extensions.has(name))

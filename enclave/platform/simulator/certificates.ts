@@ -113,8 +113,12 @@ export interface CrlTemplate {
   readonly nextUpdate?: Date;
   /** Serial numbers as in `CertificateTemplate`. */
   readonly revoked: readonly { readonly serialNumber: string; readonly date: Date }[];
+  /** Beside the list's number. */
   readonly extensions?: readonly ExtensionTemplate[];
 }
+
+/** CRL Number 1, which every list has (RFC 5280 section 5.2.3). */
+const CRL_NUMBER: ExtensionTemplate = { oid: '2.5.29.20', value: Uint8Array.of(2, 1, 1) };
 
 /** Issues a v2 revocation list; DER. */
 export async function issueCrl(
@@ -129,7 +133,7 @@ export async function issueCrl(
       serialNumber,
       revocationDate: date,
     })),
-    extensions: extensionsOf(template.extensions ?? []),
+    extensions: extensionsOf([CRL_NUMBER, ...(template.extensions ?? [])]),
     signingKey: issuer.privateKey,
     signingAlgorithm: issuer.signing,
   });

@@ -44,6 +44,10 @@ test('refuses what is not one list in DER', () => {
     ['a SET', Uint8Array.of(0x31, ...genuine.subarray(1))],
     ['an unknown member', changed((tbs) => tbs.push(parseDer(Uint8Array.of(5, 0))))],
     ['no nextUpdate', changed((tbs) => tbs.splice(4, 1))],
+    [
+      'extensions, but none',
+      changed((tbs) => tbs.splice(-1, 1, parseDer(Uint8Array.of(0xa0, 2, 0x30, 0)))),
+    ],
     ['an entry that is a SET', changed((tbs) => swapEntry(tbs, [0x31, 0]))],
     ['an entry of nothing', changed((tbs) => swapEntry(tbs, [0x30, 0]))],
     ['an entry without date', changed((tbs) => swapEntry(tbs, [0x30, 3, 2, 1, 9]))],
