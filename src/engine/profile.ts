@@ -1,17 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import type { ExecutionOptions, GraphOptimizationLevel } from './engine.js';
 import { EngineError } from './error.js';
-import { kernelDigest } from './kernel-probe.js';
+import type { NativeFacts } from './native-facts.js';
 
 /** Everything, apart from the graph, that can change the bits of an answer. */
-export interface ExecutionFacts {
-  /** ONNX Runtime's version, for people; `libraries` is what pins it. */
-  readonly runtime: string;
-  /** SHA-256 (lower-case hex) of ONNX Runtime's native files, by file name, sorted. */
-  readonly libraries: readonly { readonly file: string; readonly sha256: string }[];
+export interface ExecutionFacts extends NativeFacts {
   readonly provider: 'CPUExecutionProvider';
   readonly graphOptimizationLevel: GraphOptimizationLevel;
   readonly intraOpThreads: number;
@@ -24,8 +18,6 @@ export interface ExecutionFacts {
    * kernel of the operating system says. An emulator can offer fewer than it repeats of its host.
    */
   readonly instructionSet: string;
-  /** What ONNX Runtime's kernels give on this processor: `kernelDigest()`. */
-  readonly kernels: string;
   /** `v20.19.0` */
   readonly node: string;
 }
@@ -66,39 +58,27 @@ export function instructionSetOf(cpuinfo: string, architecture: string): string 
     .join('+');
 }
 
-/** Read and hashed by the thread pool: tens of megabytes, while the event loop starts the service. */
-async function sha256OfFile(path: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', await readFile(path));
-  return Buffer.from(digest).toString('hex');
-}
-
-type NativeFacts = Pick<ExecutionFacts, 'runtime' | 'libraries' | 'kernels'>;
-
 let native: Promise<NativeFacts> | undefined;
 
-async function readNative(): Promise<NativeFacts> {
-  const require = createRequire(import.meta.url);
-  const root = dirname(dirname(require.resolve('onnxruntime-node')));
-  const description: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  const runtime =
-    typeof description === 'object' && description !== null && 'version' in description
-      ? String(description.version)
-      : 'unknown';
-  const folder = join(root, 'bin', 'napi-v6', process.platform, process.arch);
-  const files = (await readdir(folder)).filter((file) => /\.(node|so|dylib|dll)(\.|$)/.test(file));
-  const libraries = await Promise.all(
-    files.sort().map(async (file) => ({ file, sha256: await sha256OfFile(join(folder, file)) })),
-  );
-  return { runtime, libraries, kernels: await kernelDigest() };
+function nativeFacts(): Promise<NativeFacts> {
+  return new Promise((resolve, reject) => {
+    const url = new URL('./native-facts-thread.js', import.meta.url);
+    const thread = new Worker(url, { execArgv: [] });
+    thread.once('message', resolve);
+    thread.once('error', (cause) => {
+      const message = 'expected to hash ONNX Runtime and to execute the kernel probe';
+      reject(new EngineError('load', message, cause));
+    });
+  });
 }
 
 /**
  * Gathers the facts of this process and machine. Once a process the files are hashed (45 MB) and the
- * probe is executed on the calling thread (about 20 ms).
- * Throws EngineError `load` where the processor's features cannot be told.
+ * probe is executed, on a thread of their own. Rejects with EngineError `load` where that fails and where
+ * the processor's features cannot be told.
  */
 export async function executionFacts(options: ExecutionOptions = {}): Promise<ExecutionFacts> {
-  native ??= readNative();
+  native ??= nativeFacts();
   const { runtime, libraries, kernels } = await native;
   const instructionSet = instructionSetOf(readFileSync('/proc/cpuinfo', 'utf8'), process.arch);
   if (instructionSet === undefined) {

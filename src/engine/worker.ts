@@ -25,7 +25,8 @@ interface Loaded {
 
 giveWayToEventLoop();
 const sessions = new Map<number, Loaded>();
-const annotate = await loadAnnotator(settings.annotator);
+/** Set before the thread says that it has started. */
+let annotator: Annotate | undefined;
 
 async function loadAnnotator(url: string | undefined): Promise<Annotate | undefined> {
   if (url === undefined) return undefined;
@@ -154,6 +155,7 @@ function annotateEach(
   results: readonly RunOutput[],
 ): Uint8Array[] {
   const { context } = run;
+  const annotate = annotator;
   if (annotate === undefined || context === undefined) return [];
   const feeds = run.inputs.map(({ datatype, shape, offset, length }) => ({
     datatype,
@@ -270,8 +272,13 @@ async function handle(message: ToWorker): Promise<void> {
   }
 }
 
-let tail: Promise<void> = Promise.resolve();
+async function start(): Promise<void> {
+  annotator = await loadAnnotator(settings.annotator);
+  reply({ kind: 'started' });
+}
+
+/** What fails in it is not handled, and so ends the thread with its reason. */
+let tail = start();
 port.on('message', (message: ToWorker) => {
   tail = tail.then(() => handle(message));
 });
-reply({ kind: 'started' });

@@ -1,8 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
 import { encodeSnpReport, parseSnpReport } from '../../attestation/evidence/snp-report.js';
 import { encodeTdxQuote } from '../../attestation/evidence/tdx-quote.js';
+import { folder } from '../../enclave/image/application.js';
 import { compressedInitrd, type ImageFile } from '../../enclave/image/cpio.js';
 import { run } from '../../enclave/image/run.js';
 import { intelHierarchy } from '../../enclave/platform/simulator/intel.js';
@@ -110,20 +111,22 @@ async function tdxHardware(launched: string): Promise<Hardware> {
   };
 }
 
-/** The agent as one file. */
-async function bundleAgent(): Promise<Buffer> {
-  const output = join(directory, 'agent.js');
+/** The agent in files, so that it reads what plays scenarios only when it is asked for one. */
+async function bundleAgent(): Promise<ImageFile[]> {
+  const output = join(directory, 'agent');
+  await rm(output, { recursive: true, force: true });
   await run(join(repositoryRoot, 'node_modules/.bin/esbuild'), [
     join(repositoryRoot, 'build/test/guest/agent.js'),
     '--bundle',
+    '--splitting',
     '--platform=node',
     '--format=esm',
     '--log-level=error',
     '--external:cbor-extract',
     `--banner:js=import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);`,
-    `--outfile=${output}`,
+    `--outdir=${output}`,
   ]);
-  return readFile(output);
+  return folder(output, PLAYED);
 }
 
 /**
@@ -148,12 +151,12 @@ export async function makeOverlay(
     text(`${PLAYED}/package.json`, JSON.stringify({ type: 'module' })),
     bytes(MODULE, await readFile(join(directory, 'tsm_test.ko'))),
     { path: `${PLAYED}/start`, data: start, executable: true },
-    bytes(`${PLAYED}/agent.js`, await bundleAgent()),
+    ...(await bundleAgent()),
     ...files,
     ...(paravisor ? [text(`${PLAYED}/paravisor`, '')] : []),
     ...more,
   ];
   const archive = await compressedInitrd(all);
-  await writeFile(join(directory, 'overlay.zst'), archive);
+  await writeFile(join(directory, 'overlay.lz4'), archive);
   return { archive, trust };
 }

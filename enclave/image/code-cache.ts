@@ -1,0 +1,57 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { run } from './run.js';
+
+/** A Node: a program and the words before its own, so that it can be run on other libraries than the host's. */
+export type NodeCommand = readonly [string, ...string[]];
+
+/** A bundled CommonJS module. */
+export interface Bundle {
+  /** Where it is on this machine, without `.js`. */
+  readonly path: string;
+  /** The file that the guest knows it by; it is part of what is compiled. */
+  readonly guestPath: string;
+  /** What ES modules import of it. */
+  readonly exported: readonly string[];
+}
+
+/** Node's own wrapper of a CommonJS module: a script that evaluates to a function. */
+const wrapped = (module: string): string =>
+  `(function (exports, require, module, __filename, __dirname) {${module}\n})`;
+
+/**
+ * The CommonJS module that runs the script beside it (`NAME.script` for `NAME.js`) with what V8 compiled
+ * of it when the image was built (`NAME.cache`). V8 takes no cache of another version or other flags:
+ * then the script is compiled as any other is. Both files are measured with the rest of the image.
+ */
+function loaderOf(exported: readonly string[]): string {
+  // Never executed: where an ES module imports this one, Node reads the names of its exports there.
+  const names =
+    exported.length === 0 ? '' : `0 && (module.exports = { ${exported.join(', ')} });\n`;
+  return `'use strict';
+const { readFileSync } = require('node:fs');
+const { Script } = require('node:vm');
+const script = new Script(readFileSync(__filename.replace(/js$/, 'script'), 'latin1'), {
+  filename: __filename,
+  cachedData: readFileSync(__filename.replace(/js$/, 'cache')),
+});
+script.runInThisContext()(exports, require, module, __filename, __dirname);
+${names}`;
+}
+
+/**
+ * Replaces each bundle by a loader, a script and what V8 compiles of it, every function included: in a new
+ * process, and above all under emulation, most of a start is compiling. The same bundles give the same
+ * bytes: V8 compiles in one thread with fixed seeds, and executes nothing. Throws CONFIG_IMAGE for a bundle
+ * that is not ASCII, and where a new process of this Node would not take what came out.
+ */
+export async function compileBundles(node: NodeCommand, bundles: readonly Bundle[]): Promise<void> {
+  const [program, ...words] = node;
+  const compiler = fileURLToPath(new URL('./compile-script.js', import.meta.url));
+  for (const { path, guestPath, exported } of bundles) {
+    await writeFile(`${path}.script`, wrapped(await readFile(`${path}.js`, 'utf8')));
+    await run(program, [...words, '--predictable', compiler, 'compile', path, guestPath]);
+    await run(program, [...words, compiler, 'check', path, guestPath]);
+    await writeFile(`${path}.js`, loaderOf(exported));
+  }
+}

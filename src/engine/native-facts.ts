@@ -1,0 +1,38 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { kernelDigest } from './kernel-probe.js';
+
+/** What of an execution profile is the same for every model of a process. */
+export interface NativeFacts {
+  /** ONNX Runtime's version, for people; `libraries` is what pins it. */
+  readonly runtime: string;
+  /** SHA-256 (lower-case hex) of ONNX Runtime's native files, by file name, sorted. */
+  readonly libraries: readonly { readonly file: string; readonly sha256: string }[];
+  /** What ONNX Runtime's kernels give on this processor: `kernelDigest()`. */
+  readonly kernels: string;
+}
+
+/**
+ * Hashes ONNX Runtime's native files (45 MB) and executes the kernel probe, both on the calling thread.
+ * Rejects with EngineError where the probe cannot be executed.
+ */
+export async function readNativeFacts(): Promise<NativeFacts> {
+  const require = createRequire(import.meta.url);
+  const root = dirname(dirname(require.resolve('onnxruntime-node')));
+  const description: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const runtime =
+    typeof description === 'object' && description !== null && 'version' in description
+      ? String(description.version)
+      : 'unknown';
+  const folder = join(root, 'bin', 'napi-v6', process.platform, process.arch);
+  const files = readdirSync(folder).filter((file) => /\.(node|so|dylib|dll)(\.|$)/.test(file));
+  const libraries = files.sort().map((file) => {
+    const sha256 = createHash('sha256')
+      .update(readFileSync(join(folder, file)))
+      .digest('hex');
+    return { file, sha256 };
+  });
+  return { runtime, libraries, kernels: await kernelDigest() };
+}
