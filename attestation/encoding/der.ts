@@ -23,7 +23,9 @@ export const TAG = {
   set: 0x31,
 } as const;
 
+const CLASS = 0xc0;
 const CONSTRUCTED = 0x20;
+const BMP_STRING = 0x1e;
 const LOW_TAG_NUMBER = 0x1f;
 const ZULU = 0x5a;
 
@@ -110,8 +112,9 @@ export class DerValue {
 }
 
 /**
- * Requires the canonical form: tags of one byte, lengths definite and minimal, integers minimal, and
- * members that fill what they are in (X.690 sections 8.1.2, 10.1 and 8.3.2).
+ * Requires the canonical form: tags of one byte, lengths definite and minimal, integers minimal,
+ * BMPStrings of whole characters, and members that fill what they are in (X.690 sections 8.1.2, 10.1,
+ * 8.3.2 and 8.23.8).
  */
 function requireCanonical(text: Uint8Array): void {
   const ends = [text.length];
@@ -125,7 +128,10 @@ function requireCanonical(text: Uint8Array): void {
     const { tag, start, end } = new DerValue(text, at);
     if ((tag & LOW_TAG_NUMBER) === LOW_TAG_NUMBER) fail('expected tags of one byte');
     if (end > limit) fail('a value is longer than what it is in');
-    if (tag === TAG.integer) requireMinimal(text, start, end, 'an integer');
+    // Of any class: node-forge goes by the number alone, and would read half a character on.
+    const type = tag & ~CLASS;
+    if (type === TAG.integer) requireMinimal(text, start, end, 'an integer');
+    if (type === BMP_STRING && (end - start) % 2 !== 0) fail('expected characters of two bytes');
     if ((tag & CONSTRUCTED) !== 0) ends.push(end);
     at = (tag & CONSTRUCTED) === 0 ? end : start;
   }

@@ -71,6 +71,9 @@ test('what is not in the canonical form is refused, by the tree of node-forge to
     ['an integer without a byte', [2, 0]],
     ['an integer with a needless zero', [2, 2, 0, 1]],
     ['an integer with needless ones', [2, 2, 0xff, 0x80]],
+    ['an integer of another class with a needless zero', [0x82, 2, 0, 1]],
+    ['half a character', [0x1e, 1, 0]],
+    ['half a character of another class before a value', [0x30, 5, 0xde, 1, 0, 5, 0]],
   ] as const) {
     assert.throws(() => readDer(Uint8Array.from(der)), refused, name);
     assert.throws(() => parseDer(Uint8Array.from(der)), refused, name);
