@@ -64,10 +64,13 @@ function nativeFacts(): Promise<NativeFacts> {
   return new Promise((resolve, reject) => {
     const url = new URL('./native-facts-thread.js', import.meta.url);
     const thread = new Worker(url, { execArgv: [] });
+    const expected = 'expected to hash ONNX Runtime and to execute the kernel probe';
     thread.once('message', resolve);
-    thread.once('error', (cause) => {
-      const message = 'expected to hash ONNX Runtime and to execute the kernel probe';
-      reject(new EngineError('load', message, cause));
+    thread.once('error', (cause) => reject(new EngineError('load', expected, cause)));
+    // The last event of every thread: after the facts, or an error, it changes nothing.
+    thread.once('exit', (code) => {
+      const message = `${expected}, the thread that does ended with code ${code}`;
+      reject(new EngineError('load', message));
     });
   });
 }

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { executionFacts, instructionSetOf } from '../../../src/engine/profile.js';
 
 test('the instruction set is what decides kernels, in one order', () => {
@@ -29,5 +31,26 @@ test('the facts of this process', async () => {
     ...facts,
     intraOpThreads: 1,
     graphOptimizationLevel: 'all',
+  });
+});
+
+test('a thread that ends without facts is told, and nothing waits for it', async () => {
+  const profile = new URL('../../../src/engine/profile.js', import.meta.url).href;
+  // What NODE_OPTIONS preloads runs in every thread as well.
+  const preload = "import{isMainThread}from'node:worker_threads';if(!isMainThread)process.exit(7)";
+  const program = `
+    import { executionFacts } from '${profile}';
+    const told = await executionFacts().catch(({ name, reason, message }) => ({ name, reason, message }));
+    console.log(JSON.stringify(told));`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', program],
+    { env: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(preload)}` } },
+  );
+  assert.deepEqual(JSON.parse(stdout), {
+    name: 'EngineError',
+    reason: 'load',
+    message:
+      'expected to hash ONNX Runtime and to execute the kernel probe, the thread that does ended with code 7',
   });
 });
