@@ -7,6 +7,7 @@ import type { LoadedModel } from './engine/engine.js';
 import type { Tensor } from './engine/tensor.js';
 import { nativeSha256 } from './model-source.js';
 import { readPackageVectors } from './package-vectors.js';
+import { validateInputs } from './server/validation.js';
 
 const names = (tensors: readonly { readonly name: string }[]): string[] =>
   tensors.map(({ name }) => name);
@@ -19,11 +20,35 @@ function refuse(model: LoadedModel, reason: string, cause?: unknown): never {
   );
 }
 
+/**
+ * Checked as a request of a caller's is, before they reach the engine: there are tensors on which
+ * ONNX Runtime ends the process.
+ */
+function checkedInputs(model: LoadedModel, set: TestSet): readonly Tensor[] {
+  const inputs = set.inputs.map(({ name, datatype, shape }) => ({
+    name,
+    datatype,
+    shape: shape.map(BigInt),
+    contents: undefined,
+    parameters: [],
+  }));
+  const raw = set.inputs.map(({ data }) =>
+    Buffer.from(data.buffer, data.byteOffset, data.byteLength),
+  );
+  try {
+    return validateInputs({ inputs, raw }, model);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return refuse(model, `${set.name}: ${reason}`, cause);
+  }
+}
+
 async function outputsOf(model: LoadedModel, set: TestSet): Promise<readonly Tensor[]> {
+  const inputs = checkedInputs(model, set);
   const wanted = new Set(names(set.outputs));
   const outputs = names(model.outputs).filter((name) => wanted.has(name));
   try {
-    return (await model.infer({ inputs: set.inputs, outputs })).outputs;
+    return (await model.infer({ inputs, outputs })).outputs;
   } catch (cause) {
     return refuse(model, `${set.name} does not run`, cause);
   }
@@ -38,8 +63,8 @@ function areIdentical(references: readonly Tensor[], outputs: readonly Tensor[])
 
 /**
  * Runs the test vectors that lie beside a model before it is served, and holds each output to the
- * publisher's tolerance. Returns null where there are none. Rejects with MODEL_SELF_TEST for an output
- * beyond its tolerance, and as `readPackageVectors`.
+ * publisher's tolerance. Returns null where there are none. Rejects with MODEL_SELF_TEST for inputs that
+ * would be refused of a caller and for an output beyond its tolerance, and as `readPackageVectors`.
  * @param path of the model file.
  */
 export async function selfTest(model: LoadedModel, path: string): Promise<SelfTest | null> {

@@ -102,8 +102,11 @@ function toTensor(
   return { name, datatype: spec.datatype, shape, data };
 }
 
+/** What of a request concerns its inputs. */
+type InputsOfRequest = Pick<WireRequest, 'inputs' | 'raw'>;
+
 /** Each input of the model once, in any order. */
-function assertInputs({ inputs }: WireRequest, model: LoadedModel): void {
+function assertInputs({ inputs }: InputsOfRequest, model: LoadedModel): void {
   const names = inputs.map(({ name }) => name);
   if (new Set(names).size !== names.length) {
     throw invalid(`expected each input once, not ${list(names)}`);
@@ -124,7 +127,7 @@ function assertInputs({ inputs }: WireRequest, model: LoadedModel): void {
  * itself ignores unknown feeds. Tensors stay views of the message. Throws RpcError or AssayError
  * TENSOR_….
  */
-export function validateInputs(request: WireRequest, model: LoadedModel): Tensor[] {
+export function validateInputs(request: InputsOfRequest, model: LoadedModel): Tensor[] {
   const { inputs, raw } = request;
   const inOrder =
     inputs.length === model.inputs.length &&

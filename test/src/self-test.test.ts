@@ -10,6 +10,7 @@ import { makeLog } from '../../src/log.js';
 import { serve } from '../../src/main.js';
 import { scaleModel, servedModel, simulatorKeys } from '../forge/enclave.js';
 import { dataType, encodeTensor } from '../forge/onnx.js';
+import { recurrentModel } from '../forge/trapping-models.js';
 
 let root = '';
 before(async () => {
@@ -17,8 +18,8 @@ before(async () => {
 });
 after(() => rm(root, { recursive: true }));
 
-const vector = (values: readonly number[]): Uint8Array =>
-  encodeTensor({ type: dataType.float, dims: [values.length], floats: values });
+const vector = (values: readonly number[], dims = [values.length]): Uint8Array =>
+  encodeTensor({ type: dataType.float, dims, floats: values });
 
 const floats = (name: string, values: readonly number[]) => ({
   name,
@@ -30,8 +31,13 @@ const floats = (name: string, values: readonly number[]) => ({
 interface Package {
   /** Inputs and expected outputs of `y = 2x`, one pair a test set. */
   readonly sets: readonly (readonly [readonly number[], (readonly number[])?])[];
+  /** In place of `y = 2x`. */
+  readonly model?: Uint8Array;
+  /** The shape of so many numbers; one dimension unless given. */
+  readonly shapeOf?: (count: number) => number[];
   readonly tolerances?: unknown;
   readonly enabled?: boolean;
+  readonly allowEmptyTensors?: boolean;
   /** Another model in the folder. */
   readonly another?: boolean;
   /** What the launch policy demands of the model. */
@@ -43,13 +49,14 @@ const graph = toHex(servedModel('m', 2).identity.graph);
 /** Serves a model with these vectors beside it; resolves to what its manifest says of them. */
 async function outcomeOf(given: Package): Promise<SelfTest | null> {
   const folder = await mkdtemp(join(root, 'package-'));
-  await writeFile(join(folder, 'm.onnx'), scaleModel(2));
+  await writeFile(join(folder, 'm.onnx'), given.model ?? scaleModel(2));
   if (given.another) await writeFile(join(folder, 'n.onnx'), scaleModel(3));
   for (const [i, [x, y]] of given.sets.entries()) {
     const set = join(folder, `test_data_set_${i}`);
     await mkdir(set);
-    await writeFile(join(set, 'input_0.pb'), vector(x));
-    if (y !== undefined) await writeFile(join(set, 'output_0.pb'), vector(y));
+    await writeFile(join(set, 'input_0.pb'), vector(x, given.shapeOf?.(x.length)));
+    if (y !== undefined)
+      await writeFile(join(set, 'output_0.pb'), vector(y, given.shapeOf?.(y.length)));
   }
   if (given.tolerances !== undefined) {
     await writeFile(join(folder, 'tolerances.json'), JSON.stringify(given.tolerances));
@@ -63,7 +70,13 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
     listen: { port: 0 },
     platform: { kind: 'simulator', rootDirectory: simulatorKeys },
     models: [
-      { name: 'm', path: 'm.onnx', selfTest: given.enabled ?? true, batching: { maxBatchSize: 1 } },
+      {
+        name: 'm',
+        path: 'm.onnx',
+        selfTest: given.enabled ?? true,
+        allowEmptyTensors: given.allowEmptyTensors ?? false,
+        batching: { maxBatchSize: 1 },
+      },
     ],
     workers: 1,
   };
@@ -122,6 +135,29 @@ describe('a model with test vectors', () => {
       await assert.rejects(outcomeOf(given), { code: 'MODEL_SELF_TEST' });
     });
   }
+
+  const unfit: readonly (readonly [string, Package, RegExp])[] = [
+    [
+      'no rows, on which ONNX Runtime would end the process',
+      { sets: [[[], []]], model: recurrentModel(), shapeOf: (rows) => [1, rows, 1] },
+      /test_data_set_0: input x: expected elements, shape \[1,0,1\] has none; .*allowEmptyTensors$/,
+    ],
+    [
+      'another rank',
+      { sets: [[[1], [1]]], model: recurrentModel(), shapeOf: (count) => [count] },
+      /test_data_set_0: input x: expected shape \[steps,rows,1\], not \[1\]$/,
+    ],
+  ];
+  for (const [name, given, message] of unfit) {
+    test(`is not run on ${name}: MODEL_SELF_TEST`, async () => {
+      await assert.rejects(outcomeOf(given), { code: 'MODEL_SELF_TEST', message });
+    });
+  }
+
+  test('is run on no elements where the configuration says so', async () => {
+    const outcome = await outcomeOf({ sets: [[[], []]], allowEmptyTensors: true });
+    assert.equal(outcome?.identical, 1);
+  });
 
   test('is not served with a set that expects nothing: MODEL_VECTORS', async () => {
     await assert.rejects(outcomeOf({ sets: [[[1]]] }), { code: 'MODEL_VECTORS' });

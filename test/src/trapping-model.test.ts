@@ -11,49 +11,11 @@ import { makeLog } from '../../src/log.js';
 import { type Serving, serve } from '../../src/main.js';
 import { Caller } from '../bench/support/rpc.js';
 import { scaleModel, simulatorKeys } from '../forge/enclave.js';
-import { dataType, encodeModel } from '../forge/onnx.js';
+import { dataType } from '../forge/onnx.js';
+import { divisionModel, recurrentModel } from '../forge/trapping-models.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-trap-'));
 after(() => rm(folder, { recursive: true }));
-
-/** Divides `p` by `q`, and computes the remainder. */
-function divisionModel(type: number): Uint8Array {
-  const vector = { tensor: type, shape: ['n'] };
-  return encodeModel({
-    opsets: { '': 20 },
-    graph: {
-      inputs: ['p', 'q'].map((name) => ({ name, type: vector })),
-      nodes: ['Div', 'Mod'].map((op) => ({ op, inputs: ['p', 'q'], outputs: [op] })),
-      outputs: ['Div', 'Mod'].map((name) => ({ name, type: vector })),
-    },
-  });
-}
-
-/** An LSTM over `x`, [steps, rows, 1]. */
-function recurrentModel(): Uint8Array {
-  const weights = (name: string) => ({
-    name,
-    type: dataType.float,
-    dims: [1, 4, 1],
-    floats: [1, 1, 1, 1],
-  });
-  return encodeModel({
-    opsets: { '': 20 },
-    graph: {
-      inputs: [{ name: 'x', type: { tensor: dataType.float, shape: ['steps', 'rows', 1] } }],
-      initializers: [weights('w'), weights('r')],
-      nodes: [
-        {
-          op: 'LSTM',
-          inputs: ['x', 'w', 'r'],
-          outputs: ['y'],
-          attributes: { hidden_size: { i: 1 } },
-        },
-      ],
-      outputs: [{ name: 'y', type: { tensor: dataType.float } }],
-    },
-  });
-}
 
 interface Allowed {
   readonly allowTrappingDivision?: boolean;

@@ -1,0 +1,40 @@
+import { dataType, encodeModel } from './onnx.js';
+
+/** Divides `p` by `q`, and computes the remainder: of 32 and 64 bits, x86 processors trap on the least integer by -1. */
+export function divisionModel(type: number): Uint8Array {
+  const vector = { tensor: type, shape: ['n'] };
+  return encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: ['p', 'q'].map((name) => ({ name, type: vector })),
+      nodes: ['Div', 'Mod'].map((op) => ({ op, inputs: ['p', 'q'], outputs: [op] })),
+      outputs: ['Div', 'Mod'].map((name) => ({ name, type: vector })),
+    },
+  });
+}
+
+/** An LSTM over `x`, [steps, rows, 1]: ONNX Runtime ends the process on no rows. */
+export function recurrentModel(): Uint8Array {
+  const weights = (name: string) => ({
+    name,
+    type: dataType.float,
+    dims: [1, 4, 1],
+    floats: [1, 1, 1, 1],
+  });
+  return encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: [{ name: 'x', type: { tensor: dataType.float, shape: ['steps', 'rows', 1] } }],
+      initializers: [weights('w'), weights('r')],
+      nodes: [
+        {
+          op: 'LSTM',
+          inputs: ['x', 'w', 'r'],
+          outputs: ['y'],
+          attributes: { hidden_size: { i: 1 } },
+        },
+      ],
+      outputs: [{ name: 'y', type: { tensor: dataType.float } }],
+    },
+  });
+}
