@@ -102,7 +102,10 @@ test('it is served where the configuration says so, and answers other divisions'
     outputs.map((bytes) => bytes.readBigInt64LE()),
     [-3n, 1n],
   );
-  await assert.rejects(divide(0), { code: status.INTERNAL });
+  await assert.rejects(divide(0), {
+    code: status.INVALID_ARGUMENT,
+    details: 'with these inputs the model divides an integer by zero',
+  });
   assert.equal((await divide(7)).raw_output_contents[0]?.readBigInt64LE(), -1n);
 });
 
