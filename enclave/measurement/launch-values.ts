@@ -6,7 +6,7 @@ import { mrtd } from './mrtd.js';
 import { type BootEvent, replay, rtmr1Events, rtmr2Events, type TdxBoot } from './rtmr.js';
 import { snpLaunchDigest } from './snp-digest.js';
 import { readSevMetadata } from './snp-firmware.js';
-import type { Vmm } from './vmsa.js';
+import { savesSignature, type Vmm } from './vmsa.js';
 
 /** What decides the measurement of an SEV-SNP launch; one digest for each number of processors. */
 export interface SnpRequest {
@@ -62,7 +62,6 @@ export function measureSnp(request: SnpRequest): SnpValues {
     processors,
     digest: toHex(snpLaunchDigest({ ...request, firmware, processors })),
   }));
-  const fixedCpu = vmm === 'ec2' || vmm === 'gce';
   return {
     measurements,
     startable: readSevMetadata(firmware).described,
@@ -73,7 +72,9 @@ export function measureSnp(request: SnpRequest): SnpValues {
       ...bootInputs(boot),
       vmm,
       processors: request.processors.join(', '),
-      ...(fixedCpu ? {} : { 'cpu signature': `0x${signature.toString(16).padStart(8, '0')}` }),
+      ...(savesSignature(vmm) && {
+        'cpu signature': `0x${signature.toString(16).padStart(8, '0')}`,
+      }),
       features: `0x${features.toString(16)}`,
     },
   };

@@ -13,8 +13,8 @@ interface InitialState {
   readonly stackAttributes: number;
   readonly taskAttributes: number;
   readonly pat: bigint;
-  /** RDX after reset: the processor's CPUID signature, or a fixed family 6. */
-  readonly rdx: (signature: number) => number;
+  /** RDX after reset, where it is not the processor's CPUID signature: family 6. */
+  readonly fixedRdx?: number;
   readonly mxcsr: number;
   readonly fcw: number;
 }
@@ -25,7 +25,6 @@ const QEMU: InitialState = {
   stackAttributes: 0x93,
   taskAttributes: 0x8b,
   pat: PAT_AFTER_RESET,
-  rdx: (signature) => signature,
   mxcsr: 0x1f80,
   fcw: 0x37f,
 };
@@ -37,12 +36,17 @@ const STATES: Readonly<Record<Vmm, InitialState>> = {
     codeAttributes: (resetAddress) => (resetAddress === RESET_VECTOR ? 0x9a : 0x9b),
     stackAttributes: 0x92,
     taskAttributes: 0x83,
-    rdx: () => 0x600,
+    fixedRdx: 0x600,
     mxcsr: 0,
     fcw: 0,
   },
-  gce: { ...QEMU, pat: 0x0007_0106n, rdx: () => 0x600, mxcsr: 0, fcw: 0 },
+  gce: { ...QEMU, pat: 0x0007_0106n, fixedRdx: 0x600, mxcsr: 0, fcw: 0 },
 };
+
+/** Whether the processor's CPUID signature is in the save areas that this monitor makes. */
+export function savesSignature(vmm: Vmm): boolean {
+  return STATES[vmm].fixedRdx === undefined;
+}
 
 /** Offsets into the save area: AMD APM volume 2 (24593), appendix B, table B-4. */
 const SEGMENTS = { es: 0, cs: 0x10, ss: 0x20, ds: 0x30, fs: 0x40, gs: 0x50 } as const;
@@ -97,7 +101,7 @@ export function saveArea(
   quad(RFLAGS, 2n);
   quad(RIP, BigInt(instruction & 0xffff));
   quad(G_PAT, state.pat);
-  quad(RDX, BigInt(state.rdx(signature)));
+  quad(RDX, BigInt(state.fixedRdx ?? signature));
   quad(SEV_FEATURES, features);
   quad(XCR0, 1n);
   view.setUint32(MXCSR, state.mxcsr, true);

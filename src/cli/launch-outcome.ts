@@ -7,7 +7,7 @@ import { type SignedIdBlock, signIdBlock } from '../../enclave/measurement/id-bl
 import type { DirectBoot } from '../../enclave/measurement/kernel-hashes.js';
 import { measureSnp, measureTdx, type TdxValues } from '../../enclave/measurement/launch-values.js';
 import type { TdxBoot } from '../../enclave/measurement/rtmr.js';
-import type { Vmm } from '../../enclave/measurement/vmsa.js';
+import { savesSignature, type Vmm } from '../../enclave/measurement/vmsa.js';
 import type { Io } from './io.js';
 import {
   readDeployment,
@@ -29,15 +29,15 @@ export interface LaunchOptions {
   readonly processors?: number[];
   readonly cpu?: string;
   readonly cpuSignature?: bigint;
-  readonly vmm: Vmm;
+  readonly vmm?: Vmm;
   readonly features?: bigint;
   readonly launchPolicy?: string;
   readonly idKey?: string;
   readonly authorKey?: string;
   readonly guestPolicy?: bigint;
-  readonly guestSvn: number;
-  readonly familyId: Uint8Array;
-  readonly imageId: Uint8Array;
+  readonly guestSvn?: number;
+  readonly familyId?: Uint8Array;
+  readonly imageId?: Uint8Array;
   readonly output?: string;
 }
 
@@ -71,6 +71,8 @@ async function readBoot(io: Io, options: LaunchOptions): Promise<DirectBoot | un
     commandLine: options.commandLine ?? '',
   };
 }
+
+const DEFAULT_VMM: Vmm = 'qemu';
 
 /** Reference values, and what people are shown. */
 export interface LaunchOutcome {
@@ -115,7 +117,7 @@ async function forSnp(
     firmware,
     firmwareDigest: options.firmwareDigest,
     boot: await readBoot(io, options),
-    vmm: options.vmm,
+    vmm: options.vmm ?? DEFAULT_VMM,
     processors,
     signature:
       options.cpuSignature === undefined
@@ -164,9 +166,9 @@ async function makeIdBlock(
   return signIdBlock(
     {
       launchDigest: Buffer.from(only.digest, 'hex'),
-      familyId: options.familyId,
-      imageId: options.imageId,
-      guestSvn: options.guestSvn,
+      familyId: options.familyId ?? new Uint8Array(16),
+      imageId: options.imageId ?? new Uint8Array(16),
+      guestSvn: options.guestSvn ?? 0,
       policy: options.guestPolicy ?? 0x30000n,
     },
     await readPrivateKey(io, options.idKey),
@@ -215,15 +217,18 @@ async function readTdxBoot(io: Io, options: LaunchOptions): Promise<TdxBoot | un
   return direct && { kind: 'direct', ...direct };
 }
 
+const ID_BLOCK = ['authorKey', 'guestPolicy', 'guestSvn', 'familyId', 'imageId'] as const;
+const PROCESSOR = ['cpu', 'cpuSignature'] as const;
+
 /** Options that the other hardware has no use for, as they are written. */
 const ONLY: { readonly [tee in 'sev-snp' | 'tdx']: readonly (keyof LaunchOptions)[] } = {
   tdx: ['uki'],
   'sev-snp': [
-    ...(['firmwareDigest', 'processors', 'cpu', 'cpuSignature', 'features'] as const),
-    ...(['idKey', 'authorKey', 'guestPolicy'] as const),
+    ...(['firmwareDigest', 'processors', 'vmm', 'features', 'idKey'] as const),
+    ...PROCESSOR,
+    ...ID_BLOCK,
   ],
 };
-const ID_BLOCK = ['authorKey', 'guestPolicy'] as const;
 
 const flag = (name: string): string =>
   `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -239,13 +244,15 @@ function refuseIdle(given: LaunchOptions, tee: 'sev-snp' | 'tdx'): void {
   const other = tee === 'tdx' ? 'sev-snp' : 'tdx';
   const idle = ONLY[other].find((name) => given[name] !== undefined);
   if (idle !== undefined) fail(`${flag(idle)} is for ${other}: no value of ${tee} covers it`);
-  for (const [one, another] of [
-    ['uki', 'kernel'],
-    ['cpu', 'cpuSignature'],
-  ] as const) {
+  for (const [one, another] of [['uki', 'kernel'], PROCESSOR] as const) {
     if (given[one] !== undefined && given[another] !== undefined) {
       fail(`expected ${flag(one)} or ${flag(another)}, not both`);
     }
+  }
+  const { vmm = DEFAULT_VMM } = given;
+  const processor = PROCESSOR.find((name) => given[name] !== undefined);
+  if (processor !== undefined && !savesSignature(vmm)) {
+    fail(`${flag(processor)} changes nothing with --vmm ${vmm}: it starts every processor alike`);
   }
   const signed = ID_BLOCK.find((name) => given[name] !== undefined);
   if (signed !== undefined && given.idKey === undefined) {

@@ -79,7 +79,6 @@ async function explain(io: Io, before: string, after: string): Promise<void> {
 
 /** `assay measure launch` and `assay measure explain`. */
 export function registerMeasureLaunch(program: Command, io: Io): void {
-  const zeros = new Uint8Array(16);
   const measure = group(program, 'measure', 'expected measurements, computed before the launch');
   measure
     .command('launch')
@@ -96,26 +95,21 @@ export function registerMeasureLaunch(program: Command, io: Io): void {
     .addOption(new Option('--cpu <model>', "SNP: QEMU's -cpu").choices(CPU_TYPES))
     .option('--cpu-signature <value>', 'SNP: CPUID signature instead of --cpu', parseSignature)
     .addOption(
-      new Option('--vmm <name>', 'SNP: machine monitor')
-        .choices(['qemu', 'qemu-before-6.10', 'ec2', 'gce'])
-        .default('qemu'),
+      new Option('--vmm <name>', 'SNP: machine monitor (qemu)').choices([
+        'qemu',
+        'qemu-before-6.10',
+        'ec2',
+        'gce',
+      ]),
     )
     .option('--features <flags>', 'SNP: SEV_FEATURES (0x1)', parseFlags)
     .option('--launch-policy <file>', 'launch policy, for HOST_DATA or MRCONFIGID')
     .option('--id-key <pem>', 'SNP: sign an ID block with this P-384 key')
     .option('--author-key <pem>', 'SNP: sign the ID key with this P-384 key')
     .option('--guest-policy <flags>', 'SNP: guest policy in the ID block (0x30000)', parseFlags)
-    .option('--guest-svn <number>', 'SNP: guest SVN in the ID block', parseCount, 0)
-    .addOption(
-      new Option('--family-id <hex>', 'SNP: FAMILY_ID in the ID block')
-        .argParser(parseHexOf(16))
-        .default(zeros, 'zeros'),
-    )
-    .addOption(
-      new Option('--image-id <hex>', 'SNP: IMAGE_ID in the ID block')
-        .argParser(parseHexOf(16))
-        .default(zeros, 'zeros'),
-    )
+    .option('--guest-svn <number>', 'SNP: guest SVN in the ID block (0)', parseCount)
+    .option('--family-id <hex>', 'SNP: FAMILY_ID in the ID block (zeros)', parseHexOf(16))
+    .option('--image-id <hex>', 'SNP: IMAGE_ID in the ID block (zeros)', parseHexOf(16))
     .option('--output <file>', 'write reference values that a policy can include')
     .addHelpText(
       'after',

@@ -94,11 +94,27 @@ suite('assay measure launch', () => {
       ['sev-snp', 'snp.fd', '--cpu', 'EPYC-v4', '--cpu-signature', '0x800f12'],
       'USAGE_OPTION',
     ],
-    [
-      'a guest policy without an ID block',
-      ['sev-snp', 'snp.fd', '--guest-policy', '0x30000'],
-      'USAGE_OPTION',
-    ],
+    ...[
+      ['--guest-policy', '0x30000'],
+      ['--guest-svn', '0'],
+      ['--family-id', '00'.repeat(16)],
+      ['--image-id', '00'.repeat(16)],
+    ].map(
+      ([flag = '', value = '']) =>
+        [
+          `${flag} without an ID block`,
+          ['sev-snp', 'snp.fd', flag, value],
+          'USAGE_OPTION',
+        ] as const,
+    ),
+    ...[
+      ['--vmm', 'qemu'],
+      ['--guest-svn', '0'],
+      ['--family-id', '00'.repeat(16)],
+    ].map(
+      ([flag = '', value = '']) =>
+        [`${flag}, which TDX has not`, ['tdx', 'tdx.fd', flag, value], 'USAGE_OPTION'] as const,
+    ),
   ] as const) {
     test(`${what}: a wrong call, and why`, async () => {
       const [tee, firmware, ...rest] = args;
@@ -108,6 +124,33 @@ suite('assay measure launch', () => {
       assert.match(outcome.err, new RegExp(`^error ${code}: `));
     });
   }
+
+  for (const vmm of ['ec2', 'gce']) {
+    for (const [flag, value] of [
+      ['--cpu', 'EPYC-Genoa'],
+      ['--cpu-signature', '0x800f12'],
+    ] as const) {
+      test(`${flag} with --vmm ${vmm}, whose measurement no processor changes: a wrong call`, async () => {
+        const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd'), '--vmm', vmm];
+        assert.equal((await measure(...snp)).code, 0);
+        const { code, out, err } = await measure(...snp, flag, value);
+        assert.deepEqual([code, out], [2, '']);
+        assert.match(
+          err,
+          new RegExp(`^error USAGE_OPTION: ${flag} changes nothing with --vmm ${vmm}: `),
+        );
+      });
+    }
+  }
+
+  test('a processor decides the measurement where nothing is said of the machine monitor', async () => {
+    const of = async (...args: readonly string[]): Promise<string> => {
+      const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd'), '--json'];
+      return JSON.parse((await measure(...snp, ...args)).out).snp.measurements[0];
+    };
+    assert.equal(await of('--cpu', 'EPYC-v4'), await of('--vmm', 'qemu'));
+    assert.notEqual(await of('--cpu', 'EPYC-Genoa'), await of('--cpu', 'EPYC-v4'));
+  });
 
   test('a CPUID signature has 32 bits', async () => {
     const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd')];
