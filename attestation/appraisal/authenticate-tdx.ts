@@ -1,7 +1,13 @@
 import { equalBytes } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { type P256, webCryptoP256 } from '../encoding/p256.js';
-import { type CollateralInput, parsePemChain, type TdxCollateral } from '../endorsements/intel.js';
+import type { Certificate } from '../encoding/x509.js';
+import {
+  type CollateralInput,
+  type CollateralText,
+  parsePemChain,
+  type TdxCollateral,
+} from '../endorsements/intel.js';
 import { type PckPlatform, pckPlatform } from '../endorsements/pck.js';
 import type { Signed } from '../endorsements/tcb-info.js';
 import { parseTdxQuote, type TdxQuote } from '../evidence/tdx-quote.js';
@@ -87,7 +93,7 @@ async function openQuote(
   // Or all of them would wait until the collateral is parsed.
   const { root, issuer, leaf } = chain;
   await underWay([enclave.key, ...[root, issuer, leaf].map((each) => subjectP256(each, p256))]);
-  return { quote, chain, platform, pending, trusted };
+  return { quote, certificates: parsed, chain, platform, pending, trusted };
 }
 
 /**
@@ -159,10 +165,15 @@ export async function authenticateTdx(
   const { at, cache = sharedCache, p256 = webCryptoP256 } = options;
   const circumstances = { at, p256 };
   // The quote comes first: WebCrypto verifies its signatures while the collateral is parsed.
-  const { quote, chain, platform, pending, trusted } = await openQuote(bytes, options);
+  const { quote, certificates, chain, platform, pending, trusted } = await openQuote(
+    bytes,
+    options,
+  );
+  const members = cache.members(endorsements);
+  checkPckChain(members, certificates);
   // Of several roots that the caller names, only the quote's own may speak for its platform.
   const roots = { ...trusted, certificates: [chain.root] };
-  const collateral = cache.collateral(endorsements, [
+  const collateral = cache.collateral(members, [
     chain.issuer,
     ...roots.certificates,
     ...cache.authorities,
@@ -221,6 +232,23 @@ export async function authenticateTdx(
     await authentic;
     cache.remember([chain.issuer, tcbChain.leaf]);
   }
+}
+
+/**
+ * The quote's own chain is the one that is verified. Collateral that states the chain it was gathered for
+ * may state no other: readers that prefer it, as dcap-qvl 0.7 does, would verify another.
+ */
+function checkPckChain(
+  { pck_certificate_chain: pem }: CollateralText,
+  quoted: readonly Certificate[],
+): void {
+  if (pem === undefined) return;
+  const stated = parsePemChain(pem, 'pck_certificate_chain', quoted);
+  if (stated.length === quoted.length && stated.every((each, i) => each === quoted[i])) return;
+  throw new AssayError(
+    'COLLATERAL_PCK_CHAIN',
+    'expected the pck_certificate_chain of the collateral to be that of the quote, it is another',
+  );
 }
 
 /** TCB info speaks for one FMSPC and PCEID: those that the PCK certificate names. */

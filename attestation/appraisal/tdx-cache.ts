@@ -77,11 +77,14 @@ export class TdxCache {
     return enclave;
   }
 
-  /** Collateral of this file, or of these members. */
-  collateral(input: CollateralInput, known: readonly Certificate[]): TdxCollateral {
+  /** Members of this collateral file. */
+  members(input: CollateralInput): CollateralText {
     const file = input instanceof Uint8Array ? readUtf8(input) : input;
-    const text =
-      typeof file === 'string' ? this.#files.get(file, () => readCollateralText(file)) : file;
+    return typeof file === 'string' ? this.#files.get(file, () => readCollateralText(file)) : file;
+  }
+
+  /** Collateral of these members; that of platforms with another PCK chain is no other. */
+  collateral(text: CollateralText, known: readonly Certificate[]): TdxCollateral {
     // The signatures find the entry quickly; every member must be the same for it to count.
     const entry = this.#collateral.get(
       text.tcb_info_signature + text.qe_identity_signature,

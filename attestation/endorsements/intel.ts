@@ -28,6 +28,8 @@ export interface CollateralText {
   readonly qe_identity_issuer_chain: string;
   readonly qe_identity: string;
   readonly qe_identity_signature: string;
+  /** The chain of the quote that it was gathered for, PCK first, as dcap-qvl adds it. Never trusted. */
+  readonly pck_certificate_chain?: string;
 }
 
 /** Collateral in any of its forms: the file's JSON as text or as bytes, or its members. */
@@ -44,7 +46,7 @@ export interface TdxCollateral {
   readonly qeIdentity: Signed<QeIdentity>;
 }
 
-/** Names of the collateral file's members. */
+/** Names of the collateral file's members that must be there. */
 export const COLLATERAL_MEMBERS = [
   'pck_crl_issuer_chain',
   'root_ca_crl',
@@ -57,6 +59,7 @@ export const COLLATERAL_MEMBERS = [
   'qe_identity_signature',
 ] as const satisfies readonly (keyof CollateralText)[];
 
+const PCK_CHAIN = 'pck_certificate_chain' satisfies keyof CollateralText;
 const CODE = 'COLLATERAL_FORMAT';
 /** A leaf, an intermediate CA and a root: no chain of Intel's is longer. */
 const MAX_CHAIN = 3;
@@ -120,7 +123,7 @@ export function readCollateralText(input: string | Uint8Array): CollateralText {
   const fields = new JsonFields(value, 'the collateral', CODE);
   const unknown = fields
     .names()
-    .find((name) => !COLLATERAL_MEMBERS.some((member) => member === name));
+    .find((name) => name !== PCK_CHAIN && !COLLATERAL_MEMBERS.some((member) => member === name));
   if (unknown !== undefined) {
     throw new AssayError(
       CODE,
@@ -137,6 +140,7 @@ export function readCollateralText(input: string | Uint8Array): CollateralText {
     qe_identity_issuer_chain: fields.text('qe_identity_issuer_chain'),
     qe_identity: fields.text('qe_identity'),
     qe_identity_signature: fields.text('qe_identity_signature'),
+    ...(fields.has(PCK_CHAIN) && { [PCK_CHAIN]: fields.text(PCK_CHAIN) }),
   };
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { parseTdxPolicy } from '../../../../attestation/appraisal/policy-tdx.js';
 import { TdxCache } from '../../../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
+import { toPem } from '../../../../attestation/encoding/pem.js';
 import { forgedIntel, forgeTdx, type IntelFault, strangerKey } from '../../../forge/intel.js';
 import { set } from '../../../forge/json.js';
 import { referenceValues } from '../../../forge/tdx-case.js';
@@ -41,6 +42,18 @@ const FAULTS: readonly (readonly [string, IntelFault, string])[] = [
       }),
     },
     'COLLATERAL_SIGNATURE',
+  ],
+  [
+    'the PCK chain of another platform beside the same collateral',
+    {
+      collateral: (collateral, { tcbSigning, root }) => ({
+        ...collateral,
+        pck_certificate_chain: [tcbSigning, root]
+          .map(({ der }) => toPem(der, 'CERTIFICATE'))
+          .join(''),
+      }),
+    },
+    'COLLATERAL_PCK_CHAIN',
   ],
   ['a list that revokes the PCK', { pckCrl: { revoked } }, 'TDX_CERTIFICATE_REVOKED'],
 ];

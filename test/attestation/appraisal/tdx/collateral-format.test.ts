@@ -22,7 +22,7 @@ const file = (change: (text: string) => string | Uint8Array): IntelFault => ({
   file: (collateral) => change(JSON.stringify(collateral)),
 });
 
-tdxCases('the collateral file is strict JSON with nine members', [
+tdxCases('the collateral file is strict JSON with nine members, or ten', [
   { name: 'as text', fault: file((text) => text), code: null },
   { name: 'as bytes', fault: file(utf8), code: null },
   {
@@ -40,7 +40,12 @@ tdxCases('the collateral file is strict JSON with nine members', [
     fault: file(set(name, 1)),
     code: FORMAT,
   })),
-  { name: 'unknown member', fault: file(set('pck_certificate_chain', '')), code: FORMAT },
+  ...[1, null, []].map((value) => ({
+    name: `pck_certificate_chain is ${JSON.stringify(value)}`,
+    fault: file(set('pck_certificate_chain', value)),
+    code: FORMAT,
+  })),
+  { name: 'unknown member', fault: file(set('pck_certificate', '')), code: FORMAT },
   { name: 'a list', fault: file((text) => `[${text}]`), code: FORMAT },
   { name: 'null', fault: file(() => 'null'), code: FORMAT },
   { name: 'empty', fault: file(() => ''), code: JSON_CODE },
