@@ -1,0 +1,62 @@
+import { decodeRuntimeLog, encodeRuntimeLog } from '../../../attestation/evidence/event-log.js';
+import { type EvidenceCase, fill, refusedEvidence } from '../../forge/judge-evidence.js';
+
+const logFaults: readonly EvidenceCase[] = [
+  {
+    name: 'no event log',
+    code: 'enclave.event-log',
+    fault: { bundle: (b) => ({ ...b, eventLog: null }) },
+  },
+  {
+    name: 'a log that is none',
+    code: 'EVENT_LOG_FORMAT',
+    fault: { bundle: (b) => ({ ...b, eventLog: fill(0, 3) }) },
+  },
+  {
+    name: 'a log without the event that says which model was loaded first',
+    code: 'enclave.event-log.rtmr3',
+    fault: {
+      bundle: (b) => ({
+        ...b,
+        eventLog: encodeRuntimeLog(decodeRuntimeLog(b.eventLog ?? fill(0)).slice(0, 1)),
+      }),
+    },
+    also: ['enclave.event-log.models'],
+  },
+  {
+    name: 'a log that does not begin with the launch policy',
+    code: 'enclave.event-log.launch-policy',
+    fault: { events: (events) => events.slice(1) },
+  },
+  {
+    name: 'models loaded before the launch policy was enforced',
+    code: 'enclave.event-log.launch-policy',
+    fault: { events: (events) => [...events].reverse() },
+    also: ['enclave.event-log.others'],
+  },
+  {
+    name: 'a model that was unloaded and is stated still',
+    code: 'enclave.event-log.models',
+    fault: {
+      events: (events) => [...events, { type: 'unload', content: events[1]?.content ?? fill(0) }],
+    },
+  },
+  {
+    name: 'an event that means nothing',
+    code: 'enclave.event-log.others',
+    fault: { events: (events) => [...events, { type: 'debug', content: fill(0) }] },
+  },
+  {
+    name: 'a model that was loaded and is neither stated nor allowed',
+    code: 'enclave.event-log.others',
+    fault: { events: (events) => [...events, { type: 'model', content: fill(1, 64) }] },
+  },
+  {
+    name: 'a model that is stated and was not loaded',
+    code: 'enclave.event-log.models',
+    fault: { events: (events) => events.slice(0, -1) },
+  },
+];
+const eventLogs = logFaults.map((given) => ({ ...given, tee: 'tdx' as const }));
+
+refusedEvidence('event logs', eventLogs);
