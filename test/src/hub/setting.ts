@@ -1,5 +1,6 @@
 /** What the hub's tests share: a forged registry, folders that go away, no waiting. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -52,4 +53,20 @@ export async function stockedRegistry(t: TestContext, elements = 1024, seed = 1)
   const digestOf = (path: string): string =>
     pushed.contents.files.find((file) => file.path === path)?.blob.digest ?? 'none';
   return { registry, source, place, options, pushed, digestOf };
+}
+
+/** Where a registry has the blobs of a package. */
+export const WEIGHTS = /\/blobs\/sha256:/;
+
+/** The folder holds the package of `packageFiles`, to the byte. */
+export function assertPackage(folder: string, elements = 1024, seed = 1): void {
+  for (const [path, content] of Object.entries(packageFiles(elements, seed))) {
+    assert.deepEqual(readFileSync(join(folder, path)), Buffer.from(content), path);
+  }
+}
+
+/** Only what is verified may have a name outside the staging folder. */
+export function assertNothingServed(folder: string): void {
+  const names = readdirSync(folder).filter((name) => name !== '.assay-staging');
+  assert.deepEqual(names, []);
 }

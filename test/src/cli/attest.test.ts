@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { assay } from '../../forge/cli.js';
+import { serveScale } from '../../forge/served-scale.js';
+
+const { folder, at, target, trust } = await serveScale();
+
+describe('assay attest', () => {
+  test('affirms, saves the evidence, writes the certificate to pin', async () => {
+    const files = ['--save', at('bundle.cbor'), '--ca', at('enclave.pem')];
+    const { code, out, err } = await assay(['attest', target, ...trust(), ...files, '--json']);
+    const result = JSON.parse(out);
+    assert.deepEqual([code, err], [0, '']);
+    assert.equal(result.verdict, 'affirmed');
+    assert.equal(result.simulated, true);
+    assert.equal(result.fresh, true);
+    assert.equal(result.target, target);
+    assert.match(result.nonce, /^[0-9a-f]{64}$/);
+    assert.equal(result.checks.at(-1).id, 'client.tls-key');
+    const certificate = new X509Certificate(await readFile(at('enclave.pem')));
+    assert.match(certificate.subjectAltName ?? '', /localhost/);
+    const nonce = ['--nonce', result.nonce];
+    const again = await assay([
+      'verify',
+      'evidence',
+      at('bundle.cbor'),
+      ...trust(),
+      ...nonce,
+      '--json',
+    ]);
+    assert.equal(again.code, 0);
+    assert.equal(JSON.parse(again.out).fresh, true);
+  });
+
+  test('says SIMULATED where people read', async () => {
+    const { out } = await assay(['attest', target, ...trust()]);
+    assert.match(out, /^SIMULATED: no hardware signed this/);
+    assert.match(out, /^AFFIRMED /m);
+  });
+
+  test('writes no certificate of an enclave that is not affirmed', async () => {
+    const ca = at('never.pem');
+    const args = ['--policy', at('other.json'), '--root', at('root.pem'), '--ca', ca];
+    const { code, out, err } = await assay(['attest', target, ...args]);
+    assert.equal(code, 1);
+    assert.match(out, /^REFUSED /m);
+    assert.match(err, /not written/);
+    assert.equal(existsSync(ca), false);
+  });
+
+  const exits: readonly (readonly [string, () => string[], number, string])[] = [
+    ['no policy', () => ['attest', target, '--root', at('root.pem')], 1, ''],
+    ['the vendors’ roots', () => ['attest', target, '--policy', at('policy.json')], 1, ''],
+    ['a closed port', () => ['attest', 'localhost:1', ...trust()], 4, 'CLIENT_UNREACHABLE'],
+    ['no port', () => ['attest', 'localhost', ...trust()], 2, 'USAGE_TARGET'],
+    ['no target', () => ['attest'], 2, 'USAGE_ARGUMENTS'],
+    ['an unknown option', () => ['attest', target, '--insecure'], 2, 'USAGE_ARGUMENTS'],
+    ['a time that is none', () => ['attest', target, '--at', 'noon'], 2, 'USAGE_ARGUMENTS'],
+    ['no such policy', () => ['attest', target, '--policy', at('none')], 2, 'USAGE_FILE'],
+    ['a folder for a policy', () => ['attest', target, '--policy', folder], 2, 'USAGE_FILE'],
+    [
+      'a misspelt policy',
+      () => ['attest', target, '--policy', at('misspelt.json')],
+      2,
+      'POLICY_INVALID',
+    ],
+    ['a root that is none', () => ['attest', target, '--root', at('x.json')], 2, 'USAGE_FILE'],
+  ];
+  for (const [name, args, code, error] of exits) {
+    test(`${name}: exit code ${code}`, async () => {
+      const outcome = await assay([...args(), '--json']);
+      assert.equal(outcome.code, code, outcome.err);
+      if (error !== '') assert.equal(JSON.parse(outcome.err).error.code, error);
+    });
+  }
+});
+
+describe('assay policy init', () => {
+  test('makes a policy that affirms what it was made from', async () => {
+    await assay(['attest', target, ...trust(), '--save', at('known.cbor')]);
+    const made = await assay(['policy', 'init', at('known.cbor'), '--root', at('root.pem')]);
+    assert.equal(made.code, 0);
+    assert.match(made.out, /^# SIMULATED/);
+    await writeFile(at('made.yaml'), made.out);
+    const args = ['attest', target, '--policy', at('made.yaml'), '--root', at('root.pem')];
+    assert.equal((await assay(args)).code, 0);
+  });
+  test('makes none from evidence that is not authentic', async () => {
+    const made = await assay(['policy', 'init', at('known.cbor')]);
+    assert.equal(made.code, 1);
+    assert.match(made.out, /^REFUSED /m);
+  });
+});

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { formatNpy, parseNpy } from '../../../src/client/npy.js';
+import { elementsOf, tensor } from '../../../src/client/tensor.js';
+import { assay } from '../../forge/cli.js';
+import { serveScale } from '../../forge/served-scale.js';
+
+const { at, target, trust } = await serveScale();
+
+describe('assay infer', () => {
+  for (const file of ['x.npy', 'x.json', 'x.raw']) {
+    test(`${file}: the answer is twice the question, to the bit`, async () => {
+      const args = ['infer', target, 'scale', '--input', `x=${at(file)}`, ...trust()];
+      const { code, out, err } = await assay([...args, '--json']);
+      assert.deepEqual([code, err], [0, '']);
+      const { outputs, receipt, simulated } = JSON.parse(out);
+      assert.equal(simulated, true);
+      assert.deepEqual(outputs, [{ name: 'y', datatype: 'FP32', shape: [3], data: [2, -4, 0.2] }]);
+      assert.match(receipt.response, /^[0-9a-f]{64}$/);
+    });
+  }
+
+  test('writes outputs, reads from standard input, and shows the banner', async () => {
+    const args = ['infer', target, 'scale', '--input', 'x=-', '--output', `y=${at('y.npy')}`];
+    const stdin = formatNpy(tensor('x', 'FP32', [21]));
+    const { code, out } = await assay([...args, ...trust()], { stdin });
+    assert.equal(code, 0);
+    assert.match(out, /^SIMULATED/);
+    assert.match(out, /Receipt: verified/);
+    assert.deepEqual(elementsOf(parseNpy('y', await readFile(at('y.npy')))), [42]);
+  });
+
+  const input = (): string => `x=${at('x.npy')}`;
+  const exits: readonly (readonly [string, () => string[], number, string])[] = [
+    ['an unknown model', () => ['shrink', '--input', input(), ...trust()], 2, 'CLIENT_MODEL'],
+    [
+      'an unknown input',
+      () => ['scale', '--input', `z=${at('x.npy')}`, ...trust()],
+      2,
+      'CLIENT_INPUT',
+    ],
+    [
+      'an unknown output',
+      () => ['scale', '--input', input(), '--output', 'z', ...trust()],
+      2,
+      'CLIENT_OUTPUT',
+    ],
+    [
+      'another datatype',
+      () => ['scale', '--input', `x=${at('x64.npy')}`, ...trust()],
+      2,
+      'TENSOR_DATATYPE',
+    ],
+    ['no name', () => ['scale', '--input', at('x.npy'), ...trust()], 2, 'USAGE_OPTION'],
+    ['a missing input', () => ['scale', ...trust()], 2, 'CLIENT_SERVICE'],
+    [
+      'a shape that is none',
+      () => ['scale', '--input', input(), '--shape', 'x=1,a', ...trust()],
+      2,
+      'USAGE_OPTION',
+    ],
+  ];
+  for (const [name, args, code, error] of exits) {
+    test(`${name}: exit code ${code}`, async () => {
+      const outcome = await assay(['infer', target, ...args(), '--json']);
+      assert.equal(outcome.code, code, outcome.err);
+      assert.equal(JSON.parse(outcome.err).error.code, error);
+      assert.equal(outcome.out, '');
+    });
+  }
+
+  test('sends nothing to a server that is not affirmed', async () => {
+    const args = ['--input', input(), '--policy', at('other.json'), '--root', at('root.pem')];
+    const { code, out } = await assay(['infer', target, 'scale', ...args, '--json']);
+    assert.equal(code, 1);
+    assert.equal(JSON.parse(out).code, 'snp.measurement');
+  });
+});

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pullModel } from '../../../src/hub/pull.js';
+import { parseReference } from '../../../src/hub/reference.js';
+import type { Fault } from '../../forge/registry.js';
+import {
+  assertNothingServed,
+  assertPackage,
+  impatient,
+  stockedRegistry,
+  temporaryFolder,
+} from './setting.js';
+
+test('a download that is cut goes on where it stopped', async (t) => {
+  const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
+  const folder = temporaryFolder(t);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) =>
+    path.test(seen.path) && earlier < 3 ? { kind: 'cut', after: 50_000 } : undefined;
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assertPackage(folder, 65_536);
+  const starts = registry
+    .requests('GET', path)
+    .map(({ range }) => Number(/=(\d+)-/.exec(range ?? '=0-')?.[1]));
+  assert.equal(starts.length, 4);
+  assert.deepEqual(
+    [...starts].sort((a, b) => a - b),
+    starts,
+  );
+  assert.ok((starts[3] ?? 0) > (starts[1] ?? 0) && (starts[1] ?? 0) > 0, String(starts));
+});
+
+test('another process goes on with what an interrupted one left', async (t) => {
+  const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
+  const folder = temporaryFolder(t);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) => {
+    if (!path.test(seen.path)) return undefined;
+    return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'drop' };
+  };
+  const reference = parseReference(`${place}:v1`);
+  await assert.rejects(pullModel(reference, folder, { retry: impatient([], 2) }), {
+    code: 'HUB_UNREACHABLE',
+  });
+  assertNothingServed(folder);
+  registry.fault = () => undefined;
+  registry.seen.length = 0;
+  await pullModel(reference, folder, { retry: impatient() });
+  assertPackage(folder, 65_536);
+  const [request, ...more] = registry.requests('GET', path);
+  assert.equal(more.length, 0);
+  assert.match(request?.range ?? '', /^bytes=[1-9]\d*-262143$/);
+});
+
+test('a registry without ranges sends the whole blob again', async (t) => {
+  const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
+  const folder = temporaryFolder(t);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) => {
+    if (!path.test(seen.path)) return undefined;
+    return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'no-ranges' };
+  };
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assertPackage(folder, 65_536);
+});
+
+test('a download that stalls is taken up again', async (t) => {
+  const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
+  const folder = temporaryFolder(t);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) =>
+    path.test(seen.path) && earlier < 2 ? { kind: 'stall', after: 50_000 } : undefined;
+  const options = { retry: impatient(), idleTimeout: 200 };
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assertPackage(folder, 65_536);
+  assert.equal(registry.requests('GET', path).length, 3);
+});
+
+test('a connection that is always cut at the same byte is given up', async (t) => {
+  const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) => {
+    if (!path.test(seen.path)) return undefined;
+    return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'cut', after: 0 };
+  };
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), temporaryFolder(t), options), {
+    code: 'HUB_UNREACHABLE',
+  });
+});
+
+test('a registry that always sends the same first bytes is given up', {
+  timeout: 20_000,
+}, async (t) => {
+  const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen) =>
+    path.test(seen.path) ? { kind: 'cut', after: 100_000, ranges: false } : undefined;
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), temporaryFolder(t), options), {
+    code: 'HUB_UNREACHABLE',
+  });
+});
+
+test('a damaged partial file is found out and fetched again', async (t) => {
+  const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
+  const folder = temporaryFolder(t);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) => {
+    if (!path.test(seen.path)) return undefined;
+    return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'drop' };
+  };
+  const reference = parseReference(`${place}:v1`);
+  await assert.rejects(pullModel(reference, folder, { retry: impatient([], 2) }));
+  const staging = join(folder, '.assay-staging');
+  const partial = readdirSync(staging).find((name) => name.endsWith('.partial')) ?? 'none';
+  const bytes = readFileSync(join(staging, partial));
+  bytes[10] = (bytes[10] ?? 0) ^ 1;
+  writeFileSync(join(staging, partial), bytes);
+  registry.fault = () => undefined;
+  await pullModel(reference, folder, { retry: impatient() });
+  assertPackage(folder, 65_536);
+});
+
+test('500 and 429 that pass are waited for, as long as Retry-After says', async (t) => {
+  const { registry, place } = await stockedRegistry(t);
+  const pauses: number[] = [];
+  const answers: readonly Fault[] = [
+    { kind: 'answer', status: 500 },
+    { kind: 'answer', status: 429, headers: { 'retry-after': '7' } },
+    { kind: 'answer', status: 503, headers: { 'retry-after': 'Sat, 21 Nov 2026 12:01:00 GMT' } },
+    { kind: 'drop' },
+  ];
+  registry.fault = (seen, earlier) => (/manifests/.test(seen.path) ? answers[earlier] : undefined);
+  const folder = temporaryFolder(t);
+  await pullModel(parseReference(`${place}:v1`), folder, { retry: impatient(pauses) });
+  assertPackage(folder);
+  assert.deepEqual(pauses, [500, 7000, 60_000, 4000]);
+});
+
+test('a registry that wants to be left alone for an hour is left alone', async (t) => {
+  const { registry, place, options } = await stockedRegistry(t);
+  registry.fault = () => ({ kind: 'answer', status: 429, headers: { 'retry-after': '3600' } });
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), temporaryFolder(t), options), {
+    code: 'HUB_BUSY',
+  });
+  assert.equal(registry.seen.length, 1);
+});

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { linkSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { readPackage } from '../../../src/hub/package-source.js';
+import { pullModel } from '../../../src/hub/pull.js';
+import { parseReference } from '../../../src/hub/reference.js';
+import { packageFiles, writeFiles } from '../../forge/model-package.js';
+import { assertPackage, forgedRegistry, stockedRegistry, temporaryFolder } from './setting.js';
+
+test('a folder that holds anything else is left alone', async (t) => {
+  const { place, options, pushed } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  writeFiles(folder, { 'model.onnx': 'mine' });
+  const tagged = parseReference(`${place}:v1`);
+  await assert.rejects(pullModel(tagged, folder, options), { code: 'HUB_OCCUPIED' });
+  assert.equal(readFileSync(join(folder, 'model.onnx'), 'utf8'), 'mine');
+  const own = temporaryFolder(t);
+  await pullModel(parseReference(`${place}@${pushed.digest}`), own, options);
+  const other = await stockedRegistry(t, 16);
+  await assert.rejects(
+    pullModel(parseReference(`${other.place}:v1`), own, { ...options, acceptMove: true }),
+    { code: 'HUB_OCCUPIED' },
+  );
+});
+
+test('a file that was altered after a pull is replaced by the next', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  const reference = parseReference(`${place}:v1`);
+  await pullModel(reference, folder, options);
+  writeFileSync(join(folder, 'weights.bin'), Buffer.alloc(4096));
+  await pullModel(reference, folder, options);
+  assertPackage(folder);
+});
+
+test('a folder that a crash left half placed is completed', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  const reference = parseReference(`${place}:v1`);
+  await pullModel(reference, folder, options);
+  const record = join(folder, '.assay-hub.json');
+  writeFileSync(record, readFileSync(record, 'utf8').replace('"complete"', '"placing"'));
+  rmSync(join(folder, 'model.onnx'));
+  await pullModel(reference, folder, options);
+  assertPackage(folder);
+  assert.equal(JSON.parse(readFileSync(record, 'utf8')).state, 'complete');
+});
+
+test('a record that was tampered with is refused', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  const reference = parseReference(`${place}:v1`);
+  await pullModel(reference, folder, options);
+  const record = join(folder, '.assay-hub.json');
+  const text = readFileSync(record, 'utf8');
+  writeFileSync(record, text.replace('weights.bin', 'weighty.bin'));
+  await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_DIGEST' });
+  writeFileSync(record, text.replace('"version": 1', '"version": 2'));
+  await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_RECORD' });
+});
+
+test('a link in the place of a folder is not followed', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  const elsewhere = temporaryFolder(t);
+  const reference = parseReference(`${place}:v1`);
+  await pullModel(reference, folder, options);
+  writeFileSync(join(folder, 'weights.bin'), '');
+  rmSync(join(folder, 'assets'), { recursive: true });
+  symlinkSync(elsewhere, join(folder, 'assets'));
+  await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_FILE' });
+  assert.deepEqual(readdirSync(elsewhere), []);
+});
+
+test('two pulls to one folder do not meet', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  const reference = parseReference(`${place}:v1`);
+  const results = await Promise.allSettled([
+    pullModel(reference, folder, options),
+    pullModel(reference, folder, options),
+  ]);
+  const codes = results.map((result) => (result.status === 'rejected' ? result.reason.code : 'ok'));
+  assert.deepEqual(codes.sort(), ['HUB_LOCKED', 'ok']);
+  assertPackage(folder);
+});
+
+test('the lock of a process that ended is taken over', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, '.assay-lock'), String(process.pid));
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assertPackage(folder);
+});
+
+test('links and stray files never become part of a package', async (t) => {
+  const registry = await forgedRegistry(t);
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  await readPackage(source, 'tiny');
+  symlinkSync('/etc/hostname', join(source, 'assets', 'link'));
+  await assert.rejects(readPackage(source, 'tiny'), { code: 'HUB_FILE' });
+  const second = temporaryFolder(t);
+  writeFiles(second, packageFiles());
+  linkSync(join(second, 'weights.bin'), join(second, 'assets', 'hard'));
+  await assert.rejects(readPackage(second, 'tiny'), { code: 'HUB_FILE' });
+  const third = temporaryFolder(t);
+  writeFiles(third, { ...packageFiles(), 'stray.bin': 'x' });
+  await assert.rejects(readPackage(third, 'tiny'), { code: 'HUB_PACKAGE' });
+  const incomplete = temporaryFolder(t);
+  writeFiles(incomplete, { 'model.onnx': packageFiles()['model.onnx'] ?? '' });
+  await assert.rejects(readPackage(incomplete, 'tiny'), { code: 'HUB_PACKAGE' });
+  const single = readPackage(join(incomplete, 'model.onnx'), 'tiny');
+  await assert.rejects(single, { code: 'HUB_FILE' });
+  const fourth = temporaryFolder(t);
+  writeFiles(fourth, { ...packageFiles(), 'originals/m.gguf': 'not GGUF' });
+  await assert.rejects(readPackage(fourth, 'tiny'), { code: 'HUB_FORMAT' });
+  assert.equal(registry.seen.length, 0);
+});
+
+test('a folder that cannot be written ends the pull with a code of its own', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  writeFiles(folder, { file: '' });
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), join(folder, 'file'), options), {
+    code: 'HUB_FILE',
+    message: /E(NOTDIR|EXIST)/,
+  });
+});
