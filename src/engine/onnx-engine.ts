@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { decideBatching } from './batch-gate.js';
 import type { AnnotatorSettings, Engine, LoadedModel, LoadOptions, ModelSource } from './engine.js';
 import { EngineError } from './error.js';
+import { collectLessOften } from './heap-growth.js';
 import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
 import { type Batch, ModelRuntime } from './model-runtime.js';
 import { ModelSessions, type SessionOptions } from './model-sessions.js';
@@ -42,6 +43,7 @@ export async function createEngine(settings: EngineSettings = {}): Promise<Engin
   // Threads have environments of their own, which native code does not see: it is said here.
   process.env['ORT_DISABLE_TELEMETRY'] = '1';
   favourEventLoop();
+  collectLessOften();
   const engine = new OnnxEngine(settings);
   await engine.started();
   return engine;

@@ -1,15 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import {
-  type ServerUnaryCall,
   type ServiceDefinition,
   type ServiceError,
-  type sendUnaryData,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Enclave } from '../../enclave/enclave.js';
+import type { Answer, UnaryCall } from './unary-methods.js';
 
 /** What of an enclave this service shows. */
 export type Attester = Pick<Enclave, 'evidence' | 'manifestBytes' | 'issuer'>;
@@ -51,7 +50,7 @@ function serviceError(error: unknown): Pick<ServiceError, 'code' | 'details'> {
 
 function unary<Name extends keyof Requests>(
   answer: (request: Requests[Name]) => object | Promise<object>,
-): (call: ServerUnaryCall<Requests[Name], object>, done: sendUnaryData<object>) => void {
+): (call: UnaryCall<Requests[Name]>, done: Answer<object>) => void {
   return (call, done) => {
     void (async () => {
       try {

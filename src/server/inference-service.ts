@@ -3,7 +3,6 @@ import { Cancellation, type LoadedModel } from '../engine/engine.js';
 import type { TensorSpec } from '../engine/tensor.js';
 import { decodeInferRequest } from './codec/infer-request.js';
 import { encodeInferResponse } from './codec/infer-response.js';
-import type { Answer, DirectHandler, UnaryCall } from './direct-calls.js';
 import { Inferrer } from './infer.js';
 import { modelConfig } from './model-config.js';
 import type { ModelRegistry } from './model-registry.js';
@@ -14,6 +13,7 @@ import type { Recorder } from './recorder.js';
 import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
 import type { Service } from './server.js';
 import { streamInfer } from './stream-infer.js';
+import type { Answer, UnaryCall } from './unary-methods.js';
 
 export interface InferenceServiceOptions {
   readonly models: ModelRegistry;
@@ -51,20 +51,16 @@ type Handler<Request, Response> = (call: UnaryCall<Request>, done: Answer<Respon
 /** `inference.GRPCInferenceService`, as `startServer` takes it. */
 export function inferenceService(options: InferenceServiceOptions): Service {
   const protocol = loadInference();
-  const handlers = inferenceHandlers(options);
   return {
     name: INFERENCE_SERVICE,
     definition: inferenceDefinition(protocol),
-    handlers,
-    direct: new Map([[`/${INFERENCE_SERVICE}/ModelInfer`, handlers.ModelInfer]]),
+    handlers: inferenceHandlers(options),
     package: protocol,
   };
 }
 
 /** Handlers of `inference.GRPCInferenceService`. */
-export function inferenceHandlers(
-  options: InferenceServiceOptions,
-): UntypedServiceImplementation & { readonly ModelInfer: DirectHandler } {
+export function inferenceHandlers(options: InferenceServiceOptions): UntypedServiceImplementation {
   const { models, server, ready } = options;
   const inferrer = new Inferrer(models, options.recorder);
   const failed = (error: unknown): void => {

@@ -6,17 +6,16 @@ import {
 } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
-import { answerDirectly, type DirectHandler } from './direct-calls.js';
+import { answerDirectly } from './direct-calls.js';
 import { type Address, type Listener, listen } from './listener.js';
 import { addReflection } from './reflection.js';
+import { unaryMethods } from './unary-methods.js';
 
 export interface Service {
   /** Full name, as health checks ask for it. */
   readonly name: string;
   readonly definition: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
-  /** Those of the handlers whose calls are many and small, by path: see `answerDirectly`. */
-  readonly direct?: ReadonlyMap<string, DirectHandler>;
   /** For reflection. */
   readonly package: PackageDefinition;
 }
@@ -100,7 +99,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   );
   const listeners = await listenAll(server, settings);
   answerDirectly(server, {
-    handlers: new Map(services.flatMap(({ direct = [] }) => [...direct])),
+    methods: unaryMethods(services),
     maxReceiveBytes: settings.maxReceiveBytes,
   });
   const setServing = (serving: boolean): void => {

@@ -20,10 +20,13 @@ export interface Usage {
   readonly rss: number;
   /** Processor time of the process, milliseconds. */
   readonly cpu: number;
+  /** Full collections of the event loop's heap since the process began; 0 where it counts none. */
+  readonly collections: number;
 }
 
 interface Reply {
   readonly rss: number;
+  readonly collections: number;
   readonly cpu: { readonly user: number; readonly system: number };
 }
 
@@ -45,7 +48,8 @@ async function next(child: ChildProcess, source: NodeJS.EventEmitter, event: str
 async function usageOf(child: ChildProcess): Promise<Usage> {
   child.send('usage');
   const [reply] = (await next(child, child, 'message')) as [Reply];
-  return { rss: reply.rss, cpu: (reply.cpu.user + reply.cpu.system) / 1000 };
+  const { rss, collections, cpu } = reply;
+  return { rss, collections, cpu: (cpu.user + cpu.system) / 1000 };
 }
 
 /** Starts a Python server that prints its port, and its usage for each line that it reads. */
@@ -74,7 +78,7 @@ export async function startPython(
     caller,
     usage: async () => {
       child.stdin.write('usage\n');
-      return JSON.parse(await line()) as Usage;
+      return { collections: 0, ...(JSON.parse(await line()) as Omit<Usage, 'collections'>) };
     },
     stop: async () => {
       caller.close();

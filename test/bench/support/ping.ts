@@ -3,8 +3,9 @@ import { openCeiling } from './ceiling.js';
 import type { Contender } from './contender.js';
 import { load } from './load.js';
 import { median, medianInterval } from './measure.js';
+import { Pinger } from './pinger.js';
 import type { Report } from './report.js';
-import { answerOf, INFER, inferMessage } from './rpc.js';
+import { INFER, inferMessage, LIVE } from './rpc.js';
 import { LONG_MODEL, type ServingModel } from './serving-models.js';
 
 const OUTSTANDING = 16;
@@ -49,20 +50,26 @@ function asFromElsewhere(): () => void {
 interface Pinged {
   readonly server: Contender;
   readonly what: string;
-  readonly call: () => Promise<unknown>;
+  readonly pinger: Pinger;
   readonly p50: number[];
   readonly p99: number[];
   readonly perSecond: number[];
+  /** Of the event loop's heap, a second. */
+  readonly collections: number[];
 }
 
 async function ping(pinged: Pinged, long: ServingModel): Promise<void> {
-  const { target } = pinged.server;
+  const { target, usage } = pinged.server;
+  const [before, started] = [await usage(), performance.now()];
   const saturating = load({ target, method: INFER, message: inferMessage(long), ...SHAPE });
-  const times = await timesUntil(saturating, pinged.call);
+  const times = await timesUntil(saturating, () => pinged.pinger.ping());
   const at = (share: number): number => times[Math.floor(times.length * share)] ?? Number.NaN;
   pinged.p50.push(at(0.5));
   pinged.p99.push(at(0.99));
   pinged.perSecond.push((await saturating).perSecond);
+  const { collections } = await usage();
+  const seconds = (performance.now() - started) / 1000;
+  pinged.collections.push((collections - before.collections) / seconds);
 }
 
 /**
@@ -81,22 +88,24 @@ export async function measurePing(
   const ceiling = await openCeiling(long);
   const alone = 1000 / (await ceiling.measure(1));
   await ceiling.release();
-  const all = contenders
-    .filter(({ target }) => !target.startsWith('https:'))
-    .flatMap((server): Pinged[] => {
-      const nothing = () => ({ p50: [], p99: [], perSecond: [] });
-      const { caller } = server;
-      return [
-        { server, what: 'ServerLive', call: () => caller.call('ServerLive', {}), ...nothing() },
-        { server, what: 'tiny inference', call: () => answerOf(caller, tiny), ...nothing() },
-      ];
-    });
+  const all: Pinged[] = [];
+  for (const server of contenders.filter(({ target }) => !target.startsWith('https:'))) {
+    const calls = [
+      { what: 'ServerLive', path: LIVE, message: Buffer.alloc(0) },
+      { what: 'tiny inference', path: INFER, message: inferMessage(tiny) },
+    ];
+    for (const { what, path, message } of calls) {
+      const pinger = await Pinger.open(server.target, path, message);
+      all.push({ server, what, pinger, p50: [], p99: [], perSecond: [], collections: [] });
+    }
+  }
   const undo = asFromElsewhere();
   for (let round = 0; round < ROUNDS; round++) {
     for (const pinged of all) await ping(pinged, long);
   }
   undo();
-  for (const { server, what, p50 } of all) {
+  for (const { server, what, p50, pinger } of all) {
+    pinger.close();
     if (server.name !== 'Assay' || what !== 'ServerLive') continue;
     report.bar({
       what: "another caller's ping, p50, ms",
@@ -108,13 +117,14 @@ export async function measurePing(
   }
   report.table(
     `Another caller's call while ${OUTSTANDING} inferences of ${alone.toFixed(1)} ms are outstanding, ${ROUNDS} rounds in turns`,
-    ['server', 'call', 'p50 ms', 'p99 ms', 'long inferences/s'],
-    all.map(({ server, what, p50, p99, perSecond }) => [
+    ['server', 'call', 'p50 ms', 'p99 ms', 'long inferences/s', 'full collections/s'],
+    all.map(({ server, what, p50, p99, perSecond, collections }) => [
       server.name,
       what,
       median(p50),
       median(p99),
       median(perSecond),
+      median(collections),
     ]),
   );
 }

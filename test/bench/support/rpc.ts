@@ -71,7 +71,10 @@ function inferRequest({ name, inputs }: Pick<ServingModel, 'name' | 'inputs'>): 
   };
 }
 
-export const INFER = (service['ModelInfer'] as MethodDefinition<object, object>).path;
+const pathOf = (name: string): string => (service[name] as MethodDefinition<object, object>).path;
+
+export const INFER = pathOf('ModelInfer');
+export const LIVE = pathOf('ServerLive');
 
 /** `inferRequest` as bytes. */
 export function inferMessage(model: Pick<ServingModel, 'name' | 'inputs'>): Buffer {

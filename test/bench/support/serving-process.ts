@@ -2,6 +2,12 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import {
+  constants,
+  type NodeGCPerformanceDetail,
+  type PerformanceEntry,
+  PerformanceObserver,
+} from 'node:perf_hooks';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { makeTlsIdentity } from '../../../enclave/tls.js';
 import { parseConfig } from '../../../src/config.js';
@@ -77,6 +83,20 @@ async function withReceipts(models: readonly ServingModel[]): Promise<ServingPor
   return { plaintext: serving.plaintextPort ?? 0, tls: serving.port, batching: {} };
 }
 
+/** Of entry type `gc`, which Node's types leave out. */
+interface GcEntry extends PerformanceEntry {
+  readonly detail: NodeGCPerformanceDetail;
+}
+
+/** Full collections of the event loop's heap. */
+let collections = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    const { detail } = entry as GcEntry;
+    if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) collections += 1;
+  }
+}).observe({ entryTypes: ['gc'] });
+
 const [mode = 'on', only = ''] = process.argv.slice(2);
 const models = servingModels().filter(({ name }) => only === '' || only.split(',').includes(name));
 const ports: ServingPorts =
@@ -85,6 +105,6 @@ const ports: ServingPorts =
     : await (mode === 'off' ? withoutReceipts(models) : withReceipts(models));
 process.send?.(ports);
 process.on('message', () => {
-  process.send?.({ rss: process.memoryUsage().rss, cpu: process.cpuUsage() });
+  process.send?.({ rss: process.memoryUsage().rss, cpu: process.cpuUsage(), collections });
 });
 process.once('disconnect', () => process.exit(0));

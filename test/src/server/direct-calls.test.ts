@@ -1,22 +1,26 @@
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
-import { connect, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2';
+import { connect, constants, type OutgoingHttpHeaders } from 'node:http2';
 import { after, test } from 'node:test';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { Server, status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { makeTlsIdentity } from '../../../enclave/tls.js';
-import { answerDirectly, type DirectHandler } from '../../../src/server/direct-calls.js';
+import { answerDirectly } from '../../../src/server/direct-calls.js';
 import { startServer } from '../../../src/server/server.js';
+import type { Answer, UnaryCall } from '../../../src/server/unary-methods.js';
+import { framed, type Reply, replyTo, send as sendRaw } from '../../forge/raw-grpc.js';
 
 const MAX = 100_000;
-const DIRECT = '/test.Echo/Direct';
-const LIBRARY = '/test.Echo/Library';
+const PATH = '/test.Echo/Echo';
 
 /** Calls that wait for the test, as events `held`, and their cancellations, `cancelled`. */
 const calls = new EventEmitter();
 
+type Call = readonly [call: UnaryCall<Buffer>, answer: Answer<Buffer>];
+
 /** Answers with the message, or as it says. */
-const echo: DirectHandler = (call, answer) => {
+const echo = (...[call, answer]: Call): void => {
   const { request } = call;
   if (request.equals(Buffer.from('fail'))) {
     answer({ code: status.NOT_FOUND, details: 'no Wasser: 水' });
@@ -26,27 +30,29 @@ const echo: DirectHandler = (call, answer) => {
   } else answer(null, request);
 };
 
-const opaque = (path: string) => ({
-  path,
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: (bytes: Buffer) => bytes,
-  requestDeserialize: (bytes: Buffer) => bytes,
-  responseSerialize: (bytes: Buffer) => bytes,
-  responseDeserialize: (bytes: Buffer) => bytes,
-});
+/** Messages are their bytes, but for one each way that a codec would refuse. */
+function codec(refused: string): (bytes: Buffer) => Buffer {
+  return (bytes) => {
+    if (bytes.equals(Buffer.from(refused))) throw new Error(`not ${refused}`);
+    return bytes;
+  };
+}
+
+const definition = {
+  Echo: {
+    path: PATH,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: codec('-'),
+    requestDeserialize: codec('malformed'),
+    responseSerialize: codec('unsayable'),
+    responseDeserialize: codec('-'),
+  },
+};
 
 async function start(idle: number) {
   const server = await startServer({
-    services: [
-      {
-        name: 'test.Echo',
-        definition: { Direct: opaque(DIRECT), Library: opaque(LIBRARY) },
-        handlers: { Direct: echo, Library: echo },
-        direct: new Map([[DIRECT, echo]]),
-        package: {},
-      },
-    ],
+    services: [{ name: 'test.Echo', definition, handlers: { Echo: echo }, package: {} }],
     address: { host: '127.0.0.1', port: 0 },
     plaintextAddress: { host: '127.0.0.1', port: 0 },
     tls: await makeTlsIdentity(['localhost'], new Date()),
@@ -65,55 +71,27 @@ async function start(idle: number) {
 const server = await start(3_600_000);
 const session = server.open();
 
-function framed(message: Buffer | string, compressed = 0): Buffer {
-  const bytes = Buffer.from(message);
-  const prefix = Buffer.alloc(5, compressed);
-  prefix.writeUInt32BE(bytes.length, 1);
-  return Buffer.concat([prefix, bytes]);
+/** A connection to the same service as grpc-js alone answers it. */
+async function openLibrary() {
+  const plain = new Server({ 'grpc.max_receive_message_length': MAX });
+  plain.addService(definition, { Echo: echo });
+  after(() => plain.forceShutdown());
+  const port = await promisify(plain.bindAsync.bind(plain))(
+    '127.0.0.1:0',
+    ServerCredentials.createInsecure(),
+  );
+  const opened = connect(`http://127.0.0.1:${port}`);
+  after(() => opened.destroy());
+  return opened;
 }
 
-function send(path: string, pieces: readonly Buffer[], more: OutgoingHttpHeaders, on = session) {
-  const stream = on.request({
-    ':method': 'POST',
-    ':path': path,
-    'content-type': 'application/grpc',
-    te: 'trailers',
-    ...more,
-  });
-  for (const piece of pieces) stream.write(piece);
-  return stream;
-}
+const library = await openLibrary();
 
-interface Reply {
-  readonly headers: IncomingHttpHeaders;
-  readonly status: number;
-  readonly details: string;
-  readonly body: Buffer;
-}
+const send = (pieces: readonly Buffer[], more: OutgoingHttpHeaders, on = session) =>
+  sendRaw(on, PATH, pieces, more);
 
-async function replyTo(stream: ReturnType<typeof send>): Promise<Reply> {
-  let headers: IncomingHttpHeaders = {};
-  let trailers: IncomingHttpHeaders = {};
-  stream.once('response', (received) => {
-    headers = received;
-  });
-  stream.once('trailers', (received) => {
-    trailers = received;
-  });
-  const chunks: Buffer[] = [];
-  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  await once(stream, 'end');
-  const end = { ...headers, ...trailers };
-  return {
-    headers,
-    status: Number(end['grpc-status']),
-    details: decodeURIComponent(String(end['grpc-message'] ?? '')),
-    body: Buffer.concat(chunks),
-  };
-}
-
-function ask(path: string, pieces: readonly Buffer[], more: OutgoingHttpHeaders = {}) {
-  const stream = send(path, pieces, more);
+function ask(pieces: readonly Buffer[], more: OutgoingHttpHeaders = {}, on = session) {
+  const stream = send(pieces, more, on);
   stream.end();
   return replyTo(stream);
 }
@@ -157,6 +135,7 @@ const same: readonly {
     headers: { 'grpc-timeout': '99999999H' },
   },
   { name: 'an error of the handler', pieces: [framed('fail')], status: status.NOT_FOUND },
+  { name: 'a malformed message', pieces: [framed('malformed')], status: status.INTERNAL },
   { name: 'no message', pieces: [], status: status.UNIMPLEMENTED },
   { name: 'half a message', pieces: [message.subarray(0, 9)], status: status.UNIMPLEMENTED },
   { name: 'half a prefix', pieces: [message.subarray(0, 3)], status: status.UNIMPLEMENTED },
@@ -169,23 +148,29 @@ const same: readonly {
 ];
 for (const { name, pieces, headers, status: expected } of same) {
   test(`answered as grpc-js answers it: ${name}`, async () => {
-    const direct = await ask(DIRECT, pieces, headers);
-    const library = await ask(LIBRARY, pieces, headers);
+    const direct = await ask(pieces, headers);
+    const plain = await ask(pieces, headers, library);
     assert.equal(direct.status, expected);
     assert.deepEqual(
       { ...direct, headers: undefined, details: direct.details.replace(/^expected.*/, '') },
       {
-        ...library,
+        ...plain,
         headers: undefined,
-        details: library.details.replace(/^(Received (no|a sec)|OK).*/, ''),
+        details: plain.details.replace(/^(Received (no|a sec)|Error des|OK).*/, ''),
       },
     );
     assert.equal(isDirect(direct), true, 'this version of grpc-js is made otherwise');
   });
 }
 
+test('an answer that has no encoding is a failure of the server, of which it says nothing', async () => {
+  const { status: code, details } = await ask([framed('unsayable')]);
+  assert.equal(code, status.INTERNAL);
+  assert.doesNotMatch(details, /unsayable/);
+});
+
 test('a message that says it is compressed, with no encoding to undo it by, is refused', async () => {
-  const { status: code, details } = await ask(DIRECT, [framed('a message', 1)]);
+  const { status: code, details } = await ask([framed('a message', 1)]);
   assert.equal(code, status.INTERNAL);
   assert.match(details, /no compressed message without a grpc-encoding/);
 });
@@ -217,7 +202,7 @@ const others: readonly {
 ];
 for (const { name, pieces, headers, status: expected } of others) {
   test(`left to grpc-js: ${name}`, async () => {
-    const reply = await ask(DIRECT, pieces, headers);
+    const reply = await ask(pieces, headers);
     assert.equal(reply.status, expected);
     if (expected === status.OK) {
       assert.deepEqual(reply.body, message);
@@ -229,8 +214,8 @@ for (const { name, pieces, headers, status: expected } of others) {
 test('a deadline that passes is told, cancels the call, and drops the answer', async () => {
   const cancelled = once(calls, 'cancelled');
   const held = once(calls, 'held');
-  const reply = ask(DIRECT, [framed('hold')], { 'grpc-timeout': '50m' });
-  const [call, answer] = (await held) as Parameters<DirectHandler>;
+  const reply = ask([framed('hold')], { 'grpc-timeout': '50m' });
+  const [call, answer] = (await held) as unknown as Call;
   assert.ok(Number(call.getDeadline()) > Date.now() - 1000);
   assert.match(call.getPeer(), /^127\.0\.0\.1:\d+$/);
   assert.equal((await reply).status, status.DEADLINE_EXCEEDED);
@@ -241,14 +226,14 @@ test('a deadline that passes is told, cancels the call, and drops the answer', a
 test('a caller that goes away cancels the call, and an answer goes nowhere', async () => {
   const cancelled = once(calls, 'cancelled');
   const held = once(calls, 'held');
-  const stream = send(DIRECT, [framed('hold')], {});
+  const stream = send([framed('hold')], {});
   stream.on('error', () => undefined);
   stream.end();
-  const [, answer] = (await held) as Parameters<DirectHandler>;
+  const [, answer] = (await held) as unknown as Call;
   stream.close(8);
   await cancelled;
   answer(null, Buffer.from('late'));
-  assert.equal((await ask(DIRECT, [message])).status, status.OK);
+  assert.equal((await ask([message])).status, status.OK);
 });
 
 test('a call that is answered is not cancelled', async () => {
@@ -258,11 +243,11 @@ test('a call that is answered is not cancelled', async () => {
   };
   calls.on('cancelled', count);
   const held = once(calls, 'held');
-  const reply = ask(DIRECT, [framed('hold')]);
-  const [, answer] = (await held) as Parameters<DirectHandler>;
+  const reply = ask([framed('hold')]);
+  const [, answer] = (await held) as unknown as Call;
   answer(null, Buffer.from('now'));
   assert.deepEqual((await reply).body, framed('now'));
-  await ask(DIRECT, [message]);
+  await ask([message]);
   calls.off('cancelled', count);
   assert.equal(cancellations, 0);
 });
@@ -271,10 +256,10 @@ test('a connection is not idle while a call is under way on it', async () => {
   const short = await start(200);
   const [busy, idle] = [short.open(), short.open()];
   const held = once(calls, 'held');
-  const stream = send(DIRECT, [framed('hold')], {}, busy);
+  const stream = send([framed('hold')], {}, busy);
   stream.end();
   const reply = replyTo(stream);
-  const [, answer] = (await held) as Parameters<DirectHandler>;
+  const [, answer] = (await held) as unknown as Call;
   await once(idle, 'close');
   assert.equal(busy.closed, false);
   answer(null, Buffer.from('still here'));
@@ -284,10 +269,10 @@ test('a connection is not idle while a call is under way on it', async () => {
 test('a drain waits for calls under way', async () => {
   const draining = await start(3_600_000);
   const held = once(calls, 'held');
-  const stream = send(DIRECT, [framed('hold')], {}, draining.open());
+  const stream = send([framed('hold')], {}, draining.open());
   stream.end();
   const reply = replyTo(stream);
-  const [, answer] = (await held) as Parameters<DirectHandler>;
+  const [, answer] = (await held) as unknown as Call;
   const drained = draining.drain(60_000);
   answer(null, Buffer.from('the last'));
   assert.equal((await reply).status, status.OK);
@@ -297,28 +282,28 @@ test('a drain waits for calls under way', async () => {
 test('a caller may send a tensor of a megabyte before it hears from the server', async () => {
   const fresh = server.open();
   while (fresh.remoteSettings.initialWindowSize !== 2 ** 20) await once(fresh, 'remoteSettings');
-  await replyTo(send(DIRECT, [message], {}, fresh).end());
+  await replyTo(send([message], {}, fresh).end());
   assert.ok((fresh.state.remoteWindowSize ?? 0) > 2 ** 21);
 });
 
 test('a message in frames of a byte is gathered, or its stream is ended where grpc-js would keep each', async () => {
   const bytes = framed(Buffer.alloc(3000));
-  const [direct, library] = [send(DIRECT, [], {}), send(LIBRARY, [], {})];
-  const ended = new Promise((resolve) => library.once('close', resolve));
-  library.on('error', () => undefined);
+  const [direct, others] = [send([], {}), send([], { 'content-type': 'application/grpc;v=1' })];
+  const ended = new Promise((resolve) => others.once('close', resolve));
+  others.on('error', () => undefined);
   for (const byte of bytes) {
-    for (const stream of [direct, library]) {
+    for (const stream of [direct, others]) {
       if (!stream.closed) await new Promise((resolve) => stream.write(Buffer.of(byte), resolve));
     }
   }
   direct.end();
   assert.deepEqual((await replyTo(direct)).body, bytes);
   await ended;
-  assert.equal(library.rstCode, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  assert.equal(others.rstCode, constants.NGHTTP2_ENHANCE_YOUR_CALM);
 });
 
 test('a version of grpc-js that is made otherwise keeps every call', () => {
-  const settings = { handlers: new Map([[DIRECT, echo]]), maxReceiveBytes: MAX };
+  const settings = { methods: new Map(), maxReceiveBytes: MAX };
   const other = Object.create(new Server(), { http2Servers: { value: undefined } }) as Server;
   assert.equal(answerDirectly(other, settings), false);
 });

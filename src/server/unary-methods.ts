@@ -1,0 +1,62 @@
+import {
+  type ServiceDefinition,
+  type ServiceError,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { RpcError } from './rpc-error.js';
+
+/** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */
+export interface UnaryCall<Request> {
+  readonly request: Request;
+  once(event: 'cancelled', listener: () => void): unknown;
+  /** Infinity for none. */
+  getDeadline(): Date | number;
+  getPeer(): string;
+}
+
+/** How a handler answers, once. */
+export type Answer<Response> = (error: Partial<ServiceError> | null, response?: Response) => void;
+
+/** A method with one message each way. */
+export interface UnaryMethod {
+  /** Throws RpcError for bytes that are no such message. */
+  readonly parse: (bytes: Buffer) => unknown;
+  readonly handle: (call: UnaryCall<unknown>, answer: Answer<object>) => void;
+  readonly serialize: (response: object) => Buffer;
+}
+
+/** INTERNAL is what gRPC's "Status codes" say of a message that cannot be parsed, and grpc-js answers. */
+function unparsable(cause: unknown): RpcError {
+  const reason = cause instanceof Error ? cause.message : 'it is none';
+  return new RpcError(status.INTERNAL, `expected the method's request message: ${reason}`);
+}
+
+/** The unary methods of services, by path (`/package.Service/Method`). */
+export function unaryMethods(
+  services: readonly {
+    readonly definition: ServiceDefinition;
+    readonly handlers: UntypedServiceImplementation;
+  }[],
+): ReadonlyMap<string, UnaryMethod> {
+  const methods = new Map<string, UnaryMethod>();
+  for (const { definition, handlers } of services) {
+    for (const [name, method] of Object.entries(definition)) {
+      const { path, requestStream, responseStream, requestDeserialize, responseSerialize } = method;
+      const handler = handlers[name];
+      if (requestStream || responseStream || handler === undefined) continue;
+      methods.set(path, {
+        parse: (bytes) => {
+          try {
+            return requestDeserialize(bytes);
+          } catch (cause) {
+            throw unparsable(cause);
+          }
+        },
+        handle: handler as UnaryMethod['handle'],
+        serialize: responseSerialize,
+      });
+    }
+  }
+  return methods;
+}
