@@ -4,14 +4,12 @@ import { AssayError } from '../../../attestation/encoding/error.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import {
   type AmdRequest,
-  amdEndorsements,
   chainUrl,
   crlUrl,
   fetchAmdChain,
   fetchAmdCrl,
   fetchVcek,
   vcekUrl,
-  vlekUrl,
 } from '../../../attestation/endorsements/amd.js';
 import {
   type CachedAnswer,
@@ -80,7 +78,9 @@ before(async () => {
   kds = await Kds.open();
   forged = await forgeSnp();
 });
+
 after(() => kds.close());
+
 beforeEach(() => {
   clock = NOON;
   slept = [];
@@ -95,31 +95,6 @@ beforeEach(() => {
     toPem(ask, 'CERTIFICATE') + toPem(ark, 'CERTIFICATE'),
   );
   kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), forged.endorsements.crls[0] ?? '');
-});
-
-describe('URLs of the Key Distribution Service', () => {
-  const base = 'https://kds.example';
-  const id = Uint8Array.of(0xab, 0x01);
-  for (const [actual, expected] of [
-    [
-      vcekUrl(base, 'Milan', id, tcb),
-      '/vcek/v1/Milan/ab01?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219',
-    ],
-    [
-      vcekUrl(base, 'Turin', id, SIMULATED_CHIPS.Turin.tcb),
-      '/vcek/v1/Turin/ab01?fmcSPL=1&blSPL=1&teeSPL=1&snpSPL=4&ucodeSPL=81',
-    ],
-    [
-      vlekUrl(base, 'Genoa', SIMULATED_CHIPS.Genoa.tcb),
-      '/vlek/v1/Genoa/cert?blSPL=10&teeSPL=0&snpSPL=23&ucodeSPL=84',
-    ],
-    [chainUrl(base, 'VCEK', 'Turin'), '/vcek/v1/Turin/cert_chain'],
-    [chainUrl(base, 'VLEK', 'Milan'), '/vlek/v1/Milan/cert_chain'],
-    [crlUrl(base, 'VCEK', 'Genoa'), '/vcek/v1/Genoa/crl'],
-    [crlUrl(base, 'VLEK', 'Genoa'), '/vlek/v1/Genoa/crl'],
-  ] as const) {
-    test(expected, () => assert.equal(actual, base + expected));
-  }
 });
 
 describe('what is fetched and kept', () => {
@@ -278,28 +253,4 @@ describe('rate limits and outages', () => {
       /auxblob/,
     );
   });
-});
-
-describe('endorsements in any form and order', () => {
-  test('DER, PEM, lists and several in one file', async () => {
-    const { certificates, crls } = forged.endorsements;
-    const [vcek = new Uint8Array(), ask = new Uint8Array(), ark = new Uint8Array()] = certificates;
-    const list = crls[0] ?? new Uint8Array();
-    const text = `a comment\n${toPem(ark, 'CERTIFICATE')}${toPem(list, 'X509 CRL')}${toPem(ask, 'CERTIFICATE')}`;
-    const sorted = amdEndorsements([new TextEncoder().encode(text), list, vcek]);
-    assert.deepEqual(sorted, { certificates: [ark, ask, vcek], crls: [list, list] });
-  });
-
-  for (const [name, blob] of Object.entries({
-    empty: new Uint8Array(),
-    text: new TextEncoder().encode('hello'),
-    'PEM of something else': new TextEncoder().encode('-----BEGIN PRIVATE KEY-----'),
-  })) {
-    test(`${name} is refused`, () => {
-      assert.throws(
-        () => amdEndorsements([blob]),
-        (error) => error instanceof AssayError && error.code === 'X509_FORMAT',
-      );
-    });
-  }
 });

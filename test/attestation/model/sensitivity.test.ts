@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { writeElements } from '../../forge/elements.js';
+import { base, vector } from '../../forge/everything-model.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type { FunctionInit, GraphInit, ModelInit, NodeInit } from '../../forge/onnx-init.js';
 import { randomFrom, randomModel } from '../../forge/random-model.js';
@@ -12,77 +13,6 @@ import { fc } from '../../property.js';
 function graphOf(model: ModelInit): string {
   return toHex(identifyModel({ path: 'model.onnx', bytes: encodeModel(model) }).graph);
 }
-
-const vector = { tensor: 1, shape: ['N', 4] } as const;
-
-/** Two inputs, a weight, a subgraph, a function and two outputs: something of everything. */
-const base: ModelInit = {
-  opsets: { '': 18, 'ai.onnx.ml': 3, local: 1 },
-  irVersion: 8,
-  functions: [
-    {
-      domain: 'local',
-      name: 'Scale',
-      inputs: ['value'],
-      outputs: ['scaled'],
-      attributes: ['factor'],
-      defaults: { offset: { f: 1 } },
-      opsets: { '': 18 },
-      nodes: [
-        {
-          op: 'LeakyRelu',
-          inputs: ['value'],
-          outputs: ['scaled'],
-          attributes: { alpha: { ref: 'factor', type: 1 } },
-        },
-      ],
-    },
-  ],
-  graph: {
-    inputs: [
-      { name: 'x', type: vector },
-      { name: 'flag', type: { tensor: 9, shape: [] } },
-    ],
-    initializers: [
-      { name: 'w', type: 1, dims: [4, 4], floats: Array.from({ length: 16 }, Math.sqrt) },
-    ],
-    nodes: [
-      { op: 'MatMul', inputs: ['x', 'w'], outputs: ['h'] },
-      {
-        op: 'Scale',
-        domain: 'local',
-        inputs: ['h'],
-        outputs: ['s'],
-        attributes: { factor: { f: 0.5 } },
-      },
-      {
-        op: 'If',
-        inputs: ['flag'],
-        outputs: ['y'],
-        attributes: {
-          then_branch: {
-            g: {
-              nodes: [{ op: 'Sub', inputs: ['s', 'x'], outputs: ['t'] }],
-              outputs: [{ name: 't', type: vector }],
-            },
-          },
-          else_branch: {
-            g: {
-              nodes: [{ op: 'Add', inputs: ['s', 'x'], outputs: ['e'] }],
-              outputs: [{ name: 'e', type: vector }],
-            },
-          },
-        },
-      },
-      { op: 'Split', inputs: ['y'], outputs: ['p', 'q'], attributes: { axis: { i: 1 } } },
-      { op: 'Softmax', inputs: ['p'], outputs: ['z'], attributes: { axis: { i: -1 } } },
-    ],
-    outputs: [
-      { name: 'z', type: { tensor: 1, shape: ['N', 2] } },
-      { name: 'q', type: { tensor: 1, shape: ['N', 2] } },
-    ],
-  },
-};
 
 function node(at: number, change: (node: NodeInit) => NodeInit): ModelInit {
   const nodes = base.graph.nodes.map((init, index) => (index === at ? change(init) : init));
@@ -303,41 +233,4 @@ test('one bit of any weight that is used changes both digests', () => {
     }),
     { numRuns: 150, seed: 20261121 },
   );
-});
-
-function draws(nodes: readonly NodeInit[], functions: readonly FunctionInit[] = []): string {
-  return graphOf({
-    functions,
-    opsets: { '': 18, local: 1, 'com.example': 1 },
-    graph: { inputs: [{ name: 'x', type: vector }], nodes, outputs: [{ name: 'y' }] },
-  });
-}
-
-const drawing: FunctionInit = {
-  domain: 'local',
-  name: 'Draw',
-  inputs: ['a'],
-  outputs: ['b'],
-  opsets: { '': 18 },
-  nodes: [{ op: 'RandomNormalLike', inputs: ['a'], outputs: ['b'] }],
-};
-
-for (const [what, op, functions] of [
-  ['random operators', { op: 'RandomNormalLike' }, []],
-  ['calls of a function that draws', { op: 'Draw', domain: 'local' }, [drawing]],
-  ['operators of an unknown domain', { op: 'Anything', domain: 'com.example' }, []],
-] as const) {
-  test(`two ${what} are not one`, () => {
-    const draw = (output: string): NodeInit => ({ ...op, inputs: ['x'], outputs: [output] });
-    const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
-    const two = draws([draw('a'), draw('b'), sum('a', 'b')], functions);
-    assert.notEqual(two, draws([draw('a'), sum('a', 'a')], functions));
-    assert.equal(two, draws([draw('b'), draw('a'), sum('a', 'b')], functions));
-  });
-}
-
-test('two equal pure nodes are one value', () => {
-  const relu = (output: string): NodeInit => ({ op: 'Relu', inputs: ['x'], outputs: [output] });
-  const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
-  assert.equal(draws([relu('a'), relu('b'), sum('a', 'b')]), draws([relu('a'), sum('a', 'a')]));
 });

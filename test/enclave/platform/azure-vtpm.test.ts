@@ -1,58 +1,15 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { describe, suite, test } from 'node:test';
-import { appraiseBundle } from '../../../attestation/appraisal/appraise.js';
-import { concat, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { suite, test } from 'node:test';
+import { concat, toHex } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import {
-  decodeBundle,
-  type EvidenceBundle,
-  encodeBundle,
-  type Tee,
-} from '../../../attestation/evidence/bundle.js';
 import { paravisorReportData, userDataOf } from '../../../attestation/evidence/runtime-claims.js';
 import type { AzureHost } from '../../../enclave/platform/azure-imds.js';
-import { type AzureOptions, openAzureVtpm } from '../../../enclave/platform/azure-vtpm.js';
-import {
-  affirmingPolicy,
-  bootOptions,
-  bootServing,
-  launch,
-  rootsOf,
-  servedModel,
-} from '../../forge/enclave.js';
-import { Paravisor, REPORT_INDEX, runtimeClaims, USER_DATA_INDEX } from '../../forge/paravisor.js';
+import { openAzureVtpm } from '../../../enclave/platform/azure-vtpm.js';
+import { azureMachine, scheduler } from '../../forge/azure-machine.js';
+import { REPORT_INDEX, runtimeClaims, USER_DATA_INDEX } from '../../forge/paravisor.js';
 import { ForgedTpm, TPM_RC } from '../../forge/tpm.js';
 
 const DATA = Uint8Array.from({ length: 64 }, (_, index) => index);
-const at = new Date();
-/** Pauses end at once; deadlines never come. */
-const scheduler = {
-  now: () => 0,
-  after: (milliseconds: number, callback: () => void) => {
-    if (milliseconds <= 1000) setImmediate(callback);
-    return () => undefined;
-  },
-};
-
-/** A machine of Azure whose hardware is simulated. */
-async function machine(tee: Tee = 'sev-snp') {
-  const hardware = await launch(tee, null);
-  const tpm = new ForgedTpm();
-  const paravisor = new Paravisor(hardware, tpm);
-  await paravisor.start();
-  const open = (options: AzureOptions = {}) =>
-    openAzureVtpm({
-      openTpm: async () => {
-        tpm.open += 1;
-        return paravisor.tpm;
-      },
-      host: paravisor.host,
-      scheduler,
-      ...options,
-    });
-  return { hardware, tpm, paravisor, open };
-}
 
 const code = (expected: string) => (error: unknown) =>
   error instanceof AssayError && error.code === expected;
@@ -60,7 +17,7 @@ const code = (expected: string) => (error: unknown) =>
 suite('azure-vtpm', () => {
   for (const tee of ['sev-snp', 'tdx'] as const) {
     test(`${tee}: the report covers claims that hold the data, and the TPM is closed again`, async () => {
-      const { tpm, open } = await machine(tee);
+      const { tpm, open } = await azureMachine(tee);
       const platform = await open();
       assert.equal(platform.tee, tee);
       assert.equal(platform.simulated, false);
@@ -75,12 +32,12 @@ suite('azure-vtpm', () => {
   }
 
   test('the launch binding is HOST_DATA, which Azure leaves zero', async () => {
-    const platform = await (await machine()).open();
+    const platform = await (await azureMachine()).open();
     assert.deepEqual(await platform.launchBinding(), { configuration: new Uint8Array(32) });
   });
 
   test('a report that was not renewed yet is asked for again', async () => {
-    const { paravisor, open } = await machine();
+    const { paravisor, open } = await azureMachine();
     const platform = await open();
     paravisor.skip = 3;
     const { runtimeClaims: claims } = await platform.attest(DATA);
@@ -89,21 +46,21 @@ suite('azure-vtpm', () => {
   });
 
   test('a report that is never renewed is refused', async () => {
-    const { paravisor, open } = await machine();
+    const { paravisor, open } = await azureMachine();
     const platform = await open();
     paravisor.skip = Number.POSITIVE_INFINITY;
     await assert.rejects(platform.attest(DATA), code('PLATFORM_REPORT_STALE'));
   });
 
   test('a paravisor that states no user data is refused', async () => {
-    const { paravisor, open } = await machine();
+    const { paravisor, open } = await azureMachine();
     const platform = await open();
     paravisor.claims = () => '{"keys":[]}';
     await assert.rejects(platform.attest(DATA), code('PLATFORM_REPORT_STALE'));
   });
 
   test('another program that writes between is noticed, and the next attempt answers', async () => {
-    const { tpm, paravisor, open } = await machine();
+    const { tpm, paravisor, open } = await azureMachine();
     const platform = await open();
     let intrusions = 2;
     paravisor.claims = (userData) => {
@@ -116,7 +73,7 @@ suite('azure-vtpm', () => {
   });
 
   test('a report that changes while it is read is read again', async () => {
-    const { tpm, open } = await machine();
+    const { tpm, open } = await azureMachine();
     const platform = await open();
     await platform.attest(DATA);
     let torn = false;
@@ -135,14 +92,14 @@ suite('azure-vtpm', () => {
   });
 
   test('an index of another size is made anew', async () => {
-    const { tpm, open } = await machine();
+    const { tpm, open } = await azureMachine();
     tpm.indices.set(USER_DATA_INDEX, new Uint8Array(32));
     await (await open()).attest(DATA);
     assert.deepEqual(tpm.indices.get(USER_DATA_INDEX), DATA);
   });
 
   test('report data of another length is refused before the TPM hears of it', async () => {
-    const platform = await (await machine()).open();
+    const platform = await (await azureMachine()).open();
     for (const length of [0, 63, 65]) {
       await assert.rejects(platform.attest(new Uint8Array(length)), code('PLATFORM_REPORT_DATA'));
     }
@@ -168,7 +125,7 @@ suite('azure-vtpm', () => {
     ['a command that the TPM has not', TPM_RC.commandCode, 'PLATFORM_TPM'],
   ] as const) {
     test(`${what} is ${expected}, and the next request is served`, async () => {
-      const { tpm, open } = await machine();
+      const { tpm, open } = await azureMachine();
       const platform = await open();
       tpm.failures = [failure];
       await assert.rejects(platform.attest(DATA), code(expected));
@@ -178,7 +135,7 @@ suite('azure-vtpm', () => {
   }
 
   test('a TPM that asks to be tried again is tried again', async () => {
-    const { tpm, open } = await machine();
+    const { tpm, open } = await azureMachine();
     const platform = await open();
     tpm.failures = [TPM_RC.retry, TPM_RC.retry];
     await platform.attest(DATA);
@@ -192,7 +149,7 @@ suite('azure-vtpm', () => {
     ['under another tag', (response: Uint8Array) => response.with(1, 7)],
   ] as const) {
     test(`a response that is ${what} is refused`, async () => {
-      const { tpm, open } = await machine();
+      const { tpm, open } = await azureMachine();
       const platform = await open();
       tpm.tamper = tamper;
       await assert.rejects(platform.attest(DATA), code('PLATFORM_TPM_RESPONSE'));
@@ -200,7 +157,7 @@ suite('azure-vtpm', () => {
   }
 
   test('a quote over other data is refused', async () => {
-    const { hardware, paravisor, open } = await machine('tdx');
+    const { hardware, paravisor, open } = await azureMachine('tdx');
     const host: AzureHost = {
       ...paravisor.host,
       quote: async () => (await hardware.attest(DATA)).report,
@@ -210,7 +167,7 @@ suite('azure-vtpm', () => {
   });
 
   test('certificates are fetched once for a chip; a host that has none costs nothing else', async () => {
-    const { paravisor, open } = await machine();
+    const { paravisor, open } = await azureMachine();
     let asked = 0;
     const counting: AzureHost = {
       ...paravisor.host,
@@ -231,79 +188,4 @@ suite('azure-vtpm', () => {
     assert.ok((await platform.attest(DATA)).endorsements);
     assert.equal(asked, 2);
   });
-});
-
-describe('an enclave under Azure’s paravisor', async () => {
-  const model = servedModel('double', 2);
-  const nonce = new Uint8Array(randomBytes(32));
-  const lenient = { allowUnpinned: true, allowMissingEventLog: true };
-
-  for (const tee of ['sev-snp', 'tdx'] as const) {
-    const { hardware, open } = await machine(tee);
-    const platform = await open();
-    const options = bootOptions(hardware, [model], { platform, launchPolicy: null });
-    const bundle = await (await bootServing(options)).evidence(nonce);
-    const { endorsements } = await hardware.attest(DATA);
-    const judge = async (change: (bundle: EvidenceBundle) => EvidenceBundle, own = nonce) => {
-      const changed = encodeBundle(change(decodeBundle(bundle)));
-      const { result } = await appraiseBundle(changed, affirmingPolicy([model], lenient), {
-        at,
-        nonce: own,
-        roots: rootsOf(hardware),
-        ...(tee === 'tdx' && endorsements && { endorsements: { intel: endorsements } }),
-      });
-      return result;
-    };
-
-    test(`${tee}: is affirmed, and the verdict says what was measured`, async () => {
-      const result = await judge((honest) => honest);
-      assert.equal(result.code, null, result.summary);
-      assert.ok(result.affirmed && result.fresh);
-      const member = tee === 'tdx' ? 'tdx' : 'snp';
-      const bound = result.checks.find(({ id }) => id === `${member}.runtime-claims`);
-      assert.equal(bound?.outcome, 'pass');
-      assert.ok(result.caveats.some((caveat) => caveat.includes('paravisor')));
-    });
-
-    const honestClaims = decodeBundle(bundle).runtimeClaims ?? new Uint8Array();
-    const cases: readonly (readonly [string, (b: EvidenceBundle) => EvidenceBundle, string])[] = [
-      ['without its claims', ({ runtimeClaims: _, ...rest }) => rest, 'BINDING_REPORT_DATA'],
-      [
-        'with claims of this guest’s making',
-        (b) => ({ ...b, runtimeClaims: utf8(runtimeClaims('00'.repeat(64))) }),
-        'BINDING_RUNTIME_CLAIMS',
-      ],
-      [
-        'with one bit of the claims changed',
-        (b) => ({ ...b, runtimeClaims: honestClaims.with(20, (honestClaims[20] ?? 0) ^ 1) }),
-        'BINDING_RUNTIME_CLAIMS',
-      ],
-      ['with claims that are no JSON', (b) => ({ ...b, runtimeClaims: utf8('{') }), 'HCL_CLAIMS'],
-      [
-        'with claims that say user-data twice',
-        (b) => ({
-          ...b,
-          runtimeClaims: utf8(`{"user-data":"${'00'.repeat(64)}","user-data":""}`),
-        }),
-        'HCL_CLAIMS',
-      ],
-      [
-        'with another manifest',
-        (b) => ({ ...b, manifest: concat(b.manifest, Uint8Array.of(0)) }),
-        'BINDING_REPORT_DATA',
-      ],
-    ];
-    for (const [what, change, expected] of cases) {
-      test(`${tee}: ${what} it is not authentic`, async () => {
-        const result = await judge(change);
-        assert.equal(result.code, expected, result.summary);
-        assert.equal(result.authentic, false);
-      });
-    }
-
-    test(`${tee}: for another nonce it is not authentic`, async () => {
-      const result = await judge((honest) => honest, new Uint8Array(32));
-      assert.equal(result.code, 'BINDING_CHALLENGE');
-    });
-  }
 });

@@ -1,61 +1,11 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { sha384 } from '../../../attestation/encoding/hash.js';
-import { ByteReader } from '../../../attestation/encoding/reader.js';
-import { readQeReport } from '../../../attestation/evidence/qe-report.js';
-import { SNP_REPORT_SIZE } from '../../../attestation/evidence/snp-report.js';
-import { encodeTdxQuote } from '../../../attestation/evidence/tdx-quote.js';
 import { openConfigfsTsm } from '../../../enclave/platform/configfs-tsm.js';
 import { errno, ForgedClock, ForgedKernel, type ForgedProvider } from '../../forge/kernel.js';
+import { HOST_DATA, MRCONFIGID, snp, snpReport, tdx } from '../../forge/tsm-providers.js';
 
 const DATA = Uint8Array.from({ length: 64 }, (_, i) => i);
-const HOST_DATA = new Uint8Array(32).fill(0xd1);
-const MRCONFIGID = new Uint8Array(48).fill(0xc1);
-
-/** A well-formed report that nobody signed: the driver does not appraise. */
-function snpReport(reportData: Uint8Array): Uint8Array {
-  const report = new Uint8Array(SNP_REPORT_SIZE);
-  const view = new DataView(report.buffer);
-  view.setUint32(0, 3, true);
-  view.setBigUint64(8, 0x30000n, true);
-  view.setUint32(0x34, 1, true);
-  report.set(reportData, 0x50);
-  report.set(HOST_DATA, 0xc0);
-  return report;
-}
-
-function tdxQuote(reportData: Uint8Array): Uint8Array {
-  const digest = new Uint8Array(48);
-  return encodeTdxQuote({
-    header: { version: 4, qeSvn: 0, pceSvn: 0, userData: new Uint8Array(20) },
-    report: {
-      teeTcbSvn: new Uint8Array(16),
-      mrSeam: digest,
-      mrSignerSeam: digest,
-      seamAttributes: new Uint8Array(8),
-      tdAttributes: new Uint8Array(8),
-      xfam: new Uint8Array(8),
-      mrTd: digest,
-      mrConfigId: MRCONFIGID,
-      mrOwner: digest,
-      mrOwnerConfig: digest,
-      rtmrs: [digest, digest, digest, digest],
-      reportData,
-      td15: undefined,
-    },
-    signature: new Uint8Array(64),
-    attestationKey: new Uint8Array(64),
-    qeReport: readQeReport(new ByteReader(new Uint8Array(384), 'TDX_QUOTE_FORMAT')),
-    qeReportSignature: new Uint8Array(64),
-    qeAuthenticationData: new Uint8Array(),
-    pckChain: new Uint8Array(),
-    padding: 0,
-  });
-}
-
-const snp: ForgedProvider = { name: 'sev_guest', answer: snpReport };
-const tdx: ForgedProvider = { name: 'tdx_guest', answer: tdxQuote };
 
 function answering(answer: ForgedProvider['answer']): ForgedProvider {
   return { name: 'sev_guest', answer };
@@ -264,60 +214,5 @@ suite('configfs-tsm', () => {
     );
     const platform = await openConfigfsTsm({ fs });
     await assert.rejects(platform.attest(DATA), code('PLATFORM_GENERATION'));
-  });
-});
-
-suite('RTMR3', () => {
-  const PATH = '/sys/class/misc/tdx_guest/measurements/rtmr3:sha384';
-
-  class WithRegister extends ForgedKernel {
-    deaf = false;
-
-    override extend(path: string, digest: Uint8Array): void {
-      if (digest.length < 48) throw errno('EINVAL');
-      const before = this.registers.get(path) ?? new Uint8Array();
-      if (!this.deaf) this.registers.set(path, sha384(before, digest.subarray(0, 48)));
-    }
-  }
-
-  const forged = (): WithRegister => {
-    const fs = new WithRegister(tdx);
-    fs.registers.set(PATH, new Uint8Array(48));
-    return fs;
-  };
-
-  test('is extended and read back', async () => {
-    const fs = forged();
-    const platform = await openConfigfsTsm({ fs });
-    const digest = new Uint8Array(48).fill(7);
-    await platform.extendRtmr3?.(digest);
-    assert.deepEqual(fs.registers.get(PATH), sha384(new Uint8Array(48), digest));
-  });
-
-  test('is absent on SNP and where the kernel has no register', async () => {
-    const onSnp = await openConfigfsTsm({ fs: new ForgedKernel(snp) });
-    assert.equal(onSnp.extendRtmr3, undefined);
-    const onOldKernel = await openConfigfsTsm({ fs: new ForgedKernel(tdx) });
-    assert.equal(onOldKernel.extendRtmr3, undefined);
-  });
-
-  for (const length of [47, 49]) {
-    test(`${length} bytes never reach the kernel, which would take the longer one silently`, async () => {
-      const fs = forged();
-      const platform = await openConfigfsTsm({ fs });
-      await assert.rejects(async () => {
-        await platform.extendRtmr3?.(new Uint8Array(length));
-      }, code('PLATFORM_RTMR'));
-      assert.deepEqual(fs.registers.get(PATH), new Uint8Array(48));
-    });
-  }
-
-  test('an extend that did not happen is an error', async () => {
-    const fs = forged();
-    fs.deaf = true;
-    const platform = await openConfigfsTsm({ fs });
-    await assert.rejects(async () => {
-      await platform.extendRtmr3?.(new Uint8Array(48).fill(1));
-    }, code('PLATFORM_RTMR'));
   });
 });

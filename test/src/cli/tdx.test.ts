@@ -1,63 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { utf8 } from '../../../attestation/encoding/bytes.js';
-import { toPem } from '../../../attestation/encoding/pem.js';
-import { encodeRuntimeLog, replayRuntimeLog } from '../../../attestation/evidence/event-log.js';
-import { paravisorReportData } from '../../../attestation/evidence/runtime-claims.js';
+import { readFile, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
 import { SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
-import { type Outcome, assay as runAssay } from '../../forge/cli.js';
-import { hclReport } from '../../forge/hcl.js';
-import { forgedIntel, forgeTdx } from '../../forge/intel.js';
 import { Pcs } from '../../forge/pcs.js';
-import { BOOT_EVENTS, forgeTcgLog } from '../../forge/tcg-log.js';
-import { referenceValues } from '../../forge/tdx-case.js';
+import { tdxFiles } from '../../forge/tdx-files.js';
 import { vectorCases, vectorFile, withoutVectors } from '../../vectors.js';
 
-let folder = '';
-const at = (name: string): string => join(folder, name);
-
-const NOW = new Date('2026-11-21T12:00:00Z');
-const assay = (...args: readonly string[]): Promise<Outcome> =>
-  runAssay(args, { env: { XDG_CACHE_HOME: at('cache') }, now: NOW });
-
-const CLAIMS = '{"keys":[]}';
-
-const EVENTS = [{ type: 'model', content: new Uint8Array(32).fill(1) }];
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-tdx-'));
-  const { root } = await forgedIntel();
-  const flawless = await forgeTdx();
-  const azure = await forgeTdx({
-    report: (report) => ({
-      ...report,
-      reportData: paravisorReportData(utf8(CLAIMS)),
-      rtmrs: [report.rtmrs[0], report.rtmrs[1], report.rtmrs[2], replayRuntimeLog(EVENTS)],
-    }),
-  });
-  const policy = { version: 1, tdx: referenceValues() };
-  await Promise.all(
-    Object.entries({
-      'quote.bin': flawless.quote,
-      'collateral.json': JSON.stringify(flawless.collateral),
-      'root.pem': toPem(root.der, 'CERTIFICATE'),
-      'azure.bin': azure.quote,
-      'forged.bin': flawless.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte)),
-      'hcl.bin': hclReport(new Uint8Array(1024), CLAIMS, { type: 4 }),
-      'hcl-snp.bin': hclReport(new Uint8Array(0x4a0), CLAIMS),
-      'runtime.cbor': encodeRuntimeLog(EVENTS),
-      'other.cbor': encodeRuntimeLog([]),
-      'ccel.bin': forgeTcgLog(BOOT_EVENTS, new Uint8Array(100).fill(0xff)),
-      'policy.json': JSON.stringify(policy),
-      'snp-only.json': JSON.stringify({ version: 1, snp: {} }),
-      'misspelt.json': JSON.stringify({ version: 1, tdx: { mrtd: [] } }),
-    }).map(([name, content]) => writeFile(at(name), content)),
-  );
-});
-after(() => rm(folder, { recursive: true, maxRetries: 9, retryDelay: 20 }));
+const { at, assay } = await tdxFiles();
 
 const judge = (...more: readonly string[]) =>
   assay('verify', 'tdx', '--quote', at('quote.bin'), ...more);
@@ -236,78 +185,5 @@ describe('assay verify tdx', () => {
       'not met | SGX level of 2018-01-04 (OutOfDate) | sgxtcbcomponents[7] (OS/VMM SEAMLDR ACM): needs 5, has 3',
       'not met | TDX module TDX_01 level of 2024-11-13 (UpToDate) | isvsvn: needs 6, has 5',
     ]);
-  });
-});
-
-describe('assay verify evidence', () => {
-  test('a TDX quote is known for what it is', async () => {
-    const { code, out } = await assay(
-      ...['verify', 'evidence', at('quote.bin'), '--endorsements', at('collateral.json')],
-      ...['--root', at('root.pem'), '--policy', at('policy.json'), '--json'],
-    );
-    assert.equal(code, 0, out);
-    assert.equal(JSON.parse(out).tee, 'tdx');
-    const twice = ['--endorsements', at('collateral.json'), '--endorsements', at('policy.json')];
-    const unclear = await assay('verify', 'evidence', at('quote.bin'), ...twice);
-    assert.equal(unclear.code, 2);
-    assert.match(unclear.err, /one file of Intel collateral/);
-  });
-
-  test('an Azure HCL report of a TDX guest asks for its quote', async () => {
-    const { code, out } = await assay('verify', 'evidence', at('hcl.bin'), '--json');
-    assert.equal(code, 3);
-    assert.equal(JSON.parse(out).tee, 'tdx');
-    assert.equal(JSON.parse(out).code, 'ENDORSEMENTS_MISSING');
-  });
-
-  test('what is cut, prefixed, encoded or no evidence at all is refused with the reason', async () => {
-    const quote = await readFile(at('quote.bin'));
-    const hcl = await readFile(at('hcl.bin'));
-    for (const [name, bytes, code, reason] of [
-      ['cut.bin', quote.subarray(0, 1000), 'TDX_QUOTE_FORMAT', /signature data needs/],
-      [
-        'longer.bin',
-        Buffer.concat([quote, Buffer.from('x')]),
-        'TDX_QUOTE_TRAILING',
-        /zero padding/,
-      ],
-      ['prefixed.bin', Buffer.concat([Buffer.of(0), quote]), 'ENCODING_EVIDENCE', /like none/],
-      ['hex.txt', quote.toString('hex'), 'ENCODING_EVIDENCE', /hexadecimal text/],
-      ['base64.txt', quote.toString('base64'), 'ENCODING_EVIDENCE', /base64 text/],
-      ['empty.bin', '', 'ENCODING_EVIDENCE', /an empty file/],
-      ['cut-hcl.bin', hcl.subarray(0, 900), 'HCL_FORMAT', /hardware report needs/],
-    ] as const) {
-      await writeFile(at(name), bytes);
-      const { code: exit, out } = await assay('verify', 'evidence', at(name), '--json');
-      const result = JSON.parse(out);
-      assert.equal(exit, 1, name);
-      assert.equal(result.code, code, name);
-      assert.match(result.summary, reason, name);
-    }
-    assert.equal((await assay('verify', 'evidence', at('nowhere.bin'))).code, 2);
-  });
-});
-
-describe('assay show', () => {
-  test('tdx explains each field', async () => {
-    const { code, out } = await assay('show', 'tdx', at('quote.bin'));
-    assert.equal(code, 0);
-    for (const text of ['MRTD', 'SEPT_VE_DISABLE', 'FMSPC', '53494d550000']) {
-      assert.ok(out.includes(text), text);
-    }
-    const { fields } = JSON.parse((await assay('show', 'tdx', at('quote.bin'), '--json')).out);
-    assert.ok(fields.some((field: { name: string }) => field.name === 'RTMR3'));
-    assert.equal((await assay('show', 'tdx', at('ccel.bin'))).code, 1);
-  });
-
-  test('eventlog explains each event and what they lead to', async () => {
-    const tcg = await assay('show', 'eventlog', at('ccel.bin'));
-    assert.equal(tcg.code, 0);
-    assert.match(tcg.out, /EV_EFI_BOOT_SERVICES_APPLICATION/);
-    assert.match(tcg.out, /console=ttyS0/);
-    const own = JSON.parse((await assay('show', 'eventlog', at('runtime.cbor'), '--json')).out);
-    assert.equal(own.events[0].type, 'model');
-    assert.equal(own.registers[0].register, 'RTMR3');
-    assert.equal((await assay('show', 'eventlog', at('quote.bin'))).code, 1);
   });
 });

@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
-import { leafHash, merkleRoot } from '../../../attestation/encoding/merkle.js';
-import { MerkleFrontier } from '../../../attestation/encoding/merkle-frontier.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { claimsEntry, manifestEntry } from '../../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
@@ -17,17 +15,16 @@ import { TileFiles } from '../../../enclave/tile-files.js';
 import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
 import { executionProfile } from '../../../src/execution-profile.js';
-import { confidenceOf, sampleLog } from '../../../src/replay/sample.js';
 import { adderModel, computing, startAdder } from '../../forge/adder-server.js';
 import { flip } from '../../forge/cbor.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
-import { fc } from '../../property.js';
 
 const ANSWERS = 12;
 const fail = (error: unknown): never => {
   throw error;
 };
+
 const folder = await mkdtemp(join(tmpdir(), 'assay-audit-'));
 const at = (...names: string[]): string => join(folder, ...names);
 const archive = new TileFiles(at('log'), fail);
@@ -82,6 +79,7 @@ before(async () => {
   await writeFile(at('adder.onnx'), adderModel());
   await writeFile(at('scale.onnx'), scaleModel(2));
 });
+
 after(async () => {
   node.close();
   other.close();
@@ -95,6 +93,7 @@ const audit = async (proofs: readonly string[], ...more: readonly string[]) => {
   const { code, out, err } = await assay(['replay', ...paths, ...trust(), ...more, '--json']);
   return { code, found: JSON.parse(out || err) };
 };
+
 const published = (name = 'log'): string[] => [...model(), '--log', at(name), '--seed', SEED];
 
 describe('a published log', () => {
@@ -282,41 +281,5 @@ describe('the log of a node that runs', () => {
   test('is one log, not two', async () => {
     const both = [...live(), '--log', at('log')];
     assert.equal((await audit(['proofs'], ...both)).found.error.code, 'USAGE_OPTION');
-  });
-});
-
-describe('samples of logs', () => {
-  const root = new Uint8Array(32);
-  const seed = new Uint8Array(32).fill(1);
-
-  test('have the size of the fraction, and leave the first manifest out', () => {
-    fc.assert(
-      fc.property(fc.nat(400), fc.double({ min: 0, max: 1, noNaN: true }), (size, fraction) => {
-        const sample = sampleLog({ size, root }, seed, fraction);
-        assert.equal(sample.length, Math.ceil(Math.max(0, size - 1) * fraction));
-        assert.equal(new Set(sample).size, sample.length);
-        assert.ok(sample.every((index) => index >= 1 && index < size));
-      }),
-    );
-  });
-
-  test('depend on the root: a log made for a seed is another sample', () => {
-    const one = sampleLog({ size: 1000, root }, seed, 0.1);
-    const two = sampleLog({ size: 1000, root: root.map(() => 1) }, seed, 0.1);
-    assert.notDeepEqual(one, two);
-    assert.throws(() => sampleLog({ size: 3, root }, seed, 1.1), { code: 'USAGE_OPTION' });
-  });
-
-  test('say nothing where nothing was replayed', () => assert.equal(confidenceOf(0), null));
-});
-
-test('a frontier has the root of every prefix', () => {
-  const leaves = Array.from({ length: 70 }, (_, i) => leafHash(Uint8Array.of(i)));
-  const frontier = new MerkleFrontier();
-  assert.deepEqual(frontier.root, merkleRoot([]));
-  leaves.forEach((leaf, i) => {
-    frontier.append(leaf);
-    assert.equal(frontier.size, i + 1);
-    assert.deepEqual(frontier.root, merkleRoot(leaves.slice(0, i + 1)));
   });
 });

@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import {
+  amdEndorsements,
+  chainUrl,
+  crlUrl,
+  vcekUrl,
+  vlekUrl,
+} from '../../../attestation/endorsements/amd.js';
+import { SIMULATED_CHIPS } from '../../../enclave/platform/simulator/snp.js';
+import { forgeSnp } from '../../forge/amd.js';
+
+const { tcb } = SIMULATED_CHIPS.Milan;
+const forged = await forgeSnp();
+
+describe('URLs of the Key Distribution Service', () => {
+  const base = 'https://kds.example';
+  const id = Uint8Array.of(0xab, 0x01);
+  for (const [actual, expected] of [
+    [
+      vcekUrl(base, 'Milan', id, tcb),
+      '/vcek/v1/Milan/ab01?blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219',
+    ],
+    [
+      vcekUrl(base, 'Turin', id, SIMULATED_CHIPS.Turin.tcb),
+      '/vcek/v1/Turin/ab01?fmcSPL=1&blSPL=1&teeSPL=1&snpSPL=4&ucodeSPL=81',
+    ],
+    [
+      vlekUrl(base, 'Genoa', SIMULATED_CHIPS.Genoa.tcb),
+      '/vlek/v1/Genoa/cert?blSPL=10&teeSPL=0&snpSPL=23&ucodeSPL=84',
+    ],
+    [chainUrl(base, 'VCEK', 'Turin'), '/vcek/v1/Turin/cert_chain'],
+    [chainUrl(base, 'VLEK', 'Milan'), '/vlek/v1/Milan/cert_chain'],
+    [crlUrl(base, 'VCEK', 'Genoa'), '/vcek/v1/Genoa/crl'],
+    [crlUrl(base, 'VLEK', 'Genoa'), '/vlek/v1/Genoa/crl'],
+  ] as const) {
+    test(expected, () => assert.equal(actual, base + expected));
+  }
+});
+
+describe('endorsements in any form and order', () => {
+  test('DER, PEM, lists and several in one file', async () => {
+    const { certificates, crls } = forged.endorsements;
+    const [vcek = new Uint8Array(), ask = new Uint8Array(), ark = new Uint8Array()] = certificates;
+    const list = crls[0] ?? new Uint8Array();
+    const text = `a comment\n${toPem(ark, 'CERTIFICATE')}${toPem(list, 'X509 CRL')}${toPem(ask, 'CERTIFICATE')}`;
+    const sorted = amdEndorsements([new TextEncoder().encode(text), list, vcek]);
+    assert.deepEqual(sorted, { certificates: [ark, ask, vcek], crls: [list, list] });
+  });
+
+  for (const [name, blob] of Object.entries({
+    empty: new Uint8Array(),
+    text: new TextEncoder().encode('hello'),
+    'PEM of something else': new TextEncoder().encode('-----BEGIN PRIVATE KEY-----'),
+  })) {
+    test(`${name} is refused`, () => {
+      assert.throws(
+        () => amdEndorsements([blob]),
+        (error) => error instanceof AssayError && error.code === 'X509_FORMAT',
+      );
+    });
+  }
+});

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { describe, test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import {
+  decodeLaunchPolicy,
+  encodeLaunchPolicy,
+  launchPolicyDigest,
+  parseLaunchPolicy,
+} from '../../../attestation/evidence/launch-policy.js';
+import { fc } from '../../property.js';
+
+const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
+
+describe('launch policy', () => {
+  const hex = digest.map(toHex);
+  const file = fc.record({
+    version: fc.constant(1),
+    models: fc.uniqueArray(
+      fc.record(
+        {
+          graph: hex,
+          execution: hex,
+          name: fc.string({ minLength: 1, maxLength: 8 }),
+          selfTest: fc.record({ vectors: hex, outputs: hex }, { requiredKeys: ['vectors'] }),
+        },
+        { requiredKeys: ['graph'] },
+      ),
+      { minLength: 1, maxLength: 8, selector: (model) => JSON.stringify(model) },
+    ),
+    development: fc.boolean(),
+    plaintext: fc.boolean(),
+  });
+
+  test('has one canonical form whatever the order of its models', () => {
+    fc.assert(
+      fc.property(file, (value) => {
+        const canonical = encodeLaunchPolicy(parseLaunchPolicy(value));
+        const reversed = { ...value, models: [...value.models].reverse() };
+        assert.deepEqual(encodeLaunchPolicy(parseLaunchPolicy(reversed)), canonical);
+        assert.deepEqual(encodeLaunchPolicy(decodeLaunchPolicy(canonical)), canonical);
+      }),
+    );
+  });
+
+  test('digests are SHA-256 and SHA-384 under the label', () => {
+    const canonical = encodeLaunchPolicy(
+      parseLaunchPolicy({ version: 1, models: [{ graph: 'ab'.repeat(32) }] }),
+    );
+    const of = (name: string): string =>
+      createHash(name).update('assay/launch-policy/v1\0').update(canonical).digest('hex');
+    const { hostData, mrConfigId } = launchPolicyDigest(canonical);
+    assert.equal(toHex(hostData), of('sha256'));
+    assert.equal(toHex(mrConfigId), of('sha384'));
+  });
+
+  const graph = 'ab'.repeat(32);
+
+  test('a policy that names and requires nothing keeps the digest of earlier versions', () => {
+    const models = [{ graph }, { graph, execution: 'cd'.repeat(32) }, { graph: '01'.repeat(32) }];
+    const policy = parseLaunchPolicy({ version: 1, models, plaintext: true });
+    assert.equal(
+      toHex(launchPolicyDigest(encodeLaunchPolicy(policy)).hostData),
+      'e7a95b0a738abbb09a49b402abd36a6dfd27a1e3d16691bf04c2f59cc5abcb62',
+    );
+  });
+
+  test('every member of an entry changes the digest', () => {
+    const selfTest = { vectors: '02'.repeat(32) };
+    const entries = [
+      { graph },
+      { graph, name: 'a' },
+      { graph, name: 'b' },
+      { graph, selfTest },
+      { graph, selfTest: { ...selfTest, outputs: '03'.repeat(32) } },
+    ];
+    const digests = entries.map((entry) => {
+      const policy = parseLaunchPolicy({ version: 1, models: [entry] });
+      return toHex(launchPolicyDigest(encodeLaunchPolicy(policy)).mrConfigId);
+    });
+    assert.equal(new Set(digests).size, entries.length);
+  });
+
+  const refused: readonly (readonly [string, unknown])[] = [
+    ['no version', { models: [{ graph }] }],
+    ['another version', { version: 2, models: [{ graph }] }],
+    ['no models', { version: 1, models: [] }],
+    ['a short digest', { version: 1, models: [{ graph: 'ab' }] }],
+    ['upper case', { version: 1, models: [{ graph: graph.toUpperCase() }] }],
+    ['a model twice', { version: 1, models: [{ graph }, { graph }] }],
+    ['an unknown member', { version: 1, models: [{ graph }], debug: true }],
+    ['an unknown member of a model', { version: 1, models: [{ graph, alias: 'm' }] }],
+    ['an empty name', { version: 1, models: [{ graph, name: '' }] }],
+    ['a self-test without vectors', { version: 1, models: [{ graph, selfTest: {} }] }],
+    [
+      'an unknown member of a self-test',
+      { version: 1, models: [{ graph, selfTest: { vectors: graph, sets: 1 } }] },
+    ],
+  ];
+  for (const [name, value] of refused) {
+    test(`a file with ${name} is refused`, () => {
+      assert.throws(() => parseLaunchPolicy(value), { code: 'LAUNCH_POLICY_FILE' });
+    });
+  }
+});

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { identifyModel } from '../../../attestation/model/identity.js';
+import { encodeModel } from '../../forge/onnx.js';
+import { plain, refuse } from '../../forge/plain-model.js';
+import { bytes, int, message } from '../../forge/wire.js';
+
+/** Milliseconds after which a walk that should be linear has hung. */
+const timeout = 240_000;
+
+const valid = encodeModel({ graph: plain });
+const nodeOf = (...fields: Parameters<typeof message>[0]) =>
+  message([
+    int(1, 8),
+    bytes(7, message([bytes(1, message(fields)), bytes(12, message([bytes(1, 'y')]))])),
+    bytes(8, message([int(2, 18)])),
+  ]);
+const relued = [bytes(2, 'y'), bytes(4, 'Relu')];
+const attributeOf = (...fields: Parameters<typeof message>[0]) =>
+  nodeOf(...relued, bytes(5, message(fields)));
+
+const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>> = {
+  'no bytes': [new Uint8Array(), 'MODEL_IR_VERSION'],
+  'no graph': [message([int(1, 8)]), 'MODEL_GRAPH'],
+  'two graphs, which protobuf would merge': [
+    message([{ number: 0, bytes: valid }, bytes(7, message([]))]),
+    'MODEL_WIRE',
+  ],
+  'a field that ONNX does not define': [
+    message([{ number: 0, bytes: valid }, int(27, 1)]),
+    'MODEL_FIELD_UNKNOWN',
+  ],
+  'a field of the wrong wire type': [message([int(7, 1)]), 'MODEL_WIRE'],
+  'a group': [Uint8Array.of(0x0b, 0x0c), 'MODEL_WIRE'],
+  'field number 0': [Uint8Array.of(0x02, 0x00), 'MODEL_WIRE'],
+  'a tag of six bytes': [Uint8Array.of(0xba, 0x80, 0x80, 0x80, 0x80, 0x00, 0x00), 'MODEL_WIRE'],
+  'a number of eleven bytes': [
+    Uint8Array.of(0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01),
+    'MODEL_WIRE',
+  ],
+  'a number of more than 64 bits': [
+    Uint8Array.of(0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02),
+    'MODEL_WIRE',
+  ],
+  'a declared length of 2^63': [
+    Uint8Array.of(0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
+    'MODEL_WIRE',
+  ],
+  'a length one past the end': [valid.subarray(0, -1), 'MODEL_WIRE'],
+  'a name that is not UTF-8': [nodeOf(bytes(2, Uint8Array.of(0xff))), 'MODEL_WIRE'],
+  'a node without an operator': [nodeOf(bytes(2, 'y')), 'MODEL_NODE'],
+  'an attribute without a name': [attributeOf(int(3, 1), int(20, 2)), 'MODEL_ATTRIBUTE'],
+  'an attribute without a type': [attributeOf(bytes(1, 'a'), int(3, 1)), 'MODEL_ATTRIBUTE'],
+  'an attribute of an unknown type': [attributeOf(bytes(1, 'a'), int(20, 15)), 'MODEL_ATTRIBUTE'],
+  'an attribute of two kinds': [
+    attributeOf(bytes(1, 'a'), int(3, 1), bytes(4, 's'), int(20, 2)),
+    'MODEL_ATTRIBUTE',
+  ],
+  'an attribute whose type is not that of its value': [
+    attributeOf(bytes(1, 'a'), int(3, 1), int(20, 3)),
+    'MODEL_ATTRIBUTE',
+  ],
+  'a tensor attribute without a tensor': [
+    attributeOf(bytes(1, 'a'), int(20, 4)),
+    'MODEL_ATTRIBUTE',
+  ],
+  'an attribute twice': [
+    nodeOf(
+      ...relued,
+      ...[1, 2].map((value) => bytes(5, message([bytes(1, 'a'), int(3, value), int(20, 2)]))),
+    ),
+    'MODEL_DUPLICATE_NAME',
+  ],
+};
+
+for (const [what, [model, code]] of Object.entries(wires)) {
+  test(`bytes with ${what} are refused`, () => refuse(model, code));
+}
+
+test('an attribute left at protobuf’s default is that value', () => {
+  const explicit = attributeOf(bytes(1, 'a'), int(3, 0), int(20, 2));
+  const implicit = attributeOf(bytes(1, 'a'), int(20, 2));
+  const graph = (model: Uint8Array) => toHex(identifyModel({ path: 'm', bytes: model }).graph);
+  assert.equal(graph(explicit), graph(implicit));
+});
+
+test('millions of empty messages are refused before they are kept', { timeout }, () => {
+  const nodes = new Uint8Array(14_000_000);
+  for (let at = 0; at < nodes.length; at += 7) nodes.set([0x0a, 5, 0x22, 1, 0x61, 0x12, 0], at);
+  refuse(message([int(1, 8), bytes(7, nodes)]), 'MODEL_TOO_COMPLEX');
+  const names = new Uint8Array(12_000_000);
+  for (let at = 0; at < names.length; at += 2) names.set([0x0a, 0x00], at);
+  refuse(message([int(1, 8), bytes(7, message([bytes(1, names)]))]), 'MODEL_TOO_COMPLEX');
+});
+
+test('a ModelProto that ONNX Runtime takes for a model in its own format is refused', () => {
+  // The version of the IR takes two bytes, and so does the head of the producer's name.
+  const model = (name: string) => encodeModel({ graph: plain, producer: [name, ''] });
+  assert.equal(Buffer.from(model('ORTM').subarray(4, 8)).toString(), 'ORTM');
+  refuse(model('ORTM and a whole model behind it'), 'MODEL_FORMAT');
+  identifyModel({ path: 'm', bytes: model('ORT.') });
+});

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { identifyModel } from '../../../attestation/model/identity.js';
+import { vector } from '../../forge/everything-model.js';
+import { encodeModel } from '../../forge/onnx.js';
+import type { FunctionInit, ModelInit, NodeInit } from '../../forge/onnx-init.js';
+
+function graphOf(model: ModelInit): string {
+  return toHex(identifyModel({ path: 'model.onnx', bytes: encodeModel(model) }).graph);
+}
+
+function draws(nodes: readonly NodeInit[], functions: readonly FunctionInit[] = []): string {
+  return graphOf({
+    functions,
+    opsets: { '': 18, local: 1, 'com.example': 1 },
+    graph: { inputs: [{ name: 'x', type: vector }], nodes, outputs: [{ name: 'y' }] },
+  });
+}
+
+const drawing: FunctionInit = {
+  domain: 'local',
+  name: 'Draw',
+  inputs: ['a'],
+  outputs: ['b'],
+  opsets: { '': 18 },
+  nodes: [{ op: 'RandomNormalLike', inputs: ['a'], outputs: ['b'] }],
+};
+
+for (const [what, op, functions] of [
+  ['random operators', { op: 'RandomNormalLike' }, []],
+  ['calls of a function that draws', { op: 'Draw', domain: 'local' }, [drawing]],
+  ['operators of an unknown domain', { op: 'Anything', domain: 'com.example' }, []],
+] as const) {
+  test(`two ${what} are not one`, () => {
+    const draw = (output: string): NodeInit => ({ ...op, inputs: ['x'], outputs: [output] });
+    const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
+    const two = draws([draw('a'), draw('b'), sum('a', 'b')], functions);
+    assert.notEqual(two, draws([draw('a'), sum('a', 'a')], functions));
+    assert.equal(two, draws([draw('b'), draw('a'), sum('a', 'b')], functions));
+  });
+}
+
+test('two equal pure nodes are one value', () => {
+  const relu = (output: string): NodeInit => ({ op: 'Relu', inputs: ['x'], outputs: [output] });
+  const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
+  assert.equal(draws([relu('a'), relu('b'), sum('a', 'b')]), draws([relu('a'), sum('a', 'a')]));
+});

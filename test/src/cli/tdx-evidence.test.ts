@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { tdxFiles } from '../../forge/tdx-files.js';
+
+const { at, assay } = await tdxFiles();
+
+describe('assay verify evidence', () => {
+  test('a TDX quote is known for what it is', async () => {
+    const { code, out } = await assay(
+      ...['verify', 'evidence', at('quote.bin'), '--endorsements', at('collateral.json')],
+      ...['--root', at('root.pem'), '--policy', at('policy.json'), '--json'],
+    );
+    assert.equal(code, 0, out);
+    assert.equal(JSON.parse(out).tee, 'tdx');
+    const twice = ['--endorsements', at('collateral.json'), '--endorsements', at('policy.json')];
+    const unclear = await assay('verify', 'evidence', at('quote.bin'), ...twice);
+    assert.equal(unclear.code, 2);
+    assert.match(unclear.err, /one file of Intel collateral/);
+  });
+
+  test('an Azure HCL report of a TDX guest asks for its quote', async () => {
+    const { code, out } = await assay('verify', 'evidence', at('hcl.bin'), '--json');
+    assert.equal(code, 3);
+    assert.equal(JSON.parse(out).tee, 'tdx');
+    assert.equal(JSON.parse(out).code, 'ENDORSEMENTS_MISSING');
+  });
+
+  test('what is cut, prefixed, encoded or no evidence at all is refused with the reason', async () => {
+    const quote = await readFile(at('quote.bin'));
+    const hcl = await readFile(at('hcl.bin'));
+    for (const [name, bytes, code, reason] of [
+      ['cut.bin', quote.subarray(0, 1000), 'TDX_QUOTE_FORMAT', /signature data needs/],
+      [
+        'longer.bin',
+        Buffer.concat([quote, Buffer.from('x')]),
+        'TDX_QUOTE_TRAILING',
+        /zero padding/,
+      ],
+      ['prefixed.bin', Buffer.concat([Buffer.of(0), quote]), 'ENCODING_EVIDENCE', /like none/],
+      ['hex.txt', quote.toString('hex'), 'ENCODING_EVIDENCE', /hexadecimal text/],
+      ['base64.txt', quote.toString('base64'), 'ENCODING_EVIDENCE', /base64 text/],
+      ['empty.bin', '', 'ENCODING_EVIDENCE', /an empty file/],
+      ['cut-hcl.bin', hcl.subarray(0, 900), 'HCL_FORMAT', /hardware report needs/],
+    ] as const) {
+      await writeFile(at(name), bytes);
+      const { code: exit, out } = await assay('verify', 'evidence', at(name), '--json');
+      const result = JSON.parse(out);
+      assert.equal(exit, 1, name);
+      assert.equal(result.code, code, name);
+      assert.match(result.summary, reason, name);
+    }
+    assert.equal((await assay('verify', 'evidence', at('nowhere.bin'))).code, 2);
+  });
+});
+
+describe('assay show', () => {
+  test('tdx explains each field', async () => {
+    const { code, out } = await assay('show', 'tdx', at('quote.bin'));
+    assert.equal(code, 0);
+    for (const text of ['MRTD', 'SEPT_VE_DISABLE', 'FMSPC', '53494d550000']) {
+      assert.ok(out.includes(text), text);
+    }
+    const { fields } = JSON.parse((await assay('show', 'tdx', at('quote.bin'), '--json')).out);
+    assert.ok(fields.some((field: { name: string }) => field.name === 'RTMR3'));
+    assert.equal((await assay('show', 'tdx', at('ccel.bin'))).code, 1);
+  });
+
+  test('eventlog explains each event and what they lead to', async () => {
+    const tcg = await assay('show', 'eventlog', at('ccel.bin'));
+    assert.equal(tcg.code, 0);
+    assert.match(tcg.out, /EV_EFI_BOOT_SERVICES_APPLICATION/);
+    assert.match(tcg.out, /console=ttyS0/);
+    const own = JSON.parse((await assay('show', 'eventlog', at('runtime.cbor'), '--json')).out);
+    assert.equal(own.events[0].type, 'model');
+    assert.equal(own.registers[0].register, 'RTMR3');
+    assert.equal((await assay('show', 'eventlog', at('quote.bin'))).code, 1);
+  });
+});

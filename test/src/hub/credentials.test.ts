@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { type Credentials, dockerCredentials } from '../../../src/hub/credentials.js';
+import { temporaryFolder } from './setting.js';
+
+const PASSWORD: Credentials = { kind: 'password', username: 'ann', password: 'pä:ss' };
+
+function config(t: TestContext, content: unknown): { DOCKER_CONFIG: string } {
+  const folder = temporaryFolder(t);
+  writeFileSync(
+    join(folder, 'config.json'),
+    typeof content === 'string' ? content : JSON.stringify(content),
+  );
+  return { DOCKER_CONFIG: folder };
+}
+
+const auth = Buffer.from('ann:pä:ss').toString('base64');
+const known: readonly (readonly [string, string, unknown, Credentials | undefined])[] = [
+  ['a host', 'h:5000', { auths: { 'h:5000': { auth } } }, PASSWORD],
+  ['a URL', 'h', { auths: { 'https://h/v1/': { auth } } }, PASSWORD],
+  [
+    'Docker Hub',
+    'registry-1.docker.io',
+    { auths: { 'https://index.docker.io/v1/': { auth } } },
+    PASSWORD,
+  ],
+  [
+    'an identity token',
+    'h',
+    { auths: { h: { auth, identitytoken: 'i' } } },
+    { kind: 'identity-token', token: 'i' },
+  ],
+  ['another host', 'g', { auths: { h: { auth } } }, undefined],
+  ['an empty entry', 'h', { auths: { h: {} } }, undefined],
+  ['nothing', 'h', {}, undefined],
+];
+
+for (const [name, host, content, expected] of known) {
+  test(`Docker’s configuration: ${name}`, async (t) => {
+    assert.deepEqual(await dockerCredentials(config(t, content))(host), expected);
+  });
+}
+
+test('Docker’s configuration may be absent, and must be sound', async (t) => {
+  assert.equal(await dockerCredentials({ DOCKER_CONFIG: temporaryFolder(t) })('h'), undefined);
+  for (const bad of [
+    '{',
+    '{"auths":[]}',
+    { auths: { h: { auth: 'bm9jb2xvbg==' } } },
+    { credsStore: '../x' },
+  ]) {
+    await assert.rejects(dockerCredentials(config(t, bad))('h'), { code: 'HUB_CREDENTIALS' });
+  }
+});
+
+test('credential helpers are asked, and may know nothing', async (t) => {
+  const folder = temporaryFolder(t);
+  const helper = (name: string, script: string): void => {
+    const path = join(folder, `docker-credential-${name}`);
+    writeFileSync(path, `#!/bin/sh\n${script}\n`);
+    chmodSync(path, 0o755);
+  };
+  helper(
+    'echo',
+    'read server; printf \'{"ServerURL":"%s","Username":"u","Secret":"%s"}\' "$server" "$server"',
+  );
+  helper('token', 'printf \'{"Username":"<token>","Secret":"i"}\'');
+  helper('empty', 'echo "credentials not found in native keychain"; exit 1');
+  helper('broken', 'exit 3');
+  const before = process.env['PATH'];
+  process.env['PATH'] = `${folder}${delimiter}${before}`;
+  t.after(() => {
+    process.env['PATH'] = before;
+  });
+  const find = (credHelpers: Record<string, string>) =>
+    dockerCredentials(config(t, { credHelpers }))('h');
+  assert.deepEqual(await find({ h: 'echo' }), { kind: 'password', username: 'u', password: 'h' });
+  assert.deepEqual(await find({ h: 'token' }), { kind: 'identity-token', token: 'i' });
+  assert.equal(await find({ h: 'empty' }), undefined);
+  await assert.rejects(find({ h: 'broken' }), { code: 'HUB_CREDENTIALS' });
+  await assert.rejects(find({ h: 'absent-helper' }), { code: 'HUB_CREDENTIALS' });
+});
+
+test('an empty HOME is none: the working directory has no say in credentials', async (t) => {
+  const folder = temporaryFolder(t);
+  mkdirSync(join(folder, '.docker'));
+  writeFileSync(join(folder, '.docker', 'config.json'), 'not JSON, and never read');
+  const [before, { HOME }] = [process.cwd(), process.env];
+  t.after(() => {
+    process.chdir(before);
+    process.env['HOME'] = HOME;
+  });
+  process.chdir(folder);
+  process.env['HOME'] = '';
+  await assert.doesNotReject(dockerCredentials({})('no-such-registry.invalid'));
+});
