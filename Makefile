@@ -8,7 +8,9 @@ APT := apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get install -qq 
 # more than npm has a target …-packages, which gets it or fails; .ci/run then leaves the former out.
 need = @command -v $(1) >/dev/null || { $(APT) $(2); } || \
 	{ echo "$@: $(1) is not here, and Debian's $(2) cannot be installed"; exit 1; }
-TESTS = $$(find build/test -name '*.test.js' -not -path 'build/test/interop/*' -not -path 'build/test/browser/*' | sort)
+# $(call compiled,arguments of find): what became of these sources. build/ also keeps files whose sources are gone.
+compiled = $$(find $(1) | sort | sed 's|^|build/|; s|ts$$|js|')
+TESTS = $(call compiled,test -name '*.test.ts' -not -path 'test/interop/*' -not -path 'test/browser/*')
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,7 +38,7 @@ FUZZ_SECONDS ?= 20
 FUZZ_SEED ?= 20261121
 
 fuzz: build ## mutations against every decoder, for FUZZ_SECONDS each
-	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) node --test --test-reporter=spec $$(find build/test/fuzz -name '*.test.js' | sort)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) node --test --test-reporter=spec $(call compiled,test/fuzz -name '*.test.ts')
 
 INTEROP := .cache/interop
 BENCH := .cache/bench
@@ -67,7 +69,7 @@ test-interop: interop-packages ## clients, converters, other implementations and
 	TORCH_PYTHON=$(TORCH_PYTHON) PERF_ANALYZER=$(PERF_ANALYZER) \
 	  INTEROP_PYTHON=$$(test ! -e $(INTEROP)/.stamp || echo $(INTEROP)/bin/python) \
 	  node --test --test-reporter=spec --test-concurrency=1 \
-	    $$(find build/test/interop -name '*.test.js' -not -name docker-registry.test.js -not -name older-cpu.test.js | sort)
+	    $(call compiled,test/interop -name '*.test.ts' -not -name docker-registry.test.ts -not -name older-cpu.test.ts)
 
 hub-packages:
 	$(call need,docker-registry,docker-registry)
@@ -94,7 +96,7 @@ $(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.jso
 
 # About ten minutes on two cores. BENCH_MODELS=mlp,tiny  BENCH_ROUNDS=1  BENCH_SECONDS=0.3 take less.
 bench: build $(BENCH)/.stamp h2load ## time, memory, throughput: tables, JSON lines and a plot in build/bench (BENCH_MODELS, BENCH_ROUNDS, BENCH_SECONDS)
-	@for bench in build/test/bench/*.js; do node $$bench || exit 1; done
+	@for bench in $(call compiled,test/bench -maxdepth 1 -name '*.ts'); do node $$bench || exit 1; done
 
 .PHONY: h2load interop-packages hub-packages cpu-packages browser-packages
 h2load:
