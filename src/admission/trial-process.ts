@@ -1,6 +1,6 @@
 /*
  * A process of its own for each trial: what it takes can be measured, and a runtime that aborts takes
- * nothing else with it. Speaks TrialJob and TrialResult over IPC, once.
+ * nothing else with it.
  */
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
@@ -9,6 +9,7 @@ import { assertExternalSupplied } from '../../attestation/model/identity.js';
 import type { Tensor } from '../client/tensor.js';
 import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
+import { answerQuestions } from '../isolated-process.js';
 import { readModelSource } from '../model-source.js';
 import { setOpset } from './opset-import.js';
 import type { TrialJob, TrialResult, TrialRun } from './trial-messages.js';
@@ -96,13 +97,9 @@ async function trial(job: TrialJob): Promise<TrialResult> {
   return { kind: 'done', load, memory, latency, runs };
 }
 
-process.once('message', (job: TrialJob) => {
-  trial(job).then(
-    (result) => process.send?.(result, () => process.disconnect()),
-    (error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
-      const failed: TrialResult = { kind: 'failed', reason };
-      process.send?.(failed, () => process.disconnect());
-    },
-  );
-});
+answerQuestions<TrialJob, TrialResult>((job) =>
+  trial(job).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { kind: 'failed', reason };
+  }),
+);

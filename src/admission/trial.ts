@@ -1,9 +1,8 @@
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { ModelIdentity, ValueSignature } from '../../attestation/model/identity.js';
 import { datatypeOfElements } from '../client/datatype.js';
 import type { Tensor } from '../client/tensor.js';
 import { sampleRow, sampler } from '../engine/sample-inputs.js';
+import { IsolatedProcess } from '../isolated-process.js';
 import type { TestSet } from './test-sets.js';
 import type { TrialJob, TrialResult, TrialSetting } from './trial-messages.js';
 
@@ -58,33 +57,17 @@ export function sampleSets({ inputs }: ModelIdentity): TestSet[] {
 }
 
 /** Loads a model and runs it in a process of its own. Never throws: a crash is a result. */
-export function tryModel(
+export async function tryModel(
   model: string,
   sets: readonly TestSet[],
   setting: TrialSetting,
   budget: number,
 ): Promise<TrialResult> {
   const job: TrialJob = { model, sets: sets.map(({ inputs }) => inputs), budget, ...setting };
-  return new Promise((resolve) => {
-    const child = fork(fileURLToPath(new URL('./trial-process.js', import.meta.url)), [], {
-      serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-      execArgv: [],
-      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
-    });
-    const finish = (result: TrialResult): void => {
-      clearTimeout(timer);
-      resolve(result);
-    };
-    const timer = setTimeout(() => {
-      child.kill('SIGKILL');
-      finish({ kind: 'failed', reason: `no result after ${DEADLINE / 1000} s` });
-    }, DEADLINE);
-    child.once('message', (result: TrialResult) => finish(result));
-    child.once('error', (error) => finish({ kind: 'failed', reason: error.message }));
-    child.once('exit', (code, signal) =>
-      finish({ kind: 'failed', reason: `the runtime ended the process (${signal ?? code})` }),
-    );
-    child.send(job);
-  });
+  const trial = new IsolatedProcess<TrialJob, TrialResult>(
+    new URL('./trial-process.js', import.meta.url),
+  );
+  const reply = await trial.ask(job, DEADLINE);
+  await trial.close();
+  return 'answer' in reply ? reply.answer : { kind: 'failed', reason: reply.ended };
 }

@@ -45,6 +45,7 @@ const MEANING: { readonly [outcome in EntryOutcome]: string } = {
   within: 'other bits, within the tolerance',
   inconclusive: 'other bits under another profile, and no tolerance says whether that is too far',
   contradiction: 'not what the model computes',
+  'not-executed': 'the request could not be executed again',
   refused: 'the proof at hand is not affirmed',
   'no-model': 'no model at hand computes this',
   unavailable: 'no proof at hand',
@@ -56,6 +57,7 @@ const EXITS: { readonly [outcome in EntryOutcome]: ExitCode } = {
   within: EXIT.affirmed,
   manifest: EXIT.affirmed,
   inconclusive: EXIT.unchecked,
+  'not-executed': EXIT.unchecked,
   'no-model': EXIT.unchecked,
   unavailable: EXIT.unchecked,
   contradiction: EXIT.refused,
@@ -84,7 +86,7 @@ function confidenceText({ replayed, missed, bound95 }: Confidence): string {
       `  if ${percent(wrong)} of them were wrong, the sample had missed all of those with probability ${probability.toPrecision(3)}`,
   );
   return [
-    `${replayed} answers replayed, none wrong. Of the answers whose proofs can be had:`,
+    `${replayed} answers replayed, none wrong. Of the answers that can be replayed:`,
     ...lines,
     `  with 95 % confidence less than ${percent(bound95)} of them are wrong`,
     '',

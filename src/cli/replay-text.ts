@@ -1,5 +1,5 @@
 import { verdictOf } from '../../attestation/appraisal/result.js';
-import type { ReplayedProof } from '../replay/replay-proof.js';
+import { outcomeOf, type ReplayedProof } from '../replay/replay-proof.js';
 import { EXIT, type ExitCode, exitCodeOfVerdict } from './exit-code.js';
 import type { Json } from './io.js';
 import { printable, type Style } from './output.js';
@@ -11,7 +11,8 @@ export interface ReplayRow extends ReplayedProof {
 }
 
 /** Exit code of one replay: a contradiction is refused, what could not be decided is unchecked. */
-export function exitOfReplay({ result, replay }: ReplayedProof): ExitCode {
+export function exitOfReplay({ result, replay, failure }: ReplayedProof): ExitCode {
+  if (failure !== null) return EXIT.unchecked;
   if (replay === null) return exitCodeOfVerdict(verdictOf(result));
   if (replay.verdict === 'contradiction') return EXIT.refused;
   return replay.verdict === 'inconclusive' ? EXIT.unchecked : EXIT.affirmed;
@@ -23,8 +24,11 @@ export function worstExit(exits: readonly ExitCode[]): ExitCode {
 }
 
 /** A replay for people: the verdict, how far the outputs are apart, what differs in the profile. */
-export function replayText(style: Style, { file, result, replay }: ReplayRow): string {
+export function replayText(style: Style, { file, result, replay, failure }: ReplayRow): string {
   const banner = result.simulated ? style.yellow(' (SIMULATED)') : '';
+  if (failure !== null) {
+    return `${style.yellow('NOT EXECUTED')}${banner} ${printable(file)}: ${printable(failure)}\n`;
+  }
   if (replay === null) {
     const verdict = style.red(verdictOf(result).toUpperCase());
     return `${verdict}${banner} ${printable(file)}: ${printable(result.summary)}\n`;
@@ -46,12 +50,14 @@ export function replayText(style: Style, { file, result, replay }: ReplayRow): s
 }
 
 /** The same for scripts. */
-export function replayJson({ file, result, replay }: ReplayRow): Json {
+export function replayJson({ file, ...replayed }: ReplayRow): Json {
+  const { result, replay, failure } = replayed;
   return {
     file,
     simulated: result.simulated,
     evidence: { verdict: verdictOf(result), code: result.code, summary: result.summary },
-    verdict: replay?.verdict ?? 'refused',
+    verdict: outcomeOf(replayed),
+    failure,
     relation: replay === null ? null : relationJson(replay.relation),
     profile: replay === null ? null : replay.profile.map((difference) => ({ ...difference })),
   };

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
-import { readModelSource } from '../model-source.js';
-import { type Executor, ExecutorSet, LocalExecutor, RemoteExecutor } from '../replay/executor.js';
+import { type Executor, ExecutorSet, RemoteExecutor } from '../replay/executor.js';
+import { LocalExecutor } from '../replay/local-executor.js';
 import { replayProof } from '../replay/replay-proof.js';
 import { isSampled } from '../replay/sample.js';
 import {
@@ -24,6 +24,7 @@ import { exitOfReplay, type ReplayRow, replayJson, replayText, worstExit } from 
 
 interface Flags extends AppraisalFlags, LogFlags {
   readonly model?: readonly string[];
+  readonly maxRun: number;
   readonly target?: string;
   readonly tolerances?: string;
   readonly sample?: number;
@@ -36,8 +37,15 @@ async function openExecutor(flags: Flags, { policy, options }: Appraisal): Promi
     throw new AssayError('USAGE_OPTION', 'expected either --model or --target');
   }
   if (target !== undefined) return new RemoteExecutor(await connect(target, policy, options));
-  const sources = await Promise.all(model.map(readModelSource));
-  return new ExecutorSet(sources.map((source) => new LocalExecutor(source)));
+  const executors: Executor[] = [];
+  const set = new ExecutorSet(executors);
+  try {
+    for (const path of model) executors.push(await LocalExecutor.open(path, flags.maxRun));
+  } catch (error) {
+    await set.close();
+    throw error;
+  }
+  return set;
 }
 
 /** Files as they are named, and every *.proof file of the folders that are named. */
@@ -111,6 +119,15 @@ async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void
   }
 }
 
+/** As a node's `maxRunSeconds`. */
+function parseMaxRun(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || !(value >= 0.001 && value <= 86_400)) {
+    throw new InvalidArgumentError('expected seconds, from 0.001 to 86400.');
+  }
+  return value;
+}
+
 /** `assay replay PROOF…`: executes proven requests again, all or a sample, and compares every bit. */
 export function registerReplay(program: Command, io: Io): void {
   appraisalOptions(
@@ -123,6 +140,12 @@ export function registerReplay(program: Command, io: Io): void {
       '--model <file>',
       'a model: replay on this machine, in the attested profile; repeatable',
       collect,
+    )
+    .option(
+      '--max-run <seconds>',
+      'what one execution on this machine may take, with the load before it',
+      parseMaxRun,
+      300,
     )
     .option('--target <host:port>', 'replay on this node, attested under the same policy')
     .option('--tolerances <file>', "the publisher's tolerances.json")

@@ -12,8 +12,12 @@ import { verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { Agreement } from '../client/agreement.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 import type { Executor } from './executor.js';
-import type { ReplayVerdict } from './replay.js';
-import { type ReplayedProof, replayProof } from './replay-proof.js';
+import {
+  outcomeOf,
+  type ReplayedOutcome,
+  type ReplayedProof,
+  replayProof,
+} from './replay-proof.js';
 import { sampleLog } from './sample.js';
 
 /** A proof file that an auditor holds, read when it is needed. */
@@ -23,11 +27,11 @@ export interface HeldProof {
 }
 
 /**
- * What became of a sampled entry: a replay's verdict; `refused`: its proof is not affirmed; `no-model`:
- * nothing here has the model; `unavailable`: nobody gave its proof; `manifest`: no answer, but a
+ * What became of a sampled entry: a replay's verdict; `not-executed`: its request could not be executed
+ * again; `refused`: its proof is not affirmed; `no-model`: nothing here has the model; `unavailable`: nobody gave its proof; `manifest`: no answer, but a
  * manifest of the enclave.
  */
-export type EntryOutcome = ReplayVerdict | 'refused' | 'no-model' | 'unavailable' | 'manifest';
+export type EntryOutcome = ReplayedOutcome | 'no-model' | 'unavailable' | 'manifest';
 
 export interface AuditedEntry {
   readonly index: number;
@@ -141,7 +145,7 @@ async function replayEntry(
 ): Promise<AuditedEntry> {
   try {
     const replayed = await replayProof(await read(), policy, appraisal, executor, agreement);
-    return { index, file, replayed, outcome: replayed.replay?.verdict ?? 'refused' };
+    return { index, file, replayed, outcome: outcomeOf(replayed) };
   } catch (error) {
     if (!(error instanceof AssayError && error.code === 'PROOF_MODEL')) throw error;
     return { index, file, replayed: null, outcome: 'no-model' };

@@ -1,18 +1,10 @@
-import { createHash } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import { strikeAnnotations } from '../../attestation/model/annotations.js';
-import {
-  assertExternalSupplied,
-  identifyModel,
-  type ModelSource,
-} from '../../attestation/model/identity.js';
 import type { Session } from '../client/session.js';
 import type { Tensor } from '../client/tensor.js';
-import type { GraphOptimizationLevel } from '../engine/engine.js';
-import type { LocalNode } from './local-node.js';
 
 /** Outputs, and how they were computed. */
 export interface Executed {
@@ -22,7 +14,7 @@ export interface Executed {
 
 /** Something that executes an attested computation again. */
 export interface Executor {
-  /** Rejects with PROOF_MODEL if it does not have this graph. */
+  /** Rejects with PROOF_MODEL if it does not have this graph, PROOF_EXECUTION if this request cannot be executed. */
   run(
     model: ManifestModel,
     inputs: readonly Tensor[],
@@ -31,51 +23,20 @@ export interface Executor {
   close(): Promise<void>;
 }
 
-function isLevel(level: string): level is GraphOptimizationLevel {
-  return ['disabled', 'basic', 'extended', 'layout', 'all'].includes(level);
+/** A request that nobody could execute, although the model is here: that decides nothing. */
+export function notExecuted(reason: string, cause?: unknown): AssayError {
+  return new AssayError('PROOF_EXECUTION', reason, cause);
 }
 
-/** This machine's runtime, with the options of the attested profile as far as it has them. */
-export class LocalExecutor implements Executor {
-  readonly #source: ModelSource;
-  readonly #graph: Uint8Array;
-  readonly #nodes = new Map<string, Promise<LocalNode>>();
-
-  /** Strikes the source's `value_info`, as an enclave does; throws what `identifyModel` throws. */
-  constructor(source: ModelSource) {
-    this.#source = source;
-    this.#graph = identifyModel(source, { sha256: () => createHash('sha256') }).graph;
-    assertExternalSupplied(source.bytes);
-    strikeAnnotations(source.bytes);
-  }
-
-  async run(
-    model: ManifestModel,
-    inputs: readonly Tensor[],
-    outputs: readonly string[],
-  ): Promise<Executed> {
-    if (!equalBytes(this.#graph, model.graph)) {
-      throw new AssayError(
-        'PROOF_MODEL',
-        `${this.#source.path} computes ${toHex(this.#graph)}, the proof is of ${toHex(model.graph)}`,
-      );
-    }
-    const { graphOptimizationLevel: level, intraOpThreads } = model.profile;
-    const options = {
-      intraOpThreads,
-      ...(isLevel(level) ? { graphOptimizationLevel: level } : {}),
-    };
-    const key = JSON.stringify(options);
-    const { LocalNode } = await import('./local-node.js');
-    const opened = this.#nodes.get(key) ?? LocalNode.open(this.#source, options);
-    this.#nodes.set(key, opened);
-    const node = await opened;
-    return { outputs: await node.infer(inputs, outputs), profile: node.profile };
-  }
-
-  async close(): Promise<void> {
-    for (const node of this.#nodes.values()) await (await node).close();
-  }
+/** Whether a node, or its client, refused a request for what is in it. */
+function isRefusedRequest(error: unknown): error is AssayError {
+  if (!(error instanceof AssayError)) return false;
+  const { code } = (error.cause ?? {}) as { readonly code?: unknown };
+  return (
+    error.code === 'CLIENT_INPUT' ||
+    error.code === 'CLIENT_OUTPUT' ||
+    (error.code === 'CLIENT_SERVICE' && code === status.INVALID_ARGUMENT)
+  );
 }
 
 /** Another enclave, attested under the same policy. */
@@ -95,7 +56,11 @@ export class RemoteExecutor implements Executor {
     if (own === undefined) {
       throw new AssayError('PROOF_MODEL', `the node does not serve ${toHex(model.graph)}`);
     }
-    const answer = await this.#session.infer(own.name, inputs, { version: own.version, outputs });
+    const answer = await this.#session
+      .infer(own.name, inputs, { version: own.version, outputs })
+      .catch((error: unknown) => {
+        throw isRefusedRequest(error) ? notExecuted(error.message, error) : error;
+      });
     return { outputs: answer.outputs, profile: own.profile };
   }
 

@@ -216,7 +216,7 @@ export async function startAdder(
       started.inferences++;
       answer(enclave, call.request, started.lies).then(
         (response) => done(null, response),
-        (error: unknown) => done({ code: 13, details: String(error) }),
+        (error: unknown) => done({ code: 13, ...Object(error), details: String(error) }),
       );
     },
   });

@@ -13,10 +13,9 @@ import { tensor } from '../../../src/client/tensor.js';
 import { parseConfig } from '../../../src/config.js';
 import { makeLog } from '../../../src/log.js';
 import { type Serving, serve } from '../../../src/main.js';
-import { readModelSource } from '../../../src/model-source.js';
 import { answersOf, compareNodes } from '../../../src/replay/conform.js';
 import { encodeRecord, readRecord } from '../../../src/replay/conformance-record.js';
-import { LocalExecutor } from '../../../src/replay/executor.js';
+import { LocalExecutor } from '../../../src/replay/local-executor.js';
 import { replayProof } from '../../../src/replay/replay-proof.js';
 import { simulatorKeys } from '../../forge/enclave.js';
 
@@ -136,7 +135,7 @@ describe('one model on nodes with different profiles', () => {
   });
 
   test('every answer replays to its own bits in its own profile', async () => {
-    const executor = new LocalExecutor(await readModelSource(join(folder, 'ocr.onnx')));
+    const executor = await LocalExecutor.open(join(folder, 'ocr.onnx'), 60);
     for (const { session } of quorum.nodes) {
       const proof = (await session.infer('ocr', [picture])).proof();
       const { replay } = await replayProof(proof, policy, { at: new Date(), roots }, executor);

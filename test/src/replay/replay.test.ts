@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
@@ -19,6 +20,7 @@ import { isSampled } from '../../../src/replay/sample.js';
 import { adderModel, computing, type Lies, startAdder } from '../../forge/adder-server.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
+import { writtenProof } from '../../forge/written-proofs.js';
 
 const here = await startAdder({}, await executionProfile({}));
 const elsewhere = await startAdder();
@@ -165,6 +167,30 @@ describe('a replay on another node', () => {
       ['identical', 'contradiction'],
     );
     assert.equal(outcome.code, 1);
+  });
+
+  test('of a request that the node refuses decides nothing, and keeps no other from being replayed', async () => {
+    const refusal = Object.assign(new Error('no such tensors'), { code: status.INVALID_ARGUMENT });
+    const sum = tensor('sum', 'FP32', [4, 6]);
+    const other = await writtenProof(here.enclave, 'adder', [tensor('c', 'FP32', [1, 2])], [sum]);
+    await writeFile(at('other.proof'), other);
+    const names = ['other.proof', 'honest.proof'];
+    const found = async () => {
+      const { code, out, err } = await replay(names, '--target', elsewhere.target);
+      const { replays = [], error = {} } = JSON.parse(out || err);
+      return [code, error.code, ...replays.map(({ verdict }: { verdict: string }) => verdict)];
+    };
+    assert.deepEqual(await found(), [3, undefined, 'not-executed', 'identical']);
+    const failing = (error: Error): Lies => ({
+      answer: () => {
+        throw error;
+      },
+    });
+    elsewhere.lies = failing(refusal);
+    assert.deepEqual(await found(), [3, undefined, 'not-executed', 'not-executed']);
+    elsewhere.lies = failing(new Error('out of order'));
+    assert.deepEqual(await found(), [4, 'CLIENT_SERVICE']);
+    elsewhere.lies = {};
   });
 
   test('says which node it needs', async () => {

@@ -1,0 +1,56 @@
+/*
+ * The process that executes requests of proofs again. Their inputs are chosen by whoever made the proofs,
+ * who may want the auditor to fail: what the runtime does of them ends here.
+ */
+import { AssayError } from '../../attestation/encoding/error.js';
+import { strikeAnnotations } from '../../attestation/model/annotations.js';
+import {
+  assertExternalSupplied,
+  identifyModel,
+  type ModelSource,
+} from '../../attestation/model/identity.js';
+import { answerQuestions } from '../isolated-process.js';
+import { nativeSha256, readModelSource } from '../model-source.js';
+import type { LocalAnswer, LocalQuestion } from './local-messages.js';
+import type { LocalNode } from './local-node.js';
+
+type Run = Extract<LocalQuestion, { kind: 'run' }>;
+
+/** Bytes of outputs that are sent to whoever asked: many times what a proof file holds. */
+const MAX_ANSWER = 2 ** 30;
+
+let source: ModelSource | undefined;
+let node: LocalNode | undefined;
+
+/** Reads the model once: what is identified is what is executed, without annotations, as in an enclave. */
+async function open(path: string): Promise<LocalAnswer> {
+  try {
+    source = await readModelSource(path);
+    const { graph } = identifyModel(source, { sha256: nativeSha256 });
+    assertExternalSupplied(source.bytes);
+    strikeAnnotations(source.bytes);
+    return { kind: 'opened', graph };
+  } catch (error) {
+    if (!(error instanceof AssayError)) throw error;
+    return { kind: 'refused', code: error.code, message: error.message };
+  }
+}
+
+/** ONNX Runtime is only begun where something is executed. */
+async function run({ options, inputs, outputs }: Run): Promise<LocalAnswer> {
+  if (source === undefined) throw new Error('expected a model to be opened first');
+  const { LocalNode } = await import('./local-node.js');
+  node ??= new LocalNode(source);
+  try {
+    const executed = await node.run(options, inputs, outputs);
+    const size = executed.outputs.reduce((sum, { data }) => sum + data.length, 0);
+    if (size > MAX_ANSWER) return { kind: 'failed', reason: `the answer has ${size} bytes` };
+    return { kind: 'executed', executed };
+  } catch (error) {
+    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+answerQuestions<LocalQuestion, LocalAnswer>((question) =>
+  question.kind === 'open' ? open(question.path) : run(question),
+);
