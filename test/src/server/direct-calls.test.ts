@@ -1,94 +1,26 @@
 import assert from 'node:assert/strict';
-import { EventEmitter, once } from 'node:events';
-import { connect, constants, type OutgoingHttpHeaders } from 'node:http2';
-import { after, test } from 'node:test';
-import { promisify } from 'node:util';
+import { once } from 'node:events';
+import { constants, type OutgoingHttpHeaders } from 'node:http2';
+import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { makeTlsIdentity } from '../../../enclave/tls.js';
+import { Server, status } from '@grpc/grpc-js';
 import { answerDirectly } from '../../../src/server/direct-calls.js';
-import { startServer } from '../../../src/server/server.js';
-import type { Answer, UnaryCall } from '../../../src/server/unary-methods.js';
+import {
+  type Call,
+  calls,
+  ECHO_MAX,
+  ECHO_PATH,
+  openLibrary,
+  startEcho,
+} from '../../forge/echo-service.js';
 import { framed, type Reply, replyTo, send as sendRaw } from '../../forge/raw-grpc.js';
 
-const MAX = 100_000;
-const PATH = '/test.Echo/Echo';
-
-/** Calls that wait for the test, as events `held`, and their cancellations, `cancelled`. */
-const calls = new EventEmitter();
-
-type Call = readonly [call: UnaryCall<Buffer>, answer: Answer<Buffer>];
-
-/** Answers with the message, or as it says. */
-const echo = (...[call, answer]: Call): void => {
-  const { request } = call;
-  if (request.equals(Buffer.from('fail'))) {
-    answer({ code: status.NOT_FOUND, details: 'no Wasser: 水' });
-  } else if (request.equals(Buffer.from('hold'))) {
-    call.once('cancelled', () => calls.emit('cancelled'));
-    calls.emit('held', call, answer);
-  } else answer(null, request);
-};
-
-/** Messages are their bytes, but for one each way that a codec would refuse. */
-function codec(refused: string): (bytes: Buffer) => Buffer {
-  return (bytes) => {
-    if (bytes.equals(Buffer.from(refused))) throw new Error(`not ${refused}`);
-    return bytes;
-  };
-}
-
-const definition = {
-  Echo: {
-    path: PATH,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: codec('-'),
-    requestDeserialize: codec('malformed'),
-    responseSerialize: codec('unsayable'),
-    responseDeserialize: codec('-'),
-  },
-};
-
-async function start(idle: number) {
-  const server = await startServer({
-    services: [{ name: 'test.Echo', definition, handlers: { Echo: echo }, package: {} }],
-    address: { host: '127.0.0.1', port: 0 },
-    plaintextAddress: { host: '127.0.0.1', port: 0 },
-    tls: await makeTlsIdentity(['localhost'], new Date()),
-    maxReceiveBytes: MAX,
-    connections: { max: 8, maxStreams: 8, idle },
-  });
-  after(() => server.drain(0));
-  const open = () => {
-    const session = connect(`http://127.0.0.1:${server.plaintextPort}`);
-    after(() => session.destroy());
-    return session;
-  };
-  return { ...server, open };
-}
-
-const server = await start(3_600_000);
+const server = await startEcho(3_600_000);
 const session = server.open();
-
-/** A connection to the same service as grpc-js alone answers it. */
-async function openLibrary() {
-  const plain = new Server({ 'grpc.max_receive_message_length': MAX });
-  plain.addService(definition, { Echo: echo });
-  after(() => plain.forceShutdown());
-  const port = await promisify(plain.bindAsync.bind(plain))(
-    '127.0.0.1:0',
-    ServerCredentials.createInsecure(),
-  );
-  const opened = connect(`http://127.0.0.1:${port}`);
-  after(() => opened.destroy());
-  return opened;
-}
-
 const library = await openLibrary();
 
 const send = (pieces: readonly Buffer[], more: OutgoingHttpHeaders, on = session) =>
-  sendRaw(on, PATH, pieces, more);
+  sendRaw(on, ECHO_PATH, pieces, more);
 
 function ask(pieces: readonly Buffer[], more: OutgoingHttpHeaders = {}, on = session) {
   const stream = send(pieces, more, on);
@@ -100,7 +32,7 @@ function ask(pieces: readonly Buffer[], more: OutgoingHttpHeaders = {}, on = ses
 const isDirect = ({ headers }: Reply): boolean => headers['grpc-encoding'] === undefined;
 
 const message = framed('a message');
-const large = framed(Buffer.from(Array.from({ length: MAX }, (_, i) => i % 251)));
+const large = framed(Buffer.from(Array.from({ length: ECHO_MAX }, (_, i) => i % 251)));
 const every = (bytes: Buffer, size: number): Buffer[] =>
   Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) =>
     bytes.subarray(i * size, (i + 1) * size),
@@ -142,7 +74,7 @@ const same: readonly {
   { name: 'two messages', pieces: [message, message], status: status.UNIMPLEMENTED },
   {
     name: 'a message beyond the limit',
-    pieces: [framed(Buffer.alloc(MAX + 1))],
+    pieces: [framed(Buffer.alloc(ECHO_MAX + 1))],
     status: status.RESOURCE_EXHAUSTED,
   },
 ];
@@ -253,7 +185,7 @@ test('a call that is answered is not cancelled', async () => {
 });
 
 test('a connection is not idle while a call is under way on it', async () => {
-  const short = await start(200);
+  const short = await startEcho(200);
   const [busy, idle] = [short.open(), short.open()];
   const held = once(calls, 'held');
   const stream = send([framed('hold')], {}, busy);
@@ -267,7 +199,7 @@ test('a connection is not idle while a call is under way on it', async () => {
 });
 
 test('a drain waits for calls under way', async () => {
-  const draining = await start(3_600_000);
+  const draining = await startEcho(3_600_000);
   const held = once(calls, 'held');
   const stream = send([framed('hold')], {}, draining.open());
   stream.end();
@@ -303,7 +235,7 @@ test('a message in frames of a byte is gathered, or its stream is ended where gr
 });
 
 test('a version of grpc-js that is made otherwise keeps every call', () => {
-  const settings = { methods: new Map(), maxReceiveBytes: MAX };
+  const settings = { methods: new Map(), maxReceiveBytes: ECHO_MAX };
   const other = Object.create(new Server(), { http2Servers: { value: undefined } }) as Server;
   assert.equal(answerDirectly(other, settings), false);
 });

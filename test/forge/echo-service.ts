@@ -1,0 +1,81 @@
+import { EventEmitter } from 'node:events';
+import { connect } from 'node:http2';
+import { after } from 'node:test';
+import { promisify } from 'node:util';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { makeTlsIdentity } from '../../enclave/tls.js';
+import { startServer } from '../../src/server/server.js';
+import type { Answer, UnaryCall } from '../../src/server/unary-methods.js';
+
+/** Bytes of the largest message that the service takes. */
+export const ECHO_MAX = 100_000;
+export const ECHO_PATH = '/test.Echo/Echo';
+
+/** Calls that wait for the test, as events `held`, and their cancellations, `cancelled`. */
+export const calls = new EventEmitter();
+
+export type Call = readonly [call: UnaryCall<Buffer>, answer: Answer<Buffer>];
+
+/** Answers with the message, or as it says. */
+const echo = (...[call, answer]: Call): void => {
+  const { request } = call;
+  if (request.equals(Buffer.from('fail'))) {
+    answer({ code: status.NOT_FOUND, details: 'no Wasser: 水' });
+  } else if (request.equals(Buffer.from('hold'))) {
+    call.once('cancelled', () => calls.emit('cancelled'));
+    calls.emit('held', call, answer);
+  } else answer(null, request);
+};
+
+/** Messages are their bytes, but for one each way that a codec would refuse. */
+function codec(refused: string): (bytes: Buffer) => Buffer {
+  return (bytes) => {
+    if (bytes.equals(Buffer.from(refused))) throw new Error(`not ${refused}`);
+    return bytes;
+  };
+}
+
+const definition = {
+  Echo: {
+    path: ECHO_PATH,
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: codec('-'),
+    requestDeserialize: codec('malformed'),
+    responseSerialize: codec('unsayable'),
+    responseDeserialize: codec('-'),
+  },
+};
+
+/** The service as Assay's server answers it; it and its connections end with the file. */
+export async function startEcho(idle: number) {
+  const server = await startServer({
+    services: [{ name: 'test.Echo', definition, handlers: { Echo: echo }, package: {} }],
+    address: { host: '127.0.0.1', port: 0 },
+    plaintextAddress: { host: '127.0.0.1', port: 0 },
+    tls: await makeTlsIdentity(['localhost'], new Date()),
+    maxReceiveBytes: ECHO_MAX,
+    connections: { max: 8, maxStreams: 8, idle },
+  });
+  after(() => server.drain(0));
+  const open = () => {
+    const session = connect(`http://127.0.0.1:${server.plaintextPort}`);
+    after(() => session.destroy());
+    return session;
+  };
+  return { ...server, open };
+}
+
+/** A connection to the same service as grpc-js alone answers it. */
+export async function openLibrary() {
+  const plain = new Server({ 'grpc.max_receive_message_length': ECHO_MAX });
+  plain.addService(definition, { Echo: echo });
+  after(() => plain.forceShutdown());
+  const port = await promisify(plain.bindAsync.bind(plain))(
+    '127.0.0.1:0',
+    ServerCredentials.createInsecure(),
+  );
+  const opened = connect(`http://127.0.0.1:${port}`);
+  after(() => opened.destroy());
+  return opened;
+}
