@@ -5,12 +5,13 @@ import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { strikeAnnotations } from '../attestation/model/annotations.js';
+import { assertExternalSupplied, externalLocations } from '../attestation/model/external-data.js';
 import {
-  assertExternalSupplied,
-  externalLocations,
-  identifyModel,
+  analyseModel,
+  type ModelAnalysis,
   type ModelIdentity,
 } from '../attestation/model/identity.js';
+import { readModel } from '../attestation/model/onnx.js';
 
 /** A model that was read once: what was measured is what is executed. */
 export interface MeasuredModel {
@@ -24,6 +25,13 @@ export interface MeasuredModel {
   readonly bytes: Uint8Array;
   /** External data by the location that the model names. */
   readonly external: ReadonlyMap<string, Uint8Array>;
+}
+
+/** A measured model, and what was found as it was identified. */
+export interface Measurement {
+  readonly measured: MeasuredModel;
+  /** Of the bytes as they were identified. Larger than the model's structure: to be judged, not kept. */
+  readonly analysis: ModelAnalysis;
 }
 
 const TOO_LARGE = `are more than the ${constants.MAX_LENGTH} that Node.js ${process.version} holds in one buffer: keep external data in several files`;
@@ -61,16 +69,17 @@ async function readOnce(path: string): Promise<Uint8Array> {
 }
 
 /**
- * Reads and identifies a model and its external data. `externalLocations` refuses absolute and
- * escaping locations; a location that leads through a link is refused here. Throws MODEL_FILE and what
- * `identifyModel` throws.
+ * Reads and identifies a model and its external data; its structure is decoded once. `readModel` refuses
+ * absolute and escaping locations; a location that leads through a link is refused here. Throws
+ * MODEL_FILE, MODEL_EXTERNAL_PLACE and what `identifyModel` throws.
  */
-export async function measureModel(path: string): Promise<MeasuredModel> {
+export async function measureModel(path: string): Promise<Measurement> {
   const bytes = await readOnce(path);
-  assertExternalSupplied(bytes);
+  const model = readModel(bytes);
+  assertExternalSupplied(model);
   const folder = await realpath(dirname(path));
   const external = new Map<string, Uint8Array>();
-  for (const location of externalLocations(bytes)) {
+  for (const location of externalLocations(model)) {
     const expected = join(folder, location);
     const actual = await realpath(expected).catch(() => undefined);
     if (actual !== expected) {
@@ -82,7 +91,7 @@ export async function measureModel(path: string): Promise<MeasuredModel> {
     external.set(location, await readOnce(expected));
   }
   const source = { path: basename(path), bytes, external };
-  const identity = identifyModel(source, { sha256: () => createHash('sha256') });
+  const analysis = analyseModel(source, { sha256: () => createHash('sha256') }, model);
   strikeAnnotations(bytes);
-  return { path, identity, bytes, external };
+  return { measured: { path, identity: analysis.identity, bytes, external }, analysis };
 }

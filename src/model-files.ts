@@ -1,7 +1,7 @@
 import { toHex } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
 import type { ModelIdentity } from '../attestation/model/identity.js';
-import { type MeasuredModel, measureModel } from '../enclave/measure.js';
+import { type Measurement, measureModel } from '../enclave/measure.js';
 import type { Config } from './config-schema.js';
 import type { Surroundings } from './environment.js';
 import { dockerCredentials } from './hub/credentials.js';
@@ -32,14 +32,14 @@ export async function measureConfigured(
   { cache, plainHttp }: Config['hub'],
   { env }: Surroundings,
   resolve: typeof resolveModel = resolveModel,
-): Promise<MeasuredModel> {
+): Promise<Measurement> {
   if (!isHubReference(path)) return measureModel(path);
   const resolved = await resolve(path, {
     cache,
     credentials: dockerCredentials(env),
     ...(plainHttp === undefined ? {} : { plainHttp }),
   });
-  const measured = await measureModel(resolved.modelPath);
-  expectResolved(measured.identity, resolved);
-  return measured;
+  const measurement = await measureModel(resolved.modelPath);
+  expectResolved(measurement.measured.identity, resolved);
+  return measurement;
 }

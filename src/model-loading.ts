@@ -1,7 +1,7 @@
 import { toHex } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
 import type { ManifestModel } from '../attestation/evidence/manifest.js';
-import { readModel } from '../attestation/model/onnx.js';
+import type { ModelAnalysis } from '../attestation/model/identity.js';
 import type { Admission } from '../enclave/admission.js';
 import type { TriedModel } from '../enclave/manifest.js';
 import type { MeasuredModel } from '../enclave/measure.js';
@@ -72,9 +72,9 @@ async function tried(
 }
 
 /** Throws MODEL_DIVISION for a model with which a caller could end the process, and every other caller's answers. */
-function assertNothingTraps({ bytes, external }: MeasuredModel, configured: ConfiguredModel): void {
+function assertNothingTraps(analysis: ModelAnalysis, configured: ConfiguredModel): void {
   if (configured.allowTrappingDivision) return;
-  const divisions = trappingDivisions(readModel(bytes), external);
+  const divisions = trappingDivisions(analysis);
   if (divisions.length === 0) return;
   const [first = ''] = divisions.map(nodeLabel);
   throw new AssayError(
@@ -83,18 +83,28 @@ function assertNothingTraps({ bytes, external }: MeasuredModel, configured: Conf
   );
 }
 
+/** The analysis ends here: it would be kept for as long as the sessions take to load. */
+async function measureJudged(
+  { config, surroundings }: Loader,
+  configured: ConfiguredModel,
+): Promise<MeasuredModel> {
+  const { measured, analysis } = await measureConfigured(configured.path, config.hub, surroundings);
+  assertNothingTraps(analysis, configured);
+  return measured;
+}
+
 /**
  * Measures a model, has it admitted, then loads exactly those bytes. Rejects with MODEL_*, HUB_*,
  * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load, does not pass its own
  * test vectors, or does not give what the launch policy requires of them, is freed and retired.
  */
 export async function loadModel(
-  { config, engine, admission, surroundings, log }: Loader,
+  loader: Loader,
   configured: ConfiguredModel,
 ): Promise<ServingModel> {
+  const { engine, admission, log } = loader;
   const { name, version } = configured;
-  const measured = await measureConfigured(configured.path, config.hub, surroundings);
-  assertNothingTraps(measured, configured);
+  const measured = await measureJudged(loader, configured);
   const { identity } = measured;
   log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
   const profile = await executionProfile(configured);

@@ -4,7 +4,9 @@ import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import type { Sha256Factory } from '../attestation/encoding/hash.js';
-import { externalLocations, type ModelSource } from '../attestation/model/identity.js';
+import { externalLocations } from '../attestation/model/external-data.js';
+import type { ModelSource } from '../attestation/model/identity.js';
+import { readModel } from '../attestation/model/onnx.js';
 
 /** OpenSSL's SHA-256, several times as fast as the portable one. */
 export const nativeSha256: Sha256Factory = () => createHash('sha256');
@@ -48,7 +50,7 @@ export async function readModelSource(path: string): Promise<ModelSource> {
   const bytes = await readWhole(path, path);
   const folder = await realpath(dirname(path));
   const external = new Map<string, Uint8Array>();
-  for (const location of externalLocations(bytes)) {
+  for (const location of externalLocations(readModel(bytes))) {
     const file = await realpath(join(folder, location)).catch((cause: unknown) => {
       throw new AssayError('USAGE_FILE', `external data ${location} is not there`, cause);
     });

@@ -3,12 +3,12 @@ import { AssayError } from '../encoding/error.js';
 import { portableSha256, type Sha256Factory, updateHash } from '../encoding/hash.js';
 import { Computation, type FunctionDigests } from './computation.js';
 import { dataTypeOf } from './data-type.js';
-import type { ExternalReference } from './external.js';
+import { locationsOf } from './external-data.js';
 import { digestFunctions, eachNode } from './functions.js';
 import { ModelHasher } from './hashing.js';
 import { readModel } from './onnx.js';
 import { Scope } from './scope.js';
-import { type Constant, isSparse, type TensorView } from './tensor.js';
+import { isSparse } from './tensor.js';
 import { typeText } from './type.js';
 import type { ModelView, NodeView, ValueView } from './views.js';
 import { constantsOf, digestWeights } from './weights.js';
@@ -20,7 +20,7 @@ export interface ModelSource {
   /** The ModelProto. Hashed through views, never copied. */
   readonly bytes: Uint8Array;
   /**
-   * External data by location as the model spells it, exactly those of `externalLocations(bytes)`.
+   * External data by location as the model spells it, exactly those of `externalLocations`.
    * The caller reads them: regular files below the model's folder, no links, one read each.
    */
   readonly external?: ReadonlyMap<string, Uint8Array>;
@@ -102,77 +102,6 @@ function compareText(a: string, b: string): number {
   return compareBytes(utf8(a), utf8(b));
 }
 
-/**
- * Where a runtime takes external data from what it is given: dense initializers of the model's graph,
- * and its Constant nodes, which become such. For every other tensor (of a subgraph, a function, any
- * other attribute, or sparse) ONNX Runtime opens the file by itself, relative to the folder that the
- * process happens to run in: bytes that nobody measured.
- */
-function suppliedReferences({ graph }: ModelView): ReadonlySet<ExternalReference> {
-  const constants = graph.nodes.flatMap(({ constant }) => constant ?? []);
-  const dense = [...graph.initializers, ...constants].filter(
-    (constant): constant is TensorView => !isSparse(constant),
-  );
-  return new Set(
-    dense.flatMap(({ payload }) => (payload.kind === 'external' ? payload.reference : [])),
-  );
-}
-
-function eachExternal(
-  model: ModelView,
-  add: (reference: ExternalReference, tensor: TensorView) => void,
-): void {
-  const tensor = (view: TensorView): void => {
-    if (view.payload.kind === 'external') add(view.payload.reference, view);
-  };
-  const addConstant = (constant: Constant): void => {
-    const parts = isSparse(constant) ? [constant.values, constant.indices] : [constant];
-    parts.forEach(tensor);
-  };
-  constantsOf(model).forEach(addConstant);
-  const visit = (node: Pick<NodeView, 'attributes'>): void => {
-    for (const { tensors, sparse } of node.attributes) {
-      tensors.forEach(tensor);
-      sparse.forEach(addConstant);
-    }
-  };
-  eachNode(model.graph.nodes, visit);
-  for (const body of model.functions) {
-    eachNode(body.nodes, visit);
-    visit({ attributes: body.defaults });
-  }
-}
-
-function locationsOf(model: ModelView): Set<string> {
-  const found = new Set<string>();
-  eachExternal(model, ({ location }) => found.add(location));
-  return found;
-}
-
-/**
- * To be called before a model is executed. Throws MODEL_EXTERNAL_PLACE for a tensor that a runtime
- * would read from disk by itself, instead of the bytes that were identified.
- */
-export function assertExternalSupplied(bytes: Uint8Array): void {
-  const model = readModel(bytes);
-  const supplied = suppliedReferences(model);
-  eachExternal(model, (reference, { name }) => {
-    if (supplied.has(reference)) return;
-    throw new AssayError(
-      'MODEL_EXTERNAL_PLACE',
-      `tensor ${JSON.stringify(name.slice(0, 200))}: to be executed, expected external data for dense initializers and constants of the model's graph alone`,
-    );
-  });
-}
-
-/**
- * The external data files that a model refers to, sorted: each a plain path relative to the model's
- * folder. The caller reads exactly these. Throws MODEL_EXTERNAL_PATH for any that leaves the folder.
- */
-export function externalLocations(bytes: Uint8Array): string[] {
-  return [...locationsOf(readModel(bytes))].sort(compareText);
-}
-
 function digestFiles(
   source: ModelSource,
   model: ModelView,
@@ -249,10 +178,16 @@ export function identifyModel(source: ModelSource, options: IdentifyOptions = {}
   return analyseModel(source, options).identity;
 }
 
-/** `identifyModel`, with everything that was found on the way. */
-export function analyseModel(source: ModelSource, options: IdentifyOptions = {}): ModelAnalysis {
+/**
+ * `identifyModel`, with everything that was found on the way.
+ * @param model what `readModel` gave of the source's bytes, where it was called before.
+ */
+export function analyseModel(
+  source: ModelSource,
+  options: IdentifyOptions = {},
+  model: ModelView = readModel(source.bytes),
+): ModelAnalysis {
   const factory = options.sha256 ?? portableSha256;
-  const model = readModel(source.bytes);
   const files = digestFiles(source, model, factory);
   const hasher = new ModelHasher(factory, source.external ?? new Map());
   const functions = digestFunctions(model.functions, hasher);

@@ -2,7 +2,8 @@ import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { toHex } from '../../attestation/encoding/bytes.js';
-import { externalLocations } from '../../attestation/model/identity.js';
+import { externalLocations } from '../../attestation/model/external-data.js';
+import { readModel } from '../../attestation/model/onnx.js';
 import { measureModel } from '../measure.js';
 import { file } from './application.js';
 import type { ImageFile } from './cpio.js';
@@ -39,11 +40,11 @@ export async function collectModels(
     const copy = join(home, basename(path));
     await copyFile(path, copy);
     const vectors = selfTest === undefined ? [] : await vectorsIn(dirname(path));
-    for (const location of [...externalLocations(await readFile(copy)), ...vectors]) {
+    for (const location of [...externalLocations(readModel(await readFile(copy))), ...vectors]) {
       await mkdir(dirname(join(home, location)), { recursive: true });
       await copyFile(join(dirname(path), location), join(home, location));
     }
-    const { identity, external } = await measureModel(copy);
+    const { identity, external } = (await measureModel(copy)).measured;
     const entry = { graph: toHex(identity.graph), ...(selfTest && { selfTest }) };
     allowed.set(JSON.stringify(entry), entry);
     for (const member of [basename(path), ...external.keys(), ...vectors]) {

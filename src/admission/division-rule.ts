@@ -3,8 +3,8 @@ import { type AdmissionFinding, finding } from './finding.js';
 import { nodeLabel, trappingDivisions } from './trapping-divisions.js';
 
 /** Whether a caller can end the process of a node by what it divides; nodes do not load such a model. */
-export function divisionRule({ model, hasher }: ModelAnalysis): AdmissionFinding {
-  const exposed = trappingDivisions(model, hasher.files);
+export function divisionRule(analysis: ModelAnalysis): AdmissionFinding {
+  const exposed = trappingDivisions(analysis);
   return exposed.length === 0
     ? finding('static.division', 'pass', 'no caller can have the least integer divided by -1')
     : finding(

@@ -1,18 +1,19 @@
-import { functionKey } from '../../attestation/model/computation.js';
-import type { ExternalFiles } from '../../attestation/model/external.js';
-import { eachNode } from '../../attestation/model/functions.js';
-import { Scope } from '../../attestation/model/scope.js';
-import type { ModelView, NodeView } from '../../attestation/model/views.js';
+import type { ModelAnalysis, OperatorCount } from '../../attestation/model/identity.js';
+import type { NodeView } from '../../attestation/model/views.js';
 import { alike, anyOf, type Elements, INT32, INT64, UNKNOWN } from './element-range.js';
 import { followsDividend } from './operator-ranges.js';
 import { ValueElements } from './value-elements.js';
 
 const MOST_CALLED_NODES = 1_000_000;
 
+function mayDivide({ domain, name }: Pick<OperatorCount, 'domain' | 'name'>): boolean {
+  return domain === '' && (name === 'Div' || name === 'Mod');
+}
+
 /** Div, and Mod whose remainder has the divisor's sign: what ONNX Runtime leaves to the processor. */
 function divides(node: NodeView): boolean {
-  const { domain, op } = node;
-  return domain === '' && (op === 'Div' || (op === 'Mod' && !followsDividend(node)));
+  const { domain, op: name } = node;
+  return mayDivide({ domain, name }) && (name === 'Div' || !followsDividend(node));
 }
 
 /** Narrower integers are widened before, and ONNX Runtime looks for divisors of zero itself. */
@@ -31,30 +32,22 @@ function mayTrap([dividend, divisor]: readonly Elements[]): boolean {
  * processors trap, ONNX Runtime does not look before (1.30), and the process ends. What is divided and
  * what divides is followed from inputs, constants and sizes of tensors through ONNX's own operators, by
  * type and bounds; operators that are not ONNX's own give values of which nothing is known, and two of
- * these are not taken for integers. The model was identified before: it is well-formed.
+ * these are not taken for integers.
  */
-export function trappingDivisions(model: ModelView, files: ExternalFiles): readonly NodeView[] {
-  let any = false;
-  const look = (node: NodeView): void => {
-    any ||= divides(node);
-  };
-  eachNode(model.graph.nodes, look);
-  for (const body of model.functions) eachNode(body.nodes, look);
-  if (!any) return [];
+export function trappingDivisions(analysis: ModelAnalysis): readonly NodeView[] {
+  const { identity, scope, functions, hasher } = analysis;
+  if (!identity.operators.some(mayDivide)) return [];
   const found = new Set<NodeView>();
-  const functions = model.functions.map(
-    (body) => [functionKey(body), Scope.ofFunction(body)] as const,
-  );
   const values = new ValueElements({
-    functions: new Map(functions),
-    files,
+    functions,
+    files: hasher.files,
     calledNodes: MOST_CALLED_NODES,
     visit: ({ node }, inputs) => {
       const operands = alike(inputs.map((input) => input ?? UNKNOWN));
       if (divides(node) && mayTrap(operands)) found.add(node);
     },
   });
-  values.walk(Scope.ofGraph(model.graph, model.opsets, model.irVersion));
+  values.walk(scope);
   return [...found];
 }
 

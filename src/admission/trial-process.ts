@@ -5,7 +5,8 @@
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { strikeAnnotations } from '../../attestation/model/annotations.js';
-import { assertExternalSupplied } from '../../attestation/model/identity.js';
+import { assertExternalSupplied } from '../../attestation/model/external-data.js';
+import { readModel } from '../../attestation/model/onnx.js';
 import type { Tensor } from '../client/tensor.js';
 import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
@@ -69,7 +70,7 @@ async function medianLatency(
 
 async function trial(job: TrialJob): Promise<TrialResult> {
   const { bytes, external } = await readModelSource(job.model);
-  assertExternalSupplied(bytes);
+  assertExternalSupplied(readModel(bytes));
   strikeAnnotations(bytes);
   if (job.opset !== undefined) setOpset(bytes, job.opset);
   const before = process.memoryUsage.rss();

@@ -14,8 +14,8 @@ import { countOf, operatorElements } from './operator-ranges.js';
 
 /** What the graphs of one model have in common. */
 export interface Surroundings {
-  /** Bodies of model-local functions by `functionKey`. */
-  readonly functions: ReadonlyMap<string, Scope>;
+  /** Model-local functions by `functionKey`. */
+  readonly functions: ReadonlyMap<string, { readonly scope: Scope }>;
   readonly files: ExternalFiles;
   /** Told of each node and what its inputs hold, in each call of a function anew. */
   readonly visit: (state: NodeState, inputs: readonly (Elements | undefined)[]) => void;
@@ -136,7 +136,7 @@ export class ValueElements {
     );
     this.#shared.visit(state, inputs);
     const callee = this.#shared.functions.get(functionKey({ ...node, name: node.op }));
-    if (callee !== undefined) return this.#call(callee, inputs);
+    if (callee !== undefined) return this.#call(callee.scope, inputs);
     if (subgraphsOf(state).length > 0) return this.#branches(state, inputs);
     if (node.domain !== '') return [];
     return node.outputs.map((_, index) =>

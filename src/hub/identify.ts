@@ -2,11 +2,9 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import {
-  externalLocations,
-  identifyModel,
-  type ModelIdentity,
-} from '../../attestation/model/identity.js';
+import { externalLocations } from '../../attestation/model/external-data.js';
+import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
+import { readModel } from '../../attestation/model/onnx.js';
 import { readPlain } from './local.js';
 import type { ModelPackage } from './package.js';
 import { checkPackagePath } from './package-path.js';
@@ -22,16 +20,19 @@ export async function identifyFiles(
 ): Promise<ModelIdentity> {
   const bytes = await readPlain(locate(model), MAX_MODEL);
   const external = new Map<string, Uint8Array>();
-  for (const location of externalLocations(bytes)) {
+  const view = readModel(bytes);
+  for (const location of externalLocations(view)) {
     checkPackagePath(location);
     external.set(location, await readPlain(locate(location), MAX_EXTERNAL));
   }
-  return identifyModel({ path: model, bytes, external }, { sha256: () => createHash('sha256') });
+  const source = { path: model, bytes, external };
+  return analyseModel(source, { sha256: () => createHash('sha256') }, view).identity;
 }
 
 /** External data of a model in a folder, as it names them. */
 export async function locationsOf(directory: string, model: string): Promise<readonly string[]> {
-  const locations = externalLocations(await readPlain(join(directory, model), MAX_MODEL));
+  const view = readModel(await readPlain(join(directory, model), MAX_MODEL));
+  const locations = externalLocations(view);
   locations.forEach(checkPackagePath);
   return locations;
 }

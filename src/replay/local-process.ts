@@ -4,11 +4,8 @@
  */
 import { AssayError } from '../../attestation/encoding/error.js';
 import { strikeAnnotations } from '../../attestation/model/annotations.js';
-import {
-  assertExternalSupplied,
-  identifyModel,
-  type ModelSource,
-} from '../../attestation/model/identity.js';
+import { assertExternalSupplied } from '../../attestation/model/external-data.js';
+import { analyseModel, type ModelSource } from '../../attestation/model/identity.js';
 import { answerQuestions } from '../isolated-process.js';
 import { nativeSha256, readModelSource } from '../model-source.js';
 import type { LocalAnswer, LocalQuestion } from './local-messages.js';
@@ -26,10 +23,10 @@ let node: LocalNode | undefined;
 async function open(path: string): Promise<LocalAnswer> {
   try {
     source = await readModelSource(path);
-    const { graph } = identifyModel(source, { sha256: nativeSha256 });
-    assertExternalSupplied(source.bytes);
+    const { identity, model } = analyseModel(source, { sha256: nativeSha256 });
+    assertExternalSupplied(model);
     strikeAnnotations(source.bytes);
-    return { kind: 'opened', graph };
+    return { kind: 'opened', graph: identity.graph };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;
     return { kind: 'refused', code: error.code, message: error.message };

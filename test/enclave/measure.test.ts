@@ -69,7 +69,8 @@ describe('a model with external data', () => {
     const path = await folder('whole');
     await writeFile(join(path, 'm.onnx'), externalModel('data/w.bin'));
     await writeFile(join(path, 'data', 'w.bin'), weights);
-    const { identity, bytes, external } = await measureModel(join(path, 'm.onnx'));
+    const { measured } = await measureModel(join(path, 'm.onnx'));
+    const { identity, bytes, external } = measured;
     await writeFile(join(path, 'data', 'w.bin'), new Uint8Array(16));
     assert.deepEqual(new Uint8Array(external.get('data/w.bin') ?? []), weights);
     assert.ok(bytes.buffer instanceof SharedArrayBuffer);
@@ -89,7 +90,7 @@ describe('a model with external data', () => {
     const annotated = externalModel('data/w.bin', true);
     await writeFile(join(path, 'm.onnx'), annotated);
     await writeFile(join(path, 'data', 'w.bin'), weights);
-    const { identity, bytes } = await measureModel(join(path, 'm.onnx'));
+    const { identity, bytes } = (await measureModel(join(path, 'm.onnx'))).measured;
     const digest = createHash('sha256').update(annotated).digest('hex');
     assert.equal(toHex(identity.files[0]?.sha256 ?? new Uint8Array()), digest);
     assert.notDeepEqual(new Uint8Array(bytes), annotated);

@@ -13,6 +13,24 @@ export function divisionModel(type: number): Uint8Array {
   });
 }
 
+/** `y = -(p / 2)`, which states the type of the value between: exporters that infer shapes write such. */
+export function annotatedModel(): Uint8Array {
+  const vector = { tensor: dataType.int64, shape: ['n'] };
+  return encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: [{ name: 'p', type: vector }],
+      initializers: [{ name: 'two', type: dataType.int64, dims: [1], int64s: [2n] }],
+      nodes: [
+        { op: 'Div', inputs: ['p', 'two'], outputs: ['half'] },
+        { op: 'Neg', inputs: ['half'], outputs: ['y'] },
+      ],
+      values: [{ name: 'half', type: vector }],
+      outputs: [{ name: 'y', type: vector }],
+    },
+  });
+}
+
 /** An LSTM over `x`, [steps, rows, 1]: ONNX Runtime ends the process on no rows. */
 export function recurrentModel(): Uint8Array {
   const weights = (name: string) => ({

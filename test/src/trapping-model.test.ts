@@ -12,7 +12,7 @@ import { type Serving, serve } from '../../src/main.js';
 import { Caller } from '../bench/support/rpc.js';
 import { scaleModel, simulatorKeys } from '../forge/enclave.js';
 import { dataType } from '../forge/onnx.js';
-import { divisionModel, recurrentModel } from '../forge/trapping-models.js';
+import { annotatedModel, divisionModel, recurrentModel } from '../forge/trapping-models.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-trap-'));
 after(() => rm(folder, { recursive: true }));
@@ -107,6 +107,16 @@ test('it is served where the configuration says so, and answers other divisions'
     details: 'with these inputs the model divides an integer by zero',
   });
   assert.equal((await divide(7)).raw_output_contents[0]?.readBigInt64LE(), -1n);
+});
+
+test('a model that states the types of inner values is judged as it was measured, and served', async (t) => {
+  await place(annotatedModel());
+  const caller = await startCaller(t);
+  const answer = await caller.call<{ raw_output_contents: readonly Buffer[] }>('ModelInfer', {
+    model_name: 'ratio',
+    inputs: [{ name: 'p', datatype: 'INT64', shape: [1], contents: { int64_contents: [7] } }],
+  });
+  assert.equal(answer.raw_output_contents[0]?.readBigInt64LE(), -3n);
 });
 
 const infer = (caller: Caller, name: string, shape: readonly number[]): Promise<object> =>

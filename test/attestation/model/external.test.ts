@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import {
   assertExternalSupplied,
   externalLocations,
-  identifyModel,
-} from '../../../attestation/model/identity.js';
+} from '../../../attestation/model/external-data.js';
+import { analyseModel } from '../../../attestation/model/identity.js';
+import { readModel } from '../../../attestation/model/onnx.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type { GraphInit, ModelInit, NodeInit, TensorInit } from '../../forge/onnx-init.js';
 
@@ -68,16 +69,16 @@ for (const [what, model] of Object.entries(places)) {
   test(`external data for ${what} is identified, but not to be executed`, () => {
     const bytes = encodeModel(model);
     const external = new Map([['w.bin', new Uint8Array(8)]]);
-    assert.deepEqual(externalLocations(bytes), ['w.bin']);
-    identifyModel({ path: 'm', bytes, external });
-    assert.throws(() => assertExternalSupplied(bytes), { code: 'MODEL_EXTERNAL_PLACE' });
+    const { model: view } = analyseModel({ path: 'm', bytes, external });
+    assert.deepEqual(externalLocations(view), ['w.bin']);
+    assert.throws(() => assertExternalSupplied(view), { code: 'MODEL_EXTERNAL_PLACE' });
   });
 }
 
 test('external data for initializers and constants of the graph itself is supplied', () => {
   const named = { ...away, name: 'v' };
   const nodes = [constant, ...plain.nodes];
-  const bytes = encodeModel({ graph: { ...plain, nodes, initializers: [named] } });
-  assert.deepEqual(externalLocations(bytes), ['w.bin']);
-  assertExternalSupplied(bytes);
+  const model = readModel(encodeModel({ graph: { ...plain, nodes, initializers: [named] } }));
+  assert.deepEqual(externalLocations(model), ['w.bin']);
+  assertExternalSupplied(model);
 });

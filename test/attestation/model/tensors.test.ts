@@ -6,7 +6,9 @@ import { encodeCbor } from '../../../attestation/encoding/cbor.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { label, sha256 } from '../../../attestation/encoding/hash.js';
 import { leafHash, merkleRoot } from '../../../attestation/encoding/merkle.js';
-import { externalLocations, identifyModel } from '../../../attestation/model/identity.js';
+import { externalLocations } from '../../../attestation/model/external-data.js';
+import { identifyModel } from '../../../attestation/model/identity.js';
+import { readModel } from '../../../attestation/model/onnx.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { ModelInit, Pairs, SparseInit, TensorInit } from '../../forge/onnx-init.js';
 
@@ -266,7 +268,7 @@ test('external locations are those of all tensors, sorted, each once', () => {
     { op: 'Constant', inputs: [], outputs: ['k'], attributes: attribute },
   ];
   const bytes = encodeModel({ ...model, graph: { ...model.graph, nodes } });
-  assert.deepEqual(externalLocations(bytes), ['attribute.bin', 'dir/a.bin', 'z.bin']);
+  assert.deepEqual(externalLocations(readModel(bytes)), ['attribute.bin', 'dir/a.bin', 'z.bin']);
   const external = new Map(
     ['z.bin', 'dir/a.bin', 'attribute.bin'].map((path) => [path, new Uint8Array(4)]),
   );
