@@ -9,6 +9,7 @@ import {
   type ModelIdentity,
 } from '../../attestation/model/identity.js';
 import { dynamicFindings } from '../admission/dynamic-rules.js';
+import { emptyInputFinding } from '../admission/empty-inputs.js';
 import { type AdmissionFinding, worstOf } from '../admission/finding.js';
 import { opsetUseOf } from '../admission/opset-cause.js';
 import { staticFindings } from '../admission/static-rules.js';
@@ -72,15 +73,16 @@ async function dynamic(path: string, analysis: ModelAnalysis, flags: Flags): Pro
   const tolerances = await tolerancesOf(path, flags);
   const baseline = flags.baseline ?? tolerances?.baseline?.latency ?? null;
   const sets = sampled ? sampleSets(identity) : vectors;
+  const findings = await dynamicFindings({
+    model: path,
+    sets,
+    sampled,
+    tolerances,
+    baseline,
+    opset: opsetUseOf(analysis),
+  });
   return {
-    findings: await dynamicFindings({
-      model: path,
-      sets,
-      sampled,
-      tolerances,
-      baseline,
-      opset: opsetUseOf(analysis),
-    }),
+    findings: sampled ? findings : [emptyInputFinding(vectors, identity.inputs), ...findings],
     vectors: sampled ? null : toHex(vectorsDigest(vectors, tolerances, nativeSha256)),
   };
 }

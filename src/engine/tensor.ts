@@ -52,6 +52,14 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, dimension) => count * dimension, 1);
 }
 
+/** Whether a tensor has no elements although the model's signature, where its sizes are known, does not say so. */
+export function isEmptiedBySender(
+  signature: readonly unknown[] | null | undefined,
+  shape: readonly number[],
+): boolean {
+  return shape.includes(0) && signature?.includes(0) !== true;
+}
+
 /** A shape as messages show it, a dimension that may vary as its symbol or `?`. */
 export function formatShape(shape: readonly (number | string)[] | undefined): string {
   if (shape === undefined) return '[...]';

@@ -6,6 +6,7 @@ import {
   elementCount,
   formatShape,
   isDatatype,
+  isEmptiedBySender,
   type Tensor,
   type TensorSpec,
 } from '../engine/tensor.js';
@@ -75,7 +76,7 @@ function refuseSharedMemory(name: string, parameters: readonly string[]): void {
 
 /** Refuses a size of 0 that the caller chose, where the model's configuration does not allow it. */
 function refuseEmpty({ name, shape: signature }: TensorSpec, shape: readonly number[]): void {
-  if (!shape.includes(0) || signature?.includes(0) === true) return;
+  if (!isEmptiedBySender(signature, shape)) return;
   throw invalid(
     `input ${name}: expected elements, shape ${formatShape(shape)} has none; the model is not configured with allowEmptyTensors`,
   );

@@ -13,6 +13,7 @@ import { assay } from '../../forge/cli.js';
 import { npz } from '../../forge/npz.js';
 import { encodeModel, encodeTensor } from '../../forge/onnx.js';
 import type { ModelInit, NodeInit, TypeInit } from '../../forge/onnx-init.js';
+import { recurrentModel } from '../../forge/trapping-models.js';
 
 const root = await mkdtemp(join(tmpdir(), 'assay-admit-'));
 after(() => rm(root, { recursive: true, force: true }));
@@ -64,7 +65,7 @@ async function folderOf(
   const set = (file: string, floats: readonly number[]) =>
     writeFile(
       join(folder, 'test_data_set_0', file),
-      encodeTensor({ type: 1, dims: [1, 2], floats }),
+      encodeTensor({ type: 1, dims: [floats.length / 2, 2], floats }),
     );
   if (vectors === undefined) await rm(join(folder, 'test_data_set_0'), { recursive: true });
   else {
@@ -172,6 +173,38 @@ test('a model without vectors runs on samples', async () => {
   assert.equal(report.code, 0);
   const ran = report.findings.find(({ rule }) => rule === 'dynamic.run');
   assert.match(ran?.message ?? '', /made up/);
+});
+
+const none = { input: [], output: [] };
+const emptiness = ({ findings }: Report) =>
+  findings
+    .filter(({ rule }) => rule === 'dynamic.empty')
+    .map(({ outcome, nodes }) => [outcome, nodes]);
+
+test('vectors that a node would refuse for having no elements are a warning', async () => {
+  const report = await admit(await folderOf('empty', model(identity), none));
+  assert.deepEqual([report.code, report.outcome], [0, 'warn']);
+  assert.deepEqual(outcomes(report, 'warn'), ['dynamic.empty']);
+  assert.deepEqual(emptiness(report), [['warn', ['test_data_set_0: x [0,2]']]]);
+  const [found] = report.findings.filter(({ rule }) => rule === 'dynamic.empty');
+  assert.match(found?.message ?? '', /MODEL_SELF_TEST.*allowEmptyTensors$/);
+});
+
+test('inputs that the signature says have no elements are none of the vectors’ making', async () => {
+  const init = model(identity);
+  const inputs = [{ name: 'x', type: { tensor: 1, shape: [0, 2] } }];
+  const path = await folderOf('always', { ...init, graph: { ...init.graph, inputs } }, none);
+  assert.deepEqual(emptiness(await admit(path)), [['pass', []]]);
+});
+
+test('vectors without elements that end the runtime are named before what they do', async () => {
+  const path = await folderOf('recurrent', model(identity), none);
+  await writeFile(path, recurrentModel());
+  const input = encodeTensor({ type: 1, dims: [1, 0, 1], floats: [] });
+  await writeFile(join(root, 'recurrent', 'test_data_set_0', 'input_0.pb'), input);
+  const report = await admit(path);
+  assert.deepEqual(emptiness(report), [['warn', ['test_data_set_0: x [1,0,1]']]]);
+  assert.deepEqual([report.code, outcomes(report, 'refuse')], [1, ['dynamic.load']]);
 });
 
 test('permuted weights are refused for the output that they spoil', async () => {
