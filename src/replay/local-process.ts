@@ -34,11 +34,16 @@ async function open(path: string): Promise<LocalAnswer> {
 }
 
 /** ONNX Runtime is only begun where something is executed. */
-async function run({ options, inputs, outputs }: Run): Promise<LocalAnswer> {
+async function begin(): Promise<LocalNode> {
   if (source === undefined) throw new Error('expected a model to be opened first');
+  const { createEngine } = await import('../engine/onnx-engine.js');
   const { LocalNode } = await import('./local-node.js');
-  node ??= new LocalNode(source);
+  return new LocalNode(await createEngine({ workers: 1 }), source);
+}
+
+async function run({ options, inputs, outputs }: Run): Promise<LocalAnswer> {
   try {
+    node ??= await begin();
     const executed = await node.run(options, inputs, outputs);
     const size = executed.outputs.reduce((sum, { data }) => sum + data.length, 0);
     if (size > MAX_ANSWER) return { kind: 'failed', reason: `the answer has ${size} bytes` };
