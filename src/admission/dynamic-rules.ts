@@ -105,7 +105,7 @@ function latencyFindings(done: Done, plain: TrialResult, baseline: number | null
   return [...findings, measurement('dynamic.baseline', outcome, message, measured)];
 }
 
-/** Whether a model that failed on inputs that nobody meant for it loads without any. */
+/** Whether a model that ended or hung the runtime loads without any inputs. */
 async function loadsAlone(model: string): Promise<boolean> {
   return (await tryModel(model, [], { optimization: 'all', threads: 1 }, 0)).kind === 'done';
 }
@@ -117,17 +117,18 @@ async function loadsAlone(model: string): Promise<boolean> {
 export async function dynamicFindings(inputs: TrialInputs): Promise<AdmissionFinding[]> {
   const { model, sets } = inputs;
   const served = await tryModel(model, sets, { optimization: 'all', threads: 1 }, BUDGET);
-  if (served.kind === 'failed' && inputs.sampled && (await loadsAlone(model))) {
-    const message = `it loads, but made-up inputs end or hang the runtime, so nothing is measured: give vectors (${reasonOf(served.reason)})`;
-    return [finding('dynamic.run', 'warn', message)];
-  }
   if (served.kind === 'failed') {
-    const refused = finding(
-      'dynamic.load',
-      'refuse',
-      `it does not load: ${reasonOf(served.reason)}`,
-    );
-    return [refused, ...(await opsetCause(inputs))];
+    const reason = reasonOf(served.reason);
+    if (!(await loadsAlone(model))) {
+      const refused = finding('dynamic.load', 'refuse', `it does not load: ${reason}`);
+      return [refused, ...(await opsetCause(inputs))];
+    }
+    if (inputs.sampled) {
+      const message = `it loads, but made-up inputs end or hang the runtime, so nothing is measured: give vectors (${reason})`;
+      return [finding('dynamic.run', 'warn', message)];
+    }
+    const message = `it loads, but its vectors end or hang the runtime: ${reason}`;
+    return [finding('dynamic.run', 'refuse', message), ...(await opsetCause(inputs))];
   }
   const threaded = await tryModel(model, sets, { optimization: 'all', threads: 2 }, 0);
   const plain = await tryModel(model, sets, { optimization: 'disabled', threads: 1 }, BUDGET);

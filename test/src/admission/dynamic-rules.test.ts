@@ -54,7 +54,7 @@ test('inputs that nobody meant for a model and that end the runtime are a warnin
 });
 
 test('references that end the runtime refuse the model, others are measured', async () => {
-  assert.deepEqual(await findings([fatal], false), ['refuse dynamic.load']);
+  assert.deepEqual(await findings([fatal], false), ['refuse dynamic.run']);
   const good = await findings([division(6n, 3n, 2n)], false);
   assert.ok(good.includes('pass quality.reference.y'));
   assert.ok(
