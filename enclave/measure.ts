@@ -12,6 +12,7 @@ import {
   type ModelIdentity,
 } from '../attestation/model/identity.js';
 import { readModel } from '../attestation/model/onnx.js';
+import { nativeSha256Once } from './sha256.js';
 
 /** A model that was read once: what was measured is what is executed. */
 export interface MeasuredModel {
@@ -91,7 +92,8 @@ export async function measureModel(path: string): Promise<Measurement> {
     external.set(location, await readOnce(expected));
   }
   const source = { path: basename(path), bytes, external };
-  const analysis = analyseModel(source, { sha256: () => createHash('sha256') }, model);
+  const hashing = { sha256: () => createHash('sha256'), sha256Once: nativeSha256Once };
+  const analysis = analyseModel(source, hashing, model);
   strikeAnnotations(bytes);
   return { measured: { path, identity: analysis.identity, bytes, external }, analysis };
 }

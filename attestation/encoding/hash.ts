@@ -31,6 +31,15 @@ export const portableSha256: Sha256Factory = () => nobleSha256.create();
 /** SHA-256 of the concatenation of the parts, at once: `sha256`, or the platform's own. */
 export type Sha256Once = (...parts: readonly Uint8Array[]) => Uint8Array;
 
+/** The same by running hashes. */
+export function onceBy(factory: Sha256Factory): Sha256Once {
+  return (...parts) => {
+    const hash = factory();
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  };
+}
+
 /** SHA-256 of the concatenation of the parts. For short inputs; synchronous. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const hash = nobleSha256.create();

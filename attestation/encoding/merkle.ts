@@ -39,13 +39,20 @@ function splitPoint(size: number): number {
   return k;
 }
 
-/** Root of the tree over these leaf hashes; the empty tree's root is the hash of nothing. */
-export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/**
+ * Root of the tree over these leaf hashes; the empty tree's root is the hash of nothing.
+ * @param hash of two nodes; default: the portable one.
+ */
+export function merkleRoot(
+  leaves: readonly Uint8Array[],
+  hash: MerkleHashes['nodeHash'] = nodeHash,
+): Uint8Array<ArrayBuffer> {
   const [first] = leaves;
   if (first === undefined) return sha256();
   if (leaves.length === 1) return new Uint8Array(first);
   const k = splitPoint(leaves.length);
-  return nodeHash(merkleRoot(leaves.slice(0, k)), merkleRoot(leaves.slice(k)));
+  const [left, right] = [leaves.slice(0, k), leaves.slice(k)];
+  return new Uint8Array(hash(merkleRoot(left, hash), merkleRoot(right, hash)));
 }
 
 /** Inclusion path of leaf `index`, from the leaf upwards, RFC 9162 section 2.1.3.1. */

@@ -1,5 +1,5 @@
 import { type CborValue, encodeCbor } from '../encoding/cbor.js';
-import { label, type Sha256Factory } from '../encoding/hash.js';
+import { label, type Sha256Factory, type Sha256Once } from '../encoding/hash.js';
 import { hashElements, hashIndices } from './elements.js';
 import type { ExternalFiles } from './external.js';
 import { type Constant, isSparse, type SparseView, type TensorView } from './tensor.js';
@@ -24,12 +24,15 @@ type DigestKind =
  */
 export class ModelHasher {
   readonly sha256: Sha256Factory;
+  /** For what is short. */
+  readonly once: Sha256Once;
   readonly files: ExternalFiles;
   readonly #labels = new Map<DigestKind, Uint8Array>();
   readonly #elements = new Map<TensorView, Uint8Array>();
 
-  constructor(sha256: Sha256Factory, files: ExternalFiles) {
+  constructor(sha256: Sha256Factory, once: Sha256Once, files: ExternalFiles) {
     this.sha256 = sha256;
+    this.once = once;
     this.files = files;
   }
 
@@ -41,10 +44,7 @@ export class ModelHasher {
   }
 
   digest(kind: DigestKind, content: CborValue): Uint8Array {
-    const hash = this.sha256();
-    hash.update(this.#label(kind));
-    hash.update(encodeCbor(content));
-    return hash.digest();
+    return this.once(this.#label(kind), encodeCbor(content));
   }
 
   /** SHA-256 of a tensor's canonical bytes. */

@@ -1,6 +1,12 @@
 import { compareBytes, utf8 } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
-import { portableSha256, type Sha256Factory, updateHash } from '../encoding/hash.js';
+import {
+  onceBy,
+  portableSha256,
+  type Sha256Factory,
+  type Sha256Once,
+  updateHash,
+} from '../encoding/hash.js';
 import { Computation, type FunctionDigests } from './computation.js';
 import { dataTypeOf } from './data-type.js';
 import { locationsOf } from './external-data.js';
@@ -29,6 +35,8 @@ export interface ModelSource {
 export interface IdentifyOptions {
   /** Default: the portable one. In Node pass one over `createHash('sha256')`, which is faster. */
   readonly sha256?: Sha256Factory;
+  /** The same of short inputs, of which a model has several for each node; default: by `sha256`. */
+  readonly sha256Once?: Sha256Once;
 }
 
 /** One file of a model. */
@@ -188,8 +196,9 @@ export function analyseModel(
   model: ModelView = readModel(source.bytes),
 ): ModelAnalysis {
   const factory = options.sha256 ?? portableSha256;
+  const once = options.sha256Once ?? onceBy(factory);
   const files = digestFiles(source, model, factory);
-  const hasher = new ModelHasher(factory, source.external ?? new Map());
+  const hasher = new ModelHasher(factory, once, source.external ?? new Map());
   const functions = digestFunctions(model.functions, hasher);
   const scope = Scope.ofGraph(model.graph, model.opsets, model.irVersion);
   assertInterface(scope);

@@ -1,7 +1,7 @@
 import { compareBytes, concat, utf8 } from '../encoding/bytes.js';
 import { encodeCbor } from '../encoding/cbor.js';
 import { label } from '../encoding/hash.js';
-import { leafHash, merkleRoot } from '../encoding/merkle.js';
+import { merkleHashes, merkleRoot } from '../encoding/merkle.js';
 import { eachNode } from './functions.js';
 import type { ModelHasher } from './hashing.js';
 import { type Constant, isSparse, nameOf } from './tensor.js';
@@ -32,11 +32,15 @@ export function constantsOf(model: ModelView): Constant[] {
  */
 export function digestWeights(constants: readonly Constant[], hasher: ModelHasher): Uint8Array {
   const domain = label('model-weight');
+  const { leafHash, nodeHash } = merkleHashes(hasher.once);
   const leaves = constants.map((constant) => {
     const name = nameOf(constant);
     const item = isSparse(constant) ? hasher.sparseItem(constant) : hasher.tensorItem(constant);
     return { name: utf8(name), hash: leafHash(concat(domain, encodeCbor([name, item]))) };
   });
   leaves.sort((a, b) => compareBytes(a.name, b.name) || compareBytes(a.hash, b.hash));
-  return merkleRoot(leaves.map((leaf) => leaf.hash));
+  return merkleRoot(
+    leaves.map((leaf) => leaf.hash),
+    nodeHash,
+  );
 }
