@@ -11,20 +11,26 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/', import.meta.url));
-const definitions = loadSync(['open_inference_grpc.proto', 'assay/v1/attestation.proto'], {
-  includeDirs: [PROTO],
-  keepCase: true,
-  longs: Number,
-  defaults: true,
-  arrays: true,
-  objects: true,
-  oneofs: true,
-});
+
+function loadDefinitions(): PackageDefinition {
+  return loadSync(['open_inference_grpc.proto', 'assay/v1/attestation.proto'], {
+    includeDirs: [PROTO],
+    keepCase: true,
+    longs: Number,
+    defaults: true,
+    arrays: true,
+    objects: true,
+    oneofs: true,
+  });
+}
+
+/** Read at the first call: most commands make none. */
+let definitions: PackageDefinition | undefined;
 
 /** Largest message that is sent or received, bytes. */
 const MAX_MESSAGE = 256 * 1024 * 1024;
@@ -47,6 +53,7 @@ export interface CallOptions {
 }
 
 function methodOf(service: string, name: string): MethodDefinition<object, object> {
+  definitions ??= loadDefinitions();
   const definition = definitions[service] as
     | { readonly [method: string]: MethodDefinition<object, object> }
     | undefined;
