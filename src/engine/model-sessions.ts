@@ -72,8 +72,9 @@ export class ModelSessions {
     return this.#reservation.bytes;
   }
 
+  /** Whether a slot's worker has a session, and one that takes its place needs it. */
   holds(slot: Slot): boolean {
-    return this.#holders.has(slot);
+    return !this.#closed && this.#holders.has(slot);
   }
 
   /**
@@ -88,20 +89,15 @@ export class ModelSessions {
     const { pool, memoryInUse } = this.#context;
     // ONNX Runtime is given a copy, since it takes no shared memory, and makes the session from it.
     this.#reservation.resize(3 * this.#size);
-    try {
-      const { before, ...made } = await pool.errand(slot, async (thread) => {
-        const before = memoryInUse();
-        const signature = await this.load(thread);
-        this.#holders.add(slot);
-        return { before, signature, outcome: await attempt(thread, signature) };
-      });
-      this.#session = Math.max(this.#size, memoryInUse() - before);
-      this.#reservation.resize(this.#size + this.#session);
-      return made;
-    } catch (error) {
-      await this.close();
-      throw error;
-    }
+    const { before, ...made } = await pool.errand(slot, async (thread) => {
+      const before = memoryInUse();
+      const signature = await this.load(thread);
+      this.#holders.add(slot);
+      return { before, signature, outcome: await attempt(thread, signature) };
+    });
+    this.#session = Math.max(this.#size, memoryInUse() - before);
+    this.#reservation.resize(this.#size + this.#session);
+    return made;
   }
 
   /**

@@ -1,6 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { decideBatching } from './batch-gate.js';
-import type { AnnotatorSettings, Engine, LoadedModel, LoadOptions, ModelSource } from './engine.js';
+import type {
+  AnnotatorSettings,
+  BatchingOutcome,
+  Engine,
+  LoadedModel,
+  LoadOptions,
+  ModelSource,
+} from './engine.js';
 import { EngineError } from './error.js';
 import { collectLessOften } from './heap-growth.js';
 import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
@@ -9,6 +16,7 @@ import { ModelSessions, type SessionOptions } from './model-sessions.js';
 import { defaultRequestMemory, RequestMemory } from './request-memory.js';
 import { favourEventLoop } from './thread-priority.js';
 import { type Slot, WorkerPool } from './worker-pool.js';
+import type { Signature } from './worker-thread.js';
 
 export interface EngineSettings {
   /** Worker threads; default one a core. Each holds a session of every model for which there is room. */
@@ -54,7 +62,10 @@ class OnnxEngine implements Engine {
   readonly #pool: WorkerPool;
   readonly #budget: MemoryBudget;
   readonly #requests: RequestMemory;
+  /** What can be asked, by load, in the order of their turns. */
   readonly #models = new Map<number, Registered>();
+  /** Those of all loads, also of one that is under way: what a worker has that takes another's place. */
+  readonly #sessions = new Set<ModelSessions>();
   /** Loads and unloads happen one after another: each load is measured by what memory grows by. */
   #turn: Promise<void> = Promise.resolve();
   #nextLoad = 0;
@@ -69,7 +80,7 @@ class OnnxEngine implements Engine {
       workers: settings.workers ?? availableParallelism(),
       annotator: settings.annotator?.module.href,
       restore: async (slot, thread) => {
-        for (const { sessions } of this.#models.values()) {
+        for (const sessions of this.#sessions) {
           if (sessions.holds(slot)) await sessions.load(thread);
         }
       },
@@ -112,13 +123,13 @@ class OnnxEngine implements Engine {
     const sessions = this.#sessionsOf(loadId, source, options);
     const [slot] = this.#leastLoaded();
     if (slot === undefined) throw new EngineError('load', 'the engine has no workers');
-    const { signature, outcome: batching } = await sessions.first(slot, (thread, signature) =>
-      decideBatching(thread, loadId, signature, options),
+    this.#sessions.add(sessions);
+    const { signature, batching } = await this.#fill(sessions, slot, options).catch(
+      async (error: unknown) => {
+        await this.#close(sessions);
+        throw error;
+      },
     );
-    await sessions.spread(this.#leastLoaded()).catch(async (error: unknown) => {
-      await sessions.close();
-      throw error;
-    });
     const { maxQueueSize = DEFAULT_QUEUE_SIZE } = options.batching ?? {};
     const runtime = new ModelRuntime(
       loadId,
@@ -143,6 +154,24 @@ class OnnxEngine implements Engine {
     return runtime;
   }
 
+  /** Makes the sessions of a load: one that decides, then those of the other workers. */
+  async #fill(
+    sessions: ModelSessions,
+    slot: Slot,
+    options: LoadOptions,
+  ): Promise<{ readonly signature: Signature; readonly batching: BatchingOutcome }> {
+    const { signature, outcome } = await sessions.first(slot, (thread, made) =>
+      decideBatching(thread, sessions.loadId, made, options),
+    );
+    await sessions.spread(this.#leastLoaded());
+    return { signature, batching: outcome };
+  }
+
+  async #close(sessions: ModelSessions): Promise<void> {
+    await sessions.close();
+    this.#sessions.delete(sessions);
+  }
+
   #sessionsOf(loadId: number, source: ModelSource, options: LoadOptions): ModelSessions {
     const session: SessionOptions = {
       execution: {
@@ -161,8 +190,8 @@ class OnnxEngine implements Engine {
 
   /** The workers, those with the fewest sessions first. */
   #leastLoaded(): readonly Slot[] {
-    const models = [...this.#models.values()];
-    const held = (slot: Slot): number => models.filter((m) => m.sessions.holds(slot)).length;
+    const all = [...this.#sessions];
+    const held = (slot: Slot): number => all.filter((sessions) => sessions.holds(slot)).length;
     return this.#pool.slots
       .filter(({ lost }) => lost === undefined)
       .sort((a, b) => held(a) - held(b));
@@ -172,9 +201,9 @@ class OnnxEngine implements Engine {
   async #unload(loadId: number): Promise<void> {
     const unloaded = this.#models.get(loadId);
     this.#models.delete(loadId);
-    await unloaded?.sessions.close();
+    if (unloaded !== undefined) await this.#close(unloaded.sessions);
     if (this.#closing) return;
-    for (const { sessions } of this.#models.values()) {
+    for (const sessions of this.#sessions) {
       await sessions.spread(this.#leastLoaded()).catch(() => undefined);
     }
   }

@@ -3,12 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Engine, InferenceRequest, LoadedModel } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { WorkerPool } from '../../../src/engine/worker-pool.js';
-import { identityModel } from '../../forge/inference-models.js';
+import { identityModel, mlpModel } from '../../forge/inference-models.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-death-'));
 after(() => rm(folder, { recursive: true }));
@@ -112,6 +113,76 @@ test('a worker that dies while another model waits for it to load: the load goes
     );
     assert.ok(outcome === 'execution' || (Array.isArray(outcome) && outcome[0] === 7), 'it ends');
     assert.deepEqual(await ends(model, [8]), [8]);
+  } finally {
+    await engine.close();
+  }
+});
+
+/** An annotator that says on which thread it ran, ends it at 13, and waits at 14 and 15 for a file. */
+async function telling(gates: readonly string[]): Promise<URL> {
+  const path = join(folder, 'telling.mjs');
+  const source = `
+    import { existsSync } from 'node:fs';
+    import { threadId } from 'node:worker_threads';
+    const gates = ${JSON.stringify(gates)};
+    export function annotate([input]) {
+      const value = new DataView(input.data.buffer, input.data.byteOffset).getFloat32(0, true);
+      if (value === 13) process.exit(1);
+      const gate = gates[value - 14];
+      while (gate !== undefined && !existsSync(gate));
+      return new Uint8Array([threadId]);
+    }`;
+  await writeFile(path, source);
+  return pathToFileURL(path);
+}
+
+test('a worker that dies while others are asked for several models all the time comes back', async () => {
+  const { engine, model } = await start(await telling([]), 2);
+  // Its load takes so long that many requests are dispatched meanwhile.
+  const source = {
+    name: 'other',
+    version: '1',
+    model: mlpModel([2, 500_000, 2]),
+    externalData: [],
+  };
+  const other = await engine.load(source, { batching: { maxBatchSize: 1 } });
+  const seen = new Set<number>();
+  let asked = 0;
+  const ask = async (until: number): Promise<void> => {
+    while (seen.size < until && asked < 5000) {
+      asked += 1;
+      const { annotation } = await (asked % 2 === 0 ? model : other).infer(row(1));
+      seen.add(annotation?.[0] ?? 0);
+    }
+  };
+  const callers = (until: number) => Promise.all(Array.from({ length: 4 }, () => ask(until)));
+  try {
+    await callers(2);
+    const killed = ends(model, [13]);
+    await callers(3);
+    assert.deepEqual(await killed, ['execution']);
+    assert.equal(seen.size, 3, `the new worker answered none of ${asked} requests`);
+  } finally {
+    await engine.close();
+  }
+});
+
+test('a worker that dies while a model that it has loads on another has the model again', async () => {
+  const gates = ['first', 'second'].map((name) => join(folder, name));
+  const { engine, model } = await start(await telling(gates), 2);
+  const source = { name: 'other', version: '1', model: identityModel('FP32'), externalData: [] };
+  try {
+    const waiting = ends(model, [14, 15]);
+    await turn();
+    const loading = engine.load(source, { batching: { maxBatchSize: 1 } });
+    await turn();
+    const killed = ends(model, [13, 8]);
+    await writeFile(gates[0] ?? '', '');
+    assert.deepEqual(await killed, ['execution', 8], 'the first worker is replaced');
+    await writeFile(gates[1] ?? '', '');
+    assert.deepEqual(await waiting, [14, 15]);
+    const values = Array.from({ length: 16 }, (_, i) => 100 + i);
+    assert.deepEqual(await ends(await loading, values), values);
   } finally {
     await engine.close();
   }
