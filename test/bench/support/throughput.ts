@@ -10,7 +10,7 @@ import type { ServingModel } from './serving-models.js';
 
 export const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 export const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 0.8);
-const WARM_UP = { outstanding: 16, seconds: 1.5 } as const;
+const WARM_UP = { outstanding: 16, seconds: Number(process.env['BENCH_WARM_UP'] ?? 6) };
 /** Seconds: a machine that others keep busy must not stretch the run without bound. */
 const LONGEST_WAIT = 4;
 export const CEILING = 'one session, in process';
@@ -111,7 +111,7 @@ export async function measureModel(
 ): Promise<void> {
   const ceiling = await openCeiling(model);
   await assertSameBits(contenders, model, ceiling.answer);
-  // Compiled code is what is measured: each server has seen this model for a while.
+  // Compiled code is what is measured: V8 compiles for some thousands of requests (2.5 s of processor time).
   const warming = shapeOf(WARM_UP.outstanding, await ceiling.measure(0.4), WARM_UP.seconds);
   for (const contender of contenders) {
     await measure(contender, model, warming, generate);
