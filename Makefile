@@ -94,7 +94,7 @@ $(BENCH)/.stamp: test/bench/peers/package.json test/bench/peers/package-lock.jso
 	cp test/bench/peers/package.json test/bench/peers/package-lock.json .npmrc $(BENCH)/
 	-cd $(BENCH) && npm ci --no-progress && touch .stamp
 
-# About ten minutes on two cores. BENCH_MODELS=mlp,tiny  BENCH_ROUNDS=1  BENCH_SECONDS=0.3 take less.
+# About twelve minutes on two cores. BENCH_MODELS=mlp,tiny  BENCH_ROUNDS=1  BENCH_SECONDS=0.3 take less.
 bench: build $(BENCH)/.stamp h2load ## time, memory, throughput: tables, JSON lines and a plot in build/bench (BENCH_MODELS, BENCH_ROUNDS, BENCH_SECONDS)
 	@for bench in $(call compiled,test/bench -maxdepth 1 -name '*.ts'); do node $$bench || exit 1; done
 

@@ -3,7 +3,10 @@ import { formatShape, isEmptiedBySender } from '../engine/tensor.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import type { TestSet } from './test-sets.js';
 
-/** Whether a node takes the inputs of a model's own vectors, as far as their sizes go: it takes no others of a caller. */
+/**
+ * Whether a node takes the inputs of a model's own vectors, as far as their sizes go: it takes no others of
+ * a caller.
+ */
 export function emptyInputFinding(
   sets: readonly TestSet[],
   signature: readonly ValueSignature[],

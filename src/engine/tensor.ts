@@ -52,7 +52,10 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, dimension) => count * dimension, 1);
 }
 
-/** Whether a tensor has no elements although the model's signature, where its sizes are known, does not say so. */
+/**
+ * Whether a tensor has no elements although the model's signature, where its sizes are known, does not say
+ * so.
+ */
 export function isEmptiedBySender(
   signature: readonly unknown[] | null | undefined,
   shape: readonly number[],

@@ -28,8 +28,8 @@ export interface HeldProof {
 
 /**
  * What became of a sampled entry: a replay's verdict; `not-executed`: its request could not be executed
- * again; `refused`: its proof is not affirmed; `no-model`: nothing here has the model; `unavailable`: nobody gave its proof; `manifest`: no answer, but a
- * manifest of the enclave.
+ * again; `refused`: its proof is not affirmed; `no-model`: nothing here has the model; `unavailable`:
+ * nobody gave its proof; `manifest`: no answer, but a manifest of the enclave.
  */
 export type EntryOutcome = ReplayedOutcome | 'no-model' | 'unavailable' | 'manifest';
 

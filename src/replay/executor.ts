@@ -14,7 +14,10 @@ export interface Executed {
 
 /** Something that executes an attested computation again. */
 export interface Executor {
-  /** Rejects with PROOF_MODEL if it does not have this graph, PROOF_EXECUTION if this request cannot be executed. */
+  /**
+   * Rejects with PROOF_MODEL if it does not have this graph, PROOF_EXECUTION if this request cannot be
+   * executed.
+   */
   run(
     model: ManifestModel,
     inputs: readonly Tensor[],
