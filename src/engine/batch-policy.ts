@@ -3,10 +3,17 @@ import type { BatchingOptions, InferenceRequest } from './engine.js';
 /** Nanoseconds; below this, messages and signatures cost more than the execution. */
 const SHORT_EXECUTION = 500_000;
 
+/** Nanoseconds that the executions which a worker is given at once should take: others wait for them. */
+const LONGEST_SERIES = 16_000_000;
+/** Executions that a worker is given at once: they may turn out longer than the one they were judged by. */
+const MOST_EXECUTIONS = 8;
+
 /** What a policy has to know of a queue. */
 interface Waiting {
   readonly size: number;
   readonly rows: number;
+  /** By address. */
+  readonly held: ReadonlyMap<string, unknown>;
 }
 
 /** The level of requests that name none; 0 where there are no levels. */
@@ -58,6 +65,20 @@ export class BatchPolicy {
     if (!full && now - this.#since < this.patience) return 0;
     this.#since = undefined;
     return preferred ?? this.#max;
+  }
+
+  /**
+   * Executions of `size` rows that a worker is given at once, to do one after another and to answer together.
+   * Nothing crosses from one to the next; what they share is the message, the signature, and the event
+   * loop's caches, which an execution empties. No more than the worker's share of what waits; and one
+   * alone while several addresses wait, lest an answer for one waits for an execution for another.
+   * @param lastExecution nanoseconds of the newest execution.
+   */
+  seriesNow({ rows, held }: Waiting, size: number, workers: number, lastExecution: number): number {
+    if (held.size > 1) return 1;
+    const share = Math.floor(rows / (size * workers));
+    const inTime = Math.floor(LONGEST_SERIES / lastExecution);
+    return Math.max(1, Math.min(share, inTime, MOST_EXECUTIONS));
   }
 
   /** Triton's level of a request: 1 leaves first. One that is not among the levels counts as none. */

@@ -1,6 +1,6 @@
-import type { PackedInput } from './messages.js';
+import type { ExecutionResult, PackedInput } from './messages.js';
 import type { TensorSpec } from './tensor.js';
-import type { RunResult, Signature, WorkerThread } from './worker-thread.js';
+import type { Signature, WorkerThread } from './worker-thread.js';
 
 /** The bytes of one row of each input. */
 export type Row = readonly Uint8Array[];
@@ -26,7 +26,7 @@ export class BatchTrial {
     this.#tails = tails;
   }
 
-  async run(rows: readonly Row[]): Promise<RunResult> {
+  async run(rows: readonly Row[]): Promise<ExecutionResult> {
     const inputs: PackedInput[] = [];
     let end = 0;
     this.#signature.inputs.forEach(({ datatype }: TensorSpec, index) => {

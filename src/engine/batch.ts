@@ -1,10 +1,9 @@
 import type { InferenceResult } from './engine.js';
 import { EngineError } from './error.js';
-import type { PackedInput, RunOutput } from './messages.js';
+import type { Execution, ExecutionResult, PackedInput, RunOutput } from './messages.js';
 import type { Pending } from './pending.js';
 import type { InferenceTimings } from './statistics.js';
 import type { Tensor } from './tensor.js';
-import type { RunCommand, RunResult } from './worker-thread.js';
 
 /** Alignment of each input in the transferred buffer, bytes: a cache line, what kernels like best. */
 const ALIGNMENT = 64;
@@ -19,7 +18,7 @@ export function pack(
   loadId: number,
   batch: readonly [Pending, ...Pending[]],
   context: Uint8Array | undefined,
-): RunCommand {
+): Execution {
   const [first] = batch;
   const inputs: PackedInput[] = [];
   let offset = 0;
@@ -93,7 +92,7 @@ function rowsOf(
 }
 
 function annotationOf(
-  { annotations, annotationEnds }: RunResult,
+  { annotations, annotationEnds }: ExecutionResult,
   index: number,
 ): Uint8Array | undefined {
   const end = annotationEnds[index];
@@ -103,7 +102,7 @@ function annotationOf(
 /** Each request's own part of an execution, in the order of `batch`; nothing is copied. */
 export function unpack(
   batch: readonly [Pending, ...Pending[]],
-  result: RunResult,
+  result: ExecutionResult,
   dispatched: number,
 ): InferenceResult[] {
   const timingsOf = (pending: Pending): InferenceTimings => ({

@@ -29,3 +29,8 @@ export class EngineError extends Error {
     this.reason = reason;
   }
 }
+
+/** The error itself, or one of reason `execution` that has it for its cause. */
+export function asEngineError(error: unknown): EngineError {
+  return error instanceof EngineError ? error : new EngineError('execution', String(error), error);
+}

@@ -9,6 +9,22 @@ export interface PackedInput {
   readonly length: number;
 }
 
+/** One execution of a model: of one request, or of several that share it. */
+export interface Execution {
+  readonly loadId: number;
+  readonly buffer: ArrayBuffer;
+  /** In the order of the signature. */
+  readonly inputs: readonly PackedInput[];
+  /** Names, in the order of the signature. */
+  readonly outputs: readonly string[];
+  /** Rows (dimension 0) of each request of a batch; empty for one request that owns it all. */
+  readonly rows: readonly number[];
+  /** For the annotator; undefined: it is not called. */
+  readonly context: Uint8Array | undefined;
+  /** Lengths of the requests' notes, which lie one after another where the buffer ends. */
+  readonly notes: readonly number[];
+}
+
 /** To a worker. Messages are handled one after another, in the order of arrival. */
 export type ToWorker =
   | {
@@ -22,18 +38,8 @@ export type ToWorker =
   | {
       readonly kind: 'run';
       readonly id: number;
-      readonly loadId: number;
-      readonly buffer: ArrayBuffer;
-      /** In the order of the signature. */
-      readonly inputs: readonly PackedInput[];
-      /** Names, in the order of the signature. */
-      readonly outputs: readonly string[];
-      /** Rows (dimension 0) of each request of a batch; empty for one request that owns it all. */
-      readonly rows: readonly number[];
-      /** For the annotator; undefined: it is not called. */
-      readonly context: Uint8Array | undefined;
-      /** Lengths of the requests' notes, which lie one after another where the buffer ends. */
-      readonly notes: readonly number[];
+      /** One after another; answered together. */
+      readonly executions: readonly Execution[];
     }
   | { readonly kind: 'close' };
 
@@ -41,6 +47,26 @@ export interface RunOutput {
   readonly datatype: Datatype;
   readonly shape: readonly number[];
   readonly data: Uint8Array;
+}
+
+/** What came of an execution. */
+export interface ExecutionResult {
+  /** Of the whole batch, in the order that was asked for. */
+  readonly outputs: readonly RunOutput[];
+  /** Those of the requests of the batch, one after another. */
+  readonly annotations: Uint8Array<ArrayBuffer>;
+  /** Where each ends; empty without an annotator. */
+  readonly annotationEnds: readonly number[];
+  /** Nanoseconds. */
+  readonly computeInput: number;
+  readonly computeInfer: number;
+  readonly computeOutput: number;
+}
+
+export interface ExecutionFailure {
+  /** True where ONNX Runtime refused the inputs, false where the execution failed. */
+  readonly refused: boolean;
+  readonly message: string;
 }
 
 /** From a worker. */
@@ -57,27 +83,14 @@ export type FromWorker =
   | {
       readonly kind: 'ran';
       readonly id: number;
-      /** Of the whole batch, in the order that was asked for. */
-      readonly outputs: readonly RunOutput[];
-      /** Those of the requests of the batch, one after another. */
-      readonly annotations: Uint8Array;
-      /** Where each ends; empty without an annotator. */
-      readonly annotationEnds: readonly number[];
-      /** Nanoseconds. */
-      readonly computeInput: number;
-      readonly computeInfer: number;
-      readonly computeOutput: number;
-    }
-  | {
-      readonly kind: 'run-failed';
-      readonly id: number;
-      /** True where ONNX Runtime refused the inputs, false where the execution failed. */
-      readonly refused: boolean;
-      readonly message: string;
+      /** In the order of the executions. */
+      readonly results: readonly (ExecutionResult | ExecutionFailure)[];
     };
 
 /** What a worker is started with. */
 export interface WorkerSettings {
   /** URL of a module that exports `annotate: Annotate`. */
   readonly annotator: string | undefined;
+  /** An Int32 that the worker counts its executions in as they end. */
+  readonly executed: SharedArrayBuffer;
 }

@@ -1,4 +1,3 @@
-import { pack, unpack } from './batch.js';
 import { BatchPolicy } from './batch-policy.js';
 import { tailsKey } from './batch-shapes.js';
 import type {
@@ -9,16 +8,14 @@ import type {
   LoadedModel,
   ModelSource,
 } from './engine.js';
-import { EngineError } from './error.js';
+import { asEngineError, EngineError } from './error.js';
 import { addressOf, type Pending } from './pending.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
+import { type Batch, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
 import type { TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
-
-/** Work taken from a model's queue, to be executed on one worker. */
-export type Batch = readonly [Pending, ...Pending[]];
 
 export interface RuntimeSettings {
   /** Requests that may wait. */
@@ -57,7 +54,7 @@ export class ModelRuntime implements LoadedModel {
   readonly #hooks: RuntimeHooks;
   readonly #policy: BatchPolicy;
   readonly #queue: RequestQueue;
-  /** Batches that are not answered yet. */
+  /** Series that are not answered yet. */
   #running = 0;
   /** Of those, how many a worker still has. */
   #executing = 0;
@@ -123,33 +120,32 @@ export class ModelRuntime implements LoadedModel {
           reject(error);
         },
       };
-      this.#enqueue(pending);
+      if (this.#draining === undefined) {
+        this.#enqueue(pending);
+        return;
+      }
+      const reason = `model ${this.name} version ${this.version} is unloading`;
+      pending.reject(new EngineError('draining', reason));
     });
   }
 
   #enqueue(pending: Pending): void {
     const { cancellation } = pending.request;
     try {
-      if (this.#draining !== undefined) {
-        throw new EngineError(
-          'draining',
-          `model ${this.name} version ${this.version} is unloading`,
-        );
-      }
       if (this.instances === 0) throw this.#withoutWorkers();
       if (cancellation?.cancelled === true) throw cancelled();
       if (!this.#queue.hasRoom(pending)) this.#hooks.dispatch();
       this.#queue.push(pending);
     } catch (error) {
-      pending.reject(failureOf(error));
+      pending.reject(asEngineError(error));
       return;
     }
     cancellation?.onCancel(() => this.#giveUp(pending));
     this.#hooks.wake();
   }
 
-  /** The next work for a free worker, or undefined. */
-  take(now: number): Batch | undefined {
+  /** The next work for a free worker, executions one after another, or undefined. */
+  take(now: number): readonly Batch[] | undefined {
     if (this.#executing > 0 && this.#policy.gathers(this.#queue, this.#lastExecution))
       return undefined;
     const size = this.#policy.sizeNow(this.#queue, now);
@@ -159,56 +155,76 @@ export class ModelRuntime implements LoadedModel {
     }
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const [first, ...others] = this.#queue.take(Math.max(1, size), now);
-    if (first === undefined) {
+    const rows = Math.max(1, size);
+    const count = this.#policy.seriesNow(this.#queue, rows, this.instances, this.#lastExecution);
+    const series: Batch[] = [];
+    while (series.length < count) {
+      const [first, ...others] = this.#queue.take(rows, now);
+      if (first === undefined) break;
+      series.push([first, ...others]);
+    }
+    if (series.length === 0) {
       this.#settleDrain();
       return undefined;
     }
     this.#running += 1;
-    return [first, ...others];
+    return series;
   }
 
-  /** Executes a batch and answers each of its requests; `free` is called once the worker is. */
-  async execute(batch: Batch, worker: WorkerThread, free: () => void): Promise<void> {
+  /** Executes a series and answers each of its requests; `free` is called once the worker is. */
+  async execute(series: readonly Batch[], worker: WorkerThread, free: () => void): Promise<void> {
     this.#executing += 1;
     const released = (): void => {
       this.#executing -= 1;
       free();
     };
-    try {
-      await this.#run(batch, worker, released);
-    } catch (error) {
-      if (batch.length > 1 && worker.alive) await this.#runEachAlone(batch, worker);
-      else this.#reject(batch, error);
-      released();
-    }
-    for (const { bytes } of batch) this.#settings.memory.release(bytes);
+    const outcomes = await this.#run(series, worker);
+    const shared = worker.alive
+      ? series.filter((batch, i) => batch.length > 1 && outcomes[i] instanceof EngineError)
+      : [];
+    if (shared.length === 0) released();
+    series.forEach((batch, i) => {
+      if (!shared.includes(batch)) this.#settle(batch, outcomes[i]);
+    });
+    for (const batch of shared) await this.#runEachAlone(batch, worker);
+    if (shared.length > 0) released();
     this.#running -= 1;
     this.#settleDrain();
   }
 
-  /** Answers the whole batch, or rejects having answered nobody. */
-  async #run(batch: Batch, worker: WorkerThread, released?: () => void): Promise<void> {
-    const dispatched = performance.now();
-    const result = await worker.run(pack(this.loadId, batch, this.#settings.context()));
-    const results = unpack(batch, result, dispatched);
-    this.#lastExecution = result.computeInfer;
-    released?.();
-    const [first] = results;
-    if (first !== undefined) this.statistics.executed(first.timings);
-    results.forEach((own, index) => {
-      batch[index]?.resolve(own);
-    });
+  async #run(series: readonly Batch[], worker: WorkerThread): Promise<readonly Outcome[]> {
+    const outcomes = await runSeries(this.loadId, series, worker, this.#settings.context());
+    const last = outcomes.at(-1);
+    if (last !== undefined && !(last instanceof EngineError)) {
+      this.#lastExecution = last[0]?.timings.computeInfer ?? this.#lastExecution;
+    }
+    return outcomes;
+  }
+
+  /** Answers a batch, or lets it wait again where its worker was lost at another. */
+  #settle(batch: Batch, outcome: Outcome): void {
+    for (const { bytes } of batch) this.#settings.memory.release(bytes);
+    if (outcome === undefined) {
+      for (const pending of batch) {
+        pending.settled = false;
+        this.#enqueue(pending);
+      }
+    } else if (outcome instanceof EngineError) {
+      for (const pending of batch) pending.reject(outcome);
+    } else {
+      const [first] = outcome;
+      if (first !== undefined) this.statistics.executed(first.timings);
+      outcome.forEach((result, i) => {
+        batch[i]?.resolve(result);
+      });
+    }
   }
 
   /** A batch failed: whoever is not to blame gets an answer, and nobody hears of another's data. */
   async #runEachAlone(batch: Batch, worker: WorkerThread): Promise<void> {
     for (const pending of batch) {
-      try {
-        await this.#run([pending], worker);
-      } catch (error) {
-        this.#reject([pending], error);
-      }
+      const [outcome] = await this.#run([[pending]], worker);
+      this.#settle([pending], outcome);
     }
   }
 
@@ -245,11 +261,6 @@ export class ModelRuntime implements LoadedModel {
     this.#settleDrain();
   }
 
-  #reject(batch: Batch, error: unknown): void {
-    const failure = failureOf(error);
-    for (const pending of batch) pending.reject(failure);
-  }
-
   /** The policy waits for more to share an execution: look again when its patience ends. */
   #wakeLater(): void {
     this.#timer ??= setTimeout(() => {
@@ -280,10 +291,6 @@ function bytesOf({ inputs, messageBytes = 0 }: InferenceRequest): number {
     messageBytes,
     inputs.reduce((sum, { data }) => sum + data.length, 0),
   );
-}
-
-function failureOf(error: unknown): EngineError {
-  return error instanceof EngineError ? error : new EngineError('execution', String(error), error);
 }
 
 function cancelled(): EngineError {

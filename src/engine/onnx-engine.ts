@@ -11,9 +11,10 @@ import type {
 import { EngineError } from './error.js';
 import { collectLessOften } from './heap-growth.js';
 import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
-import { type Batch, ModelRuntime } from './model-runtime.js';
+import { ModelRuntime } from './model-runtime.js';
 import { ModelSessions, type SessionOptions } from './model-sessions.js';
 import { defaultRequestMemory, RequestMemory } from './request-memory.js';
+import type { Batch } from './series.js';
 import { favourEventLoop } from './thread-priority.js';
 import { type Slot, WorkerPool } from './worker-pool.js';
 import type { Signature } from './worker-thread.js';
@@ -248,21 +249,21 @@ class OnnxEngine implements Engine {
       if (work === undefined) continue;
       slot.busy = true;
       slot.restarts = 0;
-      void work.runtime.execute(work.batch, thread, release);
+      void work.runtime.execute(work.series, thread, release);
     }
   }
 
-  /** The next batch of the models that a worker holds, which take turns. */
-  #next(slot: Slot): { runtime: ModelRuntime; batch: Batch } | undefined {
+  /** The next work of the models that a worker holds, which take turns. */
+  #next(slot: Slot): { runtime: ModelRuntime; series: readonly Batch[] } | undefined {
     const now = performance.now();
     for (const [loadId, registered] of this.#models) {
       const { runtime, sessions } = registered;
       if (runtime.waiting === 0 || !sessions.holds(slot)) continue;
-      const batch = runtime.take(now);
-      if (batch === undefined) continue;
+      const series = runtime.take(now);
+      if (series === undefined) continue;
       this.#models.delete(loadId);
       this.#models.set(loadId, registered);
-      return { runtime, batch };
+      return { runtime, series };
     }
     return undefined;
   }

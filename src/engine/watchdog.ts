@@ -4,21 +4,25 @@
  */
 const TICKS = 4;
 
-/** Tells when what was started is not stopped in time. One thing at a time. */
+/** Tells when what was started neither stops nor gets further in time. One thing at a time. */
 export class Watchdog {
+  readonly #progress: () => number;
   readonly #expired: () => void;
+  #seen = 0;
   #timer: NodeJS.Timeout | undefined;
   #left = 0;
 
-  constructor(expired: () => void) {
+  /** @param progress another number whenever a part of what was started is done. */
+  constructor(progress: () => number, expired: () => void) {
+    this.#progress = progress;
     this.#expired = expired;
   }
 
   start(milliseconds: number): void {
     this.stop();
     this.#left = TICKS;
-    this.#timer = setTimeout(() => this.#tick(), milliseconds / TICKS);
-    this.#timer.unref();
+    this.#seen = this.#progress();
+    this.#arm(milliseconds / TICKS);
   }
 
   stop(): void {
@@ -26,9 +30,14 @@ export class Watchdog {
     this.#timer = undefined;
   }
 
-  #tick(): void {
-    this.#left -= 1;
-    if (this.#left > 0) this.#timer?.refresh();
-    else this.#expired();
+  #arm(tick: number): void {
+    this.#timer = setTimeout(() => {
+      const progress = this.#progress();
+      this.#left = progress === this.#seen ? this.#left - 1 : TICKS;
+      this.#seen = progress;
+      if (this.#left > 0) this.#arm(tick);
+      else this.#expired();
+    }, tick);
+    this.#timer.unref();
   }
 }

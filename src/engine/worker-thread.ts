@@ -1,7 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import type { ExecutionOptions, ModelSource } from './engine.js';
-import { EngineError } from './error.js';
-import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import { asEngineError, EngineError } from './error.js';
+import type {
+  Execution,
+  ExecutionResult,
+  FromWorker,
+  ToWorker,
+  WorkerSettings,
+} from './messages.js';
 import type { TensorSpec } from './tensor.js';
 import { Watchdog } from './watchdog.js';
 
@@ -10,8 +16,7 @@ export interface Signature {
   readonly outputs: readonly TensorSpec[];
 }
 
-export type RunCommand = Omit<Extract<ToWorker, { kind: 'run' }>, 'kind' | 'id'>;
-export type RunResult = Extract<FromWorker, { kind: 'ran' }>;
+type Ran = Extract<FromWorker, { kind: 'ran' }>;
 
 interface Waiter<T> {
   readonly resolve: (value: T) => void;
@@ -34,12 +39,14 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #loads = new Map<number, Waiter<Signature>>();
   readonly #unloads = new Map<number, Waiter<void>>();
-  readonly #runs = new Map<number, Waiter<RunResult>>();
+  readonly #runs = new Map<number, Waiter<Ran>>();
   readonly #started: Promise<void>;
   readonly #ended: Promise<void>;
   /** Milliseconds that an execution may take, by load. */
   readonly #limits = new Map<number, number>();
-  readonly #watchdog = new Watchdog(() => this.#hang());
+  readonly #counter = new Int32Array(new SharedArrayBuffer(4));
+  readonly #executed = (): number => Atomics.load(this.#counter, 0);
+  readonly #watchdog = new Watchdog(this.#executed, () => this.#hang());
   readonly #events: ThreadEvents;
   #runningLimit: number | undefined;
   #nextRun = 0;
@@ -47,11 +54,11 @@ export class WorkerThread {
   #dead = false;
   #hung = false;
 
-  constructor(settings: WorkerSettings, events: ThreadEvents) {
+  constructor(settings: Omit<WorkerSettings, 'executed'>, events: ThreadEvents) {
     this.#events = events;
     // The worker inherits no flags (a profiler's, an inspector's) and no environment of its own.
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: settings,
+      workerData: { ...settings, executed: this.#counter.buffer },
       execArgv: [],
     });
     let cause: unknown;
@@ -118,14 +125,43 @@ export class WorkerThread {
     return this.#ask(this.#unloads, loadId, { kind: 'unload', loadId });
   }
 
-  /** One run at a time. `command.buffer` is transferred: it is empty when this returns. */
-  run(command: RunCommand): Promise<RunResult> {
+  /** One execution, as `runSeries` does it; rejects with its error. */
+  async run(execution: Execution): Promise<ExecutionResult> {
+    const [result] = await this.runSeries([execution]);
+    if (result === undefined || result instanceof EngineError) {
+      throw result ?? new EngineError('execution', 'the worker thread answered nothing');
+    }
+    return result;
+  }
+
+  /**
+   * Executions of one load, one after another; one series at a time. Resolves to what came of each once all
+   * have ended: its result or its error, or undefined where the thread ended or hangs at another of them.
+   * That one has an error, so that trying the others again comes to an end. Their buffers are transferred:
+   * they are empty when this returns.
+   */
+  async runSeries(
+    executions: readonly Execution[],
+  ): Promise<readonly (ExecutionResult | EngineError | undefined)[]> {
     this.#nextRun += 1;
     const id = this.#nextRun;
-    const limit = this.#limits.get(command.loadId);
+    const limit = this.#limits.get(executions[0]?.loadId ?? 0);
+    const before = this.#executed();
     if (limit !== undefined) this.#watchdog.start(limit);
     this.#runningLimit = limit;
-    return this.#ask(this.#runs, id, { kind: 'run', id, ...command }, [command.buffer]);
+    const buffers = executions.map(({ buffer }) => buffer);
+    try {
+      const { results } = await this.#ask(this.#runs, id, { kind: 'run', id, executions }, buffers);
+      return results.map((result) =>
+        'message' in result
+          ? new EngineError(result.refused ? 'invalid-request' : 'execution', result.message)
+          : result,
+      );
+    } catch (error) {
+      const at = this.#executed() - before;
+      const blamed = at < executions.length ? at : undefined;
+      return executions.map((_, i) => (i === (blamed ?? i) ? asEngineError(error) : undefined));
+    }
   }
 
   /** Ends the thread after what it was given; waits for that, unless it hangs. */
@@ -171,12 +207,6 @@ export class WorkerThread {
       case 'ran':
         this.#watchdog.stop();
         take(this.#runs, message.id)?.resolve(message);
-        break;
-      case 'run-failed':
-        this.#watchdog.stop();
-        take(this.#runs, message.id)?.reject(
-          new EngineError(message.refused ? 'invalid-request' : 'execution', message.message),
-        );
         break;
     }
   }

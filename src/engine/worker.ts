@@ -1,11 +1,18 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession } from 'onnxruntime-node';
+import { annotateEach } from './annotate-each.js';
 import type { Annotate, ExecutionOptions } from './engine.js';
 import { EngineError } from './error.js';
 import { storeFloat16InUint16 } from './float16.js';
-import type { FromWorker, RunOutput, ToWorker, WorkerSettings } from './messages.js';
+import type {
+  Execution,
+  ExecutionFailure,
+  ExecutionResult,
+  FromWorker,
+  ToWorker,
+  WorkerSettings,
+} from './messages.js';
 import { fromOrt, tensorSpecs, toOrt } from './ort-tensor.js';
-import type { Tensor } from './tensor.js';
 import { giveWayToEventLoop } from './thread-priority.js';
 
 /**
@@ -24,6 +31,7 @@ interface Loaded {
 }
 
 giveWayToEventLoop();
+const executed = new Int32Array(settings.executed);
 const sessions = new Map<number, Loaded>();
 /** Set before the thread says that it has started. */
 let annotator: Annotate | undefined;
@@ -150,76 +158,7 @@ function failureOf(error: unknown): string {
 
 const nanoseconds = (from: number, to: number): number => Math.round((to - from) * 1e6);
 
-/** Rows `from` to `to` (dimension 0) of a tensor of fixed-size elements. */
-function sliceRows(name: string, whole: RunOutput, from: number, to: number): Tensor {
-  const [rows = 1, ...rest] = whole.shape;
-  const rowBytes = rows === 0 ? 0 : whole.data.length / rows;
-  return {
-    name,
-    datatype: whole.datatype,
-    shape: [to - from, ...rest],
-    data: whole.data.subarray(from * rowBytes, to * rowBytes),
-  };
-}
-
-function annotateEach(
-  run: Extract<ToWorker, { kind: 'run' }>,
-  inputNames: readonly string[],
-  results: readonly RunOutput[],
-): Uint8Array[] {
-  const { context } = run;
-  const annotate = annotator;
-  if (annotate === undefined || context === undefined) return [];
-  const feeds = run.inputs.map(({ datatype, shape, offset, length }) => ({
-    datatype,
-    shape,
-    data: new Uint8Array(run.buffer, offset, length),
-  }));
-  const named = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
-    tensors.map((tensor, index) => ({ name: names[index] ?? '', ...tensor }));
-  const notes = notesOf(run);
-  if (run.rows.length === 0) {
-    const [note = new Uint8Array()] = notes;
-    return [annotate(named(inputNames, feeds), named(run.outputs, results), { context, note })];
-  }
-  let from = 0;
-  return run.rows.map((rows, index) => {
-    const note = notes[index] ?? new Uint8Array();
-    const slice = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
-      tensors.map((tensor, i) => sliceRows(names[i] ?? '', tensor, from, from + rows));
-    const own = slice(inputNames, feeds);
-    const annotation = annotate(own, slice(run.outputs, results), { context, note });
-    from += rows;
-    return annotation;
-  });
-}
-
-/** The requests' notes, which lie at the end of the buffer. */
-function notesOf({ buffer, notes }: Extract<ToWorker, { kind: 'run' }>): Uint8Array[] {
-  let at = buffer.byteLength - notes.reduce((sum, length) => sum + length, 0);
-  return notes.map((length) => {
-    const note = new Uint8Array(buffer, at, length);
-    at += length;
-    return note;
-  });
-}
-
-/** Annotations one after another, and where each ends: one buffer crosses to the event loop. */
-function joinAnnotations(parts: readonly Uint8Array[]): {
-  annotations: Uint8Array<ArrayBuffer>;
-  annotationEnds: number[];
-} {
-  const annotations = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  const annotationEnds = parts.map((part) => {
-    annotations.set(part, end);
-    end += part.length;
-    return end;
-  });
-  return { annotations, annotationEnds };
-}
-
-async function execute(run: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
+async function execute(run: Execution): Promise<ExecutionResult> {
   const loaded = sessions.get(run.loadId);
   if (loaded === undefined) throw new EngineError('execution', 'the model is not loaded here');
   const { session, inputNames } = loaded;
@@ -230,30 +169,46 @@ async function execute(run: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
   });
   const fed = performance.now();
   const fetched = await session.run(feeds, run.outputs);
-  const executed = performance.now();
+  const ended = performance.now();
   const outputs = run.outputs.map((name) => {
     const tensor = fetched[name];
     if (tensor === undefined) throw new EngineError('execution', `no output ${name} came back`);
     return fromOrt(tensor);
   });
-  const { annotations, annotationEnds } = joinAnnotations(annotateEach(run, inputNames, outputs));
-  const buffers = new Set<ArrayBuffer>([annotations.buffer]);
-  for (const { data } of outputs) {
-    if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+  const { annotations, annotationEnds } = annotateEach(annotator, run, inputNames, outputs);
+  return {
+    outputs,
+    annotations,
+    annotationEnds,
+    computeInput: nanoseconds(started, fed),
+    computeInfer: nanoseconds(fed, ended),
+    computeOutput: nanoseconds(ended, performance.now()),
+  };
+}
+
+async function attempt(run: Execution): Promise<ExecutionResult | ExecutionFailure> {
+  try {
+    return await execute(run);
+  } catch (error) {
+    return { refused: isRefusal(error), message: failureOf(error) };
+  } finally {
+    Atomics.add(executed, 0, 1);
   }
-  reply(
-    {
-      kind: 'ran',
-      id: run.id,
-      outputs,
-      annotations,
-      annotationEnds,
-      computeInput: nanoseconds(started, fed),
-      computeInfer: nanoseconds(fed, executed),
-      computeOutput: nanoseconds(executed, performance.now()),
-    },
-    [...buffers],
-  );
+}
+
+async function runSeries({ id, executions }: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
+  const results: (ExecutionResult | ExecutionFailure)[] = [];
+  const buffers = new Set<ArrayBuffer>();
+  for (const execution of executions) {
+    const result = await attempt(execution);
+    results.push(result);
+    if ('message' in result) continue;
+    buffers.add(result.annotations.buffer);
+    for (const { data } of result.outputs) {
+      if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+    }
+  }
+  reply({ kind: 'ran', id, results }, [...buffers]);
 }
 
 async function handle(message: ToWorker): Promise<void> {
@@ -266,16 +221,7 @@ async function handle(message: ToWorker): Promise<void> {
       reply({ kind: 'unloaded', loadId: message.loadId });
       break;
     case 'run':
-      try {
-        await execute(message);
-      } catch (error) {
-        reply({
-          kind: 'run-failed',
-          id: message.id,
-          refused: isRefusal(error),
-          message: failureOf(error),
-        });
-      }
+      await runSeries(message);
       break;
     case 'close':
       for (const { session } of sessions.values()) await session.release();

@@ -1,0 +1,78 @@
+import type { Annotate } from './engine.js';
+import type { Execution, ExecutionResult, RunOutput } from './messages.js';
+import type { Tensor } from './tensor.js';
+
+/** Rows `from` to `to` (dimension 0) of a tensor of fixed-size elements. */
+function sliceRows(name: string, whole: RunOutput, from: number, to: number): Tensor {
+  const [rows = 1, ...rest] = whole.shape;
+  const rowBytes = rows === 0 ? 0 : whole.data.length / rows;
+  return {
+    name,
+    datatype: whole.datatype,
+    shape: [to - from, ...rest],
+    data: whole.data.subarray(from * rowBytes, to * rowBytes),
+  };
+}
+
+function annotationsOf(
+  annotate: Annotate | undefined,
+  run: Execution,
+  inputNames: readonly string[],
+  results: readonly RunOutput[],
+): Uint8Array[] {
+  const { context } = run;
+  if (annotate === undefined || context === undefined) return [];
+  const feeds = run.inputs.map(({ datatype, shape, offset, length }) => ({
+    datatype,
+    shape,
+    data: new Uint8Array(run.buffer, offset, length),
+  }));
+  const named = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
+    tensors.map((tensor, index) => ({ name: names[index] ?? '', ...tensor }));
+  const notes = notesOf(run);
+  if (run.rows.length === 0) {
+    const [note = new Uint8Array()] = notes;
+    return [annotate(named(inputNames, feeds), named(run.outputs, results), { context, note })];
+  }
+  let from = 0;
+  return run.rows.map((rows, index) => {
+    const note = notes[index] ?? new Uint8Array();
+    const slice = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
+      tensors.map((tensor, i) => sliceRows(names[i] ?? '', tensor, from, from + rows));
+    const own = slice(inputNames, feeds);
+    const annotation = annotate(own, slice(run.outputs, results), { context, note });
+    from += rows;
+    return annotation;
+  });
+}
+
+/** The requests' notes, which lie at the end of the buffer. */
+function notesOf({ buffer, notes }: Execution): Uint8Array[] {
+  let at = buffer.byteLength - notes.reduce((sum, length) => sum + length, 0);
+  return notes.map((length) => {
+    const note = new Uint8Array(buffer, at, length);
+    at += length;
+    return note;
+  });
+}
+
+/**
+ * Annotates each request of an execution with its own tensors. One buffer crosses to the event loop: it
+ * has the annotations one after another, `annotationEnds` where each ends.
+ */
+export function annotateEach(
+  annotate: Annotate | undefined,
+  run: Execution,
+  inputNames: readonly string[],
+  results: readonly RunOutput[],
+): Pick<ExecutionResult, 'annotations' | 'annotationEnds'> {
+  const parts = annotationsOf(annotate, run, inputNames, results);
+  const annotations = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  const annotationEnds = parts.map((part) => {
+    annotations.set(part, end);
+    end += part.length;
+    return end;
+  });
+  return { annotations, annotationEnds };
+}

@@ -1,0 +1,45 @@
+import { pack, unpack } from './batch.js';
+import type { InferenceResult } from './engine.js';
+import { asEngineError, EngineError } from './error.js';
+import type { ExecutionResult } from './messages.js';
+import type { Pending } from './pending.js';
+import type { WorkerThread } from './worker-thread.js';
+
+/** Requests of one execution, taken from a model's queue. */
+export type Batch = readonly [Pending, ...Pending[]];
+
+/**
+ * What came of a batch: the result of each of its requests, or what is wrong with it; undefined where the
+ * worker was lost at another.
+ */
+export type Outcome = readonly InferenceResult[] | EngineError | undefined;
+
+/** Executes batches one after another on one worker; answers nobody, never rejects. */
+export async function runSeries(
+  loadId: number,
+  series: readonly Batch[],
+  worker: WorkerThread,
+  context: Uint8Array | undefined,
+): Promise<readonly Outcome[]> {
+  let started = performance.now();
+  try {
+    const results = await worker.runSeries(series.map((batch) => pack(loadId, batch, context)));
+    return series.map((batch, i) => {
+      const result = results[i];
+      if (result === undefined || result instanceof EngineError) return result;
+      const outcome = outcomeOf(batch, result, started);
+      started += (result.computeInput + result.computeInfer + result.computeOutput) / 1e6;
+      return outcome;
+    });
+  } catch (error) {
+    return series.map(() => asEngineError(error));
+  }
+}
+
+function outcomeOf(batch: Batch, result: ExecutionResult, started: number): Outcome {
+  try {
+    return unpack(batch, result, started);
+  } catch (error) {
+    return asEngineError(error);
+  }
+}
