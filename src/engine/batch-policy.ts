@@ -1,3 +1,4 @@
+import type { Held } from './displacement.js';
 import type { BatchingOptions, InferenceRequest } from './engine.js';
 
 /** Nanoseconds; below this, messages and signatures cost more than the execution. */
@@ -5,6 +6,8 @@ const SHORT_EXECUTION = 500_000;
 
 /** Nanoseconds that the executions which a worker is given at once should take: others wait for them. */
 const LONGEST_SERIES = 16_000_000;
+/** Bytes that their inputs should have: they are in memory twice then, and large ones pay for themselves. */
+const LARGEST_SERIES = 2 ** 20;
 /** Executions that a worker is given at once: they may turn out longer than the one they were judged by. */
 const MOST_EXECUTIONS = 8;
 
@@ -13,7 +16,7 @@ interface Waiting {
   readonly size: number;
   readonly rows: number;
   /** By address. */
-  readonly held: ReadonlyMap<string, unknown>;
+  readonly held: ReadonlyMap<string, Held>;
 }
 
 /** The level of requests that name none; 0 where there are no levels. */
@@ -75,10 +78,12 @@ export class BatchPolicy {
    * @param lastExecution nanoseconds of the newest execution.
    */
   seriesNow({ rows, held }: Waiting, size: number, workers: number, lastExecution: number): number {
-    if (held.size > 1) return 1;
+    const [own, other] = held.values();
+    if (own === undefined || other !== undefined) return 1;
     const share = Math.floor(rows / (size * workers));
     const inTime = Math.floor(LONGEST_SERIES / lastExecution);
-    return Math.max(1, Math.min(share, inTime, MOST_EXECUTIONS));
+    const inMemory = Math.floor((LARGEST_SERIES * own.size) / (own.bytes * size));
+    return Math.max(1, Math.min(share, inTime, inMemory, MOST_EXECUTIONS));
   }
 
   /** Triton's level of a request: 1 leaves first. One that is not among the levels counts as none. */

@@ -8,7 +8,16 @@ import { dataType, encodeModel } from '../../forge/onnx.js';
 
 const MILLISECOND = 1_000_000;
 
-const USUAL = { last: MILLISECOND, rows: 64, workers: 2, size: 1, addresses: ['192.0.2.1'] };
+const KIBIBYTE = 1024;
+
+const USUAL = {
+  last: MILLISECOND,
+  rows: 64,
+  workers: 2,
+  size: 1,
+  bytes: KIBIBYTE,
+  addresses: ['192.0.2.1'],
+};
 
 const SERIES: readonly (Partial<typeof USUAL> & { what: string; executions: number })[] = [
   { what: 'nothing was executed yet', last: Number.POSITIVE_INFINITY, executions: 1 },
@@ -19,13 +28,21 @@ const SERIES: readonly (Partial<typeof USUAL> & { what: string; executions: numb
   { what: 'two for each worker wait', rows: 4, executions: 2 },
   { what: 'many workers share', workers: 16, executions: 4 },
   { what: 'executions of many rows', size: 16, executions: 2 },
+  { what: 'large requests', bytes: 300 * KIBIBYTE, executions: 3 },
+  { what: 'requests of megabytes', bytes: 4096 * KIBIBYTE, executions: 1 },
+  { what: 'large requests in executions of two', bytes: 150 * KIBIBYTE, size: 2, executions: 3 },
+  { what: 'nothing waits', rows: 0, addresses: [], executions: 1 },
   { what: 'two addresses wait', addresses: ['192.0.2.1', '192.0.2.2'], executions: 1 },
 ];
 
 for (const { what, executions, ...differing } of SERIES) {
   test(`executions that a worker is given at once, ${what}: ${executions}`, () => {
-    const { last, rows, workers, size, addresses } = { ...USUAL, ...differing };
-    const waiting = { size: rows, rows, held: new Map(addresses.map((address) => [address, {}])) };
+    const { last, rows, workers, size, bytes, addresses } = { ...USUAL, ...differing };
+    const each = rows / addresses.length;
+    const held = new Map(
+      addresses.map((address) => [address, { size: each, bytes: each * bytes }]),
+    );
+    const waiting = { size: rows, rows, held };
     assert.equal(new BatchPolicy(1, {}).seriesNow(waiting, size, workers, last), executions);
   });
 }
