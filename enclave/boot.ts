@@ -11,8 +11,8 @@ import {
   type RuledConfiguration,
 } from './admission.js';
 import { Enclave } from './enclave.js';
-import { makeKeys } from './keys.js';
-import type { LogOptions } from './log.js';
+import type { IssuerOptions } from './issuer.js';
+import { makeKeys, type SigningKey } from './keys.js';
 import type { Platform } from './platform/platform.js';
 import { RuntimeLog } from './runtime-log.js';
 import { Turns } from './turns.js';
@@ -24,9 +24,11 @@ export interface BootOptions {
   readonly configuration: RuledConfiguration;
   readonly software: Manifest['software'];
   /** How much of the log memory keeps, and where the rest goes; given the epoch. */
-  readonly log?: (epoch: Uint8Array) => LogOptions;
+  readonly log?: (epoch: Uint8Array) => IssuerOptions;
   /** DNS names and IP addresses for the TLS certificate. */
   readonly hosts: readonly string[];
+  /** New, for this epoch alone; default: one is made. */
+  readonly signing?: SigningKey;
   readonly now: Date;
 }
 
@@ -52,7 +54,7 @@ export async function bootEnclave(options: BootOptions): Promise<BootingEnclave>
   const turns = new Turns();
   const runtimeLog = new RuntimeLog(platform);
   if (digest !== null) await runtimeLog.enforced(digest);
-  const keys = await makeKeys(options.hosts, options.now);
+  const keys = await makeKeys(options.hosts, options.now, options.signing);
   const admission = new Admission(launchPolicy, runtimeLog, turns);
   const log = options.log?.(keys.epoch) ?? {};
   const parts = { platform, keys, software, turns, runtimeLog, admission, log };

@@ -5,9 +5,8 @@ import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.j
 import { manifestEntry } from '../attestation/receipt/claims.js';
 import type { Admission } from './admission.js';
 import { Challenger } from './challenge.js';
-import { Issuer } from './issuer.js';
+import { Issuer, type IssuerOptions } from './issuer.js';
 import type { EnclaveKeys } from './keys.js';
-import type { LogOptions } from './log.js';
 import { makeStatement, type Statement } from './manifest.js';
 import type { HardwareEvidence, Platform } from './platform/platform.js';
 import type { RuntimeLog } from './runtime-log.js';
@@ -23,7 +22,7 @@ export interface EnclaveParts {
   readonly runtimeLog: RuntimeLog;
   readonly admission: Admission;
   /** How much of the log memory keeps, and where the rest goes. */
-  readonly log: LogOptions;
+  readonly log: IssuerOptions;
   /** The launch policy's canonical form and its SHA-256 digest; null where none is enforced. */
   readonly policy: { readonly canonical: Uint8Array; readonly digest: Uint8Array } | null;
 }

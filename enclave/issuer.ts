@@ -1,59 +1,66 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { threadId } from 'node:worker_threads';
 import { claimsEntry } from '../attestation/receipt/claims.js';
 import { encodeConsistency } from '../attestation/receipt/consistency.js';
 import { encodeReceipt, type LogPlace } from '../attestation/receipt/receipt.js';
-import {
-  encodeTreeHead,
-  encodeTreeHeadHeader,
-  type SignedTreeHead,
-  treeHeadInput,
-} from '../attestation/receipt/tree-head.js';
+import { encodeTreeHead, type SignedTreeHead } from '../attestation/receipt/tree-head.js';
 import type { SigningKey } from './keys.js';
 import { type LogOptions, MerkleLog } from './log.js';
+import { decodeNotice, leavesOf, noticeSize, signTree, underHead } from './log-writer.js';
 import { nativeSha256Once } from './sha256.js';
+import { type Extension, SharedRange } from './shared-range.js';
 import type { TreeSnapshot } from './tree-snapshot.js';
 
 /** Entries after which a head is published again. */
 const HEAD_INTERVAL = 256;
 
 interface Waiting {
-  readonly index: number;
+  readonly entry: Uint8Array;
   readonly resolve: (place: LogPlace) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-interface Head {
-  readonly signed: SignedTreeHead;
-  readonly tree: TreeSnapshot;
+/** As a worker told of it, until somebody asks. */
+type NewestHead = SignedTreeHead | { readonly notice: Uint8Array; readonly size: number };
+
+export interface IssuerOptions extends LogOptions {
+  /** Of the log, where worker threads append too (`LogWriter`); default: its own. */
+  readonly memory?: SharedArrayBuffer;
 }
 
 /**
- * Appends claims to the epoch's log and answers with receipts. Group commit: while one head is being
- * signed further claims gather, and the next head covers them all. One alone is signed at once; there
- * is no timer. An entry whose signing failed stays in the log, and its caller gets the error.
+ * The epoch's log as the event loop has it: what the worker threads appended and signed, and what it
+ * appends itself, with the proofs of all of it. Group commit: what comes together shares a head, one
+ * alone is signed at once, there is no timer. An entry whose signing failed stays in the log, and its
+ * caller gets the error.
  */
 export class Issuer {
+  readonly #range: SharedRange;
+  /** Holds what was taken from the range. */
   readonly #log: MerkleLog;
   readonly #key: SigningKey;
-  #head: Head;
+  #head: NewestHead;
+  #snapshot: TreeSnapshot | undefined;
   #waiting: Waiting[] = [];
-  #signing = false;
-  #signatures = 1;
+  #appending = false;
+  #signatures = 0;
 
-  private constructor(key: SigningKey, log: MerkleLog, head: Head) {
+  private constructor(key: SigningKey, range: SharedRange, log: MerkleLog, first: Extension) {
     this.#key = key;
+    this.#range = range;
     this.#log = log;
-    this.#head = head;
+    this.#head = this.#sign(first);
   }
 
   /** Starts a log with its first entry, signs it, and publishes it, so that a folder in vain is told at once. */
   static async start(
     key: SigningKey,
     first: Uint8Array,
-    options: LogOptions = {},
+    { memory = SharedRange.allocate(), ...options }: IssuerOptions = {},
   ): Promise<Issuer> {
-    const log = new MerkleLog(options);
-    log.append(first);
-    const issuer = new Issuer(key, log, await signHead(key, log));
+    const range = new SharedRange(memory, threadId);
+    const extension = await extend(range, [first]);
+    const issuer = new Issuer(key, range, new MerkleLog(options), extension);
     issuer.#publish();
     return issuer;
   }
@@ -65,51 +72,79 @@ export class Issuer {
 
   /** Appends an entry; resolves to its COSE Receipt once a signed head covers it. */
   async append(entry: Uint8Array): Promise<Uint8Array> {
-    const { head, index, path } = await this.place(entry);
+    const { head, index, path } = await this.#place(entry);
     return encodeReceipt(head, index, path);
   }
 
-  /** Appends an entry; resolves to its place once a signed head covers it. */
-  place(entry: Uint8Array): Promise<LogPlace> {
-    const index = this.#log.append(entry);
+  #place(entry: Uint8Array): Promise<LogPlace> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ index, resolve, reject });
-      if (!this.#signing) void this.#sign();
+      this.#waiting.push({ entry, resolve, reject });
+      if (!this.#appending) void this.#appendWaiting();
     });
   }
 
-  async #sign(): Promise<void> {
-    this.#signing = true;
+  async #appendWaiting(): Promise<void> {
+    this.#appending = true;
     await turnEnd();
     while (this.#waiting.length > 0) {
       const group = this.#waiting;
       this.#waiting = [];
       try {
-        const before = this.#head.tree.size;
-        this.#head = await signHead(this.#key, this.#log);
-        this.#signatures += 1;
-        const { signed, tree } = this.#head;
-        if (Math.floor(tree.size / HEAD_INTERVAL) > Math.floor(before / HEAD_INTERVAL)) {
-          this.#publish();
-        }
-        for (const { index, resolve } of group) {
-          resolve({ head: signed, index, path: tree.inclusionPath(index) });
-        }
+        const extension = await extend(
+          this.#range,
+          group.map(({ entry }) => entry),
+        );
+        const { head, place } = underHead(extension, this.#sign(extension));
+        this.#adopt(head);
+        group.forEach(({ resolve }, i) => {
+          resolve(place(i));
+        });
       } catch (error) {
         for (const { reject } of group) reject(error);
       }
     }
-    this.#signing = false;
+    this.#appending = false;
+  }
+
+  #sign({ tree }: Extension): SignedTreeHead {
+    const head = signTree(tree, this.#key.id, this.#key.sign);
+    this.#signatures += 1;
+    return head;
+  }
+
+  /** A worker signed a head: `encodeNotice`. */
+  noticed(notice: Uint8Array): void {
+    this.#signatures += 1;
+    this.#adopt({ notice, size: noticeSize(notice) });
+  }
+
+  /** A thread that appended has ended. */
+  release(thread: number): void {
+    this.#range.release(thread);
+  }
+
+  /** Heads of two threads may arrive in the other order than they were signed in. */
+  #adopt(head: NewestHead): void {
+    const { size } = this.#head;
+    if (head.size <= size) return;
+    this.#head = head;
+    this.#snapshot = undefined;
+    if (Math.floor(head.size / HEAD_INTERVAL) > Math.floor(size / HEAD_INTERVAL)) this.#publish();
   }
 
   /** Entries in the log, those of manifests included, and heads signed. */
   get counts(): { readonly entries: number; readonly heads: number } {
-    return { entries: this.#log.size, heads: this.#signatures };
+    return { entries: this.#range.size, heads: this.#signatures };
   }
 
   /** Hands the newest signed head to the log's archive, with all that it takes to check it. */
   #publish(): void {
-    this.#log.publish(this.#head.signed.size, this.treeHead());
+    this.#take();
+    this.#log.publish(this.#head.size, this.treeHead());
+  }
+
+  #take(): void {
+    for (const leaf of this.#range.take()) this.#log.append(leaf);
   }
 
   /** Publishes the last head; to be called when nothing is issued any more. */
@@ -118,15 +153,27 @@ export class Issuer {
     await this.#log.flushed();
   }
 
+  #signed(): SignedTreeHead {
+    if ('notice' in this.#head) this.#head = decodeNotice(this.#head.notice, this.#key.id);
+    return this.#head;
+  }
+
+  #tree(): TreeSnapshot {
+    if (this.#snapshot === undefined) {
+      this.#take();
+      this.#snapshot = this.#log.at(this.#head.size);
+    }
+    return this.#snapshot;
+  }
+
   /** The newest signed head. */
   treeHead(): Uint8Array {
-    return encodeTreeHead(this.#head.signed);
+    return encodeTreeHead(this.#signed());
   }
 
   /** Receipt for any entry at the newest signed head; throws MERKLE_INDEX. */
   inclusion(index: number): Uint8Array {
-    const { signed, tree } = this.#head;
-    return encodeReceipt(signed, index, tree.inclusionPath(index));
+    return encodeReceipt(this.#signed(), index, this.#tree().inclusionPath(index));
   }
 
   /**
@@ -134,24 +181,27 @@ export class Issuer {
    * own size; throws MERKLE_INDEX.
    */
   consistency(oldSize: number): { readonly treeHead: Uint8Array; readonly proof: Uint8Array } {
-    const { signed, tree } = this.#head;
-    const path = tree.consistencyPath(oldSize);
+    const path = this.#tree().consistencyPath(oldSize);
     return {
       treeHead: this.treeHead(),
-      proof: path.length === 0 ? new Uint8Array() : encodeConsistency(signed, oldSize, path),
+      proof:
+        path.length === 0 ? new Uint8Array() : encodeConsistency(this.#signed(), oldSize, path),
     };
   }
 }
 
-/** Resolves when all that one message of a worker brought has been appended: it shares a head. */
+/** Resolves when all that one turn of the event loop brought is there: it shares a head. */
 function turnEnd(): Promise<void> {
   return new Promise((resolve) => process.nextTick(resolve));
 }
 
-async function signHead(key: SigningKey, log: MerkleLog): Promise<Head> {
-  const tree = log.at(log.size);
-  const protectedBytes = encodeTreeHeadHeader({ size: tree.size, keyId: key.id });
-  const signature = await key.sign(treeHeadInput(protectedBytes, tree.root));
-  const { size, root } = tree;
-  return { signed: { size, keyId: key.id, root, protectedBytes, signature }, tree };
+/** The event loop is never blocked: where a worker appends just now, it looks again in its next turn. */
+async function extend(range: SharedRange, entries: readonly Uint8Array[]): Promise<Extension> {
+  const leaves = leavesOf(entries);
+  let extension = range.tryExtend(leaves);
+  while (extension === undefined) {
+    await nextTurn();
+    extension = range.tryExtend(leaves);
+  }
+  return extension;
 }

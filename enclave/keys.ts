@@ -4,17 +4,15 @@ import { type CoseKey, coseKeyThumbprint } from '../attestation/encoding/cose.js
 import { AssayError } from '../attestation/encoding/error.js';
 import { makeTlsIdentity, type TlsIdentity } from './tls.js';
 
-/** The key that signs tree heads, and nothing else. The private half stays in this closure. */
+/** The key that signs tree heads, and nothing else. Its bytes never leave the process. */
 export interface SigningKey {
   readonly publicKey: CoseKey;
   /** COSE Key Thumbprint, 32 bytes. */
   readonly id: Uint8Array;
-  /**
-   * ES256 over the bytes, r ‖ s. Signs on the event loop, for some 40 µs: about what handing the work
-   * to another thread and taking it back costs the loop, at a third of the processor time and a fifth
-   * of the latency (`node build/test/bench/signing.js`).
-   */
-  sign(bytes: Uint8Array): Promise<Uint8Array>;
+  /** The handle that the enclave's threads share. */
+  readonly privateKey: KeyObject;
+  /** ES256 over the bytes, r ‖ s. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
 }
 
 /** The key to which callers encrypt, for whoever cannot end TLS in the enclave. */
@@ -41,27 +39,32 @@ function coordinate(key: KeyObject, name: 'x' | 'y'): Uint8Array<ArrayBuffer> {
   return fromBase64Url(value);
 }
 
+/** Signs with ES256 in the calling thread: another one, asked for it, would cost more than the signature. */
+export function signEs256(key: KeyObject): (bytes: Uint8Array) => Uint8Array {
+  return (bytes) => new Uint8Array(sign('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }));
+}
+
 /** A new signing key on P-256. */
-export async function makeSigningKey(): Promise<SigningKey> {
+export function makeSigningKey(): SigningKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const cose = { x: coordinate(publicKey, 'x'), y: coordinate(publicKey, 'y') };
-  return {
-    publicKey: cose,
-    id: coseKeyThumbprint(cose),
-    sign: async (bytes) =>
-      new Uint8Array(sign('sha256', bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' })),
-  };
+  return { publicKey: cose, id: coseKeyThumbprint(cose), privateKey, sign: signEs256(privateKey) };
 }
 
 /**
  * Makes the keys of a new epoch.
  * @param hosts DNS names and IP addresses that the TLS certificate is for.
+ * @param signing of the same epoch, where threads share it already.
  */
-export async function makeKeys(hosts: readonly string[], now: Date): Promise<EnclaveKeys> {
+export async function makeKeys(
+  hosts: readonly string[],
+  now: Date,
+  signing: SigningKey = makeSigningKey(),
+): Promise<EnclaveKeys> {
   const { privateKey, publicKey } = generateKeyPairSync('x25519');
   return {
     epoch: new Uint8Array(randomBytes(32)),
-    signing: await makeSigningKey(),
+    signing,
     tls: await makeTlsIdentity(hosts, now),
     encryption: { publicKey: coordinate(publicKey, 'x'), privateKey },
   };

@@ -4,7 +4,7 @@ import { merkleHashes, merkleRoot } from '../attestation/encoding/merkle.js';
 import { nativeSha256Once } from './sha256.js';
 import { TreeSnapshot } from './tree-snapshot.js';
 
-const { leafHash, nodeHash } = merkleHashes(nativeSha256Once);
+const { nodeHash } = merkleHashes(nativeSha256Once);
 
 const HASH = 32;
 /** Hashes in one block of memory. */
@@ -86,9 +86,9 @@ export class MerkleLog {
     return this.#levels[0]?.length ?? 0;
   }
 
-  /** Appends an entry and returns its index. */
-  append(entry: Uint8Array): number {
-    let hash = leafHash(entry);
+  /** Appends a leaf and returns its index. */
+  append(leaf: Uint8Array): number {
+    let hash = leaf;
     const index = this.size;
     for (let height = 0; ; height++) {
       const level = this.#level(height);

@@ -2,8 +2,11 @@ import { join } from 'node:path';
 import { toHex } from '../attestation/encoding/bytes.js';
 import { type BootingEnclave, bootEnclave } from '../enclave/boot.js';
 import type { Enclave } from '../enclave/enclave.js';
-import type { LogOptions } from '../enclave/log.js';
+import type { Issuer, IssuerOptions } from '../enclave/issuer.js';
+import { makeSigningKey, type SigningKey } from '../enclave/keys.js';
+import type { SharedLog } from '../enclave/log-writer.js';
 import type { Platform } from '../enclave/platform/platform.js';
+import { SharedRange } from '../enclave/shared-range.js';
 import { TileFiles } from '../enclave/tile-files.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
@@ -26,7 +29,7 @@ import { type RunningMetrics, startMetrics } from './server/metrics.js';
 import { ModelRegistry } from './server/model-registry.js';
 import type { ModelRepository } from './server/model-repository.js';
 import { ownMetrics } from './server/own-metrics.js';
-import { ReceiptRecorder } from './server/receipt-recorder.js';
+import { attestedParameters } from './server/receipt-parameters.js';
 import {
   type ConnectionLimits,
   type RunningServer,
@@ -66,18 +69,31 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+/** Made before the enclave boots, since the engine's threads start beside it. */
+interface OwnLog {
+  readonly signing: SigningKey;
+  /** `SharedRange.allocate()` */
+  readonly memory: SharedArrayBuffer;
+}
+
 /** The epoch's log, with a folder of its own where the configuration names one. */
-function logOptions({ receiptLog }: Config, epoch: Uint8Array, log: Log): LogOptions {
+function logOptions(
+  { receiptLog }: Config,
+  memory: SharedArrayBuffer,
+  epoch: Uint8Array,
+  log: Log,
+): IssuerOptions {
   const { retain, directory } = receiptLog;
-  if (directory === undefined) return { retain };
+  if (directory === undefined) return { memory, retain };
   const onError = (error: unknown): void =>
     log.error(describeError(error), 'the receipt log could not be written');
-  return { retain, archive: new TileFiles(join(directory, toHex(epoch)), onError) };
+  return { memory, retain, archive: new TileFiles(join(directory, toHex(epoch)), onError) };
 }
 
 async function boot(
   config: Config,
   platform: Platform,
+  { signing, memory }: OwnLog,
   now: Date,
   log: Log,
 ): Promise<BootingEnclave> {
@@ -91,7 +107,8 @@ async function boot(
     },
     software: { name: 'assay', version: VERSION },
     hosts: config.hosts,
-    log: (epoch) => logOptions(config, epoch, log),
+    signing,
+    log: (epoch) => logOptions(config, memory, epoch, log),
     now,
   });
 }
@@ -129,7 +146,6 @@ async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
 function services(
   enclave: Enclave,
   models: ModelRegistry,
-  recorder: ReceiptRecorder,
   repository: ModelRepository | undefined,
   ready: () => boolean,
   log: Log,
@@ -138,7 +154,7 @@ function services(
   return [
     inferenceService({
       models,
-      recorder,
+      parameters: attestedParameters,
       ...(repository === undefined ? {} : { repository }),
       server: { name: 'assay', version: VERSION },
       ready,
@@ -171,10 +187,16 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
   let metrics: RunningMetrics | undefined;
   try {
     const loads = new StatedLoads(now);
+    const signing = makeSigningKey();
+    const memory = SharedRange.allocate();
+    let issuer: Issuer | undefined;
     const starting = makeEngine({
       annotator: {
         module: new URL('./server/annotate.js', import.meta.url),
+        data: { memory, privateKey: signing.privateKey, keyId: signing.id } satisfies SharedLog,
         context: (loadId) => loads.context(loadId),
+        noticed: (notice) => issuer?.noticed(notice),
+        ended: (thread) => issuer?.release(thread),
       },
       onFatal,
       ...(onHang === undefined ? {} : { onHang }),
@@ -185,14 +207,17 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
         : { requestMemory: config.requestMemoryBytes }),
     });
     hashRuntimeMeanwhile();
-    const [booting, engine] = await beside(boot(config, platform, now(), log), starting);
+    const [booting, engine] = await beside(
+      boot(config, platform, { signing, memory }, now(), log),
+      starting,
+    );
     started = engine;
     const { admission } = booting;
     const loader: Loader = { config, engine, admission, surroundings, log };
     const first = await loadAll(loader);
     const enclave = await booting.begin(first.map(({ entry }) => entry));
+    issuer = enclave.issuer;
     const registry = new ModelRegistry();
-    const recorder = new ReceiptRecorder(enclave.issuer, loads);
     const models = new ModelManager({ ...loader, enclave, registry, loads }, first);
     if (config.metrics !== undefined) {
       metrics = await startMetrics({
@@ -205,7 +230,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     const repository = config.modelControl === 'explicit' ? repositoryOf(models) : undefined;
     let ready = false;
     const server = await startServer({
-      services: services(enclave, registry, recorder, repository, () => ready, log),
+      services: services(enclave, registry, repository, () => ready, log),
       address: config.listen,
       tls: enclave.keys.tls,
       ...(config.plaintext === undefined ? {} : { plaintextAddress: config.plaintext }),

@@ -1,4 +1,4 @@
-import type { Annotate } from './engine.js';
+import type { Annotator } from './engine.js';
 import type { Execution, ExecutionResult, RunOutput } from './messages.js';
 import type { Tensor } from './tensor.js';
 
@@ -14,8 +14,9 @@ function sliceRows(name: string, whole: RunOutput, from: number, to: number): Te
   };
 }
 
-function annotationsOf(
-  annotate: Annotate | undefined,
+/** Annotates each request of an execution with its own tensors. */
+export function annotateEach(
+  annotate: Annotator['annotate'] | undefined,
   run: Execution,
   inputNames: readonly string[],
   results: readonly RunOutput[],
@@ -56,23 +57,29 @@ function notesOf({ buffer, notes }: Execution): Uint8Array[] {
   });
 }
 
+type Annotations = Pick<ExecutionResult, 'annotations' | 'annotationEnds'>;
+
 /**
- * Annotates each request of an execution with its own tensors. One buffer crosses to the event loop: it
- * has the annotations one after another, `annotationEnds` where each ends.
+ * Annotations in one buffer, in which they cross to the event loop; `next` has those of the next execution,
+ * which had so many requests.
  */
-export function annotateEach(
-  annotate: Annotate | undefined,
-  run: Execution,
-  inputNames: readonly string[],
-  results: readonly RunOutput[],
-): Pick<ExecutionResult, 'annotations' | 'annotationEnds'> {
-  const parts = annotationsOf(annotate, run, inputNames, results);
-  const annotations = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  const annotationEnds = parts.map((part) => {
-    annotations.set(part, end);
-    end += part.length;
-    return end;
-  });
-  return { annotations, annotationEnds };
+export function layOut(parts: readonly Uint8Array[]): {
+  readonly buffer: ArrayBuffer;
+  readonly next: (count: number) => Annotations;
+} {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let [taken, start] = [0, 0];
+  const next = (count: number): Annotations => {
+    let end = 0;
+    const annotationEnds = parts.slice(taken, taken + count).map((part) => {
+      all.set(part, start + end);
+      end += part.length;
+      return end;
+    });
+    const annotations = all.subarray(start, start + end);
+    taken += count;
+    start += end;
+    return { annotations, annotationEnds };
+  };
+  return { buffer: all.buffer, next };
 }

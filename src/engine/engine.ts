@@ -124,15 +124,32 @@ export interface InferenceResult {
 }
 
 /**
- * What an annotator module exports as `annotate`. It runs in the worker thread that
- * executed the request, so work that grows with the tensors' bytes stays off the event loop. Inputs
- * and outputs are one caller's own, in the order of the signature, outputs only those requested.
+ * What a worker computes over the requests that it executed, in its own thread, so that the work stays off
+ * the event loop.
  */
-export type Annotate = (
-  inputs: readonly Tensor[],
-  outputs: readonly Tensor[],
-  notes: ExecutionNotes,
-) => Uint8Array;
+export interface Annotator {
+  /**
+   * Called after each execution, for each of its requests: inputs and outputs are one caller's own, in the
+   * order of the signature, outputs only those requested.
+   */
+  readonly annotate: (
+    inputs: readonly Tensor[],
+    outputs: readonly Tensor[],
+    notes: ExecutionNotes,
+  ) => Uint8Array;
+  /** Called with all annotations, one at least, that are about to leave the worker in one message. */
+  readonly seal?: (annotations: readonly Uint8Array[]) => Sealed;
+}
+
+export interface Sealed {
+  /** What the requests get in place of their annotations, in the same order. */
+  readonly annotations: readonly Uint8Array[];
+  /** For `AnnotatorSettings.noticed`, before the requests are answered. */
+  readonly notice: Uint8Array<ArrayBuffer>;
+}
+
+/** What an annotator module exports as `makeAnnotator`; called once in each worker. */
+export type MakeAnnotator = (data: unknown) => Annotator;
 
 /** What an annotator is told beside the tensors. Both are valid during the call alone. */
 export interface ExecutionNotes {
@@ -143,10 +160,16 @@ export interface ExecutionNotes {
 }
 
 export interface AnnotatorSettings {
-  /** Exports `annotate: Annotate`; imported in each worker. */
+  /** Exports `makeAnnotator: MakeAnnotator`; imported in each worker. */
   readonly module: URL;
+  /** For `MakeAnnotator`; handed over by structured clone. */
+  readonly data?: unknown;
   /** Asked for each execution of a load as it is dispatched; undefined: do not annotate it. */
   readonly context: (loadId: number) => Uint8Array | undefined;
+  /** Given the notice of each message that was sealed. */
+  readonly noticed?: (notice: Uint8Array) => void;
+  /** A worker thread, by its `threadId`, has ended, whatever it was doing. */
+  readonly ended?: (thread: number) => void;
 }
 
 /** One model version, loaded. */

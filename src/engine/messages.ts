@@ -54,7 +54,7 @@ export interface ExecutionResult {
   /** Of the whole batch, in the order that was asked for. */
   readonly outputs: readonly RunOutput[];
   /** Those of the requests of the batch, one after another. */
-  readonly annotations: Uint8Array<ArrayBuffer>;
+  readonly annotations: Uint8Array;
   /** Where each ends; empty without an annotator. */
   readonly annotationEnds: readonly number[];
   /** Nanoseconds. */
@@ -85,12 +85,20 @@ export type FromWorker =
       readonly id: number;
       /** In the order of the executions. */
       readonly results: readonly (ExecutionResult | ExecutionFailure)[];
+      /** The annotator's, of the whole message. */
+      readonly notice: Uint8Array | undefined;
     };
+
+/** Where a worker's annotator comes from. */
+export interface AnnotatorSource {
+  /** URL of a module that exports `makeAnnotator: MakeAnnotator`. */
+  readonly url: string;
+  readonly data: unknown;
+}
 
 /** What a worker is started with. */
 export interface WorkerSettings {
-  /** URL of a module that exports `annotate: Annotate`. */
-  readonly annotator: string | undefined;
+  readonly annotator: AnnotatorSource | undefined;
   /** An Int32 that the worker counts its executions in as they end. */
   readonly executed: SharedArrayBuffer;
 }

@@ -79,7 +79,7 @@ class OnnxEngine implements Engine {
     this.#requests = new RequestMemory(settings.requestMemory ?? defaultRequestMemory());
     this.#pool = new WorkerPool({
       workers: settings.workers ?? availableParallelism(),
-      annotator: settings.annotator?.module.href,
+      annotator: settings.annotator,
       restore: async (slot, thread) => {
         for (const sessions of this.#sessions) {
           if (sessions.holds(slot)) await sessions.load(thread);

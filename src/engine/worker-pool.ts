@@ -1,3 +1,4 @@
+import type { AnnotatorSettings } from './engine.js';
 import { EngineError } from './error.js';
 import { WorkerThread } from './worker-thread.js';
 
@@ -22,8 +23,7 @@ export interface Slot {
 
 export interface PoolSettings {
   readonly workers: number;
-  /** URL of the annotator's module. */
-  readonly annotator: string | undefined;
+  readonly annotator: AnnotatorSettings | undefined;
   /** Loads into a new thread what the one before it had. */
   readonly restore: (slot: Slot, thread: WorkerThread) => Promise<void>;
   /** Something changed: give the free workers what is next for them. */
@@ -76,20 +76,17 @@ export class WorkerPool {
   #spawn(): WorkerThread {
     const slotOf = (thread: WorkerThread): Slot | undefined =>
       this.slots.find((slot) => slot.thread === thread);
-    return new WorkerThread(
-      { annotator: this.#settings.annotator },
-      {
-        onDeath: (dead) => {
-          const slot = slotOf(dead);
-          if (slot !== undefined) void this.#replace(slot);
-        },
-        onHang: (hung, error) => {
-          const slot = slotOf(hung);
-          if (slot !== undefined) lose(slot, error);
-          this.#settings.onHang(error);
-        },
+    return new WorkerThread(this.#settings.annotator, {
+      onDeath: (dead) => {
+        const slot = slotOf(dead);
+        if (slot !== undefined) void this.#replace(slot);
       },
-    );
+      onHang: (hung, error) => {
+        const slot = slotOf(hung);
+        if (slot !== undefined) lose(slot, error);
+        this.#settings.onHang(error);
+      },
+    });
   }
 
   /** A worker died: its callers have their error already; a new one takes its place and its models. */

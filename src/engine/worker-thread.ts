@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { ExecutionOptions, ModelSource } from './engine.js';
+import type { AnnotatorSettings, ExecutionOptions, ModelSource } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
 import type {
   Execution,
@@ -31,6 +31,9 @@ export interface ThreadEvents {
   readonly onHang: (worker: WorkerThread, error: EngineError) => void;
 }
 
+/** What the thread tells its annotator's owner. */
+type Annotating = Pick<AnnotatorSettings, 'noticed' | 'ended'>;
+
 /**
  * The main thread's end of one worker. A run that hangs cannot be stopped: ONNX Runtime has no way
  * to cancel it, and ending a thread inside of a run aborts the process. Its thread is given no more.
@@ -48,19 +51,27 @@ export class WorkerThread {
   readonly #executed = (): number => Atomics.load(this.#counter, 0);
   readonly #watchdog = new Watchdog(this.#executed, () => this.#hang());
   readonly #events: ThreadEvents;
+  readonly #annotating: Annotating;
   #runningLimit: number | undefined;
   #nextRun = 0;
   #closing = false;
   #dead = false;
   #hung = false;
 
-  constructor(settings: Omit<WorkerSettings, 'executed'>, events: ThreadEvents) {
+  constructor(annotator: AnnotatorSettings | undefined, events: ThreadEvents) {
     this.#events = events;
+    this.#annotating = annotator ?? {};
+    const settings: WorkerSettings = {
+      annotator: annotator && { url: annotator.module.href, data: annotator.data },
+      executed: this.#counter.buffer,
+    };
     // The worker inherits no flags (a profiler's, an inspector's) and no environment of its own.
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: { ...settings, executed: this.#counter.buffer },
+      workerData: settings,
       execArgv: [],
     });
+    // It is -1 once the thread has ended.
+    const { threadId } = this.#worker;
     let cause: unknown;
     this.#worker.on('error', (error) => {
       cause = error;
@@ -79,6 +90,7 @@ export class WorkerThread {
       this.#worker.once('exit', () => {
         this.#dead = true;
         this.#watchdog.stop();
+        annotator?.ended?.(threadId);
         this.#rejectAll(
           new EngineError('execution', 'the worker thread ended unexpectedly', cause),
         );
@@ -206,6 +218,7 @@ export class WorkerThread {
         break;
       case 'ran':
         this.#watchdog.stop();
+        if (message.notice !== undefined) this.#annotating.noticed?.(message.notice);
         take(this.#runs, message.id)?.resolve(message);
         break;
     }

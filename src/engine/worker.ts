@@ -1,10 +1,11 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession } from 'onnxruntime-node';
-import { annotateEach } from './annotate-each.js';
-import type { Annotate, ExecutionOptions } from './engine.js';
+import { annotateEach, layOut } from './annotate-each.js';
+import type { Annotator, ExecutionOptions, MakeAnnotator } from './engine.js';
 import { EngineError } from './error.js';
 import { storeFloat16InUint16 } from './float16.js';
 import type {
+  AnnotatorSource,
   Execution,
   ExecutionFailure,
   ExecutionResult,
@@ -34,15 +35,18 @@ giveWayToEventLoop();
 const executed = new Int32Array(settings.executed);
 const sessions = new Map<number, Loaded>();
 /** Set before the thread says that it has started. */
-let annotator: Annotate | undefined;
+let annotator: Annotator | undefined;
 
-async function loadAnnotator(url: string | undefined): Promise<Annotate | undefined> {
-  if (url === undefined) return undefined;
-  const module: { annotate?: Annotate } = await import(url);
-  if (typeof module.annotate !== 'function') {
-    throw new EngineError('load', `expected ${url} to export a function named annotate`);
+async function loadAnnotator(source: AnnotatorSource | undefined): Promise<Annotator | undefined> {
+  if (source === undefined) return undefined;
+  const module: { makeAnnotator?: MakeAnnotator } = await import(source.url);
+  if (typeof module.makeAnnotator !== 'function') {
+    throw new EngineError(
+      'load',
+      `expected ${source.url} to export a function named makeAnnotator`,
+    );
   }
-  return module.annotate;
+  return module.makeAnnotator(source.data);
 }
 
 function reply(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void {
@@ -158,7 +162,13 @@ function failureOf(error: unknown): string {
 
 const nanoseconds = (from: number, to: number): number => Math.round((to - from) * 1e6);
 
-async function execute(run: Execution): Promise<ExecutionResult> {
+/** An execution that ended well, its annotations yet to be sealed. */
+interface Executed {
+  readonly result: Omit<ExecutionResult, 'annotations' | 'annotationEnds'>;
+  readonly annotations: readonly Uint8Array[];
+}
+
+async function execute(run: Execution): Promise<Executed> {
   const loaded = sessions.get(run.loadId);
   if (loaded === undefined) throw new EngineError('execution', 'the model is not loaded here');
   const { session, inputNames } = loaded;
@@ -175,40 +185,54 @@ async function execute(run: Execution): Promise<ExecutionResult> {
     if (tensor === undefined) throw new EngineError('execution', `no output ${name} came back`);
     return fromOrt(tensor);
   });
-  const { annotations, annotationEnds } = annotateEach(annotator, run, inputNames, outputs);
-  return {
+  const annotations = annotateEach(annotator?.annotate, run, inputNames, outputs);
+  const result = {
     outputs,
-    annotations,
-    annotationEnds,
     computeInput: nanoseconds(started, fed),
     computeInfer: nanoseconds(fed, ended),
     computeOutput: nanoseconds(ended, performance.now()),
   };
+  return { result, annotations };
 }
 
-async function attempt(run: Execution): Promise<ExecutionResult | ExecutionFailure> {
+function failed(error: unknown): ExecutionFailure {
+  return { refused: isRefusal(error), message: failureOf(error) };
+}
+
+async function attempt(run: Execution): Promise<Executed | ExecutionFailure> {
   try {
     return await execute(run);
   } catch (error) {
-    return { refused: isRefusal(error), message: failureOf(error) };
+    return failed(error);
   } finally {
     Atomics.add(executed, 0, 1);
   }
 }
 
 async function runSeries({ id, executions }: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
-  const results: (ExecutionResult | ExecutionFailure)[] = [];
-  const buffers = new Set<ArrayBuffer>();
-  for (const execution of executions) {
-    const result = await attempt(execution);
-    results.push(result);
-    if ('message' in result) continue;
-    buffers.add(result.annotations.buffer);
-    for (const { data } of result.outputs) {
-      if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+  const attempts: (Executed | ExecutionFailure)[] = [];
+  for (const execution of executions) attempts.push(await attempt(execution));
+  const done = attempts.filter((each) => 'result' in each);
+  try {
+    const parts = done.flatMap(({ annotations }) => annotations);
+    const sealed = parts.length === 0 ? undefined : annotator?.seal?.(parts);
+    const notice = sealed?.notice;
+    const { buffer, next } = layOut(sealed?.annotations ?? parts);
+    const results = attempts.map((each) =>
+      'result' in each ? { ...each.result, ...next(each.annotations.length) } : each,
+    );
+    const buffers = new Set<ArrayBuffer>([buffer]);
+    if (notice !== undefined) buffers.add(notice.buffer);
+    for (const { result } of done) {
+      for (const { data } of result.outputs) {
+        if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
+      }
     }
+    reply({ kind: 'ran', id, results, notice }, [...buffers]);
+  } catch (error) {
+    const results = attempts.map((each) => ('result' in each ? failed(error) : each));
+    reply({ kind: 'ran', id, results, notice: undefined });
   }
-  reply({ kind: 'ran', id, results }, [...buffers]);
 }
 
 async function handle(message: ToWorker): Promise<void> {

@@ -5,7 +5,7 @@ import { inferenceHandlers } from '../server/inference-service.js';
 import { ModelRegistry } from '../server/model-registry.js';
 import { inferenceDefinition, loadInference } from '../server/protocol.js';
 import { VERSION } from '../version.js';
-import { ForwardedReceipts, type OnAnswer, RemoteModel } from './remote-model.js';
+import { forwardedParameters, type OnAnswer, RemoteModel } from './remote-model.js';
 
 export interface ProxyOptions {
   /** `host:port`, port 0 for a free one. Without TLS: what passes there, the machine sees. */
@@ -42,7 +42,7 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     inferenceDefinition(loadInference()),
     inferenceHandlers({
       models,
-      recorder: new ForwardedReceipts(),
+      parameters: forwardedParameters,
       server: { name: 'assay-proxy', version: VERSION },
       ready: () => true,
     }),

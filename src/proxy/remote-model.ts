@@ -6,12 +6,7 @@ import { specOf } from '../client/signature.js';
 import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
 import { type InferenceTimings, Statistics } from '../engine/statistics.js';
 import type { TensorSpec } from '../engine/tensor.js';
-import {
-  base64Url,
-  type InferenceProof,
-  type InferenceRecord,
-  type Recorder,
-} from '../server/recorder.js';
+import { type Answered, base64Url, receiptParameters } from '../server/receipt-parameters.js';
 import { RpcError } from '../server/rpc-error.js';
 
 /** Told of every answer, verified, before its caller gets it. */
@@ -94,8 +89,9 @@ export class RemoteModel implements LoadedModel {
       };
       this.statistics.succeeded(elapsed, timings);
       this.statistics.executed(timings);
-      const { salt, receipt } = answer;
-      return { outputs: answer.outputs, annotation: Buffer.concat([salt, receipt]), timings };
+      const { outputs, receipt, salt } = answer;
+      const annotation = receiptParameters(base64Url(receipt), base64Url(salt));
+      return { outputs, annotation, timings };
     } catch (error) {
       this.statistics.failed((performance.now() - started) * 1e6);
       throw rpcError(error);
@@ -105,22 +101,17 @@ export class RemoteModel implements LoadedModel {
   async drain(): Promise<void> {}
 }
 
-const SALT = 32;
-
-/** Passes the enclave's own receipts on. */
-export class ForwardedReceipts implements Recorder {
-  /** Rejects a caller's nonce: the proxy drew its own, and the receipt carries that. */
-  async record({ nonce, annotation }: InferenceRecord): Promise<InferenceProof> {
-    if (nonce !== undefined) {
-      throw new RpcError(
-        status.INVALID_ARGUMENT,
-        'expected no parameter nonce: the proxy draws the nonces and verifies the receipts',
-      );
-    }
-    if (annotation === undefined) throw new TypeError('a remote model answers with a receipt');
-    return {
-      salt: base64Url(annotation.subarray(0, SALT)),
-      receipt: base64Url(annotation.subarray(SALT)),
-    };
+/**
+ * Passes the enclave's own receipts on. Throws RpcError for a caller's nonce: the proxy drew its own, and
+ * the receipt carries that.
+ */
+export function forwardedParameters({ nonce, annotation }: Answered): Uint8Array {
+  if (nonce !== undefined) {
+    throw new RpcError(
+      status.INVALID_ARGUMENT,
+      'expected no parameter nonce: the proxy draws the nonces and verifies the receipts',
+    );
   }
+  if (annotation === undefined) throw new TypeError('a remote model answers with a receipt');
+  return annotation;
 }

@@ -1,11 +1,14 @@
 import { randomFillSync } from 'node:crypto';
 import { ClaimsForm, claimsEntry, decodeClaims } from '../../attestation/receipt/claims.js';
-import { commitTensors, SALT_LENGTH } from '../../attestation/receipt/commitment.js';
+import { commitTensors, encodeSalt, SALT_LENGTH } from '../../attestation/receipt/commitment.js';
+import { useInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
+import { encodeNotice, LogWriter, type SharedLog } from '../../enclave/log-writer.js';
 import { nativeSha256Once } from '../../enclave/sha256.js';
-import type { ExecutionNotes } from '../engine/engine.js';
+import type { Annotator, ExecutionNotes, Sealed } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
 import { nativeHmacSha256 } from '../native-hmac.js';
-import { makeAnnotation, splitAnnotation } from './annotation.js';
+import { type Annotation, makeAnnotation, splitAnnotation } from './annotation.js';
+import { base64Url, receiptParameters } from './receipt-parameters.js';
 
 /** Salts are drawn many at once: a call of the random number generator costs more than its bytes. */
 const salts = new Uint8Array(128 * SALT_LENGTH);
@@ -44,11 +47,10 @@ function knownForm(context: Uint8Array): ClaimsForm {
 }
 
 /**
- * The engine's annotator: draws a salt, commits to both sides of an inference and claims it, in the
- * worker thread, so that none of it meets the event loop.
+ * Draws a salt, commits to both sides of an inference and claims it.
  * @param notes the context of `StatedLoads`, and the caller's nonce or nothing.
  */
-export function annotate(
+function annotate(
   inputs: readonly Tensor[],
   outputs: readonly Tensor[],
   { context, note }: ExecutionNotes,
@@ -65,4 +67,24 @@ export function annotate(
   });
   entry.set(claimsEntry(claims, nativeSha256Once));
   return annotation;
+}
+
+/** Logs what was claimed, under one head, and makes of each the parameters that its answer carries. */
+function seal(writer: LogWriter, annotations: readonly Uint8Array[]): Sealed {
+  const claimed: Annotation[] = annotations.map(splitAnnotation);
+  const { head, place } = writer.append(claimed.map(({ entry }) => entry));
+  const parameters = claimed.map(({ claims, salt }, i) => {
+    const receipt = useInferenceReceipt(claims, place(i), base64Url);
+    return receiptParameters(receipt, base64Url(encodeSalt(salt)));
+  });
+  return { annotations: parameters, notice: encodeNotice(head) };
+}
+
+/**
+ * The service's annotator, from what `SharedLog` says: a worker claims, logs and signs what it executed,
+ * so that none of it meets the event loop, which is told of the newest head.
+ */
+export function makeAnnotator(log: unknown): Annotator {
+  const writer = new LogWriter(log as SharedLog);
+  return { annotate, seal: (annotations) => seal(writer, annotations) };
 }

@@ -1,4 +1,4 @@
-/** What a worker states of one inference, for the event loop to log and answer with. */
+/** What a worker states of one inference, to be logged and answered with. */
 export interface Annotation {
   /** Of both commitments, 32 bytes. */
   readonly salt: Uint8Array;

@@ -2,7 +2,7 @@ import type { Cancellation, InferenceRequest, LoadedModel } from '../engine/engi
 import type { WireRequest } from './codec/infer-request.js';
 import type { WireResponse } from './codec/infer-response.js';
 import type { ModelRegistry } from './model-registry.js';
-import type { InferenceProof, Recorder } from './recorder.js';
+import type { AnswerParameters } from './receipt-parameters.js';
 import { validateInputs, validateOutputs, validateParameters } from './validation.js';
 
 /** What a call tells of its caller. */
@@ -14,14 +14,16 @@ export interface Caller {
   readonly cancellation: Cancellation;
 }
 
+const NONE = new Uint8Array();
+
 /** From the bytes of a ModelInferRequest to the answer with its receipt. */
 export class Inferrer {
   readonly #models: ModelRegistry;
-  readonly #recorder: Recorder | undefined;
+  readonly #parameters: AnswerParameters;
 
-  constructor(models: ModelRegistry, recorder: Recorder | undefined) {
+  constructor(models: ModelRegistry, parameters: AnswerParameters = () => NONE) {
     this.#models = models;
-    this.#recorder = recorder;
+    this.#parameters = parameters;
   }
 
   /** Rejects with RpcError, EngineError, or AssayError TENSOR_… */
@@ -30,22 +32,14 @@ export class Inferrer {
     const { nonce, ...request } = inferenceRequest(wire, model, caller);
     const result = await model.infer(request);
     const { annotation, outputs } = result;
-    const proof = await this.#recorder?.record({ model, nonce, annotation });
     return {
       modelName: model.name,
       modelVersion: model.version,
       id: wire.id,
-      parameters: proof === undefined ? [] : parametersOf(proof),
+      parameters: this.#parameters({ model, nonce, annotation }),
       outputs,
     };
   }
-}
-
-function parametersOf({ receipt, salt }: InferenceProof): WireResponse['parameters'] {
-  return [
-    ['receipt', receipt],
-    ['receipt_salt', salt],
-  ];
 }
 
 function inferenceRequest(

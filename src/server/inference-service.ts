@@ -9,7 +9,7 @@ import type { ModelRegistry } from './model-registry.js';
 import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
 import { INFERENCE_SERVICE, inferenceDefinition, loadInference } from './protocol.js';
-import type { Recorder } from './recorder.js';
+import type { AnswerParameters } from './receipt-parameters.js';
 import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
 import type { Service } from './server.js';
 import { streamInfer } from './stream-infer.js';
@@ -17,8 +17,8 @@ import type { Answer, UnaryCall } from './unary-methods.js';
 
 export interface InferenceServiceOptions {
   readonly models: ModelRegistry;
-  /** Absent: answers carry no receipts. */
-  readonly recorder?: Recorder;
+  /** Of each answer; absent: none, and so no receipts. */
+  readonly parameters?: AnswerParameters;
   /** Absent: models cannot be loaded or unloaded at run time. */
   readonly repository?: ModelRepository;
   readonly server: { readonly name: string; readonly version: string };
@@ -62,7 +62,7 @@ export function inferenceService(options: InferenceServiceOptions): Service {
 /** Handlers of `inference.GRPCInferenceService`. */
 export function inferenceHandlers(options: InferenceServiceOptions): UntypedServiceImplementation {
   const { models, server, ready } = options;
-  const inferrer = new Inferrer(models, options.recorder);
+  const inferrer = new Inferrer(models, options.parameters);
   const failed = (error: unknown): void => {
     if (isOwnFailure(error)) options.onFailure?.(error);
   };

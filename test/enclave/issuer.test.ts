@@ -7,7 +7,7 @@ import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-h
 import { Issuer } from '../../enclave/issuer.js';
 import { makeSigningKey, type SigningKey } from '../../enclave/keys.js';
 
-const key = await makeSigningKey();
+const key = makeSigningKey();
 const first = manifestEntry(new Uint8Array(32).fill(1));
 const claims = (i: number): Uint8Array => Uint8Array.of(i & 0xff, i >> 8);
 
@@ -57,7 +57,10 @@ test('a signature that fails is told to those who waited for it, and to nobody e
   let fail = false;
   const flaky: SigningKey = {
     ...key,
-    sign: (bytes) => (fail ? Promise.reject(new Error('no entropy')) : key.sign(bytes)),
+    sign: (bytes) => {
+      if (fail) throw new Error('no entropy');
+      return key.sign(bytes);
+    },
   };
   const issuer = await Issuer.start(flaky, first);
   fail = true;

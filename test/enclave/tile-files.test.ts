@@ -46,8 +46,8 @@ describe('a log that outgrew memory', () => {
     files = new TileFiles(join(directory, 'outgrown'), fail);
     archived = new MerkleLog({ retain: RETAIN, archive: files });
     for (let i = 0; i < SIZE; i++) {
-      whole.append(entry(i));
-      archived.append(entry(i));
+      whole.append(leafHash(entry(i)));
+      archived.append(leafHash(entry(i)));
     }
     await files.flushed();
   });
@@ -93,7 +93,7 @@ describe('a log that outgrew memory', () => {
 
   test('without an archive refuses what it let go of, and nothing else', () => {
     const pruned = new MerkleLog({ retain: RETAIN });
-    for (let i = 0; i < SIZE; i++) pruned.append(entry(i));
+    for (let i = 0; i < SIZE; i++) pruned.append(leafHash(entry(i)));
     const [expected, tree] = [whole.at(SIZE), pruned.at(SIZE)];
     assert.deepEqual(tree.root, expected.root);
     assert.throws(() => tree.inclusionPath(0), { code: 'MERKLE_PRUNED' });
@@ -107,7 +107,7 @@ describe('a log that outgrew memory', () => {
 
 test('what is published is enough to check the published head', async () => {
   const folder = join(directory, 'published');
-  const key = await makeSigningKey();
+  const key = makeSigningKey();
   const first = manifestEntry(new Uint8Array(32));
   const archive = new TileFiles(folder, fail);
   const issuer = await Issuer.start(key, first, { archive });
@@ -144,7 +144,7 @@ describe('a disk that cannot be written', () => {
     const errors: unknown[] = [];
     await writeFile(blocked(), '');
     const archive = new TileFiles(folder(), (error) => errors.push(error));
-    const key = await makeSigningKey();
+    const key = makeSigningKey();
     const issuer = await Issuer.start(key, entry(0), { archive, retain: RETAIN });
     await archive.flushed();
     const [told] = errors;

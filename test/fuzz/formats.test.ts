@@ -91,7 +91,7 @@ fuzz({
   decode: (bytes) => encodeInferenceReceipt(decodeInferenceReceipt(bytes)),
 });
 
-const key = await makeSigningKey();
+const key = makeSigningKey();
 const issuer = await Issuer.start(key, fill(9));
 for (let i = 0; i < 6; i++) await issuer.issue(Uint8Array.of(i));
 const root = fill(0);

@@ -5,8 +5,8 @@ export interface WireResponse {
   readonly modelName: string;
   readonly modelVersion: string;
   readonly id: string;
-  /** Names and values are ASCII. */
-  readonly parameters: readonly (readonly [name: string, value: string])[];
+  /** `encodeParameters`; empty for none. */
+  readonly parameters: Uint8Array;
   readonly outputs: readonly Tensor[];
 }
 
@@ -71,8 +71,13 @@ class Writer {
 
   data(field: number, data: Uint8Array): void {
     this.head(field, data.length);
-    this.bytes.set(data, this.#offset);
-    this.#offset += data.length;
+    this.raw(data);
+  }
+
+  /** Fields that are encoded already. */
+  raw(bytes: Uint8Array): void {
+    this.bytes.set(bytes, this.#offset);
+    this.#offset += bytes.length;
   }
 }
 
@@ -88,6 +93,22 @@ const entrySize = (name: string, value: string): number =>
 const outputSize = (name: Buffer, datatype: Buffer, dimensions: number): number =>
   textSize(name.length) + textSize(datatype.length) + textSize(dimensions);
 
+/** Parameters of type string as the response carries them; names and values are ASCII. */
+export function encodeParameters(
+  parameters: readonly (readonly [name: string, value: string])[],
+): Buffer {
+  let total = 0;
+  for (const [name, value] of parameters) total += fieldSize(entrySize(name, value));
+  const writer = new Writer(total);
+  for (const [name, value] of parameters) {
+    writer.head(4, entrySize(name, value));
+    writer.ascii(1, name);
+    writer.head(2, textSize(value.length));
+    writer.ascii(3, value);
+  }
+  return writer.bytes;
+}
+
 /** Encodes a response into one allocation of exactly its size. */
 export function encodeInferResponse(response: WireResponse): Buffer {
   const { parameters, outputs } = response;
@@ -100,7 +121,7 @@ export function encodeInferResponse(response: WireResponse): Buffer {
     dimensions: shapeSize(shape),
   }));
   let total = textSize(modelName.length) + textSize(modelVersion.length) + textSize(id.length);
-  for (const [name, value] of parameters) total += fieldSize(entrySize(name, value));
+  total += parameters.length;
   for (const { name, datatype, dimensions } of heads) {
     total += fieldSize(outputSize(name, datatype, dimensions));
   }
@@ -109,12 +130,7 @@ export function encodeInferResponse(response: WireResponse): Buffer {
   writer.text(1, modelName);
   writer.text(2, modelVersion);
   writer.text(3, id);
-  for (const [name, value] of parameters) {
-    writer.head(4, entrySize(name, value));
-    writer.ascii(1, name);
-    writer.head(2, textSize(value.length));
-    writer.ascii(3, value);
-  }
+  writer.raw(parameters);
   heads.forEach(({ name, datatype, dimensions }, index) => {
     writer.head(5, outputSize(name, datatype, dimensions));
     writer.text(1, name);

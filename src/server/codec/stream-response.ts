@@ -27,7 +27,7 @@ export function encodeStreamError(message: string, id: string): Buffer {
     modelName: '',
     modelVersion: '',
     id,
-    parameters: [],
+    parameters: new Uint8Array(),
     outputs: [],
   });
   return Buffer.concat([field(1, Buffer.from(message)), answer]);

@@ -27,8 +27,8 @@ import { Issuer } from '../../../enclave/issuer.js';
 import { makeSigningKey } from '../../../enclave/keys.js';
 import { editMap, flip } from '../../forge/cbor.js';
 
-const key = await makeSigningKey();
-const stranger = await makeSigningKey();
+const key = makeSigningKey();
+const stranger = makeSigningKey();
 const fill = (byte: number, length = 32): Uint8Array => new Uint8Array(length).fill(byte);
 
 const claims = encodeClaims({

@@ -20,11 +20,12 @@ async function deadly(last = '', first = ''): Promise<URL> {
   const source = `
     import { existsSync, writeFileSync } from 'node:fs';
     ${first}
-    export function annotate([input]) {
+    function annotate([input]) {
       const value = new DataView(input.data.buffer, input.data.byteOffset).getFloat32(0, true);
       if (value === 13) { ${last}; process.exit(1); }
       return new Uint8Array();
-    }`;
+    }
+    export const makeAnnotator = () => ({ annotate });`;
   await writeFile(path, source);
   return pathToFileURL(path);
 }
@@ -125,13 +126,14 @@ async function telling(gates: readonly string[]): Promise<URL> {
     import { existsSync } from 'node:fs';
     import { threadId } from 'node:worker_threads';
     const gates = ${JSON.stringify(gates)};
-    export function annotate([input]) {
+    function annotate([input]) {
       const value = new DataView(input.data.buffer, input.data.byteOffset).getFloat32(0, true);
       if (value === 13) process.exit(1);
       const gate = gates[value - 14];
       while (gate !== undefined && !existsSync(gate));
       return new Uint8Array([threadId]);
-    }`;
+    }
+    export const makeAnnotator = () => ({ annotate });`;
   await writeFile(path, source);
   return pathToFileURL(path);
 }
@@ -211,7 +213,7 @@ test('workers that cannot start again: who waits is refused, and the engine says
 test('a worker that lives but cannot load again what it had is replaced, and given up in the end', async () => {
   const mark = JSON.stringify(join(folder, 'died'));
   const dies = `if (!existsSync(${mark})) { writeFileSync(${mark}, ''); process.exit(1); }`;
-  const annotator = (await deadly('', dies)).href;
+  const annotator = { module: await deadly('', dies), context: () => undefined };
   let restored = 0;
   const fatal = await new Promise<EngineError>((resolve) => {
     const pool = new WorkerPool({

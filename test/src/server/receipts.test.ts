@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { MethodDefinition } from '@grpc/grpc-js';
 import type { ManifestModel } from '../../../attestation/evidence/manifest.js';
-import { claimsEntry, decodeClaims } from '../../../attestation/receipt/claims.js';
-import { commitTensors } from '../../../attestation/receipt/commitment.js';
-import type { LogPlace } from '../../../attestation/receipt/receipt.js';
+import { claimsEntry, decodeClaims, manifestEntry } from '../../../attestation/receipt/claims.js';
+import { commitTensors, encodeSalt } from '../../../attestation/receipt/commitment.js';
+import { decodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
+import { verifyReceipt } from '../../../attestation/receipt/receipt.js';
+import { Issuer } from '../../../enclave/issuer.js';
+import { makeSigningKey } from '../../../enclave/keys.js';
+import { SharedRange } from '../../../enclave/shared-range.js';
 import type { LoadedModel } from '../../../src/engine/engine.js';
 import type { Tensor } from '../../../src/engine/tensor.js';
-import { annotate } from '../../../src/server/annotate.js';
+import { makeAnnotator } from '../../../src/server/annotate.js';
 import { splitAnnotation } from '../../../src/server/annotation.js';
-import { ReceiptRecorder } from '../../../src/server/receipt-recorder.js';
+import { encodeInferResponse } from '../../../src/server/codec/infer-response.js';
+import { INFERENCE_SERVICE, loadInference } from '../../../src/server/protocol.js';
+import { attestedParameters } from '../../../src/server/receipt-parameters.js';
 import { StatedLoads } from '../../../src/server/stated-loads.js';
+import type { InferAnswer } from '../../forge/inference-server.js';
 
+const { ModelInfer } = loadInference()[INFERENCE_SERVICE] as unknown as {
+  readonly ModelInfer: MethodDefinition<object, InferAnswer>;
+};
 const digest = (value: number): Uint8Array => new Uint8Array(32).fill(value);
 const model = {
   name: 'adder',
@@ -28,6 +39,15 @@ const tensor = (name: string, value: number): Tensor => ({
 });
 const inputs = [tensor('a', 1), tensor('b', 2)];
 const outputs = [tensor('sum', 3)];
+
+const key = makeSigningKey();
+const memory = SharedRange.allocate();
+const issuer = await Issuer.start(key, manifestEntry(digest(3)), { memory });
+const { annotate, seal } = makeAnnotator({
+  memory,
+  privateKey: key.privateKey,
+  keyId: key.id,
+});
 
 /** The context of the load at a second. */
 function contextAt(seconds: number): Uint8Array {
@@ -84,23 +104,45 @@ test('the context follows the clock and the manifest, and ends with the load', (
   assert.equal(loads.context(load.loadId), undefined);
 });
 
-test('nothing is logged of a load that no manifest has, nor of what no worker stated', async () => {
-  const loads = new StatedLoads(() => new Date(0));
-  const entries: Uint8Array[] = [];
-  const head = { size: 1, keyId: digest(0), root: digest(0) };
-  const place = async (entry: Uint8Array): Promise<LogPlace> => {
-    entries.push(entry);
-    const signed = { ...head, protectedBytes: digest(0), signature: new Uint8Array(64) };
-    return { head: signed, index: 0, path: [] };
-  };
-  const recorder = new ReceiptRecorder({ place }, loads);
-  const annotation = annotate(inputs, outputs, { context: contextAt(1), note: digest(9) });
-  const refused = { code: 'ENGINE_UNATTESTED' };
-  const inference = { model: load, nonce: digest(9), annotation };
-  await assert.rejects(recorder.record(inference), refused);
-  loads.state(load, stated);
-  await assert.rejects(recorder.record({ ...inference, annotation: undefined }), refused);
-  assert.equal(entries.length, 0);
-  await recorder.record(inference);
-  assert.deepEqual(entries, [splitAnnotation(annotation).entry]);
+/** The parameters of an answer, as a caller decodes them. */
+function parametersOf(encoded: Uint8Array): ReadonlyMap<string, Buffer> {
+  const names = { modelName: 'adder', modelVersion: '3', id: '' };
+  const bytes = encodeInferResponse({ ...names, parameters: encoded, outputs: [] });
+  const { parameters } = ModelInfer.responseDeserialize(bytes);
+  return new Map(
+    Object.entries(parameters).map(([name, { string_param = '' }]) => [
+      name,
+      Buffer.from(string_param, 'base64url'),
+    ]),
+  );
+}
+
+test('what leaves a worker together is logged under one head, each answer with its own receipt', async () => {
+  const annotations = [1, 2, 3].map((second) =>
+    annotate(inputs, outputs, { context: contextAt(second), note: new Uint8Array() }),
+  );
+  const sealed = seal?.(annotations);
+  assert.ok(sealed !== undefined);
+  issuer.noticed(sealed.notice);
+  const before = issuer.counts.entries - annotations.length;
+  for (const [i, annotation] of annotations.entries()) {
+    const { salt, entry, claims } = splitAnnotation(annotation);
+    const parameters = parametersOf(sealed.annotations[i] ?? new Uint8Array());
+    const pair = decodeInferenceReceipt(parameters.get('receipt') ?? new Uint8Array());
+    assert.deepEqual(Buffer.from(pair.claims), Buffer.from(claims));
+    assert.deepEqual(parameters.get('receipt_salt'), Buffer.from(encodeSalt(salt)));
+    const { index, head } = await verifyReceipt(pair.receipt, entry, key.publicKey);
+    assert.equal(index, before + i);
+    assert.equal(head.size, before + annotations.length);
+    await verifyReceipt(issuer.inclusion(index), entry, key.publicKey);
+  }
+});
+
+test('what no worker stated is not answered', () => {
+  const inference = { model: load, nonce: undefined };
+  assert.throws(() => attestedParameters({ ...inference, annotation: undefined }), {
+    code: 'ENGINE_UNATTESTED',
+  });
+  const annotation = digest(1);
+  assert.equal(attestedParameters({ ...inference, annotation }), annotation);
 });

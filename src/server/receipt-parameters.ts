@@ -1,0 +1,40 @@
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { LoadedModel } from '../engine/engine.js';
+import { encodeParameters } from './codec/infer-response.js';
+
+/** One inference, executed, about to be answered. */
+export interface Answered {
+  readonly model: LoadedModel;
+  /** The request's `nonce` parameter, decoded; undefined where the caller sent none. */
+  readonly nonce: Uint8Array | undefined;
+  /** What the model's execution was annotated with; undefined where it was not. */
+  readonly annotation: Uint8Array | undefined;
+}
+
+/** The encoded parameters of an answer, or an error in place of the answer. */
+export type AnswerParameters = (answered: Answered) => Uint8Array;
+
+/** The parameters `receipt` and `receipt_salt`, encoded. Both are base64url of CBOR. */
+export function receiptParameters(receipt: string, salt: string): Uint8Array {
+  return encodeParameters([
+    ['receipt', receipt],
+    ['receipt_salt', salt],
+  ]);
+}
+
+/** base64url by Node's own encoder: the portable one costs more than the rest of the answer. */
+export function base64Url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+}
+
+/**
+ * What the worker that executed the inference logged and signed of it. Throws ENGINE_UNATTESTED for a
+ * load that no manifest has: nothing is answered without a receipt.
+ */
+export function attestedParameters({ model, annotation }: Answered): Uint8Array {
+  if (annotation !== undefined) return annotation;
+  throw new AssayError(
+    'ENGINE_UNATTESTED',
+    `no manifest of this epoch has this load of model ${model.name} ${model.version}`,
+  );
+}

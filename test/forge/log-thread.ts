@@ -1,0 +1,38 @@
+import { parentPort, threadId, workerData } from 'node:worker_threads';
+import { encodeReceipt } from '../../attestation/receipt/receipt.js';
+import { encodeNotice, LogWriter, type SharedLog } from '../../enclave/log-writer.js';
+import { SharedRange } from '../../enclave/shared-range.js';
+
+/** What a thread is told to do. */
+export interface LogThread {
+  readonly log: SharedLog;
+  /** How many appends, and of how many entries each. */
+  readonly appends: number;
+  readonly entries: number;
+  /** Ends inside of another append, after its first leaf. */
+  readonly dies: boolean;
+}
+
+/** One append of a thread. */
+export interface LoggedByThread {
+  readonly entries: readonly Uint8Array[];
+  readonly receipts: readonly Uint8Array[];
+  readonly notice: Uint8Array;
+}
+
+const { log, appends, entries: count, dies }: LogThread = workerData;
+const writer = new LogWriter(log);
+for (let i = 0; i < appends; i++) {
+  const entries = Array.from({ length: count }, (_, k) => Uint8Array.of(threadId, i, i >> 8, k));
+  const { head, place } = writer.append(entries);
+  const receipts = entries.map((_, k) => {
+    const { index, path } = place(k);
+    return encodeReceipt(head, index, path);
+  });
+  parentPort?.postMessage({ entries, receipts, notice: encodeNotice(head) } as LoggedByThread);
+}
+if (dies) {
+  const leaves = [new Uint8Array(32), new Uint8Array(32)];
+  Object.defineProperty(leaves, 1, { get: () => process.exit(1) });
+  new SharedRange(log.memory, threadId).tryExtend(leaves);
+}
