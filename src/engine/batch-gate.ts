@@ -1,4 +1,5 @@
 import { batchShapes, describeTails, type Tails, tailsKey } from './batch-shapes.js';
+import { sweep } from './batch-sweep.js';
 import { BatchTrial, type Row } from './batch-trial.js';
 import type { BatchingOutcome, LoadOptions } from './engine.js';
 import { ADVERSARIES, type SampleKind, sampleRow, sampler } from './sample-inputs.js';
@@ -6,19 +7,9 @@ import type { Signature, WorkerThread } from './worker-thread.js';
 
 const DEFAULT_MAX_BATCH_SIZE = 32;
 
-/** A batch must be this much faster per row than single executions to be worth it. */
-const WORTHWHILE = 1.1;
-/** A smaller batch is preferred over a larger one that is faster by less than this. */
-const CLEARLY_FASTER = 1.05;
-/** Measurements of one size: at least so many, and until so much time has passed (milliseconds). */
-const REPEATS = 5;
-const SIZE_BUDGET = 60;
 /** What the proofs of all shapes may take (milliseconds), and how many batches of each size it executes. */
 const PROOF_BUDGET = 10_000;
 const BATCHES_PER_SIZE = 13;
-/** Single executions slower than this (milliseconds) are not worth proving: nothing is gained. */
-const TOO_SLOW_TO_SWEEP = 200;
-
 /**
  * Operators whose result for a row may depend on other rows in a way that samples need not show:
  * scales taken over the whole tensor, random draws, branches on data.
@@ -58,46 +49,24 @@ function ruledOut(signature: Signature, options: LoadOptions): string | undefine
   return mixing === undefined ? undefined : `the graph has ${mixing}, which can mix rows`;
 }
 
-async function millisecondsPerRow(trial: BatchTrial, rows: readonly Row[]): Promise<number> {
-  await trial.run(rows);
-  const times: number[] = [];
-  const end = performance.now() + SIZE_BUDGET;
-  while (times.length < REPEATS || performance.now() < end) {
-    const started = performance.now();
-    await trial.run(rows);
-    times.push(performance.now() - started);
-    if (times.length >= REPEATS && performance.now() >= end) break;
-  }
-  times.sort((a, b) => a - b);
-  return (times[Math.floor(times.length / 2)] ?? 0) / rows.length;
-}
-
 /**
- * The size with the highest throughput among powers of two and `max`; 1 where batches do not pay.
+ * The size with the highest throughput that can be proven; 1 where batches do not pay.
  * @param proofBudget milliseconds that the proof of that size may take.
  */
-async function sweep(
+async function bestSize(
   trial: BatchTrial,
   pool: readonly Row[],
   proofBudget: number,
 ): Promise<number> {
-  const single = await millisecondsPerRow(trial, pool.slice(0, 1));
-  if (single > TOO_SLOW_TO_SWEEP) return 1;
-  let best = 1;
-  let bestTime = single / WORTHWHILE;
-  let affordable = 1;
-  for (let size = 2; size <= 4 * best; size *= 2) {
-    const rows = Math.min(size, pool.length);
-    const time = await millisecondsPerRow(trial, pool.slice(0, rows));
-    if (time * (best === 1 ? 1 : CLEARLY_FASTER) < bestTime) {
-      best = rows;
-      bestTime = time;
-    }
-    // Rows that the proof of sizes up to s executes: about s²/2 for each of its batches of a size.
-    affordable = Math.sqrt((2 * proofBudget) / (BATCHES_PER_SIZE * time));
-    if (rows === pool.length) break;
-  }
-  return Math.max(1, Math.min(best, Math.floor(affordable)));
+  const time = async (rows: number): Promise<number> => {
+    const started = performance.now();
+    await trial.run(pool.slice(0, rows));
+    return performance.now() - started;
+  };
+  const { size, perRow } = await sweep(time, pool.length);
+  // Rows that the proof of sizes up to s executes: about s²/2 for each of its batches of a size.
+  const affordable = Math.sqrt((2 * proofBudget) / (BATCHES_PER_SIZE * perRow));
+  return Math.max(1, Math.min(size, Math.floor(affordable)));
 }
 
 /** Runs one row alone; undefined where the model refuses it (an adversary may be out of its range). */
@@ -173,7 +142,7 @@ async function tryShape(
   const adversaries = new Map(
     ADVERSARIES.map((kind) => [kind, sampleRow(inputs, tails, kind, random)]),
   );
-  const best = sweeps ? await sweep(trial, pool, proofBudget) : max;
+  const best = sweeps ? await bestSize(trial, pool, proofBudget) : max;
   if (best === 1) return best;
   return (await findDifference(trial, pool, adversaries, best)) ?? best;
 }
