@@ -12,9 +12,10 @@ import {
 } from './admission.js';
 import { Enclave } from './enclave.js';
 import type { IssuerOptions } from './issuer.js';
-import { makeKeys, type SigningKey } from './keys.js';
+import { makeKeys } from './keys.js';
 import type { Platform } from './platform/platform.js';
 import { RuntimeLog } from './runtime-log.js';
+import type { SigningKey } from './signing-key.js';
 import { Turns } from './turns.js';
 
 export interface BootOptions {

@@ -4,11 +4,11 @@ import { claimsEntry } from '../attestation/receipt/claims.js';
 import { encodeConsistency } from '../attestation/receipt/consistency.js';
 import { encodeReceipt, type LogPlace } from '../attestation/receipt/receipt.js';
 import { encodeTreeHead, type SignedTreeHead } from '../attestation/receipt/tree-head.js';
-import type { SigningKey } from './keys.js';
 import { type LogOptions, MerkleLog } from './log.js';
 import { decodeNotice, leavesOf, noticeSize, signTree, underHead } from './log-writer.js';
 import { nativeSha256Once } from './sha256.js';
 import { type Extension, SharedRange } from './shared-range.js';
+import type { SigningKey } from './signing-key.js';
 import type { TreeSnapshot } from './tree-snapshot.js';
 
 /** Entries after which a head is published again. */

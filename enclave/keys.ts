@@ -1,19 +1,6 @@
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
-import { fromBase64Url } from '../attestation/encoding/bytes.js';
-import { type CoseKey, coseKeyThumbprint } from '../attestation/encoding/cose.js';
-import { AssayError } from '../attestation/encoding/error.js';
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { coordinate, makeSigningKey, type SigningKey } from './signing-key.js';
 import { makeTlsIdentity, type TlsIdentity } from './tls.js';
-
-/** The key that signs tree heads, and nothing else. Its bytes never leave the process. */
-export interface SigningKey {
-  readonly publicKey: CoseKey;
-  /** COSE Key Thumbprint, 32 bytes. */
-  readonly id: Uint8Array;
-  /** The handle that the enclave's threads share. */
-  readonly privateKey: KeyObject;
-  /** ES256 over the bytes, r ‖ s. */
-  readonly sign: (bytes: Uint8Array) => Uint8Array;
-}
 
 /** The key to which callers encrypt, for whoever cannot end TLS in the enclave. */
 export interface EncryptionKey {
@@ -29,26 +16,6 @@ export interface EnclaveKeys {
   readonly signing: SigningKey;
   readonly tls: TlsIdentity;
   readonly encryption: EncryptionKey;
-}
-
-function coordinate(key: KeyObject, name: 'x' | 'y'): Uint8Array<ArrayBuffer> {
-  const value = key.export({ format: 'jwk' })[name];
-  if (value === undefined) {
-    throw new AssayError('PLATFORM_KEY', `the new key has no coordinate ${name}`);
-  }
-  return fromBase64Url(value);
-}
-
-/** Signs with ES256 in the calling thread: another one, asked for it, would cost more than the signature. */
-export function signEs256(key: KeyObject): (bytes: Uint8Array) => Uint8Array {
-  return (bytes) => new Uint8Array(sign('sha256', bytes, { key, dsaEncoding: 'ieee-p1363' }));
-}
-
-/** A new signing key on P-256. */
-export function makeSigningKey(): SigningKey {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const cose = { x: coordinate(publicKey, 'x'), y: coordinate(publicKey, 'y') };
-  return { publicKey: cose, id: coseKeyThumbprint(cose), privateKey, sign: signEs256(privateKey) };
 }
 
 /**

@@ -7,9 +7,9 @@ import {
   type SignedTreeHead,
   treeHeadInput,
 } from '../attestation/receipt/tree-head.js';
-import { signEs256 } from './keys.js';
 import { nativeSha256Once } from './sha256.js';
 import { type Extension, SharedRange } from './shared-range.js';
+import { signEs256 } from './signing-key.js';
 
 const { leafHash } = merkleHashes(nativeSha256Once);
 

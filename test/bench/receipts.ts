@@ -1,8 +1,8 @@
 /** What receipts cost the worker that executed the inferences: claimed, logged, signed and encoded. */
 import { claimsEntry, encodeClaims } from '../../attestation/receipt/claims.js';
 import { Issuer } from '../../enclave/issuer.js';
-import { makeSigningKey } from '../../enclave/keys.js';
 import { SharedRange } from '../../enclave/shared-range.js';
+import { makeSigningKey } from '../../enclave/signing-key.js';
 import type { Tensor } from '../../src/engine/tensor.js';
 import { makeAnnotator } from '../../src/server/annotate.js';
 

@@ -5,7 +5,7 @@ import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../enclave/issuer.js';
-import { makeSigningKey, type SigningKey } from '../../enclave/keys.js';
+import { makeSigningKey, type SigningKey } from '../../enclave/signing-key.js';
 
 const key = makeSigningKey();
 const first = manifestEntry(new Uint8Array(32).fill(1));

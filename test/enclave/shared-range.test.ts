@@ -8,8 +8,8 @@ import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { decodeTreeHead, type SignedTreeHead } from '../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../enclave/issuer.js';
-import { makeSigningKey } from '../../enclave/keys.js';
 import { SharedRange } from '../../enclave/shared-range.js';
+import { makeSigningKey } from '../../enclave/signing-key.js';
 import type { LoggedByThread, LogThread } from '../forge/log-thread.js';
 import { fc } from '../property.js';
 

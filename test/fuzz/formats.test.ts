@@ -17,7 +17,7 @@ import { decodeProofFile, encodeProofFile } from '../../attestation/receipt/proo
 import { decodeReceipt, verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { decodeTreeHead, encodeTreeHead } from '../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../enclave/issuer.js';
-import { makeSigningKey } from '../../enclave/keys.js';
+import { makeSigningKey } from '../../enclave/signing-key.js';
 import { forgeEnclave, forgeExchange, forgeKey, pair } from '../forge/exchange.js';
 import { fuzz } from './harness.js';
 

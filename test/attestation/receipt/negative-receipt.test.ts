@@ -24,7 +24,7 @@ import {
   verifyTreeHead,
 } from '../../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../../enclave/issuer.js';
-import { makeSigningKey } from '../../../enclave/keys.js';
+import { makeSigningKey } from '../../../enclave/signing-key.js';
 import { editMap, flip } from '../../forge/cbor.js';
 
 const key = makeSigningKey();

@@ -7,8 +7,8 @@ import { commitTensors, encodeSalt } from '../../../attestation/receipt/commitme
 import { decodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
 import { verifyReceipt } from '../../../attestation/receipt/receipt.js';
 import { Issuer } from '../../../enclave/issuer.js';
-import { makeSigningKey } from '../../../enclave/keys.js';
 import { SharedRange } from '../../../enclave/shared-range.js';
+import { makeSigningKey } from '../../../enclave/signing-key.js';
 import type { LoadedModel } from '../../../src/engine/engine.js';
 import type { Tensor } from '../../../src/engine/tensor.js';
 import { makeAnnotator } from '../../../src/server/annotate.js';
