@@ -195,15 +195,11 @@ async function execute(run: Execution): Promise<Executed> {
   return { result, annotations };
 }
 
-function failed(error: unknown): ExecutionFailure {
-  return { refused: isRefusal(error), message: failureOf(error) };
-}
-
 async function attempt(run: Execution): Promise<Executed | ExecutionFailure> {
   try {
     return await execute(run);
   } catch (error) {
-    return failed(error);
+    return { refused: isRefusal(error), message: failureOf(error) };
   } finally {
     Atomics.add(executed, 0, 1);
   }
@@ -230,7 +226,8 @@ async function runSeries({ id, executions }: Extract<ToWorker, { kind: 'run' }>)
     }
     reply({ kind: 'ran', id, results, notice }, [...buffers]);
   } catch (error) {
-    const results = attempts.map((each) => ('result' in each ? failed(error) : each));
+    const message = `what was executed could not be sealed: ${messageOf(error)}`;
+    const results = attempts.map((each) => ('result' in each ? { refused: false, message } : each));
     reply({ kind: 'ran', id, results, notice: undefined });
   }
 }

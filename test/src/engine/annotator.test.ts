@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AnnotatorSettings, InferenceRequest } from '../../../src/engine/engine.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { identityModel } from '../../forge/inference-models.js';
+
+/**
+ * Annotates with the first element, and on sealing adds to each what the annotator was made with and how
+ * many left together. It cannot seal a 13, and ends its thread at a 14.
+ */
+const MODULE = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    import { threadId } from 'node:worker_threads';
+    export const makeAnnotator = (data) => ({
+      annotate: ([{ data: bytes }]) =>
+        Uint8Array.of(new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true)),
+      seal: (annotations) => {
+        if (annotations.some(([value]) => value === 13)) throw new Error('no seal');
+        if (annotations.some(([value]) => value === 14)) process.exit(1);
+        return {
+          annotations: annotations.map(([value]) => Uint8Array.of(value, data, annotations.length)),
+          notice: Uint8Array.of(threadId, annotations.length),
+        };
+      },
+    });`)}`,
+);
+
+const row = (value: number): InferenceRequest => ({
+  inputs: [
+    {
+      name: 'input',
+      datatype: 'FP32',
+      shape: [1, 2],
+      data: new Uint8Array(Float32Array.of(value, value).buffer),
+    },
+  ],
+  outputs: ['output'],
+});
+
+const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+
+async function start(settings: Partial<AnnotatorSettings>) {
+  const engine = await createEngine({
+    workers: 1,
+    annotator: { module: MODULE, data: 7, context: () => new Uint8Array(), ...settings },
+  });
+  return { engine, model: await engine.load(source, { batching: { maxBatchSize: 1 } }) };
+}
+
+test('annotations are sealed by the message, and the notice of each comes before its answers', async () => {
+  const told: number[] = [];
+  const { engine, model } = await start({ noticed: ([, count = 0]) => told.push(count) });
+  try {
+    for (let first = 1; first < 100; first += 33) {
+      const values = Array.from({ length: 33 }, (_, i) => 20 + first + i);
+      const answers = await Promise.all(
+        values.map(async (value) => {
+          const { annotation } = await model.infer(row(value));
+          return { annotation, told: told.reduce((sum, count) => sum + count, 0) };
+        }),
+      );
+      answers.forEach(({ annotation, told: before }, i) => {
+        assert.deepEqual([...(annotation ?? [])].slice(0, 2), [values[i], 7]);
+        assert.ok(before >= first + i, 'the notice was late');
+      });
+    }
+    assert.ok(
+      told.some((count) => count > 1),
+      'no message had two',
+    );
+  } finally {
+    await engine.close();
+  }
+});
+
+test('what cannot be sealed is not answered, and the worker goes on', async () => {
+  const { engine, model } = await start({});
+  try {
+    await assert.rejects(model.infer(row(13)), {
+      reason: 'execution',
+      message: 'what was executed could not be sealed: no seal',
+    });
+    assert.deepEqual((await model.infer(row(5))).annotation, Uint8Array.of(5, 7, 1));
+  } finally {
+    await engine.close();
+  }
+});
+
+test('without a context nothing is annotated or sealed', async () => {
+  const told: Uint8Array[] = [];
+  const { engine, model } = await start({
+    context: () => undefined,
+    noticed: (notice) => told.push(notice),
+  });
+  try {
+    assert.equal((await model.infer(row(13))).annotation, undefined);
+    assert.equal(told.length, 0);
+  } finally {
+    await engine.close();
+  }
+});
+
+test('the end of a thread is told, by the identifier that it had', async () => {
+  const threads: number[] = [];
+  const ended: number[] = [];
+  const { engine, model } = await start({
+    noticed: ([thread = 0]) => threads.push(thread),
+    ended: (thread) => ended.push(thread),
+  });
+  await model.infer(row(1));
+  await assert.rejects(model.infer(row(14)), { reason: 'execution' });
+  assert.deepEqual(ended, threads);
+  await model.infer(row(2));
+  await engine.close();
+  assert.deepEqual(ended, threads);
+  assert.equal(new Set(threads).size, 2);
+});
