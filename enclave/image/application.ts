@@ -13,8 +13,8 @@ const ENTRIES = [
   'src/engine/worker',
   'src/server/annotate',
 ] as const;
-/** Of these, what is compiled ahead, with what is imported of it. The worker imports, which no script can. */
-const COMPILED = { 'src/guest': [], 'src/server/annotate': ['annotate'] } as const;
+/** Of these, what is compiled ahead. The worker imports, which no script can. */
+const COMPILED = ['src/guest', 'src/server/annotate'] as const;
 /** Loaded as they are: native code, and what only optional accelerations ask for. */
 const EXTERNAL = ['onnxruntime-node', 'cbor-extract'] as const;
 /** Makes certificates for development and tests. No image asks for it, and none has it. */
@@ -68,10 +68,9 @@ export async function bundleApplication(
   );
   await compileBundles(
     node,
-    Object.entries(COMPILED).map(([entry, exported]) => ({
+    COMPILED.map((entry) => ({
       path: join(out, 'build', entry),
       guestPath: `${HOME}/build/${entry}.js`,
-      exported,
     })),
   );
   const modules = join(repository, 'node_modules');

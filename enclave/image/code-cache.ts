@@ -11,9 +11,10 @@ export interface Bundle {
   readonly path: string;
   /** The file that the guest knows it by; it is part of what is compiled. */
   readonly guestPath: string;
-  /** What ES modules import of it. */
-  readonly exported: readonly string[];
 }
+
+/** How a bundler ends a CommonJS module that has exports: never executed, Node reads their names there. */
+const EXPORTS = /0 ?&& ?\(module\.exports ?= ?\{[\w$,\s]+\}\);\s*$/;
 
 /** Node's own wrapper of a CommonJS module: a script that evaluates to a function. */
 const wrapped = (module: string): string =>
@@ -24,10 +25,8 @@ const wrapped = (module: string): string =>
  * of it when the image was built (`NAME.cache`). V8 takes no cache of another version or other flags:
  * then the script is compiled as any other is. Both files are measured with the rest of the image.
  */
-function loaderOf(exported: readonly string[]): string {
-  // Never executed: where an ES module imports this one, Node reads the names of its exports there.
-  const names =
-    exported.length === 0 ? '' : `0 && (module.exports = { ${exported.join(', ')} });\n`;
+function loaderOf(bundle: string): string {
+  const [names = ''] = EXPORTS.exec(bundle) ?? [];
   return `'use strict';
 const { readFileSync } = require('node:fs');
 const { Script } = require('node:vm');
@@ -48,10 +47,11 @@ ${names}`;
 export async function compileBundles(node: NodeCommand, bundles: readonly Bundle[]): Promise<void> {
   const [program, ...words] = node;
   const compiler = fileURLToPath(new URL('./compile-script.js', import.meta.url));
-  for (const { path, guestPath, exported } of bundles) {
-    await writeFile(`${path}.script`, wrapped(await readFile(`${path}.js`, 'utf8')));
+  for (const { path, guestPath } of bundles) {
+    const bundle = await readFile(`${path}.js`, 'utf8');
+    await writeFile(`${path}.script`, wrapped(bundle));
     await run(program, [...words, '--predictable', compiler, 'compile', path, guestPath]);
     await run(program, [...words, compiler, 'check', path, guestPath]);
-    await writeFile(`${path}.js`, loaderOf(exported));
+    await writeFile(`${path}.js`, loaderOf(bundle));
   }
 }

@@ -82,7 +82,9 @@ export class WorkerThread {
         else this.#receive(message);
       });
       this.#worker.once('exit', () => {
-        reject(new EngineError('execution', 'a worker thread ended before it had started', cause));
+        const why = cause instanceof Error ? `: ${cause.message}` : '';
+        const message = `a worker thread ended before it had started${why}`;
+        reject(new EngineError('execution', message, cause));
       });
     });
     this.#started.catch(() => undefined);

@@ -8,6 +8,8 @@ export interface Machine {
   readonly agentPort: number;
   /** All that the guest wrote to its serial port. */
   console(): string;
+  /** False once it has powered itself off, or could not be started. */
+  running(): boolean;
   /** Resolves when the machine powers itself off; rejects after the time. */
   ended(milliseconds: number): Promise<string>;
   stop(): Promise<void>;
@@ -58,6 +60,7 @@ export async function startMachine(name: string, boot: readonly string[]): Promi
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';
+  let running = true;
   const gather = (part: Buffer): void => {
     output += part.toString('latin1');
   };
@@ -66,15 +69,19 @@ export async function startMachine(name: string, boot: readonly string[]): Promi
   const exit = new Promise<void>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', () => {
+      running = false;
       writeFileSync(`build/guest/${name}.console`, output);
       resolve();
     });
   });
-  exit.catch(() => undefined);
+  exit.catch(() => {
+    running = false;
+  });
   return {
     servicePort,
     agentPort,
     console: () => output,
+    running: () => running,
     ended: async (milliseconds) => {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<never>((_, reject) => {

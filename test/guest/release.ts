@@ -79,7 +79,7 @@ export async function scenario(machine: Machine, name: string): Promise<unknown>
   return JSON.parse(text);
 }
 
-/** Connects as soon as the guest answers; what refuses the evidence itself is not tried again. */
+/** Connects as soon as the guest answers; what refuses the evidence, or ended, is not tried again. */
 export async function connectWhenReady(
   machine: Machine,
   trust: Trust,
@@ -91,7 +91,7 @@ export async function connectWhenReady(
       const options = { ...trust, timeout: 30_000 };
       return await connect(`127.0.0.1:${machine.servicePort}`, policy, options);
     } catch (error) {
-      if (error instanceof NotAffirmedError || Date.now() > end) {
+      if (error instanceof NotAffirmedError || !machine.running() || Date.now() > end) {
         throw new Error(machine.console(), { cause: error });
       }
       await new Promise((resume) => setTimeout(resume, 100));

@@ -10,14 +10,16 @@ import { compileBundles, type NodeCommand } from '../../../enclave/image/code-ca
 const NODE: NodeCommand = [process.execPath];
 const MODULE = `const add = (a, b) => a + b;
 exports.twice = (a) => add(a, a);
-exports.place = __filename;`;
+exports.place = __filename;
+0&&(module.exports={twice,place});
+`;
 
 /** A folder with one bundle, compiled. */
 async function compiled(module: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'assay-code-cache-'));
   writeFileSync(join(folder, 'package.json'), '{"type":"commonjs"}');
   writeFileSync(join(folder, 'm.js'), module);
-  const bundle = { path: join(folder, 'm'), guestPath: '/app/m.js', exported: ['twice'] };
+  const bundle = { path: join(folder, 'm'), guestPath: '/app/m.js' };
   await compileBundles(NODE, [bundle]).catch((error: unknown) => {
     rmSync(folder, { recursive: true });
     throw error;
