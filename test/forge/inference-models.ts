@@ -1,3 +1,4 @@
+import type { InferenceRequest } from '../../src/engine/engine.js';
 import { dataType, encodeModel } from './onnx.js';
 
 /** ONNX's types by the protocol's names: all that ONNX Runtime for Node can carry. */
@@ -33,6 +34,19 @@ export function identityModel(
     },
   });
 }
+
+/** A request of `identityModel('FP32')`: one row, twice the value. */
+export const identityRow = (value: number): InferenceRequest => ({
+  inputs: [
+    {
+      name: 'input',
+      datatype: 'FP32',
+      shape: [1, 2],
+      data: new Uint8Array(Float32Array.of(value, value).buffer),
+    },
+  ],
+  outputs: ['output'],
+});
 
 /** sum = a + b, difference = a - b; `a` and `b` are FP32 [n, 3]. */
 export function arithmeticModel(): Uint8Array<ArrayBuffer> {

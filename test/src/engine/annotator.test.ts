@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { AnnotatorSettings, InferenceRequest } from '../../../src/engine/engine.js';
+import type { AnnotatorSettings } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel } from '../../forge/inference-models.js';
+import { identityModel, identityRow } from '../../forge/inference-models.js';
 
 /**
  * Annotates with the first element, and on sealing adds to each what the annotator was made with and how
@@ -25,18 +25,6 @@ const MODULE = new URL(
     });`)}`,
 );
 
-const row = (value: number): InferenceRequest => ({
-  inputs: [
-    {
-      name: 'input',
-      datatype: 'FP32',
-      shape: [1, 2],
-      data: new Uint8Array(Float32Array.of(value, value).buffer),
-    },
-  ],
-  outputs: ['output'],
-});
-
 const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
 
 async function start(settings: Partial<AnnotatorSettings>) {
@@ -55,7 +43,7 @@ test('annotations are sealed by the message, and the notice of each comes before
       const values = Array.from({ length: 33 }, (_, i) => 20 + first + i);
       const answers = await Promise.all(
         values.map(async (value) => {
-          const { annotation } = await model.infer(row(value));
+          const { annotation } = await model.infer(identityRow(value));
           return { annotation, told: told.reduce((sum, count) => sum + count, 0) };
         }),
       );
@@ -76,11 +64,11 @@ test('annotations are sealed by the message, and the notice of each comes before
 test('what cannot be sealed is not answered, and the worker goes on', async () => {
   const { engine, model } = await start({});
   try {
-    await assert.rejects(model.infer(row(13)), {
+    await assert.rejects(model.infer(identityRow(13)), {
       reason: 'execution',
       message: 'what was executed could not be sealed: no seal',
     });
-    assert.deepEqual((await model.infer(row(5))).annotation, Uint8Array.of(5, 7, 1));
+    assert.deepEqual((await model.infer(identityRow(5))).annotation, Uint8Array.of(5, 7, 1));
   } finally {
     await engine.close();
   }
@@ -93,7 +81,7 @@ test('without a context nothing is annotated or sealed', async () => {
     noticed: (notice) => told.push(notice),
   });
   try {
-    assert.equal((await model.infer(row(13))).annotation, undefined);
+    assert.equal((await model.infer(identityRow(13))).annotation, undefined);
     assert.equal(told.length, 0);
   } finally {
     await engine.close();
@@ -107,10 +95,10 @@ test('the end of a thread is told, by the identifier that it had', async () => {
     noticed: ([thread = 0]) => threads.push(thread),
     ended: (thread) => ended.push(thread),
   });
-  await model.infer(row(1));
-  await assert.rejects(model.infer(row(14)), { reason: 'execution' });
+  await model.infer(identityRow(1));
+  await assert.rejects(model.infer(identityRow(14)), { reason: 'execution' });
   assert.deepEqual(ended, threads);
-  await model.infer(row(2));
+  await model.infer(identityRow(2));
   await engine.close();
   assert.deepEqual(ended, threads);
   assert.equal(new Set(threads).size, 2);

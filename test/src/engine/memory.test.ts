@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import type { Engine, InferenceRequest } from '../../../src/engine/engine.js';
+import type { Engine } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel } from '../../forge/inference-models.js';
+import { identityModel, identityRow } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 
 const MIB = 1024 * 1024;
@@ -28,18 +28,6 @@ const source = (name: string, model: Uint8Array = MODEL) => ({
   externalData: [],
 });
 
-const row = (value: number): InferenceRequest => ({
-  inputs: [
-    {
-      name: 'input',
-      datatype: 'FP32',
-      shape: [1, 2],
-      data: new Uint8Array(Float32Array.of(value, -value).buffer),
-    },
-  ],
-  outputs: ['output'],
-});
-
 const refusal = (message: RegExp) => (error: unknown) => {
   assert.ok(error instanceof EngineError);
   assert.equal(error.reason, 'memory');
@@ -61,10 +49,10 @@ test('a model has as many sessions as fit, and answers with those', async () => 
   assert.equal(model.instances, 2);
   assert.equal(engine.memory.reserved, MODEL.length + 20 * MIB);
   const answers = await Promise.all(
-    Array.from({ length: 50 }, (_, i) => model.infer({ ...row(i), caller: `c${i % 3}` })),
+    Array.from({ length: 50 }, (_, i) => model.infer({ ...identityRow(i), caller: `c${i % 3}` })),
   );
   answers.forEach(({ outputs }, i) => {
-    assert.deepEqual(outputs[0]?.data, row(i).inputs[0]?.data);
+    assert.deepEqual(outputs[0]?.data, identityRow(i).inputs[0]?.data);
   });
 });
 

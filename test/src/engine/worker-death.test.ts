@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
-import type { Engine, InferenceRequest, LoadedModel } from '../../../src/engine/engine.js';
+import type { Engine, LoadedModel } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { WorkerPool } from '../../../src/engine/worker-pool.js';
-import { identityModel, mlpModel } from '../../forge/inference-models.js';
+import { identityModel, identityRow, mlpModel } from '../../forge/inference-models.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-death-'));
 after(() => rm(folder, { recursive: true }));
@@ -44,21 +44,9 @@ async function start(
   return { engine, model: await engine.load(source, { batching: { maxBatchSize: 1 } }), fatal };
 }
 
-const row = (value: number): InferenceRequest => ({
-  inputs: [
-    {
-      name: 'input',
-      datatype: 'FP32',
-      shape: [1, 2],
-      data: new Uint8Array(Float32Array.of(value, value).buffer),
-    },
-  ],
-  outputs: ['output'],
-});
-
 /** How each of the requests ended: what it was answered, or the reason of its refusal. */
 async function ends(model: LoadedModel, values: readonly number[]): Promise<readonly unknown[]> {
-  const outcomes = await Promise.allSettled(values.map((value) => model.infer(row(value))));
+  const outcomes = await Promise.allSettled(values.map((value) => model.infer(identityRow(value))));
   return outcomes.map((outcome) => {
     if (outcome.status === 'rejected') {
       assert.ok(outcome.reason instanceof EngineError);
@@ -153,7 +141,7 @@ test('a worker that dies while others are asked for several models all the time 
   const ask = async (until: number): Promise<void> => {
     while (seen.size < until && asked < 5000) {
       asked += 1;
-      const { annotation } = await (asked % 2 === 0 ? model : other).infer(row(1));
+      const { annotation } = await (asked % 2 === 0 ? model : other).infer(identityRow(1));
       seen.add(annotation?.[0] ?? 0);
     }
   };
