@@ -26,8 +26,8 @@ export type TimeBatch = (rows: number) => Promise<number>;
 
 /**
  * The size with the highest throughput among powers of two and `max`. Whatever else the machine does makes
- * executions slower, never faster, and for a while at a time: so all sizes are measured in turns, each has
- * its shortest time, and no two are compared that were measured at different times.
+ * executions slower, never faster, and for a while at a time: so all sizes are measured in turns, and each
+ * counts by its shortest time.
  */
 export async function sweep(time: TimeBatch, max: number): Promise<Swept> {
   const shortest = new Map<number, number>();

@@ -46,10 +46,6 @@ export class StatedLoads {
     this.#loads.delete(loadId);
   }
 
-  has({ loadId }: Load): boolean {
-    return this.#loads.has(loadId);
-  }
-
   /**
    * The annotator's context of an execution that is dispatched now: claims that lack the nonce and both
    * commitments; undefined for a load that no manifest has.
