@@ -2,6 +2,7 @@ import { createHash, hash } from 'node:crypto';
 
 /** Inputs up to this size are hashed in one call of native code. */
 const AT_ONCE = 4096;
+const DIGEST = 32;
 const joined = Buffer.allocUnsafeSlow(AT_ONCE);
 
 /**
@@ -15,7 +16,10 @@ export function nativeSha256Once(...parts: readonly Uint8Array[]): Uint8Array {
     joined.set(part, length);
     length += part.length;
   }
-  return Buffer.from(hash('sha256', joined.subarray(0, length), 'binary'), 'binary');
+  const characters = hash('sha256', joined.subarray(0, length), 'binary');
+  const digest = new Uint8Array(DIGEST);
+  for (let i = 0; i < DIGEST; i++) digest[i] = characters.charCodeAt(i);
+  return digest;
 }
 
 function streamed(parts: readonly Uint8Array[]): Uint8Array {

@@ -1,9 +1,11 @@
 import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { toEcdsaSigValue } from '../attestation/encoding/der.js';
 import { NO_KEY, type P256 } from '../attestation/encoding/p256.js';
 
 /**
  * P-256 by Node's own calls, which answer at once: WebCrypto hands each signature to another thread,
- * and for one signature that costs the event loop about as much as checking it (`make bench`, TDX).
+ * and for one signature that costs the event loop about as much as checking it (`make bench`, TDX). They
+ * are given the key alone: with a signature of r‖s, which takes options, Node 24 takes 1.7 times as long.
  */
 export const nativeP256: P256 = (point) => {
   const [x, y] = [point.subarray(1, 33), point.subarray(33)].map((coordinate) =>
@@ -17,5 +19,6 @@ export const nativeP256: P256 = (point) => {
     if ((cause as NodeJS.ErrnoException).code === 'ERR_CRYPTO_INVALID_JWK') return NO_KEY;
     throw cause;
   }
-  return (signature, data) => verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  return (signature, data) =>
+    signature.length === 64 && verify('sha256', data, key, toEcdsaSigValue(signature));
 };

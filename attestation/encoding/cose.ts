@@ -9,6 +9,7 @@ import {
   TAG_SIGN1,
   taggedSign1,
 } from './cbor.js';
+import { writeCbor } from './cbor-writer.js';
 import { AssayError } from './error.js';
 import { CborFields } from './fields.js';
 import { sha256 } from './hash.js';
@@ -101,12 +102,20 @@ export interface Sign1 {
   readonly signature: Uint8Array;
 }
 
+const NOTHING = new Uint8Array();
+
 /** The bytes that a COSE_Sign1 signature covers: Sig_structure, RFC 9052 section 4.4. */
 export function sign1Input(
   protectedBytes: Uint8Array,
   payload: Uint8Array,
 ): Uint8Array<ArrayBuffer> {
-  return encodeCbor(['Signature1', protectedBytes, new Uint8Array(0), payload]);
+  return writeCbor((to) => {
+    to.head(4, 4);
+    to.text('Signature1');
+    to.bytes(protectedBytes);
+    to.bytes(NOTHING);
+    to.bytes(payload);
+  });
 }
 
 /** A COSE_Sign1 in its tag. */

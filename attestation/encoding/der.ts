@@ -207,6 +207,31 @@ export function wholeBytes(value: DerValue | undefined, what: string): Uint8Arra
   return new Uint8Array(bytes.subarray(1));
 }
 
+/** r‖s of a curve of 256 bits from an ECDSA-Sig-Value (RFC 3279 section 2.2.3); throws ASN1_DER. */
+export function fromEcdsaSigValue(text: Uint8Array): Uint8Array<ArrayBuffer> {
+  const [r, s, ...more] = members(readDer(text), 'the ECDSA signature');
+  if (more.length > 0) fail('expected an ECDSA signature of two integers');
+  const raw = new Uint8Array(64);
+  [r, s].forEach((number, i) => {
+    const contents = octets(number, TAG.integer, 'an ECDSA integer');
+    const digits = contents[0] === 0 ? contents.subarray(1) : contents;
+    if ((contents[0] ?? 0) > 0x7f || digits.length > 32) fail('an ECDSA integer is out of range');
+    raw.set(digits, 32 * (i + 1) - digits.length);
+  });
+  return raw;
+}
+
+/** The ECDSA-Sig-Value of r‖s, 64 bytes. */
+export function toEcdsaSigValue(raw: Uint8Array): Uint8Array<ArrayBuffer> {
+  const numbers = [raw.subarray(0, 32), raw.subarray(32)].flatMap((number) => {
+    const first = number.findIndex((byte) => byte !== 0);
+    const digits = first < 0 ? number.subarray(31) : number.subarray(first);
+    const sign = (digits[0] ?? 0) > 0x7f ? [0] : [];
+    return [TAG.integer, sign.length + digits.length, ...sign, ...digits];
+  });
+  return Uint8Array.of(TAG.sequence, numbers.length, ...numbers);
+}
+
 /** Dotted form of an OBJECT IDENTIFIER whose arcs are minimal (X.690 section 8.19). */
 export function objectIdentifier(value: DerValue | undefined, what: string): string {
   const bytes = octets(value, TAG.objectIdentifier, what);

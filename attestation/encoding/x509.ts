@@ -3,6 +3,7 @@ import {
   boolean,
   contextTag,
   type DerValue,
+  fromEcdsaSigValue,
   members,
   objectIdentifier,
   octets,
@@ -168,23 +169,13 @@ export function parseExtensions(value: DerValue | undefined): Map<string, Extens
   return extensions;
 }
 
-/** DER ECDSA-Sig-Value to r‖s of 32 bytes each; PSS signatures stay as they are. */
+/** In the form that WebCrypto verifies: ECDSA as r‖s, PSS signatures as they are. */
 export function rawSignature(
   value: DerValue | undefined,
   algorithm: SignatureAlgorithm,
 ): Uint8Array<ArrayBuffer> {
   const bytes = wholeBytes(value, 'signature');
-  if (algorithm !== 'ecdsa-p256-sha256') return bytes;
-  const numbers = members(readDer(bytes), 'ECDSA signature');
-  const raw = new Uint8Array(64);
-  if (numbers.length !== 2) fail('expected an ECDSA signature of two integers');
-  numbers.forEach((number, i) => {
-    const contents = octets(number, TAG.integer, 'ECDSA integer');
-    const digits = contents[0] === 0 ? contents.subarray(1) : contents;
-    if ((contents[0] ?? 0) > 0x7f || digits.length > 32) fail('an ECDSA integer is out of range');
-    raw.set(digits, 32 * (i + 1) - digits.length);
-  });
-  return raw;
+  return algorithm === 'ecdsa-p256-sha256' ? fromEcdsaSigValue(bytes) : bytes;
 }
 
 /** BasicConstraints (RFC 5280 section 4.2.1.9). */

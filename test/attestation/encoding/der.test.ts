@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign, verify } from 'node:crypto';
 import { test } from 'node:test';
 import forge from 'node-forge';
 import { parseDer } from '../../../attestation/encoding/asn1.js';
@@ -7,12 +8,14 @@ import {
   boolean,
   contextTag,
   type DerValue,
+  fromEcdsaSigValue,
   members,
   objectIdentifier,
   only,
   readDer,
   TAG,
   time,
+  toEcdsaSigValue,
   unsigned,
   wholeBytes,
 } from '../../../attestation/encoding/der.js';
@@ -54,6 +57,41 @@ test('values are read as they are', () => {
   assert.deepEqual(inner?.der, Uint8Array.of(TAG.sequence, 0));
   assert.deepEqual(members(inner, 'it'), []);
   assert.equal(none.length, 0);
+});
+
+test('an ECDSA signature as r‖s and as DER is the same two numbers, and OpenSSL reads them so', () => {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const number = fc
+    .tuple(fc.nat(32), fc.uint8Array({ minLength: 32, maxLength: 32 }))
+    .map(([zeros, bytes]) => bytes.fill(0, 0, zeros));
+  fc.assert(
+    fc.property(number, number, fc.uint8Array(), (r, s, data) => {
+      const raw = Uint8Array.of(...r, ...s);
+      assert.deepEqual(fromEcdsaSigValue(toEcdsaSigValue(raw)), raw);
+      const der = sign('sha256', data, privateKey);
+      const signature = fromEcdsaSigValue(der);
+      assert.deepEqual(toEcdsaSigValue(signature), new Uint8Array(der));
+      const key = { key: publicKey, dsaEncoding: 'ieee-p1363' } as const;
+      assert.equal(verify('sha256', data, key, signature), true);
+    }),
+  );
+});
+
+test('what is no ECDSA signature of a curve of 256 bits is refused', () => {
+  const one = value(TAG.integer, [1]);
+  for (const [name, der] of [
+    ['one number', value(TAG.sequence, one)],
+    ['three numbers', value(TAG.sequence, [...one, ...one, ...one])],
+    ['another type', value(TAG.sequence, [...one, ...value(TAG.octetString, [1])])],
+    ['a negative number', value(TAG.sequence, [...one, ...value(TAG.integer, [0x80])])],
+    [
+      'a number of 33 bytes',
+      value(TAG.sequence, [...one, ...value(TAG.integer, Array(33).fill(1))]),
+    ],
+    ['a SET', value(TAG.set, [...one, ...one])],
+  ] as const) {
+    assert.throws(() => fromEcdsaSigValue(der), refused, name);
+  }
 });
 
 test('what is not in the canonical form is refused, by the tree of node-forge too', () => {
