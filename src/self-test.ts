@@ -4,7 +4,7 @@ import { outputsDigest, type SelfTest, vectorsDigest } from '../attestation/evid
 import { qualityFindings } from './admission/quality.js';
 import type { TestSet } from './admission/test-sets.js';
 import type { LoadedModel } from './engine/engine.js';
-import type { Tensor } from './engine/tensor.js';
+import type { InputTensor, Tensor } from './engine/tensor.js';
 import { nativeSha256 } from './model-source.js';
 import { readPackageVectors } from './package-vectors.js';
 import { validateInputs } from './server/validation.js';
@@ -24,7 +24,7 @@ function refuse(model: LoadedModel, reason: string, cause?: unknown): never {
  * Checked as a request of a caller's is, before they reach the engine: there are tensors on which
  * ONNX Runtime ends the process.
  */
-function checkedInputs(model: LoadedModel, set: TestSet): readonly Tensor[] {
+function checkedInputs(model: LoadedModel, set: TestSet): readonly InputTensor[] {
   const inputs = set.inputs.map(({ name, datatype, shape }) => ({
     name,
     datatype,
@@ -32,9 +32,7 @@ function checkedInputs(model: LoadedModel, set: TestSet): readonly Tensor[] {
     contents: undefined,
     parameters: [],
   }));
-  const raw = set.inputs.map(({ data }) =>
-    Buffer.from(data.buffer, data.byteOffset, data.byteLength),
-  );
+  const raw = set.inputs.map(({ data }) => [data]);
   try {
     return validateInputs({ inputs, raw }, model);
   } catch (cause) {

@@ -3,12 +3,25 @@ import { EngineError } from './error.js';
 import type { Execution, ExecutionResult, PackedInput, RunOutput } from './messages.js';
 import type { Pending } from './pending.js';
 import type { InferenceTimings } from './statistics.js';
-import type { Tensor } from './tensor.js';
+import { type InputTensor, piecesOf, type Tensor, totalLength } from './tensor.js';
 
 /** Alignment of each input in the transferred buffer, bytes: a cache line, what kernels like best. */
 const ALIGNMENT = 64;
 
 const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
+
+const lengthOf = (input: InputTensor | undefined): number =>
+  input === undefined ? 0 : totalLength(piecesOf(input));
+
+/** Copies the data to an offset; returns the one behind it. */
+function write(input: InputTensor | undefined, into: Uint8Array, offset: number): number {
+  let at = offset;
+  for (const piece of input === undefined ? [] : piecesOf(input)) {
+    into.set(piece, at);
+    at += piece.length;
+  }
+  return at;
+}
 
 /**
  * Lays the inputs of requests with one batch key one after another along dimension 0: the one copy
@@ -25,23 +38,18 @@ export function pack(
   const rows = batch.map((pending) => pending.rows);
   const total = rows.reduce((sum, count) => sum + count, 0);
   first.request.inputs.forEach(({ datatype, shape }, index) => {
-    const length = batch.reduce(
-      (sum, { request }) => sum + (request.inputs[index]?.data.length ?? 0),
-      0,
-    );
+    let length = 0;
+    for (const { request } of batch) length += lengthOf(request.inputs[index]);
     const packed = batch.length === 1 ? shape : [total, ...shape.slice(1)];
     inputs.push({ datatype, shape: packed, offset, length });
     offset = align(offset + length);
   });
   const notes = batch.map(({ request }) => request.note?.length ?? 0);
-  const whole = new Uint8Array(notes.reduce((sum, length) => sum + length, offset));
+  // Not cleared first: it is written over but for the gaps of the alignment, which nobody reads.
+  const whole = Buffer.allocUnsafeSlow(notes.reduce((sum, length) => sum + length, offset));
   inputs.forEach((input, index) => {
     let at = input.offset;
-    for (const { request } of batch) {
-      const data = request.inputs[index]?.data ?? new Uint8Array();
-      whole.set(data, at);
-      at += data.length;
-    }
+    for (const { request } of batch) at = write(request.inputs[index], whole, at);
   });
   for (const { request } of batch) {
     if (request.note === undefined) continue;

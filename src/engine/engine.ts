@@ -1,5 +1,5 @@
 import type { InferenceTimings, Statistics } from './statistics.js';
-import type { Tensor, TensorSpec } from './tensor.js';
+import type { InputTensor, Tensor, TensorSpec } from './tensor.js';
 
 /** A model as bytes that were read once: what was measured is what is executed. */
 export interface ModelSource {
@@ -96,7 +96,7 @@ export class Cancellation {
 
 export interface InferenceRequest {
   /** Every input of the model, once, in the order of its signature; see `validateInputs`. */
-  readonly inputs: readonly Tensor[];
+  readonly inputs: readonly InputTensor[];
   /** Bytes of the message that the inputs are views of, if any: it stays in memory with them. */
   readonly messageBytes?: number;
   /** Names of the outputs to return, in the order of the signature; at least one. */

@@ -14,7 +14,7 @@ import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
 import { type Batch, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
-import type { TensorSpec } from './tensor.js';
+import { piecesOf, type TensorSpec, totalLength } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
 
 export interface RuntimeSettings {
@@ -289,7 +289,7 @@ export class ModelRuntime implements LoadedModel {
 function bytesOf({ inputs, messageBytes = 0 }: InferenceRequest): number {
   return Math.max(
     messageBytes,
-    inputs.reduce((sum, { data }) => sum + data.length, 0),
+    inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0),
   );
 }
 

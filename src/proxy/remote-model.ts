@@ -5,7 +5,13 @@ import type { Inference, Session } from '../client/session.js';
 import { specOf } from '../client/signature.js';
 import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
 import { type InferenceTimings, Statistics } from '../engine/statistics.js';
-import type { TensorSpec } from '../engine/tensor.js';
+import {
+  type InputTensor,
+  joined,
+  piecesOf,
+  type Tensor,
+  type TensorSpec,
+} from '../engine/tensor.js';
 import { type Answered, base64Url, receiptParameters } from '../server/receipt-parameters.js';
 import { RpcError } from '../server/rpc-error.js';
 
@@ -16,6 +22,10 @@ function localSpec(signature: TensorSignature): TensorSpec {
   const { name, datatype } = specOf(signature);
   const shape = signature.dims?.map((dimension) => dimension ?? '');
   return { name, datatype, shape };
+}
+
+function whole(input: InputTensor): Tensor {
+  return { ...input, data: joined(piecesOf(input)) };
 }
 
 /** What the caller of the proxy is told: the enclave's own status, or that the answer does not count. */
@@ -72,7 +82,7 @@ export class RemoteModel implements LoadedModel {
     request.cancellation?.onCancel(() => abort.abort());
     const left = (request.deadline ?? Number.POSITIVE_INFINITY) - started;
     try {
-      const answer = await this.#session.infer(this.name, request.inputs, {
+      const answer = await this.#session.infer(this.name, request.inputs.map(whole), {
         version: this.version,
         outputs: request.outputs,
         timeout: Math.max(1, left),

@@ -91,12 +91,12 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     ModelMetadata: unary<ModelReference, object>(async ({ name, version }) =>
       metadata(models.get(name, version), models.versions(name)),
     ),
-    ModelInfer: unary<Buffer, Buffer>(async (bytes, call) => {
+    ModelInfer: unary<Buffer | readonly Buffer[], Buffer>(async (message, call) => {
       const cancellation = new Cancellation();
       call.once('cancelled', () => cancellation.cancel());
       const remaining = Number(call.getDeadline()) - Date.now();
       const caller = { peer: call.getPeer(), remaining, cancellation };
-      return encodeInferResponse(await inferrer.infer(decodeInferRequest(bytes), caller));
+      return encodeInferResponse(await inferrer.infer(decodeInferRequest(message), caller));
     }),
     ModelStreamInfer: streamInfer(inferrer, failed),
     ModelConfig: unary<ModelReference, object>(async ({ name, version }) => ({

@@ -11,7 +11,8 @@ export function loadInference(): PackageDefinition {
   return loadSync(PROTO, { keepCase: true, longs: String, defaults: true, oneofs: true });
 }
 
-const bytesAsTheyAre = (bytes: object): Buffer => bytes as Buffer;
+/** What the methods whose messages pass as bytes have for a deserializer, and for a serializer. */
+export const bytesAsTheyAre = (bytes: object): Buffer => bytes as Buffer;
 
 /** The same method with its messages left as bytes, for the codec in `codec/`. */
 function opaque(method: MethodDefinition<object, object>): MethodDefinition<object, object> {

@@ -6,6 +6,22 @@ export const PREFIX = 5;
 /** Shorter pieces are gathered: an object for each takes far more memory than the limit counts for them. */
 const SHORT = 1024;
 const ROOM = 4 * SHORT;
+const EMPTY = Buffer.alloc(0);
+
+/**
+ * A piece keeps the whole read alive that it came in, with frames of other requests. Copies where more than
+ * half of that memory is not the message's.
+ */
+function ownMemory(pieces: readonly Buffer[], received: number): readonly Buffer[] {
+  let kept = 0;
+  let last: ArrayBufferLike | undefined;
+  for (const { buffer } of pieces) {
+    // Pieces of one read follow each other but for the gathered ones between them.
+    if (buffer !== last) kept += buffer.byteLength;
+    last = buffer;
+  }
+  return kept > 2 * received ? [Buffer.concat(pieces)] : pieces;
+}
 
 /** The one uncompressed message of a request, as it comes in pieces. */
 export class RequestMessage {
@@ -14,7 +30,7 @@ export class RequestMessage {
   #received = 0;
   /** With its prefix; undefined until that is here. */
   #expected: number | undefined;
-  #room: Buffer = Buffer.alloc(0);
+  #room: Buffer = EMPTY;
   #filled = 0;
 
   /** @param limit most bytes of a message. */
@@ -32,12 +48,18 @@ export class RequestMessage {
     }
   }
 
-  /** The message, in memory of its own; throws RpcError where it is not whole. */
-  end(): Buffer {
+  /** The message, in the pieces that it came in; throws RpcError where it is not whole. */
+  end(): Buffer[] {
     if (this.#received !== this.#expected) {
       this.#refuse(status.UNIMPLEMENTED, 'expected one request message, the stream ended before');
     }
-    return Buffer.concat(this.#pieces).subarray(PREFIX);
+    const pieces = ownMemory(this.#pieces, this.#received);
+    const [first = EMPTY] = pieces;
+    // Not even the prefix need be in one piece where they are short.
+    if (first.length < PREFIX) return [Buffer.concat(pieces).subarray(PREFIX)];
+    return pieces.length === 1
+      ? [first.subarray(PREFIX)]
+      : [first.subarray(PREFIX), ...pieces.slice(1)];
   }
 
   #refuse(code: status, message: string): never {

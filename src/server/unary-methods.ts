@@ -4,6 +4,8 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
+import { joined } from '../engine/tensor.js';
+import { bytesAsTheyAre } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
 /** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */
@@ -20,8 +22,8 @@ export type Answer<Response> = (error: Partial<ServiceError> | null, response?: 
 
 /** A method with one message each way. */
 export interface UnaryMethod {
-  /** Throws RpcError for bytes that are no such message. */
-  readonly parse: (bytes: Buffer) => unknown;
+  /** From the pieces that it came in; throws RpcError for bytes that are no such message. */
+  readonly parse: (pieces: readonly Buffer[]) => unknown;
   readonly handle: (call: UnaryCall<unknown>, answer: Answer<object>) => void;
   readonly serialize: (response: object) => Buffer;
 }
@@ -32,7 +34,10 @@ function unparsable(cause: unknown): RpcError {
   return new RpcError(status.INTERNAL, `expected the method's request message: ${reason}`);
 }
 
-/** The unary methods of services, by path (`/package.Service/Method`). */
+/**
+ * The unary methods of services, by path (`/package.Service/Method`). Handlers of messages that pass as
+ * bytes get them in pieces.
+ */
 export function unaryMethods(
   services: readonly {
     readonly definition: ServiceDefinition;
@@ -46,9 +51,10 @@ export function unaryMethods(
       const handler = handlers[name];
       if (requestStream || responseStream || handler === undefined) continue;
       methods.set(path, {
-        parse: (bytes) => {
+        parse: (pieces) => {
+          if (requestDeserialize === bytesAsTheyAre) return pieces;
           try {
-            return requestDeserialize(bytes);
+            return requestDeserialize(joined(pieces));
           } catch (cause) {
             throw unparsable(cause);
           }

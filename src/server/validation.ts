@@ -5,10 +5,12 @@ import {
   ELEMENT_BYTES,
   elementCount,
   formatShape,
+  type InputTensor,
   isDatatype,
   isEmptiedBySender,
-  type Tensor,
+  joined,
   type TensorSpec,
+  totalLength,
 } from '../engine/tensor.js';
 import type { ParameterValue, WireInput, WireRequest } from './codec/infer-request.js';
 import { rawOf } from './codec/typed-contents.js';
@@ -46,21 +48,22 @@ function checkData(
   name: string,
   datatype: Datatype,
   shape: readonly number[],
-  data: Uint8Array,
+  pieces: readonly Uint8Array[],
 ): void {
   const size = ELEMENT_BYTES[datatype];
   const count = elementCount(shape);
   if (size === undefined) {
-    toStrings(data, count);
+    toStrings(joined(pieces), count);
     return;
   }
-  if (data.length !== count * size) {
+  const length = totalLength(pieces);
+  if (length !== count * size) {
     throw invalid(
       `input ${name}: ${datatype} of shape ${formatShape(shape)} has ${count * size} bytes, ` +
-        `${data.length} came`,
+        `${length} came`,
     );
   }
-  if (datatype === 'BOOL' && data.some((value) => value > 1)) {
+  if (datatype === 'BOOL' && pieces.some((piece) => piece.some((value) => value > 1))) {
     throw invalid(`input ${name}: expected every BOOL to be 0 or 1`);
   }
 }
@@ -85,9 +88,9 @@ function refuseEmpty({ name, shape: signature }: TensorSpec, shape: readonly num
 function toTensor(
   input: WireInput,
   spec: TensorSpec,
-  raw: Buffer | undefined,
+  raw: readonly Uint8Array[] | undefined,
   acceptsEmpty: boolean,
-): Tensor {
+): InputTensor {
   const { name } = spec;
   refuseSharedMemory(name, input.parameters);
   if (!isDatatype(input.datatype) || input.datatype !== spec.datatype) {
@@ -97,8 +100,9 @@ function toTensor(
   }
   const shape = shapeOf(input, spec);
   if (!acceptsEmpty) refuseEmpty(spec, shape);
-  const data =
-    raw ?? rawOf(name, spec.datatype, input.contents ?? { field: undefined, chunks: [] });
+  const data = raw ?? [
+    rawOf(name, spec.datatype, input.contents ?? { field: undefined, chunks: [] }),
+  ];
   checkData(name, spec.datatype, shape, data);
   return { name, datatype: spec.datatype, shape, data };
 }
@@ -128,7 +132,7 @@ function assertInputs({ inputs }: InputsOfRequest, model: LoadedModel): void {
  * itself ignores unknown feeds. Tensors stay views of the message. Throws RpcError or AssayError
  * TENSOR_….
  */
-export function validateInputs(request: InputsOfRequest, model: LoadedModel): Tensor[] {
+export function validateInputs(request: InputsOfRequest, model: LoadedModel): InputTensor[] {
   const { inputs, raw } = request;
   const inOrder =
     inputs.length === model.inputs.length &&

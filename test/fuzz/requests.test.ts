@@ -67,7 +67,7 @@ fuzz({
         message.push(Buffer.from(bytes.subarray(at, at + size)));
         at += size;
       }
-      const whole = message.end();
+      const whole = Buffer.concat(message.end());
       const prefix = Buffer.alloc(5);
       prefix.writeUInt32BE(whole.length, 1);
       return Buffer.concat([prefix, whole]);

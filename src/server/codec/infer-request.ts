@@ -1,3 +1,4 @@
+import { totalLength } from '../../engine/tensor.js';
 import { FieldReader, malformed, WIRE } from './protobuf.js';
 
 /** `InferParameter`. Numbers of 64 bits are bigint. */
@@ -35,7 +36,8 @@ export interface WireRequest {
   readonly parameters: ReadonlyMap<string, ParameterValue>;
   readonly inputs: readonly WireInput[];
   readonly outputs: readonly WireOutput[];
-  readonly raw: readonly Buffer[];
+  /** Each in the pieces that it came in. */
+  readonly raw: readonly (readonly Uint8Array[])[];
   /** Bytes of the message. */
   readonly size: number;
 }
@@ -86,13 +88,13 @@ function decodeContents(reader: FieldReader): TypedContents {
       reader.skip();
       continue;
     }
-    const chunk = wire === WIRE.bytes ? reader.bytes() : reader.packed(wire);
-    if (chunk.length === 0 && wire !== WIRE.bytes) continue;
+    const found = wire === WIRE.bytes ? [reader.bytes()] : reader.packed(wire);
+    if (found.every(({ length }) => length === 0) && wire !== WIRE.bytes) continue;
     if (field !== undefined && field !== reader.field) {
       throw malformed('a tensor has contents of two types');
     }
     field = reader.field;
-    chunks.push(chunk);
+    for (const chunk of found) chunks.push(chunk);
   }
   return { field, chunks };
 }
@@ -149,16 +151,17 @@ function decodeOutput(reader: FieldReader): WireOutput {
   return { name, parameters: [...parameters.keys()] };
 }
 
-/** Decodes a `ModelInferRequest`; throws TENSOR_WIRE. Tensors are views of `bytes`. */
-export function decodeInferRequest(bytes: Buffer): WireRequest {
-  const reader = new FieldReader(bytes);
+/** Decodes a `ModelInferRequest`, whole or in pieces; throws TENSOR_WIRE. Tensors are views of it. */
+export function decodeInferRequest(message: Buffer | readonly Buffer[]): WireRequest {
+  const pieces = Buffer.isBuffer(message) ? [message] : message;
+  const reader = FieldReader.over(pieces);
   let modelName = '';
   let modelVersion = '';
   let id = '';
   const parameters = new Map<string, ParameterValue>();
   const inputs: WireInput[] = [];
   const outputs: WireOutput[] = [];
-  const raw: Buffer[] = [];
+  const raw: Buffer[][] = [];
   while (reader.next()) {
     switch (reader.field) {
       case 1:
@@ -180,11 +183,12 @@ export function decodeInferRequest(bytes: Buffer): WireRequest {
         outputs.push(decodeOutput(reader.message()));
         break;
       case 7:
-        raw.push(reader.bytes());
+        raw.push(reader.pieces());
         break;
       default:
         reader.skip();
     }
   }
-  return { modelName, modelVersion, id, parameters, inputs, outputs, raw, size: bytes.length };
+  const size = totalLength(pieces);
+  return { modelName, modelVersion, id, parameters, inputs, outputs, raw, size };
 }

@@ -1,10 +1,14 @@
 import { AssayError } from '../../../attestation/encoding/error.js';
+import { totalLength } from '../../engine/tensor.js';
 
 /** Protobuf wire types (protobuf.dev, "Encoding"); groups (3 and 4) are refused. */
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const REPLACEMENT = '\uFFFD';
+const EMPTY = Buffer.alloc(0);
+const NONE: readonly Buffer[] = [];
+const PAST_THE_END = 'a field runs past the end';
 
 export function malformed(what: string): AssayError {
   return new AssayError('TENSOR_WIRE', `the message is not well-formed protobuf: ${what}`);
@@ -21,28 +25,56 @@ function utf8Text(bytes: Buffer, start: number, end: number): string {
   }
 }
 
-/** A bounded walk over one message's fields. Throws TENSOR_WIRE, never reads past the end. */
+/** Longest encoding of a varint, bytes. */
+const VARINT = 10;
+
+/**
+ * A bounded walk over the fields of one message, which may lie in memory in pieces. Throws TENSOR_WIRE,
+ * never reads past the end.
+ */
 export class FieldReader {
-  readonly #bytes: Buffer;
-  readonly #end: number;
+  /** The piece that it is in, or a copy of what spans several. */
+  #bytes: Buffer;
+  #end: number;
   #offset: number;
+  /** What is left of a piece whose beginning is in that copy. */
+  #rest: Buffer | undefined;
+  /** The pieces behind it, from the index `next` on; none is empty. */
+  readonly #pieces: readonly Buffer[];
+  #next = 0;
   /** Of the field that `next` stopped at. */
   field = 0;
   wire = 0;
 
-  constructor(bytes: Buffer, start = 0, end = bytes.length) {
+  private constructor(bytes: Buffer, start: number, end: number, pieces: readonly Buffer[]) {
     this.#bytes = bytes;
     this.#offset = start;
     this.#end = end;
+    this.#pieces = pieces;
+  }
+
+  static over(pieces: readonly Buffer[]): FieldReader {
+    const [only = EMPTY] = pieces;
+    if (pieces.length <= 1) return new FieldReader(only, 0, only.length, NONE);
+    return new FieldReader(
+      EMPTY,
+      0,
+      0,
+      pieces.filter(({ length }) => length > 0),
+    );
   }
 
   get atEnd(): boolean {
-    return this.#offset >= this.#end;
+    return this.#offset >= this.#end && this.#isLast;
+  }
+
+  get #isLast(): boolean {
+    return this.#rest === undefined && this.#next >= this.#pieces.length;
   }
 
   /** Reads the next tag; false at the end. The caller must then read or skip the value. */
   next(): boolean {
-    if (this.#offset >= this.#end) return false;
+    if (this.atEnd) return false;
     const tag = this.varint();
     this.field = Math.floor(tag / 8);
     this.wire = tag % 8;
@@ -52,6 +84,7 @@ export class FieldReader {
 
   /** An unsigned varint below 2^53, which all tags and lengths are. */
   varint(): number {
+    this.#join(VARINT);
     let value = 0;
     let scale = 1;
     for (let count = 0; count < 10; count++) {
@@ -68,6 +101,7 @@ export class FieldReader {
 
   /** An int64 or uint64 varint, as its 64 bits. */
   varint64(): bigint {
+    this.#join(VARINT);
     let value = 0n;
     for (let shift = 0n; shift < 70n; shift += 7n) {
       const byte = this.#byte();
@@ -88,16 +122,24 @@ export class FieldReader {
     return this.#bytes.readDoubleLE(this.#pass(8));
   }
 
-  /** A length-delimited value, in place. */
+  /** A length-delimited value in one piece, in place where it is. */
   bytes(): Buffer {
     const start = this.#passBytes();
     return this.#bytes.subarray(start, this.#offset);
   }
 
+  /** A length-delimited value in place, in the pieces that it lies in; none of them is empty. */
+  pieces(): Buffer[] {
+    return this.#take(this.#length());
+  }
+
   /** A reader of a length-delimited value, which keeps to its bounds. */
   message(): FieldReader {
-    const start = this.#passBytes();
-    return new FieldReader(this.#bytes, start, this.#offset);
+    const length = this.#length();
+    const end = this.#offset + length;
+    if (end > this.#end) return FieldReader.over(this.#take(length));
+    const start = this.#pass(length);
+    return new FieldReader(this.#bytes, start, end, NONE);
   }
 
   text(): string {
@@ -106,15 +148,16 @@ export class FieldReader {
   }
 
   /**
-   * The value of a repeated scalar as the bytes that a packed field would hold: packed and unpacked
-   * occurrences then differ in nothing, and their concatenation is the whole field.
+   * The value of a repeated scalar as the bytes that a packed field would hold, in pieces: packed and
+   * unpacked occurrences then differ in nothing, and their concatenation is the whole field.
    */
-  packed(wire: number): Buffer {
-    if (this.wire === WIRE.bytes) return this.bytes();
+  packed(wire: number): Buffer[] {
+    if (this.wire === WIRE.bytes) return this.pieces();
     if (this.wire !== wire) throw malformed(`field ${this.field} has wire type ${this.wire}`);
+    this.#join(VARINT);
     const start = this.#offset;
     this.skip();
-    return this.#bytes.subarray(start, this.#offset);
+    return [this.#bytes.subarray(start, this.#offset)];
   }
 
   /** Passes over the value, whatever it is: unknown fields are ignored, as proto3 says. */
@@ -127,7 +170,7 @@ export class FieldReader {
         this.#pass(8);
         break;
       case WIRE.bytes:
-        this.#pass(this.varint());
+        this.#take(this.varint());
         break;
       case WIRE.fixed32:
         this.#pass(4);
@@ -137,17 +180,59 @@ export class FieldReader {
     }
   }
 
-  /** Passes over a length-delimited value and returns where it starts. */
-  #passBytes(): number {
+  /** The length of a length-delimited value. */
+  #length(): number {
     if (this.wire !== WIRE.bytes) throw malformed(`field ${this.field} has wire type ${this.wire}`);
-    return this.#pass(this.varint());
+    return this.varint();
   }
 
-  /** Passes over so many bytes and returns where they start. */
+  /** Passes over a length-delimited value and returns where it starts. */
+  #passBytes(): number {
+    return this.#pass(this.#length());
+  }
+
+  /** Passes over so many bytes, which are then in one piece, and returns where they start. */
   #pass(length: number): number {
+    this.#join(length);
     const start = this.#offset;
-    if (start + length > this.#end) throw malformed('a field runs past the end');
+    if (start + length > this.#end) throw malformed(PAST_THE_END);
     this.#offset = start + length;
     return start;
+  }
+
+  /** Passes over so many bytes in place. */
+  #take(length: number): Buffer[] {
+    const taken = this.#upTo(length);
+    if (totalLength(taken) < length) throw malformed(PAST_THE_END);
+    return taken;
+  }
+
+  /** Brings so many bytes, or all that are left, into one piece. */
+  #join(length: number): void {
+    if (this.#end - this.#offset >= length || this.#isLast) return;
+    const joined = Buffer.concat(this.#upTo(length));
+    if (this.#offset < this.#end) this.#rest = this.#bytes.subarray(this.#offset, this.#end);
+    this.#enter(joined);
+  }
+
+  #enter(piece: Buffer): void {
+    this.#bytes = piece;
+    this.#offset = 0;
+    this.#end = piece.length;
+  }
+
+  /** Passes over so many bytes, or all that are left. */
+  #upTo(length: number): Buffer[] {
+    const taken: Buffer[] = [];
+    for (let left = length; left > 0; ) {
+      const stop = Math.min(this.#end, this.#offset + left);
+      if (stop > this.#offset) taken.push(this.#bytes.subarray(this.#offset, stop));
+      left -= stop - this.#offset;
+      this.#offset = stop;
+      if (left === 0 || this.#isLast) break;
+      this.#enter(this.#rest ?? this.#pieces[this.#next++] ?? EMPTY);
+      this.#rest = undefined;
+    }
+    return taken;
   }
 }

@@ -1,6 +1,6 @@
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { frame } from '../../engine/framing.js';
-import type { Datatype } from '../../engine/tensor.js';
+import { type Datatype, joined } from '../../engine/tensor.js';
 import type { TypedContents } from './infer-request.js';
 import { malformed } from './protobuf.js';
 
@@ -54,12 +54,6 @@ const NARROW = {
   UINT16: Uint16Array,
   UINT32: Uint32Array,
 } as const;
-
-function joined(chunks: readonly Buffer[]): Uint8Array {
-  const [only, ...others] = chunks;
-  if (only === undefined) return new Uint8Array();
-  return others.length === 0 ? only : Buffer.concat(chunks);
-}
 
 /** Number of varints in a packed field: the bytes without a continuation bit. */
 function countVarints(packed: Uint8Array): number {
