@@ -2,25 +2,19 @@ import type { InferenceResult } from './engine.js';
 import { EngineError } from './error.js';
 import type { Execution, ExecutionResult, PackedInput, RunOutput } from './messages.js';
 import type { Pending } from './pending.js';
+import { totalLength, writePieces } from './pieces.js';
 import type { InferenceTimings } from './statistics.js';
-import { type InputTensor, piecesOf, type Tensor, totalLength } from './tensor.js';
+import { piecesOf, type Tensor } from './tensor.js';
 
 /** Alignment of each input in the transferred buffer, bytes: a cache line, what kernels like best. */
 const ALIGNMENT = 64;
 
 const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 
-const lengthOf = (input: InputTensor | undefined): number =>
-  input === undefined ? 0 : totalLength(piecesOf(input));
-
-/** Copies the data to an offset; returns the one behind it. */
-function write(input: InputTensor | undefined, into: Uint8Array, offset: number): number {
-  let at = offset;
-  for (const piece of input === undefined ? [] : piecesOf(input)) {
-    into.set(piece, at);
-    at += piece.length;
-  }
-  return at;
+/** The data of an input of one request. */
+function inputAt({ request }: Pending, index: number): readonly Uint8Array[] {
+  const input = request.inputs[index];
+  return input === undefined ? [] : piecesOf(input);
 }
 
 /**
@@ -39,7 +33,7 @@ export function pack(
   const total = rows.reduce((sum, count) => sum + count, 0);
   first.request.inputs.forEach(({ datatype, shape }, index) => {
     let length = 0;
-    for (const { request } of batch) length += lengthOf(request.inputs[index]);
+    for (const pending of batch) length += totalLength(inputAt(pending, index));
     const packed = batch.length === 1 ? shape : [total, ...shape.slice(1)];
     inputs.push({ datatype, shape: packed, offset, length });
     offset = align(offset + length);
@@ -49,7 +43,7 @@ export function pack(
   const whole = Buffer.allocUnsafeSlow(notes.reduce((sum, length) => sum + length, offset));
   inputs.forEach((input, index) => {
     let at = input.offset;
-    for (const { request } of batch) at = write(request.inputs[index], whole, at);
+    for (const pending of batch) at = writePieces(inputAt(pending, index), whole, at);
   });
   for (const { request } of batch) {
     if (request.note === undefined) continue;

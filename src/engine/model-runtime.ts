@@ -10,11 +10,12 @@ import type {
 } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
 import { addressOf, type Pending } from './pending.js';
+import { totalLength } from './pieces.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
 import { type Batch, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
-import { piecesOf, type TensorSpec, totalLength } from './tensor.js';
+import { piecesOf, type TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
 
 export interface RuntimeSettings {

@@ -11,7 +11,8 @@ export function defaultRequestMemory(): number {
 
 /**
  * What the inputs of requests may take from their acceptance to their answer, all models together,
- * bytes. An execution has a copy of its inputs beside, for as long as it takes.
+ * bytes. The reads that a message came in may have up to as much again, and an execution has a copy of its
+ * inputs beside, for as long as it takes.
  */
 export class RequestMemory {
   readonly limit: number;

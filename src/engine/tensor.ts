@@ -48,19 +48,6 @@ export function piecesOf({ data }: InputTensor): readonly Uint8Array[] {
   return data instanceof Uint8Array ? [data] : data;
 }
 
-/** Bytes of pieces together. */
-export function totalLength(pieces: readonly Uint8Array[]): number {
-  let total = 0;
-  for (const { length } of pieces) total += length;
-  return total;
-}
-
-/** The pieces as one; in place where there is but one. */
-export function joined<Piece extends Uint8Array>(pieces: readonly Piece[]): Piece | Buffer {
-  const [only] = pieces;
-  return only !== undefined && pieces.length === 1 ? only : Buffer.concat(pieces);
-}
-
 /** One input or output of a model. */
 export interface TensorSpec {
   readonly name: string;

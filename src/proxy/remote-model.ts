@@ -4,14 +4,9 @@ import type { ManifestModel, TensorSignature } from '../../attestation/evidence/
 import type { Inference, Session } from '../client/session.js';
 import { specOf } from '../client/signature.js';
 import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
+import { joined } from '../engine/pieces.js';
 import { type InferenceTimings, Statistics } from '../engine/statistics.js';
-import {
-  type InputTensor,
-  joined,
-  piecesOf,
-  type Tensor,
-  type TensorSpec,
-} from '../engine/tensor.js';
+import { type InputTensor, piecesOf, type Tensor, type TensorSpec } from '../engine/tensor.js';
 import { type Answered, base64Url, receiptParameters } from '../server/receipt-parameters.js';
 import { RpcError } from '../server/rpc-error.js';
 

@@ -5,6 +5,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { type Server, status } from '@grpc/grpc-js';
+import { totalLength, writePieces } from '../engine/pieces.js';
 import { PieceGuard } from './piece-guard.js';
 import { PREFIX, RequestMessage } from './request-message.js';
 import { toStatus } from './rpc-error.js';
@@ -129,7 +130,7 @@ class DirectCall implements UnaryCall<unknown> {
     }
   }
 
-  #answer(error: Parameters<Answer<object>>[0], response: Buffer | undefined): void {
+  #answer(error: Parameters<Answer<object>>[0], response: readonly Uint8Array[] | undefined): void {
     if (response === undefined) this.#fail(error?.code ?? status.UNKNOWN, error?.details ?? '');
     else this.#succeed(response);
   }
@@ -151,23 +152,25 @@ class DirectCall implements UnaryCall<unknown> {
     return true;
   }
 
-  #succeed(response: Buffer): void {
+  #succeed(response: readonly Uint8Array[]): void {
     const stream = this.#stream;
     if (!this.#settle() || stream.destroyed || stream.closed) return;
-    const small = response.length <= COPIED;
-    const head = Buffer.allocUnsafe(small ? PREFIX + response.length : PREFIX);
+    const length = totalLength(response);
+    const small = length <= COPIED;
+    const head = Buffer.allocUnsafe(small ? PREFIX + length : PREFIX);
     head[0] = 0;
-    head.writeUInt32BE(response.length, 1);
+    head.writeUInt32BE(length, 1);
     stream.respond(RESPONSE, WITH_TRAILERS);
     stream.once('wantTrailers', sendOk);
     if (small) {
-      head.set(response, PREFIX);
+      writePieces(response, head, PREFIX);
       stream.end(head);
     } else {
-      // Both in one write: a frame of its own for the prefix costs the event loop a twentieth of its time.
+      // All in one write: a frame of its own for the prefix costs the event loop a twentieth of its time.
       stream.cork();
       stream.write(head);
-      stream.end(response);
+      for (const piece of response) stream.write(piece);
+      stream.end();
     }
   }
 

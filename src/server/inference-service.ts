@@ -91,7 +91,7 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     ModelMetadata: unary<ModelReference, object>(async ({ name, version }) =>
       metadata(models.get(name, version), models.versions(name)),
     ),
-    ModelInfer: unary<Buffer | readonly Buffer[], Buffer>(async (message, call) => {
+    ModelInfer: unary<Buffer | readonly Buffer[], Uint8Array[]>(async (message, call) => {
       const cancellation = new Cancellation();
       call.once('cancelled', () => cancellation.cancel());
       const remaining = Number(call.getDeadline()) - Date.now();

@@ -11,8 +11,9 @@ export function loadInference(): PackageDefinition {
   return loadSync(PROTO, { keepCase: true, longs: String, defaults: true, oneofs: true });
 }
 
-/** What the methods whose messages pass as bytes have for a deserializer, and for a serializer. */
-export const bytesAsTheyAre = (bytes: object): Buffer => bytes as Buffer;
+/** Codec of the methods whose messages pass as bytes, or as pieces on their way out. */
+export const bytesAsTheyAre = (bytes: object): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.concat(bytes as readonly Uint8Array[]);
 
 /** The same method with its messages left as bytes, for the codec in `codec/`. */
 function opaque(method: MethodDefinition<object, object>): MethodDefinition<object, object> {

@@ -4,7 +4,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { joined } from '../engine/tensor.js';
+import { joined } from '../engine/pieces.js';
 import { bytesAsTheyAre } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
@@ -25,7 +25,8 @@ export interface UnaryMethod {
   /** From the pieces that it came in; throws RpcError for bytes that are no such message. */
   readonly parse: (pieces: readonly Buffer[]) => unknown;
   readonly handle: (call: UnaryCall<unknown>, answer: Answer<object>) => void;
-  readonly serialize: (response: object) => Buffer;
+  /** In pieces, in order. */
+  readonly serialize: (response: object) => readonly Uint8Array[];
 }
 
 /** INTERNAL is what gRPC's "Status codes" say of a message that cannot be parsed, and grpc-js answers. */
@@ -35,8 +36,8 @@ function unparsable(cause: unknown): RpcError {
 }
 
 /**
- * The unary methods of services, by path (`/package.Service/Method`). Handlers of messages that pass as
- * bytes get them in pieces.
+ * The unary methods of services, by path (`/package.Service/Method`). Where messages pass as bytes, handlers
+ * get pieces and answer with pieces.
  */
 export function unaryMethods(
   services: readonly {
@@ -50,9 +51,10 @@ export function unaryMethods(
       const { path, requestStream, responseStream, requestDeserialize, responseSerialize } = method;
       const handler = handlers[name];
       if (requestStream || responseStream || handler === undefined) continue;
+      const opaque = requestDeserialize === bytesAsTheyAre;
       methods.set(path, {
         parse: (pieces) => {
-          if (requestDeserialize === bytesAsTheyAre) return pieces;
+          if (opaque) return pieces;
           try {
             return requestDeserialize(joined(pieces));
           } catch (cause) {
@@ -60,7 +62,8 @@ export function unaryMethods(
           }
         },
         handle: handler as UnaryMethod['handle'],
-        serialize: responseSerialize,
+        serialize: (response) =>
+          opaque ? (response as readonly Uint8Array[]) : [responseSerialize(response)],
       });
     }
   }

@@ -1,5 +1,6 @@
 import type { LoadedModel } from '../engine/engine.js';
 import { toStrings } from '../engine/framing.js';
+import { joined, totalLength } from '../engine/pieces.js';
 import {
   type Datatype,
   ELEMENT_BYTES,
@@ -8,9 +9,7 @@ import {
   type InputTensor,
   isDatatype,
   isEmptiedBySender,
-  joined,
   type TensorSpec,
-  totalLength,
 } from '../engine/tensor.js';
 import type { ParameterValue, WireInput, WireRequest } from './codec/infer-request.js';
 import { rawOf } from './codec/typed-contents.js';

@@ -1,4 +1,4 @@
-import { totalLength } from '../../engine/tensor.js';
+import { totalLength } from '../../engine/pieces.js';
 import { FieldReader, malformed, WIRE } from './protobuf.js';
 
 /** `InferParameter`. Numbers of 64 bits are bigint. */

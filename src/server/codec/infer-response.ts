@@ -39,9 +39,32 @@ function repeated(text: string): Buffer {
 class Writer {
   readonly bytes: Buffer;
   #offset = 0;
+  /** Offset behind what is in `#pieces` already. */
+  #cut = 0;
+  readonly #pieces: Uint8Array[] = [];
 
   constructor(size: number) {
     this.bytes = Buffer.allocUnsafe(size);
+  }
+
+  /** All that was written, in pieces: what was `placed` where it lies. */
+  get pieces(): Uint8Array[] {
+    if (this.#pieces.length === 0) return [this.bytes];
+    this.#end();
+    return this.#pieces;
+  }
+
+  #end(): void {
+    if (this.#offset === this.#cut) return;
+    this.#pieces.push(this.bytes.subarray(this.#cut, this.#offset));
+    this.#cut = this.#offset;
+  }
+
+  /** A field's data as a piece of its own. */
+  placed(field: number, data: Uint8Array): void {
+    this.head(field, data.length);
+    this.#end();
+    this.#pieces.push(data);
   }
 
   varint(value: number): void {
@@ -109,8 +132,16 @@ export function encodeParameters(
   return writer.bytes;
 }
 
-/** Encodes a response into one allocation of exactly its size. */
-export function encodeInferResponse(response: WireResponse): Buffer {
+/** Shorter data is copied: that costs less than a piece of its own. */
+const LONG = 16 * 1024;
+
+/** Data stays where it is, unless it is a smaller part of memory that it would keep alive. */
+function staysInPlace(data: Uint8Array): boolean {
+  return data.length >= LONG && 2 * data.length >= data.buffer.byteLength;
+}
+
+/** Encodes a response; long outputs are pieces of it, not copied. */
+export function encodeInferResponse(response: WireResponse): Uint8Array[] {
   const { parameters, outputs } = response;
   const modelName = repeated(response.modelName);
   const modelVersion = repeated(response.modelVersion);
@@ -125,7 +156,9 @@ export function encodeInferResponse(response: WireResponse): Buffer {
   for (const { name, datatype, dimensions } of heads) {
     total += fieldSize(outputSize(name, datatype, dimensions));
   }
-  for (const { data } of outputs) total += fieldSize(data.length);
+  for (const { data } of outputs) {
+    total += fieldSize(data.length) - (staysInPlace(data) ? data.length : 0);
+  }
   const writer = new Writer(total);
   writer.text(1, modelName);
   writer.text(2, modelVersion);
@@ -139,6 +172,9 @@ export function encodeInferResponse(response: WireResponse): Buffer {
     writer.head(3, dimensions);
     for (const dimension of outputs[index]?.shape ?? []) writer.varint(dimension);
   });
-  for (const { data } of outputs) writer.data(6, data);
-  return writer.bytes;
+  for (const { data } of outputs) {
+    if (staysInPlace(data)) writer.placed(6, data);
+    else writer.data(6, data);
+  }
+  return writer.pieces;
 }

@@ -1,5 +1,5 @@
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { totalLength } from '../../engine/tensor.js';
+import { totalLength } from '../../engine/pieces.js';
 
 /** Protobuf wire types (protobuf.dev, "Encoding"); groups (3 and 4) are refused. */
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;

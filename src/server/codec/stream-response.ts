@@ -18,7 +18,7 @@ const FINAL = trueParameter('triton_final_response');
 
 /** `ModelStreamInferResponse` with an answer. */
 export function encodeStreamAnswer(response: WireResponse): Buffer {
-  return field(2, Buffer.concat([encodeInferResponse(response), FINAL]));
+  return field(2, Buffer.concat([...encodeInferResponse(response), FINAL]));
 }
 
 /** `ModelStreamInferResponse` with a failure; the id tells which request of the stream it was. */

@@ -1,6 +1,7 @@
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { frame } from '../../engine/framing.js';
-import { type Datatype, joined } from '../../engine/tensor.js';
+import { joined } from '../../engine/pieces.js';
+import type { Datatype } from '../../engine/tensor.js';
 import type { TypedContents } from './infer-request.js';
 import { malformed } from './protobuf.js';
 

@@ -107,8 +107,8 @@ test('the context follows the clock and the manifest, and ends with the load', (
 /** The parameters of an answer, as a caller decodes them. */
 function parametersOf(encoded: Uint8Array): ReadonlyMap<string, Buffer> {
   const names = { modelName: 'adder', modelVersion: '3', id: '' };
-  const bytes = encodeInferResponse({ ...names, parameters: encoded, outputs: [] });
-  const { parameters } = ModelInfer.responseDeserialize(bytes);
+  const pieces = encodeInferResponse({ ...names, parameters: encoded, outputs: [] });
+  const { parameters } = ModelInfer.responseDeserialize(Buffer.concat(pieces));
   return new Map(
     Object.entries(parameters).map(([name, { string_param = '' }]) => [
       name,
