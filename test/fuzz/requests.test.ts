@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { fromBase64 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -30,6 +31,33 @@ const TYPED = {
   BYTES: { bytes_contents: [Buffer.from('a'), Buffer.from('')] },
 };
 
+function* cuts(bytes: Uint8Array): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; ) {
+    const size = 1 + ((bytes[at] ?? 0) % 5);
+    yield Buffer.from(bytes.subarray(at, at + size));
+    at += size;
+  }
+}
+
+/** Pieces of one to five bytes. */
+const inPieces = (bytes: Uint8Array): Buffer[] => [...cuts(bytes)];
+
+/** What a request says, or how it was refused, which is the same in whatever pieces it lies. */
+function outcome(message: Buffer | readonly Buffer[]): object {
+  try {
+    const { inputs, raw, ...rest } = decodeInferRequest(message);
+    const contents = inputs.map(({ name, datatype, contents: typed }) =>
+      typed !== undefined && isDatatype(datatype)
+        ? Buffer.from(rawOf(name, datatype, typed))
+        : typed?.field,
+    );
+    return { ...rest, contents, raw: raw.map((pieces) => Buffer.concat(pieces)) };
+  } catch (error) {
+    if (error instanceof AssayError) return error;
+    throw error;
+  }
+}
+
 fuzz({
   name: 'ModelInferRequest',
   seeds: [
@@ -48,10 +76,9 @@ fuzz({
     },
   ].map((request) => requestSerialize(request)),
   decode: (bytes) => {
-    const { inputs } = decodeInferRequest(Buffer.from(bytes));
-    for (const { name, datatype, contents } of inputs) {
-      if (contents !== undefined && isDatatype(datatype)) rawOf(name, datatype, contents);
-    }
+    const whole = outcome(Buffer.from(bytes));
+    assert.deepEqual(outcome(inPieces(bytes)), whole);
+    if (whole instanceof AssayError) throw whole;
     return undefined;
   },
 });
@@ -62,11 +89,7 @@ fuzz({
   decode: (bytes) => {
     const message = new RequestMessage(1 << 16);
     try {
-      for (let at = 0; at < bytes.length; ) {
-        const size = 1 + ((bytes[at] ?? 0) % 5);
-        message.push(Buffer.from(bytes.subarray(at, at + size)));
-        at += size;
-      }
+      for (const piece of inPieces(bytes)) message.push(piece);
       const whole = Buffer.concat(message.end());
       const prefix = Buffer.alloc(5);
       prefix.writeUInt32BE(whole.length, 1);
