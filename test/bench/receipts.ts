@@ -1,10 +1,18 @@
-/** What receipts cost the worker that executed the inferences: claimed, logged, signed and encoded. */
+/**
+ * What receipts cost the worker that executed the inferences: claimed, logged, signed and encoded. In a loop,
+ * and where they happen with one request at a time: on the caches that an inference leaves, beside a bare
+ * ES256 signature, which each answer needs then.
+ */
+import { sign } from 'node:crypto';
 import { claimsEntry, encodeClaims } from '../../attestation/receipt/claims.js';
 import { Issuer } from '../../enclave/issuer.js';
 import { SharedRange } from '../../enclave/shared-range.js';
 import { makeSigningKey } from '../../enclave/signing-key.js';
 import type { Tensor } from '../../src/engine/tensor.js';
 import { makeAnnotator } from '../../src/server/annotate.js';
+import { openCeiling } from './support/ceiling.js';
+import { printCosts, sideBySide } from './support/measure.js';
+import { servingModels } from './support/serving-models.js';
 
 const RECEIPTS = 8000;
 const GROUPS = [1, 8, 32] as const;
@@ -61,4 +69,31 @@ for (const group of GROUPS) {
       if (sealed !== undefined) issuer.noticed(sealed.notice);
     }
   });
+}
+
+const AFTER = ['mlp', 'ocr-detector'];
+const ROUNDS = 400;
+/** As long as a tree head's input. */
+const message = new Uint8Array(130);
+
+for (const model of servingModels().filter(({ name }) => AFTER.includes(name))) {
+  const ceiling = await openCeiling(model);
+  const before = () => ceiling.measure(0);
+  const outputs = [tensor('output', ceiling.answer.length / 4)];
+  const costs = await sideBySide(
+    [
+      { name: 'a bare signature', run: () => sign('sha256', message, signing.privateKey), before },
+      {
+        name: 'a receipt',
+        run: () => {
+          const sealed = seal?.([annotate(model.inputs, outputs, { context, note: digest(6) })]);
+          if (sealed !== undefined) issuer.noticed(sealed.notice);
+        },
+        before,
+      },
+    ],
+    ROUNDS,
+  );
+  await ceiling.release();
+  printCosts(`One at a time, each after an inference of ${model.name}`, costs);
 }
