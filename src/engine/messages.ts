@@ -99,6 +99,9 @@ export interface AnnotatorSource {
 /** What a worker is started with. */
 export interface WorkerSettings {
   readonly annotator: AnnotatorSource | undefined;
-  /** An Int32 that the worker counts its executions in as they end. */
+  /**
+   * An Int32 that the worker counts in: of a message, each execution as it ends, then each again as it is
+   * annotated.
+   */
   readonly executed: SharedArrayBuffer;
 }

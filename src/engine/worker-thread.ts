@@ -172,8 +172,10 @@ export class WorkerThread {
           : result,
       );
     } catch (error) {
-      const at = this.#executed() - before;
-      const blamed = at < executions.length ? at : undefined;
+      // The counter is of 32 bits and may have begun anew.
+      const steps = (this.#executed() - before) | 0;
+      const { length } = executions;
+      const blamed = steps < 2 * length ? steps % length : undefined;
       return executions.map((_, i) => (i === (blamed ?? i) ? asEngineError(error) : undefined));
     }
   }

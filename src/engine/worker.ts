@@ -32,7 +32,7 @@ interface Loaded {
 }
 
 giveWayToEventLoop();
-const executed = new Int32Array(settings.executed);
+const counter = new Int32Array(settings.executed);
 const sessions = new Map<number, Loaded>();
 /** Set before the thread says that it has started. */
 let annotator: Annotator | undefined;
@@ -162,9 +162,15 @@ function failureOf(error: unknown): string {
 
 const nanoseconds = (from: number, to: number): number => Math.round((to - from) * 1e6);
 
-/** An execution that ended well, its annotations yet to be sealed. */
+/** An execution that ended well. */
 interface Executed {
+  readonly run: Execution;
+  readonly inputNames: readonly string[];
   readonly result: Omit<ExecutionResult, 'annotations' | 'annotationEnds'>;
+}
+
+/** Its annotations are yet to be sealed. */
+interface Annotated extends Pick<Executed, 'result'> {
   readonly annotations: readonly Uint8Array[];
 }
 
@@ -185,14 +191,13 @@ async function execute(run: Execution): Promise<Executed> {
     if (tensor === undefined) throw new EngineError('execution', `no output ${name} came back`);
     return fromOrt(tensor);
   });
-  const annotations = annotateEach(annotator?.annotate, run, inputNames, outputs);
   const result = {
     outputs,
     computeInput: nanoseconds(started, fed),
     computeInfer: nanoseconds(fed, ended),
     computeOutput: nanoseconds(ended, performance.now()),
   };
-  return { result, annotations };
+  return { run, inputNames, result };
 }
 
 async function attempt(run: Execution): Promise<Executed | ExecutionFailure> {
@@ -201,13 +206,29 @@ async function attempt(run: Execution): Promise<Executed | ExecutionFailure> {
   } catch (error) {
     return { refused: isRefusal(error), message: failureOf(error) };
   } finally {
-    Atomics.add(executed, 0, 1);
+    Atomics.add(counter, 0, 1);
   }
 }
 
+function annotated(each: Executed | ExecutionFailure): Annotated | ExecutionFailure {
+  try {
+    if (!('result' in each)) return each;
+    const { run, inputNames, result } = each;
+    const { outputs } = result;
+    return { result, annotations: annotateEach(annotator?.annotate, run, inputNames, outputs) };
+  } catch (error) {
+    const message = `what was executed could not be annotated: ${messageOf(error)}`;
+    return { refused: false, message };
+  } finally {
+    Atomics.add(counter, 0, 1);
+  }
+}
+
+/** Annotates once all have ended: each inference leaves the caches cold for what follows. */
 async function runSeries({ id, executions }: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
-  const attempts: (Executed | ExecutionFailure)[] = [];
-  for (const execution of executions) attempts.push(await attempt(execution));
+  const executed: (Executed | ExecutionFailure)[] = [];
+  for (const execution of executions) executed.push(await attempt(execution));
+  const attempts = executed.map(annotated);
   const done = attempts.filter((each) => 'result' in each);
   try {
     const parts = done.flatMap(({ annotations }) => annotations);

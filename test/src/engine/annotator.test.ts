@@ -12,8 +12,11 @@ const MODULE = new URL(
   `data:text/javascript,${encodeURIComponent(`
     import { threadId } from 'node:worker_threads';
     export const makeAnnotator = (data) => ({
-      annotate: ([{ data: bytes }]) =>
-        Uint8Array.of(new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true)),
+      annotate: ([{ data: bytes }]) => {
+        const value = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
+        if (value === 12) throw new Error('no annotation');
+        return Uint8Array.of(value);
+      },
       seal: (annotations) => {
         if (annotations.some(([value]) => value === 13)) throw new Error('no seal');
         if (annotations.some(([value]) => value === 14)) process.exit(1);
@@ -69,6 +72,25 @@ test('what cannot be sealed is not answered, and the worker goes on', async () =
       message: 'what was executed could not be sealed: no seal',
     });
     assert.deepEqual((await model.infer(identityRow(5))).annotation, Uint8Array.of(5, 7, 1));
+  } finally {
+    await engine.close();
+  }
+});
+
+test('what cannot be annotated is not answered, what was executed beside it is', async () => {
+  const { engine, model } = await start({});
+  try {
+    const answers = await Promise.allSettled(
+      [20, 12, 21, 22].map((value) => model.infer(identityRow(value))),
+    );
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled', 'fulfilled'],
+    );
+    await assert.rejects(model.infer(identityRow(12)), {
+      reason: 'execution',
+      message: 'what was executed could not be annotated: no annotation',
+    });
   } finally {
     await engine.close();
   }
