@@ -33,8 +33,30 @@ function freePort(): Promise<number> {
 const PROCESSOR = 'max,-erms,-fsrm';
 const QEMU = process.env['QEMU'] ?? 'qemu-system-x86_64';
 
-/** Starts a guest; `boot` is what differs: kernel and initrd, or firmware and a disk. */
+/** Milliseconds until the first byte from the serial port; a guest needs a few seconds. */
+const SILENCE = 120_000;
+const STARTS = 2;
+
+/** A guest, and whether it gave a sign of itself: false where the emulator hangs before there is one. */
+interface Started {
+  readonly machine: Machine;
+  readonly signed: Promise<boolean>;
+}
+
+/**
+ * Starts a guest; `boot` is what differs: kernel and initrd, or firmware and a disk. An emulator has been seen
+ * to hang before the guest wrote a byte, which says nothing of the guest: it is started again, once.
+ */
 export async function startMachine(name: string, boot: readonly string[]): Promise<Machine> {
+  for (let start = 1; ; start++) {
+    const { machine, signed } = await tryMachine(name, boot);
+    if (start === STARTS || (await signed)) return machine;
+    await machine.stop();
+    console.warn(`${name}: the emulator hung before the guest wrote a byte, starting it again`);
+  }
+}
+
+async function tryMachine(name: string, boot: readonly string[]): Promise<Started> {
   const [servicePort, agentPort] = [await freePort(), await freePort()];
   const forward = (from: number, to: number): string => `hostfwd=tcp:127.0.0.1:${from}-:${to}`;
   const child: ChildProcess = spawn(
@@ -77,7 +99,16 @@ export async function startMachine(name: string, boot: readonly string[]): Promi
   exit.catch(() => {
     running = false;
   });
-  return {
+  const signed = new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(false), SILENCE);
+    const settle = (): void => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    child.stdout?.once('data', settle);
+    exit.then(settle, settle);
+  });
+  const machine: Machine = {
     servicePort,
     agentPort,
     console: () => output,
@@ -95,4 +126,5 @@ export async function startMachine(name: string, boot: readonly string[]): Promi
       await exit.catch(() => undefined);
     },
   };
+  return { machine, signed };
 }
