@@ -12,17 +12,17 @@ export function loadInference(): PackageDefinition {
 }
 
 /** Codec of the methods whose messages pass as bytes, or as pieces on their way out. */
-export const bytesAsTheyAre = (bytes: object): Buffer =>
+export const opaqueMessage = (bytes: object): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.concat(bytes as readonly Uint8Array[]);
 
 /** The same method with its messages left as bytes, for the codec in `codec/`. */
 function opaque(method: MethodDefinition<object, object>): MethodDefinition<object, object> {
   return {
     ...method,
-    requestDeserialize: bytesAsTheyAre,
-    requestSerialize: bytesAsTheyAre,
-    responseDeserialize: bytesAsTheyAre,
-    responseSerialize: bytesAsTheyAre,
+    requestDeserialize: opaqueMessage,
+    requestSerialize: opaqueMessage,
+    responseDeserialize: opaqueMessage,
+    responseSerialize: opaqueMessage,
   };
 }
 

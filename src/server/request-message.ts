@@ -48,12 +48,17 @@ export class RequestMessage {
     }
   }
 
-  /** The message, in the pieces that it came in; throws RpcError where it is not whole. */
+  /**
+   * The message, in the pieces that it came in, once: what is copied out of them is kept nowhere else. Throws
+   * RpcError where it is not whole.
+   */
   end(): Buffer[] {
     if (this.#received !== this.#expected) {
       this.#refuse(status.UNIMPLEMENTED, 'expected one request message, the stream ended before');
     }
     const pieces = ownMemory(this.#pieces, this.#received);
+    this.#pieces = [];
+    this.#room = EMPTY;
     const [first = EMPTY] = pieces;
     // Not even the prefix need be in one piece where they are short.
     if (first.length < PREFIX) return [Buffer.concat(pieces).subarray(PREFIX)];

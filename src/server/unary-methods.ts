@@ -5,7 +5,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { joined } from '../engine/pieces.js';
-import { bytesAsTheyAre } from './protocol.js';
+import { opaqueMessage } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
 /** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */
@@ -51,7 +51,7 @@ export function unaryMethods(
       const { path, requestStream, responseStream, requestDeserialize, responseSerialize } = method;
       const handler = handlers[name];
       if (requestStream || responseStream || handler === undefined) continue;
-      const opaque = requestDeserialize === bytesAsTheyAre;
+      const opaque = requestDeserialize === opaqueMessage;
       methods.set(path, {
         parse: (pieces) => {
           if (opaque) return pieces;

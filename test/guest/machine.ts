@@ -37,10 +37,10 @@ const QEMU = process.env['QEMU'] ?? 'qemu-system-x86_64';
 const SILENCE = 120_000;
 const STARTS = 2;
 
-/** A guest, and whether it gave a sign of itself: false where the emulator hangs before there is one. */
+/** A guest, and whether it came to write a byte: false where the emulator hangs before. */
 interface Started {
   readonly machine: Machine;
-  readonly signed: Promise<boolean>;
+  readonly spoke: Promise<boolean>;
 }
 
 /**
@@ -49,8 +49,8 @@ interface Started {
  */
 export async function startMachine(name: string, boot: readonly string[]): Promise<Machine> {
   for (let start = 1; ; start++) {
-    const { machine, signed } = await tryMachine(name, boot);
-    if (start === STARTS || (await signed)) return machine;
+    const { machine, spoke } = await tryMachine(name, boot);
+    if (start === STARTS || (await spoke)) return machine;
     await machine.stop();
     console.warn(`${name}: the emulator hung before the guest wrote a byte, starting it again`);
   }
@@ -99,7 +99,7 @@ async function tryMachine(name: string, boot: readonly string[]): Promise<Starte
   exit.catch(() => {
     running = false;
   });
-  const signed = new Promise<boolean>((resolve) => {
+  const spoke = new Promise<boolean>((resolve) => {
     const timer = setTimeout(() => resolve(false), SILENCE);
     const settle = (): void => {
       clearTimeout(timer);
@@ -126,5 +126,5 @@ async function tryMachine(name: string, boot: readonly string[]): Promise<Starte
       await exit.catch(() => undefined);
     },
   };
-  return { machine, signed };
+  return { machine, spoke };
 }

@@ -48,7 +48,7 @@ class Writer {
   }
 
   /** All that was written, in pieces: what was `placed` where it lies. */
-  get pieces(): Uint8Array[] {
+  finish(): Uint8Array[] {
     if (this.#pieces.length === 0) return [this.bytes];
     this.#end();
     return this.#pieces;
@@ -176,5 +176,5 @@ export function encodeInferResponse(response: WireResponse): Uint8Array[] {
     if (staysInPlace(data)) writer.placed(6, data);
     else writer.data(6, data);
   }
-  return writer.pieces;
+  return writer.finish();
 }
