@@ -101,6 +101,8 @@ class DirectCall implements UnaryCall<unknown> {
         method.handle(this, (error, response) =>
           this.#attempt(() => this.#answer(error, response && method.serialize(response))),
         );
+        // A caller who is slow to read its answer does not keep its request in memory.
+        this.request = undefined;
       }),
     );
     stream.once('close', () => this.#close());

@@ -10,6 +10,7 @@ import { RpcError } from './rpc-error.js';
 
 /** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */
 export interface UnaryCall<Request> {
+  /** For as long as the handler is being called. */
   readonly request: Request;
   once(event: 'cancelled', listener: () => void): unknown;
   /** Infinity for none. */
