@@ -42,7 +42,7 @@ debian() { # folder, variant, default release, packages, sources…
   touch "$folder/.complete"
 }
 
-version=$(qemu-system-x86_64 --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/\1/p')
+version=$({ qemu-system-x86_64 --version || true; } 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/\1/p')
 if [ "${version:-0}" -lt 10 ]; then install "$release-backports" qemu-system-x86; fi
 missing=()
 command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
