@@ -1,9 +1,10 @@
 import { equalBytes, toHex } from '../encoding/bytes.js';
 import { eventFindings } from './appraise-events.js';
 import { flag, modelFindings } from './appraise-models.js';
-import { DESIGN, type EnclaveStatement } from './enclave-statement.js';
+import type { EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
+import { CHAIN_OF_TRUST } from './references-enclave.js';
 import type { Finding } from './result.js';
 
 /** Whether the host pinned the models before the first instruction ran. */
@@ -16,7 +17,7 @@ function pinnedFinding(findings: Findings, stated: EnclaveStatement, policy: Enc
     {
       expected: expected === null ? 'a launch policy' : toHex(expected),
       actual: expected === null ? 'none in the evidence' : toHex(binding),
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.launchPolicy,
     },
     {
       pass: `The models are pinned at launch: ${field} is the digest of the launch policy.`,
@@ -40,7 +41,7 @@ function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: Encl
     {
       expected: launchPolicyDigest === null ? 'none' : toHex(launchPolicyDigest),
       actual: manifest.launchPolicy === null ? 'none' : toHex(manifest.launchPolicy),
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.launchPolicy,
     },
     {
       pass: 'The enclave enforces this launch policy.',
@@ -59,7 +60,7 @@ function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: Encl
       {
         expected: 'not allowed',
         actual: launchPolicy[rule] ? 'allowed' : 'not allowed',
-        reference: DESIGN,
+        reference: CHAIN_OF_TRUST.launchPolicy,
       },
       {
         pass: `The launch policy does not allow ${meaning}.`,
@@ -87,7 +88,11 @@ export function appraiseEnclave(
     findings.check(
       'enclave.software',
       name === 'assay' && softwareVersions.includes(version),
-      { expected: softwareVersions.join(' or '), actual: `${name} ${version}`, reference: DESIGN },
+      {
+        expected: softwareVersions.join(' or '),
+        actual: `${name} ${version}`,
+        reference: CHAIN_OF_TRUST.manifest,
+      },
       {
         pass: 'The software is a version that the policy accepts.',
         fail: 'The software is no version that the policy accepts.',

@@ -1,8 +1,9 @@
 import { concat, equalBytes, toHex } from '../encoding/bytes.js';
 import { type RuntimeEvent, replayRuntimeLog } from '../evidence/event-log.js';
-import { DESIGN, type EnclaveStatement } from './enclave-statement.js';
+import type { EnclaveStatement } from './enclave-statement.js';
 import type { Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
+import { CHAIN_OF_TRUST } from './references-enclave.js';
 
 /** On TDX the log must lead to RTMR3, begin with the launch policy, and tell of every model. */
 export function eventFindings(
@@ -18,7 +19,7 @@ export function eventFindings(
     {
       expected: 'an RTMR3 event log',
       actual: events === null ? 'none' : `${events.length} events`,
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.events,
     },
     {
       pass: 'The evidence carries the events that were extended into RTMR3.',
@@ -31,7 +32,7 @@ export function eventFindings(
   findings.check(
     'enclave.event-log.rtmr3',
     equalBytes(replayed, rtmr3),
-    { expected: toHex(replayed), actual: toHex(rtmr3), reference: DESIGN },
+    { expected: toHex(replayed), actual: toHex(rtmr3), reference: CHAIN_OF_TRUST.events },
     {
       pass: 'RTMR3 is what these events, in this order, lead to.',
       fail: 'RTMR3 is not what these events, in this order, lead to.',
@@ -55,7 +56,7 @@ function policyEventFinding(
     {
       expected: `launch-policy ${toHex(launchPolicy)}`,
       actual: first === undefined ? 'no events' : `${first.type} ${toHex(first.content)}`,
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.events,
     },
     {
       pass: 'The launch policy was extended into RTMR3 before anything else.',
@@ -92,7 +93,7 @@ function modelEventFindings(
     {
       expected: stated.join(', ') || 'no model',
       actual: loaded.join(', ') || 'no model',
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.events,
     },
     {
       pass: 'Every model of the manifest was extended into RTMR3 before it was loaded.',
@@ -113,7 +114,7 @@ function modelEventFindings(
     {
       expected: 'no other model than those that are stated or allowed, and no other event',
       actual: [...others, ...strange.map(({ type }) => type)].join(', ') || 'none',
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.events,
     },
     {
       pass: 'Nothing else was loaded.',

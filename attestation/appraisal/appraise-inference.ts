@@ -8,6 +8,7 @@ import { decodeInferenceReceipt } from '../receipt/inference-receipt.js';
 import { verifyReceipt } from '../receipt/receipt.js';
 import type { SignedTreeHead } from '../receipt/tree-head.js';
 import { Findings } from './findings.js';
+import { CHAIN_OF_TRUST } from './references-enclave.js';
 import type { Finding } from './result.js';
 
 /** One inference as the relying party knows it: what it sent, what it received. */
@@ -42,8 +43,6 @@ export interface AppraisedInference {
   readonly checks: readonly Finding[];
 }
 
-const CLAIMS = 'Assay design, section 4, Claims';
-
 /** One comparison: digests are compared as bytes and shown in hexadecimal. */
 function compare(
   findings: Findings,
@@ -51,7 +50,7 @@ function compare(
   expected: string | Uint8Array,
   actual: string | Uint8Array,
   reason: { readonly pass: string; readonly fail: string },
-  reference = CLAIMS,
+  reference: string = CHAIN_OF_TRUST.claims,
 ): void {
   const show = (value: string | Uint8Array): string =>
     typeof value === 'string' ? value : toHex(value);

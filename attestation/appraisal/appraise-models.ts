@@ -2,9 +2,9 @@ import { toHex } from '../encoding/bytes.js';
 import type { LaunchPolicy } from '../evidence/launch-policy.js';
 import { brokenRule, entriesFor, type LaunchPolicyRule } from '../evidence/launch-policy-model.js';
 import type { ManifestModel } from '../evidence/manifest.js';
-import { DESIGN } from './enclave-statement.js';
 import type { Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
+import { CHAIN_OF_TRUST } from './references-enclave.js';
 
 type KnownModel = NonNullable<EnclavePolicy['models']>[number];
 
@@ -25,7 +25,12 @@ function narrow(
   const demanding = entries.length > 0 && entries.every((entry) => accepted(entry) !== undefined);
   if (demanding) {
     const expected = entries.flatMap((entry) => accepted(entry) ?? []).join(' or ');
-    findings.check(id, met.length > 0, { expected, actual, reference: DESIGN }, reason);
+    findings.check(
+      id,
+      met.length > 0,
+      { expected, actual, reference: CHAIN_OF_TRUST.models },
+      reason,
+    );
   }
   return met;
 }
@@ -41,7 +46,7 @@ function knownFindings(findings: Findings, model: ManifestModel, policy: Enclave
     {
       expected: policy.models?.map((entry) => entry.graph).join(' or ') ?? 'a model of the policy',
       actual: graph,
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.models,
     },
     {
       pass: `Model ${name} computes a graph that the policy knows.`,
@@ -60,7 +65,7 @@ function knownFindings(findings: Findings, model: ManifestModel, policy: Enclave
       {
         expected: owned ? `graph ${graphs.join(' or ')} as ${model.name}` : 'a name of the policy',
         actual: `graph ${graph} as ${model.name}`,
-        reference: DESIGN,
+        reference: CHAIN_OF_TRUST.models,
       },
       {
         pass: `Model ${name} has the name that the policy gives to its graph.`,
@@ -129,7 +134,7 @@ export function modelFindings(
     {
       expected: launchPolicy.models.map((entry) => toHex(entry.graph)).join(' or '),
       actual: toHex(model.graph),
-      reference: DESIGN,
+      reference: CHAIN_OF_TRUST.models,
     },
     {
       pass: `The launch policy names model ${name}.`,

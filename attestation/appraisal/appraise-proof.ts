@@ -4,6 +4,7 @@ import { decodeProofFile, type ProofFile } from '../receipt/proof-file.js';
 import { type AppraiseOptions, appraiseBundle } from './appraise.js';
 import { type AppraisedEnclave, appraiseInference } from './appraise-inference.js';
 import type { AppraisalPolicy } from './policy.js';
+import { CHAIN_OF_TRUST } from './references-enclave.js';
 import { type AttestationResult, type Finding, findingOf, type Outcome } from './result.js';
 
 export interface AppraiseProofOptions extends AppraiseOptions {
@@ -19,8 +20,6 @@ export interface AppraisedProof {
   /** The enclave that the evidence is about; null unless the evidence is authentic. */
   readonly enclave: AppraisedEnclave | null;
 }
-
-const REFERENCE = 'Assay design, sections 4 and 7';
 
 /** What a receipt cannot show, however good it is. */
 const CAVEATS = [
@@ -41,7 +40,7 @@ function unreadable(error: AssayError, at: Date): AppraisedProof {
       trustAnchor: null,
       at: at.toISOString(),
       fresh: false,
-      checks: [findingOf(error, REFERENCE)],
+      checks: [findingOf(error, CHAIN_OF_TRUST.proof)],
       claims: {},
       caveats: [],
     },
@@ -114,6 +113,10 @@ export async function appraiseProof(
     return { result: combine(evidence, checks, summary), proof, enclave };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;
-    return { result: combine(evidence, [findingOf(error, REFERENCE)], ''), proof, enclave };
+    return {
+      result: combine(evidence, [findingOf(error, CHAIN_OF_TRUST.proof)], ''),
+      proof,
+      enclave,
+    };
   }
 }

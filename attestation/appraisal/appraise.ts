@@ -14,9 +14,10 @@ import { parseSnpReport } from '../evidence/snp-report.js';
 import { parseTdxQuote } from '../evidence/tdx-quote.js';
 import { appraiseEnclave } from './appraise-enclave.js';
 import type { AppraisedEnclave } from './appraise-inference.js';
-import { DESIGN, type EnclaveStatement } from './enclave-statement.js';
+import type { EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { AppraisalPolicy } from './policy.js';
+import { CHAIN_OF_TRUST } from './references-enclave.js';
 import { type AttestationResult, type Claims, type Finding, findingOf } from './result.js';
 import { verifySnp } from './verify-snp.js';
 import { verifyTdx } from './verify-tdx.js';
@@ -159,7 +160,7 @@ export function evidenceRefusal(
     summary: `The evidence is not authentic: ${error.message}.`,
     at: at.toISOString(),
     fresh: false,
-    checks: [...(base.checks ?? []), findingOf(error, DESIGN)],
+    checks: [...(base.checks ?? []), findingOf(error, CHAIN_OF_TRUST.evidence)],
   };
 }
 
@@ -169,7 +170,11 @@ function kindFindings({ tee }: EvidenceBundle, policy: AppraisalPolicy): readonl
   findings.check(
     'policy.tee',
     policy[member] !== undefined,
-    { expected: `a policy with the member ${member}`, actual: tee, reference: DESIGN },
+    {
+      expected: `a policy with the member ${member}`,
+      actual: tee,
+      reference: CHAIN_OF_TRUST.evidence,
+    },
     {
       pass: 'The policy accepts this kind of hardware.',
       fail: 'The policy has no rules for this kind of hardware, so it does not accept it.',
@@ -184,14 +189,18 @@ function bindingFindings({ challenge }: EvidenceBundle, fresh: boolean): readonl
   findings.check(
     'binding.report-data',
     true,
-    { expected: 'challenge and manifest', actual: 'covered', reference: DESIGN },
+    { expected: 'challenge and manifest', actual: 'covered', reference: CHAIN_OF_TRUST.reportData },
     { pass: 'The hardware signed for this manifest and this challenge.', fail: '' },
   );
   if (fresh) {
     findings.check(
       'binding.nonce',
       true,
-      { expected: 'the verifier’s nonce', actual: `nonce ${index} of ${size}`, reference: DESIGN },
+      {
+        expected: 'the verifier’s nonce',
+        actual: `nonce ${index} of ${size}`,
+        reference: CHAIN_OF_TRUST.freshness,
+      },
       { pass: 'The evidence was made after the verifier drew its nonce.', fail: '' },
     );
   }

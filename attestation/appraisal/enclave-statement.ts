@@ -3,9 +3,6 @@ import type { RuntimeEvent } from '../evidence/event-log.js';
 import type { LaunchPolicy } from '../evidence/launch-policy.js';
 import type { Manifest } from '../evidence/manifest.js';
 
-/** Where the rules on what an enclave states of itself come from. */
-export const DESIGN = 'Assay design, section 4';
-
 /** What an authentic bundle says of the enclave, decoded. */
 export interface EnclaveStatement {
   readonly tee: Tee;

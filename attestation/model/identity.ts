@@ -74,7 +74,7 @@ export interface OperatorCount {
   readonly count: number;
 }
 
-/** What a model is: DESIGN section 4, "Model identity". Digests are SHA-256. */
+/** What a model is. Digests are SHA-256. */
 export interface ModelIdentity {
   /** The model file, then its external data sorted by path. */
   readonly files: readonly ModelFile[];

@@ -6,6 +6,7 @@ import {
 } from '../../attestation/appraisal/appraise.js';
 import type { AppraisedEnclave } from '../../attestation/appraisal/appraise-inference.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
+import { CHAIN_OF_TRUST } from '../../attestation/appraisal/references-enclave.js';
 import type { AttestationResult, Finding } from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { nativeP256 } from '../native-p256.js';
@@ -51,7 +52,7 @@ function tlsFinding(attested: Uint8Array, presented: Uint8Array): Finding {
     reason: holds
       ? 'The TLS connection ends in the enclave: it presents the key of the manifest.'
       : 'The TLS connection does not end in the enclave: somebody relays its evidence.',
-    reference: 'Assay design, section 4, Manifest',
+    reference: CHAIN_OF_TRUST.manifest,
   };
 }
 
