@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { appraiseBundle, evidenceRefusal } from '../../attestation/appraisal/appraise.js';
+import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
@@ -57,12 +58,11 @@ function appraiseTdx(
   return verifyTdx(quote, endorsements?.intel, policy.tdx, trusted);
 }
 
-/** Appraises evidence of whatever kind the file turns out to hold. */
-async function appraise(
+/** Appraises a report or a quote that comes without a bundle; undefined for anything else. */
+async function appraiseRaw(
   bytes: Uint8Array,
   appraisal: Appraisal,
-  nonce: Uint8Array | undefined,
-): Promise<AttestationResult> {
+): Promise<AttestationResult | undefined> {
   const kind = detectEvidence(bytes);
   if (kind === 'tdx-quote') return appraiseTdx(bytes, appraisal);
   if (kind === 'azure-hcl' && parseHclReport(bytes).hardware === 'tdx') {
@@ -70,8 +70,18 @@ async function appraise(
       'the HCL report of a TDX guest holds no quote; give it and the quote to verify tdx';
     return tdxRefusal(new AssayError('ENDORSEMENTS_MISSING', message), appraisal.options.at);
   }
-  if (kind !== 'cbor' || isSnpEvidence(bytes)) return appraiseSnp(bytes, appraisal);
+  return kind !== 'cbor' || isSnpEvidence(bytes) ? appraiseSnp(bytes, appraisal) : undefined;
+}
+
+/** Appraises evidence of whatever kind the file turns out to hold. */
+async function appraise(
+  bytes: Uint8Array,
+  appraisal: Appraisal,
+  nonce: Uint8Array | undefined,
+): Promise<AttestationResult> {
   const { policy, options } = appraisal;
+  const raw = await appraiseRaw(bytes, appraisal);
+  if (raw !== undefined) return withoutBundle(raw, { enclave: policy.enclave, nonce });
   const fresh = nonce === undefined ? options : { ...options, nonce };
   return (await appraiseBundle(bytes, policy, fresh)).result;
 }

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
+import type { EnclavePolicy } from '../../attestation/appraisal/policy-enclave.js';
 import type { SnpPolicy } from '../../attestation/appraisal/policy-snp.js';
+import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
@@ -17,10 +19,15 @@ interface VerifyOptions extends SnpOptions {
   readonly policy?: string;
 }
 
-async function readPolicy(io: Io, path: string | undefined): Promise<SnpPolicy> {
-  if (path === undefined) return {};
-  const { snp } = await readPolicyFile(io, path);
-  if (snp !== undefined) return snp;
+interface RawPolicy {
+  readonly snp: SnpPolicy;
+  readonly enclave?: EnclavePolicy | undefined;
+}
+
+async function readPolicy(io: Io, path: string | undefined): Promise<RawPolicy> {
+  if (path === undefined) return { snp: {} };
+  const { snp, enclave } = await readPolicyFile(io, path);
+  if (snp !== undefined) return { snp, enclave };
   throw new AssayError('POLICY_INVALID', 'the policy has no member snp: it accepts no SEV-SNP');
 }
 
@@ -39,7 +46,7 @@ async function judged(
 
 async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const at = options.at ?? io.now();
-  const policy = await readPolicy(io, options.policy);
+  const { snp: policy, enclave } = await readPolicy(io, options.policy);
   const named = await Promise.all(options.root.map((path) => readCertificates(io, path)));
   const roots = named.length === 0 ? {} : { roots: named.flat() };
   const fetches = options.offline !== true && named.length === 0;
@@ -57,7 +64,7 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
       },
     );
   });
-  printResult(io, result);
+  printResult(io, withoutBundle(result, { enclave }));
 }
 
 /** `assay verify snp`: any SEV-SNP report against AMD's chain and a policy. */

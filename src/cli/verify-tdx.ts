@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.js';
+import type { EnclavePolicy } from '../../attestation/appraisal/policy-enclave.js';
 import type { TdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
+import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { verdictOf } from '../../attestation/appraisal/result.js';
 import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -26,10 +28,15 @@ interface VerifyOptions extends PcsOptions {
   readonly offline?: boolean;
 }
 
-async function readPolicy(io: Io, path: string | undefined): Promise<TdxPolicy> {
-  if (path === undefined) return {};
-  const { tdx } = await readPolicyFile(io, path);
-  if (tdx !== undefined) return tdx;
+interface RawPolicy {
+  readonly tdx: TdxPolicy;
+  readonly enclave?: EnclavePolicy | undefined;
+}
+
+async function readPolicy(io: Io, path: string | undefined): Promise<RawPolicy> {
+  if (path === undefined) return { tdx: {} };
+  const { tdx, enclave } = await readPolicyFile(io, path);
+  if (tdx !== undefined) return { tdx, enclave };
   throw new AssayError('POLICY_INVALID', 'the policy has no member tdx: it accepts no TDX');
 }
 
@@ -66,14 +73,15 @@ async function expectationsOf(io: Io, options: VerifyOptions): Promise<TdxExpect
 
 async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const at = options.at ?? io.now();
-  const policy = await readPolicy(io, options.policy);
+  const { tdx: policy, enclave } = await readPolicy(io, options.policy);
   const roots = await readIntelRoots(io, options);
   const quote = await readInput(io, options.quote);
   try {
     const expectations = await expectationsOf(io, options);
     const { collateral, missing } = await collateralOf(io, quote, options);
     const trusted = { at, p256: nativeP256, ...roots };
-    const result = await verifyTdx(quote, collateral, policy, trusted, expectations);
+    const raw = await verifyTdx(quote, collateral, policy, trusted, expectations);
+    const result = withoutBundle(raw, { enclave });
     // Without collateral a quote is refused for its own signatures, or could not be checked.
     const isUnchecked = missing !== undefined && verdictOf(result) === 'unchecked';
     printResult(io, isUnchecked ? tdxRefusal(missing, at, result.trustAnchor) : result);

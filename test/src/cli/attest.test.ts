@@ -3,6 +3,8 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { decodeBundle } from '../../../attestation/evidence/bundle.js';
 import { assay } from '../../forge/cli.js';
 import { serveScale } from '../../forge/served-scale.js';
 
@@ -76,6 +78,57 @@ describe('assay attest', () => {
       if (error !== '') assert.equal(JSON.parse(outcome.err).error.code, error);
     });
   }
+});
+
+describe('evidence that is stripped of its bundle', () => {
+  const save = async (): Promise<readonly string[]> => {
+    const { out } = await assay([
+      'attest',
+      target,
+      ...trust(),
+      '--save',
+      at('whole.cbor'),
+      '--json',
+    ]);
+    const { report, endorsements } = decodeBundle(await readFile(at('whole.cbor')));
+    await writeFile(at('report.bin'), report);
+    const table = parseAuxblob(endorsements ?? new Uint8Array());
+    await Promise.all(table.map(({ kind, data }) => writeFile(at(kind), data)));
+    const { enclave, ...raw } = JSON.parse(await readFile(at('policy.json'), 'utf8'));
+    assert.ok(enclave !== undefined);
+    await writeFile(at('raw.json'), JSON.stringify(raw));
+    return ['--nonce', JSON.parse(out).nonce];
+  };
+  const verify = async (policy: string, ...more: readonly string[]) => {
+    const endorsed = ['vcek', 'ask', 'ark', 'crl'].flatMap((kind) => ['--endorsements', at(kind)]);
+    const args = ['--policy', at(policy), '--root', at('root.pem'), ...endorsed, ...more, '--json'];
+    const { code, out } = await assay(['verify', 'evidence', at('report.bin'), ...args]);
+    const result = JSON.parse(out);
+    const failed = result.checks.filter((check: { outcome: string }) => check.outcome === 'fail');
+    return [code, result.code, failed.map((check: { id: string }) => check.id)];
+  };
+
+  test('is a report, and holds as one', async () => {
+    await save();
+    assert.deepEqual(await verify('raw.json'), [0, null, []]);
+  });
+  test('does not meet what the policy asks of the enclave', async () => {
+    await save();
+    assert.deepEqual(await verify('policy.json'), [1, 'enclave.manifest', ['enclave.manifest']]);
+  });
+  test('is not under the nonce, though its report was asked for with it', async () => {
+    const nonce = await save();
+    assert.deepEqual(await verify('raw.json', ...nonce), [1, 'binding.nonce', ['binding.nonce']]);
+  });
+  test('does not meet them as a report that is verified by itself either', async () => {
+    await save();
+    const files = ['--vek', at('vcek'), '--chain', at('ask'), at('ark'), '--crl', at('crl')];
+    const args = ['--report', at('report.bin'), ...files, '--root', at('root.pem'), '--json'];
+    const held = await assay(['verify', 'snp', ...args, '--policy', at('raw.json')]);
+    assert.deepEqual([held.code, JSON.parse(held.out).code], [0, null]);
+    const failed = await assay(['verify', 'snp', ...args, '--policy', at('policy.json')]);
+    assert.deepEqual([failed.code, JSON.parse(failed.out).code], [1, 'enclave.manifest']);
+  });
 });
 
 describe('assay policy init', () => {

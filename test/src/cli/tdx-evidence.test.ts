@@ -19,6 +19,23 @@ describe('assay verify evidence', () => {
     assert.match(unclear.err, /one file of Intel collateral/);
   });
 
+  test('a quote alone does not meet what a policy asks of an enclave, nor a nonce', async () => {
+    const policy = JSON.parse(await readFile(at('policy.json'), 'utf8'));
+    await writeFile(at('enclave.json'), JSON.stringify({ ...policy, enclave: {} }));
+    const trust = ['--root', at('root.pem'), '--json'];
+    const evidence = [at('quote.bin'), '--endorsements', at('collateral.json'), ...trust];
+    const quote = ['--quote', at('quote.bin'), '--collateral', at('collateral.json'), ...trust];
+    const nonce = ['--nonce', '00'.repeat(32)];
+    for (const [args, code] of [
+      [['evidence', ...evidence, '--policy', at('enclave.json')], 'enclave.manifest'],
+      [['evidence', ...evidence, '--policy', at('policy.json'), ...nonce], 'binding.nonce'],
+      [['tdx', ...quote, '--policy', at('enclave.json')], 'enclave.manifest'],
+    ] as const) {
+      const { code: exit, out } = await assay('verify', ...args);
+      assert.deepEqual([exit, JSON.parse(out).code], [1, code], args.join(' '));
+    }
+  });
+
   test('an Azure HCL report of a TDX guest asks for its quote', async () => {
     const { code, out } = await assay('verify', 'evidence', at('hcl.bin'), '--json');
     assert.equal(code, 3);
