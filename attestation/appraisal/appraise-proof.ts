@@ -90,7 +90,7 @@ export async function appraiseProof(
   policy: AppraisalPolicy,
   options: AppraiseProofOptions,
 ): Promise<AppraisedProof> {
-  const { hmac, nonce, ...appraisal } = options;
+  const { hmac, ...appraisal } = options;
   let proof: ProofFile;
   try {
     proof = decodeProofFile(bytes);
@@ -98,12 +98,11 @@ export async function appraiseProof(
     if (error instanceof AssayError) return unreadable(error, options.at);
     throw error;
   }
-  const { result, enclave } = await appraiseBundle(proof.evidence, policy, {
+  const { result: evidence, enclave } = await appraiseBundle(proof.evidence, policy, {
     ...appraisal,
-    nonce: nonce ?? proof.evidenceNonce,
+    statedNonce: proof.evidenceNonce,
     endorsements: appraisal.endorsements ?? carried(proof),
   });
-  const evidence = nonce === undefined ? { ...result, fresh: false } : result;
   if (enclave === null) return { result: evidence, proof, enclave };
   const { name, version } = proof.model;
   try {

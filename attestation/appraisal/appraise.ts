@@ -40,6 +40,12 @@ export interface AppraiseOptions {
   };
 }
 
+/** How a bundle is appraised where the file that it came in names the nonce of its evidence. */
+export interface AppraiseBundleOptions extends AppraiseOptions {
+  /** Nonce that is checked where the verifier gives none of its own, 32 bytes; it makes nothing fresh. */
+  readonly statedNonce?: Uint8Array;
+}
+
 /** The verdict, and the enclave that it is about. */
 export interface AppraisedBundle {
   readonly result: AttestationResult;
@@ -183,7 +189,21 @@ function kindFindings({ tee }: EvidenceBundle, policy: AppraisalPolicy): readonl
   return findings.all;
 }
 
-function bindingFindings({ challenge }: EvidenceBundle, fresh: boolean): readonly Finding[] {
+/** Whose nonce the binding was checked under. */
+type NonceOrigin = 'verifier' | 'file';
+
+const UNDER_NONCE: { readonly [origin in NonceOrigin]: readonly [string, string] } = {
+  verifier: ['the verifier’s nonce', 'The evidence was made after the verifier drew its nonce.'],
+  file: [
+    'the nonce that the file states',
+    'The evidence is under the nonce that its file states; only whoever drew that knows of when it is.',
+  ],
+};
+
+function bindingFindings(
+  { challenge }: EvidenceBundle,
+  origin: NonceOrigin | undefined,
+): readonly Finding[] {
   const findings = new Findings();
   const { index, size } = challenge;
   findings.check(
@@ -192,16 +212,13 @@ function bindingFindings({ challenge }: EvidenceBundle, fresh: boolean): readonl
     { expected: 'challenge and manifest', actual: 'covered', reference: CHAIN_OF_TRUST.reportData },
     { pass: 'The hardware signed for this manifest and this challenge.', fail: '' },
   );
-  if (fresh) {
+  if (origin !== undefined) {
+    const [expected, pass] = UNDER_NONCE[origin];
     findings.check(
       'binding.nonce',
       true,
-      {
-        expected: 'the verifier’s nonce',
-        actual: `nonce ${index} of ${size}`,
-        reference: CHAIN_OF_TRUST.freshness,
-      },
-      { pass: 'The evidence was made after the verifier drew its nonce.', fail: '' },
+      { expected, actual: `nonce ${index} of ${size}`, reference: CHAIN_OF_TRUST.freshness },
+      { pass, fail: '' },
     );
   }
   return findings.all;
@@ -239,20 +256,21 @@ function enclaveClaims({ manifest, launchPolicy }: EnclaveStatement): Claims {
 export async function appraiseBundle(
   bytes: Uint8Array,
   policy: AppraisalPolicy,
-  options: AppraiseOptions,
+  options: AppraiseBundleOptions,
 ): Promise<AppraisedBundle> {
-  const { at, nonce } = options;
+  const { at, nonce, statedNonce } = options;
   let hardware: AttestationResult | undefined;
   try {
     const bundle = decodeBundle(bytes);
     hardware = await verifyHardware(bundle, policy, options);
     if (!hardware.authentic) return { result: hardware, enclave: null };
-    const { stated, manifest } = openCovered(bundle, nonce);
+    const { stated, manifest } = openCovered(bundle, nonce ?? statedNonce);
     const fresh = nonce !== undefined;
+    const origin = fresh ? 'verifier' : statedNonce && 'file';
     const checks = [
       ...kindFindings(bundle, policy),
       ...hardware.checks,
-      ...bindingFindings(bundle, fresh),
+      ...bindingFindings(bundle, origin),
       ...appraiseEnclave(stated, policy.enclave ?? {}),
     ];
     return {

@@ -25,12 +25,21 @@ describe('assay verify receipt', () => {
     assert.equal(result.verdict, 'affirmed');
     assert.equal(result.fresh, false);
     assert.deepEqual(result.model, { name: 'scale', version: '1' });
+    const { reason } = result.checks.find((check: { id: string }) => check.id === 'binding.nonce');
+    assert.match(reason, /the nonce that its file states/);
+    assert.match(result.summary, /Not fresh: no nonce\. Its receipt proves/);
+    const replay = 'Without the verifier’s own nonce the evidence may be a replay.';
+    assert.ok(result.caveats.includes(replay));
   });
 
   test('it is fresh for whoever drew the nonce of its evidence', async () => {
     const { evidenceNonce } = decodeProofFile(await readFile(at('a.proof')));
     const { code, out } = await verify('a.proof', '--nonce', toHex(evidenceNonce));
-    assert.deepEqual([code, JSON.parse(out).fresh], [0, true]);
+    const result = JSON.parse(out);
+    assert.deepEqual([code, result.fresh], [0, true]);
+    const { reason } = result.checks.find((check: { id: string }) => check.id === 'binding.nonce');
+    assert.match(reason, /after the verifier drew its nonce/);
+    assert.ok(!result.caveats.some((caveat: string) => caveat.includes('replay')));
     const other = await verify('a.proof', '--nonce', '00'.repeat(32));
     assert.deepEqual([other.code, JSON.parse(other.out).code], [1, 'BINDING_CHALLENGE']);
   });
