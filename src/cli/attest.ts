@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { attest } from '../client/attest.js';
+import { endorsedBundle } from '../client/endorsed-bundle.js';
 import {
   type AttestationFlags,
   attestationOptions,
@@ -24,7 +25,7 @@ async function run(io: Io, target: string, flags: Flags): Promise<void> {
   const nonce = toHex(evidence.nonce);
   const files: string[] = [];
   if (flags.save !== undefined) {
-    await writeOutput(flags.save, evidence.bundle);
+    await writeOutput(flags.save, endorsedBundle(evidence));
     files.push(`evidence in ${flags.save}, fetched under the nonce ${nonce}`);
   }
   if (flags.ca !== undefined && result.affirmed) {
@@ -50,7 +51,7 @@ export function registerAttest(program: Command, io: Io): void {
       .description('fetch evidence under a fresh nonce, appraise it, check the TLS key against it')
       .argument('<target>', 'host:port of the server'),
   )
-    .option('--save <file>', 'write the evidence bundle, affirmed or not')
+    .option('--save <file>', 'write the evidence bundle, with what endorses it, affirmed or not')
     .option('--ca <file>', "write the enclave's certificate (PEM) once it is affirmed")
     .addHelpText(
       'after',

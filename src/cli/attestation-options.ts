@@ -48,11 +48,13 @@ function readServices(
   };
 }
 
+/** What those options say, read. */
+export interface Attestation extends Appraisal {
+  readonly options: Appraisal['options'] & AttestOptions;
+}
+
 /** Reads what the options name; throws as `readAppraisal`. */
-export async function readAttestation(
-  io: Io,
-  flags: AttestationFlags,
-): Promise<Appraisal & { readonly options: AttestOptions }> {
+export async function readAttestation(io: Io, flags: AttestationFlags): Promise<Attestation> {
   const { policy, options } = await readAppraisal(io, flags);
   return { policy, options: { ...options, ...readServices(io, flags) } };
 }

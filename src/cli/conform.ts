@@ -10,19 +10,19 @@ import { findModel } from '../client/signature.js';
 import { parseTolerances } from '../hub/package.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
 import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
+import type { Appraisal } from './appraisal-options.js';
 import {
-  type Appraisal,
-  type AppraisalFlags,
-  appraisalOptions,
-  readAppraisal,
-} from './appraisal-options.js';
+  type AttestationFlags,
+  attestationOptions,
+  readAttestation,
+} from './attestation-options.js';
 import { conformanceJson, conformanceText } from './conform-text.js';
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
 import { readInput, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples } from './options.js';
 
-interface Flags extends AppraisalFlags {
+interface Flags extends AttestationFlags {
   readonly model: string;
   readonly modelVersion?: string;
   readonly vectors: readonly string[];
@@ -112,7 +112,7 @@ function exitOf({ matrix, reference }: Conformance, excluded: readonly ExcludedN
 }
 
 async function run(io: Io, targets: readonly string[], flags: Flags): Promise<void> {
-  const appraisal = await readAppraisal(io, flags);
+  const appraisal = await readAttestation(io, flags);
   const { policy, options } = appraisal;
   const quorum =
     targets.length === 0
@@ -132,7 +132,7 @@ async function run(io: Io, targets: readonly string[], flags: Flags): Promise<vo
 
 /** `assay conform TARGET…`: whether attested nodes execute a model in the same way. */
 export function registerConform(program: Command, io: Io): void {
-  appraisalOptions(
+  attestationOptions(
     program
       .command('conform')
       .description('attest nodes, run test sets on all, compare every bit of their answers')

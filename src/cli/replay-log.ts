@@ -9,6 +9,7 @@ import { LiveLog } from '../replay/live-log.js';
 import { PublishedLog } from '../replay/published-log.js';
 import { type Confidence, confidenceOf } from '../replay/sample.js';
 import type { Appraisal } from './appraisal-options.js';
+import type { Attestation } from './attestation-options.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
@@ -24,7 +25,7 @@ export interface LogFlags {
 /** Opens the log that the flags name; undefined where they name none. Throws USAGE_OPTION for two. */
 export async function openLog(
   { log, logTarget }: LogFlags,
-  { policy, options }: Appraisal,
+  { policy, options }: Attestation,
 ): Promise<{ readonly log: AuditedLog; close(): void } | undefined> {
   if (log !== undefined && logTarget !== undefined) {
     throw new AssayError('USAGE_OPTION', 'expected --log or --log-target, not both');

@@ -11,18 +11,18 @@ import { LocalExecutor } from '../replay/local-executor.js';
 import { replayProof } from '../replay/replay-proof.js';
 import { isSampled } from '../replay/sample.js';
 import {
-  type Appraisal,
-  type AppraisalFlags,
-  appraisalOptions,
-  readAppraisal,
-} from './appraisal-options.js';
+  type Attestation,
+  type AttestationFlags,
+  attestationOptions,
+  readAttestation,
+} from './attestation-options.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, parseNonce } from './options.js';
 import { auditFiles, type LogFlags, openLog } from './replay-log.js';
 import { exitOfReplay, type ReplayRow, replayJson, replayText, worstExit } from './replay-text.js';
 
-interface Flags extends AppraisalFlags, LogFlags {
+interface Flags extends AttestationFlags, LogFlags {
   readonly model?: readonly string[];
   readonly maxRun: number;
   readonly target?: string;
@@ -31,7 +31,7 @@ interface Flags extends AppraisalFlags, LogFlags {
   readonly seed?: Uint8Array;
 }
 
-async function openExecutor(flags: Flags, { policy, options }: Appraisal): Promise<Executor> {
+async function openExecutor(flags: Flags, { policy, options }: Attestation): Promise<Executor> {
   const { model = [], target } = flags;
   if ((model.length === 0) === (target === undefined)) {
     throw new AssayError('USAGE_OPTION', 'expected either --model or --target');
@@ -67,7 +67,7 @@ async function proofFiles(paths: readonly string[]): Promise<string[]> {
 
 interface Job {
   readonly files: readonly string[];
-  readonly appraisal: Appraisal;
+  readonly appraisal: Attestation;
   readonly executor: Executor;
   readonly agreement: Tolerances | undefined;
   readonly seed: Uint8Array;
@@ -97,7 +97,7 @@ async function replayFiles(io: Io, job: Job, sample: number | undefined): Promis
 }
 
 async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void> {
-  const appraisal = await readAppraisal(io, flags);
+  const appraisal = await readAttestation(io, flags);
   const agreement =
     flags.tolerances === undefined
       ? undefined
@@ -130,7 +130,7 @@ function parseMaxRun(text: string): number {
 
 /** `assay replay PROOF…`: executes proven requests again, all or a sample, and compares every bit. */
 export function registerReplay(program: Command, io: Io): void {
-  appraisalOptions(
+  attestationOptions(
     program
       .command('replay')
       .description('execute the requests of proof files again, here or on another attested node')

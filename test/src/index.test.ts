@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';
 import { build } from 'esbuild';
@@ -28,6 +30,27 @@ test('the package loads under its own name', () => {
     encoding: 'utf8',
   });
   assert.equal(out, 'function,function,function,function,function\n');
+});
+
+test('the example in README compiles', async () => {
+  const page = await readFile(join(repositoryRoot, 'README.md'), 'utf8');
+  const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(page) ?? [];
+  assert.match(example, /services/);
+  // Inside of the package, where its own name leads to its entry points.
+  const folder = await mkdtemp(join(repositoryRoot, 'build', 'readme-'));
+  try {
+    const path = join(folder, 'example.mts');
+    await writeFile(path, example);
+    const options = ['--noEmit', '--strict', '--skipLibCheck', '--ignoreConfig'];
+    const target = ['--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc');
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, ...target, path], {
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stdout], [0, '']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 /** What a browser has of what the verifier uses, and nothing of Node. */

@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import { crlUrl, vcekUrl } from '../../../attestation/endorsements/amd.js';
+import { encodeAuxblob, parseAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
+import { tcbComponents } from '../../../attestation/evidence/snp-fields.js';
+import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
+import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { endorsedBundle } from '../../../src/client/endorsed-bundle.js';
+import { startAdder } from '../../forge/adder-server.js';
+import { forgeBundle } from '../../forge/bundle.js';
+import { assay } from '../../forge/cli.js';
+import { servedModel } from '../../forge/enclave.js';
+import { Kds } from '../../forge/kds.js';
+
+const server = await startAdder();
+const kds = await Kds.open();
+const folder = await mkdtemp(join(tmpdir(), 'assay-endorsed-'));
+const at = (name: string): string => join(folder, name);
+const nonce = new Uint8Array(32).fill(7);
+const bare = (bundle: Uint8Array): Uint8Array =>
+  encodeBundle({ ...decodeBundle(bundle), endorsements: null });
+/** What a host leaves that has stored AMD's authorities, and not what AMD serves of this machine. */
+const withoutVcek = (bundle: Uint8Array): Uint8Array => {
+  const { endorsements, ...rest } = decodeBundle(bundle);
+  const entries = parseAuxblob(endorsements ?? new Uint8Array()).flatMap(({ kind, data }) =>
+    kind === 'ask' || kind === 'ark' ? [{ kind, data }] : [],
+  );
+  return encodeBundle({ ...rest, endorsements: encodeAuxblob(entries) });
+};
+
+before(async () => {
+  const { report, endorsements } = decodeBundle(await server.enclave.evidence(nonce));
+  const table = new Map(
+    parseAuxblob(endorsements ?? new Uint8Array()).map(({ kind, data }) => [kind, data]),
+  );
+  const { chipId, reportedTcb } = parseSnpReport(report);
+  const get = (kind: 'vcek' | 'crl') => table.get(kind) ?? new Uint8Array();
+  for (const product of ['Milan', 'Genoa', 'Turin'] as const) {
+    const id = product === 'Turin' ? chipId.subarray(0, 8) : chipId;
+    const vcek = vcekUrl(kds.base, product, id, tcbComponents(reportedTcb, product));
+    kds.served.set(vcek.slice(kds.base.length), get('vcek'));
+    kds.served.set(crlUrl('', 'VCEK', product), get('crl'));
+  }
+  const policy = {
+    version: 1,
+    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+    enclave: { allowUnknownModels: true, allowUnpinned: true },
+  };
+  await writeFile(at('policy.json'), JSON.stringify(policy));
+  await writeFile(at('root.pem'), toPem(server.root, 'CERTIFICATE'));
+});
+after(async () => {
+  server.close();
+  await kds.close();
+  await rm(folder, { recursive: true, maxRetries: 9, retryDelay: 20 });
+});
+
+const run = (...args: readonly string[]) => assay(args, { env: { XDG_CACHE_HOME: at('cache') } });
+const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
+
+describe('evidence whose endorsements were fetched', () => {
+  test('is saved with them: it verifies offline, and a policy can be made of it', async () => {
+    server.lies = { bundle: withoutVcek };
+    const fetched = ['--kds', kds.base];
+    const saved = ['--save', at('saved.cbor')];
+    const attested = await run('attest', server.target, ...trust(), ...fetched, ...saved);
+    assert.equal(attested.code, 0, attested.out);
+    assert.equal(kds.requests.length, 2, kds.requests.join());
+    const verified = await run('verify', 'evidence', at('saved.cbor'), ...trust());
+    assert.equal(verified.code, 0, verified.out);
+    const made = await run('policy', 'init', at('saved.cbor'), '--root', at('root.pem'));
+    assert.equal(made.code, 0, made.out);
+    const { endorsements } = decodeBundle(await readFile(at('saved.cbor')));
+    const kinds = parseAuxblob(endorsements ?? new Uint8Array()).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['vcek', 'ask', 'ark', 'crl']);
+  });
+
+  test('so is a quote, with its collateral', async () => {
+    const { bytes, roots } = await forgeBundle('tdx', [servedModel('scale', 2)], nonce);
+    const intel = decodeBundle(bytes).endorsements;
+    const bundle = bare(bytes);
+    await writeFile(at('tdx.pem'), roots.map((der) => toPem(der, 'CERTIFICATE')).join(''));
+    await writeFile(at('bare.cbor'), bundle);
+    const init = (file: string) => run('policy', 'init', at(file), '--root', at('tdx.pem'));
+    assert.equal((await init('bare.cbor')).code, 3);
+    await writeFile(
+      at('whole.cbor'),
+      endorsedBundle({ bundle, nonce, endorsements: { amd: [], intel } }),
+    );
+    const made = await init('whole.cbor');
+    assert.equal(made.code, 0, made.out);
+    assert.match(made.out, /mrTd/);
+  });
+
+  test('is saved as it came where there is nothing to add, or nothing to add it to', async () => {
+    const bundle = await server.enclave.evidence(nonce);
+    const nothing = { amd: [], intel: null };
+    assert.equal(endorsedBundle({ bundle, nonce, endorsements: nothing }), bundle);
+    const strange = Uint8Array.of(1, 2, 3);
+    const some = { amd: [new Uint8Array(3)], intel: null };
+    assert.equal(endorsedBundle({ bundle: strange, nonce, endorsements: some }), strange);
+    assert.equal(endorsedBundle({ bundle, nonce, endorsements: some }), bundle);
+  });
+});
+
+describe('commands that compare executions', () => {
+  test('fetch what endorses a node', async () => {
+    server.lies = { bundle: withoutVcek };
+    const fetched = ['--kds', kds.base];
+    const given = ['--input', `a=${at('a.json')}`, '--input', `b=${at('b.json')}`];
+    await writeFile(at('a.json'), '[1, 2]');
+    await writeFile(at('b.json'), '[3, 4]');
+    const kept = ['--save-proof', at('a.proof')];
+    const proven = await run(
+      'infer',
+      server.target,
+      'adder',
+      ...given,
+      ...trust(),
+      ...fetched,
+      ...kept,
+    );
+    assert.equal(proven.code, 0, proven.err);
+    const again = ['replay', at('a.proof'), '--target', server.target, ...trust()];
+    const found = await run(...again, ...fetched);
+    assert.equal(found.code, 0, found.err);
+    const unchecked = await run(...again, '--json');
+    assert.deepEqual(
+      [unchecked.code, JSON.parse(unchecked.err).error.code],
+      [3, 'CLIENT_UNCHECKED'],
+    );
+  });
+});
