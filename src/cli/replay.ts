@@ -16,6 +16,7 @@ import {
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
+import { EXIT } from './exit-code.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, parseNonce } from './options.js';
@@ -62,6 +63,9 @@ async function proofFiles(paths: readonly string[]): Promise<string[]> {
       files.push(...proofs.map((name) => join(path, name)));
     }
   }
+  if (files.length === 0) {
+    throw new AssayError('USAGE_FILE', `there is no *.proof file in ${paths.join(', ')}`);
+  }
   return files;
 }
 
@@ -85,13 +89,14 @@ async function replayFiles(io: Io, job: Job, sample: number | undefined): Promis
       rows.push({ file, ...(await replayProof(bytes, policy, options, executor, agreement)) });
     }
   });
-  io.exitCode = worstExit(rows.map(exitOfReplay));
+  const nothing = rows.length === 0;
+  io.exitCode = nothing ? EXIT.unchecked : worstExit(rows.map(exitOfReplay));
   const summary = { proofs: files.length, replayed: rows.length, seed: toHex(seed) };
   io.print({ ...summary, replays: rows.map(replayJson) }, (style) => {
     const sampled =
       sample === undefined
         ? ''
-        : `\n${rows.length} of ${files.length} proofs, chosen by the seed ${summary.seed}\n`;
+        : `\n${rows.length} of ${files.length} proofs, chosen by the seed ${summary.seed}${nothing ? ': nothing was replayed' : ''}\n`;
     return rows.map((row) => replayText(style, row)).join('') + sampled;
   });
 }

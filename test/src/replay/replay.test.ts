@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -216,6 +216,17 @@ describe('a sample', () => {
       proofs.filter((proof) => isSampled(proof, other, 0.25)),
     );
     assert.throws(() => isSampled(Uint8Array.of(), seed, 1.5), { code: 'USAGE_OPTION' });
+  });
+
+  test('of nothing decides nothing', async () => {
+    const { code, out } = await replay(['honest.proof'], ...local(), '--sample', '0');
+    assert.deepEqual([code, JSON.parse(out).replayed], [3, 0]);
+  });
+
+  test('needs a file to be drawn from', async () => {
+    await mkdir(at('empty'));
+    const { code, err } = await replay(['empty'], ...local());
+    assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_FILE']);
   });
 
   test('can be repeated', async () => {
