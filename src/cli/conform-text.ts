@@ -61,7 +61,9 @@ export function conformanceText(
   const details = differences(conformance);
   return [
     simulated ? `${style.yellow('SIMULATED: no hardware vouches for some of these nodes.')}\n` : '',
-    `${matrixText(titles, conformance)}\n${style.dim(LEGEND)}\n`,
+    nodes.length === 0
+      ? `${style.red('NO NODE LEFT')} nothing was compared\n`
+      : `${matrixText(titles, conformance)}\n${style.dim(LEGEND)}\n`,
     ...(outputs.length > 1
       ? outputs.map(
           (output) =>

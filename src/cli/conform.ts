@@ -5,13 +5,19 @@ import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { TestSet } from '../admission/test-sets.js';
 import { readVectorFiles } from '../admission/vector-files.js';
 import { NotAffirmedError } from '../client/connect.js';
-import { connectAll, type ExcludedNode, type Quorum, type QuorumNode } from '../client/quorum.js';
+import {
+  connectAll,
+  type ExcludedNode,
+  NoQuorumError,
+  type Quorum,
+  type QuorumNode,
+} from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
 import { parseTolerances } from '../hub/package.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
 import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
-import type { Appraisal } from './appraisal-options.js';
 import {
+  type Attestation,
   type AttestationFlags,
   attestationOptions,
   readAttestation,
@@ -50,10 +56,41 @@ interface Compared {
   readonly excluded: readonly ExcludedNode[];
 }
 
+/** Where no node is left there is nothing to compare. */
+const NOTHING: Conformance = {
+  nodes: [],
+  matrix: [],
+  reference: [],
+  outputs: [],
+  classes: [],
+  profile: [],
+  contradictions: [],
+};
+
+/** The nodes that are affirmed, be it none, and those that are not. */
+type Attested = Pick<Quorum, 'nodes' | 'excluded' | 'close'>;
+
+async function attestNodes(
+  io: Io,
+  targets: readonly string[],
+  { policy, options }: Attestation,
+): Promise<Attested> {
+  const none = { nodes: [], excluded: [], close: () => {} };
+  if (targets.length === 0) return none;
+  try {
+    return await io.during('attesting', () =>
+      connectAll(targets, policy, { ...options, agree: 1 }),
+    );
+  } catch (error) {
+    if (error instanceof NoQuorumError) return { ...none, excluded: error.tally.failed };
+    throw error;
+  }
+}
+
 async function compare(
   io: Io,
-  quorum: Quorum | undefined,
-  { policy, options }: Appraisal,
+  attested: Attested,
+  { policy, options }: Attestation,
   flags: Flags,
 ): Promise<Compared> {
   const agreement =
@@ -64,15 +101,19 @@ async function compare(
     (flags.with ?? []).map((path) => readInput(io, path, RECORD_LIMIT)),
   );
   const { model: name, modelVersion } = flags;
-  const [node] = quorum?.nodes ?? [];
+  const asked = { name, version: modelVersion };
+  const excluded = [...attested.excluded];
+  const [node] = attested.nodes;
   const [record] = records;
+  if (node === undefined && record === undefined && excluded.length > 0) {
+    return { conformance: NOTHING, excluded };
+  }
   const model =
     node === undefined
-      ? record && (await modelOfRecord(record, policy, options))
+      ? record && (await modelOfRecord(record, asked, policy, options))
       : findModel(node.session.manifest, name, modelVersion);
   if (model === undefined) throw new AssayError('USAGE_ARGUMENTS', 'expected a target or --with');
   const sets = await readSets(flags.vectors, model);
-  const excluded = [...(quorum?.excluded ?? [])];
   const ask = async ({ target, session }: QuorumNode): Promise<NodeAnswers[]> => {
     try {
       return [await answersOf(target, session, name, modelVersion, sets)];
@@ -82,17 +123,16 @@ async function compare(
       return [];
     }
   };
-  const asked = await io.during(`running ${sets.length} test sets`, () =>
-    Promise.all((quorum?.nodes ?? []).map(ask)),
+  const answered = await io.during(`running ${sets.length} test sets`, () =>
+    Promise.all(attested.nodes.map(ask)),
   );
-  const nodes = asked.flat();
+  const nodes = answered.flat();
   for (const bytes of records) {
-    const recorded = await readRecord(bytes, sets, policy, options);
+    const recorded = await readRecord(bytes, asked, sets, policy, options);
     nodes.push(...recorded.nodes);
     excluded.push(...recorded.excluded);
   }
-  const [failure] = excluded;
-  if (nodes.length === 0 && failure !== undefined) throw failure.error;
+  if (nodes.length === 0 && excluded.length > 0) return { conformance: NOTHING, excluded };
   return { conformance: compareNodes(nodes, sets, agreement), excluded };
 }
 
@@ -113,20 +153,20 @@ function exitOf({ matrix, reference }: Conformance, excluded: readonly ExcludedN
 
 async function run(io: Io, targets: readonly string[], flags: Flags): Promise<void> {
   const appraisal = await readAttestation(io, flags);
-  const { policy, options } = appraisal;
-  const quorum =
-    targets.length === 0
-      ? undefined
-      : await io.during('attesting', () => connectAll(targets, policy, { ...options, agree: 1 }));
+  const attested = await attestNodes(io, targets, appraisal);
   try {
-    const { conformance, excluded } = await compare(io, quorum, appraisal, flags);
-    if (flags.save !== undefined) await writeOutput(flags.save, encodeRecord(conformance.nodes));
+    const { conformance, excluded } = await compare(io, attested, appraisal, flags);
+    if (flags.save !== undefined) {
+      if (conformance.nodes.length > 0) {
+        await writeOutput(flags.save, encodeRecord(conformance.nodes));
+      } else io.note(`${flags.save} is not written: no node is left to be recorded`);
+    }
     io.exitCode = exitOf(conformance, excluded);
     io.print(conformanceJson(conformance, excluded), (style) =>
       conformanceText(style, conformance, excluded),
     );
   } finally {
-    quorum?.close();
+    attested.close();
   }
 }
 

@@ -68,10 +68,22 @@ function sameInputs(a: readonly Tensor[], b: readonly Tensor[]): boolean {
   );
 }
 
-/** What one node's proofs say, each appraised: one boot, one model, these very inputs. */
+/** The model that is compared, as the nodes serve it. */
+export interface RecordedModel {
+  readonly name: string;
+  /** Any unless given. */
+  readonly version: string | undefined;
+}
+
+function isAskedFor(proof: RecordedModel, asked: RecordedModel): boolean {
+  return proof.name === asked.name && (asked.version ?? proof.version) === proof.version;
+}
+
+/** What one node's proofs say, each appraised: one boot, the model asked for, these very inputs. */
 async function answersOfProofs(
   target: string,
   proofs: readonly Uint8Array[],
+  asked: RecordedModel,
   sets: readonly TestSet[],
   policy: AppraisalPolicy,
   options: AppraiseOptions,
@@ -89,6 +101,9 @@ async function answersOfProofs(
     }
     const { epoch, models } = enclave.manifest;
     const { name, version } = proof.model;
+    if (!isAskedFor(proof.model, asked)) {
+      mismatch(`a proof of ${target} is of model ${name} ${version}, which was not asked for`);
+    }
     const model = models.find((known) => known.name === name && known.version === version);
     first ??= model && { epoch, model };
     if (model === undefined || first === undefined)
@@ -113,28 +128,34 @@ function parseRecord(bytes: Uint8Array): z.output<typeof schema> {
     : mismatch(`expected a record: ${z.prettifyError(parsed.error)}`);
 }
 
-/** The model that a record's first affirmed proof is of; throws PROOF_RECORD where none is affirmed. */
+/**
+ * The model that a record's first affirmed proof of the model asked for states; throws PROOF_RECORD where
+ * none is affirmed.
+ */
 export async function modelOfRecord(
   bytes: Uint8Array,
+  asked: RecordedModel,
   policy: AppraisalPolicy,
   options: AppraiseOptions,
 ): Promise<ManifestModel> {
   for (const text of parseRecord(bytes).nodes.flatMap(({ proofs }) => proofs)) {
     const { result, proof, enclave } = await appraiseProof(fromBase64(text), policy, options);
+    if (proof === null || !isAskedFor(proof.model, asked)) continue;
     const model = enclave?.manifest.models.find(
-      ({ name, version }) => name === proof?.model.name && version === proof.model.version,
+      ({ name, version }) => name === proof.model.name && version === proof.model.version,
     );
     if (result.affirmed && model !== undefined) return model;
   }
-  return mismatch('no proof of the record is affirmed');
+  return mismatch(`no proof of model ${asked.name} in the record is affirmed`);
 }
 
 /**
- * The nodes of a record whose every proof is affirmed and is of these test sets; the others with the
- * reason. Throws PROOF_RECORD for what is no record.
+ * The nodes of a record whose every proof is affirmed and is of this model and these test sets; the
+ * others with the reason. Throws PROOF_RECORD for what is no record.
  */
 export async function readRecord(
   bytes: Uint8Array,
+  asked: RecordedModel,
   sets: readonly TestSet[],
   policy: AppraisalPolicy,
   options: AppraiseOptions,
@@ -145,7 +166,7 @@ export async function readRecord(
     const name = `${target} (recorded)`;
     try {
       const files = proofs.map((text) => fromBase64(text));
-      nodes.push(await answersOfProofs(name, files, sets, policy, options));
+      nodes.push(await answersOfProofs(name, files, asked, sets, policy, options));
     } catch (error) {
       if (!(error instanceof AssayError)) throw error;
       excluded.push({ target: name, error });

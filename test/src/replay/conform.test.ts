@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
+import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { tensor } from '../../../src/client/tensor.js';
@@ -133,7 +135,27 @@ describe('assay conform', () => {
     const { excluded } = JSON.parse((await conform(all, '--json')).out);
     assert.equal(excluded[0].target, three.target);
     const alone = await conform([three.target], '--json');
-    assert.deepEqual([alone.code, JSON.parse(alone.err).error.code], [1, excluded[0].code]);
+    assert.deepEqual([alone.code, JSON.parse(alone.out).excluded[0].code], [1, excluded[0].code]);
+  });
+
+  test('without any node left the reasons are printed, and decide the exit code', async () => {
+    const left = async (...args: Parameters<typeof conform>) => {
+      const { code, out } = await conform(...args);
+      const { nodes, excluded } = JSON.parse(out);
+      return [code, nodes, excluded.map((node: { code: string }) => node.code)];
+    };
+    assert.deepEqual(await left(['localhost:1'], '--json'), [4, [], ['CLIENT_UNREACHABLE']]);
+    three.lies = {
+      bundle: (bundle) => encodeBundle({ ...decodeBundle(bundle), endorsements: null }),
+    };
+    assert.deepEqual(await left([three.target], '--json'), [3, [], ['CLIENT_UNCHECKED']]);
+    three.lies = { nonce: () => new Uint8Array(32) };
+    const saved = ['--save', at('none-left.json')];
+    const { code, out, err } = await conform(['localhost:1', three.target], ...saved);
+    assert.equal(code, 1);
+    assert.match(out, /^NO NODE LEFT nothing was compared\n(.*\n)*NOT COMPARED localhost:1/);
+    assert.match(err, /not written/);
+    assert.equal(existsSync(at('none-left.json')), false);
   });
 
   test('a member of the profile that differs is told, and whether it separates the classes', async () => {
@@ -214,6 +236,16 @@ describe('a record', () => {
     await conform([one.target], '--save', at('other.json'));
     const { code, out } = await conform([], '--with', record(), '--with', at('other.json'));
     assert.deepEqual([code, signs(out)], [1, ['==≠=', '==≠=', '≠≠=≠']]);
+  });
+
+  test('does not speak for another model or version than the one asked for', async () => {
+    for (const asked of [
+      ['--model', 'multiplier'],
+      ['--model-version', '9'],
+    ]) {
+      const { code, err } = await conform([], '--with', record(), ...asked, '--json');
+      assert.deepEqual([code, JSON.parse(err).error.code], [1, 'PROOF_RECORD']);
+    }
   });
 
   test('does not speak for a node whose proof was changed', async () => {

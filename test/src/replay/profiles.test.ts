@@ -122,7 +122,9 @@ describe('one model on nodes with different profiles', () => {
       await answersOf(one.target, one.session, 'ocr', undefined, sets),
       await answersOf(plain.target, plain.session, 'ocr', undefined, sets),
     ]);
-    const { nodes, excluded } = await readRecord(recorded, sets, policy, { at: new Date(), roots });
+    const asked = { name: 'ocr', version: undefined };
+    const options = { at: new Date(), roots };
+    const { nodes, excluded } = await readRecord(recorded, asked, sets, policy, options);
     assert.deepEqual(excluded, []);
     const [, threads] = quorum.nodes;
     assert.ok(threads !== undefined);
