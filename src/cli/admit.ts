@@ -22,7 +22,7 @@ import { readTolerances } from '../package-vectors.js';
 import { EXIT } from './exit-code.js';
 import { identityJson } from './inspect.js';
 import type { Io, Json } from './io.js';
-import { collect, examples } from './options.js';
+import { collect, examples, refuseIdle } from './options.js';
 import { type Cell, type Style, section, table } from './output.js';
 
 function findingRows({ rule, outcome, message, nodes, count }: AdmissionFinding, style: Style) {
@@ -98,6 +98,9 @@ function findingJson({ measured, ...rest }: AdmissionFinding): Json {
 }
 
 async function admit(io: Io, path: string, flags: Flags): Promise<void> {
+  if (flags.static === true) {
+    refuseIdle(flags, ['vectors', 'tolerances', 'baseline'], 'with --static: nothing is run');
+  }
   const { findings, identity, vectors } = await io.during(`admitting ${path}`, async (progress) => {
     const analysis = analyseModel(await readModelSource(path), { sha256: nativeSha256 });
     const found = staticFindings(analysis);

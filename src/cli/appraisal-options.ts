@@ -3,7 +3,7 @@ import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { nativeP256 } from '../native-p256.js';
-import { readCertificates, readInput } from './files.js';
+import { readCertificates, readInput, requireAmdEndorsements, requireCollateral } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseTime } from './options.js';
 import { readPolicyFile } from './policy-file.js';
@@ -24,8 +24,17 @@ export interface Appraisal {
 
 /** Adds `--policy`, `--root`, `--endorsements` and `--at`. */
 export function appraisalOptions(command: Command): Command {
+  return trustOptions(
+    command.option(
+      '--policy <file>',
+      'appraisal policy in YAML or JSON; without it nothing is affirmed',
+    ),
+  );
+}
+
+/** Adds `--root`, `--endorsements` and `--at`: what decides authenticity, without a policy. */
+export function trustOptions(command: Command): Command {
   return command
-    .option('--policy <file>', 'appraisal policy in YAML or JSON; without it nothing is affirmed')
     .option('--root <file>', "root certificates in place of the vendors' (for the simulator)")
     .option(
       '--endorsements <file>',
@@ -40,6 +49,12 @@ function isJson(bytes: Uint8Array): boolean {
   return bytes.find((byte) => byte > 0x20) === 0x7b;
 }
 
+/** Reads one file of `--endorsements`; throws USAGE_FILE for what neither vendor's are. */
+async function readEndorsements(io: Io, path: string): Promise<Uint8Array> {
+  const bytes = await readInput(io, path);
+  return isJson(bytes) ? requireCollateral(path, bytes) : requireAmdEndorsements(path, bytes);
+}
+
 /** The strictest policy there is: it has no reference values, so that its result says which are needed. */
 const NO_POLICY = { version: 1, snp: {}, tdx: {}, enclave: {} } as const;
 
@@ -47,7 +62,9 @@ const NO_POLICY = { version: 1, snp: {}, tdx: {}, enclave: {} } as const;
 export async function readAppraisal(io: Io, flags: AppraisalFlags): Promise<Appraisal> {
   const policy =
     flags.policy === undefined ? parsePolicy(NO_POLICY) : await readPolicyFile(io, flags.policy);
-  const files = await Promise.all((flags.endorsements ?? []).map((path) => readInput(io, path)));
+  const files = await Promise.all(
+    (flags.endorsements ?? []).map((path) => readEndorsements(io, path)),
+  );
   const [intel, ...more] = files.filter(isJson);
   if (more.length > 0) {
     throw new AssayError('USAGE_FILE', 'expected one file of Intel collateral in --endorsements');

@@ -11,7 +11,7 @@ import {
   readAppraisal,
 } from './appraisal-options.js';
 import type { Io } from './io.js';
-import { parseServiceUrl } from './options.js';
+import { parseServiceUrl, refuseIdle } from './options.js';
 import { printResult } from './render-result.js';
 
 /** Options of every command that attests a server, and may ask the vendors for endorsements. */
@@ -32,11 +32,16 @@ export function attestationOptions(command: Command): Command {
 }
 
 /** The vendors' services; none under `--offline`, and none for roots that are not the vendors'. */
-function readServices(
-  io: Io,
-  { offline, kds, pcs, cache, root }: AttestationFlags,
-): Pick<AttestOptions, 'services'> {
-  if (offline === true || (root !== undefined && kds === undefined && pcs === undefined)) return {};
+function readServices(io: Io, flags: AttestationFlags): Pick<AttestOptions, 'services'> {
+  const { offline, kds, pcs, cache, root } = flags;
+  if (offline === true) {
+    refuseIdle(flags, ['kds', 'pcs', 'cache'], 'with --offline');
+    return {};
+  }
+  if (root !== undefined && kds === undefined && pcs === undefined) {
+    refuseIdle(flags, ['cache'], 'with --root: nobody is asked, unless by --kds or --pcs');
+    return {};
+  }
   const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
   return {

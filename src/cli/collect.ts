@@ -7,9 +7,9 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { AMD_CERTIFICATES } from '../../attestation/endorsements/roots.js';
 import { encodeSnpEvidence } from '../../attestation/evidence/snp-evidence.js';
 import { collectCollateral } from './collect-tdx.js';
-import { writeOutput } from './files.js';
+import { requireWritable, writeOutput } from './files.js';
 import type { Io } from './io.js';
-import { examples } from './options.js';
+import { examples, refuseIdle } from './options.js';
 import { table } from './output.js';
 import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
 import { addPcsOptions, type PcsOptions } from './tdx-options.js';
@@ -55,10 +55,14 @@ async function collectEvidence(io: Io, options: SnpOptions, out: string): Promis
 
 async function run(io: Io, options: CollectOptions): Promise<void> {
   const { report, quote, out } = options;
+  await requireWritable([out]);
   if (report !== undefined && quote === undefined && options.root.length === 0) {
+    refuseIdle(options, ['pcs', 'tcbUpdate'], 'with --report');
+    if (options.offline === true) refuseIdle(options, ['kds', 'cache'], 'with --offline');
     return collectEvidence(io, { ...options, report }, out);
   }
   if (quote !== undefined && report === undefined && options.offline !== true) {
+    refuseIdle(options, ['vek', 'chain', 'certs', 'crl', 'kds'], 'with --quote');
     return collectCollateral(io, quote, options);
   }
   throw new AssayError(

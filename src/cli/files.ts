@@ -1,6 +1,12 @@
-import { open, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, open, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
+import { parseCertificate } from '../../attestation/encoding/x509.js';
+import { amdEndorsements } from '../../attestation/endorsements/amd.js';
+import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import type { Io } from './io.js';
 
 const MIB = 1024 * 1024;
@@ -60,6 +66,14 @@ export async function readInput(
   }
 }
 
+const NO_FOLDER = 'there is no such folder';
+
+function unwritable(path: string, error: unknown): AssayError {
+  const { code } = error as NodeJS.ErrnoException;
+  const why = code === 'ENOENT' || code === 'ENOTDIR' ? NO_FOLDER : reason(error);
+  return new AssayError('USAGE_FILE', `cannot write ${path}: ${why}`, error);
+}
+
 /** Writes a file, of which nothing is left where not all of it can be written; throws USAGE_FILE. */
 export async function writeOutput(path: string, bytes: Uint8Array | string): Promise<void> {
   try {
@@ -73,7 +87,69 @@ export async function writeOutput(path: string, bytes: Uint8Array | string): Pro
       await file.close();
     }
   } catch (error) {
-    throw new AssayError('USAGE_FILE', `cannot write ${path}: ${reason(error)}`, error);
+    throw unwritable(path, error);
+  }
+}
+
+/** Reads what a file that the caller named holds; what it cannot hold is USAGE_FILE, not a fault of evidence. */
+export function asFile<T>(path: string, fault: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause;
+    throw new AssayError('USAGE_FILE', `${path} is ${fault}: ${cause.message}`, cause);
+  }
+}
+
+/** Returns the bytes of a file with AMD's certificates or lists, PEM or DER; throws USAGE_FILE for another. */
+export function requireAmdEndorsements<T extends Uint8Array>(path: string, bytes: T): T {
+  return asFile(path, 'no certificate and no revocation list', () => {
+    const { certificates, crls } = amdEndorsements([bytes]);
+    for (const der of certificates) parseCertificate(der);
+    for (const der of crls) parseCrl(der);
+    return bytes;
+  });
+}
+
+/**
+ * Returns the bytes of a file with Intel's collateral; throws USAGE_FILE for another. What it says is for
+ * the appraisal to judge.
+ */
+export function requireCollateral<T extends Uint8Array>(path: string, bytes: T): T {
+  return asFile(path, 'no collateral', () => {
+    readCollateralText(bytes);
+    return bytes;
+  });
+}
+
+/** Makes a folder, and those above it, unless it is there; throws USAGE_FILE. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'there is a file' : reason(error);
+    throw new AssayError('USAGE_FILE', `cannot make the folder ${path}: ${why}`, error);
+  }
+}
+
+/**
+ * Throws USAGE_FILE if these files cannot be written, as far as that is known beforehand: for commands
+ * whose work would be lost otherwise. Undefined ones are left out.
+ */
+export async function requireWritable(paths: readonly (string | undefined)[]): Promise<void> {
+  for (const path of paths) {
+    if (path === undefined) continue;
+    const known = await stat(path).catch(() => undefined);
+    try {
+      if (known?.isDirectory() === true) throw new Error('it is a directory');
+      await access(known === undefined ? dirname(path) : path, constants.W_OK);
+      if (known === undefined && !(await stat(dirname(path))).isDirectory()) {
+        throw new Error(NO_FOLDER);
+      }
+    } catch (error) {
+      throw unwritable(path, error);
+    }
   }
 }
 

@@ -15,6 +15,7 @@ import {
   readLaunchPolicyDigest,
   readPrivateKey,
 } from './launch-input.js';
+import { flag } from './options.js';
 
 /** Options of `assay measure launch`. */
 export interface LaunchOptions {
@@ -42,12 +43,12 @@ export interface LaunchOptions {
 }
 
 /** The options with what a deployment file says filled in; options win. */
-async function complete(io: Io, options: LaunchOptions): Promise<LaunchOptions> {
-  if (options.deployment === undefined) return options;
-  const { boot, machine, snp, tee, launchPolicy } = await readDeployment(io, options.deployment);
+async function complete(io: Io, given: LaunchOptions): Promise<LaunchOptions> {
+  if (given.deployment === undefined) return given;
+  const { boot, machine, snp, tee, launchPolicy } = await readDeployment(io, given.deployment);
   return {
     tee,
-    firmware: required(boot.firmware, 'boot.firmware', 'a measurement'),
+    firmware: given.firmware ?? required(boot.firmware, 'boot.firmware', 'a measurement'),
     kernel: boot.kernel,
     initrd: boot.initrd,
     commandLine: boot.commandLine,
@@ -56,7 +57,7 @@ async function complete(io: Io, options: LaunchOptions): Promise<LaunchOptions> 
     features: snp.features,
     guestPolicy: snp.policy,
     launchPolicy,
-    ...options,
+    ...given,
   };
 }
 
@@ -230,14 +231,11 @@ const ONLY: { readonly [tee in 'sev-snp' | 'tdx']: readonly (keyof LaunchOptions
   ],
 };
 
-const flag = (name: string): string =>
-  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-
 /**
  * An option without effect would leave its caller with values that do not cover what it names: throws
  * USAGE_OPTION.
  */
-function refuseIdle(given: LaunchOptions, tee: 'sev-snp' | 'tdx'): void {
+function refuseUncovered(given: LaunchOptions, tee: 'sev-snp' | 'tdx'): void {
   const fail = (message: string): never => {
     throw new AssayError('USAGE_OPTION', message);
   };
@@ -266,7 +264,7 @@ export async function launchOutcome(io: Io, given: LaunchOptions): Promise<Launc
   if (options.tee === undefined || options.firmware === undefined) {
     throw new AssayError('USAGE_OPTION', 'expected --deployment, or --tee and --firmware');
   }
-  refuseIdle(given, options.tee);
+  refuseUncovered(given, options.tee);
   const firmware = await readImage(io, options.firmware);
   return options.tee === 'sev-snp' ? forSnp(io, options, firmware) : forTdx(io, options, firmware);
 }

@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { fromHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 
 /** The command group with this name, made on first use: several files add to `verify` and `show`. */
 export function group(program: Command, name: string, description: string): Command {
@@ -10,6 +11,46 @@ export function group(program: Command, name: string, description: string): Comm
 /** Help text with examples; each line is a command that works as it stands. */
 export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}\n`;
+}
+
+/** The option of a member of commander's options, as it is written. */
+export function flag(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/**
+ * An option without effect would let its caller believe that it had one: throws USAGE_OPTION for the first
+ * of these that was given.
+ * @param why when it has none; follows `changes nothing`.
+ */
+export function refuseIdle<T extends object>(
+  given: T,
+  names: readonly (keyof T & string)[],
+  why: string,
+): void {
+  const isGiven = (value: unknown): boolean =>
+    value !== undefined && !(Array.isArray(value) && value.length === 0);
+  const idle = names.find((name) => isGiven(given[name]));
+  if (idle !== undefined) {
+    throw new AssayError('USAGE_OPTION', `${flag(idle)} changes nothing ${why}`);
+  }
+}
+
+/**
+ * Of an option that is given twice one value would be dropped: has this command throw USAGE_OPTION there,
+ * but for options that gather their values.
+ */
+export function refuseRepeated(command: Command): void {
+  for (const option of command.options) {
+    const takesOne = (option.required || option.optional) && !option.variadic;
+    if (!takesOne || option.parseArg === collect) continue;
+    let given = false;
+    command.on(`option:${option.name()}`, () => {
+      if (given) throw new AssayError('USAGE_OPTION', `expected ${option.long} once`);
+      given = true;
+    });
+  }
+  command.commands.forEach(refuseRepeated);
 }
 
 const RFC3339 = /^(\d{4}-\d\d-\d\d)(T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/i;

@@ -18,7 +18,7 @@ import { Io, type Surroundings } from './io.js';
 import { registerLaunch } from './launch.js';
 import { registerLaunchPolicy } from './launch-policy.js';
 import { registerMeasureLaunch } from './measure-launch.js';
-import { examples } from './options.js';
+import { examples, refuseRepeated } from './options.js';
 import { registerPolicyInit } from './policy-init.js';
 import { registerProxy } from './proxy.js';
 import { registerQuorum } from './quorum.js';
@@ -113,6 +113,7 @@ function makeProgram(io: Io): Command {
     program.commandsGroup(heading);
     for (const register of commands) register(program, io);
   }
+  refuseRepeated(program);
   return program;
 }
 
@@ -131,5 +132,6 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
       if (io.json) io.fail(new AssayError('USAGE_ARGUMENTS', message));
     }
   }
+  io.end();
   return io.exitCode;
 }

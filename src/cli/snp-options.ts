@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { AMD_KDS } from '../../attestation/endorsements/amd.js';
 import { EndorsementSource } from '../../attestation/endorsements/source.js';
-import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { type AuxblobEntry, parseAuxblob } from '../../attestation/evidence/auxblob.js';
 import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
 import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { type Gathered, gatherSnpEndorsements } from '../client/snp-endorsements.js';
-import { readInput } from './files.js';
+import { asFile, readInput, requireAmdEndorsements } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseServiceUrl } from './options.js';
 
@@ -17,7 +17,7 @@ export interface SnpOptions {
   readonly certs?: string;
   readonly crl: readonly string[];
   readonly offline?: boolean;
-  readonly kds: string;
+  readonly kds?: string;
   readonly cache?: string;
 }
 
@@ -35,8 +35,18 @@ export function addSnpOptions(command: Command): Command {
     .option('--certs <auxblob>', "the host's certificate table, as the kernel's auxblob has it")
     .option('--crl <file>', "AMD's revocation list, DER or PEM; may be repeated", collect, [])
     .option('--offline', 'fetch nothing')
-    .option('--kds <url>', "AMD's Key Distribution Service or a mirror", parseServiceUrl, AMD_KDS)
+    .option(
+      '--kds <url>',
+      `AMD's Key Distribution Service or a mirror (${AMD_KDS})`,
+      parseServiceUrl,
+    )
     .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
+}
+
+/** The host's certificate table; throws USAGE_FILE for a file that holds none. */
+async function readTable(io: Io, path: string): Promise<readonly AuxblobEntry[]> {
+  const bytes = await readInput(io, path);
+  return asFile(path, 'no certificate table', () => parseAuxblob(bytes));
 }
 
 /** Opens the input and gathers what endorses it; `fetches` false keeps off the network. */
@@ -50,16 +60,18 @@ export async function readSnp(
   const files = [options.vek, ...options.chain, ...options.crl].filter(
     (path) => path !== undefined,
   );
-  const table = options.certs === undefined ? [] : parseAuxblob(await readInput(io, options.certs));
+  const table = options.certs === undefined ? [] : await readTable(io, options.certs);
   const blobs = [
-    ...(await Promise.all(files.map((path) => readInput(io, path)))),
+    ...(await Promise.all(
+      files.map(async (path) => requireAmdEndorsements(path, await readInput(io, path))),
+    )),
     ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
     ...input.certificates,
     ...input.crls,
   ];
   const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
-  const service = fetches ? { source, base: options.kds, at } : undefined;
+  const service = fetches ? { source, base: options.kds ?? AMD_KDS, at } : undefined;
   const gathered = await io.during("asking AMD's Key Distribution Service", () =>
     gatherSnpEndorsements(input.report, blobs, service),
   );

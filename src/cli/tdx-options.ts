@@ -10,8 +10,8 @@ import { collect, parseCount, parseServiceUrl } from './options.js';
 /** Options that say whom Intel's collateral is asked of, and whose roots a quote may end in. */
 export interface PcsOptions {
   readonly root: readonly string[];
-  readonly pcs: string;
-  readonly tcbUpdate: TcbUpdate;
+  readonly pcs?: string;
+  readonly tcbUpdate?: TcbUpdate;
   readonly cache?: string;
 }
 
@@ -23,12 +23,11 @@ function parseUpdate(text: string): TcbUpdate {
 export function addPcsOptions(command: Command): Command {
   return command
     .option('--root <file>', "trust these roots in place of Intel's; may be repeated", collect, [])
-    .option('--pcs <url>', "Intel's PCS or a PCCS", parseServiceUrl, INTEL_PCS)
+    .option('--pcs <url>', `Intel's PCS or a PCCS (${INTEL_PCS})`, parseServiceUrl)
     .option(
       '--tcb-update <which>',
-      'TCB recovery to judge by: standard, early or a tcbEvaluationDataNumber',
+      'TCB recovery to judge by: standard, early or a tcbEvaluationDataNumber (standard)',
       parseUpdate,
-      'standard',
     );
 }
 
@@ -45,7 +44,7 @@ export async function readIntelRoots(
 export function askForCollateral(
   io: Io,
   quote: Uint8Array,
-  { pcs, tcbUpdate, cache }: PcsOptions,
+  { pcs = INTEL_PCS, tcbUpdate = 'standard', cache }: PcsOptions,
 ): Promise<GatheredCollateral> {
   const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import { inputFrom } from '../client/input.js';
-import { formatNpy } from '../client/npy.js';
+import { formatNpy, isNpy } from '../client/npy.js';
 import { specOf } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
 import { readInput, writeOutput } from './files.js';
@@ -38,8 +38,16 @@ function split(option: string, text: string): readonly [string, string] {
   );
 }
 
+/** Of an option that is given twice for one name one value would be dropped: throws USAGE_OPTION. */
+function byName<T>(option: string, entries: readonly (readonly [string, T])[]): Map<string, T> {
+  const map = new Map(entries);
+  if (map.size === entries.length) return map;
+  throw new AssayError('USAGE_OPTION', `expected ${option} once for each name`);
+}
+
 function parseShapes(texts: readonly string[]): ReadonlyMap<string, readonly number[]> {
-  return new Map(
+  return byName(
+    '--shape',
     texts.map((text) => {
       const [name, list] = split('--shape', text);
       const shape = list.split(',').map(Number);
@@ -51,16 +59,24 @@ function parseShapes(texts: readonly string[]): ReadonlyMap<string, readonly num
   );
 }
 
-/** Reads the inputs that the flags name, as the model's signature has them. Throws CLIENT_INPUT. */
+/** Reads the inputs that the flags name, as the model's signature has them. Throws CLIENT_INPUT or USAGE_OPTION. */
 export async function readInputs(
   io: Io,
   model: ManifestModel,
   flags: TensorFlags,
 ): Promise<Tensor[]> {
   const shapes = parseShapes(flags.shape ?? []);
+  const inputs = byName(
+    '--input',
+    (flags.input ?? []).map((text) => split('--input', text)),
+  );
+  for (const name of shapes.keys()) {
+    if (!inputs.has(name)) {
+      throw new AssayError('USAGE_OPTION', `--shape ${name}=… changes nothing: no --input ${name}`);
+    }
+  }
   return Promise.all(
-    (flags.input ?? []).map(async (text) => {
-      const [name, path] = split('--input', text);
+    [...inputs].map(async ([name, path]) => {
       const signature = model.inputs.find((input) => input.name === name);
       if (signature === undefined) {
         const known = model.inputs.map((input) => input.name).join(', ');
@@ -68,6 +84,10 @@ export async function readInputs(
       }
       const bytes = await readInput(io, path, INPUT_LIMIT);
       const format = path.endsWith('.json') ? 'json' : 'binary';
+      if (shapes.has(name) && format === 'binary' && isNpy(bytes)) {
+        const why = `changes nothing: ${path} is .npy and states its shape`;
+        throw new AssayError('USAGE_OPTION', `--shape ${name}=… ${why}`);
+      }
       return inputFrom(specOf(signature), bytes, format, shapes.get(name));
     }),
   );
@@ -77,7 +97,8 @@ export async function readInputs(
 export function parseOutputs(
   texts: readonly string[] = [],
 ): ReadonlyMap<string, string | undefined> {
-  return new Map(
+  return byName<string | undefined>(
+    '--output',
     texts.map((text) => (text.includes('=') ? split('--output', text) : [text, undefined])),
   );
 }

@@ -8,7 +8,7 @@ import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { readCertificates } from './files.js';
 import type { Io } from './io.js';
-import { collect, examples, group, parseTime } from './options.js';
+import { collect, examples, group, parseTime, refuseIdle } from './options.js';
 import { readPolicyFile } from './policy-file.js';
 import { printResult } from './render-result.js';
 import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
@@ -49,7 +49,10 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const { snp: policy, enclave } = await readPolicy(io, options.policy);
   const named = await Promise.all(options.root.map((path) => readCertificates(io, path)));
   const roots = named.length === 0 ? {} : { roots: named.flat() };
-  const fetches = options.offline !== true && named.length === 0;
+  const foreign = named.length > 0 && options.kds === undefined;
+  if (options.offline === true) refuseIdle(options, ['kds', 'cache'], 'with --offline');
+  if (foreign) refuseIdle(options, ['cache'], 'with --root: AMD is not asked, unless by --kds');
+  const fetches = options.offline !== true && !foreign;
   const result = await judged(at, async () => {
     const { input, gathered } = await readSnp(io, options, at, fetches);
     if (gathered.missing !== undefined) throw gathered.missing;

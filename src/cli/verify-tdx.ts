@@ -7,12 +7,11 @@ import { verdictOf } from '../../attestation/appraisal/result.js';
 import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { CollateralInput } from '../../attestation/endorsements/intel.js';
-import { INTEL_PCS } from '../../attestation/endorsements/intel-pcs.js';
 import { parseHclReport } from '../../attestation/evidence/hcl.js';
 import { nativeP256 } from '../native-p256.js';
-import { readInput } from './files.js';
+import { readInput, requireCollateral } from './files.js';
 import type { Io } from './io.js';
-import { examples, group, parseTime } from './options.js';
+import { examples, group, parseTime, refuseIdle } from './options.js';
 import { readPolicyFile } from './policy-file.js';
 import { printResult } from './render-result.js';
 import { addPcsOptions, askForCollateral, type PcsOptions, readIntelRoots } from './tdx-options.js';
@@ -48,10 +47,20 @@ interface Supplied {
 
 /** Collateral of a file, of Intel or a PCCS, or none: offline, or of Intel under another's roots. */
 async function collateralOf(io: Io, quote: Uint8Array, options: VerifyOptions): Promise<Supplied> {
-  if (options.collateral !== undefined)
-    return { collateral: await readInput(io, options.collateral) };
-  const isForeign = options.root.length > 0 && options.pcs === INTEL_PCS;
-  if (options.offline === true || isForeign) return {};
+  const { collateral, offline, root, pcs } = options;
+  const asking = ['pcs', 'cache', 'tcbUpdate'] as const;
+  if (collateral !== undefined) {
+    refuseIdle(options, asking, 'with --collateral: nobody is asked');
+    return { collateral: requireCollateral(collateral, await readInput(io, collateral)) };
+  }
+  if (offline === true) {
+    refuseIdle(options, asking, 'with --offline');
+    return {};
+  }
+  if (root.length > 0 && pcs === undefined) {
+    refuseIdle(options, asking, 'with --root: Intel is not asked, unless by --pcs');
+    return {};
+  }
   return askForCollateral(io, quote, options);
 }
 

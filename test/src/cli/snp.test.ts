@@ -167,6 +167,15 @@ describe('assay verify snp', () => {
     assert.match(err, /\/dev\/zero is larger than the 67108864 bytes/);
   });
 
+  test('a KDS that is named is asked under other roots too', async () => {
+    const kds = await Kds.open();
+    const more = ['--root', at('root.pem'), '--kds', kds.base, '--json'];
+    const { code, out } = await judge(...more);
+    await kds.close();
+    assert.deepEqual([code, JSON.parse(out).code], [3, 'ENDORSEMENTS_UNKNOWN']);
+    assert.match(kds.requests.join(), /^\/vcek\/v1\/Milan\//);
+  });
+
   test('bytes that are no report are refused', async () => {
     const { code, out } = await assay(
       ...['verify', 'snp', '--report', at('crl.der'), '--offline', '--json'],

@@ -13,7 +13,12 @@ describe('assay verify evidence', () => {
     );
     assert.equal(code, 0, out);
     assert.equal(JSON.parse(out).tee, 'tdx');
-    const twice = ['--endorsements', at('collateral.json'), '--endorsements', at('policy.json')];
+    const twice = [
+      '--endorsements',
+      at('collateral.json'),
+      '--endorsements',
+      at('collateral.json'),
+    ];
     const unclear = await assay('verify', 'evidence', at('quote.bin'), ...twice);
     assert.equal(unclear.code, 2);
     assert.match(unclear.err, /one file of Intel collateral/);

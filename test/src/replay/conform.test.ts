@@ -239,11 +239,11 @@ describe('a record', () => {
   });
 
   test('does not speak for another model or version than the one asked for', async () => {
-    for (const asked of [
-      ['--model', 'multiplier'],
-      ['--model-version', '9'],
-    ]) {
-      const { code, err } = await conform([], '--with', record(), ...asked, '--json');
+    for (const asked of [['multiplier'], ['adder', '--model-version', '9']]) {
+      const { code, err } = await assay([
+        ...['conform', '--with', record(), '--vectors', at('vectors'), '--model', ...asked],
+        ...['--policy', at('policy.json'), '--root', at('root.pem'), '--json'],
+      ]);
       assert.deepEqual([code, JSON.parse(err).error.code], [1, 'PROOF_RECORD']);
     }
   });
