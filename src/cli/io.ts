@@ -43,6 +43,8 @@ export class Io {
   readonly style: Style;
   exitCode: ExitCode = EXIT.affirmed;
   readonly #errorStyle: Style;
+  /** Remarks that are part of the one JSON value on standard error. */
+  readonly #notes: string[] = [];
 
   /** @param json whether `--json` is among the arguments; known before they are parsed. */
   constructor(surroundings: Surroundings, json: boolean) {
@@ -65,9 +67,23 @@ export class Io {
     this.surroundings.stdout.write(`${shown.trimEnd()}\n`);
   }
 
-  /** A remark for people, on standard error. */
+  /** Prints on standard error why there is no result: standard output may be a file that is to hold it. */
+  printError(value: Json, text: (style: Style) => string): void {
+    const shown = this.json ? JSON.stringify(value, null, 2) : text(this.#errorStyle);
+    this.surroundings.stderr.write(`${shown.trimEnd()}\n`);
+  }
+
+  /** A remark, on standard error: at once for people, with the failure or at the end with `--json`. */
   note(text: string): void {
-    this.surroundings.stderr.write(`${printable(text)}\n`);
+    if (this.json) this.#notes.push(text);
+    else this.surroundings.stderr.write(`${printable(text)}\n`);
+  }
+
+  /** Writes the remarks that no failure took along. */
+  end(): void {
+    const notes = this.#notes.splice(0);
+    if (notes.length === 0) return;
+    this.surroundings.stderr.write(`${JSON.stringify({ notes }, null, 2)}\n`);
   }
 
   /** Prints a failure and sets the exit code that its code implies. */
@@ -77,9 +93,9 @@ export class Io {
     const message = error instanceof Error ? error.message : String(error);
     if (this.json) {
       const causes: Json[] = causesOf(error).map((cause) => ({ ...cause }));
-      this.surroundings.stderr.write(
-        `${JSON.stringify({ error: { code, message, causes } }, null, 2)}\n`,
-      );
+      const notes = this.#notes.splice(0);
+      const value = { error: { code, message, causes }, ...(notes.length > 0 && { notes }) };
+      this.surroundings.stderr.write(`${JSON.stringify(value, null, 2)}\n`);
       return;
     }
     const { red, dim } = this.#errorStyle;

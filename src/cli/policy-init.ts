@@ -3,11 +3,13 @@ import { stringify } from 'yaml';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
 import type { Claims, ClaimValue } from '../../attestation/appraisal/result.js';
-import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
+import { type AppraisalFlags, readAppraisal, trustOptions } from './appraisal-options.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
 import { examples, group } from './options.js';
-import { printResult } from './render-result.js';
+import { printRefusal } from './render-result.js';
+
+type Flags = Omit<AppraisalFlags, 'policy'>;
 
 const MEASURED = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] as const;
 
@@ -48,11 +50,11 @@ const HEADER = (simulated: boolean, at: string): string =>
     '',
   ].join('\n');
 
-async function run(io: Io, path: string, flags: AppraisalFlags): Promise<void> {
+async function run(io: Io, path: string, flags: Flags): Promise<void> {
   const { policy: none, options } = await readAppraisal(io, flags);
   const { result } = await appraiseBundle(await readInput(io, path), none, options);
   if (!result.authentic || result.tee === null) {
-    printResult(io, result);
+    printRefusal(io, result);
     return;
   }
   const policy = policyOf(result.tee, result.claims);
@@ -62,12 +64,12 @@ async function run(io: Io, path: string, flags: AppraisalFlags): Promise<void> {
 
 /** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has. */
 export function registerPolicyInit(program: Command, io: Io): void {
-  appraisalOptions(
+  trustOptions(
     group(program, 'policy', 'make appraisal policies')
       .command('init')
       .description('print a strict policy with the values of an authentic evidence bundle')
       .argument('<file>', 'what `attest --save` wrote, or - for standard input'),
   )
     .addHelpText('after', examples('assay policy init bundle.cbor > policy.yaml'))
-    .action((path: string, flags: AppraisalFlags) => run(io, path, flags));
+    .action((path: string, flags: Flags) => run(io, path, flags));
 }

@@ -1,10 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import type { Inference, Session } from '../client/session.js';
 import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
-import { writeOutput } from './files.js';
+import { makeFolder, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { simulatedBanner } from './render-result.js';
@@ -24,12 +23,23 @@ function stopped(): Promise<void> {
 }
 
 /** Keeps every answer as evidence: one proof file each, named by epoch and position in its log. */
-async function proofWriter(folder: string): Promise<(answer: Inference) => Promise<void>> {
-  await mkdir(folder, { recursive: true });
+function proofWriter(folder: string): (answer: Inference) => Promise<void> {
   return async (answer) => {
     const name = `${toHex(answer.claims.epoch).slice(0, 16)}-${answer.index}.proof`;
     await writeOutput(join(folder, name), answer.proof());
   };
+}
+
+/** Parses `host:port` or `[address]:port`; port 0 is any that is free. */
+function parseListen(text: string): string {
+  const [, port] = /^(?:\[[0-9a-fA-F:.%]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(text) ?? [];
+  if (port !== undefined && Number(port) <= 65_535) return text;
+  throw new InvalidArgumentError('expected host:port such as 127.0.0.1:8001.');
+}
+
+async function run(io: Io, target: string, flags: Flags): Promise<void> {
+  if (flags.saveProofs !== undefined) await makeFolder(flags.saveProofs);
+  await withSession(io, target, flags, (session) => serve(io, target, session, flags));
 }
 
 async function serve(io: Io, target: string, session: Session, flags: Flags): Promise<void> {
@@ -39,7 +49,7 @@ async function serve(io: Io, target: string, session: Session, flags: Flags): Pr
   const proxy = await startProxy(session, {
     address: flags.listen,
     maxReceiveBytes: MAX_RECEIVE,
-    ...(saveProofs === undefined ? {} : { onAnswer: await proofWriter(saveProofs) }),
+    ...(saveProofs === undefined ? {} : { onAnswer: proofWriter(saveProofs) }),
   });
   const models = session.models().map(({ name, version }) => `${name} ${version}`);
   const { simulated } = session.result;
@@ -60,7 +70,12 @@ export function registerProxy(program: Command, io: Io): void {
       .description('attest a server and pass verified answers to any client on this machine')
       .argument('<target>', 'host:port of the server'),
   )
-    .option('--listen <address>', 'where clients connect, without TLS', '127.0.0.1:8001')
+    .option(
+      '--listen <host:port>',
+      'where clients connect, without TLS',
+      parseListen,
+      '127.0.0.1:8001',
+    )
     .option('--save-proofs <folder>', 'write a proof file for every answer')
     .addHelpText(
       'after',
@@ -69,7 +84,5 @@ export function registerProxy(program: Command, io: Io): void {
         'assay proxy localhost:8443 --policy policy.yaml --root simulator.pem --save-proofs proofs/',
       ),
     )
-    .action((target: string, flags: Flags) =>
-      withSession(io, target, flags, (session) => serve(io, target, session, flags)),
-    );
+    .action((target: string, flags: Flags) => run(io, target, flags));
 }

@@ -117,24 +117,34 @@ export function renderResult(style: Style, result: AttestationResult): string {
   ].join('');
 }
 
-/** Prints a result and sets the exit code of its verdict. Commands may put members of their own beside it. */
-export function printResult(
-  io: Io,
-  result: AttestationResult,
-  extra: { readonly json?: { readonly [name: string]: Json }; readonly text?: string } = {},
-): void {
-  const verdict = verdictOf(result);
-  io.exitCode = exitCodeOfVerdict(verdict);
+function resultJson(result: AttestationResult): { readonly [name: string]: Json } {
   const { tcb, ...rest } = result;
-  const value: Json = {
-    verdict,
+  return {
+    verdict: verdictOf(result),
     ...rest,
     trustAnchor: result.trustAnchor === null ? null : { ...result.trustAnchor },
     checks: result.checks.map((check) => ({ ...check })),
     ...(tcb === undefined
       ? {}
       : { tcb: { ...tcb, missed: tcb.missed.map((shortfall) => ({ ...shortfall })) } }),
-    ...extra.json,
   };
-  io.print(value, (style) => `${renderResult(style, result)}${extra.text ?? ''}`);
+}
+
+/** Prints a result and sets the exit code of its verdict. Commands may put members of their own beside it. */
+export function printResult(
+  io: Io,
+  result: AttestationResult,
+  extra: { readonly json?: { readonly [name: string]: Json }; readonly text?: string } = {},
+): void {
+  io.exitCode = exitCodeOfVerdict(verdictOf(result));
+  io.print(
+    { ...resultJson(result), ...extra.json },
+    (style) => `${renderResult(style, result)}${extra.text ?? ''}`,
+  );
+}
+
+/** Prints a result that is why a command has nothing to give, on standard error; sets the exit code. */
+export function printRefusal(io: Io, result: AttestationResult): void {
+  io.exitCode = exitCodeOfVerdict(verdictOf(result));
+  io.printError(resultJson(result), (style) => renderResult(style, result));
 }

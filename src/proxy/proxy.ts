@@ -1,4 +1,4 @@
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Session } from '../client/session.js';
 import { inferenceHandlers } from '../server/inference-service.js';
@@ -28,6 +28,8 @@ export interface Proxy {
  * models that the session's manifest has when it starts.
  */
 export async function startProxy(session: Session, options: ProxyOptions): Promise<Proxy> {
+  // What goes wrong is an error of this function or a status of a call; standard error is its caller's.
+  setLogVerbosity(logVerbosity.NONE);
   const models = new ModelRegistry();
   const onAnswer = options.onAnswer ?? (async () => {});
   session.models().forEach((model, i) => {

@@ -143,7 +143,9 @@ describe('assay policy init', () => {
   });
   test('makes none from evidence that is not authentic', async () => {
     const made = await assay(['policy', 'init', at('known.cbor')]);
-    assert.equal(made.code, 1);
-    assert.match(made.out, /^REFUSED /m);
+    assert.deepEqual([made.code, made.out], [1, ''], 'a redirected policy is no report');
+    assert.match(made.err, /^REFUSED /m);
+    const machine = await assay(['policy', 'init', at('known.cbor'), '--json']);
+    assert.deepEqual([machine.out, JSON.parse(machine.err).verdict], ['', 'refused']);
   });
 });
