@@ -34,7 +34,8 @@ async function digest(io: Io, path: string): Promise<void> {
     vectors: selfTest === undefined ? null : toHex(selfTest.vectors),
     outputs: selfTest?.outputs ? toHex(selfTest.outputs) : null,
   }));
-  io.print({ ...value, models }, (style) =>
+  const { development, plaintext } = policy;
+  io.print({ ...value, models, development, plaintext }, (style) =>
     [
       section(style, 'SEV-SNP: HOST_DATA', Object.entries(value.hostData)),
       section(style, 'TDX: MRCONFIGID', Object.entries(value.mrConfigId)),
@@ -44,9 +45,9 @@ async function digest(io: Io, path: string): Promise<void> {
         ]),
       ),
       table([
-        [
-          `pins ${policy.models.length} model(s)${policy.development ? '; DEVELOPMENT aids allowed' : ''}`,
-        ],
+        [`pins ${policy.models.length} model(s)`],
+        ...(development ? [['allows DEVELOPMENT aids']] : []),
+        ...(plaintext ? [['allows a PLAINTEXT listener, without TLS']] : []),
       ]),
     ].join('\n'),
   );
