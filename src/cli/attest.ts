@@ -7,7 +7,7 @@ import {
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
-import { writeOutput } from './files.js';
+import { requireWritable, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { printResult } from './render-result.js';
@@ -18,6 +18,7 @@ interface Flags extends AttestationFlags {
 }
 
 async function run(io: Io, target: string, flags: Flags): Promise<void> {
+  await requireWritable([flags.save, flags.ca]);
   const { policy, options } = await readAttestation(io, flags);
   const { result, evidence, certificate } = await io.during(`attesting ${target}`, () =>
     attest(target, policy, options),

@@ -24,9 +24,9 @@ import {
 } from './attestation-options.js';
 import { conformanceJson, conformanceText } from './conform-text.js';
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
-import { readInput, writeOutput } from './files.js';
+import { readInput, requireWritable, writeOutput } from './files.js';
 import type { Io } from './io.js';
-import { collect, examples } from './options.js';
+import { collect, examples, refuseIdle } from './options.js';
 
 interface Flags extends AttestationFlags {
   readonly model: string;
@@ -152,6 +152,10 @@ function exitOf({ matrix, reference }: Conformance, excluded: readonly ExcludedN
 }
 
 async function run(io: Io, targets: readonly string[], flags: Flags): Promise<void> {
+  if (targets.length === 0) {
+    refuseIdle(flags, ['kds', 'pcs', 'cache'], 'without a target: no node is attested');
+  }
+  await requireWritable([flags.save]);
   const appraisal = await readAttestation(io, flags);
   const attested = await attestNodes(io, targets, appraisal);
   try {

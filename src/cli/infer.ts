@@ -4,7 +4,7 @@ import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { Inference, Session } from '../client/session.js';
 import { findModel } from '../client/signature.js';
 import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
-import { writeOutput } from './files.js';
+import { requireWritable, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples, parseNonce } from './options.js';
 import { section } from './output.js';
@@ -23,9 +23,14 @@ interface Flags extends AttestationFlags, TensorFlags {
   readonly saveProof?: string;
 }
 
-async function execute(io: Io, session: Session, name: string, flags: Flags): Promise<void> {
+async function execute(
+  io: Io,
+  session: Session,
+  name: string,
+  outputs: ReadonlyMap<string, string | undefined>,
+  flags: Flags,
+): Promise<void> {
   const model = findModel(session.manifest, name, flags.modelVersion);
-  const outputs = parseOutputs(flags.output);
   const inputs = await readInputs(io, model, flags);
   const answer = await io.during(`running ${name}`, () =>
     session.infer(name, inputs, {
@@ -37,6 +42,12 @@ async function execute(io: Io, session: Session, name: string, flags: Flags): Pr
   await writeOutputs(answer.outputs, outputs);
   if (flags.saveProof !== undefined) await writeOutput(flags.saveProof, answer.proof());
   printAnswer(io, session, model, answer, new Set(outputs.keys()), flags.saveProof);
+}
+
+async function run(io: Io, target: string, model: string, flags: Flags): Promise<void> {
+  const outputs = parseOutputs(flags.output);
+  await requireWritable([...outputs.values(), flags.saveProof]);
+  await withSession(io, target, flags, (session) => execute(io, session, model, outputs, flags));
 }
 
 function printAnswer(
@@ -103,7 +114,5 @@ export function registerInfer(program: Command, io: Io): void {
         'assay infer localhost:8443 ocr --input x=line.npy --policy policy.yaml --save-proof a.proof',
       ),
     )
-    .action((target: string, model: string, flags: Flags) =>
-      withSession(io, target, flags, (session) => execute(io, session, model, flags)),
-    );
+    .action((target: string, model: string, flags: Flags) => run(io, target, model, flags));
 }

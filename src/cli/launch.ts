@@ -1,11 +1,11 @@
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parseLaunchPolicy } from '../../attestation/evidence/launch-policy.js';
 import { planLaunch } from '../../enclave/launch/plan.js';
 import { LAUNCH_TARGETS, type LaunchTarget, renderLaunch } from '../../enclave/launch/render.js';
 import { readDocument } from './document.js';
-import { writeOutput } from './files.js';
+import { makeFolder, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { readDeployment } from './launch-input.js';
 import { examples } from './options.js';
@@ -25,7 +25,7 @@ async function launch(io: Io, path: string, { target, output }: Options): Promis
     );
     return;
   }
-  await mkdir(output, { recursive: true });
+  await makeFolder(output);
   for (const { name, contents, executable } of files) {
     await writeOutput(join(output, name), contents);
     if (executable) await chmod(join(output, name), 0o755);

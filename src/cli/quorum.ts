@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { verdictOf } from '../../attestation/appraisal/result.js';
@@ -23,7 +22,7 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
-import { readInput, writeOutput } from './files.js';
+import { makeFolder, readInput, requireWritable, writeOutput } from './files.js';
 import type { Io, Json } from './io.js';
 import { examples, parseCount } from './options.js';
 import { printable, type Style, section } from './output.js';
@@ -101,9 +100,6 @@ async function ask(
 
 /** Every vote's proof, in a file that says how the node voted. */
 async function saveProofs(folder: string, { agreeing, dissenting }: Tally): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw new AssayError('USAGE_FILE', `cannot make ${folder}`, cause);
-  });
   const save = (kind: string, votes: readonly Vote[]) =>
     votes.map(({ target, answer }) => {
       const name = `${kind}-${target.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.proof`;
@@ -222,6 +218,8 @@ async function decide(
 async function run(io: Io, name: string, targets: readonly string[], flags: Flags): Promise<void> {
   const agreement: Agreement =
     flags.tolerances === undefined ? {} : parseTolerances(await readInput(io, flags.tolerances));
+  await requireWritable([...parseOutputs(flags.output).values()]);
+  if (flags.saveProofs !== undefined) await makeFolder(flags.saveProofs);
   if (flags.agree * 2 <= targets.length) {
     io.note(
       `${flags.agree} of ${targets.length} is no majority: others may agree on another answer`,

@@ -19,7 +19,7 @@ import {
 import { EXIT } from './exit-code.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
-import { collect, examples, parseNonce } from './options.js';
+import { collect, examples, parseNonce, refuseIdle } from './options.js';
 import { auditFiles, type LogFlags, openLog } from './replay-log.js';
 import { exitOfReplay, type ReplayRow, replayJson, replayText, worstExit } from './replay-text.js';
 
@@ -102,6 +102,10 @@ async function replayFiles(io: Io, job: Job, sample: number | undefined): Promis
 }
 
 async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void> {
+  if (flags.target === undefined && flags.logTarget === undefined) {
+    const why = 'without --target and --log-target: no node is attested';
+    refuseIdle(flags, ['kds', 'pcs', 'cache'], why);
+  }
   const appraisal = await readAttestation(io, flags);
   const agreement =
     flags.tolerances === undefined

@@ -1,0 +1,326 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
+import { decodeBundle } from '../../../attestation/evidence/bundle.js';
+import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { formatNpy } from '../../../src/client/npy.js';
+import { tensor } from '../../../src/client/tensor.js';
+import { startAdder } from '../../forge/adder-server.js';
+import { assay, spawnAssay } from '../../forge/cli.js';
+
+const server = await startAdder();
+const folder = await mkdtemp(join(tmpdir(), 'assay-options-'));
+const at = (name: string): string => join(folder, name);
+
+before(async () => {
+  const policy = {
+    version: 1,
+    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+    enclave: { allowUnknownModels: true, allowUnpinned: true },
+  };
+  const files = {
+    'policy.json': JSON.stringify(policy),
+    'root.pem': toPem(server.root, 'CERTIFICATE'),
+    'a.json': '[1, 2]',
+    'b.json': '[3, 4]',
+    'a.npy': formatNpy(tensor('a', 'FP32', [1, 2])),
+    'garbage.bin': 'garbage',
+    'garbage.der': Uint8Array.of(0x30, 0x03, 1, 1, 0),
+    'garbage.json': '{"tcb_info": 1}',
+  };
+  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
+});
+after(async () => {
+  server.close();
+  await rm(folder, { recursive: true });
+});
+
+const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
+const given = (): string[] => ['--input', `a=${at('a.json')}`, '--input', `b=${at('b.json')}`];
+const url = 'http://127.0.0.1:1';
+
+/** A command line that must end before anything is asked of anybody, and why. */
+type Case = readonly [name: string, code: string, says: RegExp, args: () => readonly string[]];
+
+const idle: readonly Case[] = [
+  [
+    'attest --kds --offline',
+    'USAGE_OPTION',
+    /^--kds changes nothing with --offline$/,
+    () => ['attest', server.target, ...trust(), '--kds', url, '--offline'],
+  ],
+  [
+    'attest --root --cache',
+    'USAGE_OPTION',
+    /^--cache changes nothing with --root/,
+    () => ['attest', server.target, ...trust(), '--cache', folder],
+  ],
+  [
+    'attest --policy twice',
+    'USAGE_OPTION',
+    /^expected --policy once$/,
+    () => ['attest', server.target, ...trust(), '--policy', at('policy.json')],
+  ],
+  [
+    'replay --model --kds',
+    'USAGE_OPTION',
+    /^--kds changes nothing without --target/,
+    () => ['replay', at('a.proof'), '--model', at('a.onnx'), '--kds', url],
+  ],
+  [
+    'conform --with --pcs',
+    'USAGE_OPTION',
+    /^--pcs changes nothing without a target/,
+    () => ['conform', '--with', at('r'), '--model', 'm', '--vectors', at('v'), '--pcs', url],
+  ],
+  [
+    'verify snp --offline --kds',
+    'USAGE_OPTION',
+    /^--kds changes nothing with --offline$/,
+    () => ['verify', 'snp', '--report', at('garbage.bin'), '--offline', '--kds', url],
+  ],
+  [
+    'verify snp --root --cache',
+    'USAGE_OPTION',
+    /^--cache changes nothing with --root/,
+    () => [
+      ...['verify', 'snp', '--report', at('garbage.bin')],
+      ...['--root', at('root.pem'), '--cache', folder],
+    ],
+  ],
+  ...(['--pcs', '--cache', '--tcb-update'] as const).flatMap((option): Case[] => {
+    const value = { '--pcs': url, '--cache': 'cache', '--tcb-update': 'early' }[option];
+    const quote = (): string[] => ['verify', 'tdx', '--quote', at('garbage.bin'), option, value];
+    return [
+      [
+        `verify tdx --collateral ${option}`,
+        'USAGE_OPTION',
+        new RegExp(`^${option} changes nothing with --collateral`),
+        () => [...quote(), '--collateral', at('garbage.json')],
+      ],
+      [
+        `verify tdx --offline ${option}`,
+        'USAGE_OPTION',
+        new RegExp(`^${option} changes nothing with --offline`),
+        () => [...quote(), '--offline'],
+      ],
+    ];
+  }),
+  ...(['--vek', '--chain', '--certs', '--crl', '--kds'] as const).map(
+    (option): Case => [
+      `collect --quote ${option}`,
+      'USAGE_OPTION',
+      new RegExp(`^${option} changes nothing with --quote$`),
+      () => [
+        ...['collect', '--quote', at('garbage.bin'), '--out', at('out')],
+        ...[option, option === '--kds' ? url : at('garbage.bin')],
+      ],
+    ],
+  ),
+  ...(['--pcs', '--tcb-update'] as const).map(
+    (option): Case => [
+      `collect --report ${option}`,
+      'USAGE_OPTION',
+      new RegExp(`^${option} changes nothing with --report$`),
+      () => [
+        ...['collect', '--report', at('garbage.bin'), '--out', at('out')],
+        ...[option, option === '--pcs' ? url : 'early'],
+      ],
+    ],
+  ),
+  ...(['--vectors', '--tolerances', '--baseline'] as const).map(
+    (option): Case => [
+      `admit --static ${option}`,
+      'USAGE_OPTION',
+      new RegExp(`^${option} changes nothing with --static`),
+      () => ['admit', at('a.onnx'), '--static', option, option === '--baseline' ? '1' : at('v')],
+    ],
+  ),
+  [
+    'policy init --policy',
+    'USAGE_ARGUMENTS',
+    /unknown option '--policy'/,
+    () => ['policy', 'init', at('garbage.bin'), '--policy', at('policy.json')],
+  ],
+  [
+    'infer --shape of no input',
+    'USAGE_OPTION',
+    /^--shape c=… changes nothing: no --input c$/,
+    () => ['infer', server.target, 'adder', ...given(), ...trust(), '--shape', 'c=2'],
+  ],
+  [
+    'quorum --shape of an .npy file',
+    'USAGE_OPTION',
+    /^--shape a=… changes nothing: .* is \.npy and states its shape$/,
+    () => [
+      ...['quorum', 'adder', server.target, '--agree', '1', ...trust()],
+      ...['--input', `a=${at('a.npy')}`, '--shape', 'a=2'],
+    ],
+  ],
+  [
+    'infer --output twice for one name',
+    'USAGE_OPTION',
+    /^expected --output once for each name$/,
+    () => [
+      ...['infer', server.target, 'adder', ...given(), ...trust()],
+      ...['--output', 'sum', '--output', `sum=${at('sum.npy')}`],
+    ],
+  ],
+];
+
+describe('an option that would change nothing', () => {
+  for (const [name, code, says, args] of idle) {
+    test(name, async () => {
+      const { code: exit, out, err } = await assay([...args(), '--json']);
+      const { error } = JSON.parse(err);
+      assert.deepEqual([exit, out, error.code], [2, '', code]);
+      assert.match(error.message, says);
+    });
+  }
+});
+
+describe("a file of the caller's own that is not what it is given as", () => {
+  const report = (): string[] => ['verify', 'snp', '--report', at('report.bin'), '--offline'];
+  const attest = (): string[] => ['attest', server.target, ...trust()];
+  const cases: readonly (readonly [name: string, says: RegExp, args: () => readonly string[]])[] = [
+    ...['--vek', '--crl', '--chain'].flatMap((option) =>
+      ['garbage.bin', 'garbage.der'].map(
+        (file) =>
+          [
+            `verify snp ${option} ${file}`,
+            /is no certificate and no revocation list: /,
+            () => [...report(), option, at(file)],
+          ] as const,
+      ),
+    ),
+    [
+      'verify snp --certs',
+      /is no certificate table: /,
+      () => [...report(), '--certs', at('garbage.bin')],
+    ],
+    [
+      'attest --endorsements',
+      /is no certificate and no revocation list: /,
+      () => [...attest(), '--endorsements', at('garbage.der')],
+    ],
+    [
+      'attest --endorsements, JSON',
+      /is no collateral: /,
+      () => [...attest(), '--endorsements', at('garbage.json')],
+    ],
+    [
+      'infer --endorsements',
+      /is no collateral: /,
+      () => [
+        ...['infer', server.target, 'adder', ...given(), ...trust()],
+        ...['--endorsements', at('garbage.json')],
+      ],
+    ],
+  ];
+  before(async () => {
+    const { report: bytes } = decodeBundle(await server.enclave.evidence(new Uint8Array(32)));
+    await writeFile(at('report.bin'), bytes);
+  });
+  for (const [name, says, args] of cases) {
+    test(`${name} is wrong usage, not a fault of the evidence`, async () => {
+      const { code, out, err } = await assay([...args(), '--json']);
+      const { error } = JSON.parse(err);
+      assert.deepEqual([code, out, error.code], [2, '', 'USAGE_FILE']);
+      assert.match(error.message, says);
+    });
+  }
+});
+
+describe('what cannot be written', () => {
+  const nowhere = (): string => join(at('nowhere'), 'file');
+  const infer = (): string[] => ['infer', server.target, 'adder', ...given(), ...trust()];
+  const quorum = (): string[] => [
+    ...['quorum', 'adder', server.target, '--agree', '1', ...given(), ...trust()],
+  ];
+  const unwritable: readonly (readonly [string, RegExp, () => readonly string[]])[] = [
+    ['infer --save-proof', /no such folder$/, () => [...infer(), '--save-proof', nowhere()]],
+    ['infer --output', /no such folder$/, () => [...infer(), '--output', `sum=${nowhere()}`]],
+    ['quorum --output', /no such folder$/, () => [...quorum(), '--output', `sum=${nowhere()}`]],
+    ['infer --save-proof FOLDER', /is a directory$/, () => [...infer(), '--save-proof', folder]],
+    [
+      'quorum --save-proofs',
+      /there is a file$/,
+      () => [...quorum(), '--save-proofs', at('a.json')],
+    ],
+    [
+      'conform --save',
+      /no such folder$/,
+      () => [
+        ...['conform', server.target, '--model', 'adder', '--vectors', at('v'), ...trust()],
+        ...['--save', nowhere()],
+      ],
+    ],
+    [
+      'proxy --save-proofs',
+      /there is a file$/,
+      () => ['proxy', server.target, ...trust(), '--save-proofs', at('a.json')],
+    ],
+    [
+      'attest --save',
+      /no such folder$/,
+      () => ['attest', server.target, ...trust(), '--save', nowhere()],
+    ],
+  ];
+  for (const [name, says, args] of unwritable) {
+    test(`${name} is found before anything is asked`, async () => {
+      const before = server.inferences;
+      const { code, out, err } = await assay([...args(), '--json']);
+      const { error } = JSON.parse(err);
+      assert.deepEqual([code, out, error.code], [2, '', 'USAGE_FILE']);
+      assert.match(error.message, says);
+      assert.equal(server.inferences, before);
+      assert.equal(existsSync(nowhere()), false);
+    });
+  }
+});
+
+describe('standard error with --json is one JSON value', () => {
+  const given1 = (): string[] => ['quorum', 'adder', server.target, '--json', ...trust()];
+
+  test('remarks are beside the failure', async () => {
+    const { code, err } = await assay([...given1(), '--agree', '0', ...given()]);
+    const { error, notes } = JSON.parse(err);
+    assert.deepEqual([code, error.code, notes.length], [2, 'USAGE_QUORUM', 1]);
+    assert.match(notes[0], /no majority/);
+  });
+  test('remarks without a failure are there by themselves', async () => {
+    const twice = [...given1(), 'localhost:1', '--agree', '1', ...given()];
+    const { code, err } = await assay(twice);
+    assert.equal(code, 0);
+    assert.deepEqual(JSON.parse(err).notes, [
+      '1 of 2 is no majority: others may agree on another answer',
+    ]);
+  });
+
+  test('a port that is taken is one failure', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = taken.address() as AddressInfo;
+      const listen = ['--listen', `127.0.0.1:${port}`];
+      const proxy = spawnAssay(['proxy', server.target, ...trust(), ...listen, '--json']);
+      assert.equal(await proxy.ended, 4);
+      assert.equal(JSON.parse(proxy.written.err).error.code, 'CONFIG_LISTEN');
+    } finally {
+      taken.close();
+    }
+  });
+
+  for (const address of ['8001', 'localhost', ':8001', 'localhost:65536']) {
+    test(`--listen ${address} is no address`, async () => {
+      const { code, err } = await assay(['proxy', server.target, '--listen', address, '--json']);
+      assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_ARGUMENTS']);
+    });
+  }
+});
