@@ -14,6 +14,7 @@ import { EXIT, type ExitCode } from './exit-code.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
 import { type Style, section } from './output.js';
+import { simulatedBanner } from './render-result.js';
 import { replayJson, replayText, worstExit } from './replay-text.js';
 
 /** Which log is audited, if any. */
@@ -94,6 +95,17 @@ function confidenceText({ replayed, missed, bound95 }: Confidence): string {
   ].join('\n');
 }
 
+/** Why nothing of the sample was executed again; null where something was. */
+function idleReason(log: AuditedLog, { entries, later }: LogAudit): string | null {
+  if (entries.some(({ replayed }) => replayed !== null)) return null;
+  const ahead = later === 0 ? '' : `; ${later} proofs at hand are of entries after it`;
+  if (log.head.size === 1) {
+    return `the head covers no answer${ahead}: heads are published at the start, every 256 entries and at shutdown`;
+  }
+  if (entries.length === 0) return 'the sample has no entry';
+  return `no entry of the sample has a proof at hand that a model here computes${ahead}`;
+}
+
 function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string): string {
   const faults = (title: string, list: readonly ProofFault[]): string =>
     section(
@@ -110,12 +122,15 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
     return [[outcome, String(found.length), `${MEANING[outcome]}${where}`]];
   });
   const sure = confidence(audit);
+  const idle = idleReason(log, audit);
   return [
+    simulatedBanner(style, audit.simulated),
     section(style, 'Log', [
       ['entries', String(log.head.size)],
       ['root', toHex(log.head.root)],
       ['signed by', toHex(log.head.keyId)],
       ['proofs of it at hand', String(audit.held)],
+      ...(audit.later === 0 ? [] : [['proofs of later entries', String(audit.later)]]),
     ]),
     `\n${section(style, `Sample: ${drawn}`, rows)}`,
     faults(style.red('CONTRADICTED by the log'), audit.contradicted),
@@ -125,6 +140,7 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
         ? []
         : [replayText(style, { file: file ?? '', ...replayed })],
     ),
+    idle === null ? '' : `\n${style.yellow('NOTHING REPLAYED')}: ${idle}\n`,
     sure === null ? '' : `\n${confidenceText(sure)}`,
   ].join('');
 }
@@ -134,11 +150,14 @@ function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]:
     list.map(({ file, error }) => ({ file, code: error.code, message: error.message }));
   const sure = confidence(audit);
   return {
+    simulated: audit.simulated,
+    nothingReplayed: idleReason(log, audit),
     log: {
       size: log.head.size,
       root: toHex(log.head.root),
       keyId: toHex(log.head.keyId),
       held: audit.held,
+      later: audit.later,
     },
     counts: Object.fromEntries(outcomes.map((name) => [name, indices(audit, name).length])),
     confidence: sure && { ...sure, missed: sure.missed.map((line) => ({ ...line })) },
@@ -178,7 +197,7 @@ export async function auditFiles(
       onProgress: (text) => progress.update(text),
     }),
   );
-  const nothing = audit.entries.every(({ replayed }) => replayed === null);
+  const nothing = idleReason(log, audit) !== null;
   io.exitCode = worstExit([
     ...audit.entries.map(({ outcome }) => EXITS[outcome]),
     ...(audit.contradicted.length > 0 ? [EXIT.refused] : []),

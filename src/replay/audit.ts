@@ -51,8 +51,12 @@ export interface ProofFault {
 export interface LogAudit {
   /** Sampled entries, in the order of the log. */
   readonly entries: readonly AuditedEntry[];
-  /** Proofs at hand that are of this log. */
+  /** Proofs at hand that are of this log, of entries that its head covers. */
   readonly held: number;
+  /** Proofs of later entries than the head covers: of this enclave, and not to be found in this log yet. */
+  readonly later: number;
+  /** Whether the evidence that vouches for the log's key is a simulator's. */
+  readonly simulated: boolean;
   /** Proofs with a receipt of the log's own key that the log contradicts: evidence against the node. */
   readonly contradicted: readonly ProofFault[];
   /** Files that are no proofs of this log: unreadable, of another enclave or boot, or forged. */
@@ -92,11 +96,13 @@ async function attestedKey(
   log: AuditedLog,
   proofs: readonly HeldProof[],
   { policy, appraisal }: AuditOptions,
-): Promise<CoseKey> {
+): Promise<{ readonly key: CoseKey; readonly simulated: boolean }> {
   for (const { read } of proofs) {
     const { result, enclave } = await appraiseProof(await read(), policy, appraisal);
     const key = result.affirmed ? enclave?.manifest.signingKey : undefined;
-    if (key !== undefined && equalBytes(coseKeyThumbprint(key), log.head.keyId)) return key;
+    if (key !== undefined && equalBytes(coseKeyThumbprint(key), log.head.keyId)) {
+      return { key, simulated: result.simulated };
+    }
   }
   throw new AssayError(
     'RECEIPT_UNATTESTED',
@@ -109,7 +115,11 @@ async function logged(
   log: AuditedLog,
   proofs: readonly HeldProof[],
   options: AuditOptions,
-): Promise<{ readonly own: readonly Logged[]; readonly outside: readonly ProofFault[] }> {
+): Promise<{
+  readonly own: readonly Logged[];
+  readonly outside: readonly ProofFault[];
+  readonly simulated: boolean;
+}> {
   const outside: ProofFault[] = [];
   const places: (ReturnType<typeof placeOf> & { readonly proof: HeldProof })[] = [];
   for (const proof of proofs) {
@@ -120,7 +130,7 @@ async function logged(
       outside.push({ file: proof.file, error });
     }
   }
-  const key = await attestedKey(
+  const { key, simulated } = await attestedKey(
     log,
     places.map(({ proof }) => proof),
     options,
@@ -135,7 +145,7 @@ async function logged(
       outside.push({ file: proof.file, error });
     }
   }
-  return { own, outside };
+  return { own, outside, simulated };
 }
 
 async function replayEntry(
@@ -174,13 +184,15 @@ export async function auditLog(
   options: AuditOptions,
 ): Promise<LogAudit> {
   const sample = sampleLog(log.head, options.seed, options.fraction);
-  const { own, outside } = await logged(log, proofs, options);
+  const { own, outside, simulated } = await logged(log, proofs, options);
   const judged = await log.judge(own);
   const contradicted = own.flatMap(({ file }, i) => {
     const error = judged[i] ?? null;
     return error === null ? [] : [{ file, error }];
   });
-  const held = own.filter((_, i) => judged[i] === null);
+  const uncontradicted = own.filter((_, i) => judged[i] === null);
+  const held = uncontradicted.filter(({ index }) => index < log.head.size);
+  const later = uncontradicted.length - held.length;
   const byIndex = new Map(held.map((proof) => [proof.index, proof] as const));
   const manifests = new Map(
     own.map(({ manifest }) => [manifest.join(), manifestEntry(manifest)] as const),
@@ -196,5 +208,5 @@ export async function auditLog(
       entries.push({ index, outcome, file: null, replayed: null });
     }
   }
-  return { entries, held: held.length, contradicted, outside };
+  return { entries, held: held.length, later, simulated, contradicted, outside };
 }

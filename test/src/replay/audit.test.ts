@@ -126,6 +126,8 @@ describe('a published log', () => {
     );
     assert.ok(seeds.some((drawn) => drawn.join() !== indices(found).join()));
     const people = await assay(['replay', at('proofs'), ...trust(), ...quarter]);
+    assert.match(people.out, /^SIMULATED: no hardware signed this/);
+    assert.deepEqual([found.simulated, found.nothingReplayed], [true, null]);
     assert.match(people.out, new RegExp(`Sample: 3 of 12 entries \\(25 %\\), by the seed ${SEED}`));
     assert.match(people.out, /if 10 % of them were wrong, .* with probability 0\.729/);
     assert.match(people.out, /with 95 % confidence less than 63\.2 % of them are wrong/);
@@ -168,6 +170,24 @@ describe('a published log', () => {
     const { found } = await audit(['wrong'], ...published());
     assert.equal(found.counts.identical, 2);
     assert.match(found.outside[0].code, /^RECEIPT_/);
+  });
+
+  test('whose head covers no answer yet is unchecked, and says why', async () => {
+    await publish('fresh', [manifestEntry(node.enclave.manifestDigest)]);
+    const { code, found } = await audit(['few'], ...published('fresh'));
+    assert.deepEqual([code, found.log.held, found.log.later], [3, 0, 3]);
+    assert.match(
+      found.nothingReplayed,
+      /^the head covers no answer; 3 proofs .* every 256 entries/,
+    );
+    const people = await assay(['replay', at('few'), ...trust(), ...published('fresh')]);
+    assert.match(people.out, /^NOTHING REPLAYED: the head covers no answer/m);
+  });
+
+  test('of which no model at hand computes an answer says so', async () => {
+    const more = ['--model', at('scale.onnx'), '--log', at('log')];
+    const { found } = await audit(['few'], ...more);
+    assert.match(found.nothingReplayed, /^no entry of the sample has a proof at hand/);
   });
 
   test('whose key no proof vouches for is unchecked', async () => {
