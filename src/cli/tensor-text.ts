@@ -38,7 +38,10 @@ function shownElements(tensor: Tensor, count: number): Json[] {
     );
 }
 
-/** A tensor with all its elements, in the form that `--input NAME=FILE.json` reads back. */
+/**
+ * A tensor with all its elements, in the form that `--input NAME=FILE.json` reads back: to the bit, but for
+ * the sign of a zero and the payload of a NaN, which JSON does not carry.
+ */
 export function tensorToJson(tensor: Tensor): Json {
   const { name, datatype, shape } = tensor;
   return {

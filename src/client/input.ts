@@ -1,4 +1,5 @@
-import { fromUtf8 } from '../../attestation/encoding/bytes.js';
+import * as z from 'zod';
+import { fromBase64, fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Datatype, fixedType } from './datatype.js';
 import { isNpy, parseNpy } from './npy.js';
@@ -14,19 +15,23 @@ export interface TensorSpec {
   readonly shape: readonly number[] | undefined;
 }
 
+const MAX_RANK = 32;
+
 function show(shape: readonly number[] | undefined): string {
   if (shape === undefined) return 'any';
   return `[${shape.map((dimension) => (dimension < 0 ? '?' : dimension)).join(', ')}]`;
 }
 
+function wrongDatatype({ name, datatype }: TensorSpec, actual: string): AssayError {
+  const numpy = fixedType(datatype)?.numpy ?? 'S';
+  return new AssayError(
+    'TENSOR_DATATYPE',
+    `input ${name}: expected ${datatype} (numpy ${numpy}), not ${actual}`,
+  );
+}
+
 function assertFits(made: Tensor, spec: TensorSpec): Tensor {
-  if (made.datatype !== spec.datatype) {
-    const numpy = fixedType(spec.datatype)?.numpy ?? 'S';
-    throw new AssayError(
-      'TENSOR_DATATYPE',
-      `input ${spec.name}: expected ${spec.datatype} (numpy ${numpy}), not ${made.datatype}`,
-    );
-  }
+  if (made.datatype !== spec.datatype) throw wrongDatatype(spec, made.datatype);
   const fits =
     spec.shape === undefined ||
     (made.shape.length === spec.shape.length &&
@@ -66,9 +71,48 @@ function flatten(value: unknown, what: string): { shape: number[]; leaves: unkno
       for (const member of item) walk(member, depth + 1);
     } else throw new AssayError('TENSOR_JSON', `${what}: the nested arrays are ragged`);
   };
-  if (shape.length > 32) throw new AssayError('TENSOR_JSON', `${what}: nested too deeply`);
+  if (shape.length > MAX_RANK) throw new AssayError('TENSOR_JSON', `${what}: nested too deeply`);
   walk(value, 0);
   return { shape, leaves };
+}
+
+/** A tensor as `assay infer --json` prints it. Its name is the output's that it was; the spec's counts. */
+const statedTensor = z.strictObject({
+  name: z.string().optional(),
+  datatype: z.string(),
+  shape: z.array(z.int().min(0)).max(MAX_RANK),
+  data: z.array(z.unknown()),
+});
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Bytes that are no text travel in JSON as `{"base64": …}`. */
+function elementFromJson(element: unknown): unknown {
+  if (!isObject(element)) return element;
+  const { success, data } = z.strictObject({ base64: z.base64() }).safeParse(element);
+  return success ? fromBase64(data.base64) : element;
+}
+
+/** Throws TENSOR_JSON for another object, TENSOR_SHAPE where the caller gives a shape as well. */
+function parseStated(
+  spec: TensorSpec,
+  value: object,
+  given: readonly number[] | undefined,
+): Tensor {
+  const what = `input ${spec.name}`;
+  const { success, data: stated } = statedTensor.safeParse(value);
+  if (!success) {
+    const expected =
+      'elements in nested or flat arrays, or an object {"datatype", "shape", "data"}';
+    throw new AssayError('TENSOR_JSON', `${what}: expected ${expected} with flat data`);
+  }
+  if (given !== undefined) {
+    throw new AssayError('TENSOR_SHAPE', `${what}: the file states its shape; give none beside it`);
+  }
+  if (stated.datatype !== spec.datatype) throw wrongDatatype(spec, stated.datatype);
+  return tensor(spec.name, spec.datatype, stated.data.map(elementFromJson), stated.shape);
 }
 
 function parseJson(
@@ -83,10 +127,11 @@ function parseJson(
   } catch (cause) {
     throw new AssayError('TENSOR_JSON', `${what}: expected JSON in UTF-8`, cause);
   }
+  if (isObject(value)) return parseStated(spec, value, given);
   const { shape, leaves } = flatten(value, what);
   const flat = shape.length === 1 && spec.shape !== undefined && spec.shape.length !== 1;
   const wanted = given ?? (flat ? solveShape(spec, leaves.length) : shape);
-  return tensor(spec.name, spec.datatype, leaves, wanted);
+  return tensor(spec.name, spec.datatype, leaves.map(elementFromJson), wanted);
 }
 
 function parseRaw(
@@ -115,8 +160,8 @@ function parseRaw(
 }
 
 /**
- * An input tensor from the contents of a file: .npy by its magic number, JSON (nested or flat arrays)
- * where the caller says so, anything else raw little-endian elements. The model's metadata decides
+ * An input tensor from the contents of a file: .npy by its magic number, JSON (nested or flat arrays, or a
+ * tensor as `assay infer --json` prints it) where the caller says so, anything else raw little-endian elements. The model's metadata decides
  * datatype and shape, and what does not fit is refused: nothing is converted silently.
  * @param shape for flat JSON and raw files where the model leaves more than one dimension free.
  */

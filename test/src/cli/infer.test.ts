@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { formatNpy, parseNpy } from '../../../src/client/npy.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
@@ -29,6 +29,16 @@ describe('assay infer', () => {
     assert.match(out, /^SIMULATED/);
     assert.match(out, /Receipt: verified/);
     assert.deepEqual(elementsOf(parseNpy('y', await readFile(at('y.npy')))), [42]);
+  });
+
+  test('an answer in JSON is an input as it stands', async () => {
+    const infer = async (file: string) => {
+      const args = ['--input', `x=${at(file)}`, ...trust(), '--json'];
+      const { out } = await assay(['infer', target, 'scale', ...args]);
+      return JSON.parse(out).outputs[0];
+    };
+    await writeFile(at('answer.json'), JSON.stringify(await infer('x.npy')));
+    assert.deepEqual((await infer('answer.json')).data, [4, -8, 0.4]);
   });
 
   const input = (): string => `x=${at('x.npy')}`;

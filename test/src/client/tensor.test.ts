@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { float16 } from '../../../attestation/model/number.js';
+import { tensorToJson } from '../../../src/cli/tensor-text.js';
 import { FIXED_DATATYPES } from '../../../src/client/datatype.js';
 import { toHalf } from '../../../src/client/half.js';
 import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
@@ -126,6 +127,23 @@ describe('inputs from files', () => {
     assert.deepEqual(inputFrom({ ...image, shape: [] }, json(4), 'json').shape, []);
   });
 
+  test('JSON reads back what `infer --json` prints, whatever the output was called', () => {
+    const all = [
+      tensor('y', 'FP32', [0.1, -2.5e-38, Number.NaN, Number.NEGATIVE_INFINITY], [2, 2]),
+      tensor('y', 'FP16', [0.5, 65504], [2]),
+      tensor('y', 'INT64', [2n ** 62n, -1n], [1, 2]),
+      tensor('y', 'UINT64', [2n ** 64n - 1n], []),
+      tensor('y', 'BOOL', [true, false], [2]),
+      tensor('y', 'BYTES', [utf8('text'), Uint8Array.of(0xff, 0)], [2]),
+      tensor('y', 'INT8', [], [0, 3]),
+    ];
+    for (const made of all) {
+      const spec: TensorSpec = { name: 'x', datatype: made.datatype, shape: undefined };
+      const read = inputFrom(spec, json(tensorToJson(made)), 'json');
+      assert.deepEqual(read, { ...made, name: 'x' }, made.datatype);
+    }
+  });
+
   test('raw elements fill the one free dimension', () => {
     assert.deepEqual(inputFrom(image, new Uint8Array(24), 'binary').shape, [3, 2]);
     assert.deepEqual(
@@ -158,6 +176,32 @@ describe('inputs from files', () => {
     ],
     ['ragged JSON', () => inputFrom(image, json([[1, 2], [3]]), 'json'), 'TENSOR_JSON'],
     ['a number among arrays', () => inputFrom(image, json([[1, 2], 3]), 'json'), 'TENSOR_JSON'],
+    [
+      'a stated tensor of another datatype',
+      () => inputFrom(image, json({ datatype: 'FP64', shape: [1, 2], data: [1, 2] }), 'json'),
+      'TENSOR_DATATYPE',
+    ],
+    [
+      'a stated tensor of another shape',
+      () => inputFrom(image, json({ datatype: 'FP32', shape: [2, 1], data: [1, 2] }), 'json'),
+      'TENSOR_SHAPE',
+    ],
+    [
+      'a stated tensor of too few elements',
+      () => inputFrom(image, json({ datatype: 'FP32', shape: [2, 2], data: [1, 2] }), 'json'),
+      'TENSOR_LENGTH',
+    ],
+    [
+      'a shape beside a stated one',
+      () =>
+        inputFrom(image, json({ datatype: 'FP32', shape: [1, 2], data: [1, 2] }), 'json', [1, 2]),
+      'TENSOR_SHAPE',
+    ],
+    [
+      'an object that is no tensor',
+      () => inputFrom(image, json({ x: [1, 2] }), 'json'),
+      'TENSOR_JSON',
+    ],
     ['no JSON', () => inputFrom(image, utf8('[1,'), 'json'), 'TENSOR_JSON'],
     ['text for numbers', () => inputFrom(image, json([['a', 'b']]), 'json'), 'TENSOR_ELEMENT'],
     ['half an element', () => inputFrom(image, new Uint8Array(7), 'binary'), 'TENSOR_SHAPE'],
