@@ -42,9 +42,11 @@ function policyOf(tee: 'sev-snp' | 'tdx', claims: Claims): { readonly [name: str
   return { version: 1, ...hardware, enclave: { models: known } };
 }
 
+const SIMULATED = 'SIMULATED: no hardware signed the evidence that this policy was made from.';
+
 const HEADER = (simulated: boolean, at: string): string =>
   [
-    ...(simulated ? ['# SIMULATED: no hardware signed the evidence that this was made from.'] : []),
+    ...(simulated ? [`# ${SIMULATED}`] : []),
     `# What one enclave said of itself, authentic for ${at}: trust on first use. Compare the`,
     '# measurements with `assay measure launch`, the digests with `assay inspect`, before relying on it.',
     '',
@@ -59,6 +61,7 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
   }
   const policy = policyOf(result.tee, result.claims);
   parsePolicy(policy);
+  if (result.simulated && io.json) io.note(SIMULATED);
   io.print(policy, () => `${HEADER(result.simulated, result.at)}${stringify(policy)}`);
 }
 

@@ -50,7 +50,10 @@ interface Decision {
   readonly outputs: readonly Tensor[] | null;
   readonly tally: Tally;
   readonly excluded: readonly ExcludedNode[];
-  readonly simulated: boolean;
+  /** Null where no node was affirmed and nothing tells. */
+  readonly simulated: boolean | null;
+  /** Affirmed enclaves, where they were too few to be asked; null where they were asked. */
+  readonly tooFew: number | null;
 }
 
 /** Nodes that took no part, the refused ones first among reasons to distrust. */
@@ -75,7 +78,7 @@ async function ask(
   quorum: Quorum,
   name: string,
   flags: Flags,
-): Promise<Omit<Decision, 'excluded' | 'simulated'>> {
+): Promise<Pick<Decision, 'outputs' | 'tally'>> {
   const [node] = quorum.nodes;
   if (node === undefined) throw new AssayError('USAGE_QUORUM', 'no node is affirmed');
   const model = findModel(node.session.manifest, name, flags.modelVersion);
@@ -124,7 +127,7 @@ function failedJson(failed: readonly ExcludedNode[]): Json {
 }
 
 function decisionJson(decision: Decision, flags: Flags, agreement: Agreement): Json {
-  const { outputs, tally, excluded, simulated } = decision;
+  const { outputs, tally, excluded, simulated, tooFew } = decision;
   const { agreeing, dissenting, failed } = tally;
   const [reference] = agreeing;
   const votes = (list: readonly Vote[]): Json =>
@@ -133,6 +136,7 @@ function decisionJson(decision: Decision, flags: Flags, agreement: Agreement): J
     agreed: outputs !== null,
     agree: flags.agree,
     simulated,
+    tooFew,
     outputs: outputs === null ? null : outputs.map(tensorToJson),
     agreeing: votes(agreeing),
     dissenting: votes(dissenting),
@@ -147,11 +151,14 @@ function decisionText(
   flags: Flags,
   agreement: Agreement,
 ): string {
-  const { outputs, tally, excluded, simulated } = decision;
+  const { outputs, tally, excluded, simulated, tooFew } = decision;
   const { agreeing, dissenting, failed } = tally;
   const [reference] = agreeing;
   const nodes = agreeing.length + dissenting.length + failed.length + excluded.length;
-  const verdict = `${agreeing.length} of ${nodes} nodes agree, ${flags.agree} must`;
+  const verdict =
+    tooFew === null
+      ? `${agreeing.length} of ${nodes} nodes agree, ${flags.agree} must`
+      : `${tooFew + excluded.length} targets lead to ${tooFew} affirmed enclaves, ${flags.agree} must agree`;
   const voted = (title: string, votes: readonly Vote[]): string[] =>
     votes.flatMap(({ target, answer }) => {
       const relation = relateAnswers(reference?.answer.outputs ?? [], answer.outputs, agreement);
@@ -165,7 +172,7 @@ function decisionText(
       ({ target, error }) => `${title} ${printable(`${target}: ${error.code}: ${error.message}`)}`,
     );
   return [
-    simulatedBanner(style, simulated).trimEnd(),
+    simulatedBanner(style, simulated === true).trimEnd(),
     `${outputs === null ? style.red('NO QUORUM') : style.green('AGREED')}: ${verdict}`,
     ...(outputs ?? []).map((tensor) =>
       section(style, `${tensor.name} ${tensor.datatype} [${tensor.shape.join(', ')}]`, [
@@ -205,11 +212,19 @@ async function decide(
   } catch (error) {
     if (!(error instanceof NoQuorumError)) throw error;
     const { failed: excluded, ...tally } = error.tally;
-    return { outputs: null, tally: { ...tally, failed: [] }, excluded, simulated: false };
+    const told = excluded.map(({ error }) => error instanceof NotAffirmedError && error.result);
+    return {
+      outputs: null,
+      tally: { ...tally, failed: [] },
+      excluded,
+      simulated: told.some((result) => result !== false && result.simulated) ? true : null,
+      tooFew: targets.length - excluded.length,
+    };
   }
   try {
     const simulated = quorum.nodes.some(({ session }) => session.result.simulated);
-    return { ...(await ask(io, quorum, name, flags)), excluded: quorum.excluded, simulated };
+    const { excluded } = quorum;
+    return { ...(await ask(io, quorum, name, flags)), excluded, simulated, tooFew: null };
   } finally {
     quorum.close();
   }

@@ -137,6 +137,11 @@ describe('assay policy init', () => {
     const made = await assay(['policy', 'init', at('known.cbor'), '--root', at('root.pem')]);
     assert.equal(made.code, 0);
     assert.match(made.out, /^# SIMULATED/);
+    const machine = await assay([
+      ...['policy', 'init', at('known.cbor'), '--root', at('root.pem'), '--json'],
+    ]);
+    assert.match(JSON.parse(machine.err).notes[0], /^SIMULATED/);
+    assert.equal(JSON.parse(machine.out).version, 1);
     await writeFile(at('made.yaml'), made.out);
     const args = ['attest', target, '--policy', at('made.yaml'), '--root', at('root.pem')];
     assert.equal((await assay(args)).code, 0);

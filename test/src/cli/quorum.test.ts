@@ -126,6 +126,21 @@ describe('assay quorum', () => {
     assert.deepEqual([code, found.excluded[0].code], [1, 'CLIENT_REFUSED']);
   });
 
+  test('tells of no simulator where no node was affirmed, and counts enclaves where they are too few', async () => {
+    const few = (...nodes: readonly string[]) => [
+      ...['quorum', 'adder', ...nodes, '--agree', String(nodes.length), ...given(), ...trust()],
+    ];
+    const down = JSON.parse((await assay([...few('localhost:1'), '--json'])).out);
+    assert.deepEqual([down.simulated, down.tooFew], [null, 0]);
+    const alias = one.target.replace('localhost', '127.0.0.1');
+    const { code, out } = await assay(few(one.target, alias));
+    assert.equal(code, 1);
+    assert.match(out, /^NO QUORUM: 2 targets lead to 1 affirmed enclaves, 2 must agree$/m);
+    three.lies = { nonce: () => new Uint8Array(32) };
+    const refused = await assay([...few(three.target), '--json']);
+    assert.equal(JSON.parse(refused.out).simulated, true);
+  });
+
   test('refuses more votes than nodes, and warns of less than a majority', async () => {
     const { code, found } = await asked(4);
     assert.deepEqual([code, found.error.code], [2, 'USAGE_QUORUM']);
