@@ -22,7 +22,7 @@ export function processSurroundings(): Surroundings {
 const VARIABLE =
   /^(NODE_OPTIONS|NODE_PATH|LD_(?!LIBRARY_PATH$).*|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_(?!DISABLE_TELEMETRY$).*)$/;
 const ARGUMENT =
-  /^(-r|-C|--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader|conditions|env-file|openssl|snapshot-blob|expose-internals))/;
+  /^(-r|-C|--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader|conditions|env-file|openssl|tls-keylog|snapshot-blob|expose-internals))/;
 
 /**
  * Refuses to go on where something that was not measured may act: preloaded libraries, Node's

@@ -166,6 +166,7 @@ describe('surroundings', () => {
     { execArgv: ['--openssl-config=x'] },
     { execArgv: ['--env-file=x'] },
     { execArgv: ['--import=x'] },
+    { execArgv: ['--tls-keylog=x'] },
     { inspector: 'ws://127.0.0.1:9229' },
   ];
   for (const change of disturbed) {
