@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { toHex } from '../attestation/encoding/bytes.js';
+import { AssayError } from '../attestation/encoding/error.js';
 import { type BootingEnclave, bootEnclave } from '../enclave/boot.js';
 import type { Enclave } from '../enclave/enclave.js';
 import type { Issuer, IssuerOptions } from '../enclave/issuer.js';
@@ -11,11 +12,17 @@ import { TileFiles } from '../enclave/tile-files.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Config } from './config-schema.js';
 import type { Engine } from './engine/engine.js';
+import { EngineError } from './engine/error.js';
 import { createEngine } from './engine/onnx-engine.js';
 import { executionFacts } from './engine/profile.js';
 import { assertUndisturbed, type Surroundings } from './environment.js';
 import { describeError, type Log } from './log.js';
-import { type Loader, loadModel, type ServingModel } from './model-loading.js';
+import {
+  type ConfiguredModel,
+  type Loader,
+  loadModel,
+  type ServingModel,
+} from './model-loading.js';
 import { ModelManager } from './model-manager.js';
 import { openPlatform } from './platform.js';
 import { repositoryOf } from './repository-control.js';
@@ -135,10 +142,24 @@ function hashRuntimeMeanwhile(): void {
   executionFacts().catch(() => undefined);
 }
 
+/** What a broken file says does not tell which of several models it is. */
+function ofModel({ name, version, path }: ConfiguredModel, error: unknown): unknown {
+  if (!(error instanceof AssayError) && !(error instanceof EngineError)) return error;
+  if (error.message.startsWith(`model ${name}`)) return error;
+  const message = `model ${name} ${version} (${path}): ${error.message}`;
+  return error instanceof AssayError
+    ? new AssayError(error.code, message, error)
+    : new EngineError(error.reason, message, error);
+}
+
 async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
   const models: ServingModel[] = [];
   for (const configured of await expandVersions(loader.config.models)) {
-    models.push(await loadModel(loader, configured));
+    try {
+      models.push(await loadModel(loader, configured));
+    } catch (error) {
+      throw ofModel(configured, error);
+    }
   }
   return models;
 }

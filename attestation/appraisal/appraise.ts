@@ -196,7 +196,7 @@ const UNDER_NONCE: { readonly [origin in NonceOrigin]: readonly [string, string]
   verifier: ['the verifier’s nonce', 'The evidence was made after the verifier drew its nonce.'],
   file: [
     'the nonce that the file states',
-    'The evidence is under the nonce that its file states; only whoever drew that knows of when it is.',
+    'The evidence is under the nonce that its file states, which says when only to whoever drew it.',
   ],
 };
 

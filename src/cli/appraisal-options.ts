@@ -56,7 +56,7 @@ async function readEndorsements(io: Io, path: string): Promise<Uint8Array> {
 }
 
 /** The strictest policy there is: it has no reference values, so that its result says which are needed. */
-const NO_POLICY = { version: 1, snp: {}, tdx: {}, enclave: {} } as const;
+const NO_POLICY = { version: 1, snp: {}, tdx: {} } as const;
 
 /** Reads what the options name; throws USAGE_FILE or POLICY_INVALID. */
 export async function readAppraisal(io: Io, flags: AppraisalFlags): Promise<Appraisal> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { watch, writeFile } from 'node:fs/promises';
+import { readFile, watch, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import type { AssayError } from '../../../attestation/encoding/error.js';
 import { parseTarget } from '../../../src/client/endpoint.js';
@@ -106,6 +106,19 @@ describe('the service', () => {
     const refused = spawnAssay(['serve', at('assay.json')], { NODE_OPTIONS: '--no-warnings' });
     assert.equal(await refused.ended, 2);
     assert.match(refused.written.err, /CONFIG_ENVIRONMENT/);
+  });
+
+  test('does not start with a broken model, and says which one it is', async () => {
+    await writeFile(at('broken.onnx'), 'no model');
+    const config = JSON.parse(await readFile(at('assay.json'), 'utf8'));
+    const models = [...config.models, { name: 'second', path: 'broken.onnx' }];
+    await writeFile(at('broken.json'), JSON.stringify({ ...config, models }));
+    const refused = spawnAssay(['serve', at('broken.json')]);
+    assert.equal(await refused.ended, 1);
+    assert.match(
+      refused.written.err,
+      /^error MODEL_FIELD_UNKNOWN: model second 1 \(.*broken\.onnx\): /,
+    );
   });
 
   test('does not start with a model that the launch policy does not name', async () => {
