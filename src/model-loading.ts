@@ -34,8 +34,12 @@ export interface Loader {
 
 /** `{a: undefined}` is not `{}` to exact optional properties. */
 function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
-  const { defaultPriorityLevel, ...rest } = batching;
-  return defaultPriorityLevel === undefined ? rest : { ...rest, defaultPriorityLevel };
+  const { defaultPriorityLevel, maxBatchSize, ...rest } = batching;
+  return {
+    ...rest,
+    ...(defaultPriorityLevel !== undefined && { defaultPriorityLevel }),
+    ...(maxBatchSize !== undefined && { maxBatchSize }),
+  };
 }
 
 function intoEngine(

@@ -90,6 +90,7 @@ export class RemoteModel implements LoadedModel {
         computeInput: 0,
         computeInfer: elapsed,
         computeOutput: 0,
+        rows: 1,
         batchSize: 1,
       };
       this.statistics.succeeded(elapsed, timings);
