@@ -21,8 +21,9 @@ interface Waiting {
   readonly oldest: number | undefined;
 }
 
-/** An execution that a worker has. */
+/** A series of executions that a worker has. */
 export interface Executing {
+  readonly executions: number;
   /** performance.now() */
   readonly dispatched: number;
   /** It has ended, and its answers are on their way. */
@@ -71,8 +72,9 @@ export class BatchPolicy {
   ): number {
     if (rows >= this.#max || lastExecution / 1e6 >= SHORT_EXECUTION) return 0;
     let left = 0;
-    for (const { dispatched, ended } of executing) {
-      left = Math.max(left, (ended ? now : dispatched) + SHORT_EXECUTION - now);
+    for (const { executions, dispatched, ended } of executing) {
+      const end = ended ? now + SHORT_EXECUTION : dispatched + executions * SHORT_EXECUTION;
+      left = Math.max(left, end - now);
     }
     return left;
   }

@@ -55,6 +55,7 @@ export class WorkerThread {
   #runningLimit: number | undefined;
   #nextRun = 0;
   #dispatched = Number.NEGATIVE_INFINITY;
+  #executions = 0;
   /** Of its counter, once it has executed all that it was given. */
   #lastStep = 0;
   #closing = false;
@@ -114,12 +115,17 @@ export class WorkerThread {
     return this.#hung;
   }
 
-  /** performance.now() at which it was given its newest executions. */
+  /** In the series that it was given last. */
+  get executions(): number {
+    return this.#executions;
+  }
+
+  /** performance.now() at which it was given that series. */
   get dispatched(): number {
     return this.#dispatched;
   }
 
-  /** It has executed all that it was given, and says so soon. */
+  /** It has executed all of it, and says so soon. */
   get ended(): boolean {
     return stepsBetween(this.#lastStep, this.#executed()) >= 0;
   }
@@ -176,6 +182,7 @@ export class WorkerThread {
     const before = this.#executed();
     const steps = 2 * executions.length;
     this.#lastStep = before + steps;
+    this.#executions = executions.length;
     this.#dispatched = performance.now();
     if (limit !== undefined) this.#watchdog.start(limit);
     this.#runningLimit = limit;

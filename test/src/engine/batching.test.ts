@@ -278,15 +278,17 @@ const GATHERED = [
   { what: 'long executions', last: MILLISECOND, left: 0 },
   { what: 'a short one that has just begun', left: 0.5 },
   { what: 'one that was to be short', dispatched: 999, left: 0 },
+  { what: 'several short ones', dispatched: 999, executions: 3, left: 0.5 },
   { what: 'one that has ended, whose answer is on its way', dispatched: 0, ended: true, left: 0.5 },
   { what: 'a full batch', rows: 8, left: 0 },
 ];
 
-for (const { what, last = 1000, dispatched = 1000, ended = false, rows = 7, left } of GATHERED) {
+for (const { what, last = 1000, rows = 7, left, ...differing } of GATHERED) {
   test(`how long a second worker leaves what waits to the first, ${what}: ${left} ms`, () => {
     const waiting = { rows, held: new Map(), oldest: 0 };
     const policy = new BatchPolicy(8, {});
-    assert.equal(policy.gathers(waiting, [{ dispatched, ended }], last, 1000), left);
+    const executing = { executions: 1, dispatched: 1000, ended: false, ...differing };
+    assert.equal(policy.gathers(waiting, [executing], last, 1000), left);
     assert.equal(policy.gathers(waiting, [], last, 1000), 0, 'where none is executing');
   });
 }
