@@ -151,6 +151,7 @@ function services(
   log: Log,
 ): readonly Service[] {
   const attestation = loadAttestation();
+  const onFailure = (error: unknown): void => log.error(describeError(error), 'a request failed');
   return [
     inferenceService({
       models,
@@ -158,12 +159,12 @@ function services(
       ...(repository === undefined ? {} : { repository }),
       server: { name: 'assay', version: VERSION },
       ready,
-      onFailure: (error) => log.error(describeError(error), 'a request failed'),
+      onFailure,
     }),
     {
       name: 'assay.v1.Attestation',
       definition: attestationDefinition(attestation),
-      handlers: attestationHandlers(enclave),
+      handlers: attestationHandlers(enclave, onFailure),
       package: attestation,
     },
   ];
