@@ -7,7 +7,6 @@ import { readVectorFiles } from '../admission/vector-files.js';
 import { NotAffirmedError } from '../client/connect.js';
 import { connectAll, type ExcludedNode, type Quorum, type QuorumNode } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
-import { parseTolerances } from '../hub/package.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
 import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
 import {
@@ -18,7 +17,7 @@ import {
 } from './appraisal-options.js';
 import { conformanceJson, conformanceText } from './conform-text.js';
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
-import { readInput, writeOutput } from './files.js';
+import { readInput, readTolerancesFile, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples } from './options.js';
 
@@ -57,9 +56,7 @@ async function compare(
   flags: Flags,
 ): Promise<Compared> {
   const agreement =
-    flags.tolerances === undefined
-      ? undefined
-      : parseTolerances(await readInput(io, flags.tolerances));
+    flags.tolerances === undefined ? undefined : await readTolerancesFile(io, flags.tolerances);
   const records = await Promise.all(
     (flags.with ?? []).map((path) => readInput(io, path, RECORD_LIMIT)),
   );

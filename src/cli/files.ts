@@ -1,6 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
+import { parseTolerances, type Tolerances } from '../hub/package.js';
 import type { Io } from './io.js';
 
 const MIB = 1024 * 1024;
@@ -84,4 +85,9 @@ export async function readCertificates(io: Io, path: string): Promise<Uint8Array
   if (blocks.length > 0) return blocks;
   if (bytes[0] === 0x30) return [bytes];
   throw new AssayError('USAGE_FILE', `${path} holds no certificate in PEM or DER`);
+}
+
+/** A publisher's `tolerances.json`; throws USAGE_FILE or HUB_TOLERANCES. */
+export async function readTolerancesFile(io: Io, path: string): Promise<Tolerances> {
+  return parseTolerances(await readInput(io, path));
 }

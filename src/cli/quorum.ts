@@ -16,14 +16,13 @@ import {
 } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
-import { parseTolerances } from '../hub/package.js';
 import {
   type AttestationFlags,
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
-import { readInput, writeOutput } from './files.js';
+import { readTolerancesFile, writeOutput } from './files.js';
 import type { Io, Json } from './io.js';
 import { examples, parseCount } from './options.js';
 import { printable, type Style, section } from './output.js';
@@ -221,7 +220,7 @@ async function decide(
 
 async function run(io: Io, name: string, targets: readonly string[], flags: Flags): Promise<void> {
   const agreement: Agreement =
-    flags.tolerances === undefined ? {} : parseTolerances(await readInput(io, flags.tolerances));
+    flags.tolerances === undefined ? {} : await readTolerancesFile(io, flags.tolerances);
   if (flags.agree * 2 <= targets.length) {
     io.note(
       `${flags.agree} of ${targets.length} is no majority: others may agree on another answer`,
