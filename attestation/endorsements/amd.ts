@@ -74,16 +74,6 @@ export function vcekUrl(base: string, product: string, hwid: Uint8Array, tcb: Sp
   return `${service(base, 'VCEK', product)}/${toHex(hwid)}?${query(tcb)}`;
 }
 
-/** URL of a VLEK certificate; AMD answers cloud service providers only. */
-export function vlekUrl(base: string, product: string, tcb: Spls): string {
-  return `${service(base, 'VLEK', product)}/cert?${query(tcb)}`;
-}
-
-/** URL of the authorities above a VCEK or VLEK, PEM. */
-export function chainUrl(base: string, kind: VekKind, product: string): string {
-  return `${service(base, kind, product)}/cert_chain`;
-}
-
 /** URL of the root's revocation list, DER. */
 export function crlUrl(base: string, kind: VekKind, product: string): string {
   return `${service(base, kind, product)}/crl`;
@@ -96,12 +86,6 @@ const later = (date: Date, milliseconds: number): Date => new Date(date.getTime(
 const retainVcek: Retain = ({ body }) => {
   parseCertificate(body);
   return { refreshAfter: null, expires: null };
-};
-
-/** Authorities live for decades: asked for once a month. */
-const retainChain: Retain = ({ body }, storedAt) => {
-  for (const der of pemBlocks(fromUtf8(body), 'CERTIFICATE')) parseCertificate(der);
-  return { refreshAfter: later(storedAt, 30 * DAY), expires: null };
 };
 
 /** A list is asked for once a day and never served beyond its nextUpdate. */
@@ -148,17 +132,6 @@ export async function fetchVcek(
     }
   }
   throw unknown ?? new AssayError('ENDORSEMENTS_UNKNOWN', 'the product line is not known');
-}
-
-/** Fetches ASK or ASVK and ARK. */
-export async function fetchAmdChain(
-  source: EndorsementSource,
-  kind: VekKind,
-  product: string,
-  base: string = AMD_KDS,
-): Promise<readonly Uint8Array[]> {
-  const { body } = await source.get(chainUrl(base, kind, product), retainChain);
-  return amdEndorsements([body]).certificates;
 }
 
 /** Fetches the current revocation list of a product line's root. */

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
-import {
-  amdEndorsements,
-  chainUrl,
-  crlUrl,
-  vcekUrl,
-  vlekUrl,
-} from '../../../attestation/endorsements/amd.js';
+import { amdEndorsements, crlUrl, vcekUrl } from '../../../attestation/endorsements/amd.js';
 import { SIMULATED_CHIPS } from '../../../enclave/platform/simulator/snp.js';
 import { forgeSnp } from '../../forge/amd.js';
 
@@ -27,12 +21,6 @@ describe('URLs of the Key Distribution Service', () => {
       vcekUrl(base, 'Turin', id, SIMULATED_CHIPS.Turin.tcb),
       '/vcek/v1/Turin/ab01?fmcSPL=1&blSPL=1&teeSPL=1&snpSPL=4&ucodeSPL=81',
     ],
-    [
-      vlekUrl(base, 'Genoa', SIMULATED_CHIPS.Genoa.tcb),
-      '/vlek/v1/Genoa/cert?blSPL=10&teeSPL=0&snpSPL=23&ucodeSPL=84',
-    ],
-    [chainUrl(base, 'VCEK', 'Turin'), '/vcek/v1/Turin/cert_chain'],
-    [chainUrl(base, 'VLEK', 'Milan'), '/vlek/v1/Milan/cert_chain'],
     [crlUrl(base, 'VCEK', 'Genoa'), '/vcek/v1/Genoa/crl'],
     [crlUrl(base, 'VLEK', 'Genoa'), '/vlek/v1/Genoa/crl'],
   ] as const) {

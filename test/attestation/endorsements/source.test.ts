@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { toPem } from '../../../attestation/encoding/pem.js';
 import {
   type AmdRequest,
-  chainUrl,
   crlUrl,
-  fetchAmdChain,
   fetchAmdCrl,
   fetchVcek,
   vcekUrl,
@@ -87,13 +84,8 @@ beforeEach(() => {
   cache = new MemoryCache();
   kds.requests.length = 0;
   kds.troubles.length = 0;
-  const [vcek = new Uint8Array(), ask = new Uint8Array(), ark = new Uint8Array()] =
-    forged.endorsements.certificates;
+  const [vcek = new Uint8Array()] = forged.endorsements.certificates;
   kds.served.set(path(vcekUrl(kds.base, 'Milan', chipId, tcb)), vcek);
-  kds.served.set(
-    path(chainUrl(kds.base, 'VCEK', 'Milan')),
-    toPem(ask, 'CERTIFICATE') + toPem(ark, 'CERTIFICATE'),
-  );
   kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), forged.endorsements.crls[0] ?? '');
 });
 
@@ -104,17 +96,6 @@ describe('what is fetched and kept', () => {
     clock = later(clock, 10 * 365 * 24 * HOUR);
     await fetchVcek(source(), request, kds.base);
     assert.equal(kds.requests.length, 1);
-  });
-
-  test('a chain comes as PEM and is asked for again after a month', async () => {
-    const chain = await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
-    assert.deepEqual(chain, forged.endorsements.certificates.slice(1));
-    clock = later(clock, 29 * 24 * HOUR);
-    await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
-    assert.equal(kds.requests.length, 1);
-    clock = later(clock, 2 * 24 * HOUR);
-    await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
-    assert.equal(kds.requests.length, 2);
   });
 
   test('a CRL is asked for once a day', async () => {
