@@ -84,7 +84,7 @@ describe('assay.v1.Attestation', () => {
     const first = await ask<{ tree_head: Uint8Array }>('GetTreeHead');
     const older = decodeTreeHead(bytes(first.tree_head));
     await verifyTreeHead(older, publicKey);
-    await serving.enclave.issuer.issue(Uint8Array.of(1));
+    await serving.enclave.issuer.append(Uint8Array.of(1));
     const answer = await ask<{ tree_head: Uint8Array; proof: Uint8Array }>('GetConsistencyProof', {
       old_size: older.size,
     });
