@@ -6,11 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromHex, toHex } from '../../attestation/encoding/bytes.js';
 import { findReplayFault } from '../../attestation/evidence/replay.js';
-import {
-  encodeTcgEventLog,
-  extendedEvents,
-  parseTcgEventLog,
-} from '../../attestation/evidence/tcg-event-log.js';
+import { extendedEvents, parseTcgEventLog } from '../../attestation/evidence/tcg-event-log.js';
+import { encodeTcgEventLog } from '../forge/tcg-log.js';
 
 /** Has CCEL logs of genuine TDX guests among its test data, and the registers that belong to them. */
 const MODULE = 'github.com/google/go-eventlog@v0.0.2';
