@@ -5,6 +5,7 @@ import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { equalBytes, fromBase64, toBase64, toHex, utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { TestSet } from '../admission/test-sets.js';
 import type { ExcludedNode } from '../client/quorum.js';
@@ -108,9 +109,8 @@ async function answersOfProofs(
 
 function parseRecord(bytes: Uint8Array): z.output<typeof schema> {
   const parsed = schema.safeParse(parseStrictJson(bytes, 'the record', 'PROOF_RECORD'));
-  return parsed.success
-    ? parsed.data
-    : mismatch(`expected a record: ${z.prettifyError(parsed.error)}`);
+  if (parsed.success) return parsed.data;
+  throw schemaError('PROOF_RECORD', 'expected a record', parsed.error);
 }
 
 /** The model that a record's first affirmed proof is of; throws PROOF_RECORD where none is affirmed. */
