@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import { verdictOf } from '../../attestation/appraisal/result.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { TestSet } from '../admission/test-sets.js';
 import { readVectorFiles } from '../admission/vector-files.js';
-import { NotAffirmedError } from '../client/connect.js';
 import { connectAll, type ExcludedNode, type Quorum, type QuorumNode } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
@@ -16,7 +14,7 @@ import {
   readAppraisal,
 } from './appraisal-options.js';
 import { conformanceJson, conformanceText } from './conform-text.js';
-import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
+import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
 import { readInput, readTolerancesFile, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples } from './options.js';
@@ -99,13 +97,8 @@ function exitOf({ matrix, reference }: Conformance, excluded: readonly ExcludedN
   const bad = relations.some(
     ({ relation: { kind } }) => kind === 'apart' || kind === 'incomparable',
   );
-  const exits = excluded.map(({ error }) =>
-    error instanceof NotAffirmedError
-      ? exitCodeOfVerdict(verdictOf(error.result))
-      : exitCodeOf(error),
-  );
   if (bad) return EXIT.refused;
-  return exits.find((code) => code === EXIT.refused) ?? exits[0] ?? EXIT.affirmed;
+  return exitCodeOfAll(excluded.map(({ error }) => error)) ?? EXIT.affirmed;
 }
 
 async function run(io: Io, targets: readonly string[], flags: Flags): Promise<void> {

@@ -75,3 +75,9 @@ export function exitCodeOf(error: unknown): ExitCode {
   const area = error.code.split('_')[0] as ErrorArea;
   return BY_CODE[error.code] ?? BY_AREA[area] ?? EXIT.refused;
 }
+
+/** Exit code of several failures: refused if one of them is, else the first one's. */
+export function exitCodeOfAll(errors: readonly unknown[]): ExitCode | undefined {
+  const exits = errors.map(exitCodeOf);
+  return exits.find((code) => code === EXIT.refused) ?? exits[0];
+}
