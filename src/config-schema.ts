@@ -270,3 +270,6 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.output<typeof configSchema>;
+
+/** A model as the configuration names it. */
+export type ConfiguredModel = Config['models'][number];

@@ -5,8 +5,9 @@ import { schemaError } from '../attestation/encoding/schema.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
 import { type Config, configSchema } from './config-schema.js';
 import { parseYaml } from './document.js';
+import type { Environment } from './environment.js';
 import { isHubReference, parseReference } from './hub/reference.js';
-import { type Environment, withOverrides } from './overrides.js';
+import { withOverrides } from './overrides.js';
 import { assertNamedOnce } from './version-policy.js';
 
 async function readYaml(path: string, what: string): Promise<unknown> {
