@@ -14,8 +14,7 @@ import {
   EndorsementSource,
   type SourceOptions,
 } from '../../../attestation/endorsements/source.js';
-import { SIMULATED_DATES } from '../../../enclave/platform/simulator/amd.js';
-import { issueCrl } from '../../../enclave/platform/simulator/certificates.js';
+import { issueCrl, SIMULATED_DATES } from '../../../enclave/platform/simulator/certificates.js';
 import { SIMULATED_CHIPS, simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
 import { type ForgedSnp, forgedAmd, forgeSnp } from '../../forge/amd.js';
 import { Kds } from '../../forge/kds.js';
