@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { AMD_KDS } from '../../attestation/endorsements/amd.js';
+import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
 import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
@@ -51,17 +51,19 @@ export async function readSnp(
     (path) => path !== undefined,
   );
   const table = options.certs === undefined ? [] : parseAuxblob(await readInput(io, options.certs));
-  const blobs = [
-    ...(await Promise.all(files.map((path) => readInput(io, path)))),
-    ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
-    ...input.certificates,
-    ...input.crls,
-  ];
+  const supplied = {
+    caller: amdEndorsements(await Promise.all(files.map((path) => readInput(io, path)))),
+    host: amdEndorsements([
+      ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
+      ...input.certificates,
+      ...input.crls,
+    ]),
+  };
   const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
   const service = fetches ? { source, base: options.kds, at } : undefined;
   const gathered = await io.during("asking AMD's Key Distribution Service", () =>
-    gatherSnpEndorsements(input.report, blobs, service),
+    gatherSnpEndorsements(input.report, supplied, service),
   );
   for (const note of gathered.notes) io.note(note);
   return { input, gathered };

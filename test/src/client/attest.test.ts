@@ -89,6 +89,17 @@ describe('endorsements that the host does not supply', () => {
   });
 });
 
+test('a vendor that cannot be reached leaves revocation to the host’s word, and the result says why', async () => {
+  const source = new EndorsementSource({
+    now: () => new Date(),
+    sleep: async () => undefined,
+    fetch: async () => new Response('', { status: 503 }),
+  });
+  const { result } = await attest(server.target, policy, { ...options, services: { source } });
+  assert.equal(result.affirmed, true, result.summary);
+  assert.match(result.caveats.join('\n'), /its host chose that.*status 503/s);
+});
+
 describe('somebody between', () => {
   test('a relay with a key of its own is refused, though all that it forwards is genuine', async () => {
     const relay = await startRelay(server.port);
