@@ -239,8 +239,14 @@ function reverseBits(byte: number): number {
   return bits;
 }
 
-/** Parses a DER certificate strictly; throws X509_CERTIFICATE or X509_EXTENSION. */
+/** Bytes of a certificate: an RSA-4096 one of AMD's has 1.7 thousand. */
+const MAX_BYTES = 16 * 1024;
+
+/** Parses a DER certificate of at most 16 KiB strictly; throws X509_CERTIFICATE or X509_EXTENSION. */
 export function parseCertificate(der: Uint8Array): Certificate {
+  if (der.length > MAX_BYTES) {
+    fail(`expected a certificate of at most ${MAX_BYTES} bytes, not ${der.length}`);
+  }
   try {
     return parse(der);
   } catch (cause) {
