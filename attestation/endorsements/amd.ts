@@ -1,6 +1,6 @@
 import { fromUtf8, toHex } from '../encoding/bytes.js';
 import { parseCrl } from '../encoding/crl.js';
-import { DerValue, TAG } from '../encoding/der.js';
+import { contextTag, DerValue, TAG } from '../encoding/der.js';
 import { AssayError } from '../encoding/error.js';
 import { pemBlocks } from '../encoding/pem.js';
 import { parseCertificate } from '../encoding/x509.js';
@@ -9,6 +9,9 @@ import type { EndorsementSource, Retain } from './source.js';
 
 /** AMD's Key Distribution Service. */
 export const AMD_KDS = 'https://kdsintf.amd.com';
+
+/** Bytes of a file or of an auxblob's entry: a list of the longest in PEM, and the chain. */
+const MAX_BLOB = 2 * 1024 * 1024;
 
 /** Certificates and revocation lists, DER, in the order they came. */
 export interface AmdEndorsements {
@@ -33,10 +36,19 @@ function isPem(blob: Uint8Array): boolean {
   return String.fromCharCode(...blob.subarray(0, 4096)).includes('-----BEGIN ');
 }
 
-/** The first member of what is signed is [0] in a v3 certificate and an INTEGER in a v2 list. */
+/**
+ * Whether this begins as a v2 list, or else as a v3 certificate: the first member of what is signed is
+ * an INTEGER in the one and [0] in the other. The rest is unchecked DER of the host's, and is not read.
+ */
 function isCrl(der: Uint8Array): boolean {
-  const [tbs] = new DerValue(der, 0).members;
-  return tbs?.members[0]?.tag === TAG.integer;
+  try {
+    const tbs = new DerValue(der, new DerValue(der, 0).start);
+    const { tag } = new DerValue(der, tbs.start);
+    if (tag === TAG.integer || tag === contextTag(0)) return tag === TAG.integer;
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause;
+  }
+  return malformed('expected a certificate or a list in DER or PEM');
 }
 
 /**
@@ -47,6 +59,7 @@ export function amdEndorsements(blobs: readonly Uint8Array[]): AmdEndorsements {
   const certificates: Uint8Array[] = [];
   const crls: Uint8Array[] = [];
   for (const blob of blobs) {
+    if (blob.length > MAX_BLOB) malformed(`expected at most ${MAX_BLOB} bytes, not ${blob.length}`);
     if (isPem(blob)) {
       const text = fromUtf8(blob);
       const [found, lists] = [pemBlocks(text, 'CERTIFICATE'), pemBlocks(text, 'X509 CRL')];

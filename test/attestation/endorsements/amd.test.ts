@@ -41,6 +41,11 @@ describe('endorsements in any form and order', () => {
   for (const [name, blob] of Object.entries({
     empty: new Uint8Array(),
     text: new TextEncoder().encode('hello'),
+    'a header that ends': Uint8Array.of(0x30),
+    'a length without end': Uint8Array.of(0x30, 0x80),
+    'an empty sequence': Uint8Array.of(0x30, 0),
+    'a length without end within': Uint8Array.of(0x30, 5, 0x30, 0x80, 0, 0, 0),
+    'a sequence of something else': Uint8Array.of(0x30, 4, 0x30, 2, 5, 0),
     'PEM of something else': new TextEncoder().encode('-----BEGIN PRIVATE KEY-----'),
   })) {
     test(`${name} is refused`, () => {
@@ -50,4 +55,17 @@ describe('endorsements in any form and order', () => {
       );
     });
   }
+});
+
+test('a blob of more than 2 MiB is refused, whatever it is', () => {
+  const padded = new Uint8Array(2 ** 21 + 1);
+  padded.set(forged.endorsements.crls[0] ?? new Uint8Array());
+  assert.equal(amdEndorsements([padded.subarray(0, -1)]).crls.length, 1);
+  assert.throws(() => amdEndorsements([padded]), { code: 'X509_FORMAT', message: /2097152/ });
+});
+
+test('a blob is sorted by its first headers, and the rest of it is not read', () => {
+  const whole = forged.endorsements.crls[0] ?? new Uint8Array();
+  const broken = new Uint8Array(whole).fill(0xff, 16);
+  assert.deepEqual(amdEndorsements([broken]), { certificates: [], crls: [broken] });
 });
