@@ -125,6 +125,11 @@ function commonName(name: DerValue, what: string): string {
   return only;
 }
 
+/** The one common name of a DER Name. Throws X509_CERTIFICATE, or ASN1_DER where it is no DER. */
+export function commonNameOf(name: Uint8Array): string {
+  return commonName(readDer(name), 'the name');
+}
+
 function subjectKey(spki: DerValue): Pick<Certificate, 'keyKind' | 'publicKey'> {
   const [algorithm, key] = members(spki, 'SubjectPublicKeyInfo');
   const [type, parameters] = members(algorithm, 'key algorithm');

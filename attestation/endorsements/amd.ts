@@ -1,10 +1,10 @@
-import { fromUtf8, toHex } from '../encoding/bytes.js';
+import { equalBytes, fromUtf8, toHex } from '../encoding/bytes.js';
 import { parseCrl } from '../encoding/crl.js';
 import { contextTag, DerValue, TAG } from '../encoding/der.js';
 import { AssayError } from '../encoding/error.js';
 import { pemBlocks } from '../encoding/pem.js';
-import { parseCertificate } from '../encoding/x509.js';
-import type { VekKind } from './amd-extensions.js';
+import { commonNameOf, parseCertificate } from '../encoding/x509.js';
+import { type VekKind, vekExtensions } from './amd-extensions.js';
 import type { EndorsementSource, Retain } from './source.js';
 
 /** AMD's Key Distribution Service. */
@@ -118,6 +118,44 @@ export interface AmdRequest {
   readonly tcb: (product: string) => Spls;
 }
 
+/** Whether the certificate's TCB_VERSION has these SPLs, in the layout of their product line. */
+function hasSpls(tcb: bigint, { fmc, bootLoader, tee, snp, microcode }: Spls): boolean {
+  const front = fmc === undefined ? [bootLoader, tee] : [fmc, bootLoader, tee, snp];
+  const middle: number[] = Array(fmc === undefined ? 4 : 3).fill(0);
+  const end = fmc === undefined ? [snp, microcode] : [microcode];
+  return [...front, ...middle, ...end].every(
+    (spl, byte) => Number((tcb >> BigInt(8 * byte)) & 0xffn) === spl,
+  );
+}
+
+/** The answer is the VCEK of this chip and TCB; throws the code that an appraisal would refuse it with. */
+const vcekOf =
+  (product: string, hwid: Uint8Array, spls: Spls): Retain =>
+  (answer, storedAt) => {
+    const vek = vekExtensions(parseCertificate(answer.body), 'VCEK');
+    if (vek.product !== product) {
+      throw new AssayError('SNP_PRODUCT_MISMATCH', `expected a VCEK for ${product}`);
+    }
+    if (vek.hwid === undefined || !equalBytes(vek.hwid, hwid)) {
+      throw new AssayError('SNP_HWID_MISMATCH', 'the certificate is of another chip');
+    }
+    if (!hasSpls(vek.tcb, spls)) {
+      throw new AssayError('SNP_TCB_MISMATCH', 'the certificate is for another TCB');
+    }
+    return retainVcek(answer, storedAt);
+  };
+
+/** The answer is a list of this product line's root. */
+const crlOf =
+  (product: string): Retain =>
+  (answer, storedAt) => {
+    const name = commonNameOf(parseCrl(answer.body).issuer);
+    if (name !== `ARK-${product}` && !name.startsWith(`ARK-${product} SIMULATED`)) {
+      throw new AssayError('SNP_CRL_ISSUER', `expected a revocation list of ARK-${product}`);
+    }
+    return retainCrl(answer, storedAt);
+  };
+
 /**
  * Fetches a VCEK: the first product line that AMD knows the chip and TCB for. Throws
  * ENDORSEMENTS_UNAVAILABLE, or ENDORSEMENTS_UNKNOWN for a VLEK, which the host has to supply.
@@ -138,7 +176,8 @@ export async function fetchVcek(
     const tcb = request.tcb(product);
     const hwid = request.chipId.subarray(0, tcb.fmc === undefined ? 64 : 8);
     try {
-      return (await source.get(vcekUrl(base, product, hwid, tcb), retainVcek)).body;
+      const retain = vcekOf(product, hwid, tcb);
+      return (await source.get(vcekUrl(base, product, hwid, tcb), retain)).body;
     } catch (error) {
       if (!(error instanceof AssayError) || error.code !== 'ENDORSEMENTS_UNKNOWN') throw error;
       unknown = error;
@@ -154,5 +193,5 @@ export async function fetchAmdCrl(
   product: string,
   base: string = AMD_KDS,
 ): Promise<Uint8Array> {
-  return (await source.get(crlUrl(base, kind, product), retainCrl)).body;
+  return (await source.get(crlUrl(base, kind, product), crlOf(product))).body;
 }
