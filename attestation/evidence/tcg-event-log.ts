@@ -41,7 +41,7 @@ const CODE = 'EVENT_LOG_FORMAT';
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_EVENTS = 16_384;
 /** An event that was never extended: EV_NO_ACTION. */
-const NO_ACTION = 3;
+export const NO_ACTION = 3;
 const SIGNATURE = utf8('Spec ID Event03\0');
 
 /** Names of event types: TCG PC Client Platform Firmware Profile, table 14. */

@@ -79,7 +79,7 @@ export function forgeTcgLog(
 
 /** Boot of a small guest: EV_SEPARATOR, variables, an application, command line, initrd. */
 export const BOOT_EVENTS: readonly LoggedEvent[] = [
-  { register: 0, type: 3, data: utf8('not extended') },
+  { register: 0, type: 3, data: utf8('not extended'), digest: new Uint8Array(48) },
   { register: 1, type: 0x80000001, data: utf8('SecureBoot') },
   { register: 1, type: 0x80000001, data: utf8('PK') },
   { register: 2, type: 0x80000003, data: utf8('kernel'), digest: sha384(utf8('kernel image')) },
