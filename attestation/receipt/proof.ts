@@ -16,8 +16,6 @@ type ProofType = (typeof PROOF)[keyof typeof PROOF];
 
 const CODE = 'RECEIPT_ENCODING';
 const MAX_PATH = 64;
-/** Bytes of a proof: a path of so many nodes, and two numbers. */
-const MAX_BYTES = 4096;
 
 /** Two numbers and a path of nodes: both proofs of RFC 9942 have this form. */
 export interface Proof {
@@ -97,7 +95,7 @@ function isNode(value: CborValue): value is Uint8Array {
 function parseProof(bytes: Uint8Array): Proof {
   let value: CborValue;
   try {
-    value = decodeCbor(bytes, MAX_BYTES);
+    value = decodeCbor(bytes);
   } catch (cause) {
     return fail('the proof is not deterministic CBOR', cause);
   }
