@@ -220,6 +220,13 @@ describe('refused: receipts of consistency', () => {
     });
   }
 
+  test('a newer head that another signature is shown for: RECEIPT_SIGNATURE', async () => {
+    const shown = { ...newest, signature: flip(newest.signature, 40) };
+    await assert.rejects(verifyConsistency(genuine, older, shown, key.publicKey), {
+      code: 'RECEIPT_SIGNATURE',
+    });
+  });
+
   test('a log that was rewritten: RECEIPT_CONSISTENCY', async () => {
     const rewritten = await Issuer.start(key, fill(0));
     for (let i = 0; i < 5; i++) await issueClaims(rewritten, fill(90 + i));
