@@ -1,12 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { threadId } from 'node:worker_threads';
-import { claimsEntry } from '../attestation/receipt/claims.js';
 import { encodeConsistency } from '../attestation/receipt/consistency.js';
 import { encodeReceipt, type LogPlace } from '../attestation/receipt/receipt.js';
 import { encodeTreeHead, type SignedTreeHead } from '../attestation/receipt/tree-head.js';
 import { type LogOptions, MerkleLog } from './log.js';
 import { decodeNotice, leavesOf, noticeSize, signTree, underHead } from './log-writer.js';
-import { nativeSha256Once } from './sha256.js';
 import { type Extension, SharedRange } from './shared-range.js';
 import type { SigningKey } from './signing-key.js';
 import type { TreeSnapshot } from './tree-snapshot.js';
@@ -63,11 +61,6 @@ export class Issuer {
     const issuer = new Issuer(key, range, new MerkleLog(options), extension);
     issuer.#publish();
     return issuer;
-  }
-
-  /** Appends the claims of an inference; resolves as `append` does. */
-  issue(claims: Uint8Array): Promise<Uint8Array> {
-    return this.append(claimsEntry(claims, nativeSha256Once));
   }
 
   /** Appends an entry; resolves to its COSE Receipt once a signed head covers it. */

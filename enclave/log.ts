@@ -76,6 +76,8 @@ export class MerkleLog {
   readonly #levels: Level[] = [new Level()];
   readonly #retain: number;
   readonly #archive: TileArchive | undefined;
+  /** The tile that was read last, once it was found to be the log's: a proof asks for it up to 8 times. */
+  #tileRead: { readonly tile: number; readonly leaves: readonly Uint8Array[] } | undefined;
 
   constructor({ retain = 2 ** 20, archive }: LogOptions = {}) {
     this.#retain = retain;
@@ -159,6 +161,13 @@ export class MerkleLog {
   #archived(height: number, index: number): Uint8Array {
     const width = 2 ** height;
     const tile = Math.floor((index * width) / TILE);
+    const first = index * width - tile * TILE;
+    return merkleRoot(this.#tileLeaves(tile).slice(first, first + width), nodeHash);
+  }
+
+  /** The leaves of a tile that the archive gives back, which are this log's; throws MERKLE_PRUNED. */
+  #tileLeaves(tile: number): readonly Uint8Array[] {
+    if (this.#tileRead?.tile === tile) return this.#tileRead.leaves;
     const bytes = this.#archive?.read(tile);
     if (bytes === undefined || bytes.length !== TILE * HASH) {
       throw new AssayError(
@@ -167,10 +176,10 @@ export class MerkleLog {
       );
     }
     const leaves = Array.from({ length: TILE }, (_, i) => bytes.subarray(i * HASH, (i + 1) * HASH));
-    if (!equalBytes(merkleRoot(leaves), this.#complete(TILE_HEIGHT, tile))) {
+    if (!equalBytes(merkleRoot(leaves, nodeHash), this.#complete(TILE_HEIGHT, tile))) {
       throw new AssayError('MERKLE_PRUNED', `the archived tile ${tile} is not the one of this log`);
     }
-    const first = index * width - tile * TILE;
-    return merkleRoot(leaves.slice(first, first + width));
+    this.#tileRead = { tile, leaves };
+    return leaves;
   }
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, tilePath } from '../attestation/receipt/tile-path.js';
 import type { TileArchive } from './log.js';
+import { errnoOf } from './platform/report-fs.js';
 
 const HASH = 32;
 
@@ -80,7 +81,7 @@ export class TileFiles implements TileArchive {
       try {
         await put(join(this.#directory, path), bytes);
       } catch (cause) {
-        const reason = cause instanceof Error && 'code' in cause ? cause.code : 'unknown reason';
+        const reason = errnoOf(cause) ?? 'unknown reason';
         this.#onError(
           new AssayError('RECEIPT_TILES', `${path} cannot be written now: ${reason}`, cause),
         );

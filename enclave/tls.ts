@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { sha256 } from '../attestation/encoding/hash.js';
+import { toPem } from '../attestation/encoding/pem.js';
 import { selfSignedCertificate } from './certificate.js';
 
 /** The enclave's TLS key and its self-signed certificate, as grpc-js takes them. */
@@ -13,13 +14,6 @@ export interface TlsIdentity {
 const DAY = 24 * 3600 * 1000;
 /** An epoch ends with the process; the certificate must only outlast it. */
 const VALID_DAYS = 825;
-
-function pem(label: string, der: Uint8Array): string {
-  const body = Buffer.from(der)
-    .toString('base64')
-    .replace(/.{64}(?=.)/g, '$&\n');
-  return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
-}
 
 /**
  * A new P-256 key with a self-signed end-entity certificate: nobody vouches for it but the manifest
@@ -38,8 +32,8 @@ export async function makeTlsIdentity(hosts: readonly string[], now: Date): Prom
   });
   const spki = publicKey.export({ type: 'spki', format: 'der' });
   return {
-    certificatePem: pem('CERTIFICATE', certificate),
-    privateKeyPem: pem('PRIVATE KEY', privateKey.export({ type: 'pkcs8', format: 'der' })),
+    certificatePem: toPem(certificate, 'CERTIFICATE'),
+    privateKeyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     publicKeyDigest: sha256(new Uint8Array(spki)),
   };
 }

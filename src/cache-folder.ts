@@ -1,9 +1,7 @@
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
-
-/** Environment variables, as `process.env` has them. */
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './environment.js';
 
 /** This user's home, also where HOME is empty; throws CONFIG_ENVIRONMENT for a user without one. */
 function homeFolder(): string {

@@ -41,8 +41,10 @@ const batching = z.strictObject({
     .int()
     .min(0)
     .max(1024)
-    .default(32)
-    .describe('max_batch_size: most rows of one execution; 0 or 1, never shared'),
+    .optional()
+    .describe(
+      'max_batch_size: most rows of one execution, and so of a request; 0 or 1, never shared; unless given, shared up to 32',
+    ),
   sweep: z
     .boolean()
     .default(true)
@@ -62,7 +64,9 @@ const batching = z.strictObject({
     .int()
     .min(0)
     .default(0)
-    .describe('max_queue_delay_microseconds: how long a free worker waits for more; 0, not at all'),
+    .describe(
+      'max_queue_delay_microseconds: how long a request waits for others while a worker is free; 0, not at all',
+    ),
   maxQueueSize: z
     .number()
     .int()
@@ -81,7 +85,9 @@ const batching = z.strictObject({
     .int()
     .min(0)
     .default(0)
-    .describe('default_timeout_microseconds: how long a request may wait; 0, until its deadline'),
+    .describe(
+      'default_timeout_microseconds: how long a request may wait, which may name less; 0, until its deadline',
+    ),
 });
 
 const model = z.strictObject({
@@ -264,3 +270,6 @@ export const configSchema = z.strictObject({
 });
 
 export type Config = z.output<typeof configSchema>;
+
+/** A model as the configuration names it. */
+export type ConfiguredModel = Config['models'][number];

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import * as z from 'zod';
 import { AssayError } from '../attestation/encoding/error.js';
+import { schemaError } from '../attestation/encoding/schema.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
 import { type Config, configSchema } from './config-schema.js';
 import { parseYaml } from './document.js';
+import type { Environment } from './environment.js';
 import { isHubReference, parseReference } from './hub/reference.js';
-import { type Environment, withOverrides } from './overrides.js';
+import { withOverrides } from './overrides.js';
 import { assertNamedOnce } from './version-policy.js';
 
 async function readYaml(path: string, what: string): Promise<unknown> {
@@ -23,11 +24,7 @@ async function readYaml(path: string, what: string): Promise<unknown> {
 export function parseConfig(value: unknown, env: Environment, directory: string): Config {
   const result = configSchema.safeParse(withOverrides(value, env));
   if (!result.success) {
-    throw new AssayError(
-      'CONFIG_INVALID',
-      `the configuration is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
-      result.error,
-    );
+    throw schemaError('CONFIG_INVALID', 'the configuration is not valid', result.error);
   }
   const config = result.data;
   assertNamedOnce(config.models);

@@ -1,9 +1,12 @@
 import { url as inspectorUrl } from 'node:inspector';
 import { AssayError } from '../attestation/encoding/error.js';
 
+/** Environment variables, as `process.env` has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Of a process, what can change what it executes without changing what was measured. */
 export interface Surroundings {
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly execArgv: readonly string[];
   readonly inspector: string | undefined;
 }

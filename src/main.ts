@@ -10,19 +10,14 @@ import { SharedRange } from '../enclave/shared-range.js';
 import { makeSigningKey, type SigningKey } from '../enclave/signing-key.js';
 import { TileFiles } from '../enclave/tile-files.js';
 import { loadLaunchPolicy } from './config.js';
-import type { Config } from './config-schema.js';
+import type { Config, ConfiguredModel } from './config-schema.js';
 import type { Engine } from './engine/engine.js';
 import { EngineError } from './engine/error.js';
 import { createEngine } from './engine/onnx-engine.js';
 import { executionFacts } from './engine/profile.js';
 import { assertUndisturbed, type Surroundings } from './environment.js';
 import { describeError, type Log } from './log.js';
-import {
-  type ConfiguredModel,
-  type Loader,
-  loadModel,
-  type ServingModel,
-} from './model-loading.js';
+import { type Loader, loadModel, type ServingModel } from './model-loading.js';
 import { ModelManager } from './model-manager.js';
 import { openPlatform } from './platform.js';
 import { repositoryOf } from './repository-control.js';
@@ -172,6 +167,7 @@ function services(
   log: Log,
 ): readonly Service[] {
   const attestation = loadAttestation();
+  const onFailure = (error: unknown): void => log.error(describeError(error), 'a request failed');
   return [
     inferenceService({
       models,
@@ -179,12 +175,12 @@ function services(
       ...(repository === undefined ? {} : { repository }),
       server: { name: 'assay', version: VERSION },
       ready,
-      onFailure: (error) => log.error(describeError(error), 'a request failed'),
+      onFailure,
     }),
     {
       name: 'assay.v1.Attestation',
       definition: attestationDefinition(attestation),
-      handlers: attestationHandlers(enclave),
+      handlers: attestationHandlers(enclave, onFailure),
       package: attestation,
     },
   ];

@@ -6,16 +6,13 @@ import type { Admission } from '../enclave/admission.js';
 import type { TriedModel } from '../enclave/manifest.js';
 import type { MeasuredModel } from '../enclave/measure.js';
 import { nodeLabel, trappingDivisions } from './admission/trapping-divisions.js';
-import type { Config } from './config-schema.js';
+import type { Config, ConfiguredModel } from './config-schema.js';
 import type { BatchingOptions, Engine, LoadedModel } from './engine/engine.js';
 import type { Surroundings } from './environment.js';
 import { executionProfile } from './execution-profile.js';
 import type { Log } from './log.js';
 import { measureConfigured } from './model-files.js';
 import { selfTest } from './self-test.js';
-
-/** A model as the configuration names it. */
-export type ConfiguredModel = Config['models'][number];
 
 /** A model in the engine, with what the manifest says of it. */
 export interface ServingModel {
@@ -34,8 +31,12 @@ export interface Loader {
 
 /** `{a: undefined}` is not `{}` to exact optional properties. */
 function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
-  const { defaultPriorityLevel, ...rest } = batching;
-  return defaultPriorityLevel === undefined ? rest : { ...rest, defaultPriorityLevel };
+  const { defaultPriorityLevel, maxBatchSize, ...rest } = batching;
+  return {
+    ...rest,
+    ...(defaultPriorityLevel !== undefined && { defaultPriorityLevel }),
+    ...(maxBatchSize !== undefined && { maxBatchSize }),
+  };
 }
 
 function intoEngine(

@@ -1,12 +1,8 @@
 import { AssayError } from '../attestation/encoding/error.js';
 import type { Enclave } from '../enclave/enclave.js';
 import { Turns } from '../enclave/turns.js';
-import {
-  type ConfiguredModel,
-  type Loader,
-  loadModel,
-  type ServingModel,
-} from './model-loading.js';
+import type { ConfiguredModel } from './config-schema.js';
+import { type Loader, loadModel, type ServingModel } from './model-loading.js';
 import type { ModelRegistry } from './server/model-registry.js';
 import type { StatedLoads } from './server/stated-loads.js';
 import { expandVersions } from './version-policy.js';

@@ -1,7 +1,6 @@
 import { AssayError } from '../attestation/encoding/error.js';
 import { parseYaml } from './document.js';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './environment.js';
 
 /** Variables that override single members; each value is read as YAML. */
 const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {

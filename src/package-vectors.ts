@@ -7,6 +7,7 @@ import {
   readTestFolder,
   type TestSet,
 } from './admission/test-sets.js';
+import { isMissing } from './hub/local.js';
 import { parseTolerances, type Tolerances } from './hub/package.js';
 
 /** Test vectors that lie beside a model, each file read once. */
@@ -15,10 +16,6 @@ export interface PackageVectors {
   readonly sets: readonly TestSet[];
   /** Null where the publisher declared none. */
   readonly tolerances: Tolerances | null;
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
 /** `tolerances.json` beside a model; null where there is none. Rejects with HUB_TOLERANCES. */

@@ -1,9 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
-import type { Config } from './config-schema.js';
+import type { ConfiguredModel } from './config-schema.js';
 
-type ConfiguredModel = Config['models'][number];
 type VersionPolicy = NonNullable<ConfiguredModel['versionPolicy']>;
 
 /** The versions that a policy serves, of those that are there; numbers, the lowest first. */

@@ -1,7 +1,7 @@
 import { equalBytes, toHex } from '../encoding/bytes.js';
 import { coseKeyThumbprint } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
-import { type Manifest, manifestDigest } from '../evidence/manifest.js';
+import { type Manifest, manifestDigest, statedModel } from '../evidence/manifest.js';
 import { claimsEntry, decodeClaims, type InferenceClaims } from '../receipt/claims.js';
 import { type CommittedTensor, commitTensors, type HmacSha256 } from '../receipt/commitment.js';
 import { decodeInferenceReceipt } from '../receipt/inference-receipt.js';
@@ -92,7 +92,7 @@ function modelChecks(
   { manifest }: AppraisedEnclave,
 ): void {
   const { name, version } = claims.model;
-  const measured = manifest.models.find((m) => m.name === name && m.version === version);
+  const measured = statedModel(manifest, claims.model);
   // Quoted, so that no other pair of name and version reads the same.
   const text = (model: string, of: string): string => JSON.stringify([model, of]);
   const asked = text(exchange.model, exchange.version ?? version);

@@ -1,4 +1,6 @@
+import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
+import { amdEndorsements } from '../endorsements/amd.js';
 import type { HmacSha256 } from '../receipt/commitment.js';
 import { decodeProofFile, type ProofFile } from '../receipt/proof-file.js';
 import { type AppraiseOptions, appraiseBundle } from './appraise.js';
@@ -47,11 +49,34 @@ function unreadable(error: AssayError, at: Date): AppraisedProof {
   };
 }
 
-/** The file's own endorsements: judged like any others, so that it does not matter who put them there. */
-function carried({
-  endorsements: { amd, intel },
-}: ProofFile): NonNullable<AppraiseOptions['endorsements']> {
-  return intel === null ? { amd } : { amd, intel };
+type Endorsements = NonNullable<AppraiseOptions['endorsements']>;
+
+/** Revocation lists of a file or blob; none of one that does not parse, which the appraisal refuses. */
+function listsIn(blob: Uint8Array): readonly CertificateRevocationList[] {
+  try {
+    return amdEndorsements([blob]).crls.map(parseCrl);
+  } catch (error) {
+    if (error instanceof AssayError) return [];
+    throw error;
+  }
+}
+
+/**
+ * The file's own endorsements, judged like any others, so that it does not matter who put them there, and
+ * the caller's beside them. The file's revocation lists are as old as it is: those that have expired are
+ * left out where the caller has some. Collateral is one whole: the caller's comes first.
+ */
+function endorsementsFor(
+  { endorsements: carried }: ProofFile,
+  { amd: own = [], intel = carried.intel ?? undefined }: Endorsements,
+  at: Date,
+): Endorsements {
+  const hasLists = own.some((blob) => listsIn(blob).length > 0);
+  const isExpired = (blob: Uint8Array): boolean =>
+    listsIn(blob).some(({ nextUpdate }) => nextUpdate < at);
+  const kept = carried.amd.filter((blob) => !(hasLists && isExpired(blob)));
+  const amd = [...kept, ...own];
+  return intel === undefined ? { amd } : { amd, intel };
 }
 
 /** The evidence's result with the receipt's findings behind its own. */
@@ -83,7 +108,7 @@ function combine(
  * Appraises a proof file: the evidence in it, as any bundle, then the receipt against the enclave that
  * the evidence is about, then request, response and nonce against the receipt. The file's own nonces
  * are used, so that everything in it must hang together; the evidence counts as fresh only if
- * `options.nonce` is the one that the caller drew.
+ * `options.nonce` is the one that the caller drew. The caller's endorsements stand beside the file's.
  */
 export async function appraiseProof(
   bytes: Uint8Array,
@@ -101,7 +126,7 @@ export async function appraiseProof(
   const { result: evidence, enclave } = await appraiseBundle(proof.evidence, policy, {
     ...appraisal,
     statedNonce: proof.evidenceNonce,
-    endorsements: appraisal.endorsements ?? carried(proof),
+    endorsements: endorsementsFor(proof, appraisal.endorsements ?? {}, options.at),
   });
   if (enclave === null) return { result: evidence, proof, enclave };
   const { name, version } = proof.model;

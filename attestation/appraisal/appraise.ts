@@ -60,6 +60,13 @@ const CAVEATS = [
 const PARAVISOR =
   'The cloud’s paravisor is what the hardware measured: no value here says which image the guest booted.';
 
+/**
+ * A list or collateral from before a revocation is genuine until its end, and the host would choose that
+ * one.
+ */
+const HOSTS_CHOICE =
+  'Revocation was judged only by what came with the evidence: its host chose that, and what the vendor says since may differ.';
+
 /** Everything of a bundle that hardware covers, decoded; each part throws its own code. */
 interface Covered {
   readonly stated: EnclaveStatement;
@@ -138,13 +145,28 @@ async function verifyHardware(
   const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
   if (bundle.tee === 'sev-snp') {
     const host = bundle.endorsements === null ? [] : parseAuxblob(bundle.endorsements);
-    const known = host.filter(({ kind }) => kind !== 'other').map(({ data }) => data);
-    const all = amdEndorsements([...known, ...(endorsements?.amd ?? [])]);
-    return verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
+    const known = amdEndorsements(
+      host.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
+    );
+    const own = amdEndorsements(endorsements?.amd ?? []);
+    const all = {
+      certificates: [...known.certificates, ...own.certificates],
+      crls: [...known.crls, ...own.crls],
+    };
+    const result = await verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
+    return known.crls.length > 0 && own.crls.length === 0 ? onHostsWord(result) : result;
   }
   const collateral = endorsements?.intel ?? bundle.endorsements ?? undefined;
   const trusted = p256 === undefined ? options : { ...options, p256 };
-  return verifyTdx(bundle.report, collateral, policy.tdx ?? {}, trusted, expectations);
+  const tdx = policy.tdx ?? {};
+  const result = await verifyTdx(bundle.report, collateral, tdx, trusted, expectations);
+  return endorsements?.intel === undefined ? onHostsWord(result) : result;
+}
+
+/** Says of an authentic result that the host chose what revocation was judged by. */
+function onHostsWord(result: AttestationResult): AttestationResult {
+  if (!result.authentic) return result;
+  return { ...result, caveats: [...result.caveats, HOSTS_CHOICE] };
 }
 
 /** A result for bytes that are no evidence, or evidence that is not authentic. */

@@ -51,8 +51,11 @@ export interface AuthenticatedSnp {
    * which chip; `none`: a VLEK names no chip.
    */
   readonly chip: 'bound' | 'masked' | 'none';
-  /** Whether a current CRL of the root lists none of the authorities; false where none was given. */
-  readonly revocationChecked: boolean;
+  /**
+   * thisUpdate of each current CRL of the root that was given; none of them lists an authority of the
+   * chain. Empty: revocation was not checked.
+   */
+  readonly revocationLists: readonly Date[];
   readonly at: Date;
 }
 
@@ -227,7 +230,7 @@ export function openSnp(
     chain: [ark, issuer, leaf].map(({ subjectCommonName }) => subjectCommonName),
     trustAnchor: anchor,
     chip: chipBinding(vek, report.chipId),
-    revocationChecked: lists.length > 0,
+    revocationLists: [...new Set(lists.map(({ list }) => list))].map((list) => list.thisUpdate),
     at,
   };
   const started = Promise.allSettled([leaf, issuer].map(subjectKey));

@@ -62,6 +62,8 @@ export interface AuthenticatedTdx {
   readonly tcb: TcbEvaluation;
   /** tcbEvaluationDataNumber of the QE identity; that of the TCB info is in `tcb`. */
   readonly qeEvaluationDataNumber: number;
+  /** thisUpdate of the root CA's CRL and of the PCK CRL; neither lists a certificate of the chains. */
+  readonly revocationLists: readonly [Date, Date];
   /** The period in which every certificate, list and document holds. */
   readonly window: { readonly from: Date; readonly until: Date };
   readonly at: Date;
@@ -224,6 +226,7 @@ export async function authenticateTdx(
       chain: [chain.root, chain.issuer, chain.leaf].map((each) => each.subjectCommonName),
       tcb,
       qeEvaluationDataNumber: qeIdentity.value.evaluationDataNumber,
+      revocationLists: [collateral.rootCaCrl.thisUpdate, collateral.pckCrl.thisUpdate],
       window: windowOf([chain, crlChain, tcbChain, qeChain], collateral),
       at,
     };

@@ -25,19 +25,21 @@ function chipFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolic
 }
 
 function revocationFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolicy): void {
+  const dates = snp.revocationLists.map((date) => date.toISOString());
+  const isChecked = dates.length > 0;
   const comparison = {
     expected: `a current CRL of ${snp.trustAnchor.commonName} without the chain’s authorities`,
-    actual: snp.revocationChecked ? 'current, none listed' : 'no CRL was supplied',
+    actual: isChecked ? `current, of ${dates.join(' and ')}, none listed` : 'no CRL was supplied',
     reference: SNP_REFERENCES.crl,
   };
-  if (!snp.revocationChecked && policy.crl !== 'optional') {
+  if (!isChecked && policy.crl !== 'optional') {
     const reason = 'Revocation could not be checked, since no CRL was supplied.';
     findings.unchecked('snp.revocation', comparison, reason);
     return;
   }
   findings.check(
     'snp.revocation',
-    snp.revocationChecked,
+    isChecked,
     comparison,
     {
       pass: 'No authority of the chain is revoked.',

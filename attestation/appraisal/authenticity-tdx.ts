@@ -37,7 +37,7 @@ export function authenticityFindings(findings: Findings, tdx: AuthenticatedTdx):
   pass(
     'tdx.revocation',
     'current CRLs of the root CA and of the PCK’s issuer without any of the certificates',
-    'current, none listed',
+    `current, of ${tdx.revocationLists.map((date) => date.toISOString()).join(' and ')}, none listed`,
     'No certificate of the chains is revoked.',
     'Intel SGX PCK Certificate and CRL Profile Specification; RFC 5280, section 6.3',
   );

@@ -25,18 +25,15 @@ export function forgetCertificates(): void {
   lists.clear();
 }
 
-function known<T extends { readonly der: Uint8Array }>(
-  memory: Recent<T>,
-  der: Uint8Array,
-  parse: (der: Uint8Array) => T,
-): T {
-  const make = (): T => parse(new Uint8Array(der));
-  return memory.get(toHex(der.subarray(-TAIL)), make, (other) => equalBytes(other.der, der));
-}
+const placeOf = (der: Uint8Array): string => toHex(der.subarray(-TAIL));
 
 /** Parses a certificate, once for each content; the input is copied. */
 export function knownCertificate(der: Uint8Array): Certificate {
-  return known(certificates, der, parseCertificate);
+  return certificates.get(
+    placeOf(der),
+    () => parseCertificate(new Uint8Array(der)),
+    (known) => equalBytes(known.der, der),
+  );
 }
 
 const fingerprints = new WeakMap<Certificate, string>();
@@ -128,9 +125,18 @@ interface StartedCrl {
   readonly signature: PendingSignature;
 }
 
-/** Starts to check that the issuer signed the list; throws at once where it may not or did not. */
+/** The list with these bytes: a remembered one, or parsed from a copy. */
+function listOf(der: Uint8Array): CertificateRevocationList {
+  const known = lists.peek(placeOf(der));
+  return known !== undefined && equalBytes(known.der, der) ? known : parseCrl(new Uint8Array(der));
+}
+
+/**
+ * Starts to check that the issuer signed the list; throws at once where it may not or did not. Only a
+ * list whose signature holds is remembered: anybody can make others, and each has up to 1 MiB.
+ */
 export function startCrl(der: Uint8Array, issuer: Certificate, codes: CrlCodes): StartedCrl {
-  const list = known(lists, der, parseCrl);
+  const list = listOf(der);
   const name = issuer.subjectCommonName;
   if (!equalBytes(list.issuer, issuer.subject)) {
     throw new AssayError(codes.issuer, `expected a revocation list that ${name} issued`);
@@ -141,6 +147,10 @@ export function startCrl(der: Uint8Array, issuer: Certificate, codes: CrlCodes):
   const holds = signedBy(list, issuer, () =>
     subjectKey(issuer).then((key) => verifySignature(list, key)),
   );
+  const remember = (held: boolean): void => {
+    if (held) lists.put(placeOf(list.der), list);
+  };
+  Promise.resolve(holds).then(remember, () => undefined);
   const error = () => new AssayError(codes.signature, `${name} did not sign the revocation list`);
   return { list, signature: { holds, error } };
 }

@@ -1,18 +1,22 @@
-import { toHex } from '../encoding/bytes.js';
+import { isZero, toHex } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { decodeRuntimeLog, runtimeEventDigest } from '../evidence/event-log.js';
 import { findReplayFault, type ReplayFault } from '../evidence/replay.js';
 import {
   eventTypeName,
   extendedEvents,
+  NO_ACTION,
   parseTcgEventLog,
   replayDigests,
+  type TcgEventLog,
 } from '../evidence/tcg-event-log.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import type { Findings } from './findings.js';
 
 const TCG = 'TCG PC Client Platform Firmware Profile, section 10; UEFI 2.10, section 38.4.1';
 const RUNTIME = 'Assay RTMR3 log';
+/** Registers of the CC protocol from RTMR0, 1, to RTMR3; 0 is MRTD. */
+const RTMRS = 4;
 
 /** An extend that a log tells of. */
 interface LoggedExtend {
@@ -66,9 +70,26 @@ function withLog(findings: Findings, id: string, reference: string, check: () =>
   }
 }
 
+/** An event of the log that no register of the quote can be held to, with the register it names. */
+function unboundEvent({ events }: TcgEventLog): string | undefined {
+  const found = events.find(({ register, type, digests }) =>
+    type === NO_ACTION
+      ? !digests.every(({ digest }) => isZero(digest))
+      : register < 1 || register > RTMRS,
+  );
+  if (found === undefined) return undefined;
+  const name = `event ${found.index} (${eventTypeName(found.type)})`;
+  if (found.type === NO_ACTION) {
+    return `${name}, which extends nothing, has a digest for register ${found.register}`;
+  }
+  return `${name} is of register ${found.register}, which no event extends`;
+}
+
 /**
  * Replays a CCEL log against RTMR0 to RTMR2 of an authentic quote, and against RTMR3 unless Assay's
- * own log speaks for it. Events of MRTD are of the launch and are not replayed.
+ * own log speaks for it. Every event has to be one of those, so that whoever reads the log reads nothing
+ * that a register does not vouch for: MRTD is complete before the firmware runs. EV_NO_ACTION extends
+ * nothing, and so says nothing of the guest; its digests are zeros.
  */
 export function appraiseCcel(
   findings: Findings,
@@ -78,6 +99,20 @@ export function appraiseCcel(
 ): void {
   withLog(findings, 'tdx.event-log', TCG, () => {
     const log = parseTcgEventLog(bytes);
+    const unbound = unboundEvent(log);
+    findings.check(
+      'tdx.event-log.events',
+      unbound === undefined,
+      {
+        expected: 'events of RTMR0 to RTMR3 alone',
+        actual: unbound ?? `${log.events.length} events`,
+        reference: TCG,
+      },
+      {
+        pass: 'Every event of the log is of a register of the quote.',
+        fail: `The log has an event that no register vouches for: ${unbound}.`,
+      },
+    );
     quote.report.rtmrs.forEach((value, i) => {
       if (i === 3 && hasRuntimeLog) return;
       const events = extendedEvents(log, i + 1, 'sha384').map(({ event, digest }) => ({

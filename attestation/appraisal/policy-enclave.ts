@@ -1,9 +1,7 @@
 import * as z from 'zod';
+import { hex } from './policy-values.js';
 
-const digest = z
-  .string()
-  .regex(/^[0-9a-fA-F]{64}$/, 'expected 32 bytes in hexadecimal')
-  .transform((text) => text.toLowerCase());
+const digest = hex(32);
 
 /**
  * Appraisal policy for what the enclave states of itself. What it does not mention must hold by

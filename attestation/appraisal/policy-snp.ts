@@ -1,15 +1,7 @@
 import * as z from 'zod';
-import { AssayError } from '../encoding/error.js';
+import { schemaError } from '../encoding/schema.js';
 import { GUEST_POLICY_BITS, PLATFORM_INFO_BITS } from '../evidence/snp-fields.js';
-
-const hex = (bytes: number) =>
-  z
-    .string()
-    .regex(new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`), `expected ${bytes} bytes in hexadecimal`)
-    .transform((text) => text.toLowerCase());
-
-/** A set of reference values: the report's must be one of them. */
-const oneOf = (bytes: number) => z.array(hex(bytes)).min(1);
+import { oneOf } from './policy-values.js';
 
 const bits = <Name extends string>(names: { readonly [name in Name]: number }) =>
   z.array(z.enum(Object.keys(names) as [Name, ...Name[]]));
@@ -134,8 +126,5 @@ export type SnpPolicy = z.output<typeof snpPolicySchema>;
 export function parseSnpPolicy(value: unknown): SnpPolicy {
   const result = snpPolicySchema.safeParse(value);
   if (result.success) return result.data;
-  throw new AssayError(
-    'POLICY_INVALID',
-    `the SEV-SNP policy is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
-  );
+  throw schemaError('POLICY_INVALID', 'the SEV-SNP policy is not valid', result.error);
 }

@@ -1,15 +1,8 @@
 import * as z from 'zod';
-import { AssayError } from '../encoding/error.js';
+import { schemaError } from '../encoding/schema.js';
 import { TD_ATTRIBUTE_BITS, type TdAttributeBit } from '../evidence/tdx-fields.js';
+import { hex, oneOf } from './policy-values.js';
 
-const hex = (bytes: number) =>
-  z
-    .string()
-    .regex(new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`), `expected ${bytes} bytes in hexadecimal`)
-    .transform((text) => text.toLowerCase());
-
-/** A set of reference values: the quote's must be one of them. */
-const oneOf = (bytes: number) => z.array(hex(bytes)).min(1);
 const digests = oneOf(48).optional();
 
 const attributes = z.array(
@@ -116,8 +109,5 @@ export type TdxPolicy = z.output<typeof tdxPolicySchema>;
 export function parseTdxPolicy(value: unknown): TdxPolicy {
   const result = tdxPolicySchema.safeParse(value);
   if (result.success) return result.data;
-  throw new AssayError(
-    'POLICY_INVALID',
-    `the TDX policy is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
-  );
+  throw schemaError('POLICY_INVALID', 'the TDX policy is not valid', result.error);
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { AssayError } from '../encoding/error.js';
+import { schemaError } from '../encoding/schema.js';
 import { enclavePolicySchema } from './policy-enclave.js';
 import { snpPolicySchema } from './policy-snp.js';
 import { tdxPolicySchema } from './policy-tdx.js';
@@ -24,9 +24,5 @@ export type AppraisalPolicy = z.output<typeof policySchema>;
 export function parsePolicy(value: unknown): AppraisalPolicy {
   const result = policySchema.safeParse(value);
   if (result.success) return result.data;
-  throw new AssayError(
-    'POLICY_INVALID',
-    `the policy is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
-    result.error,
-  );
+  throw schemaError('POLICY_INVALID', 'the policy is not valid', result.error);
 }

@@ -9,13 +9,23 @@ export class Recent<T> {
 
   /** The remembered value, if it is still the one that is meant, or a new one. Keeps no failure. */
   get(key: string, make: () => T, holds: (known: T) => boolean = () => true): T {
-    const known = this.#entries.get(key);
+    const known = this.peek(key);
     const value = known !== undefined && holds(known) ? known : make();
+    this.put(key, value);
+    return value;
+  }
+
+  /** The remembered value. */
+  peek(key: string): T | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** Remembers a value as the one that was used last. */
+  put(key: string, value: T): void {
     this.#entries.delete(key);
     this.#entries.set(key, value);
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > this.#limit && oldest !== undefined) this.#entries.delete(oldest);
-    return value;
   }
 
   forget(key: string): void {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { AssayError } from '../encoding/error.js';
+import { schemaError } from '../encoding/schema.js';
 import type { AppraisalPolicy } from './policy.js';
 
 const hex = (bytes: number) =>
@@ -43,11 +43,7 @@ export type ReferenceValues = z.output<typeof schema>;
 export function parseReferenceValues(value: unknown): ReferenceValues {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new AssayError(
-    'POLICY_REFERENCE_VALUES',
-    `the reference values are not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
-    result.error,
-  );
+  throw schemaError('POLICY_REFERENCE_VALUES', 'the reference values are not valid', result.error);
 }
 
 type Sets = { readonly [name: string]: readonly string[] | undefined };

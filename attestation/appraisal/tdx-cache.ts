@@ -14,6 +14,11 @@ import type { OpenedKey, PendingSignature } from './signatures.js';
 
 /** Entries of each kind; one platform needs one of either. */
 const LIMIT = 64;
+/**
+ * Characters of collateral that is remembered: it is before any of its signatures is checked. Genuine
+ * collateral has 20 thousand; longer one is read each time.
+ */
+const MAX_REMEMBERED = 256 * 1024;
 /** Far more than Intel has: PCK CAs and TCB signing certificates. */
 const MAX_AUTHORITIES = 16;
 
@@ -80,11 +85,15 @@ export class TdxCache {
   /** Members of this collateral file. */
   members(input: CollateralInput): CollateralText {
     const file = input instanceof Uint8Array ? readUtf8(input) : input;
-    return typeof file === 'string' ? this.#files.get(file, () => readCollateralText(file)) : file;
+    if (typeof file !== 'string') return file;
+    if (file.length > MAX_REMEMBERED) return readCollateralText(file);
+    return this.#files.get(file, () => readCollateralText(file));
   }
 
   /** Collateral of these members; that of platforms with another PCK chain is no other. */
   collateral(text: CollateralText, known: readonly Certificate[]): TdxCollateral {
+    const length = COLLATERAL_MEMBERS.reduce((sum, name) => sum + text[name].length, 0);
+    if (length > MAX_REMEMBERED) return parseTdxCollateral(text, known);
     // The signatures find the entry quickly; every member must be the same for it to count.
     const entry = this.#collateral.get(
       text.tcb_info_signature + text.qe_identity_signature,

@@ -29,6 +29,11 @@ export interface CborTagged {
 
 const MAX_DEPTH = 16;
 const MAX_BYTES = 64 * 1024 * 1024;
+/**
+ * Items of one document, map keys included: an item of one byte becomes objects of hundreds. A manifest
+ * has some 80 for each model, and an RTMR3 log of 4096 events 20 thousand.
+ */
+const MAX_ITEMS = 128 * 1024;
 
 const decoder = new Decoder({
   mapsAsObjects: false,
@@ -124,9 +129,10 @@ export function encodeCbor(value: CborValue): Uint8Array<ArrayBuffer> {
 
 /**
  * Bounds an item before cbor-x may allocate for it: depth, lengths against the bytes that are there,
- * and only the item kinds of `CborValue`. Returns the offset behind the item.
+ * how many items there are, and only the item kinds of `CborValue`. Returns the offset behind the item.
  */
-function scan(bytes: Uint8Array, start: number, depth: number): number {
+function scan(bytes: Uint8Array, start: number, depth: number, budget: { items: number }): number {
+  if (budget.items-- === 0) bad(`expected at most ${MAX_ITEMS} items`);
   if (depth > MAX_DEPTH) bad(`nesting deeper than ${MAX_DEPTH}`);
   const head = bytes[start];
   if (head === undefined) return bad('the input ends inside an item');
@@ -148,12 +154,12 @@ function scan(bytes: Uint8Array, start: number, depth: number): number {
   }
   if (major === 6) {
     if (argument !== TAG_SIGN1) bad(`tag ${argument} is not used here`);
-    return scan(bytes, offset, depth + 1);
+    return scan(bytes, offset, depth + 1, budget);
   }
   if (argument > bytes.length - offset) bad('a length runs past the end of the input');
   if (major < 4) return offset + argument;
   const items = major === 5 ? argument * 2 : argument;
-  for (let i = 0; i < items; i++) offset = scan(bytes, offset, depth + 1);
+  for (let i = 0; i < items; i++) offset = scan(bytes, offset, depth + 1, budget);
   return offset;
 }
 
@@ -186,10 +192,11 @@ function relax(item: Item): CborValue {
  * value has one encoding. Throws CBOR_VALUE (malformed or unused kinds), CBOR_TRAILING (bytes behind
  * the item) or CBOR_NOT_DETERMINISTIC (any other encoding than the deterministic one, repeated keys
  * included).
+ * @param maxBytes what the format needs at most; 64 MiB unless given.
  */
-export function decodeCbor(bytes: Uint8Array): CborValue {
-  if (bytes.length > MAX_BYTES) bad(`expected at most ${MAX_BYTES} bytes, not ${bytes.length}`);
-  const end = scan(bytes, 0, 0);
+export function decodeCbor(bytes: Uint8Array, maxBytes: number = MAX_BYTES): CborValue {
+  if (bytes.length > maxBytes) bad(`expected at most ${maxBytes} bytes, not ${bytes.length}`);
+  const end = scan(bytes, 0, 0, { items: MAX_ITEMS });
   if (end !== bytes.length) {
     throw new AssayError('CBOR_TRAILING', `${bytes.length - end} bytes follow the CBOR item`);
   }

@@ -20,6 +20,9 @@ export const COSE_HEADER = { alg: 1, kid: 4, typ: 16, vds: 395, vdp: 396 } as co
 /** ECDSA with SHA-256 on P-256, RFC 9053 section 2.1. */
 export const ES256 = -7;
 
+/** Bytes of a COSE_Sign1: a tree head with a proof has less than 4 KiB. */
+const MAX_BYTES = 16 * 1024;
+
 /** An EC2 public key on P-256 as COSE_Key, RFC 9053 section 7.1.1: the two coordinates, 32 bytes each. */
 export interface CoseKey {
   readonly x: Uint8Array;
@@ -133,7 +136,7 @@ export function decodeSign1(bytes: Uint8Array): Sign1 {
   let item: CborValue;
   let header: CborValue;
   try {
-    item = decodeCbor(bytes);
+    item = decodeCbor(bytes, MAX_BYTES);
     const body = isTagged(item) && item.tag === TAG_SIGN1 ? item.value : null;
     if (!Array.isArray(body) || body.length !== 4) {
       return fail('expected a tagged COSE_Sign1 of four elements');

@@ -70,7 +70,9 @@ function parse(der: Uint8Array): CertificateRevocationList {
   };
 }
 
-/** Parses a DER list strictly; throws CRL_FORMAT. A list without nextUpdate is refused. */
+/**
+ * Parses a DER list of at most 1 MiB strictly; throws CRL_FORMAT. A list without nextUpdate is refused.
+ */
 export function parseCrl(der: Uint8Array): CertificateRevocationList {
   try {
     return parse(der);

@@ -6,7 +6,8 @@ import { AssayError } from './error.js';
  * `asn1.ts`.
  */
 
-const MAX_BYTES = 16 * 1024 * 1024;
+/** Bytes of a value: the longest is a revocation list, and genuine ones have a few thousand. */
+const MAX_BYTES = 1024 * 1024;
 
 /** Identifier octets (X.690 section 8.1.2) of the values that certificates and lists are made of. */
 export const TAG = {

@@ -14,11 +14,14 @@ export class CborFields {
     this.#code = code;
   }
 
-  /** Decodes the bytes of a map; every failure has the given code, the decoder's as its cause. */
-  static decode(bytes: Uint8Array, what: string, code: ErrorCode): CborFields {
+  /**
+   * Decodes the bytes of a map; every failure has the given code, the decoder's as its cause.
+   * @param maxBytes what the format needs at most; 64 MiB unless given.
+   */
+  static decode(bytes: Uint8Array, what: string, code: ErrorCode, maxBytes?: number): CborFields {
     let value: CborValue;
     try {
-      value = decodeCbor(bytes);
+      value = decodeCbor(bytes, maxBytes);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : 'not CBOR';
       throw new AssayError(code, `${what} does not decode: ${reason}`, cause);

@@ -55,18 +55,6 @@ export function merkleRoot(
   return new Uint8Array(hash(merkleRoot(left, hash), merkleRoot(right, hash)));
 }
 
-/** Inclusion path of leaf `index`, from the leaf upwards, RFC 9162 section 2.1.3.1. */
-export function inclusionPath(leaves: readonly Uint8Array[], index: number): Uint8Array[] {
-  if (!Number.isSafeInteger(index) || index < 0 || index >= leaves.length) {
-    throw new AssayError('MERKLE_INDEX', `leaf ${index} is not in a tree of ${leaves.length}`);
-  }
-  if (leaves.length === 1) return [];
-  const k = splitPoint(leaves.length);
-  return index < k
-    ? [...inclusionPath(leaves.slice(0, k), index), merkleRoot(leaves.slice(k))]
-    : [...inclusionPath(leaves.slice(k), index - k), merkleRoot(leaves.slice(0, k))];
-}
-
 /** Root and every leaf's inclusion path at once, in n log n steps. */
 export function inclusionPaths(leaves: readonly Uint8Array[]): {
   readonly root: Uint8Array<ArrayBuffer>;
@@ -130,21 +118,6 @@ export function rootFromInclusion(
     throw new AssayError('MERKLE_PATH', 'the inclusion path is shorter than the tree is high');
   }
   return root;
-}
-
-/** Consistency proof from the tree of the first `oldSize` leaves, RFC 9162 section 2.1.4.1. */
-export function consistencyPath(leaves: readonly Uint8Array[], oldSize: number): Uint8Array[] {
-  if (!Number.isSafeInteger(oldSize) || oldSize < 1 || oldSize > leaves.length) {
-    throw new AssayError('MERKLE_INDEX', `no tree of ${oldSize} precedes one of ${leaves.length}`);
-  }
-  const walk = (part: readonly Uint8Array[], m: number, whole: boolean): Uint8Array[] => {
-    if (m === part.length) return whole ? [] : [merkleRoot(part)];
-    const k = splitPoint(part.length);
-    return m <= k
-      ? [...walk(part.slice(0, k), m, whole), merkleRoot(part.slice(k))]
-      : [...walk(part.slice(k), m - k, false), merkleRoot(part.slice(0, k))];
-  };
-  return walk(leaves, oldSize, true);
 }
 
 /**

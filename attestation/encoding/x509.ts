@@ -125,6 +125,11 @@ function commonName(name: DerValue, what: string): string {
   return only;
 }
 
+/** The one common name of a DER Name. Throws X509_CERTIFICATE, or ASN1_DER where it is no DER. */
+export function commonNameOf(name: Uint8Array): string {
+  return commonName(readDer(name), 'the name');
+}
+
 function subjectKey(spki: DerValue): Pick<Certificate, 'keyKind' | 'publicKey'> {
   const [algorithm, key] = members(spki, 'SubjectPublicKeyInfo');
   const [type, parameters] = members(algorithm, 'key algorithm');
@@ -239,8 +244,14 @@ function reverseBits(byte: number): number {
   return bits;
 }
 
-/** Parses a DER certificate strictly; throws X509_CERTIFICATE or X509_EXTENSION. */
+/** Bytes of a certificate: an RSA-4096 one of AMD's has 1.7 thousand. */
+const MAX_BYTES = 16 * 1024;
+
+/** Parses a DER certificate of at most 16 KiB strictly; throws X509_CERTIFICATE or X509_EXTENSION. */
 export function parseCertificate(der: Uint8Array): Certificate {
+  if (der.length > MAX_BYTES) {
+    fail(`expected a certificate of at most ${MAX_BYTES} bytes, not ${der.length}`);
+  }
   try {
     return parse(der);
   } catch (cause) {

@@ -1,14 +1,17 @@
-import { fromUtf8, toHex } from '../encoding/bytes.js';
+import { equalBytes, fromUtf8, toHex } from '../encoding/bytes.js';
 import { parseCrl } from '../encoding/crl.js';
-import { DerValue, TAG } from '../encoding/der.js';
+import { contextTag, DerValue, TAG } from '../encoding/der.js';
 import { AssayError } from '../encoding/error.js';
 import { pemBlocks } from '../encoding/pem.js';
-import { parseCertificate } from '../encoding/x509.js';
-import type { VekKind } from './amd-extensions.js';
+import { commonNameOf, parseCertificate } from '../encoding/x509.js';
+import { type VekKind, vekExtensions } from './amd-extensions.js';
 import type { EndorsementSource, Retain } from './source.js';
 
 /** AMD's Key Distribution Service. */
 export const AMD_KDS = 'https://kdsintf.amd.com';
+
+/** Bytes of a file or of an auxblob's entry: a list of the longest in PEM, and the chain. */
+const MAX_BLOB = 2 * 1024 * 1024;
 
 /** Certificates and revocation lists, DER, in the order they came. */
 export interface AmdEndorsements {
@@ -33,10 +36,19 @@ function isPem(blob: Uint8Array): boolean {
   return String.fromCharCode(...blob.subarray(0, 4096)).includes('-----BEGIN ');
 }
 
-/** The first member of what is signed is [0] in a v3 certificate and an INTEGER in a v2 list. */
+/**
+ * Whether this begins as a v2 list, or else as a v3 certificate: the first member of what is signed is
+ * an INTEGER in the one and [0] in the other. The rest is unchecked DER of the host's, and is not read.
+ */
 function isCrl(der: Uint8Array): boolean {
-  const [tbs] = new DerValue(der, 0).members;
-  return tbs?.members[0]?.tag === TAG.integer;
+  try {
+    const tbs = new DerValue(der, new DerValue(der, 0).start);
+    const { tag } = new DerValue(der, tbs.start);
+    if (tag === TAG.integer || tag === contextTag(0)) return tag === TAG.integer;
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause;
+  }
+  return malformed('expected a certificate or a list in DER or PEM');
 }
 
 /**
@@ -47,6 +59,7 @@ export function amdEndorsements(blobs: readonly Uint8Array[]): AmdEndorsements {
   const certificates: Uint8Array[] = [];
   const crls: Uint8Array[] = [];
   for (const blob of blobs) {
+    if (blob.length > MAX_BLOB) malformed(`expected at most ${MAX_BLOB} bytes, not ${blob.length}`);
     if (isPem(blob)) {
       const text = fromUtf8(blob);
       const [found, lists] = [pemBlocks(text, 'CERTIFICATE'), pemBlocks(text, 'X509 CRL')];
@@ -74,16 +87,6 @@ export function vcekUrl(base: string, product: string, hwid: Uint8Array, tcb: Sp
   return `${service(base, 'VCEK', product)}/${toHex(hwid)}?${query(tcb)}`;
 }
 
-/** URL of a VLEK certificate; AMD answers cloud service providers only. */
-export function vlekUrl(base: string, product: string, tcb: Spls): string {
-  return `${service(base, 'VLEK', product)}/cert?${query(tcb)}`;
-}
-
-/** URL of the authorities above a VCEK or VLEK, PEM. */
-export function chainUrl(base: string, kind: VekKind, product: string): string {
-  return `${service(base, kind, product)}/cert_chain`;
-}
-
 /** URL of the root's revocation list, DER. */
 export function crlUrl(base: string, kind: VekKind, product: string): string {
   return `${service(base, kind, product)}/crl`;
@@ -96,12 +99,6 @@ const later = (date: Date, milliseconds: number): Date => new Date(date.getTime(
 const retainVcek: Retain = ({ body }) => {
   parseCertificate(body);
   return { refreshAfter: null, expires: null };
-};
-
-/** Authorities live for decades: asked for once a month. */
-const retainChain: Retain = ({ body }, storedAt) => {
-  for (const der of pemBlocks(fromUtf8(body), 'CERTIFICATE')) parseCertificate(der);
-  return { refreshAfter: later(storedAt, 30 * DAY), expires: null };
 };
 
 /** A list is asked for once a day and never served beyond its nextUpdate. */
@@ -120,6 +117,44 @@ export interface AmdRequest {
   /** SPLs of REPORTED_TCB in the layout of a product line. */
   readonly tcb: (product: string) => Spls;
 }
+
+/** Whether the certificate's TCB_VERSION has these SPLs, in the layout of their product line. */
+function hasSpls(tcb: bigint, { fmc, bootLoader, tee, snp, microcode }: Spls): boolean {
+  const front = fmc === undefined ? [bootLoader, tee] : [fmc, bootLoader, tee, snp];
+  const middle: number[] = Array(fmc === undefined ? 4 : 3).fill(0);
+  const end = fmc === undefined ? [snp, microcode] : [microcode];
+  return [...front, ...middle, ...end].every(
+    (spl, byte) => Number((tcb >> BigInt(8 * byte)) & 0xffn) === spl,
+  );
+}
+
+/** The answer is the VCEK of this chip and TCB; throws the code that an appraisal would refuse it with. */
+const vcekOf =
+  (product: string, hwid: Uint8Array, spls: Spls): Retain =>
+  (answer, storedAt) => {
+    const vek = vekExtensions(parseCertificate(answer.body), 'VCEK');
+    if (vek.product !== product) {
+      throw new AssayError('SNP_PRODUCT_MISMATCH', `expected a VCEK for ${product}`);
+    }
+    if (vek.hwid === undefined || !equalBytes(vek.hwid, hwid)) {
+      throw new AssayError('SNP_HWID_MISMATCH', 'the certificate is of another chip');
+    }
+    if (!hasSpls(vek.tcb, spls)) {
+      throw new AssayError('SNP_TCB_MISMATCH', 'the certificate is for another TCB');
+    }
+    return retainVcek(answer, storedAt);
+  };
+
+/** The answer is a list of this product line's root. */
+const crlOf =
+  (product: string): Retain =>
+  (answer, storedAt) => {
+    const name = commonNameOf(parseCrl(answer.body).issuer);
+    if (name !== `ARK-${product}` && !name.startsWith(`ARK-${product} SIMULATED`)) {
+      throw new AssayError('SNP_CRL_ISSUER', `expected a revocation list of ARK-${product}`);
+    }
+    return retainCrl(answer, storedAt);
+  };
 
 /**
  * Fetches a VCEK: the first product line that AMD knows the chip and TCB for. Throws
@@ -141,24 +176,14 @@ export async function fetchVcek(
     const tcb = request.tcb(product);
     const hwid = request.chipId.subarray(0, tcb.fmc === undefined ? 64 : 8);
     try {
-      return (await source.get(vcekUrl(base, product, hwid, tcb), retainVcek)).body;
+      const retain = vcekOf(product, hwid, tcb);
+      return (await source.get(vcekUrl(base, product, hwid, tcb), retain)).body;
     } catch (error) {
       if (!(error instanceof AssayError) || error.code !== 'ENDORSEMENTS_UNKNOWN') throw error;
       unknown = error;
     }
   }
   throw unknown ?? new AssayError('ENDORSEMENTS_UNKNOWN', 'the product line is not known');
-}
-
-/** Fetches ASK or ASVK and ARK. */
-export async function fetchAmdChain(
-  source: EndorsementSource,
-  kind: VekKind,
-  product: string,
-  base: string = AMD_KDS,
-): Promise<readonly Uint8Array[]> {
-  const { body } = await source.get(chainUrl(base, kind, product), retainChain);
-  return amdEndorsements([body]).certificates;
 }
 
 /** Fetches the current revocation list of a product line's root. */
@@ -168,5 +193,5 @@ export async function fetchAmdCrl(
   product: string,
   base: string = AMD_KDS,
 ): Promise<Uint8Array> {
-  return (await source.get(crlUrl(base, kind, product), retainCrl)).body;
+  return (await source.get(crlUrl(base, kind, product), crlOf(product))).body;
 }

@@ -2,6 +2,7 @@ import { fromUtf8, toHex } from '../encoding/bytes.js';
 import { parseCrl } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
 import { JsonFields, parseStrictJson } from '../encoding/json.js';
+import { commonNameOf } from '../encoding/x509.js';
 import { type CollateralText, crlBytes, parsePemChain } from './intel.js';
 import type { EndorsementSource, Fetched, Retain } from './source.js';
 import { parseQeIdentity, parseTcbInfo } from './tcb-info.js';
@@ -106,25 +107,57 @@ const until = (nextUpdate: Date, storedAt: Date) => ({
   expires: nextUpdate,
 });
 
-const retainTcbInfo: Retain = (answer, storedAt) => {
-  tcbInfoChain(answer);
-  const { text } = signedDocument(answer, 'tcbInfo');
-  return until(parseTcbInfo(text, new Uint8Array()).value.nextUpdate, storedAt);
-};
-const retainQeIdentity: Retain = (answer, storedAt) => {
-  qeIdentityChain(answer);
-  const { text } = signedDocument(answer, 'enclaveIdentity');
-  return until(parseQeIdentity(text, new Uint8Array()).value.nextUpdate, storedAt);
-};
-const retainCrl: Retain = (answer, storedAt) =>
-  until(parseCrl(crlBytes(crlHex(answer), 'the CRL')).nextUpdate, storedAt);
-const retainPckCrl: Retain = (answer, storedAt) => {
-  pckCrlChain(answer);
-  return retainCrl(answer, storedAt);
-};
+/** Throws where one TCB recovery was asked for, and this document is of another. */
+function requireUpdate(update: TcbUpdate, actual: number): void {
+  if (typeof update !== 'number' || update === actual) return;
+  throw new AssayError(CODE, `expected tcbEvaluationDataNumber ${update}, not ${actual}`);
+}
+
+const retainTcbInfo =
+  (fmspc: string, update: TcbUpdate): Retain =>
+  (answer, storedAt) => {
+    tcbInfoChain(answer);
+    const { value } = parseTcbInfo(signedDocument(answer, 'tcbInfo').text, new Uint8Array());
+    if (value.fmspc !== fmspc.toLowerCase()) {
+      throw new AssayError(
+        'COLLATERAL_FMSPC',
+        `expected TCB info for FMSPC ${fmspc}, not ${value.fmspc}`,
+      );
+    }
+    requireUpdate(update, value.evaluationDataNumber);
+    return until(value.nextUpdate, storedAt);
+  };
+const retainQeIdentity =
+  (update: TcbUpdate): Retain =>
+  (answer, storedAt) => {
+    qeIdentityChain(answer);
+    const { text } = signedDocument(answer, 'enclaveIdentity');
+    const { value } = parseQeIdentity(text, new Uint8Array());
+    requireUpdate(update, value.evaluationDataNumber);
+    return until(value.nextUpdate, storedAt);
+  };
+/** The answer is a list of the authority with this phrase in its common name. */
+const retainCrl =
+  (issuer: string): Retain =>
+  (answer, storedAt) => {
+    const list = parseCrl(crlBytes(crlHex(answer), 'the CRL'));
+    const name = commonNameOf(list.issuer);
+    if (!name.includes(issuer)) {
+      throw new AssayError('COLLATERAL_CRL_ISSUER', `expected a CRL of ${issuer}, not of ${name}`);
+    }
+    return until(list.nextUpdate, storedAt);
+  };
+const retainPckCrl =
+  (ca: IntelRequest['ca']): Retain =>
+  (answer, storedAt) => {
+    pckCrlChain(answer);
+    const issuer = ca === 'platform' ? 'SGX PCK Platform CA' : 'SGX PCK Processor CA';
+    return retainCrl(issuer)(answer, storedAt);
+  };
 
 /**
- * Fetches the collateral of a platform from Intel's PCS or a PCCS. Nothing of it is verified here.
+ * Fetches the collateral of a platform from Intel's PCS or a PCCS. It is what was asked for; nothing of it is
+ * verified here.
  * @throws AssayError ENDORSEMENTS_UNAVAILABLE, also for answers out of shape; ENDORSEMENTS_UNKNOWN for
  *   an FMSPC or an evaluation number that the service does not have.
  */
@@ -134,10 +167,10 @@ export async function fetchTdxCollateral(
   base: string = INTEL_PCS,
 ): Promise<CollateralText> {
   const [tcb, qe, pckCrl, rootCrl] = await Promise.all([
-    source.get(tcbInfoUrl(base, fmspc, update), retainTcbInfo),
-    source.get(qeIdentityUrl(base, update), retainQeIdentity),
-    source.get(pckCrlUrl(base, ca), retainPckCrl),
-    source.get(rootCrlUrl(base), retainCrl),
+    source.get(tcbInfoUrl(base, fmspc, update), retainTcbInfo(fmspc, update)),
+    source.get(qeIdentityUrl(base, update), retainQeIdentity(update)),
+    source.get(pckCrlUrl(base, ca), retainPckCrl(ca)),
+    source.get(rootCrlUrl(base), retainCrl('SGX Root CA')),
   ]);
   const tcbInfo = signedDocument(tcb, 'tcbInfo');
   const qeIdentity = signedDocument(qe, 'enclaveIdentity');

@@ -36,6 +36,8 @@ const PROFILE = 'urn:assay:evidence-bundle:1';
 const CODE = 'BUNDLE_ENCODING';
 /** More nonces than one report will ever answer. */
 const MAX_PATH = 32;
+/** Bytes of a bundle: the longest logs and endorsements, a quote, and a manifest of a thousand models. */
+const MAX_BYTES = 16 * 1024 * 1024;
 
 /** The bundle in deterministic CBOR. */
 export function encodeBundle(bundle: EvidenceBundle): Uint8Array<ArrayBuffer> {
@@ -92,7 +94,7 @@ function positionFromCbor(fields: CborFields): ChallengePosition {
 
 /** Decodes a bundle strictly; throws BUNDLE_ENCODING, or BUNDLE_PROFILE for another format. */
 export function decodeBundle(bytes: Uint8Array): EvidenceBundle {
-  const fields = CborFields.decode(bytes, 'the evidence bundle', CODE);
+  const fields = CborFields.decode(bytes, 'the evidence bundle', CODE, MAX_BYTES);
   const profile = fields.text('profile');
   if (profile !== PROFILE) {
     throw new AssayError('BUNDLE_PROFILE', `expected the profile ${PROFILE}`);

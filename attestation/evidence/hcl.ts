@@ -1,4 +1,4 @@
-import { equalBytes, fromUtf8 } from '../encoding/bytes.js';
+import { equalBytes, fromUtf8, isZero } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { ByteReader } from '../encoding/reader.js';
 import { paravisorReportData } from './runtime-claims.js';
@@ -45,7 +45,8 @@ function fail(code: `HCL_${Uppercase<string>}`, message: string): never {
 
 /**
  * Parses an HCL report (Microsoft, "Azure confidential VM guest attestation", HCL report): 32 bytes of
- * header, the hardware report, a header of 20 bytes, the runtime claims, and zeros up to the size of
+ * header, the hardware report (a TDREPORT with zeros up to the size of an SEV-SNP report: OpenHCL,
+ * underhill_attestation, igvm_attest), a header of 20 bytes, the runtime claims, and zeros up to the size of
  * the NV index. Requires that REPORT_DATA is the SHA-256 of the claims and zeros.
  *
  * Throws HCL_FORMAT, HCL_TYPE for another kind of hardware report, or HCL_BINDING.
@@ -78,6 +79,8 @@ export function parseHclReport(bytes: Uint8Array): HclReport {
   reader.zeros(reader.remaining, 'the end of the NV index');
   const isSnp = type === TYPE_SNP;
   const report = isSnp ? area : area.subarray(0, TDREPORT_SIZE);
+  if (!isZero(area.subarray(report.length)))
+    fail('HCL_FORMAT', 'expected zeros behind the TDREPORT');
   const reportData = isSnp ? report.subarray(0x50, 0x90) : report.subarray(128, 192);
   if (!equalBytes(reportData, paravisorReportData(runtimeClaims))) {
     fail('HCL_BINDING', 'REPORT_DATA does not cover the runtime claims');

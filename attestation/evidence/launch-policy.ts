@@ -4,6 +4,7 @@ import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import { label, sha256, sha384 } from '../encoding/hash.js';
+import { schemaError } from '../encoding/schema.js';
 import {
   compareEntries,
   entryFromCbor,
@@ -74,11 +75,7 @@ function assertSortedOnce(models: readonly LaunchPolicyModel[], code: ErrorCode)
 export function parseLaunchPolicy(value: unknown): LaunchPolicy {
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    throw new AssayError(
-      'LAUNCH_POLICY_FILE',
-      `the launch policy is not valid: ${z.prettifyError(parsed.error)}`,
-      parsed.error,
-    );
+    throw schemaError('LAUNCH_POLICY_FILE', 'the launch policy is not valid', parsed.error);
   }
   const { models, development, plaintext } = parsed.data;
   const entries = models.map(

@@ -78,6 +78,14 @@ export interface Manifest {
   readonly software: { readonly name: string; readonly version: string };
 }
 
+/** The model that the manifest states under this name and version. */
+export function statedModel(
+  { models }: Manifest,
+  { name, version }: Pick<ManifestModel, 'name' | 'version'>,
+): ManifestModel | undefined {
+  return models.find((model) => model.name === name && model.version === version);
+}
+
 const VERSION = 1;
 const CODE = 'MANIFEST_ENCODING';
 const INVARIANCE = ['proven', 'varies', 'unproven', 'off'] as const;

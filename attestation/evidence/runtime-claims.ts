@@ -3,7 +3,7 @@ import { sha256 } from '../encoding/hash.js';
 import { JsonFields, parseStrictJson } from '../encoding/json.js';
 
 /** Length of the guest's own part of the runtime claims, bytes. */
-export const USER_DATA_SIZE = 64;
+const USER_DATA_SIZE = 64;
 
 /** REPORT_DATA (SNP) or REPORTDATA (TDX) under Azure's paravisor: SHA-256 of its claims, then zeros. */
 export function paravisorReportData(claims: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,4 @@
-import { concat, equalBytes, utf8 } from '../encoding/bytes.js';
+import { equalBytes, utf8 } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { sha256, sha384, sha512 } from '../encoding/hash.js';
 import { ByteReader } from '../encoding/reader.js';
@@ -41,7 +41,7 @@ const CODE = 'EVENT_LOG_FORMAT';
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_EVENTS = 16_384;
 /** An event that was never extended: EV_NO_ACTION. */
-const NO_ACTION = 3;
+export const NO_ACTION = 3;
 const SIGNATURE = utf8('Spec ID Event03\0');
 
 /** Names of event types: TCG PC Client Platform Firmware Profile, table 14. */
@@ -160,32 +160,6 @@ export function parseTcgEventLog(bytes: Uint8Array): TcgEventLog {
     events.push(readEvent(reader, events.length, algorithms));
   }
   return { header, algorithms, events, padding: bytes.subarray(reader.offset) };
-}
-
-function u32(value: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, value, true);
-  return bytes;
-}
-
-function algorithmId(name: HashAlgorithm): Uint8Array {
-  const [id = 0] = [...ALGORITHMS].find(([, { name: known }]) => known === name) ?? [];
-  return Uint8Array.of(id & 0xff, id >> 8);
-}
-
-/** The bytes of a log; inverse of `parseTcgEventLog`. */
-export function encodeTcgEventLog(log: Omit<TcgEventLog, 'algorithms'>): Uint8Array<ArrayBuffer> {
-  const events = log.events.map(({ register, type, digests, data }) =>
-    concat(
-      u32(register),
-      u32(type),
-      u32(digests.length),
-      ...digests.flatMap(({ algorithm, digest }) => [algorithmId(algorithm), digest]),
-      u32(data.length),
-      data,
-    ),
-  );
-  return concat(log.header, ...events, log.padding);
 }
 
 /** Digests that were extended into a register, in order: all events of it but EV_NO_ACTION. */

@@ -35,6 +35,8 @@ const EAT_NONCE = 10;
 const EAT_PROFILE = 265;
 
 const CODE = 'CLAIMS_ENCODING';
+/** Claims have some 500 bytes beside the model's name and version. */
+const MAX_BYTES = 64 * 1024;
 const CLAIMS_LABEL = label('claims');
 const ZEROS = new Uint8Array(32);
 const UNKNOWN: InferenceOnly = { nonce: ZEROS, request: ZEROS, response: ZEROS };
@@ -134,7 +136,7 @@ function encodeForm(claims: InferenceClaims): Encoded {
 
 /** Decodes claims strictly; throws CLAIMS_ENCODING, or CLAIMS_PROFILE for another EAT profile. */
 export function decodeClaims(bytes: Uint8Array): InferenceClaims {
-  const fields = CborFields.decode(bytes, 'the claims', CODE);
+  const fields = CborFields.decode(bytes, 'the claims', CODE, MAX_BYTES);
   if (fields.text(EAT_PROFILE) !== CLAIMS_PROFILE) {
     throw new AssayError('CLAIMS_PROFILE', `expected the EAT profile ${CLAIMS_PROFILE}`);
   }

@@ -27,7 +27,7 @@ export function encodeSalt(salt: Uint8Array): Uint8Array<ArrayBuffer> {
 export function decodeSalt(bytes: Uint8Array): Uint8Array {
   let salt: unknown;
   try {
-    salt = decodeCbor(bytes);
+    salt = decodeCbor(bytes, 2 * SALT_LENGTH);
   } catch (cause) {
     throw new AssayError('RECEIPT_ENCODING', 'the salt is not deterministic CBOR', cause);
   }

@@ -10,6 +10,9 @@ export interface InferenceReceipt {
   readonly receipt: Uint8Array;
 }
 
+/** Claims and a receipt, each of the longest. */
+const MAX_BYTES = 96 * 1024;
+
 /** Both in one CBOR map; the response's parameter is its base64url. */
 export function encodeInferenceReceipt(pair: InferenceReceipt): Uint8Array<ArrayBuffer> {
   return writeCbor((to) => {
@@ -41,7 +44,7 @@ export function useInferenceReceipt<T>(
 
 /** Decodes the map; the two members are yet to be decoded. Throws RECEIPT_ENCODING. */
 export function decodeInferenceReceipt(bytes: Uint8Array): InferenceReceipt {
-  const fields = CborFields.decode(bytes, 'the inference receipt', 'RECEIPT_ENCODING');
+  const fields = CborFields.decode(bytes, 'the inference receipt', 'RECEIPT_ENCODING', MAX_BYTES);
   const pair = { claims: fields.bytes('claims'), receipt: fields.bytes('receipt') };
   fields.end();
   return pair;

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +8,7 @@ import { bundleApplication, file } from './application.js';
 import type { NodeCommand } from './code-cache.js';
 import { compressedInitrd, type ImageFile } from './cpio.js';
 import { withoutSections } from './elf.js';
-import { readKernel, sha256Hex } from './kernel.js';
+import { readKernel } from './kernel.js';
 import { collectModels } from './models.js';
 import { fetchPackages, type PackageRoots } from './packages.js';
 import { run } from './run.js';
@@ -77,7 +78,7 @@ async function compileInit(directory: string): Promise<ImageFile> {
 function listing(files: readonly ImageFile[]): string {
   const sorted = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
   return sorted
-    .map(({ path, data }) => `${sha256Hex(data)} ${String(data.length).padStart(9)} ${path}\n`)
+    .map(({ path, data }) => `${hash('sha256', data)} ${String(data.length).padStart(9)} ${path}\n`)
     .join('');
 }
 
@@ -146,7 +147,7 @@ async function build(
   console.log(`models and policy    ${mib(payload.length)} (${served.length} files)`);
   console.log(`compressed, no model ${mib(kernel.image.length + base.length)}`);
   for (const [name, data] of Object.entries(artefacts)) {
-    console.log(`${sha256Hex(data)}  ${join(output, name)}`);
+    console.log(`${hash('sha256', data)}  ${join(output, name)}`);
   }
 }
 

@@ -266,7 +266,8 @@ static void configure_network(void) {
 /* Root without capabilities: owns the report directory, and can do nothing else that root can. */
 static void start_service(void) {
   char *const arguments[] = {"/bin/node", "/app/build/src/guest.js", NULL};
-  char *const environment[] = {"NODE_ENV=production", "HOME=/tmp", "UV_THREADPOOL_SIZE=8", NULL};
+  char *const environment[] = {"NODE_ENV=production", "HOME=/tmp", "UV_THREADPOOL_SIZE=8",
+                               "ORT_DISABLE_TELEMETRY=1", NULL};
   const struct rlimit none = {0, 0}, files = {65536, 65536};
   setrlimit(RLIMIT_CORE, &none);
   setrlimit(RLIMIT_NOFILE, &files);

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -64,9 +63,4 @@ function dependencies(object: Buffer): string[] {
   const start = at + '\0depends='.length;
   const text = object.toString('latin1', start, object.indexOf(0, start));
   return text === '' ? [] : text.split(',').map(normal);
-}
-
-/** SHA-256 in hexadecimal, for lists of contents. */
-export function sha256Hex(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import * as z from 'zod';
-import { AssayError } from '../../attestation/encoding/error.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 
@@ -53,11 +53,7 @@ export function parseSpecification(text: string, path: string): ImageSpecificati
   const document = parseDocument(text, { uniqueKeys: true, version: '1.2' });
   const result = schema.safeParse(document.errors.length > 0 ? undefined : document.toJS());
   if (!result.success) {
-    throw new AssayError(
-      'CONFIG_IMAGE',
-      `${path} is no image specification: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
-      result.error,
-    );
+    throw schemaError('CONFIG_IMAGE', `${path} is no image specification`, result.error);
   }
   const models = result.data.models.map((model) => ({
     ...model,

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';
 
@@ -117,11 +118,7 @@ export type Deployment = z.output<typeof schema>;
 export function parseDeployment(value: unknown): Deployment {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw new AssayError(
-    'CONFIG_DEPLOYMENT',
-    `the deployment file is not valid: ${z.prettifyError(result.error).replaceAll('\n', ' ')}`,
-    result.error,
-  );
+  throw schemaError('CONFIG_DEPLOYMENT', 'the deployment file is not valid', result.error);
 }
 
 /** Member that a target needs; throws CONFIG_DEPLOYMENT where the file lacks it. */

@@ -10,7 +10,6 @@ import type { Deployment } from './deployment.js';
 export interface LaunchPlan {
   readonly deployment: Deployment;
   /** Digest of the launch policy, as HOST_DATA (32 bytes) or MRCONFIGID (48 bytes). */
-  readonly binding: Uint8Array;
   readonly bindingBase64: string;
 }
 
@@ -24,5 +23,5 @@ export interface LaunchFile {
 export function planLaunch(deployment: Deployment, policy: LaunchPolicy): LaunchPlan {
   const digest = launchPolicyDigest(encodeLaunchPolicy(policy));
   const binding = deployment.tee === 'sev-snp' ? digest.hostData : digest.mrConfigId;
-  return { deployment, binding, bindingBase64: toBase64(binding) };
+  return { deployment, bindingBase64: toBase64(binding) };
 }

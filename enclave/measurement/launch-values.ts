@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { replayDigests } from '../../attestation/evidence/tcg-event-log.js';
 import { parseFirmware } from './firmware.js';
 import type { DirectBoot } from './kernel-hashes.js';
 import { mrtd } from './mrtd.js';
-import { type BootEvent, replay, rtmr1Events, rtmr2Events, type TdxBoot } from './rtmr.js';
+import { type BootEvent, rtmr1Events, rtmr2Events, type TdxBoot } from './rtmr.js';
 import { snpLaunchDigest } from './snp-digest.js';
 import { readSevMetadata } from './snp-firmware.js';
 import { savesSignature, type Vmm } from './vmsa.js';
@@ -80,13 +81,17 @@ export function measureSnp(request: SnpRequest): SnpValues {
   };
 }
 
+function rtmr(events: readonly BootEvent[]): string {
+  return toHex(replayDigests(events.map(({ digest }) => digest)));
+}
+
 export function measureTdx({ firmware, boot }: TdxRequest): TdxValues {
   const events1 = boot === undefined ? [] : rtmr1Events(boot);
   const events2 = boot === undefined ? [] : rtmr2Events(boot);
   return {
     mrTd: toHex(mrtd(parseFirmware(firmware))),
-    rtmr1: boot && toHex(replay(events1)),
-    rtmr2: boot && toHex(replay(events2)),
+    rtmr1: boot && rtmr(events1),
+    rtmr2: boot && rtmr(events2),
     events: [
       ...events1.map((event) => ({ ...event, register: 1 as const })),
       ...events2.map((event) => ({ ...event, register: 2 as const })),

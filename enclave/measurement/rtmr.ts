@@ -26,29 +26,15 @@ export type TdxBoot =
 
 const SEPARATOR = new Uint8Array(4);
 
-function sha384(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash('sha384');
-  for (const part of parts) hash.update(part);
-  return new Uint8Array(hash.digest());
-}
-
-const event = (what: string, ...data: readonly Uint8Array[]): BootEvent => ({
+const event = (what: string, data: Uint8Array): BootEvent => ({
   what,
-  digest: sha384(...data),
+  digest: new Uint8Array(createHash('sha384').update(data).digest()),
 });
 const phrase = (text: string): BootEvent => event(text, utf8(text));
 const image = (what: string, bytes: Uint8Array): BootEvent => ({
   what,
   digest: authenticodeSha384(bytes),
 });
-
-/** RTMR after the events, from zero: RTMR = SHA-384(RTMR ‖ digest). */
-export function replay(events: readonly BootEvent[]): Uint8Array {
-  return events.reduce<Uint8Array>(
-    (register, { digest }) => sha384(register, digest),
-    new Uint8Array(48),
-  );
-}
 
 /**
  * RTMR1: boot applications (TCG PCRs 2 to 6; UEFI 2.10 section 38.4.1 maps PCRs to RTMRs). edk2

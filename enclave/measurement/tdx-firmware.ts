@@ -6,8 +6,7 @@ const MAX_SECTIONS = 64;
 const MAX_SECTION_BYTES = 64n * 1024n * 1024n;
 const PAGE = 4096n;
 
-/** Intel TDX Virtual Firmware Design Guide, "TDVF metadata": section types. */
-const SectionType = { firmwareVolume: 0, configurationVolume: 1, handOff: 2, memory: 3 } as const;
+/** Intel TDX Virtual Firmware Design Guide, "TDVF metadata": attributes of a section. */
 const MR_EXTEND = 1;
 const PAGE_AUG = 2;
 
@@ -16,7 +15,6 @@ export interface TdvfSection {
   readonly data: Uint8Array;
   readonly address: bigint;
   readonly size: bigint;
-  readonly isConfiguration: boolean;
   /** Contents count towards MRTD. */
   readonly measured: boolean;
   /** Added by the guest at run time: not in MRTD at all. */
@@ -48,7 +46,7 @@ export function readTdvfSections(firmware: Firmware): TdvfSection[] {
     const dataSize = metadata.u32le(`data size of section ${index}`);
     const address = metadata.u64le(`address of section ${index}`);
     const size = metadata.u64le(`size of section ${index}`);
-    const type = metadata.u32le(`type of section ${index}`);
+    metadata.u32le(`type of section ${index}`);
     const attributes = metadata.u32le(`attributes of section ${index}`);
     const measured = (attributes & MR_EXTEND) !== 0;
     const sound =
@@ -65,7 +63,6 @@ export function readTdvfSections(firmware: Firmware): TdvfSection[] {
       data: firmware.image.subarray(dataOffset, dataOffset + dataSize),
       address,
       size,
-      isConfiguration: type === SectionType.configurationVolume,
       measured,
       augmented: (attributes & PAGE_AUG) !== 0,
     };

@@ -2,15 +2,11 @@ import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { label, sha512 } from '../../attestation/encoding/hash.js';
 import { type HclReport, parseHclReport } from '../../attestation/evidence/hcl.js';
-import {
-  paravisorReportData,
-  USER_DATA_SIZE,
-  userDataOf,
-} from '../../attestation/evidence/runtime-claims.js';
+import { paravisorReportData, userDataOf } from '../../attestation/evidence/runtime-claims.js';
 import { parseSnpReport } from '../../attestation/evidence/snp-report.js';
 import { type AzureHost, azureHost } from './azure-imds.js';
 import { ownReport } from './own-report.js';
-import type { HardwareEvidence, HardwarePlatform } from './platform.js';
+import { assertReportData, type HardwareEvidence, type HardwarePlatform } from './platform.js';
 import { pause, type Scheduler, SerialQueue, systemScheduler } from './serial-queue.js';
 import { openTpmDevice, type Tpm } from './tpm/device.js';
 import { NvIndices } from './tpm/nv.js';
@@ -99,12 +95,7 @@ export async function openAzureVtpm(options: AzureOptions = {}): Promise<Hardwar
   };
 
   const attest = async (reportData: Uint8Array): Promise<HardwareEvidence> => {
-    if (reportData.length !== USER_DATA_SIZE) {
-      throw new AssayError(
-        'PLATFORM_REPORT_DATA',
-        `expected 64 bytes of report data, not ${reportData.length}`,
-      );
-    }
+    assertReportData(reportData);
     const wanted = Uint8Array.from(reportData);
     return queue.run(deadline, async (expired) => {
       const work = (nv: NvIndices) => renewed(nv, wanted, expired, scheduler);

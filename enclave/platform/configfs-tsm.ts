@@ -3,8 +3,14 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { label, sha512 } from '../../attestation/encoding/hash.js';
 import { isTransient, platformError } from './configfs-errors.js';
 import { ownReport } from './own-report.js';
-import type { HardwareEvidence, HardwarePlatform, LaunchBinding, Platform } from './platform.js';
-import { type KernelReport, REPORT_DATA_BYTES, ReportDirectory } from './report-directory.js';
+import {
+  assertReportData,
+  type HardwareEvidence,
+  type HardwarePlatform,
+  type LaunchBinding,
+  type Platform,
+} from './platform.js';
+import { type KernelReport, ReportDirectory } from './report-directory.js';
 import { kernelFs, type ReportFs } from './report-fs.js';
 import { findRtmr3 } from './rtmr.js';
 import { pause, type Scheduler, SerialQueue, systemScheduler } from './serial-queue.js';
@@ -50,12 +56,7 @@ export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<Ha
   const queue = new SerialQueue(QUEUE_LIMIT, scheduler);
 
   const attest = async (reportData: Uint8Array): Promise<HardwareEvidence> => {
-    if (reportData.length !== REPORT_DATA_BYTES) {
-      throw new AssayError(
-        'PLATFORM_REPORT_DATA',
-        `expected 64 bytes of report data, not ${reportData.length}`,
-      );
-    }
+    assertReportData(reportData);
     const wanted = Uint8Array.from(reportData);
     const { report, auxiliary } = await queue.run(deadline, (expired) =>
       patiently(() => directory.request(wanted), expired, scheduler),

@@ -1,3 +1,5 @@
+import { AssayError } from '../../attestation/encoding/error.js';
+
 /** What one call of the hardware's (or the simulator's) attestation interface returns. */
 export interface HardwareEvidence {
   /** SEV-SNP attestation report, or TDX quote. */
@@ -36,4 +38,16 @@ export interface Platform {
 /** A driver of this machine's hardware; `close` gives back what it holds. */
 export interface HardwarePlatform extends Platform {
   close(): Promise<void>;
+}
+
+/** REPORT_DATA (SNP) and REPORTDATA (TDX). The kernel's providers accept no other length. */
+const REPORT_DATA = 64;
+
+/** Throws PLATFORM_REPORT_DATA unless these are 64 bytes. */
+export function assertReportData({ length }: Uint8Array): void {
+  if (length === REPORT_DATA) return;
+  throw new AssayError(
+    'PLATFORM_REPORT_DATA',
+    `expected ${REPORT_DATA} bytes of report data, not ${length}`,
+  );
 }

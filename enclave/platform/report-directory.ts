@@ -3,8 +3,6 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { platformError } from './configfs-errors.js';
 import { errnoOf, type ReportFs } from './report-fs.js';
 
-/** REPORT_DATA (SNP) and REPORTDATA (TDX). The kernel's providers accept no other length. */
-export const REPORT_DATA_BYTES = 64;
 /** Linux 7.2's own limit for `outblob`; older kernels stop at 32 KiB. */
 const MAX_BLOB = 16 * 1024 * 1024;
 const MAX_ATTRIBUTE = 4096;

@@ -11,6 +11,7 @@ import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { newestOpset, supportOf } from './operators.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
+import { nodeLabel } from './trapping-divisions.js';
 
 /** Draw random numbers. */
 const RANDOM: ReadonlySet<string> = new Set([
@@ -45,11 +46,6 @@ interface Placed {
   readonly opsets: Opsets;
 }
 
-function label({ node }: Placed): string {
-  const name = node.name === '' ? (node.outputs.find((output) => output !== '') ?? '') : node.name;
-  return `${node.op} "${name}"`;
-}
-
 function placedNodes({ model }: ModelAnalysis): Placed[] {
   const placed: Placed[] = [];
   eachNode(model.graph.nodes, (node) => placed.push({ node, opsets: model.opsets }));
@@ -80,7 +76,7 @@ function operatorRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admis
   const groups = new Map<string, { message: string; refuse: boolean; nodes: string[] }>();
   const add = (placed: Placed, refuse: boolean, message: string): void => {
     const group = groups.get(message) ?? { message, refuse, nodes: [] };
-    group.nodes.push(label(placed));
+    group.nodes.push(nodeLabel(placed.node));
     groups.set(message, group);
   };
   for (const placed of nodes) {
@@ -170,7 +166,8 @@ function inTraining({ node, opsets }: Placed, trainingMode: TrainingMode): boole
 }
 
 function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): AdmissionFinding[] {
-  const select = (test: (placed: Placed) => boolean): string[] => nodes.filter(test).map(label);
+  const select = (test: (placed: Placed) => boolean): string[] =>
+    nodes.filter(test).map(({ node }) => nodeLabel(node));
   const is =
     (domain: string, ...ops: readonly string[]) =>
     (placed: Placed) =>

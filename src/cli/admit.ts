@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
@@ -16,10 +15,11 @@ import { staticFindings } from '../admission/static-rules.js';
 import { findTestFolders, requiredNames, type TestSet } from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
 import { readVectorFiles } from '../admission/vector-files.js';
-import { parseTolerances, type Tolerances } from '../hub/package.js';
+import type { Tolerances } from '../hub/package.js';
 import { nativeSha256, readModelSource } from '../model-source.js';
 import { readTolerances } from '../package-vectors.js';
 import { EXIT } from './exit-code.js';
+import { readTolerancesFile } from './files.js';
 import { identityJson } from './inspect.js';
 import type { Io, Json } from './io.js';
 import { collect, examples, refuseIdle } from './options.js';
@@ -53,11 +53,8 @@ async function testSets(path: string, identity: ModelIdentity, flags: Flags): Pr
   return readVectorFiles(paths, { ...requiredNames(identity), named });
 }
 
-async function tolerancesOf(path: string, flags: Flags): Promise<Tolerances | null> {
-  const { tolerances } = flags;
-  return tolerances === undefined
-    ? readTolerances(path)
-    : parseTolerances(await readFile(tolerances));
+function tolerancesOf(io: Io, path: string, { tolerances }: Flags): Promise<Tolerances | null> {
+  return tolerances === undefined ? readTolerances(path) : readTolerancesFile(io, tolerances);
 }
 
 /** Findings of a trial, and the digest of the vectors that it ran, as policies name it. */
@@ -66,11 +63,16 @@ interface Tried {
   readonly vectors: string | null;
 }
 
-async function dynamic(path: string, analysis: ModelAnalysis, flags: Flags): Promise<Tried> {
+async function dynamic(
+  io: Io,
+  path: string,
+  analysis: ModelAnalysis,
+  flags: Flags,
+): Promise<Tried> {
   const { identity } = analysis;
   const vectors = await testSets(path, identity, flags);
   const sampled = vectors.length === 0;
-  const tolerances = await tolerancesOf(path, flags);
+  const tolerances = await tolerancesOf(io, path, flags);
   const baseline = flags.baseline ?? tolerances?.baseline?.latency ?? null;
   const sets = sampled ? sampleSets(identity) : vectors;
   const findings = await dynamicFindings({
@@ -107,7 +109,7 @@ async function admit(io: Io, path: string, flags: Flags): Promise<void> {
     let digest: string | null = null;
     if (flags.static !== true && worstOf(found) !== 'refuse') {
       progress.update('loading and running it');
-      const tried = await dynamic(path, analysis, flags);
+      const tried = await dynamic(io, path, analysis, flags);
       found.push(...tried.findings);
       digest = tried.vectors;
     }

@@ -25,7 +25,7 @@ export interface AttestationFlags extends AppraisalFlags {
 /** Adds the options of appraisal, `--offline`, `--kds`, `--pcs` and `--cache`. */
 export function attestationOptions(command: Command): Command {
   return appraisalOptions(command)
-    .option('--offline', 'fetch no endorsements that the server does not supply')
+    .option('--offline', 'fetch nothing: revocation is judged by what the server supplies')
     .option('--kds <url>', "AMD's Key Distribution Service or a mirror", parseServiceUrl)
     .option('--pcs <url>', "Intel's PCS or a PCCS", parseServiceUrl)
     .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');

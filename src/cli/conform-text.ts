@@ -3,7 +3,7 @@ import type { ExcludedNode } from '../client/quorum.js';
 import type { Comparison, Conformance, NodeRelation } from '../replay/conform.js';
 import type { Json } from './io.js';
 import { type Cell, printable, type Style, section, table } from './output.js';
-import { relationJson, relationLines } from './relation-text.js';
+import { excludedJson, relationJson, relationLines } from './relation-text.js';
 
 const SIGN = { identical: '=', within: '~', apart: '≠', incomparable: '?' } as const;
 const LEGEND = '= identical bits, ~ within tolerance, ≠ apart, ? not comparable';
@@ -119,10 +119,6 @@ export function conformanceJson(
       values: values.map((entry) => ({ ...entry })),
     })),
     contradictions: contradictions.map((pair) => [...pair]),
-    excluded: excluded.map(({ target, error }) => ({
-      target,
-      code: error.code,
-      message: error.message,
-    })),
+    excluded: excludedJson(excluded),
   };
 }

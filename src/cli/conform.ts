@@ -1,10 +1,8 @@
 import type { Command } from 'commander';
-import { verdictOf } from '../../attestation/appraisal/result.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { TestSet } from '../admission/test-sets.js';
 import { readVectorFiles } from '../admission/vector-files.js';
-import { NotAffirmedError } from '../client/connect.js';
 import {
   connectAll,
   type ExcludedNode,
@@ -13,7 +11,6 @@ import {
   type QuorumNode,
 } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
-import { parseTolerances } from '../hub/package.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
 import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
 import {
@@ -23,8 +20,8 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { conformanceJson, conformanceText } from './conform-text.js';
-import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
-import { readInput, requireWritable, writeOutput } from './files.js';
+import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
+import { readInput, readTolerancesFile, requireWritable, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, refuseIdle } from './options.js';
 
@@ -94,9 +91,7 @@ async function compare(
   flags: Flags,
 ): Promise<Compared> {
   const agreement =
-    flags.tolerances === undefined
-      ? undefined
-      : parseTolerances(await readInput(io, flags.tolerances));
+    flags.tolerances === undefined ? undefined : await readTolerancesFile(io, flags.tolerances);
   const records = await Promise.all(
     (flags.with ?? []).map((path) => readInput(io, path, RECORD_LIMIT)),
   );
@@ -142,13 +137,8 @@ function exitOf({ matrix, reference }: Conformance, excluded: readonly ExcludedN
   const bad = relations.some(
     ({ relation: { kind } }) => kind === 'apart' || kind === 'incomparable',
   );
-  const exits = excluded.map(({ error }) =>
-    error instanceof NotAffirmedError
-      ? exitCodeOfVerdict(verdictOf(error.result))
-      : exitCodeOf(error),
-  );
   if (bad) return EXIT.refused;
-  return exits.find((code) => code === EXIT.refused) ?? exits[0] ?? EXIT.affirmed;
+  return exitCodeOfAll(excluded.map(({ error }) => error)) ?? EXIT.affirmed;
 }
 
 async function run(io: Io, targets: readonly string[], flags: Flags): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Verdict } from '../../attestation/appraisal/result.js';
 import { AssayError, type ErrorArea } from '../../attestation/encoding/error.js';
+import { serviceStatus } from '../client/service-status.js';
 
 /** Exit codes of every command. Scripts branch on them, so they never change their meaning. */
 export const EXIT = {
@@ -29,9 +30,8 @@ const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
   ENGINE: EXIT.service,
 };
 
-const INVALID_ARGUMENT = 3;
-const NOT_FOUND = 5;
-const OUT_OF_RANGE = 11;
+/** INVALID_ARGUMENT, NOT_FOUND and OUT_OF_RANGE: the call itself was wrong, not the service. */
+const CALLERS_FAULTS: readonly (number | undefined)[] = [3, 5, 11];
 
 /** Codes whose meaning is not that of their area. */
 const BY_CODE: { readonly [code: string]: ExitCode } = {
@@ -58,12 +58,6 @@ const BY_CODE: { readonly [code: string]: ExitCode } = {
   CLIENT_SERVICE: EXIT.service,
 };
 
-/** Whether a gRPC status says that the call itself was wrong, not the service (google.rpc.Code). */
-function isCallersFault(cause: unknown): boolean {
-  const code = (cause as { readonly code?: unknown } | undefined)?.code;
-  return code === INVALID_ARGUMENT || code === NOT_FOUND || code === OUT_OF_RANGE;
-}
-
 /**
  * Exit code of a failure. What is not known to be a wrong call, missing collateral or a failing
  * service is evidence that did not hold: refused. An error that is not Assay's own is a failure of
@@ -71,7 +65,13 @@ function isCallersFault(cause: unknown): boolean {
  */
 export function exitCodeOf(error: unknown): ExitCode {
   if (!(error instanceof AssayError)) return EXIT.service;
-  if (error.code === 'CLIENT_SERVICE' && isCallersFault(error.cause)) return EXIT.usage;
+  if (CALLERS_FAULTS.includes(serviceStatus(error))) return EXIT.usage;
   const area = error.code.split('_')[0] as ErrorArea;
   return BY_CODE[error.code] ?? BY_AREA[area] ?? EXIT.refused;
+}
+
+/** Exit code of several failures: refused if one of them is, else the first one's. */
+export function exitCodeOfAll(errors: readonly unknown[]): ExitCode | undefined {
+  const exits = errors.map(exitCodeOf);
+  return exits.find((code) => code === EXIT.refused) ?? exits[0];
 }

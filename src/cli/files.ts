@@ -7,6 +7,7 @@ import { pemBlocks } from '../../attestation/encoding/pem.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
+import { parseTolerances, type Tolerances } from '../hub/package.js';
 import type { Io } from './io.js';
 
 const MIB = 1024 * 1024;
@@ -160,4 +161,9 @@ export async function readCertificates(io: Io, path: string): Promise<Uint8Array
   if (blocks.length > 0) return blocks;
   if (bytes[0] === 0x30) return [bytes];
   throw new AssayError('USAGE_FILE', `${path} holds no certificate in PEM or DER`);
+}
+
+/** A publisher's `tolerances.json`; throws USAGE_FILE or HUB_TOLERANCES. */
+export async function readTolerancesFile(io: Io, path: string): Promise<Tolerances> {
+  return parseTolerances(await readInput(io, path));
 }

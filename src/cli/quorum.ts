@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { verdictOf } from '../../attestation/appraisal/result.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Agreement, relateAnswers } from '../client/agreement.js';
@@ -15,18 +14,17 @@ import {
 } from '../client/quorum.js';
 import { findModel } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
-import { parseTolerances } from '../hub/package.js';
 import {
   type AttestationFlags,
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
-import { EXIT, type ExitCode, exitCodeOf, exitCodeOfVerdict } from './exit-code.js';
-import { makeFolder, readInput, requireWritable, writeOutput } from './files.js';
+import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
+import { makeFolder, readTolerancesFile, requireWritable, writeOutput } from './files.js';
 import type { Io, Json } from './io.js';
 import { examples, parseCount } from './options.js';
 import { printable, type Style, section } from './output.js';
-import { relationJson, relationLines } from './relation-text.js';
+import { excludedJson, relationJson, relationLines } from './relation-text.js';
 import { simulatedBanner } from './render-result.js';
 import {
   parseOutputs,
@@ -56,21 +54,11 @@ interface Decision {
   readonly tooFew: number | null;
 }
 
-/** Nodes that took no part, the refused ones first among reasons to distrust. */
-function exitOfFailed(failed: readonly ExcludedNode[]): ExitCode {
-  const exits = failed.map(({ error }) =>
-    error instanceof NotAffirmedError
-      ? exitCodeOfVerdict(verdictOf(error.result))
-      : exitCodeOf(error),
-  );
-  return exits.find((code) => code === EXIT.refused) ?? exits[0] ?? EXIT.refused;
-}
-
 /** Without a quorum: refused if answers differ or a node did not hold, else why the others failed. */
 function exitOf({ outputs, tally, excluded }: Decision): ExitCode {
   if (outputs !== null) return EXIT.affirmed;
   if (tally.dissenting.length > 0) return EXIT.refused;
-  return exitOfFailed([...excluded, ...tally.failed]);
+  return exitCodeOfAll([...excluded, ...tally.failed].map(({ error }) => error)) ?? EXIT.refused;
 }
 
 async function ask(
@@ -122,10 +110,6 @@ function voteJson({ target, answer }: Vote, reference: Vote, agreement: Agreemen
   };
 }
 
-function failedJson(failed: readonly ExcludedNode[]): Json {
-  return failed.map(({ target, error }) => ({ target, code: error.code, message: error.message }));
-}
-
 function decisionJson(decision: Decision, flags: Flags, agreement: Agreement): Json {
   const { outputs, tally, excluded, simulated, tooFew } = decision;
   const { agreeing, dissenting, failed } = tally;
@@ -140,8 +124,8 @@ function decisionJson(decision: Decision, flags: Flags, agreement: Agreement): J
     outputs: outputs === null ? null : outputs.map(tensorToJson),
     agreeing: votes(agreeing),
     dissenting: votes(dissenting),
-    failed: failedJson(failed),
-    excluded: failedJson(excluded),
+    failed: excludedJson(failed),
+    excluded: excludedJson(excluded),
   };
 }
 
@@ -232,7 +216,7 @@ async function decide(
 
 async function run(io: Io, name: string, targets: readonly string[], flags: Flags): Promise<void> {
   const agreement: Agreement =
-    flags.tolerances === undefined ? {} : parseTolerances(await readInput(io, flags.tolerances));
+    flags.tolerances === undefined ? {} : await readTolerancesFile(io, flags.tolerances);
   await requireWritable([...parseOutputs(flags.output).values()]);
   if (flags.saveProofs !== undefined) await makeFolder(flags.saveProofs);
   if (flags.agree * 2 <= targets.length) {

@@ -1,6 +1,7 @@
 import type { NumericDistance } from '../../attestation/model/distance.js';
 import type { AnswerRelation } from '../client/agreement.js';
 import type { OutputDistance } from '../client/output-distance.js';
+import type { ExcludedNode } from '../client/quorum.js';
 import type { Json } from './io.js';
 import { printable } from './output.js';
 
@@ -53,4 +54,9 @@ export function relationJson(relation: AnswerRelation): Json {
       numeric: numericJson(numeric),
     })),
   };
+}
+
+/** Nodes that took no part, for scripts. */
+export function excludedJson(excluded: readonly ExcludedNode[]): Json {
+  return excluded.map(({ target, error: { code, message } }) => ({ target, code, message }));
 }

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
-import { parseTolerances, type Tolerances } from '../hub/package.js';
+import type { Tolerances } from '../hub/package.js';
 import { type Executor, ExecutorSet, RemoteExecutor } from '../replay/executor.js';
 import { LocalExecutor } from '../replay/local-executor.js';
 import { replayProof } from '../replay/replay-proof.js';
@@ -17,7 +17,7 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT } from './exit-code.js';
-import { readInput } from './files.js';
+import { readInput, readTolerancesFile } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, parseNonce, refuseIdle } from './options.js';
 import { auditFiles, type LogFlags, openLog } from './replay-log.js';
@@ -108,9 +108,7 @@ async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void
   }
   const appraisal = await readAttestation(io, flags);
   const agreement =
-    flags.tolerances === undefined
-      ? undefined
-      : parseTolerances(await readInput(io, flags.tolerances));
+    flags.tolerances === undefined ? undefined : await readTolerancesFile(io, flags.tolerances);
   const seed = flags.seed ?? new Uint8Array(randomBytes(32));
   const files = await proofFiles(paths);
   const opened = await openLog(flags, appraisal);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { toHex } from '../../attestation/encoding/bytes.js';
+import { isZero, toHex } from '../../attestation/encoding/bytes.js';
 import {
   GUEST_POLICY_BITS,
   keyInfo,
@@ -48,7 +48,7 @@ function fieldsOf(report: SnpReport): Field[] {
     return line === undefined ? `${text} (in the layout of Milan and Genoa)` : text;
   };
   const info = keyInfo(report.keyInfo);
-  const masked = report.chipId.every((byte) => byte === 0);
+  const masked = isZero(report.chipId);
   const field = (offset: number, name: string, value: string, meaning: string): Field => ({
     offset,
     name,
@@ -56,12 +56,7 @@ function fieldsOf(report: SnpReport): Field[] {
     meaning,
   });
   const bytes = (offset: number, name: string, value: Uint8Array, meaning: string): Field =>
-    field(
-      offset,
-      name,
-      toHex(value),
-      value.every((byte) => byte === 0) ? `${meaning}; zero` : meaning,
-    );
+    field(offset, name, toHex(value), isZero(value) ? `${meaning}; zero` : meaning);
   const { cpuid, launchMitVector, currentMitVector } = report;
   return [
     field(0x00, 'VERSION', String(report.version), 'layout of the report'),

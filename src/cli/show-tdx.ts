@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { toHex } from '../../attestation/encoding/bytes.js';
+import { isZero, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parsePemChain } from '../../attestation/endorsements/intel.js';
 import { pckPlatform } from '../../attestation/endorsements/pck.js';
@@ -20,7 +20,7 @@ interface Field {
 }
 
 function bytes(part: Field['part'], name: string, value: Uint8Array, meaning: string): Field {
-  const zero = value.length > 0 && value.every((byte) => byte === 0);
+  const zero = value.length > 0 && isZero(value);
   return { part, name, value: toHex(value), meaning: zero ? `${meaning}; zero` : meaning };
 }
 

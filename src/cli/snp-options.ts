@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { AMD_KDS } from '../../attestation/endorsements/amd.js';
+import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { type AuxblobEntry, parseAuxblob } from '../../attestation/evidence/auxblob.js';
 import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
@@ -49,31 +49,36 @@ async function readTable(io: Io, path: string): Promise<readonly AuxblobEntry[]>
   return asFile(path, 'no certificate table', () => parseAuxblob(bytes));
 }
 
-/** Opens the input and gathers what endorses it; `fetches` false keeps off the network. */
+/** Opens the input and gathers what endorses it; `fetches` false keeps off the network, `roots` replace AMD's. */
 export async function readSnp(
   io: Io,
   options: SnpOptions,
   at: Date,
   fetches: boolean,
+  roots?: readonly Uint8Array[],
 ): Promise<{ readonly input: SnpInput; readonly gathered: Gathered }> {
   const input = openSnpInput(await readInput(io, options.report));
   const files = [options.vek, ...options.chain, ...options.crl].filter(
     (path) => path !== undefined,
   );
   const table = options.certs === undefined ? [] : await readTable(io, options.certs);
-  const blobs = [
-    ...(await Promise.all(
-      files.map(async (path) => requireAmdEndorsements(path, await readInput(io, path))),
-    )),
-    ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
-    ...input.certificates,
-    ...input.crls,
-  ];
+  const supplied = {
+    caller: amdEndorsements(
+      await Promise.all(
+        files.map(async (path) => requireAmdEndorsements(path, await readInput(io, path))),
+      ),
+    ),
+    host: amdEndorsements([
+      ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
+      ...input.certificates,
+      ...input.crls,
+    ]),
+  };
   const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
-  const service = fetches ? { source, base: options.kds ?? AMD_KDS, at } : undefined;
+  const service = fetches ? { source, base: options.kds ?? AMD_KDS, at, roots } : undefined;
   const gathered = await io.during("asking AMD's Key Distribution Service", () =>
-    gatherSnpEndorsements(input.report, blobs, service),
+    gatherSnpEndorsements(input.report, supplied, service),
   );
   for (const note of gathered.notes) io.note(note);
   return { input, gathered };

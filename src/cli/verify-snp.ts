@@ -54,7 +54,7 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   if (foreign) refuseIdle(options, ['cache'], 'with --root: AMD is not asked, unless by --kds');
   const fetches = options.offline !== true && !foreign;
   const result = await judged(at, async () => {
-    const { input, gathered } = await readSnp(io, options, at, fetches);
+    const { input, gathered } = await readSnp(io, options, at, fetches, roots.roots);
     if (gathered.missing !== undefined) throw gathered.missing;
     const { report, runtimeClaims } = input;
     return verifySnp(

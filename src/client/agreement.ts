@@ -1,6 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import { broken, type Limits, limitsFor, qualityOf } from '../admission/quality.js';
 import { type OutputDistance, outputDistance } from './output-distance.js';
+import { broken, type Limits, qualityOf } from './quality.js';
 import type { Tensor } from './tensor.js';
 
 /**
@@ -17,6 +17,14 @@ export type AnswerRelation =
   | { readonly kind: 'identical' }
   | { readonly kind: 'within' | 'apart'; readonly outputs: readonly OutputDistance[] }
   | { readonly kind: 'incomparable'; readonly reason: string };
+
+/** The declared limits of an output: its own, else the default. */
+export function limitsFor(
+  { outputs = {}, default: others }: Agreement,
+  name: string,
+): Limits | undefined {
+  return Object.hasOwn(outputs, name) ? outputs[name] : others;
+}
 
 function isWithin(reference: Tensor, actual: Tensor, limits: Limits = {}): boolean {
   return broken(qualityOf(reference, actual, limits), limits).length === 0;

@@ -19,7 +19,7 @@ import type { AttestedEvidence } from './session.js';
 export interface AttestOptions extends Omit<AppraiseOptions, 'nonce' | 'at' | 'p256'> {
   /** Time that the appraisal is made for; the clock's unless given. */
   readonly at?: Date;
-  /** Where missing endorsements are fetched; without it nothing is. */
+  /** Where the vendors are asked for endorsements; without it nobody is. */
   readonly services?: VendorServices;
   /** Milliseconds for the connection and for the evidence; 60 000 unless given. */
   readonly timeout?: number;
@@ -91,8 +91,10 @@ export async function attestChannel(
   );
   const bytes = new Uint8Array(bundle);
   const { at = new Date(), services, roots, endorsements: supplied = {} } = options;
-  const endorsements =
-    services === undefined ? supplied : await completeEndorsements(bytes, supplied, services, at);
+  const { endorsements, notes } =
+    services === undefined
+      ? { endorsements: supplied, notes: [] }
+      : await completeEndorsements(bytes, supplied, services, { at, roots });
   const appraised = await appraiseBundle(bytes, policy, {
     at,
     nonce,
@@ -101,8 +103,9 @@ export async function attestChannel(
     ...(roots === undefined ? {} : { roots }),
   });
   const { amd = [], intel = null } = endorsements;
+  const result = withTlsKey(appraised, channel.key);
   return {
-    result: withTlsKey(appraised, channel.key),
+    result: { ...result, caveats: [...result.caveats, ...notes] },
     enclave: appraised.enclave,
     evidence: { bundle: bytes, nonce, endorsements: { amd, intel } },
   };

@@ -1,15 +1,18 @@
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
-import { equalBytes, utf8 } from '../../attestation/encoding/bytes.js';
+import { verifyTdxSignatures } from '../../attestation/appraisal/authenticate-tdx.js';
+import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { AMD_KDS } from '../../attestation/endorsements/amd.js';
+import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js';
+import { type CollateralText, parseTdxCollateral } from '../../attestation/endorsements/intel.js';
 import { INTEL_PCS } from '../../attestation/endorsements/intel-pcs.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
 import { decodeBundle, type EvidenceBundle } from '../../attestation/evidence/bundle.js';
+import { nativeP256 } from '../native-p256.js';
 import { gatherSnpEndorsements } from './snp-endorsements.js';
 import { gatherTdxCollateral } from './tdx-endorsements.js';
 
-/** Where endorsements are fetched that neither the enclave's host nor the caller supplied. */
+/** Where endorsements are fetched that the caller did not supply. */
 export interface VendorServices {
   readonly source: EndorsementSource;
   /** AMD's Key Distribution Service, or a mirror. */
@@ -20,53 +23,89 @@ export interface VendorServices {
 
 type Endorsements = NonNullable<AppraiseOptions['endorsements']>;
 
+/** What the evidence is appraised with, and in words what could not be had. */
+export interface Completed {
+  readonly endorsements: Endorsements;
+  readonly notes: readonly string[];
+}
+
+/** When the evidence is appraised, and under which roots in place of the vendors'. */
+interface Trust {
+  readonly at: Date;
+  readonly roots: readonly Uint8Array[] | undefined;
+}
+
 async function forSnp(
   { report, endorsements }: EvidenceBundle,
   supplied: Endorsements,
   { source, kds = AMD_KDS }: VendorServices,
-  at: Date,
-): Promise<Endorsements> {
+  { at, roots }: Trust,
+): Promise<Completed> {
   const table = endorsements === null ? [] : parseAuxblob(endorsements);
-  const host = table.filter(({ kind }) => kind !== 'other').map(({ data }) => data);
-  const blobs = [...host, ...(supplied.amd ?? [])];
-  const { certificates, crls } = await gatherSnpEndorsements(report, blobs, {
-    source,
-    base: kds,
-    at,
-  });
-  const carried = (der: Uint8Array): boolean => host.some((known) => equalBytes(known, der));
-  return { ...supplied, amd: [...certificates, ...crls].filter((der) => !carried(der)) };
+  const host = amdEndorsements(
+    table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
+  );
+  const caller = amdEndorsements(supplied.amd ?? []);
+  const service = { source, base: kds, at, roots };
+  const { certificates, crls, notes } = await gatherSnpEndorsements(
+    report,
+    { host, caller },
+    service,
+  );
+  const carried = new Set([...host.certificates, ...host.crls]);
+  const amd = [...certificates, ...crls].filter((der) => !carried.has(der));
+  return { endorsements: { ...supplied, amd }, notes };
+}
+
+/** Whether each part of the collateral holds at that time; its signatures are not looked at. */
+function isCurrent(collateral: CollateralText, at: Date): boolean {
+  const { rootCaCrl, pckCrl, tcbInfo, qeIdentity } = parseTdxCollateral(collateral);
+  const lists = [rootCaCrl, pckCrl].map((crl) => [crl.thisUpdate, crl.nextUpdate] as const);
+  const documents = [tcbInfo, qeIdentity].map(
+    ({ value }) => [value.issueDate, value.nextUpdate] as const,
+  );
+  return [...lists, ...documents].every(([from, until]) => at >= from && at <= until);
 }
 
 async function forTdx(
   { report, endorsements }: EvidenceBundle,
   supplied: Endorsements,
   { source, pcs = INTEL_PCS }: VendorServices,
-): Promise<Endorsements> {
-  if (endorsements !== null || supplied.intel !== undefined) return supplied;
-  const { collateral } = await gatherTdxCollateral(report, { source, base: pcs });
-  return collateral === undefined
-    ? supplied
-    : { ...supplied, intel: utf8(JSON.stringify(collateral)) };
+  { at, roots }: Trust,
+): Promise<Completed> {
+  if (supplied.intel !== undefined) return { endorsements: supplied, notes: [] };
+  const trusted = roots === undefined ? { at } : { at, roots };
+  await verifyTdxSignatures(report, { ...trusted, p256: nativeP256 });
+  const { collateral, missing } = await gatherTdxCollateral(report, { source, base: pcs });
+  const isOfUse = collateral !== undefined && (endorsements === null || isCurrent(collateral, at));
+  if (isOfUse) {
+    return { endorsements: { ...supplied, intel: utf8(JSON.stringify(collateral)) }, notes: [] };
+  }
+  const why =
+    missing?.message ?? 'Intel’s present collateral is not current at the time of the appraisal';
+  const rest = endorsements === null ? '' : ' The quote was judged by the host’s alone.';
+  return { endorsements: supplied, notes: [`Collateral: ${why}.${rest}`] };
 }
 
 /**
- * Completes what the bundle and the caller have with what the vendors serve. What cannot be had, or a
- * bundle that cannot be read, changes nothing: the appraisal says what that means.
+ * Completes what the bundle and the caller have with what the vendors serve. What a host supplies of
+ * revocation and TCB is as old as it likes, so the vendors are asked unless the caller supplied it, and
+ * the host's stands alone only where they cannot be reached. Nobody is asked about evidence that is not
+ * authentic: that, or a bundle that cannot be read, changes nothing, and the appraisal says what it means.
  */
 export async function completeEndorsements(
   bytes: Uint8Array,
   supplied: Endorsements,
   services: VendorServices,
-  at: Date,
-): Promise<Endorsements> {
+  trust: Trust,
+): Promise<Completed> {
   try {
     const bundle = decodeBundle(bytes);
     return bundle.tee === 'sev-snp'
-      ? await forSnp(bundle, supplied, services, at)
-      : await forTdx(bundle, supplied, services);
+      ? await forSnp(bundle, supplied, services, trust)
+      : await forTdx(bundle, supplied, services, trust);
   } catch (error) {
-    if (error instanceof AssayError) return supplied;
+    if (error instanceof AssayError) return { endorsements: supplied, notes: [] };
     throw error;
   }
 }

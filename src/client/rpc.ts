@@ -32,8 +32,14 @@ function loadDefinitions(): PackageDefinition {
 /** Read at the first call: most commands make none. */
 let definitions: PackageDefinition | undefined;
 
-/** Largest message that is sent or received, bytes. */
+/** Largest message that is sent, or received in answer to an inference, bytes. */
 const MAX_MESSAGE = 256 * 1024 * 1024;
+/**
+ * Largest message of any other service, bytes: an evidence bundle of the largest and its frame. Nobody
+ * knows yet who sends it.
+ */
+const MAX_ATTESTATION = 16 * 1024 * 1024 + 1024;
+const INFERENCE = 'inference.GRPCInferenceService';
 
 /** What is sent as server name where the target is an address: RFC 6066 section 3 allows names alone. */
 const NO_NAME = 'enclave.invalid';
@@ -71,14 +77,22 @@ export class PinnedChannel {
   readonly certificate: X509Certificate;
   /** SHA-256 of the SubjectPublicKeyInfo that is pinned. */
   readonly key: Uint8Array;
-  readonly #client: Client;
+  readonly #attestation: Client;
+  /** Opened by the first inference: grpc-js bounds messages by the connection. */
+  #inference: Client | undefined;
 
   private constructor(endpoint: Endpoint, certificate: X509Certificate) {
     this.endpoint = endpoint;
     this.certificate = certificate;
     this.key = spkiDigest(certificate);
+    this.#attestation = this.#open(MAX_ATTESTATION);
+  }
+
+  /** A connection of its own, under the same pin, on which answers have at most so many bytes. */
+  #open(maxReceived: number): Client {
+    const { endpoint, certificate } = this;
     const options: ClientOptions = {
-      'grpc.max_receive_message_length': MAX_MESSAGE,
+      'grpc.max_receive_message_length': maxReceived,
       'grpc.max_send_message_length': MAX_MESSAGE,
       'grpc.enable_http_proxy': 0,
       'grpc.enable_channelz': 0,
@@ -94,7 +108,7 @@ export class PinnedChannel {
         return error instanceof Error ? error : new Error(String(error));
       }
     };
-    this.#client = new Client(
+    return new Client(
       this.#where,
       credentials.createFromSecureContext(context, { checkServerIdentity }),
       options,
@@ -107,6 +121,11 @@ export class PinnedChannel {
       endpoint,
       await presentedCertificate(endpoint, Math.min(timeout, HANDSHAKE)),
     );
+  }
+
+  #inferenceClient(): Client {
+    this.#inference ??= this.#open(MAX_MESSAGE);
+    return this.#inference;
   }
 
   get #where(): string {
@@ -126,9 +145,10 @@ export class PinnedChannel {
   ): Promise<Response> {
     signal?.throwIfAborted();
     const method = methodOf(service, name);
+    const client = service === INFERENCE ? this.#inferenceClient() : this.#attestation;
     try {
       return await new Promise<Response>((resolve, reject) => {
-        const call = this.#client.makeUnaryRequest(
+        const call = client.makeUnaryRequest(
           method.path,
           method.requestSerialize,
           method.responseDeserialize as (bytes: Buffer) => Response,
@@ -164,6 +184,7 @@ export class PinnedChannel {
   }
 
   close(): void {
-    this.#client.close();
+    this.#attestation.close();
+    this.#inference?.close();
   }
 }

@@ -1,13 +1,15 @@
+import { authenticateSnp } from '../../attestation/appraisal/authenticate-snp.js';
+import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
 import {
   type AmdEndorsements,
   type AmdRequest,
-  amdEndorsements,
   fetchAmdCrl,
   fetchVcek,
 } from '../../attestation/endorsements/amd.js';
+import type { VekKind } from '../../attestation/endorsements/amd-extensions.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
 import {
   keyInfo,
@@ -24,6 +26,8 @@ export interface AmdService {
   readonly base: string;
   /** Time that the appraisal is made for: a CRL that is not current then is of no use. */
   readonly at: Date;
+  /** DER roots that replace AMD's pinned ones. */
+  readonly roots?: readonly Uint8Array[] | undefined;
 }
 
 /** Endorsements with what could not be fetched, in words. */
@@ -65,44 +69,75 @@ async function attempt<T>(fetch: () => Promise<T>): Promise<T | AssayError> {
   }
 }
 
+/** Endorsements by who supplied them. */
+export interface SuppliedSnp {
+  /** With the evidence: an auxblob's, or of a file that somebody collected. */
+  readonly host: AmdEndorsements;
+  /** By whoever verifies. */
+  readonly caller: AmdEndorsements;
+}
+
+/** AMD's CRL, or why it was not to be had. */
+async function currentCrl(
+  { source, base, at }: AmdService,
+  kind: VekKind,
+  vek: Uint8Array,
+): Promise<Uint8Array | string> {
+  const { issuer } = nameOf(vek);
+  const fetched = await attempt(() => fetchAmdCrl(source, kind, productOf(issuer), base));
+  if (fetched instanceof AssayError) return fetched.message;
+  const { thisUpdate, nextUpdate } = parseCrl(fetched);
+  if (at >= thisUpdate && at <= nextUpdate) return fetched;
+  return 'AMD’s present CRL is not current at the time of the appraisal';
+}
+
+/** Whether the report is authentic, revocation aside. */
+async function isAuthentic(
+  report: Uint8Array,
+  certificates: readonly Uint8Array[],
+  { at, roots }: AmdService,
+): Promise<boolean> {
+  const trusted = roots === undefined ? { at } : { at, roots };
+  const snp = await attempt(() => authenticateSnp(report, { certificates, crls: [] }, trusted));
+  return !(snp instanceof AssayError);
+}
+
 /**
- * Completes what was supplied (files, an auxblob's entries: DER or PEM, any order) with what AMD
- * serves: the VCEK and the root's CRL, where they are missing. Supplied ones come first and are never
- * replaced. `service` undefined means offline.
+ * Completes what was supplied with what AMD serves. The VCEK is asked for where it is missing: it is
+ * the same whoever supplies it. The root's CRL is asked for unless the caller supplied one: a host that
+ * is revoked would supply the last one from before, so that its list stands beside AMD's, and alone
+ * only where AMD's cannot be had. Nobody is asked for a CRL for a report that is not authentic.
+ * `service` undefined means offline.
  *
- * Throws where a supplied blob or the report does not parse; failing fetches are told in the result.
+ * Throws where a supplied certificate or the report does not parse; failing fetches are told in the
+ * result.
  */
 export async function gatherSnpEndorsements(
   reportBytes: Uint8Array,
-  blobs: readonly Uint8Array[],
+  { host, caller }: SuppliedSnp,
   service: AmdService | undefined,
 ): Promise<Gathered> {
-  const supplied = amdEndorsements(blobs);
+  const certificates = [...host.certificates, ...caller.certificates];
+  const supplied = { certificates, crls: [...caller.crls, ...host.crls] };
   if (service === undefined) return { ...supplied, notes: [], missing: undefined };
-  const { source, base, at } = service;
   const wanted = request(parseSnpReport(reportBytes));
-  const certificates = [...supplied.certificates];
-  const crls = [...supplied.crls];
-  const notes: string[] = [];
   let vek = certificates.find((der) => nameOf(der).subject === `SEV-${wanted.kind}`);
   if (vek === undefined) {
-    const fetched = await attempt(() => fetchVcek(source, wanted, base));
+    const fetched = await attempt(() => fetchVcek(service.source, wanted, service.base));
     if (fetched instanceof AssayError) {
-      return { certificates, crls, notes: [fetched.message], missing: fetched };
+      return { ...supplied, notes: [fetched.message], missing: fetched };
     }
     vek = fetched;
     certificates.unshift(fetched);
   }
-  if (crls.length === 0) {
-    const issuer = nameOf(vek).issuer;
-    const fetched = await attempt(() => fetchAmdCrl(source, wanted.kind, productOf(issuer), base));
-    if (fetched instanceof AssayError) {
-      notes.push(`Revocation: ${fetched.message}.`);
-    } else {
-      const { thisUpdate, nextUpdate } = parseCrl(fetched);
-      if (at >= thisUpdate && at <= nextUpdate) crls.push(fetched);
-      else notes.push('Revocation: AMD’s present CRL is not current at the time of the appraisal.');
-    }
+  const needsCrl =
+    caller.crls.length === 0 && (await isAuthentic(reportBytes, certificates, service));
+  if (!needsCrl) return { ...supplied, notes: [], missing: undefined };
+  const crl = await currentCrl(service, wanted.kind, vek);
+  if (typeof crl === 'string') {
+    const rest = host.crls.length === 0 ? '' : ' It was judged by the host’s list alone.';
+    return { ...supplied, notes: [`Revocation: ${crl}.${rest}`], missing: undefined };
   }
-  return { certificates, crls, notes, missing: undefined };
+  const others = host.crls.filter((der) => !equalBytes(der, crl));
+  return { certificates, crls: [crl, ...others], notes: [], missing: undefined };
 }

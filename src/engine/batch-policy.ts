@@ -1,8 +1,8 @@
 import type { Held } from './displacement.js';
 import type { BatchingOptions, InferenceRequest } from './engine.js';
 
-/** Nanoseconds; below this, messages and signatures cost more than the execution. */
-const SHORT_EXECUTION = 500_000;
+/** Milliseconds; below this, messages and signatures cost more than the execution. */
+const SHORT_EXECUTION = 0.5;
 
 /** Nanoseconds that the executions which a worker is given at once should take: others wait for them. */
 const LONGEST_SERIES = 16_000_000;
@@ -10,13 +10,24 @@ const LONGEST_SERIES = 16_000_000;
 const LARGEST_SERIES = 2 ** 20;
 /** Executions that a worker is given at once: they may turn out longer than the one they were judged by. */
 const MOST_EXECUTIONS = 8;
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** What a policy has to know of a queue. */
 interface Waiting {
-  readonly size: number;
   readonly rows: number;
   /** By address. */
   readonly held: ReadonlyMap<string, Held>;
+  /** performance.now() at which what has waited longest was accepted; undefined where nothing waits. */
+  readonly oldest: number | undefined;
+}
+
+/** A series of executions that a worker has. */
+export interface Executing {
+  readonly executions: number;
+  /** performance.now() */
+  readonly dispatched: number;
+  /** It has ended, and its answers are on their way. */
+  readonly ended: boolean;
 }
 
 /** The level of requests that name none; 0 where there are no levels. */
@@ -32,12 +43,11 @@ export function defaultPriority({
  * where the operator sets a delay does a free worker wait for a preferred size.
  */
 export class BatchPolicy {
-  /** Milliseconds that a free worker waits for more. */
-  readonly patience: number;
   readonly #max: number;
   readonly #preferred: readonly number[];
   readonly #options: BatchingOptions;
-  #since: number | undefined;
+  /** Milliseconds that a request may wait for others. */
+  readonly #patience: number;
 
   constructor(maxBatchSize: number, options: BatchingOptions) {
     this.#max = maxBatchSize;
@@ -45,29 +55,42 @@ export class BatchPolicy {
     this.#preferred = (options.preferredBatchSizes ?? [])
       .filter((size) => size <= maxBatchSize)
       .sort((a, b) => b - a);
-    this.patience = maxBatchSize > 1 ? (options.maxQueueDelayMicroseconds ?? 0) / 1000 : 0;
+    this.#patience = maxBatchSize > 1 ? (options.maxQueueDelayMicroseconds ?? 0) / 1000 : 0;
   }
 
   /**
-   * True where a second worker would only break a batch in two: one is executing this model, will be
-   * free before a message could reach another, and takes all that waits.
+   * Milliseconds for which a second worker would only break a batch in two: one is executing this model,
+   * will be free before a message could reach another, and takes all that waits. That it will be is a guess
+   * by the newest execution; one that turns out longer keeps nobody waiting. 0: dispatch.
+   * @param lastExecution nanoseconds of the newest execution.
    */
-  gathers({ rows }: Waiting, lastExecution: number): boolean {
-    return rows < this.#max && lastExecution < SHORT_EXECUTION;
+  gathers(
+    { rows }: Waiting,
+    executing: Iterable<Executing>,
+    lastExecution: number,
+    now: number,
+  ): number {
+    if (rows >= this.#max || lastExecution / 1e6 >= SHORT_EXECUTION) return 0;
+    let left = 0;
+    for (const { executions, dispatched, ended } of executing) {
+      const end = ended ? now + SHORT_EXECUTION : dispatched + executions * SHORT_EXECUTION;
+      left = Math.max(left, end - now);
+    }
+    return left;
   }
 
-  /** Rows to dispatch now; 0 to wait for more. */
-  sizeNow({ size, rows }: Waiting, now: number): number {
-    if (size === 0) {
-      this.#since = undefined;
-      return this.#max;
-    }
-    const preferred = this.#preferred.find((wanted) => wanted <= rows);
-    const full = rows >= this.#max || preferred !== undefined;
-    this.#since ??= now;
-    if (!full && now - this.#since < this.patience) return 0;
-    this.#since = undefined;
-    return preferred ?? this.#max;
+  /** Rows to dispatch now. */
+  sizeNow({ rows }: Waiting): number {
+    return this.#preferred.find((wanted) => wanted <= rows) ?? this.#max;
+  }
+
+  /** Milliseconds to wait for more, for a batch that is full or of a preferred size; 0: dispatch. */
+  waits(waiting: Waiting, now: number): number {
+    const { rows } = waiting;
+    const ready = rows >= this.#max || this.#preferred.some((wanted) => wanted <= rows);
+    if (ready || this.#patience === 0) return 0;
+    const { oldest = now } = waiting;
+    return Math.max(0, oldest + this.#patience - now);
   }
 
   /**
@@ -93,10 +116,14 @@ export class BatchPolicy {
     return named ? priority : defaultPriority(this.#options);
   }
 
-  /** The moment after which a request is not dispatched, on the clock of `performance.now()`. */
+  /**
+   * The moment after which a request is not dispatched, on the clock of `performance.now()`. A request may
+   * shorten the model's timeout and not lengthen it, as with Triton's `allow_timeout_override`; where the
+   * model has none, which Triton does not let be overridden, the request's own counts.
+   */
   expiryOf({ timeout = 0, deadline }: InferenceRequest, now: number): number {
-    const wait = timeout === 0 ? (this.#options.defaultTimeoutMicroseconds ?? 0) : timeout;
-    const patience = wait === 0 ? Number.POSITIVE_INFINITY : now + wait / 1000;
-    return Math.min(deadline ?? Number.POSITIVE_INFINITY, patience);
+    const { defaultTimeoutMicroseconds = 0 } = this.#options;
+    const [own, usual] = [timeout || NEVER, defaultTimeoutMicroseconds || NEVER];
+    return Math.min(deadline ?? NEVER, now + Math.min(own, usual) / 1000);
   }
 }

@@ -107,12 +107,14 @@ export function unpack(
   result: ExecutionResult,
   dispatched: number,
 ): InferenceResult[] {
+  const total = batch.reduce((sum, { rows }) => sum + rows, 0);
   const timingsOf = (pending: Pending): InferenceTimings => ({
     queue: Math.round((dispatched - pending.enqueued) * 1e6),
     computeInput: result.computeInput,
     computeInfer: result.computeInfer,
     computeOutput: result.computeOutput,
-    batchSize: batch.length,
+    rows: pending.rows,
+    batchSize: total,
   });
   const [first] = batch;
   const names = first.request.outputs;
@@ -125,7 +127,6 @@ export function unpack(
     }));
     return [{ outputs, annotation: annotationOf(result, 0), timings: timingsOf(first) }];
   }
-  const total = batch.reduce((sum, { rows }) => sum + rows, 0);
   const outputs = result.outputs.map((output, i) => divisible(names[i] ?? '', output, total));
   let from = 0;
   return batch.map((pending, index) => {

@@ -35,10 +35,35 @@ function newestOf(
   return newest;
 }
 
+/** What waits of each address, in requests or in bytes. */
+function amounts(queues: readonly WaitingRequests[], measure: keyof Held): Map<string, number> {
+  const all = new Map<string, number>();
+  for (const { held } of queues) {
+    for (const [address, amount] of held) {
+      all.set(address, (all.get(address) ?? 0) + amount[measure]);
+    }
+  }
+  return all;
+}
+
+/** What other addresses have, in requests or in bytes, beyond what a request's own would have with it. */
+export function surplus(
+  queues: readonly WaitingRequests[],
+  measure: keyof Held,
+  by: Pending,
+): number {
+  const all = amounts(queues, measure);
+  const share = (all.get(by.address) ?? 0) + (measure === 'size' ? 1 : by.bytes);
+  let sum = 0;
+  for (const [address, amount] of all) {
+    if (address !== by.address) sum += Math.max(0, amount - share);
+  }
+  return sum;
+}
+
 /**
- * Makes room for a request by giving up the newest of the addresses that have most, as long as they have
- * more than its own would have with it; `need` is what has to be freed, in requests or in bytes. Does
- * nothing and returns false where that would not be enough.
+ * Makes room for a request by giving up the newest of the addresses that have most, until `need` is freed,
+ * in requests or in bytes, which is no more than the `surplus`.
  */
 export function displace(
   queues: readonly WaitingRequests[],
@@ -46,29 +71,19 @@ export function displace(
   need: number,
   by: Pending,
   error: EngineError,
-): boolean {
-  const others = new Map<string, number>();
-  for (const { held } of queues) {
-    for (const [address, amount] of held) {
-      others.set(address, (others.get(address) ?? 0) + amount[measure]);
-    }
-  }
-  const share = (others.get(by.address) ?? 0) + (measure === 'size' ? 1 : by.bytes);
+): void {
+  const others = amounts(queues, measure);
   others.delete(by.address);
-  let surplus = 0;
-  for (const amount of others.values()) surplus += Math.max(0, amount - share);
-  if (surplus < need) return false;
   for (let freed = 0; freed < need; ) {
     const [address, amount] = greatest(others);
     const newest = newestOf(queues, address);
-    if (newest === undefined) return false;
+    if (newest === undefined) return;
     const { queue, pending } = newest;
     const size = measure === 'size' ? 1 : pending.bytes;
     queue.giveUp(pending, error);
     others.set(address, amount - size);
     freed += size;
   }
-  return true;
 }
 
 function greatest(amounts: ReadonlyMap<string, number>): readonly [string, number] {

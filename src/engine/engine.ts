@@ -23,7 +23,10 @@ export interface ExecutionOptions {
 
 /** How requests wait and share executions: Triton's names and meanings (model configuration, "Dynamic Batcher"). */
 export interface BatchingOptions {
-  /** Most rows of one execution; 0 or 1: requests never share one. Default 32. */
+  /**
+   * Most rows of one execution, and so of one request where every input's first dimension varies. 0 or 1:
+   * requests never share an execution. Absent: they share one up to 32 rows, and one request may have more.
+   */
   readonly maxBatchSize?: number;
   /** False: take `maxBatchSize` without measuring at load which size is fastest. Default true. */
   readonly sweep?: boolean;
@@ -34,7 +37,7 @@ export interface BatchingOptions {
   readonly dimensions?: Readonly<Record<string, readonly number[]>>;
   /** Sizes to prefer where enough waits; default none. */
   readonly preferredBatchSizes?: readonly number[];
-  /** How long a request may wait for others while a worker is free; default 0: not at all. */
+  /** How long a request may wait for others, from its acceptance, while a worker is free; default 0: not at all. */
   readonly maxQueueDelayMicroseconds?: number;
   /** Requests that may wait; more are refused at once. Default 1024. */
   readonly maxQueueSize?: number;
@@ -42,7 +45,7 @@ export interface BatchingOptions {
   readonly priorityLevels?: number;
   /** Of requests that name none, or one beyond the levels; default the middle level. */
   readonly defaultPriorityLevel?: number;
-  /** How long a request may wait that names no timeout; 0, the default: until its deadline. */
+  /** How long a request may wait that names no shorter timeout; 0, the default: until its deadline. */
   readonly defaultTimeoutMicroseconds?: number;
 }
 
@@ -105,7 +108,7 @@ export interface InferenceRequest {
   readonly caller?: string;
   /** Triton's `priority`: 1 is the most urgent, larger is later, 0 or absent the model's default. */
   readonly priority?: number;
-  /** Triton's `timeout`: microseconds that it may wait; 0 or absent the model's default. */
+  /** Triton's `timeout`: microseconds that it may wait, if less than the model's default; 0 or absent: that. */
   readonly timeout?: number;
   /** On the clock of `performance.now()`: not dispatched later than this. */
   readonly deadline?: number;

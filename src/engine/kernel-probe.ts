@@ -18,9 +18,11 @@ function sampleOf({ element, dims }: ProbeTensor, random: () => number): Uint8Ar
   return new Uint8Array(values.buffer);
 }
 
-/** The answers of ONNX Runtime on this processor to the probe, by output. Rejects with EngineError. */
+/**
+ * The answers of ONNX Runtime on this processor to the probe, by output. Rejects with EngineError. The
+ * process has to have set ORT_DISABLE_TELEMETRY on its main thread: a worker's environment is a copy.
+ */
 export async function probeKernels(): Promise<ReadonlyMap<string, Uint8Array>> {
-  process.env['ORT_DISABLE_TELEMETRY'] = '1';
   const random = sampler(SEED);
   const model = probeModel((weight) => sampleOf(weight, random));
   const feeds = Object.fromEntries(

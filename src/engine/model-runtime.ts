@@ -9,7 +9,7 @@ import type {
   ModelSource,
 } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
-import { addressOf, type Pending } from './pending.js';
+import { addressOf, cancelled, overdue, type Pending } from './pending.js';
 import { totalLength } from './pieces.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
@@ -55,10 +55,12 @@ export class ModelRuntime implements LoadedModel {
   readonly #hooks: RuntimeHooks;
   readonly #policy: BatchPolicy;
   readonly #queue: RequestQueue;
+  /** Of a request. */
+  readonly #mostRows: number;
   /** Series that are not answered yet. */
   #running = 0;
-  /** Of those, how many a worker still has. */
-  #executing = 0;
+  /** The workers that have one. */
+  readonly #executing = new Set<WorkerThread>();
   /** Nanoseconds in ONNX Runtime of the newest execution. */
   #lastExecution = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -83,6 +85,7 @@ export class ModelRuntime implements LoadedModel {
     this.acceptsEmpty = settings.acceptsEmpty;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.maxQueueSize, settings.memory);
+    this.#mostRows = mostRows(settings.options, signature);
   }
 
   get waiting(): number {
@@ -121,13 +124,23 @@ export class ModelRuntime implements LoadedModel {
           reject(error);
         },
       };
-      if (this.#draining === undefined) {
-        this.#enqueue(pending);
-        return;
-      }
-      const reason = `model ${this.name} version ${this.version} is unloading`;
-      pending.reject(new EngineError('draining', reason));
+      const refusal = this.#refusal(request);
+      if (refusal === undefined) this.#enqueue(pending);
+      else pending.reject(refusal);
     });
+  }
+
+  #refusal({ inputs }: InferenceRequest): EngineError | undefined {
+    if (this.#draining !== undefined) {
+      const reason = `model ${this.name} version ${this.version} is unloading`;
+      return new EngineError('draining', reason);
+    }
+    const large = inputs.find(({ shape: [rows = 1] }) => rows > this.#mostRows);
+    if (large === undefined) return undefined;
+    return new EngineError(
+      'invalid-request',
+      `input ${large.name}: expected at most ${this.#mostRows} rows (max_batch_size), not ${large.shape[0]}`,
+    );
   }
 
   #enqueue(pending: Pending): void {
@@ -135,7 +148,10 @@ export class ModelRuntime implements LoadedModel {
     try {
       if (this.instances === 0) throw this.#withoutWorkers();
       if (cancellation?.cancelled === true) throw cancelled();
-      if (!this.#queue.hasRoom(pending)) this.#hooks.dispatch();
+      if (!this.#queue.hasRoom(pending)) {
+        this.#queue.dropExpired(performance.now());
+        this.#hooks.dispatch();
+      }
       this.#queue.push(pending);
     } catch (error) {
       pending.reject(asEngineError(error));
@@ -147,16 +163,14 @@ export class ModelRuntime implements LoadedModel {
 
   /** The next work for a free worker, executions one after another, or undefined. */
   take(now: number): readonly Batch[] | undefined {
-    if (this.#executing > 0 && this.#policy.gathers(this.#queue, this.#lastExecution))
-      return undefined;
-    const size = this.#policy.sizeNow(this.#queue, now);
-    if (size === 0 && this.#draining === undefined) {
-      this.#wakeLater();
+    const delay = this.#delay(now);
+    if (delay > 0) {
+      this.#wakeIn(delay);
       return undefined;
     }
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const rows = Math.max(1, size);
+    const rows = this.#policy.sizeNow(this.#queue);
     const count = this.#policy.seriesNow(this.#queue, rows, this.instances, this.#lastExecution);
     const series: Batch[] = [];
     while (series.length < count) {
@@ -172,11 +186,19 @@ export class ModelRuntime implements LoadedModel {
     return series;
   }
 
+  /** Milliseconds for which what waits is better left waiting. */
+  #delay(now: number): number {
+    if (this.#queue.full) return 0;
+    const left = this.#policy.gathers(this.#queue, this.#executing, this.#lastExecution, now);
+    if (left > 0 || this.#draining !== undefined) return left;
+    return this.#policy.waits(this.#queue, now);
+  }
+
   /** Executes a series and answers each of its requests; `free` is called once the worker is. */
   async execute(series: readonly Batch[], worker: WorkerThread, free: () => void): Promise<void> {
-    this.#executing += 1;
+    this.#executing.add(worker);
     const released = (): void => {
-      this.#executing -= 1;
+      this.#executing.delete(worker);
       free();
     };
     const outcomes = await this.#run(series, worker);
@@ -224,7 +246,8 @@ export class ModelRuntime implements LoadedModel {
   /** A batch failed: whoever is not to blame gets an answer, and nobody hears of another's data. */
   async #runEachAlone(batch: Batch, worker: WorkerThread): Promise<void> {
     for (const pending of batch) {
-      const [outcome] = await this.#run([[pending]], worker);
+      const gone = overdue(pending, performance.now());
+      const [outcome] = gone === undefined ? await this.#run([[pending]], worker) : [gone];
       this.#settle([pending], outcome);
     }
   }
@@ -262,12 +285,12 @@ export class ModelRuntime implements LoadedModel {
     this.#settleDrain();
   }
 
-  /** The policy waits for more to share an execution: look again when its patience ends. */
-  #wakeLater(): void {
+  /** Looks again, after so many milliseconds, at what waits. */
+  #wakeIn(delay: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#hooks.wake();
-    }, this.#policy.patience);
+    }, Math.ceil(delay));
   }
 
   #settleDrain(): void {
@@ -286,16 +309,18 @@ export class ModelRuntime implements LoadedModel {
   }
 }
 
+/** What the operator's `max_batch_size` lets one request have, where the first dimension is one of rows. */
+function mostRows({ maxBatchSize = 0 }: BatchingOptions, { inputs }: Signature): number {
+  const rows = inputs.every(({ shape }) => typeof shape?.[0] === 'string');
+  return rows && maxBatchSize > 1 ? maxBatchSize : Number.POSITIVE_INFINITY;
+}
+
 /** What a request holds in memory: its inputs, or the message that they are views of. */
 function bytesOf({ inputs, messageBytes = 0 }: InferenceRequest): number {
   return Math.max(
     messageBytes,
     inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0),
   );
-}
-
-function cancelled(): EngineError {
-  return new EngineError('cancelled', 'the caller went away before the request was dispatched');
 }
 
 function nanosecondsSince(started: number): number {

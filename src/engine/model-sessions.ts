@@ -109,7 +109,11 @@ export class ModelSessions {
     while (open.length > 0 && !this.#closed) {
       const fitting = Math.floor(this.#reservation.room / (this.#session + this.#size));
       if (fitting < 1) return;
-      await Promise.all(open.splice(0, fitting).map((slot) => this.#further(slot)));
+      const made = await Promise.allSettled(
+        open.splice(0, fitting).map((slot) => this.#further(slot)),
+      );
+      const failed = made.find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
     }
   }
 

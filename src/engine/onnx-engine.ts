@@ -113,12 +113,16 @@ class OnnxEngine implements Engine {
     await this.#inTurn(() => this.#pool.close());
   }
 
+  #assertOpen(): void {
+    if (this.#closing) throw new EngineError('draining', 'the engine is shutting down');
+  }
+
   /**
    * The first session decides whether the model can be served, what it takes and whether requests may
    * be batched; the others follow together.
    */
   async #load(source: ModelSource, options: LoadOptions): Promise<LoadedModel> {
-    if (this.#closing) throw new EngineError('draining', 'the engine is shutting down');
+    this.#assertOpen();
     this.#nextLoad += 1;
     const loadId = this.#nextLoad;
     const sessions = this.#sessionsOf(loadId, source, options);
@@ -165,6 +169,7 @@ class OnnxEngine implements Engine {
       decideBatching(thread, sessions.loadId, made, options),
     );
     await sessions.spread(this.#leastLoaded());
+    this.#assertOpen();
     return { signature, batching: outcome };
   }
 

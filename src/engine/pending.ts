@@ -1,5 +1,5 @@
 import type { InferenceRequest, InferenceResult } from './engine.js';
-import type { EngineError } from './error.js';
+import { EngineError } from './error.js';
 
 /** A request that was accepted and waits for a worker. */
 export interface Pending {
@@ -10,7 +10,7 @@ export interface Pending {
   readonly batchKey: string;
   /** Most rows of an execution that it may share; 1: none. */
   readonly sharedRows: number;
-  /** Dimension 0 of its inputs; 1 where the model is not batched. */
+  /** Triton's batch size of a request: dimension 0 of its inputs; 1 where the model is not batched. */
   readonly rows: number;
   /** What it takes of `RequestMemory`. */
   readonly bytes: number;
@@ -23,6 +23,18 @@ export interface Pending {
   readonly reject: (error: EngineError) => void;
   /** Set once it was answered, dispatched or given up. */
   settled: boolean;
+}
+
+/** Nobody would hear the answer. */
+export function cancelled(): EngineError {
+  return new EngineError('cancelled', 'the caller went away before the request was dispatched');
+}
+
+/** Why a request is not dispatched any more; undefined where it is. */
+export function overdue({ request, expires }: Pending, now: number): EngineError | undefined {
+  if (request.cancellation?.cancelled === true) return cancelled();
+  if (expires >= now) return undefined;
+  return new EngineError('deadline', 'the deadline passed while it waited');
 }
 
 /** A caller's address: `203.0.113.7:50123` is a connection of `203.0.113.7`. */

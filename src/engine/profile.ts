@@ -62,6 +62,8 @@ let native: Promise<NativeFacts> | undefined;
 
 function nativeFacts(): Promise<NativeFacts> {
   return new Promise((resolve, reject) => {
+    // Here, since native code does not see what a thread sets: else the probe leaves files in the home.
+    process.env['ORT_DISABLE_TELEMETRY'] = '1';
     const url = new URL('./native-facts-thread.js', import.meta.url);
     const thread = new Worker(url, { execArgv: [] });
     const expected = 'expected to hash ONNX Runtime and to execute the kernel probe';

@@ -1,7 +1,9 @@
-import { displace, type Held, isLater, type WaitingRequests } from './displacement.js';
+import { displace, type Held, isLater, surplus, type WaitingRequests } from './displacement.js';
 import { EngineError } from './error.js';
-import type { Pending } from './pending.js';
+import { overdue, type Pending } from './pending.js';
 import type { RequestMemory } from './request-memory.js';
+
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** Requests of one caller by connection, each first in, first out; the order of the Map is that of turns. */
 type Connections = Map<string, Pending[]>;
@@ -27,6 +29,8 @@ export class RequestQueue implements WaitingRequests {
   readonly #held = new Map<string, Held>();
   #size = 0;
   #rows = 0;
+  /** performance.now() before which nothing that waits expires. */
+  #nextExpiry = NEVER;
 
   constructor(maxSize: number, memory: RequestMemory) {
     this.#maxSize = maxSize;
@@ -42,13 +46,48 @@ export class RequestQueue implements WaitingRequests {
     return this.#rows;
   }
 
+  /** It holds as many requests as it may. */
+  get full(): boolean {
+    return this.#size >= this.#maxSize;
+  }
+
+  /** performance.now() at which what has waited longest was accepted; undefined where nothing waits. */
+  get oldest(): number | undefined {
+    let oldest: number | undefined;
+    for (const [first] of this.#connections()) {
+      if (first !== undefined && first.enqueued < (oldest ?? NEVER)) oldest = first.enqueued;
+    }
+    return oldest;
+  }
+
+  /** What waits of each connection. */
+  *#connections(): Generator<readonly Pending[]> {
+    for (const level of this.#levels.values()) {
+      for (const connections of level.values()) yield* connections.values();
+    }
+  }
+
   /** What waits of each address. */
   get held(): ReadonlyMap<string, Held> {
     return this.#held;
   }
 
   hasRoom({ bytes }: Pending): boolean {
-    return this.#size < this.#maxSize && this.#memory.excess(bytes) <= 0;
+    return !this.full && this.#memory.excess(bytes) <= 0;
+  }
+
+  /** Gives up what is past its deadline: it would keep others out until a worker comes upon it. */
+  dropExpired(now: number): void {
+    if (now <= this.#nextExpiry) return;
+    const waiting = [...this.#connections()].flat();
+    for (const pending of waiting) {
+      const late = overdue(pending, now);
+      if (late !== undefined) this.giveUp(pending, late);
+    }
+    this.#nextExpiry = waiting.reduce(
+      (next, { settled, expires }) => (settled ? next : Math.min(next, expires)),
+      NEVER,
+    );
   }
 
   /**
@@ -59,9 +98,8 @@ export class RequestQueue implements WaitingRequests {
    * share.
    */
   push(pending: Pending): void {
-    const excess = this.#memory.excess(pending.bytes);
-    if (excess > 0) this.#displace(this.#memory.waiting, 'bytes', excess, pending);
-    if (this.#size >= this.#maxSize) this.#displace([this], 'size', 1, pending);
+    this.#makeRoom(pending);
+    this.#nextExpiry = Math.min(this.#nextExpiry, pending.expires);
     if (this.#size === 0) this.#memory.waiting.add(this);
     this.#memory.hold(pending.bytes);
     const held = entry(this.#held, pending.address, () => ({ size: 0, bytes: 0 }));
@@ -86,10 +124,7 @@ export class RequestQueue implements WaitingRequests {
 
   /** Gives up everything that waits. */
   clear(error: EngineError): void {
-    const connections = [...this.#levels.values()].flatMap((level) => [...level.values()]);
-    for (const pending of connections.flatMap((waiting) => [...waiting.values()].flat())) {
-      this.giveUp(pending, error);
-    }
+    for (const pending of [...this.#connections()].flat()) this.giveUp(pending, error);
   }
 
   /**
@@ -149,8 +184,9 @@ export class RequestQueue implements WaitingRequests {
   #head(waiting: readonly Pending[], now: number): Pending | undefined {
     for (;;) {
       const [first] = waiting;
-      if (first === undefined || first.expires >= now) return first;
-      this.giveUp(first, new EngineError('deadline', 'the deadline passed while it waited'));
+      const late = first && overdue(first, now);
+      if (first === undefined || late === undefined) return first;
+      this.giveUp(first, late);
     }
   }
 
@@ -165,20 +201,24 @@ export class RequestQueue implements WaitingRequests {
     return newest;
   }
 
-  #displace(
-    queues: Iterable<WaitingRequests>,
-    measure: keyof Held,
-    need: number,
-    by: Pending,
-  ): void {
-    const { held, limit } = this.#memory;
+  /** Nobody gives way to a request for which there would still be no room. */
+  #makeRoom(by: Pending): void {
+    if (this.hasRoom(by)) return;
+    const { held, limit, waiting } = this.#memory;
     const state =
       `the queue is full: ${this.#size} of ${this.#maxSize} requests wait, and those that are not ` +
       `answered yet have ${held} of ${limit} bytes in all models`;
-    const reason = `${state}, and this caller's newest gave way to a caller with fewer`;
-    if (!displace([...queues], measure, need, by, new EngineError('exhausted', reason))) {
+    const everyone = [...waiting];
+    if (
+      (this.full && surplus([this], 'size', by) < 1) ||
+      surplus(everyone, 'bytes', by) < this.#memory.excess(by.bytes)
+    ) {
       throw new EngineError('exhausted', `${state}, this request has ${by.bytes}`);
     }
+    const reason = `${state}, and this caller's newest gave way to a caller with fewer`;
+    const gaveWay = new EngineError('exhausted', reason);
+    if (this.full) displace([this], 'size', 1, by, gaveWay);
+    displace(everyone, 'bytes', this.#memory.excess(by.bytes), by, gaveWay);
   }
 
   /** Leaves nothing of it behind: the memory of requests that were given up would be on no books. */

@@ -4,7 +4,9 @@ export interface InferenceTimings {
   readonly computeInput: number;
   readonly computeInfer: number;
   readonly computeOutput: number;
-  /** Requests that shared the execution. */
+  /** Batch size of the request: its rows. */
+  readonly rows: number;
+  /** Rows of all requests that shared the execution. */
   readonly batchSize: number;
 }
 
@@ -38,7 +40,7 @@ export class Statistics {
   readonly computeOutput = duration();
   /** By batch size. */
   readonly batches = new Map<number, BatchStatistics>();
-  /** Requests answered, each counted alone. */
+  /** Rows of the requests that were answered: to Triton one of batch size 4 is four inferences. */
   inferenceCount = 0;
   executionCount = 0;
   /** Milliseconds since 1970; 0 before the first. */
@@ -50,7 +52,7 @@ export class Statistics {
     add(this.computeInput, timings.computeInput);
     add(this.computeInfer, timings.computeInfer);
     add(this.computeOutput, timings.computeOutput);
-    this.inferenceCount += 1;
+    this.inferenceCount += timings.rows;
     this.lastInference = Date.now();
   }
 

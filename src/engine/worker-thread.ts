@@ -54,6 +54,10 @@ export class WorkerThread {
   readonly #annotating: Annotating;
   #runningLimit: number | undefined;
   #nextRun = 0;
+  #dispatched = Number.NEGATIVE_INFINITY;
+  #executions = 0;
+  /** Of its counter, once it has executed all that it was given. */
+  #lastStep = 0;
   #closing = false;
   #dead = false;
   #hung = false;
@@ -111,6 +115,21 @@ export class WorkerThread {
     return this.#hung;
   }
 
+  /** In the series that it was given last. */
+  get executions(): number {
+    return this.#executions;
+  }
+
+  /** performance.now() at which it was given that series. */
+  get dispatched(): number {
+    return this.#dispatched;
+  }
+
+  /** It has executed all of it, and says so soon. */
+  get ended(): boolean {
+    return stepsBetween(this.#lastStep, this.#executed()) >= 0;
+  }
+
   /** Resolves when the thread can take work, rejects if it ended before. */
   started(): Promise<void> {
     return this.#started;
@@ -161,6 +180,10 @@ export class WorkerThread {
     const id = this.#nextRun;
     const limit = this.#limits.get(executions[0]?.loadId ?? 0);
     const before = this.#executed();
+    const steps = 2 * executions.length;
+    this.#lastStep = before + steps;
+    this.#executions = executions.length;
+    this.#dispatched = performance.now();
     if (limit !== undefined) this.#watchdog.start(limit);
     this.#runningLimit = limit;
     const buffers = executions.map(({ buffer }) => buffer);
@@ -172,10 +195,8 @@ export class WorkerThread {
           : result,
       );
     } catch (error) {
-      // The counter is of 32 bits and may have begun anew.
-      const steps = (this.#executed() - before) | 0;
-      const { length } = executions;
-      const blamed = steps < 2 * length ? steps % length : undefined;
+      const taken = stepsBetween(before, this.#executed());
+      const blamed = taken < steps ? taken % executions.length : undefined;
       return executions.map((_, i) => (i === (blamed ?? i) ? asEngineError(error) : undefined));
     }
   }
@@ -245,6 +266,9 @@ export class WorkerThread {
     }
   }
 }
+
+/** The counter is of 32 bits and may have begun anew. */
+const stepsBetween = (from: number, to: number): number => (to - from) | 0;
 
 function take<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | undefined {
   const waiter = waiters.get(id);

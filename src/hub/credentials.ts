@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 
 /** What a registry knows a caller by. An identity token is exchanged at the registry's own realm. */
 export type Credentials =
@@ -42,7 +43,8 @@ async function readConfig(path: string): Promise<z.infer<typeof schema> | undefi
     return refuse(`cannot read ${path}`, error);
   }
   const parsed = schema.safeParse(parseStrictJson(bytes, path, 'HUB_CREDENTIALS'));
-  return parsed.success ? parsed.data : refuse(`${path}: ${z.prettifyError(parsed.error)}`);
+  if (parsed.success) return parsed.data;
+  throw schemaError('HUB_CREDENTIALS', path, parsed.error);
 }
 
 /** Names under which a configuration may keep a registry. */

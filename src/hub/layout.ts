@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 import { type Digest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
 import {
@@ -74,7 +75,7 @@ export class Layout implements Hub {
     const bytes = await readPlain(path, MAX_MANIFEST);
     const parsed = schema.safeParse(parseStrictJson(bytes, path, 'HUB_LAYOUT'));
     if (parsed.success) return parsed.data;
-    throw new AssayError('HUB_LAYOUT', `${path}: ${z.prettifyError(parsed.error)}`);
+    throw schemaError('HUB_LAYOUT', path, parsed.error);
   }
 
   async #existingIndex(): Promise<Index | undefined> {

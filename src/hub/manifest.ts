@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 import { type Digest, digestOf, isDigest } from './digest.js';
 import { ARTIFACT_TYPE, EMPTY_TYPE, MANIFEST_TYPE } from './media-type.js';
 
@@ -70,10 +71,7 @@ export function parseManifest(bytes: Uint8Array): ImageManifest {
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
-    throw new AssayError(
-      'HUB_MANIFEST',
-      `expected an OCI image manifest: ${z.prettifyError(parsed.error)}`,
-    );
+    throw schemaError('HUB_MANIFEST', 'expected an OCI image manifest', parsed.error);
   }
   return parsed.data;
 }

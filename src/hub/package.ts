@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 import { type Format, formatOfPath } from './formats.js';
 import { ANNOTATION, type Descriptor, type ImageManifest } from './manifest.js';
 import { mediaTypeOf, type Role, roleOf } from './media-type.js';
@@ -72,7 +73,7 @@ export function parseTolerances(bytes: Uint8Array): Tolerances {
   const json = parseStrictJson(bytes, TOLERANCES, 'HUB_TOLERANCES');
   const parsed = tolerances.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new AssayError('HUB_TOLERANCES', `${TOLERANCES}: ${z.prettifyError(parsed.error)}`);
+  throw schemaError('HUB_TOLERANCES', TOLERANCES, parsed.error);
 }
 
 /**

@@ -2,8 +2,8 @@ import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
-import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 import { type Digest, expectDigest, isDigest } from './digest.js';
 import { isMissing, readPlain, writeWhole } from './local.js';
 import { MAX_MANIFEST } from './manifest.js';
@@ -38,7 +38,7 @@ export async function readRecord(directory: string): Promise<PullRecord | undefi
   const json = parseStrictJson(await readPlain(path, 2 * MAX_MANIFEST), path, 'HUB_RECORD');
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
-    throw new AssayError('HUB_RECORD', `${path}: ${z.prettifyError(parsed.error)}`);
+    throw schemaError('HUB_RECORD', path, parsed.error);
   }
   expectDigest(utf8(parsed.data.manifest), parsed.data.digest, `the manifest in ${path}`);
   return parsed.data;

@@ -1,6 +1,7 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel, TensorSignature } from '../../attestation/evidence/manifest.js';
+import { serviceStatus } from '../client/service-status.js';
 import type { Inference, Session } from '../client/session.js';
 import { specOf } from '../client/signature.js';
 import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
@@ -26,9 +27,9 @@ function whole(input: InputTensor): Tensor {
 /** What the caller of the proxy is told: the enclave's own status, or that the answer does not count. */
 function rpcError(error: unknown): unknown {
   if (!(error instanceof AssayError)) return error;
-  const cause = error.cause as Partial<ServiceError> | undefined;
-  if (error.code === 'CLIENT_SERVICE' && typeof cause?.code === 'number') {
-    return new RpcError(cause.code, cause.details ?? error.message);
+  const answered = serviceStatus(error);
+  if (answered !== undefined) {
+    return new RpcError(answered, (error.cause as Partial<ServiceError>).details ?? error.message);
   }
   const code = error.code === 'CLIENT_UNREACHABLE' ? status.UNAVAILABLE : status.DATA_LOSS;
   return new RpcError(code, `${error.code}: ${error.message}`);
@@ -90,6 +91,7 @@ export class RemoteModel implements LoadedModel {
         computeInput: 0,
         computeInfer: elapsed,
         computeOutput: 0,
+        rows: 1,
         batchSize: 1,
       };
       this.statistics.succeeded(elapsed, timings);

@@ -5,7 +5,8 @@ import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { equalBytes, fromBase64, toBase64, toHex, utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
+import { type ManifestModel, statedModel } from '../../attestation/evidence/manifest.js';
 import type { TestSet } from '../admission/test-sets.js';
 import type { ExcludedNode } from '../client/quorum.js';
 import type { Tensor } from '../client/tensor.js';
@@ -99,15 +100,15 @@ async function answersOfProofs(
     if (!result.affirmed || proof === null || enclave === null) {
       return mismatch(`a proof of ${target} is not affirmed: ${result.summary}`);
     }
-    const { epoch, models } = enclave.manifest;
-    const { name, version } = proof.model;
     if (!isAskedFor(proof.model, asked)) {
+      const { name, version } = proof.model;
       mismatch(`a proof of ${target} is of model ${name} ${version}, which was not asked for`);
     }
-    const model = models.find((known) => known.name === name && known.version === version);
+    const { epoch } = enclave.manifest;
+    const model = statedModel(enclave.manifest, proof.model);
     first ??= model && { epoch, model };
     if (model === undefined || first === undefined)
-      return mismatch(`${target} has no model ${name}`);
+      return mismatch(`${target} has no model ${proof.model.name}`);
     if (!equalBytes(first.epoch, epoch) || !equalBytes(first.model.execution, model.execution)) {
       mismatch(`expected the proofs of ${target} to be of one boot and one execution`);
     }
@@ -123,9 +124,8 @@ async function answersOfProofs(
 
 function parseRecord(bytes: Uint8Array): z.output<typeof schema> {
   const parsed = schema.safeParse(parseStrictJson(bytes, 'the record', 'PROOF_RECORD'));
-  return parsed.success
-    ? parsed.data
-    : mismatch(`expected a record: ${z.prettifyError(parsed.error)}`);
+  if (parsed.success) return parsed.data;
+  throw schemaError('PROOF_RECORD', 'expected a record', parsed.error);
 }
 
 /**
@@ -140,11 +140,10 @@ export async function modelOfRecord(
 ): Promise<ManifestModel> {
   for (const text of parseRecord(bytes).nodes.flatMap(({ proofs }) => proofs)) {
     const { result, proof, enclave } = await appraiseProof(fromBase64(text), policy, options);
-    if (proof === null || !isAskedFor(proof.model, asked)) continue;
-    const model = enclave?.manifest.models.find(
-      ({ name, version }) => name === proof.model.name && version === proof.model.version,
-    );
-    if (result.affirmed && model !== undefined) return model;
+    if (!result.affirmed || proof === null || enclave === null) continue;
+    if (!isAskedFor(proof.model, asked)) continue;
+    const model = statedModel(enclave.manifest, proof.model);
+    if (model !== undefined) return model;
   }
   return mismatch(`no proof of model ${asked.name} in the record is affirmed`);
 }

@@ -3,6 +3,7 @@ import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import { serviceStatus } from '../client/service-status.js';
 import type { Session } from '../client/session.js';
 import type { Tensor } from '../client/tensor.js';
 
@@ -34,11 +35,10 @@ export function notExecuted(reason: string, cause?: unknown): AssayError {
 /** Whether a node, or its client, refused a request for what is in it. */
 function isRefusedRequest(error: unknown): error is AssayError {
   if (!(error instanceof AssayError)) return false;
-  const { code } = (error.cause ?? {}) as { readonly code?: unknown };
   return (
     error.code === 'CLIENT_INPUT' ||
     error.code === 'CLIENT_OUTPUT' ||
-    (error.code === 'CLIENT_SERVICE' && code === status.INVALID_ARGUMENT)
+    serviceStatus(error) === status.INVALID_ARGUMENT
   );
 }
 

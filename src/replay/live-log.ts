@@ -1,5 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { SignedTreeHead } from '../../attestation/receipt/tree-head.js';
+import { serviceStatus } from '../client/service-status.js';
 import type { Session } from '../client/session.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 
@@ -8,8 +9,7 @@ const OUT_OF_RANGE = 11;
 /** A proof that does not hold, or none for a place or a size that the enclave's own key signed for. */
 function isFault(error: unknown): error is AssayError {
   if (!(error instanceof AssayError)) return false;
-  if (error.code !== 'CLIENT_SERVICE') return error.code.startsWith('RECEIPT_');
-  return (error.cause as { readonly code?: unknown } | undefined)?.code === OUT_OF_RANGE;
+  return error.code.startsWith('RECEIPT_') || serviceStatus(error) === OUT_OF_RANGE;
 }
 
 /** The log of an attested enclave that still runs, as it proves it entry by entry. */

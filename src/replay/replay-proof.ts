@@ -3,7 +3,11 @@ import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { Manifest, ManifestModel } from '../../attestation/evidence/manifest.js';
+import {
+  type Manifest,
+  type ManifestModel,
+  statedModel,
+} from '../../attestation/evidence/manifest.js';
 import type { ProofFile } from '../../attestation/receipt/proof-file.js';
 import type { Agreement } from '../client/agreement.js';
 import { nativeHmacSha256 } from '../native-hmac.js';
@@ -27,9 +31,9 @@ export function outcomeOf({ replay, failure }: ReplayedProof): ReplayedOutcome {
 }
 
 function modelOf(manifest: Manifest, proof: ProofFile): ManifestModel {
-  const { name, version } = proof.model;
-  const model = manifest.models.find((m) => m.name === name && m.version === version);
+  const model = statedModel(manifest, proof.model);
   if (model !== undefined) return model;
+  const { name, version } = proof.model;
   throw new AssayError('PROOF_MODEL', `the manifest has no model ${name} ${version}`);
 }
 

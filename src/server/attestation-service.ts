@@ -48,23 +48,35 @@ function serviceError(error: unknown): Pick<ServiceError, 'code' | 'details'> {
   return { code, details: `${error.code}: ${error.message}` };
 }
 
-function unary<Name extends keyof Requests>(
-  answer: (request: Requests[Name]) => object | Promise<object>,
-): (call: UnaryCall<Requests[Name]>, done: Answer<object>) => void {
-  return (call, done) => {
-    void (async () => {
-      try {
-        done(null, await answer(call.request));
-      } catch (error) {
-        done(serviceError(error));
-      }
-    })();
-  };
+function isCallersFault(error: unknown): boolean {
+  return error instanceof AssayError && STATUS.has(error.code);
 }
 
-/** The handlers over one enclave. */
-export function attestationHandlers(enclave: Attester): UntypedServiceImplementation {
+/**
+ * The handlers over one enclave.
+ * @param onFailure told of failures that are the service's own, with what the caller is not told.
+ */
+export function attestationHandlers(
+  enclave: Attester,
+  onFailure: (error: unknown) => void = () => undefined,
+): UntypedServiceImplementation {
   const { issuer } = enclave;
+
+  function unary<Name extends keyof Requests>(
+    answer: (request: Requests[Name]) => object | Promise<object>,
+  ): (call: UnaryCall<Requests[Name]>, done: Answer<object>) => void {
+    return ({ request }, done) => {
+      const answered = (async () => answer(request))();
+      answered.then(
+        (response) => done(null, response),
+        (error: unknown) => {
+          if (!isCallersFault(error)) onFailure(error);
+          done(serviceError(error));
+        },
+      );
+    };
+  }
+
   return {
     GetEvidence: unary<'GetEvidence'>(async ({ nonce }) => ({
       bundle: await enclave.evidence(new Uint8Array(nonce)),

@@ -21,6 +21,8 @@ export interface DirectSettings {
 const COPIED = 16 * 1024;
 const RESPONSE = { ':status': 200, 'content-type': 'application/grpc+proto' } as const;
 const PLAIN_TYPES = ['application/grpc', 'application/grpc+proto'];
+/** What the length of a message can say, bytes. */
+const MOST_SENT = 2 ** 32 - 1;
 const WITH_TRAILERS = { waitForTrailers: true } as const;
 const OK = { 'grpc-status': '0' } as const;
 /**
@@ -156,8 +158,15 @@ class DirectCall implements UnaryCall<unknown> {
 
   #succeed(response: readonly Uint8Array[]): void {
     const stream = this.#stream;
-    if (!this.#settle() || stream.destroyed || stream.closed) return;
     const length = totalLength(response);
+    if (length > MOST_SENT) {
+      this.#fail(
+        status.RESOURCE_EXHAUSTED,
+        `the answer has ${length} bytes, gRPC's most ${MOST_SENT}`,
+      );
+      return;
+    }
+    if (!this.#settle() || stream.destroyed || stream.closed) return;
     const small = length <= COPIED;
     const head = Buffer.allocUnsafe(small ? PREFIX + length : PREFIX);
     head[0] = 0;

@@ -27,7 +27,7 @@ const COUNTERS: readonly ModelMetric[] = [
   ],
   [
     'nv_inference_count',
-    'Inferences, each request of a batch counted',
+    'Inferences: a request of batch size n counts as n',
     ({ statistics }) => statistics.inferenceCount,
   ],
   [
@@ -57,7 +57,7 @@ const COUNTERS: readonly ModelMetric[] = [
   ],
   [
     'nv_inference_compute_output_duration_us',
-    'Time on outputs and commitments, microseconds',
+    'Time taking outputs over, microseconds',
     ({ statistics }) => microseconds(statistics.computeOutput),
   ],
 ];

@@ -12,15 +12,13 @@ function compareVersions(a: string, b: string): number {
 export class ModelRegistry {
   readonly #models = new Map<string, LoadedModel[]>();
 
-  /** Serves a model; returns the load of the same name and version that it replaces, if any. */
-  add(model: LoadedModel): LoadedModel | undefined {
+  /** Serves a model in place of a load of the same name and version. */
+  add(model: LoadedModel): void {
     const versions = this.#models.get(model.name) ?? [];
-    const replaced = versions.find(({ version }) => version === model.version);
-    const kept = versions.filter((other) => other !== replaced);
+    const kept = versions.filter(({ version }) => version !== model.version);
     kept.push(model);
     kept.sort((a, b) => compareVersions(a.version, b.version));
     this.#models.set(model.name, kept);
-    return replaced;
   }
 
   /** Stops serving a load; it still finishes what it has accepted. */

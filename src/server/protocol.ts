@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
-import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { type MethodDefinition, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { RpcError } from './rpc-error.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/open_inference_grpc.proto', import.meta.url));
 /** Full name. */
@@ -14,6 +15,30 @@ export function loadInference(): PackageDefinition {
 /** Codec of the methods whose messages pass as bytes, or as pieces on their way out. */
 export const opaqueMessage = (bytes: object): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.concat(bytes as readonly Uint8Array[]);
+
+/** Bytes of a request that has no tensors: the generic codec, which has no other bound, decodes it at once. */
+const MOST_DECODED = 2 ** 20;
+
+/** The same service, whose requests are refused before the generic codec decodes ones that are too long. */
+export function boundedDefinition(definition: ServiceDefinition): ServiceDefinition {
+  const bounded = (method: MethodDefinition<object, object>): MethodDefinition<object, object> =>
+    method.requestDeserialize === opaqueMessage
+      ? method
+      : {
+          ...method,
+          requestDeserialize: (bytes) => {
+            if (bytes.length <= MOST_DECODED) return method.requestDeserialize(bytes);
+            const sizes = `${bytes.length} vs ${MOST_DECODED}`;
+            throw new RpcError(
+              status.RESOURCE_EXHAUSTED,
+              `Received message larger than max (${sizes})`,
+            );
+          },
+        };
+  return Object.fromEntries(
+    Object.entries(definition).map(([name, method]) => [name, bounded(method)]),
+  );
+}
 
 /** The same method with its messages left as bytes, for the codec in `codec/`. */
 function opaque(method: MethodDefinition<object, object>): MethodDefinition<object, object> {

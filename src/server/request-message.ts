@@ -1,11 +1,9 @@
 import { status } from '@grpc/grpc-js';
+import { PieceList } from './piece-list.js';
 import { RpcError } from './rpc-error.js';
 
 /** Of a Length-Prefixed-Message ("gRPC over HTTP2"): a byte that says whether it is compressed, u32 length. */
 export const PREFIX = 5;
-/** Shorter pieces are gathered: an object for each takes far more memory than the limit counts for them. */
-const SHORT = 1024;
-const ROOM = 4 * SHORT;
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -26,12 +24,10 @@ function ownMemory(pieces: readonly Buffer[], received: number): readonly Buffer
 /** The one uncompressed message of a request, as it comes in pieces. */
 export class RequestMessage {
   readonly #limit: number;
-  #pieces: Buffer[] = [];
+  readonly #list = new PieceList();
   #received = 0;
   /** With its prefix; undefined until that is here. */
   #expected: number | undefined;
-  #room: Buffer = EMPTY;
-  #filled = 0;
 
   /** @param limit most bytes of a message. */
   constructor(limit: number) {
@@ -40,7 +36,7 @@ export class RequestMessage {
 
   /** Throws RpcError as soon as the message cannot become what was expected. */
   push(piece: Buffer): void {
-    this.#keep(piece);
+    this.#list.push(piece);
     this.#received += piece.length;
     if (this.#expected === undefined && this.#received >= PREFIX) this.#readPrefix();
     if (this.#expected !== undefined && this.#received > this.#expected) {
@@ -56,9 +52,8 @@ export class RequestMessage {
     if (this.#received !== this.#expected) {
       this.#refuse(status.UNIMPLEMENTED, 'expected one request message, the stream ended before');
     }
-    const pieces = ownMemory(this.#pieces, this.#received);
-    this.#pieces = [];
-    this.#room = EMPTY;
+    const pieces = ownMemory(this.#list.pieces, this.#received);
+    this.#list.clear();
     const [first = EMPTY] = pieces;
     // Not even the prefix need be in one piece where they are short.
     if (first.length < PREFIX) return [Buffer.concat(pieces).subarray(PREFIX)];
@@ -68,30 +63,14 @@ export class RequestMessage {
   }
 
   #refuse(code: status, message: string): never {
-    this.#pieces = [];
+    this.#list.clear();
     throw new RpcError(code, message);
   }
 
-  #keep(piece: Buffer): void {
-    if (piece.length >= SHORT || this.#pieces.length === 0) {
-      this.#pieces.push(piece);
-      this.#filled = this.#room.length;
-      return;
-    }
-    if (this.#filled + piece.length > this.#room.length) {
-      this.#room = Buffer.allocUnsafeSlow(ROOM);
-      this.#filled = 0;
-      this.#pieces.push(this.#room);
-    }
-    piece.copy(this.#room, this.#filled);
-    this.#filled += piece.length;
-    this.#pieces[this.#pieces.length - 1] = this.#room.subarray(0, this.#filled);
-  }
-
   #readPrefix(): void {
-    const [first] = this.#pieces;
-    const prefix =
-      first !== undefined && first.length >= PREFIX ? first : Buffer.concat(this.#pieces);
+    const { pieces } = this.#list;
+    const [first] = pieces;
+    const prefix = first !== undefined && first.length >= PREFIX ? first : Buffer.concat(pieces);
     const length = prefix.readUInt32BE(1);
     if (prefix[0] !== 0) {
       this.#refuse(status.INTERNAL, 'expected no compressed message without a grpc-encoding');

@@ -8,6 +8,7 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import { HealthImplementation } from 'grpc-health-check';
 import { answerDirectly } from './direct-calls.js';
 import { type Address, type Listener, listen } from './listener.js';
+import { boundedDefinition } from './protocol.js';
 import { addReflection } from './reflection.js';
 import { unaryMethods } from './unary-methods.js';
 
@@ -53,6 +54,13 @@ export interface RunningServer {
   drain(grace: number): Promise<void>;
 }
 
+/** Every service comes in here, health and reflection too. */
+class BoundedServer extends Server {
+  override addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void {
+    super.addService(boundedDefinition(definition), handlers);
+  }
+}
+
 /** All listeners or none: a half-bound server would keep the process alive. */
 async function listenAll(
   server: Server,
@@ -79,7 +87,7 @@ async function listenAll(
  */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const { services, connections } = settings;
-  const server = new Server({
+  const server = new BoundedServer({
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': settings.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
@@ -99,7 +107,12 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
   );
   const listeners = await listenAll(server, settings);
   answerDirectly(server, {
-    methods: unaryMethods(services),
+    methods: unaryMethods(
+      services.map(({ definition, handlers }) => ({
+        definition: boundedDefinition(definition),
+        handlers,
+      })),
+    ),
     maxReceiveBytes: settings.maxReceiveBytes,
   });
   const setServing = (serving: boolean): void => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { Cancellation } from '../engine/engine.js';
 import { decodeInferRequest } from './codec/infer-request.js';
@@ -5,7 +6,7 @@ import { encodeStreamAnswer, encodeStreamError } from './codec/stream-response.j
 import type { Inferrer } from './infer.js';
 import { toStatus } from './rpc-error.js';
 
-/** Requests of one stream that may be under way; more are not read before some are answered. */
+/** Requests of one stream that may be under way; more are not read before the caller has taken answers. */
 const MAX_UNDER_WAY = 64;
 
 /**
@@ -18,6 +19,7 @@ export function streamInfer(
 ): (call: ServerDuplexStream<Buffer, Buffer>) => void {
   return (call) => {
     const cancellations = new Set<Cancellation>();
+    const gone = new AbortController();
     let underWay = 0;
     let tail: Promise<void> = Promise.resolve();
 
@@ -42,7 +44,9 @@ export function streamInfer(
       if (underWay >= MAX_UNDER_WAY) call.pause();
       const response = answer(bytes, cancellation);
       tail = tail.then(async () => {
-        call.write(await response);
+        if (!call.write(await response)) {
+          await once(call, 'drain', { signal: gone.signal }).catch(() => undefined);
+        }
         cancellations.delete(cancellation);
         underWay -= 1;
         if (underWay < MAX_UNDER_WAY) call.resume();
@@ -52,6 +56,7 @@ export function streamInfer(
       void tail.then(() => call.end());
     });
     call.on('cancelled', () => {
+      gone.abort();
       for (const cancellation of cancellations) cancellation.cancel();
     });
     call.on('error', () => undefined); // the peer is gone: `cancelled` has been told

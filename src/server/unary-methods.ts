@@ -59,7 +59,7 @@ export function unaryMethods(
           try {
             return requestDeserialize(joined(pieces));
           } catch (cause) {
-            throw unparsable(cause);
+            throw cause instanceof RpcError ? cause : unparsable(cause);
           }
         },
         handle: handler as UnaryMethod['handle'],

@@ -1,5 +1,5 @@
 import type { LoadedModel } from '../engine/engine.js';
-import { toStrings } from '../engine/framing.js';
+import { assertStrings } from '../engine/framing.js';
 import { joined, totalLength } from '../engine/pieces.js';
 import {
   type Datatype,
@@ -52,7 +52,7 @@ function checkData(
   const size = ELEMENT_BYTES[datatype];
   const count = elementCount(shape);
   if (size === undefined) {
-    toStrings(joined(pieces), count);
+    assertStrings(joined(pieces), count);
     return;
   }
   const length = totalLength(pieces);
@@ -99,11 +99,11 @@ function toTensor(
   }
   const shape = shapeOf(input, spec);
   if (!acceptsEmpty) refuseEmpty(spec, shape);
-  const data = raw ?? [
-    rawOf(name, spec.datatype, input.contents ?? { field: undefined, chunks: [] }),
-  ];
-  checkData(name, spec.datatype, shape, data);
-  return { name, datatype: spec.datatype, shape, data };
+  const { datatype } = spec;
+  const data =
+    raw ?? rawOf({ name, datatype, shape }, input.contents ?? { field: undefined, chunks: [] });
+  checkData(name, datatype, shape, data);
+  return { name, datatype, shape, data };
 }
 
 /** What of a request concerns its inputs. */

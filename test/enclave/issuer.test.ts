@@ -6,6 +6,7 @@ import { verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../enclave/issuer.js';
 import { makeSigningKey, type SigningKey } from '../../enclave/signing-key.js';
+import { issueClaims } from '../forge/issue.js';
 
 const key = makeSigningKey();
 const first = manifestEntry(new Uint8Array(32).fill(1));
@@ -29,21 +30,21 @@ function countingKey(): { readonly key: SigningKey; signatures: number } {
 test('one alone is signed at once, and every receipt verifies', async () => {
   const issuer = await Issuer.start(key, first);
   for (let i = 1; i <= 10; i++) {
-    const receipt = await issuer.issue(claims(i));
+    const receipt = await issueClaims(issuer, claims(i));
     const { index, head } = await verifyReceipt(receipt, claimsEntry(claims(i)), key.publicKey);
     assert.equal(index, i);
     assert.equal(head.size, i + 1);
   }
 });
 
-test('what comes together shares a head, and what comes while it is signed the next', async () => {
+test('what comes in one turn of the event loop shares a head, what comes in a later one has its own', async () => {
   const counting = countingKey();
   const issuer = await Issuer.start(counting.key, first);
-  const issue = (i: number): Promise<Uint8Array> => issuer.issue(claims(i));
+  const issue = (i: number): Promise<Uint8Array> => issueClaims(issuer, claims(i));
   const together = Array.from({ length: 500 }, (_, i) => issue(i));
   await new Promise((resolve) => setImmediate(resolve));
-  const meanwhile = Array.from({ length: 500 }, (_, i) => issue(500 + i));
-  const receipts = await Promise.all([...together, ...meanwhile]);
+  const later = Array.from({ length: 500 }, (_, i) => issue(500 + i));
+  const receipts = await Promise.all([...together, ...later]);
   assert.equal(counting.signatures, 3);
   const sizes = new Set<number>();
   for (const [i, receipt] of receipts.entries()) {
@@ -64,10 +65,10 @@ test('a signature that fails is told to those who waited for it, and to nobody e
   };
   const issuer = await Issuer.start(flaky, first);
   fail = true;
-  await assert.rejects(issuer.issue(claims(1)), /no entropy/);
+  await assert.rejects(issueClaims(issuer, claims(1)), /no entropy/);
   fail = false;
   const { index } = await verifyReceipt(
-    await issuer.issue(claims(2)),
+    await issueClaims(issuer, claims(2)),
     claimsEntry(claims(2)),
     key.publicKey,
   );
@@ -78,7 +79,7 @@ test('heads are consistent with every head before, and name their entries', asyn
   const issuer = await Issuer.start(key, first);
   const heads = [decodeTreeHead(issuer.treeHead())];
   for (let i = 1; i <= 20; i++) {
-    await issuer.issue(claims(i));
+    await issueClaims(issuer, claims(i));
     heads.push(decodeTreeHead(issuer.treeHead()));
   }
   for (const older of heads) {

@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  consistencyPath,
-  inclusionPath,
-  leafHash,
-  merkleRoot,
-} from '../../attestation/encoding/merkle.js';
+import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
 import { MerkleLog } from '../../enclave/log.js';
+import { consistencyPath, inclusionPath } from '../forge/merkle.js';
 import { fc } from '../property.js';
 
 const SIZE = 70;

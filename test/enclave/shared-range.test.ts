@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { inclusionPath, leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
+import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
 import { manifestEntry } from '../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { verifyReceipt } from '../../attestation/receipt/receipt.js';
@@ -11,6 +11,7 @@ import { Issuer } from '../../enclave/issuer.js';
 import { SharedRange } from '../../enclave/shared-range.js';
 import { makeSigningKey } from '../../enclave/signing-key.js';
 import type { LoggedByThread, LogThread } from '../forge/log-thread.js';
+import { inclusionPath } from '../forge/merkle.js';
 import { fc } from '../property.js';
 
 const leaf = (i: number): Uint8Array => leafHash(Uint8Array.of(i & 0xff, i >> 8));

@@ -75,11 +75,22 @@ describe('a log that outgrew memory', () => {
     );
   });
 
+  test('reads the tile of a proof once, whatever the proof takes from it', (t) => {
+    archived.at(SIZE).inclusionPath(0);
+    const read = t.mock.method(files, 'read');
+    assert.deepEqual(archived.at(SIZE).inclusionPath(600), whole.at(SIZE).inclusionPath(600));
+    assert.deepEqual(
+      read.mock.calls.map((call) => call.arguments),
+      [[2]],
+    );
+  });
+
   test('does not believe a tile that the host changed, nor need one that it withholds', async () => {
     const path = join(directory, 'outgrown', tilePath(0, 2));
     const genuine = await readFile(path);
     const changed = Buffer.from(genuine);
     changed[40] = (changed[40] ?? 0) ^ 1;
+    archived.at(SIZE).inclusionPath(0); // the tile that was read last is not read again
     for (const bytes of [changed, genuine.subarray(32), Buffer.alloc(0)]) {
       await writeFile(path, bytes);
       assert.throws(() => archived.at(SIZE).inclusionPath(600), { code: 'MERKLE_PRUNED' });

@@ -27,6 +27,7 @@ import {
   loadAttestation,
 } from '../../src/server/attestation-service.js';
 import { bootOptions, bootServing, launch, rootsOf, servedModel } from './enclave.js';
+import { issueClaims } from './issue.js';
 import { dataType, encodeModel } from './onnx.js';
 
 /** What a server answers, before it goes out; a dishonest one changes it here. */
@@ -138,7 +139,7 @@ async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promi
     signingKey: enclave.keys.signing.id,
   };
   const claims = encodeClaims(lies.claims?.(honest) ?? honest);
-  const issue = lies.issue ?? ((entry) => enclave.issuer.issue(entry));
+  const issue = lies.issue ?? ((entry) => issueClaims(enclave.issuer, entry));
   const receipt = encodeInferenceReceipt({ claims, receipt: await issue(claims) });
   const made: Answer = {
     outputs,

@@ -8,18 +8,18 @@ import {
 } from '../../attestation/evidence/snp-report.js';
 import {
   type AmdHierarchy,
-  type Authority,
   amdHierarchy,
-  SIMULATED_DATES,
   vekTemplate,
 } from '../../enclave/platform/simulator/amd.js';
 import {
+  type Authority,
   type CertificateTemplate,
   type CrlTemplate,
   type DistinguishedName,
   type Issuer,
   issueCertificate,
   issueCrl,
+  SIMULATED_DATES,
 } from '../../enclave/platform/simulator/certificates.js';
 import { cachedKeyPair } from '../../enclave/platform/simulator/keys.js';
 import {

@@ -3,7 +3,7 @@ import type {
   InferenceExchange,
 } from '../../attestation/appraisal/appraise-inference.js';
 import { coseKeyThumbprint } from '../../attestation/encoding/cose.js';
-import { inclusionPath, leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
+import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
 import {
   type ExecutionProfile,
   executionDigest,
@@ -24,6 +24,7 @@ import { type CommittedTensor, commitTensors } from '../../attestation/receipt/c
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeReceipt } from '../../attestation/receipt/receipt.js';
 import { encodeTreeHeadHeader, treeHeadInput } from '../../attestation/receipt/tree-head.js';
+import { inclusionPath } from './merkle.js';
 
 /** A signing key as an enclave holds one. */
 export interface ForgedKey {

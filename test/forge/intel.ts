@@ -3,6 +3,7 @@ import type { CollateralText } from '../../attestation/endorsements/intel.js';
 import type { Td15Extension, TdReport } from '../../attestation/evidence/td-report.js';
 import { encodeTdxQuote, type TdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import {
+  type Authority,
   type CertificateTemplate,
   type CrlTemplate,
   INTEL_SIGNING,
@@ -15,7 +16,6 @@ import {
   simulatedCollateral,
 } from '../../enclave/platform/simulator/collateral.js';
 import {
-  type IntelAuthority,
   type IntelHierarchy,
   intelHierarchy,
   SIMULATED_PLATFORM,
@@ -107,7 +107,7 @@ const PARENTS = {
 
 /** Issues the faulty certificates anew, parents first, so that a parent's fault is its own only. */
 async function hierarchyOf(intel: IntelHierarchy, fault: IntelFault): Promise<IntelHierarchy> {
-  const reissue = async (name: Authorities, base: IntelHierarchy): Promise<IntelAuthority> => {
+  const reissue = async (name: Authorities, base: IntelHierarchy): Promise<Authority> => {
     const given = fault.certificates?.[name];
     const platform = name === 'pck' ? fault.platform : undefined;
     const authority = intel[name];

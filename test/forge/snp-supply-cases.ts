@@ -1,4 +1,4 @@
-import { SIMULATED_DATES } from '../../enclave/platform/simulator/amd.js';
+import { SIMULATED_DATES } from '../../enclave/platform/simulator/certificates.js';
 import { type AmdFault, type ForgedSnp, forgeSnp } from './amd.js';
 import { after, before } from './certificate-changes.js';
 import { FORGED_AT } from './judge-snp.js';

@@ -56,6 +56,11 @@ export const vekExtensions: ForgedCase[] = [
     code: 'SNP_CERTIFICATE_EXTENSION',
   })),
   {
+    name: 'VCEK of more than 16 KiB',
+    fault: { vek: added({ oid: '1.2.3.4', value: new Uint8Array(16 * 1024) }) },
+    code: 'X509_CERTIFICATE',
+  },
+  {
     name: 'VCEK for Genoa under the ASK of Milan',
     fault: { version: 2, vek: replaced('2', derIa5('Genoa')) },
     code: 'SNP_ROOT_UNTRUSTED',

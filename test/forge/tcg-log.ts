@@ -1,6 +1,10 @@
 import { concat, utf8 } from '../../attestation/encoding/bytes.js';
 import { sha384 } from '../../attestation/encoding/hash.js';
-import { encodeTcgEventLog, type TcgEvent } from '../../attestation/evidence/tcg-event-log.js';
+import type {
+  HashAlgorithm,
+  TcgEvent,
+  TcgEventLog,
+} from '../../attestation/evidence/tcg-event-log.js';
 
 /** TCG_EfiSpecIdEvent of a log with SHA-384 digests alone, as in CCEL. */
 const HEADER = concat(
@@ -12,6 +16,38 @@ const HEADER = concat(
   new Uint8Array(8),
   Uint8Array.of(1, 0, 0, 0, 0x0c, 0, 48, 0, 0),
 );
+
+/** TPM_ALG_ID (TCG Algorithm Registry). */
+const ALGORITHM_IDS: Readonly<Record<HashAlgorithm, number>> = {
+  sha1: 0x0004,
+  sha256: 0x000b,
+  sha384: 0x000c,
+  sha512: 0x000d,
+};
+
+function u32(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value, true);
+  return bytes;
+}
+
+/** The bytes of a log; inverse of `parseTcgEventLog`. */
+export function encodeTcgEventLog(log: Omit<TcgEventLog, 'algorithms'>): Uint8Array<ArrayBuffer> {
+  const events = log.events.map(({ register, type, digests, data }) =>
+    concat(
+      u32(register),
+      u32(type),
+      u32(digests.length),
+      ...digests.flatMap(({ algorithm, digest }) => [
+        Uint8Array.of(ALGORITHM_IDS[algorithm], 0),
+        digest,
+      ]),
+      u32(data.length),
+      data,
+    ),
+  );
+  return concat(log.header, ...events, log.padding);
+}
 
 /** An event of a forged log; the digest is of the data unless given. */
 export interface LoggedEvent {
@@ -43,7 +79,7 @@ export function forgeTcgLog(
 
 /** Boot of a small guest: EV_SEPARATOR, variables, an application, command line, initrd. */
 export const BOOT_EVENTS: readonly LoggedEvent[] = [
-  { register: 0, type: 3, data: utf8('not extended') },
+  { register: 0, type: 3, data: utf8('not extended'), digest: new Uint8Array(48) },
   { register: 1, type: 0x80000001, data: utf8('SecureBoot') },
   { register: 1, type: 0x80000001, data: utf8('PK') },
   { register: 2, type: 0x80000003, data: utf8('kernel'), digest: sha384(utf8('kernel image')) },

@@ -5,6 +5,7 @@ import { encodeInferenceReceipt } from '../../attestation/receipt/inference-rece
 import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
 import type { Enclave } from '../../enclave/enclave.js';
 import type { Tensor } from '../../src/client/tensor.js';
+import { issueClaims } from './issue.js';
 
 const drawn = (): Uint8Array<ArrayBuffer> => new Uint8Array(randomBytes(32));
 
@@ -30,7 +31,7 @@ export async function writtenProof(
     manifest: enclave.manifestDigest,
     signingKey: enclave.keys.signing.id,
   });
-  const receipt = await enclave.issuer.issue(claims);
+  const receipt = await issueClaims(enclave.issuer, claims);
   return encodeProofFile({
     evidence: await enclave.evidence(evidenceNonce),
     evidenceNonce,

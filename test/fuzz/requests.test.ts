@@ -48,7 +48,7 @@ function outcome(message: Buffer | readonly Buffer[]): object {
     const { inputs, raw, ...rest } = decodeInferRequest(message);
     const contents = inputs.map(({ name, datatype, contents: typed }) =>
       typed !== undefined && isDatatype(datatype)
-        ? Buffer.from(rawOf(name, datatype, typed))
+        ? Buffer.concat(rawOf({ name, datatype, shape: [2] }, typed))
         : typed?.field,
     );
     return { ...rest, contents, raw: raw.map((pieces) => Buffer.concat(pieces)) };

@@ -9,11 +9,11 @@ import { parseTdxCollateral } from '../../attestation/endorsements/intel.js';
 import { pckPlatform } from '../../attestation/endorsements/pck.js';
 import { parseQeIdentity, parseTcbInfo } from '../../attestation/endorsements/tcb-info.js';
 import { decodeRuntimeLog, encodeRuntimeLog } from '../../attestation/evidence/event-log.js';
-import { encodeTcgEventLog, parseTcgEventLog } from '../../attestation/evidence/tcg-event-log.js';
+import { parseTcgEventLog } from '../../attestation/evidence/tcg-event-log.js';
 import { encodeTdxQuote, parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { AssayError } from '../../attestation/index.js';
 import { extended, forgedIntel, forgeTdx } from '../forge/intel.js';
-import { BOOT_EVENTS, forgeTcgLog } from '../forge/tcg-log.js';
+import { BOOT_EVENTS, encodeTcgEventLog, forgeTcgLog } from '../forge/tcg-log.js';
 import { referenceValues } from '../forge/tdx-case.js';
 import { fuzz } from './harness.js';
 

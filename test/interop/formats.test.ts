@@ -14,6 +14,7 @@ import {
   launchPolicyFor,
   servedModel,
 } from '../forge/enclave.js';
+import { issueClaims } from '../forge/issue.js';
 import { repositoryRoot } from '../vectors.js';
 import { python, withoutPython } from './peers.js';
 
@@ -67,8 +68,8 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       manifest: enclave.manifestDigest,
       signingKey: enclave.keys.signing.id,
     });
-    for (let i = 0; i < 5; i++) await enclave.issuer.issue(randomBytes(8));
-    const receipt = await enclave.issuer.issue(claims);
+    for (let i = 0; i < 5; i++) await issueClaims(enclave.issuer, randomBytes(8));
+    const receipt = await issueClaims(enclave.issuer, claims);
     const given = {
       cddl: join(repositoryRoot, 'attestation', 'assay.cddl'),
       bundle: toHex(await enclave.evidence(nonce)),

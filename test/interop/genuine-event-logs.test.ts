@@ -7,10 +7,11 @@ import { test } from 'node:test';
 import { fromHex, toHex } from '../../attestation/encoding/bytes.js';
 import { findReplayFault } from '../../attestation/evidence/replay.js';
 import {
-  encodeTcgEventLog,
   extendedEvents,
   parseTcgEventLog,
+  type TcgEvent,
 } from '../../attestation/evidence/tcg-event-log.js';
+import { encodeTcgEventLog } from '../forge/tcg-log.js';
 
 /** Has CCEL logs of genuine TDX guests among its test data, and the registers that belong to them. */
 const MODULE = 'github.com/google/go-eventlog@v0.0.2';
@@ -41,6 +42,8 @@ test('genuine CCEL logs lead to the registers that their guests had', { skip }, 
     const bytes = new Uint8Array(readFileSync(join(folder, 'testdata/eventlogs/ccel', file)));
     const log = parseTcgEventLog(bytes);
     assert.deepEqual(encodeTcgEventLog(log), bytes);
+    const isOfRtmr = ({ register, type }: TcgEvent) => register >= 1 && register <= 4 && type !== 3;
+    assert.ok(log.events.every(isOfRtmr), `${file} has events that an appraisal would refuse`);
     for (const [i, register] of registers.entries()) {
       const digests = extendedEvents(log, i + 1, 'sha384').map(({ digest }) => digest);
       assert.equal(findReplayFault(digests, fromHex(register)), undefined, `${file}, RTMR${i}`);

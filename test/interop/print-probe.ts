@@ -2,5 +2,6 @@
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { probeKernels } from '../../src/engine/kernel-probe.js';
 
+process.env['ORT_DISABLE_TELEMETRY'] = '1';
 const answers = [...(await probeKernels())].map(([name, data]) => [name, toHex(data)]);
 process.stdout.write(JSON.stringify(Object.fromEntries(answers)));

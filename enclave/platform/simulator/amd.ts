@@ -7,6 +7,7 @@ import {
 } from '../../../attestation/evidence/snp-fields.js';
 import {
   AMD_SIGNING,
+  type Authority,
   authorityKeyId,
   type CertificateTemplate,
   caConstraint,
@@ -17,18 +18,13 @@ import {
   issueCertificate,
   issueCrl,
   keyUsage,
+  SIMULATED_DATES,
+  SIMULATED_SUFFIX,
   subjectKeyId,
 } from './certificates.js';
 import { cachedBytes, cachedKeyPair } from './keys.js';
 
 const ARC = '1.3.6.1.4.1.3704.1';
-/** Ends the common name of every simulated authority. */
-const SUFFIX = ' SIMULATED by Assay';
-/** Dates of everything simulated: fixed, so that tests at a fixed time and demos later both hold. */
-export const SIMULATED_DATES = {
-  notBefore: new Date('2024-01-01T00:00:00Z'),
-  notAfter: new Date('2049-01-01T00:00:00Z'),
-} as const;
 
 /** AMD's distinguished name with this common name. */
 export function amdName(commonName: string): DistinguishedName {
@@ -40,13 +36,6 @@ export function amdName(commonName: string): DistinguishedName {
     { O: ['Advanced Micro Devices'] },
     { CN: [commonName] },
   ];
-}
-
-/** An authority's certificate and what it signs with. */
-export interface Authority {
-  readonly der: Uint8Array<ArrayBuffer>;
-  readonly template: CertificateTemplate;
-  readonly issuer: Issuer;
 }
 
 /** One product line's hierarchy: ARK over ASK (VCEKs) and ASVK (VLEKs), and the ARK's empty CRL. */
@@ -73,7 +62,7 @@ async function authority(
 ): Promise<Authority> {
   const { prefix, serialNumber, service } = ROLES[role];
   const { publicKey, privateKey } = await cachedKeyPair(directory, `amd-${role}`, 'rsa-4096');
-  const subject = amdName(`${prefix}${product}${SUFFIX}`);
+  const subject = amdName(`${prefix}${product}${SIMULATED_SUFFIX}`);
   const extensions =
     parent === undefined
       ? [keyUsage('keyCertSign', 'cRLSign'), await subjectKeyId(publicKey), caConstraint()]

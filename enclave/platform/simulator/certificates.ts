@@ -44,6 +44,14 @@ export interface Issuer {
   readonly signing: SigningAlgorithm;
 }
 
+/** Ends the common name of every simulated authority. */
+export const SIMULATED_SUFFIX = ' SIMULATED by Assay';
+/** Dates of everything simulated: fixed, so that tests at a fixed time and demos later both hold. */
+export const SIMULATED_DATES = {
+  notBefore: new Date('2024-01-01T00:00:00Z'),
+  notAfter: new Date('2049-01-01T00:00:00Z'),
+} as const;
+
 export interface CertificateTemplate {
   /** Hexadecimal contents of the INTEGER, without a leading zero byte. */
   readonly serialNumber: string;
@@ -52,6 +60,13 @@ export interface CertificateTemplate {
   readonly notAfter: Date;
   readonly publicKey: CryptoKey;
   readonly extensions: readonly ExtensionTemplate[];
+}
+
+/** A certificate, what it was made from, and what its subject signs with. */
+export interface Authority {
+  readonly der: Uint8Array<ArrayBuffer>;
+  readonly template: CertificateTemplate;
+  readonly issuer: Issuer;
 }
 
 /** basicConstraints with cA, critical. */

@@ -1,8 +1,7 @@
 import { toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
-import { SIMULATED_DATES } from './amd.js';
-import { type CrlTemplate, issueCrl } from './certificates.js';
-import { type IntelAuthority, type IntelHierarchy, SIMULATED_PLATFORM } from './intel.js';
+import { type Authority, type CrlTemplate, issueCrl, SIMULATED_DATES } from './certificates.js';
+import { type IntelHierarchy, SIMULATED_PLATFORM } from './intel.js';
 
 /** An RFC 3339 time to the second, as Intel writes it. */
 function time(date: Date): string {
@@ -92,7 +91,7 @@ export function simulatedCollateral(): CollateralTemplate {
   };
 }
 
-async function sign(text: string, { issuer }: IntelAuthority): Promise<string> {
+async function sign(text: string, { issuer }: Authority): Promise<string> {
   const algorithm = { name: 'ECDSA', hash: 'SHA-256' };
   return toHex(new Uint8Array(await crypto.subtle.sign(algorithm, issuer.privateKey, utf8(text))));
 }
@@ -100,7 +99,7 @@ async function sign(text: string, { issuer }: IntelAuthority): Promise<string> {
 /** Signs collateral; the members are those of the collateral file. */
 export async function issueCollateral(hierarchy: IntelHierarchy, template: CollateralTemplate) {
   const { root, platformCa, tcbSigning } = hierarchy;
-  const chain = (...authorities: readonly IntelAuthority[]): string =>
+  const chain = (...authorities: readonly Authority[]): string =>
     authorities.map(({ der }) => toPem(der, 'CERTIFICATE')).join('');
   const [rootCrl, pckCrl, tcbInfoSignature, qeIdentitySignature] = await Promise.all([
     issueCrl(template.rootCrl, root.issuer),

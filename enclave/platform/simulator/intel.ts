@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import forge from 'node-forge';
 import { type Asn1Node, encodeDer } from '../../../attestation/encoding/asn1.js';
 import { fromHex } from '../../../attestation/encoding/bytes.js';
-import { SIMULATED_DATES } from './amd.js';
 import {
+  type Authority,
   authorityKeyId,
   type CertificateTemplate,
   caConstraint,
@@ -14,13 +14,13 @@ import {
   type Issuer,
   issueCertificate,
   keyUsage,
+  SIMULATED_DATES,
+  SIMULATED_SUFFIX,
   subjectKeyId,
 } from './certificates.js';
 import { cachedBytes, cachedKeyPair } from './keys.js';
 
 const SGX_EXTENSION = '1.2.840.113741.1.13.1';
-/** Ends the common name of every simulated authority. */
-const SUFFIX = ' SIMULATED by Assay';
 const { Class, Type } = forge.asn1;
 
 /** Intel's distinguished name with this common name. */
@@ -32,13 +32,6 @@ export function intelName(commonName: string): DistinguishedName {
     { ST: ['CA'] },
     { C: ['US'] },
   ];
-}
-
-/** A certificate, what it was made from, and what its subject signs with. */
-export interface IntelAuthority {
-  readonly der: Uint8Array<ArrayBuffer>;
-  readonly template: CertificateTemplate;
-  readonly issuer: Issuer;
 }
 
 /** What a PCK certificate states of its platform; hexadecimal. */
@@ -63,10 +56,10 @@ export const SIMULATED_PLATFORM: SimulatedPlatform = {
 
 /** Intel's hierarchy: the root over the PCK Platform CA (PCKs) and over the TCB signing key. */
 export interface IntelHierarchy {
-  readonly root: IntelAuthority;
-  readonly platformCa: IntelAuthority;
-  readonly tcbSigning: IntelAuthority;
-  readonly pck: IntelAuthority;
+  readonly root: Authority;
+  readonly platformCa: Authority;
+  readonly tcbSigning: Authority;
+  readonly pck: Authority;
 }
 
 const sequence = (...members: Asn1Node[]): Asn1Node =>
@@ -120,7 +113,7 @@ interface AuthoritySpec {
   readonly commonName: string;
   readonly serialNumber: string;
   readonly extensions: readonly ExtensionTemplate[];
-  readonly parent?: IntelAuthority;
+  readonly parent?: Authority;
   /** Where the list that may revoke it is; the root's unless given. */
   readonly crl?: string;
 }
@@ -129,7 +122,7 @@ const ROOT_CRL = 'https://certificates.trustedservices.intel.com/IntelSGXRootCA.
 const PCK_CRL =
   'https://api.trustedservices.intel.com/sgx/certification/v4/pckcrl?ca=platform&encoding=der';
 
-async function authority(directory: string, spec: AuthoritySpec): Promise<IntelAuthority> {
+async function authority(directory: string, spec: AuthoritySpec): Promise<Authority> {
   const { label, commonName, serialNumber, extensions, parent, crl = ROOT_CRL } = spec;
   const keys = await cachedKeyPair(directory, `intel-${label}`, 'p-256');
   const subject = intelName(commonName);
@@ -161,21 +154,21 @@ async function authority(directory: string, spec: AuthoritySpec): Promise<IntelA
 export async function intelHierarchy(directory: string): Promise<IntelHierarchy> {
   const root = await authority(directory, {
     label: 'root',
-    commonName: `Intel SGX Root CA${SUFFIX}`,
+    commonName: `Intel SGX Root CA${SIMULATED_SUFFIX}`,
     serialNumber: '22650cd65a9d3489f383b49552bf501b392706ac',
     extensions: [keyUsage('keyCertSign', 'cRLSign'), caConstraint(1)],
   });
   const [platformCa, tcbSigning] = await Promise.all([
     authority(directory, {
       label: 'platform-ca',
-      commonName: `Intel SGX PCK Platform CA${SUFFIX}`,
+      commonName: `Intel SGX PCK Platform CA${SIMULATED_SUFFIX}`,
       serialNumber: '1501',
       extensions: [keyUsage('keyCertSign', 'cRLSign'), caConstraint(0)],
       parent: root,
     }),
     authority(directory, {
       label: 'tcb-signing',
-      commonName: `Intel SGX TCB Signing${SUFFIX}`,
+      commonName: `Intel SGX TCB Signing${SIMULATED_SUFFIX}`,
       serialNumber: '1502',
       extensions: [keyUsage('digitalSignature', 'nonRepudiation'), END_ENTITY],
       parent: root,

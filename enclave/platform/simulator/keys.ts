@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../../attestation/encoding/error.js';
+import { errnoOf } from '../report-fs.js';
 
 /** Kinds of key in AMD's and Intel's chains. */
 export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
@@ -22,9 +23,7 @@ function parameters(
 }
 
 function isMissing(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && ['ENOENT', 'ENOTDIR'].includes(String(error.code))
-  );
+  return ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 }
 
 async function create(directory: string, path: string): Promise<FileHandle> {
@@ -68,7 +67,7 @@ export async function cachedBytes(
   try {
     await link(draft, path);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (errnoOf(error) !== 'EEXIST') throw error;
   } finally {
     await rm(draft);
   }

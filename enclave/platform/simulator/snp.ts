@@ -16,7 +16,7 @@ import {
   type SnpReport,
   signedBytes,
 } from '../../../attestation/evidence/snp-report.js';
-import type { Platform } from '../platform.js';
+import { assertReportData, type Platform } from '../platform.js';
 import { amdHierarchy, vekTemplate } from './amd.js';
 import { issueCertificate } from './certificates.js';
 import { cachedBytes, cachedKeyPair } from './keys.js';
@@ -156,12 +156,7 @@ export async function createSnpSimulator(
     { kind: 'crl', data: crl },
   ]);
   const attest = async (reportData: Uint8Array) => {
-    if (reportData.length !== 64) {
-      throw new AssayError(
-        'PLATFORM_REPORT_DATA',
-        `expected 64 bytes of report data, not ${reportData.length}`,
-      );
-    }
+    assertReportData(reportData);
     const unsigned = simulatedReport(product, reportVersion, concat(reportData), concat(hostData));
     return { report: await signReport(unsigned, keys.privateKey), endorsements };
   };

@@ -15,7 +15,7 @@ import {
   encodeTdxQuote,
   type QuoteHeader,
 } from '../../../attestation/evidence/tdx-quote.js';
-import type { Platform } from '../platform.js';
+import { assertReportData, type Platform } from '../platform.js';
 import { issueCollateral, simulatedCollateral, simulatedQeIdentity } from './collateral.js';
 import { type IntelHierarchy, intelHierarchy, SIMULATED_PLATFORM } from './intel.js';
 
@@ -143,12 +143,7 @@ export async function createTdxSimulator(
   const launched = simulatedTdReport(new Uint8Array(64), mrConfigId);
   let rtmr3: Uint8Array = new Uint8Array(48);
   const attest = async (reportData: Uint8Array) => {
-    if (reportData.length !== 64) {
-      throw new AssayError(
-        'PLATFORM_REPORT_DATA',
-        `expected 64 bytes of report data, not ${reportData.length}`,
-      );
-    }
+    assertReportData(reportData);
     const [rtmr0, rtmr1, rtmr2] = launched.rtmrs;
     const template: QuoteTemplate = {
       header: simulatedHeader(4),

@@ -1,4 +1,6 @@
+import { frame } from '../../engine/framing.js';
 import { totalLength } from '../../engine/pieces.js';
+import { PieceList } from '../piece-list.js';
 import { FieldReader, malformed, WIRE } from './protobuf.js';
 
 /** `InferParameter`. Numbers of 64 bits are bigint. */
@@ -6,7 +8,8 @@ export type ParameterValue = boolean | bigint | string | number;
 
 /**
  * The repeated field of `InferTensorContents` that was used, as the bytes of its packed form: for
- * FP32 and FP64 exactly the tensor's raw bytes, so that typed contents cost what raw ones do.
+ * FP32 and FP64 exactly the tensor's raw bytes, so that typed contents cost what raw ones do. Those of
+ * BYTES are its raw bytes too, each element behind its length.
  */
 export interface TypedContents {
   /** Field number in InferTensorContents; undefined where no field had a value. */
@@ -40,6 +43,14 @@ export interface WireRequest {
   readonly raw: readonly (readonly Uint8Array[])[];
   /** Bytes of the message. */
   readonly size: number;
+}
+
+/** Inputs, outputs or raw contents of a request. */
+const MOST_TENSORS = 4096;
+
+function append<T>(to: T[], what: string, item: T): void {
+  if (to.length >= MOST_TENSORS) throw malformed(`it has more than ${MOST_TENSORS} ${what}`);
+  to.push(item);
 }
 
 /** How the elements of each field of InferTensorContents are encoded. */
@@ -81,22 +92,23 @@ function decodeEntry(reader: FieldReader, into: Map<string, ParameterValue>): vo
 
 function decodeContents(reader: FieldReader): TypedContents {
   let field: number | undefined;
-  const chunks: Buffer[] = [];
+  const chunks = new PieceList();
   while (reader.next()) {
     const wire = CONTENTS_WIRE.get(reader.field);
     if (wire === undefined) {
       reader.skip();
       continue;
     }
-    const found = wire === WIRE.bytes ? [reader.bytes()] : reader.packed(wire);
-    if (found.every(({ length }) => length === 0) && wire !== WIRE.bytes) continue;
+    const found =
+      wire === WIRE.bytes ? [Buffer.from(frame([reader.bytes()]).buffer)] : reader.packed(wire);
+    if (found.every(({ length }) => length === 0)) continue;
     if (field !== undefined && field !== reader.field) {
       throw malformed('a tensor has contents of two types');
     }
     field = reader.field;
     for (const chunk of found) chunks.push(chunk);
   }
-  return { field, chunks };
+  return { field, chunks: chunks.pieces };
 }
 
 /** Packed or not. */
@@ -106,7 +118,10 @@ function decodeShape(reader: FieldReader, into: bigint[]): void {
     return;
   }
   const dimensions = reader.message();
-  while (!dimensions.atEnd) into.push(BigInt.asIntN(64, dimensions.varint64()));
+  while (!dimensions.atEnd) {
+    dimensions.countField();
+    into.push(BigInt.asIntN(64, dimensions.varint64()));
+  }
 }
 
 function decodeInput(reader: FieldReader): WireInput {
@@ -177,13 +192,13 @@ export function decodeInferRequest(message: Buffer | readonly Buffer[]): WireReq
         decodeEntry(reader.message(), parameters);
         break;
       case 5:
-        inputs.push(decodeInput(reader.message()));
+        append(inputs, 'inputs', decodeInput(reader.message()));
         break;
       case 6:
-        outputs.push(decodeOutput(reader.message()));
+        append(outputs, 'outputs', decodeOutput(reader.message()));
         break;
       case 7:
-        raw.push(reader.pieces());
+        append(raw, 'raw_input_contents', reader.pieces());
         break;
       default:
         reader.skip();

@@ -29,6 +29,12 @@ function utf8Text(bytes: Buffer, start: number, end: number): string {
 const VARINT = 10;
 
 /**
+ * Fields of one message, its submessages included: the shortest takes two bytes, and can cost a hundred
+ * times as much in memory, on the thread that every other caller waits for too.
+ */
+const MOST_FIELDS = 2 ** 18;
+
+/**
  * A bounded walk over the fields of one message, which may lie in memory in pieces. Throws TENSOR_WIRE,
  * never reads past the end.
  */
@@ -42,26 +48,31 @@ export class FieldReader {
   /** The pieces behind it, from the index `next` on; none is empty. */
   readonly #pieces: readonly Buffer[];
   #next = 0;
+  /** Shared by the readers of one message. */
+  readonly #fields: { left: number };
   /** Of the field that `next` stopped at. */
   field = 0;
   wire = 0;
 
-  private constructor(bytes: Buffer, start: number, end: number, pieces: readonly Buffer[]) {
+  private constructor(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    pieces: readonly Buffer[],
+    fields: { left: number },
+  ) {
     this.#bytes = bytes;
     this.#offset = start;
     this.#end = end;
     this.#pieces = pieces;
+    this.#fields = fields;
   }
 
-  static over(pieces: readonly Buffer[]): FieldReader {
+  static over(pieces: readonly Buffer[], fields = { left: MOST_FIELDS }): FieldReader {
     const [only = EMPTY] = pieces;
-    if (pieces.length <= 1) return new FieldReader(only, 0, only.length, NONE);
-    return new FieldReader(
-      EMPTY,
-      0,
-      0,
-      pieces.filter(({ length }) => length > 0),
-    );
+    if (pieces.length <= 1) return new FieldReader(only, 0, only.length, NONE, fields);
+    const filled = pieces.filter(({ length }) => length > 0);
+    return new FieldReader(EMPTY, 0, 0, filled, fields);
   }
 
   get atEnd(): boolean {
@@ -75,11 +86,18 @@ export class FieldReader {
   /** Reads the next tag; false at the end. The caller must then read or skip the value. */
   next(): boolean {
     if (this.atEnd) return false;
+    this.countField();
     const tag = this.varint();
     this.field = Math.floor(tag / 8);
     this.wire = tag % 8;
     if (this.field === 0) throw malformed('field number 0');
     return true;
+  }
+
+  /** One more of `MOST_FIELDS`, as an element of a packed field counts that becomes an object. */
+  countField(): void {
+    this.#fields.left -= 1;
+    if (this.#fields.left < 0) throw malformed(`it has more than ${MOST_FIELDS} fields`);
   }
 
   /** An unsigned varint below 2^53, which all tags and lengths are. */
@@ -137,9 +155,9 @@ export class FieldReader {
   message(): FieldReader {
     const length = this.#length();
     const end = this.#offset + length;
-    if (end > this.#end) return FieldReader.over(this.#take(length));
+    if (end > this.#end) return FieldReader.over(this.#take(length), this.#fields);
     const start = this.#pass(length);
-    return new FieldReader(this.#bytes, start, end, NONE);
+    return new FieldReader(this.#bytes, start, end, NONE, this.#fields);
   }
 
   text(): string {

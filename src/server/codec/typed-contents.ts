@@ -1,7 +1,6 @@
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { frame } from '../../engine/framing.js';
 import { joined } from '../../engine/pieces.js';
-import type { Datatype } from '../../engine/tensor.js';
+import { type Datatype, elementCount, formatShape } from '../../engine/tensor.js';
 import type { TypedContents } from './infer-request.js';
 import { malformed } from './protobuf.js';
 
@@ -56,14 +55,26 @@ const NARROW = {
   UINT32: Uint32Array,
 } as const;
 
-/** Number of varints in a packed field: the bytes without a continuation bit. */
-function countVarints(packed: Uint8Array): number {
+/** A tensor that typed contents are to fill. */
+export interface Target {
+  readonly name: string;
+  readonly datatype: Datatype;
+  readonly shape: readonly number[];
+}
+
+/** Number of varints in a packed field, the bytes without a continuation bit, if the shape says so too. */
+function countVarints({ name, datatype, shape }: Target, packed: Uint8Array): number {
   let count = 0;
   for (let i = 0; i < packed.length; i++) if ((packed[i] ?? 0) < 0x80) count += 1;
   if (packed.length > 0 && (packed[packed.length - 1] ?? 0) >= 0x80) {
     throw malformed('a varint runs past the end');
   }
-  return count;
+  const expected = elementCount(shape);
+  if (count === expected) return count;
+  throw new AssayError(
+    'TENSOR_CONTENTS',
+    `input ${name}: ${datatype} of shape ${formatShape(shape)} has ${expected} elements, ${count} came`,
+  );
 }
 
 /** The low and high 32 bits of each varint, handed to `put`. */
@@ -93,8 +104,8 @@ function eachVarint(
   }
 }
 
-function decodeIntegers(name: string, datatype: IntegerType, packed: Uint8Array): Uint8Array {
-  const values = new NARROW[datatype](countVarints(packed));
+function decodeIntegers(target: Target, datatype: IntegerType, packed: Uint8Array): Uint8Array {
+  const values = new NARROW[datatype](countVarints(target, packed));
   const [min, max] = RANGE[datatype];
   eachVarint(packed, (index, low, high) => {
     // int32 is sign-extended to 64 bits on the wire, uint32 is not (protobuf.dev, "Encoding").
@@ -103,7 +114,7 @@ function decodeIntegers(name: string, datatype: IntegerType, packed: Uint8Array)
     if (value < min || value > max || (high | 0) !== extension) {
       throw new AssayError(
         'TENSOR_CONTENTS',
-        `input ${name}: element ${index} is out of the range of ${datatype}`,
+        `input ${target.name}: element ${index} is out of the range of ${datatype}`,
       );
     }
     values[index] = value;
@@ -111,8 +122,8 @@ function decodeIntegers(name: string, datatype: IntegerType, packed: Uint8Array)
   return new Uint8Array(values.buffer);
 }
 
-function decode64(packed: Uint8Array): Uint8Array {
-  const words = new Uint32Array(2 * countVarints(packed));
+function decode64(target: Target, packed: Uint8Array): Uint8Array {
+  const words = new Uint32Array(2 * countVarints(target, packed));
   eachVarint(packed, (index, low, high) => {
     words[2 * index] = low;
     words[2 * index + 1] = high;
@@ -121,11 +132,12 @@ function decode64(packed: Uint8Array): Uint8Array {
 }
 
 /**
- * Typed contents as the tensor's raw bytes: FP32 and FP64 in place, the packed field is already what
- * is wanted; integers decoded and checked against their type's range; BYTES framed. Throws
- * TENSOR_CONTENTS for the field of another datatype or a value out of range.
+ * Typed contents as the tensor's raw bytes: FP32, FP64 and BYTES in place, the field is already what is
+ * wanted; integers decoded, and checked against their type's range and their number. Throws
+ * TENSOR_CONTENTS for the field of another datatype, a value out of range, or too few or many of them.
  */
-export function rawOf(name: string, datatype: Datatype, contents: TypedContents): Uint8Array {
+export function rawOf(target: Target, contents: TypedContents): readonly Uint8Array[] {
+  const { name, datatype } = target;
   const expected = FIELD[datatype];
   if (expected === undefined) {
     throw new AssayError(
@@ -140,16 +152,15 @@ export function rawOf(name: string, datatype: Datatype, contents: TypedContents)
     );
   }
   switch (datatype) {
-    case 'BYTES':
-      return frame(contents.chunks);
     case 'INT64':
     case 'UINT64':
-      return decode64(joined(contents.chunks));
+      return [decode64(target, joined(contents.chunks))];
+    case 'BYTES':
     case 'FP16':
     case 'FP32':
     case 'FP64':
-      return joined(contents.chunks);
+      return contents.chunks;
     default:
-      return decodeIntegers(name, datatype, joined(contents.chunks));
+      return [decodeIntegers(target, datatype, joined(contents.chunks))];
   }
 }

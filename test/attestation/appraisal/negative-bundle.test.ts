@@ -29,6 +29,11 @@ const bundles: readonly EvidenceCase[] = [
     bytes: (b) => editMap(b, (map) => map.delete('eventLog')),
   },
   {
+    name: 'longer than any bundle',
+    code: 'BUNDLE_ENCODING',
+    fault: { bundle: (b) => ({ ...b, eventLog: fill(0, 16 * 1024 * 1024) }) },
+  },
+  {
     name: 'another format',
     code: 'BUNDLE_PROFILE',
     bytes: (b) => editMap(b, (map) => map.set('profile', 'urn:assay:evidence-bundle:2')),

@@ -117,6 +117,31 @@ test('every other encoding is refused', () => {
   }
 });
 
+/** An array of so many items of one byte each. */
+function arrayOf(count: number, item: number): Uint8Array {
+  const bytes = new Uint8Array(5 + count).fill(item);
+  bytes.set([0x9a, count >>> 24, (count >>> 16) & 255, (count >>> 8) & 255, count & 255]);
+  return bytes;
+}
+
+test('items are bounded, whatever they are in', () => {
+  const refusal = { code: 'CBOR_VALUE', message: 'expected at most 131072 items' };
+  assert.equal((decodeCbor(arrayOf(131_071, 0xf6)) as readonly CborValue[]).length, 131_071);
+  for (const item of [0xf6, 0x80, 0xa0, 0x40, 0x00]) {
+    assert.throws(() => decodeCbor(arrayOf(131_072, item)), refusal);
+    assert.throws(() => decodeCbor(arrayOf(12 * 1024 * 1024, item)), refusal);
+  }
+  const map = arrayOf(131_072, 0xf6);
+  map.set([0xba, 0, 1, 0, 0]);
+  assert.throws(() => decodeCbor(map), refusal);
+});
+
+test('bytes are bounded by what a format needs', () => {
+  const refusal = { code: 'CBOR_VALUE', message: 'expected at most 3 bytes, not 4' };
+  assert.equal(decodeCbor(fromHex('190100'), 3), 256);
+  assert.throws(() => decodeCbor(fromHex('43010203'), 3), refusal);
+});
+
 test('values outside the formats are not encoded', () => {
   const deep: CborValue = Array.from({ length: 20 }).reduce<CborValue>((inner) => [inner], 0);
   for (const value of [0.5, Number.NaN, 2 ** 60, 2n ** 64n, -(2n ** 63n) - 1n, '\ud800', deep]) {

@@ -32,6 +32,19 @@ test('reads serial numbers and dates of the entries', () => {
   assert.deepEqual(parseCrl(changed(() => undefined)).revoked, list.revoked);
 });
 
+test('refuses a list of more than 1 MiB', () => {
+  const entry = parseDer(Uint8Array.of(0x30, 18, 2, 1, 9, ...TIME));
+  const list = (count: number) =>
+    changed((tbs) =>
+      children(tbs[5] ?? assert.fail(), 'entries').push(...Array(count).fill(entry)),
+    );
+  assert.equal(parseCrl(list(52_000)).revoked.size, 3);
+  assert.throws(() => parseCrl(list(52_500)), {
+    code: 'CRL_FORMAT',
+    message: /expected at most 1048576 bytes/,
+  });
+});
+
 test('refuses what is not one list in DER', () => {
   const padded = (more: Uint8Array) => Uint8Array.of(...genuine, ...more);
   for (const [name, bytes] of [

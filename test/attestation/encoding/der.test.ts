@@ -26,6 +26,19 @@ const value = (tag: number, contents: ArrayLike<number>): Uint8Array =>
   Uint8Array.of(tag, contents.length, ...Array.from(contents));
 const refused = { code: 'ASN1_DER' };
 
+test('a value has at most 1 MiB', () => {
+  const octets = (length: number): Uint8Array => {
+    const bytes = new Uint8Array(5 + length);
+    bytes.set([TAG.octetString, 0x83, length >> 16, (length >> 8) & 255, length & 255]);
+    return bytes;
+  };
+  assert.equal(readDer(octets(2 ** 20 - 5)).length, 2 ** 20 - 5);
+  assert.throws(() => readDer(octets(2 ** 20 - 4)), {
+    ...refused,
+    message: 'expected at most 1048576 bytes, not 1048577',
+  });
+});
+
 test('identifiers have the dotted form that node-forge gives them', () => {
   const arc = fc.integer({ min: 0, max: 2 ** 28 - 1 });
   fc.assert(

@@ -82,6 +82,6 @@ test('inherited members are not members', () => {
   const fields = new JsonFields(JSON.parse('{"__proto__":{"a":"x"}}'), 'it', 'COLLATERAL_FORMAT');
   for (const name of ['toString', 'constructor', 'a']) {
     assert.equal(fields.has(name), false);
-    assert.throws(() => fields.text(name));
+    assert.throws(() => fields.text(name), { code: 'COLLATERAL_FORMAT' });
   }
 });

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
-import {
-  amdEndorsements,
-  chainUrl,
-  crlUrl,
-  vcekUrl,
-  vlekUrl,
-} from '../../../attestation/endorsements/amd.js';
+import { amdEndorsements, crlUrl, vcekUrl } from '../../../attestation/endorsements/amd.js';
 import { SIMULATED_CHIPS } from '../../../enclave/platform/simulator/snp.js';
 import { forgeSnp } from '../../forge/amd.js';
 
@@ -27,12 +21,6 @@ describe('URLs of the Key Distribution Service', () => {
       vcekUrl(base, 'Turin', id, SIMULATED_CHIPS.Turin.tcb),
       '/vcek/v1/Turin/ab01?fmcSPL=1&blSPL=1&teeSPL=1&snpSPL=4&ucodeSPL=81',
     ],
-    [
-      vlekUrl(base, 'Genoa', SIMULATED_CHIPS.Genoa.tcb),
-      '/vlek/v1/Genoa/cert?blSPL=10&teeSPL=0&snpSPL=23&ucodeSPL=84',
-    ],
-    [chainUrl(base, 'VCEK', 'Turin'), '/vcek/v1/Turin/cert_chain'],
-    [chainUrl(base, 'VLEK', 'Milan'), '/vlek/v1/Milan/cert_chain'],
     [crlUrl(base, 'VCEK', 'Genoa'), '/vcek/v1/Genoa/crl'],
     [crlUrl(base, 'VLEK', 'Genoa'), '/vlek/v1/Genoa/crl'],
   ] as const) {
@@ -53,6 +41,11 @@ describe('endorsements in any form and order', () => {
   for (const [name, blob] of Object.entries({
     empty: new Uint8Array(),
     text: new TextEncoder().encode('hello'),
+    'a header that ends': Uint8Array.of(0x30),
+    'a length without end': Uint8Array.of(0x30, 0x80),
+    'an empty sequence': Uint8Array.of(0x30, 0),
+    'a length without end within': Uint8Array.of(0x30, 5, 0x30, 0x80, 0, 0, 0),
+    'a sequence of something else': Uint8Array.of(0x30, 4, 0x30, 2, 5, 0),
     'PEM of something else': new TextEncoder().encode('-----BEGIN PRIVATE KEY-----'),
   })) {
     test(`${name} is refused`, () => {
@@ -62,4 +55,17 @@ describe('endorsements in any form and order', () => {
       );
     });
   }
+});
+
+test('a blob of more than 2 MiB is refused, whatever it is', () => {
+  const padded = new Uint8Array(2 ** 21 + 1);
+  padded.set(forged.endorsements.crls[0] ?? new Uint8Array());
+  assert.equal(amdEndorsements([padded.subarray(0, -1)]).crls.length, 1);
+  assert.throws(() => amdEndorsements([padded]), { code: 'X509_FORMAT', message: /2097152/ });
+});
+
+test('a blob is sorted by its first headers, and the rest of it is not read', () => {
+  const whole = forged.endorsements.crls[0] ?? new Uint8Array();
+  const broken = new Uint8Array(whole).fill(0xff, 16);
+  assert.deepEqual(amdEndorsements([broken]), { certificates: [], crls: [broken] });
 });

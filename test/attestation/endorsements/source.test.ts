@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { toPem } from '../../../attestation/encoding/pem.js';
 import {
   type AmdRequest,
-  chainUrl,
   crlUrl,
-  fetchAmdChain,
   fetchAmdCrl,
   fetchVcek,
   vcekUrl,
@@ -17,10 +14,11 @@ import {
   EndorsementSource,
   type SourceOptions,
 } from '../../../attestation/endorsements/source.js';
-import { SIMULATED_DATES } from '../../../enclave/platform/simulator/amd.js';
-import { issueCrl } from '../../../enclave/platform/simulator/certificates.js';
+import { amdName, derInteger } from '../../../enclave/platform/simulator/amd.js';
+import { issueCrl, SIMULATED_DATES } from '../../../enclave/platform/simulator/certificates.js';
 import { SIMULATED_CHIPS, simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
-import { type ForgedSnp, forgedAmd, forgeSnp } from '../../forge/amd.js';
+import { type AmdFault, type ForgedSnp, forgedAmd, forgeSnp } from '../../forge/amd.js';
+import { replaced } from '../../forge/certificate-changes.js';
 import { Kds } from '../../forge/kds.js';
 
 const HOUR = 3_600_000;
@@ -60,11 +58,17 @@ function source(options: Partial<SourceOptions> = {}): EndorsementSource {
   });
 }
 
-async function refused(work: Promise<unknown>, code: string, text: RegExp): Promise<void> {
+async function refused(
+  work: Promise<unknown>,
+  code: string,
+  text: RegExp,
+  cause?: string,
+): Promise<void> {
   await assert.rejects(work, (error) => {
     assert.ok(error instanceof AssayError, String(error));
     assert.equal(error.code, code, error.message);
     assert.match(error.message, text);
+    if (cause !== undefined) assert.equal((error.cause as AssayError).code, cause);
     return true;
   });
 }
@@ -87,13 +91,8 @@ beforeEach(() => {
   cache = new MemoryCache();
   kds.requests.length = 0;
   kds.troubles.length = 0;
-  const [vcek = new Uint8Array(), ask = new Uint8Array(), ark = new Uint8Array()] =
-    forged.endorsements.certificates;
+  const [vcek = new Uint8Array()] = forged.endorsements.certificates;
   kds.served.set(path(vcekUrl(kds.base, 'Milan', chipId, tcb)), vcek);
-  kds.served.set(
-    path(chainUrl(kds.base, 'VCEK', 'Milan')),
-    toPem(ask, 'CERTIFICATE') + toPem(ark, 'CERTIFICATE'),
-  );
   kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), forged.endorsements.crls[0] ?? '');
 });
 
@@ -104,17 +103,6 @@ describe('what is fetched and kept', () => {
     clock = later(clock, 10 * 365 * 24 * HOUR);
     await fetchVcek(source(), request, kds.base);
     assert.equal(kds.requests.length, 1);
-  });
-
-  test('a chain comes as PEM and is asked for again after a month', async () => {
-    const chain = await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
-    assert.deepEqual(chain, forged.endorsements.certificates.slice(1));
-    clock = later(clock, 29 * 24 * HOUR);
-    await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
-    assert.equal(kds.requests.length, 1);
-    clock = later(clock, 2 * 24 * HOUR);
-    await fetchAmdChain(source(), 'VCEK', 'Milan', kds.base);
-    assert.equal(kds.requests.length, 2);
   });
 
   test('a CRL is asked for once a day', async () => {
@@ -226,6 +214,58 @@ describe('rate limits and outages', () => {
     await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /not what was asked for: .*does not parse/);
     assert.equal(cache.entries.size, 0);
   });
+
+  const hwid = new Uint8Array(64).fill(9);
+  const others: readonly (readonly [string, AmdFault, string])[] = [
+    ['of another chip', { vek: replaced('4', hwid) }, 'SNP_HWID_MISMATCH'],
+    ['of another product', { product: 'Genoa' }, 'SNP_PRODUCT_MISMATCH'],
+    ...['3.1', '3.2', '3.3', '3.4', '3.5', '3.6', '3.7', '3.8'].map(
+      (spl) =>
+        [`for another ${spl}`, { vek: replaced(spl, derInteger(77)) }, 'SNP_TCB_MISMATCH'] as const,
+    ),
+    ['that is a VLEK', { kind: 'VLEK' }, 'SNP_CERTIFICATE_EXTENSION'],
+  ];
+  for (const [name, fault, code] of others) {
+    test(`a VCEK ${name} means that nothing was checked, and is not kept`, async () => {
+      const { endorsements } = await forgeSnp(fault);
+      kds.troubles.push({ body: endorsements.certificates[0] ?? '' });
+      await refused(
+        fetchVcek(source(), request, kds.base),
+        'ENDORSEMENTS_UNAVAILABLE',
+        /asked/,
+        code,
+      );
+      assert.equal(cache.entries.size, 0);
+    });
+  }
+
+  test('a VCEK of Turin is the one that was asked for', async () => {
+    const turin = await forgeSnp({ product: 'Turin' });
+    const [vcek = new Uint8Array()] = turin.endorsements.certificates;
+    const { tcb: spls } = SIMULATED_CHIPS.Turin;
+    const asked = { ...request, products: ['Turin'], chipId: simulatedChipId('Turin') };
+    for (const name of ['fmc', 'bootLoader', 'tee', 'snp', 'microcode'] as const) {
+      kds.troubles.push({ body: vcek });
+      const other = { ...spls, [name]: 77 };
+      const work = fetchVcek(source(), { ...asked, tcb: () => other }, kds.base);
+      await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /asked/, 'SNP_TCB_MISMATCH');
+    }
+    kds.troubles.push({ body: vcek });
+    const fetched = await fetchVcek(source(), { ...asked, tcb: () => spls }, kds.base);
+    assert.deepEqual(fetched, new Uint8Array(vcek));
+  });
+
+  for (const product of ['Genoa', 'Milanese']) {
+    test(`a list of the root of ${product} means that nothing was checked, and is not kept`, async () => {
+      const { ark } = await forgedAmd('Milan');
+      const issuer = { ...ark.issuer, name: amdName(`ARK-${product}`) };
+      const { notBefore: thisUpdate, notAfter: nextUpdate } = SIMULATED_DATES;
+      kds.troubles.push({ body: await issueCrl({ thisUpdate, nextUpdate, revoked: [] }, issuer) });
+      const work = fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+      await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /asked/, 'SNP_CRL_ISSUER');
+      assert.equal(cache.entries.size, 0);
+    });
+  }
 
   test('an answer of more than 4 MiB is cut off', async () => {
     kds.troubles.push({ body: new Uint8Array(5 * 1024 * 1024) });

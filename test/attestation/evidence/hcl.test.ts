@@ -69,3 +69,18 @@ describe('HCL reports that are refused', () => {
     });
   }
 });
+
+test('a TDREPORT is followed by zeros, up to the size of an SEV-SNP report', () => {
+  const tdReport = new Uint8Array(1024).fill(7);
+  const bytes = hclReport(tdReport, CLAIMS, { type: 4 });
+  const parsed = parseHclReport(bytes);
+  assert.deepEqual([parsed.hardware, parsed.report.length], ['tdx', 1024]);
+  for (const offset of [0x20 + 1024, 0x20 + 1183]) {
+    const changed = new Uint8Array(bytes);
+    changed[offset] = 1;
+    assert.throws(() => parseHclReport(changed), {
+      code: 'HCL_FORMAT',
+      message: 'expected zeros behind the TDREPORT',
+    });
+  }
+});

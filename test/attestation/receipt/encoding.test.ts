@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
-import { COSE_HEADER, encodeSign1 } from '../../../attestation/encoding/cose.js';
+import { COSE_HEADER, decodeSign1, encodeSign1 } from '../../../attestation/encoding/cose.js';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import {
   ClaimsForm,
+  decodeClaims,
   encodeClaims,
   type InferenceClaims,
 } from '../../../attestation/receipt/claims.js';
+import { decodeSalt } from '../../../attestation/receipt/commitment.js';
 import { encodeConsistency } from '../../../attestation/receipt/consistency.js';
 import {
+  decodeInferenceReceipt,
   encodeInferenceReceipt,
   useInferenceReceipt,
 } from '../../../attestation/receipt/inference-receipt.js';
@@ -17,6 +21,25 @@ import { encodeTreeHeadHeader } from '../../../attestation/receipt/tree-head.js'
 import { fc } from '../../property.js';
 
 /** What is written item by item for each inference has to be what the general encoder writes. */
+
+test('no document is longer than it needs to be', () => {
+  const cases: readonly [string, (bytes: Uint8Array) => unknown, number][] = [
+    ['CLAIMS_ENCODING', decodeClaims, 65_536],
+    ['RECEIPT_ENCODING', decodeInferenceReceipt, 98_304],
+    ['RECEIPT_ENCODING', decodeSalt, 64],
+    ['COSE_SIGN1', decodeSign1, 16_384],
+  ];
+  for (const [code, decode, limit] of cases) {
+    assert.throws(
+      () => decode(new Uint8Array(limit + 1)),
+      (error: unknown) => {
+        assert.ok(error instanceof AssayError && error.code === code, String(error));
+        assert.match(String(error.cause), new RegExp(`at most ${limit} bytes`));
+        return true;
+      },
+    );
+  }
+});
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const text = fc.oneof(fc.string({ maxLength: 80 }), fc.string({ unit: 'binary', maxLength: 80 }));

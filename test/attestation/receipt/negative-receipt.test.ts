@@ -26,6 +26,7 @@ import {
 import { Issuer } from '../../../enclave/issuer.js';
 import { makeSigningKey } from '../../../enclave/signing-key.js';
 import { editMap, flip } from '../../forge/cbor.js';
+import { issueClaims } from '../../forge/issue.js';
 
 const key = makeSigningKey();
 const stranger = makeSigningKey();
@@ -47,10 +48,10 @@ const claims = encodeClaims({
 const issuer = await Issuer.start(key, fill(0));
 const heads = [decodeTreeHead(issuer.treeHead())];
 for (let i = 0; i < 4; i++) {
-  await issuer.issue(fill(i));
+  await issueClaims(issuer, fill(i));
   heads.push(decodeTreeHead(issuer.treeHead()));
 }
-const receipt = await issuer.issue(claims);
+const receipt = await issueClaims(issuer, claims);
 const newest = decodeTreeHead(issuer.treeHead());
 
 function edit(bytes: Uint8Array, change: (sign1: Sign1) => Partial<Sign1>): Uint8Array {
@@ -219,9 +220,16 @@ describe('refused: receipts of consistency', () => {
     });
   }
 
+  test('a newer head that another signature is shown for: RECEIPT_SIGNATURE', async () => {
+    const shown = { ...newest, signature: flip(newest.signature, 40) };
+    await assert.rejects(verifyConsistency(genuine, older, shown, key.publicKey), {
+      code: 'RECEIPT_SIGNATURE',
+    });
+  });
+
   test('a log that was rewritten: RECEIPT_CONSISTENCY', async () => {
     const rewritten = await Issuer.start(key, fill(0));
-    for (let i = 0; i < 5; i++) await rewritten.issue(fill(90 + i));
+    for (let i = 0; i < 5; i++) await issueClaims(rewritten, fill(90 + i));
     const { treeHead, proof: forged } = rewritten.consistency(older.size);
     const newer = decodeTreeHead(treeHead);
     await assert.rejects(verifyConsistency(forged, older, newer, key.publicKey), {
@@ -230,7 +238,7 @@ describe('refused: receipts of consistency', () => {
   });
   test('a log of another epoch: RECEIPT_CONSISTENCY', async () => {
     const other = await Issuer.start(stranger, fill(0));
-    for (let i = 0; i < 5; i++) await other.issue(fill(i));
+    for (let i = 0; i < 5; i++) await issueClaims(other, fill(i));
     const { treeHead, proof: forged } = other.consistency(older.size);
     const newer = decodeTreeHead(treeHead);
     await assert.rejects(verifyConsistency(forged, older, newer, key.publicKey), {

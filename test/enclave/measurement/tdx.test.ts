@@ -3,17 +3,21 @@ import { createHash } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
+import { replayDigests } from '../../../attestation/evidence/tcg-event-log.js';
 import { authenticodeSha384 } from '../../../enclave/measurement/authenticode.js';
 import { parseFirmware } from '../../../enclave/measurement/firmware.js';
 import { mrtd } from '../../../enclave/measurement/mrtd.js';
 import {
-  replay,
+  type BootEvent,
   rtmr1Events,
   rtmr2Events,
   type TdxBoot,
 } from '../../../enclave/measurement/rtmr.js';
 import { type ForgedTdvfSection, forgeOvmf } from '../../forge/ovmf.js';
 import { forgePe } from '../../forge/pe.js';
+
+const replay = (events: readonly BootEvent[]): Uint8Array =>
+  replayDigests(events.map(({ digest }) => digest));
 
 const FIRMWARE_VOLUME: ForgedTdvfSection = {
   dataOffset: 0,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Limits, qualityFindings, qualityOf } from '../../../src/admission/quality.js';
+import { qualityFindings } from '../../../src/admission/quality.js';
+import { type Limits, qualityOf } from '../../../src/client/quality.js';
 import { tensor } from '../../../src/client/tensor.js';
 import type { Tolerances } from '../../../src/hub/package.js';
 

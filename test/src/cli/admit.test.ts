@@ -230,6 +230,12 @@ test('declared tolerances decide, and the baseline is compared', async () => {
   assert.ok(admitted.findings.some(({ rule }) => rule === 'dynamic.baseline'));
 });
 
+test('tolerances that are not there are a wrong call', async () => {
+  const path = await folderOf('undeclared', model(identity), vectors);
+  const { code, err } = await assay(['--json', 'admit', path, '--tolerances', join(root, 'none')]);
+  assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_FILE']);
+});
+
 test('what only loading tells is told in the runtime’s words', async () => {
   const twice: NodeInit = {
     op: 'Relu',

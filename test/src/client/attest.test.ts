@@ -26,6 +26,18 @@ describe('evidence that does not hold', () => {
   test('no bundle', () => refused({ bundle: () => new Uint8Array(3) }, 'BUNDLE_ENCODING'));
   test('a byte behind the bundle', () =>
     refused({ bundle: (bundle) => Uint8Array.from([...bundle, 0]) }, 'BUNDLE_ENCODING'));
+  test('longer than any bundle: it is not taken in', async () => {
+    server.lies = { bundle: () => new Uint8Array(16 * 1024 * 1024 + 1024) };
+    await assert.rejects(attest(server.target, policy, options), {
+      code: 'CLIENT_SERVICE',
+      message: /^GetEvidence answered RESOURCE_EXHAUSTED: Received message larger than max/,
+    });
+  });
+  test('from a server whose answers are longer: those have a bound of their own', async () => {
+    const note = { string_param: 'x'.repeat(17 * 1024 * 1024) };
+    server.lies = { answer: ({ parameters }) => void Object.assign(parameters, { note }) };
+    await session.infer('adder', inputs);
+  });
   test("of the simulator, against the vendors' roots", async () => {
     const { result } = await attest(server.target, policy);
     assert.equal(result.authentic, false);
@@ -89,6 +101,17 @@ describe('endorsements that the host does not supply', () => {
   });
 });
 
+test('a vendor that cannot be reached leaves revocation to the host’s word, and the result says why', async () => {
+  const source = new EndorsementSource({
+    now: () => new Date(),
+    sleep: async () => undefined,
+    fetch: async () => new Response('', { status: 503 }),
+  });
+  const { result } = await attest(server.target, policy, { ...options, services: { source } });
+  assert.equal(result.affirmed, true, result.summary);
+  assert.match(result.caveats.join('\n'), /its host chose that.*status 503/s);
+});
+
 describe('somebody between', () => {
   test('a relay with a key of its own is refused, though all that it forwards is genuine', async () => {
     const relay = await startRelay(server.port);
@@ -113,7 +136,7 @@ describe('somebody between', () => {
 
   test('a later connection that ends at another genuine enclave is refused', async () => {
     const other = await startAdder();
-    const between = await startSwitch(server.port, other.port, 2);
+    const between = await startSwitch(server.port, other.port, 3);
     const own = await connect(between.target, policy, options);
     await own.infer('adder', inputs);
     between.cut();

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NumericDistance } from '../../../attestation/model/distance.js';
-import { type Limits, qualityFindings, qualityOf } from '../../../src/admission/quality.js';
+import { qualityFindings } from '../../../src/admission/quality.js';
 import type { Datatype } from '../../../src/client/datatype.js';
 import { outputDistance } from '../../../src/client/output-distance.js';
+import { type Limits, qualityOf } from '../../../src/client/quality.js';
 import { elementsOf, type Tensor, tensor } from '../../../src/client/tensor.js';
 import { fc } from '../../property.js';
 

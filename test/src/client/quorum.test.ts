@@ -6,6 +6,7 @@ import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.j
 import { connectAll, NoQuorumError } from '../../../src/client/quorum.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
 import { computing, type Lies, startAdder } from '../../forge/adder-server.js';
+import { issueClaims } from '../../forge/issue.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
@@ -103,7 +104,7 @@ function hanging(): { readonly lies: Lies; release: () => void } {
     lies: {
       issue: async (claims) => {
         await released;
-        return three.enclave.issuer.issue(claims);
+        return issueClaims(three.enclave.issuer, claims);
       },
     },
     release,
@@ -179,7 +180,7 @@ test('a tally is about the answer that was returned, also if more agree on anoth
     server.lies = {
       issue: async (claims) => {
         await released;
-        return issuer.issue(claims);
+        return issueClaims(issuer, claims);
       },
     };
   }

@@ -4,6 +4,7 @@ import { manifestEntry } from '../../../attestation/receipt/claims.js';
 import { Issuer } from '../../../enclave/issuer.js';
 import { connect } from '../../../src/client/connect.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
+import { issueClaims } from '../../forge/issue.js';
 
 const { server, policy, options, session } = await trustedAdder();
 const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
@@ -18,9 +19,9 @@ describe('a log that forks', () => {
   test('two signed trees of one size', async () => {
     const own = await connect(server.target, policy, options);
     const [one, two] = [await fork(), await fork()];
-    server.lies = { issue: (claims) => one.issue(claims) };
+    server.lies = { issue: (claims) => issueClaims(one, claims) };
     await own.infer('adder', inputs);
-    server.lies = { issue: (claims) => two.issue(claims) };
+    server.lies = { issue: (claims) => issueClaims(two, claims) };
     await assert.rejects(own.infer('adder', inputs), { code: 'RECEIPT_FORK' });
     own.close();
   });
@@ -28,7 +29,7 @@ describe('a log that forks', () => {
   test('a log that does not extend the one that was shown', async () => {
     const own = await connect(server.target, policy, options);
     const hidden = await fork();
-    server.lies = { issue: (claims) => hidden.issue(claims) };
+    server.lies = { issue: (claims) => issueClaims(hidden, claims) };
     await own.infer('adder', inputs);
     server.lies = {};
     await session.infer('adder', inputs);
@@ -40,9 +41,9 @@ describe('a log that forks', () => {
     const own = await connect(server.target, policy, options);
     const [one, two] = [await fork(), await fork()];
     await two.append(fill(1));
-    server.lies = { issue: (claims) => one.issue(claims) };
+    server.lies = { issue: (claims) => issueClaims(one, claims) };
     await own.infer('adder', inputs);
-    server.lies = { issue: (claims) => two.issue(claims) };
+    server.lies = { issue: (claims) => issueClaims(two, claims) };
     await own.infer('adder', inputs);
     await Promise.all([one, one, two, two].map((log) => log.append(fill(2))));
     // Each head is proven to its own log: 2 of one to its 4 entries, 3 of the other to its 5.

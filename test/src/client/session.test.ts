@@ -7,6 +7,7 @@ import { connect } from '../../../src/client/connect.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
 import { type Answer, type Lies, startAdder } from '../../forge/adder-server.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
+import { issueClaims } from '../../forge/issue.js';
 
 const { server, policy, options, session } = await trustedAdder();
 const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
@@ -174,7 +175,7 @@ describe('answers that are refused', () => {
 
   test('a receipt by another genuine enclave', async () => {
     const other = await startAdder();
-    server.lies = { issue: (claims) => other.enclave.issuer.issue(claims) };
+    server.lies = { issue: (claims) => issueClaims(other.enclave.issuer, claims) };
     await assert.rejects(session.infer('adder', inputs), { code: 'RECEIPT_KEY' });
     other.close();
   });

@@ -8,10 +8,10 @@ import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import type { CollateralText } from '../../../attestation/endorsements/intel.js';
 import { EndorsementSource, type SourceOptions } from '../../../attestation/endorsements/source.js';
 import type { AssayError } from '../../../attestation/index.js';
-import { SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
+import { intelName, SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
 import { DiskCache } from '../../../src/client/disk-cache.js';
 import { gatherTdxCollateral } from '../../../src/client/tdx-endorsements.js';
-import { type ForgedTdx, forgeTdx } from '../../forge/intel.js';
+import { type ForgedTdx, forgeTdx, type IntelFault } from '../../forge/intel.js';
 import { set } from '../../forge/json.js';
 import { Pcs } from '../../forge/pcs.js';
 import { referenceValues } from '../../forge/tdx-case.js';
@@ -21,14 +21,17 @@ let pcs: Pcs;
 let forged: ForgedTdx;
 let directory: string;
 
-async function collateralOf(number: number): Promise<CollateralText> {
-  const { collateral } = await forgeTdx({
-    tcbInfo: set('tcbEvaluationDataNumber', number),
-    qeIdentity: set('tcbEvaluationDataNumber', number),
-  });
+async function forgedCollateral(fault: IntelFault): Promise<CollateralText> {
+  const { collateral } = await forgeTdx(fault);
   if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
   return collateral;
 }
+
+const collateralOf = (number: number): Promise<CollateralText> =>
+  forgedCollateral({
+    tcbInfo: set('tcbEvaluationDataNumber', number),
+    qeIdentity: set('tcbEvaluationDataNumber', number),
+  });
 
 before(async () => {
   pcs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
@@ -188,11 +191,22 @@ test('answers out of shape are none: nothing was checked, and the cause is told'
   await unusable(pcs, 'COLLATERAL_FORMAT');
   pcs.headers = (headers) => headers;
   const standard = await collateralOf(18);
+  const processor = await forgedCollateral({
+    certificates: {
+      platformCa: {
+        template: (old) => ({ ...old, subject: intelName('Intel SGX PCK Processor CA') }),
+      },
+    },
+  });
   for (const [member, value, code] of [
     ['tcb_info_signature', '00', 'COLLATERAL_FORMAT'],
     ['tcb_info', '{"id":"TDX","id":"TDX"}', 'COLLATERAL_JSON'],
     ['qe_identity', '{"id":"QE","version":2}', 'COLLATERAL_ID'],
     ['root_ca_crl', 'ff', 'CRL_FORMAT'],
+    ['root_ca_crl', standard.pck_crl, 'COLLATERAL_CRL_ISSUER'],
+    ['pck_crl', standard.root_ca_crl, 'COLLATERAL_CRL_ISSUER'],
+    ['pck_crl', processor.pck_crl, 'COLLATERAL_CRL_ISSUER'],
+    ['tcb_info', set('fmspc', '00906ED50000')(standard.tcb_info), 'COLLATERAL_FMSPC'],
   ] as const) {
     const other = await Pcs.open(SIMULATED_PLATFORM.fmspc);
     other.hexadecimal = true;
@@ -203,4 +217,20 @@ test('answers out of shape are none: nothing was checked, and the cause is told'
       await other.close();
     }
   }
+});
+
+test('a TCB recovery that was not asked for is none', async () => {
+  const [standard, asked] = [await collateralOf(18), await collateralOf(17)];
+  const { tcb_info, tcb_info_signature, qe_identity, qe_identity_signature } = standard;
+  for (const other of [
+    { tcb_info, tcb_info_signature },
+    { qe_identity, qe_identity_signature },
+  ]) {
+    pcs.served.set('17', { ...asked, ...other });
+    const { missing } = await gather(uncached(), 17);
+    assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+    assert.match(missing?.message ?? '', /expected tcbEvaluationDataNumber 17, not 18/);
+  }
+  pcs.served.set('17', asked);
+  assert.ok((await gather(uncached(), 17)).collateral);
 });

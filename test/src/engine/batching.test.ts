@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { BatchPolicy } from '../../../src/engine/batch-policy.js';
 import type { BatchingOptions, InferenceRequest } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { identityModel, mlpModel, pseudoRandom } from '../../forge/inference-models.js';
@@ -145,8 +146,68 @@ test('answers of shared executions equal those of plain onnxruntime-node alone',
     }),
   );
   const { statistics } = model;
-  assert.equal(statistics.inferenceCount, 300);
+  assert.equal(statistics.inferenceCount, 750, 'a request of four rows counts as four');
   assert.ok(statistics.executionCount < 150, `${statistics.executionCount} executions`);
+  let rows = 0;
+  for (const [size, { computeInfer }] of statistics.batches) rows += size * computeInfer.count;
+  assert.equal(rows, 750);
+});
+
+test('max_batch_size bounds the rows of a request where the operator states it', async () => {
+  const model = await load(MLP, ['Gemm', 'Relu'], { maxBatchSize: 4 });
+  const random = pseudoRandom(3);
+  const four = await sample(4, random);
+  const { outputs } = await model.infer(four.request);
+  assert.deepEqual(outputs[0]?.data, four.expected);
+  await assert.rejects(model.infer((await sample(5, random)).request), {
+    reason: 'invalid-request',
+    message: 'input input: expected at most 4 rows (max_batch_size), not 5',
+  });
+  const unstated = await load(MLP, ['Gemm', 'Relu']);
+  const many = await sample(100, random);
+  assert.deepEqual((await unstated.infer(many.request)).outputs[0]?.data, many.expected);
+});
+
+test('an execution that turns out long keeps nobody from a free worker', async () => {
+  const two = await createEngine({ workers: 2 });
+  try {
+    const model = await two.load(
+      { name: 'm', version: '1', model: MLP, externalData: [] },
+      { operators: ['Gemm', 'Relu'], batching: { sweep: false, maxQueueSize: 2 } },
+    );
+    const random = pseudoRandom(9);
+    const { request } = await sample(1, random);
+    for (let i = 0; i < 20; i++) await model.infer(request);
+    const { request: huge } = await sample(300_000, random);
+    const order: string[] = [];
+    const ask = (what: string, asked: InferenceRequest) =>
+      model.infer(asked).then(() => order.push(what));
+    await Promise.all([
+      ask('long', huge),
+      ...Array.from({ length: 3 }, () =>
+        new Promise(setImmediate).then(() => ask('short', request)),
+      ),
+    ]);
+    assert.deepEqual(order, ['short', 'short', 'short', 'long']);
+  } finally {
+    await two.close();
+  }
+});
+
+test('a request names a shorter timeout than the default, not a longer one', () => {
+  const expiryOf = (defaultTimeoutMicroseconds: number, timeout: number): number => {
+    const policy = new BatchPolicy(1, { defaultTimeoutMicroseconds });
+    return policy.expiryOf({ inputs: [], outputs: [], timeout }, 1000);
+  };
+  const never = Number.POSITIVE_INFINITY;
+  const cases: readonly (readonly [usual: number, own: number, expires: number])[] = [
+    [0, 0, never],
+    [0, 5000, 1005],
+    [5000, 0, 1005],
+    [5000, 2000, 1002],
+    [5000, 9000, 1005],
+  ];
+  for (const [usual, own, expires] of cases) assert.equal(expiryOf(usual, own), expires);
 });
 
 test('callers take turns: one with many requests does not delay another', async () => {
@@ -207,6 +268,40 @@ test('a more urgent request leaves first', async () => {
   await Promise.all([3, 3, 2, 1, 9].map(ask));
   // 9 is beyond the levels and counts as none: the middle one.
   assert.deepEqual(order, [1, 2, 9, 3, 3]);
+});
+
+const MILLISECOND = 1_000_000;
+
+/** What waits, what the newest execution took, and for how long a second worker is left out of it. */
+const GATHERED = [
+  { what: 'the first execution of all', last: Number.POSITIVE_INFINITY, left: 0 },
+  { what: 'long executions', last: MILLISECOND, left: 0 },
+  { what: 'a short one that has just begun', left: 0.5 },
+  { what: 'one that was to be short', dispatched: 999, left: 0 },
+  { what: 'several short ones', dispatched: 999, executions: 3, left: 0.5 },
+  { what: 'one that has ended, whose answer is on its way', dispatched: 0, ended: true, left: 0.5 },
+  { what: 'a full batch', rows: 8, left: 0 },
+];
+
+for (const { what, last = 1000, rows = 7, left, ...differing } of GATHERED) {
+  test(`how long a second worker leaves what waits to the first, ${what}: ${left} ms`, () => {
+    const waiting = { rows, held: new Map(), oldest: 0 };
+    const policy = new BatchPolicy(8, {});
+    const executing = { executions: 1, dispatched: 1000, ended: false, ...differing };
+    assert.equal(policy.gathers(waiting, [executing], last, 1000), left);
+    assert.equal(policy.gathers(waiting, [], last, 1000), 0, 'where none is executing');
+  });
+}
+
+test('a delay counts from the acceptance of what has waited longest', () => {
+  const options = { maxQueueDelayMicroseconds: 300_000, preferredBatchSizes: [4] };
+  const waits = (rows: number, oldest: number | undefined, max = 8): number =>
+    new BatchPolicy(max, options).waits({ rows, held: new Map(), oldest }, 1000);
+  assert.equal(waits(3, 900), 200);
+  assert.equal(waits(3, 700), 0, 'a busy worker does not begin the delay anew');
+  assert.equal(waits(3, 1000), 300);
+  assert.equal(waits(4, 1000), 0, 'a preferred size');
+  assert.equal(waits(1, 1000, 1), 0, 'a model that is not batched');
 });
 
 test('with a delay a free worker waits for a preferred size', async () => {

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { kernelDigest, probeKernels } from '../../../src/engine/kernel-probe.js';
 import { PROBE_OUTPUTS } from '../../../src/engine/probe-model.js';
 
+process.env['ORT_DISABLE_TELEMETRY'] = '1';
+
 test('the probe gives the same digest whenever it is executed', async () => {
   const digest = await kernelDigest();
   assert.match(digest, /^[0-9a-f]{64}$/);

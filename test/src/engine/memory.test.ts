@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Engine } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
+import { MemoryBudget } from '../../../src/engine/memory-budget.js';
+import { ModelSessions } from '../../../src/engine/model-sessions.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
+import type { Slot, WorkerPool } from '../../../src/engine/worker-pool.js';
 import { identityModel, identityRow } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 
@@ -118,4 +121,54 @@ test('what is measured is one copy of the weights, not those that its load neede
   });
   assert.ok(memory >= 2 * size, `${memory}`);
   assert.ok(memory < 3 * size, `${memory}`);
+});
+
+for (const last of ['is loaded', 'fails too'] as const) {
+  test(`a load that fails on one of several workers leaves nothing behind: the last ${last}`, async () => {
+    const budget = new MemoryBudget(1000);
+    const sessions = new Set<number>();
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const slots = [0, 1, 2].map((number) => ({ number, lost: undefined }));
+    const load = async (number: number): Promise<void> => {
+      if (number === 2) await gate;
+      if (number === 1) setImmediate(open);
+      if (number === 1 || (number === 2 && last === 'fails too')) throw new Error('bad_alloc');
+      sessions.add(number);
+    };
+    const pool = {
+      errand: ({ number }: { number: number }, work: (thread: object) => Promise<unknown>) =>
+        work({ load: () => load(number), unload: async () => sessions.delete(number) }),
+    };
+    const made = new ModelSessions(
+      1,
+      source('m', new Uint8Array(100)),
+      { execution: { intraOpThreads: 1, graphOptimizationLevel: 'all' }, maxRun: 1000 },
+      { pool: pool as unknown as WorkerPool, budget, memoryInUse: () => 0 },
+    );
+    const [first] = slots as unknown as readonly Slot[];
+    assert.ok(first !== undefined);
+    await made.first(first, async () => undefined);
+    await assert.rejects(made.spread(slots as unknown as readonly Slot[]), /^Error: bad_alloc$/);
+    await made.close();
+    assert.deepEqual([...sessions], []);
+    assert.equal(budget.reserved, 0);
+  });
+}
+
+test('an engine that closes during a load refuses the model and ends its sessions', async () => {
+  let closed: Promise<void> | undefined;
+  const memoryInUse = (): number => {
+    closed ??= engine.close();
+    return 0;
+  };
+  const engine = await createEngine({ workers: 2, memoryInUse });
+  await assert.rejects(engine.load(source('m')), {
+    reason: 'draining',
+    message: 'the engine is shutting down',
+  });
+  await closed;
+  assert.equal(engine.memory.reserved, 0);
 });

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { executionFacts, instructionSetOf } from '../../../src/engine/profile.js';
@@ -53,4 +56,22 @@ test('a thread that ends without facts is told, and nothing waits for it', async
     message:
       'expected to hash ONNX Runtime and to execute the kernel probe, the thread that does ended with code 7',
   });
+});
+
+test('a process that begins with the facts leaves nothing of the runtime in its home', async (t) => {
+  const home = await mkdtemp(join(tmpdir(), 'assay-home-'));
+  t.after(() => rm(home, { recursive: true }));
+  const module = (name: string): string =>
+    JSON.stringify(new URL(`../../../src/engine/${name}.js`, import.meta.url).href);
+  const program = `
+    import ${module('begin-facts')};
+    import { executionFacts } from ${module('profile')};
+    console.log((await executionFacts()).runtime);`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', program],
+    { env: { HOME: home } },
+  );
+  assert.match(stdout, /^\d+\.\d+\.\d+$/m);
+  assert.deepEqual(await readdir(home, { recursive: true }), []);
 });

@@ -116,6 +116,48 @@ test('nobody gives way to a request for which there would still be no room', () 
   assert.equal(queue.size, 5);
 });
 
+test('nobody gives way where there is room for the bytes, but not for one more request', () => {
+  const memory = new RequestMemory(100);
+  const [first, second] = [new RequestQueue(2, memory), new RequestQueue(9, memory)];
+  const ends = new Map<Pending, string>();
+  second.push(pending('a:1', 90, ends));
+  first.push(pending('b:1', 1, ends));
+  first.push(pending('b:1', 1, ends));
+  assert.throws(() => first.push(pending('b:1', 10, ends)), exhausted(/2 of 2 requests wait/));
+  assert.equal(ends.size, 0);
+});
+
+test('what gave way in a full queue makes room for bytes too', () => {
+  const memory = new RequestMemory(100);
+  const queue = new RequestQueue(2, memory);
+  const ends = new Map<Pending, string>();
+  const [kept, gone] = [pending('a:1', 50, ends), pending('a:1', 50, ends)];
+  queue.push(kept);
+  queue.push(gone);
+  queue.push(pending('b:1', 40, ends));
+  assert.deepEqual([...ends.keys()], [gone]);
+  assert.equal(memory.held, 90);
+});
+
+test('what is past its deadline keeps nobody out', () => {
+  const memory = new RequestMemory(100);
+  const queue = new RequestQueue(3, memory);
+  const ends = new Map<Pending, string>();
+  const late = { ...pending('a:1', 50, ends), expires: 10, reject: () => ends.set(late, 'late') };
+  const later = { ...pending('a:1', 50, ends), expires: 20, reject: () => ends.set(later, 'late') };
+  queue.push(late);
+  queue.push(later);
+  queue.dropExpired(10);
+  assert.equal(queue.size, 2, 'it may leave at the moment itself');
+  queue.dropExpired(15);
+  assert.deepEqual([...ends.keys()], [late]);
+  assert.equal(memory.held, 50);
+  queue.push(pending('a:1', 50, ends));
+  queue.dropExpired(30);
+  assert.deepEqual([...ends.keys()], [late, later]);
+  assert.equal(queue.size, 1);
+});
+
 test('what a worker executes cannot give way', () => {
   const memory = new RequestMemory(100);
   const queue = new RequestQueue(9, memory);
@@ -155,7 +197,8 @@ test('the engine gives back what was answered, refused, cancelled or late, and c
       other.infer({ ...row([7, 8]), deadline: performance.now() - 1 }),
     ];
     assert.deepEqual(engine.requestMemory, { limit: 100, held: 8 + 60 + 8 + 8 });
-    const refused = other.infer({ ...row([9, 9]), messageBytes: 17 });
+    // What is late makes room, and it is still not enough.
+    const refused = other.infer({ ...row([9, 9]), messageBytes: 25 });
     gone.cancel();
     const outcomes = await Promise.allSettled([...asked, refused]);
     assert.deepEqual(

@@ -42,7 +42,7 @@ for (const { what, executions, ...differing } of SERIES) {
     const held = new Map(
       addresses.map((address) => [address, { size: each, bytes: each * bytes }]),
     );
-    const waiting = { size: rows, rows, held };
+    const waiting = { size: rows, rows, held, oldest: 0 };
     assert.equal(new BatchPolicy(1, {}).seriesNow(waiting, size, workers, last), executions);
   });
 }

@@ -111,7 +111,9 @@ test('a damaged partial file is found out and fetched again', async (t) => {
     return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'drop' };
   };
   const reference = parseReference(`${place}:v1`);
-  await assert.rejects(pullModel(reference, folder, { retry: impatient([], 2) }));
+  await assert.rejects(pullModel(reference, folder, { retry: impatient([], 2) }), {
+    code: 'HUB_UNREACHABLE',
+  });
   const staging = join(folder, '.assay-staging');
   const partial = readdirSync(staging).find((name) => name.endsWith('.partial')) ?? 'none';
   const bytes = readFileSync(join(staging, partial));

@@ -19,6 +19,7 @@ import { adderModel, computing, startAdder } from '../../forge/adder-server.js';
 import { flip } from '../../forge/cbor.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
+import { issueClaims } from '../../forge/issue.js';
 
 const ANSWERS = 12;
 const fail = (error: unknown): never => {
@@ -291,7 +292,7 @@ describe('the log of a node that runs', () => {
       node.enclave.keys.signing,
       manifestEntry(node.enclave.manifestDigest),
     );
-    node.lies = { issue: (claims) => second.issue(claims) };
+    node.lies = { issue: (claims) => issueClaims(second, claims) };
     await prove(node, 'second.proof');
     node.lies = {};
     const { code, found } = await audit(['proofs', 'second.proof'], ...live());

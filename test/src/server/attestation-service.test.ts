@@ -5,6 +5,7 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import { decodeBundle } from '../../../attestation/evidence/bundle.js';
 import { manifestEntry } from '../../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../../attestation/receipt/consistency.js';
@@ -15,6 +16,12 @@ import { PinnedChannel } from '../../../src/client/rpc.js';
 import { parseConfig } from '../../../src/config.js';
 import { makeLog } from '../../../src/log.js';
 import { type Serving, serve } from '../../../src/main.js';
+import {
+  attestationDefinition,
+  attestationHandlers,
+  loadAttestation,
+} from '../../../src/server/attestation-service.js';
+import { type RunningServer, startServer } from '../../../src/server/server.js';
 import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
 
 let directory = '';
@@ -77,7 +84,7 @@ describe('assay.v1.Attestation', () => {
     const first = await ask<{ tree_head: Uint8Array }>('GetTreeHead');
     const older = decodeTreeHead(bytes(first.tree_head));
     await verifyTreeHead(older, publicKey);
-    await serving.enclave.issuer.issue(Uint8Array.of(1));
+    await serving.enclave.issuer.append(Uint8Array.of(1));
     const answer = await ask<{ tree_head: Uint8Array; proof: Uint8Array }>('GetConsistencyProof', {
       old_size: older.size,
     });
@@ -95,6 +102,62 @@ describe('assay.v1.Attestation', () => {
     await assert.rejects(ask('GetInclusionProof', { index: '18446744073709551615' }), beyond);
     await assert.rejects(ask('GetConsistencyProof', { old_size: 0 }), beyond);
     await assert.rejects(ask('GetConsistencyProof', { old_size: 1_000_000 }), beyond);
+  });
+});
+
+describe('an enclave whose hardware fails', () => {
+  const failed = new AssayError('PLATFORM_REPORT', 'the device gave no report');
+  const bug = new TypeError('of no concern to the caller');
+  const attempts = [failed, bug, new AssayError('BINDING_NONCE', 'expected a nonce')];
+  const told: unknown[] = [];
+  let server: RunningServer;
+  let failing: PinnedChannel;
+  const answer = (request: object): Promise<object> =>
+    failing.call('assay.v1.Attestation', 'GetEvidence', request, { timeout: 10_000 });
+
+  before(async () => {
+    const { manifestBytes, issuer, keys } = serving.enclave;
+    const attester = {
+      manifestBytes,
+      issuer,
+      evidence: async () => {
+        throw attempts.shift();
+      },
+    };
+    const definitions = loadAttestation();
+    server = await startServer({
+      services: [
+        {
+          name: 'assay.v1.Attestation',
+          definition: attestationDefinition(definitions),
+          handlers: attestationHandlers(attester, (error) => told.push(error)),
+          package: definitions,
+        },
+      ],
+      address: { host: '127.0.0.1', port: 0 },
+      tls: keys.tls,
+      maxReceiveBytes: 4096,
+      connections: { max: 8, maxStreams: 8, idle: 3_600_000 },
+    });
+    failing = await PinnedChannel.open(parseTarget(`localhost:${server.port}`), 10_000);
+  });
+  after(async () => {
+    failing.close();
+    await server.drain(1000);
+  });
+
+  test('tells its operator what failed, and nobody of a mistake of the caller', async () => {
+    const request = { nonce: Buffer.alloc(32) };
+    await assert.rejects(answer(request), {
+      code: 'CLIENT_UNREACHABLE',
+      message: /: PLATFORM_REPORT: the device gave no report$/,
+    });
+    await assert.rejects(answer(request), {
+      code: 'CLIENT_SERVICE',
+      message: /INTERNAL: the attestation service failed$/,
+    });
+    await assert.rejects(answer(request), { code: 'CLIENT_SERVICE', message: /INVALID_ARGUMENT/ });
+    assert.deepEqual(told, [failed, bug]);
   });
 });
 

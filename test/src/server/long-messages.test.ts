@@ -75,6 +75,7 @@ test('a request is the same in whatever pieces it lies', () => {
   const messages = [raw, typed].map((request) =>
     ModelInfer.requestSerialize({ ...request, parameters, outputs: [{ name: 'sum' }] }),
   );
+  const target = { name: 'x', datatype: 'FP32', shape: [40] } as const;
   const flat = (message: Buffer | readonly Buffer[]) => {
     const { raw: contents, inputs, ...rest } = decodeInferRequest(message);
     return {
@@ -82,7 +83,7 @@ test('a request is the same in whatever pieces it lies', () => {
       raw: contents.map((pieces) => Buffer.concat(pieces)),
       inputs: inputs.map((input) => ({
         ...input,
-        contents: input.contents && Buffer.from(rawOf('x', 'FP32', input.contents)),
+        contents: input.contents && Buffer.concat(rawOf(target, input.contents)),
       })),
     };
   };

@@ -175,7 +175,7 @@ const INPUTS: readonly RefusedRequest[] = [
     'too few typed values',
     () => ({ model_name: 'identity-INT8', inputs: [typed({ int_contents: [1] })] }),
     status.INVALID_ARGUMENT,
-    /has 2 bytes, 1 came/,
+    /INT8 of shape \[1,2\] has 2 elements, 1 came/,
   ],
   [
     'a BOOL of 2',

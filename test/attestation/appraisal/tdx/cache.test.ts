@@ -78,6 +78,24 @@ test('what a cache knows changes no verdict', async () => {
   assert.equal(pinned.code, 'TDX_ROOT_UNTRUSTED');
 });
 
+test('collateral is remembered by its content, and only if it is no longer than it can be', async () => {
+  const cache = new TdxCache();
+  const { collateral } = await forgeTdx();
+  if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
+  const sizes = [0, 300 * 1024].map((padding) => ({
+    ...collateral,
+    tcb_info: `${' '.repeat(padding)}${collateral.tcb_info}`,
+  }));
+  for (const [i, text] of sizes.entries()) {
+    const again = { ...text };
+    const file = JSON.stringify(text);
+    const members = [cache.members(file), cache.members(file)];
+    const parsed = [cache.collateral(text, []), cache.collateral(again, [])];
+    assert.equal(new Set(members).size, i + 1);
+    assert.equal(new Set(parsed).size, i + 1);
+  }
+});
+
 test('a cache is bounded, and forgets what was used least', async () => {
   const cache = new TdxCache();
   const { quote, collateral, roots } = await forgeTdx();

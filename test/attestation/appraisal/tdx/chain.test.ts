@@ -1,8 +1,10 @@
 import { utf8 } from '../../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../../attestation/encoding/pem.js';
-import type {
-  CertificateTemplate,
-  Issuer,
+import type { CollateralText } from '../../../../attestation/endorsements/intel.js';
+import {
+  type CertificateTemplate,
+  type Issuer,
+  issueCertificate,
 } from '../../../../enclave/platform/simulator/certificates.js';
 import { type IntelHierarchy, intelName } from '../../../../enclave/platform/simulator/intel.js';
 import { forgedIntel, type IntelFault, strangerIssuer, strangerKey } from '../../../forge/intel.js';
@@ -197,3 +199,61 @@ tdxCases('revoked certificates are refused', [
   { name: 'another PCK', fault: { pckCrl: revoke(box, 'tcbSigning') }, code: null },
   { name: 'another CA', fault: { rootCrl: revoke(box, 'pck') }, code: null },
 ]);
+
+/** The same key and name under another serial number, as an authority has them that was issued twice. */
+const issuedAnew = async (name: 'platformCa' | 'tcbSigning'): Promise<string> => {
+  const { template } = box[name];
+  const again = { ...template, serialNumber: `5a${template.serialNumber}` };
+  return toPem(await issueCertificate(again, box.root.issuer), 'CERTIFICATE');
+};
+const again = {
+  platformCa: await issuedAnew('platformCa'),
+  tcbSigning: await issuedAnew('tcbSigning'),
+};
+const places: readonly (readonly [string, keyof typeof again, IntelFault])[] = [
+  [
+    'the quote’s PCK CA',
+    'platformCa',
+    {
+      members: (members) => ({
+        ...members,
+        pckChain: utf8(pemOf(box, ['pck']) + again.platformCa + pemOf(box, ['root'])),
+      }),
+    },
+  ],
+  ...(
+    [
+      ['the issuer of the PCK CRL', 'platformCa', 'pck_crl_issuer_chain'],
+      ['the signer of TCB info', 'tcbSigning', 'tcb_info_issuer_chain'],
+      ['the signer of the QE identity', 'tcbSigning', 'qe_identity_issuer_chain'],
+    ] as const
+  ).map(
+    ([name, authority, chain]) =>
+      [
+        name,
+        authority,
+        {
+          collateral: (collateral: CollateralText) => ({
+            ...collateral,
+            [chain]: again[authority] + pemOf(box, ['root']),
+          }),
+        },
+      ] as const,
+  ),
+];
+tdxCases(
+  'each authority of one name is held to the revocation list by itself',
+  places.flatMap(([name, authority, fault]): TdxCase[] => {
+    const { serialNumber } = box[authority].template;
+    const date = new Date('2025-01-01T00:00:00Z');
+    const revoked = [{ serialNumber: `5a${serialNumber}`, date }];
+    return [
+      { name: `${name} is another certificate`, fault, code: null },
+      {
+        name: `${name} alone is revoked`,
+        fault: { ...fault, rootCrl: { revoked } },
+        code: 'TDX_CERTIFICATE_REVOKED',
+      },
+    ];
+  }),
+);

@@ -46,6 +46,18 @@ tdxCases('a relaunch is advised where it would mend the status', [
     relaunched([platformStatus('SWHardeningNeeded')]),
     'TDRelaunchAdvised',
   ),
+  relaunch(
+    'the SGX level alone needs configuration',
+    relaunched(
+      [
+        each('tcbLevels', ([level]) => [level ?? null, level ?? null]),
+        platformStatus('ConfigurationNeeded'),
+        set('tcbLevels.0.tcb.tdxtcbcomponents.2.svn', 4),
+      ],
+      '050104',
+    ),
+    'TDRelaunchAdvisedConfigurationNeeded',
+  ),
   relaunch('an older module is loaded', relaunched([], '030103'), 'OutOfDate'),
   relaunch('older microcode is loaded', relaunched([], '050102'), 'OutOfDate'),
   relaunch(

@@ -181,6 +181,11 @@ tdxCases('the TDX module is the one that Intel states', [
     code: 'TDX_MODULE_MISMATCH',
   },
   {
+    name: 'SEAMATTRIBUTES zero though Intel says otherwise',
+    fault: { tcbInfo: set('tdxModuleIdentities.0.attributes', '0100000000000000') },
+    code: 'TDX_MODULE_MISMATCH',
+  },
+  {
     name: 'ISVSVN below every level',
     fault: { tcbInfo: set('tdxModuleIdentities.0.tcbLevels.0.tcb.isvsvn', 6) },
     code: UNSUPPORTED,
