@@ -1,9 +1,10 @@
 /**
  * What receipts cost the worker that executed the inferences: claimed, logged, signed and encoded. In a loop,
- * and where they happen with one request at a time: on the caches that an inference leaves, beside a bare
- * ES256 signature, which each answer needs then.
+ * and where they happen with one request at a time: on the caches that an inference leaves, and that a core
+ * leaves which was idle before it, beside a bare ES256 signature, which each answer needs then.
  */
 import { sign } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { claimsEntry, encodeClaims } from '../../attestation/receipt/claims.js';
 import { Issuer } from '../../enclave/issuer.js';
 import { SharedRange } from '../../enclave/shared-range.js';
@@ -73,24 +74,27 @@ for (const group of GROUPS) {
 
 const AFTER = ['mlp', 'ocr-detector'];
 const ROUNDS = 400;
+/** Milliseconds, about as long as a caller takes from an answer to its next request. */
+const IDLE = 1;
 /** As long as a tree head's input. */
 const message = new Uint8Array(130);
 
 for (const model of servingModels().filter(({ name }) => AFTER.includes(name))) {
   const ceiling = await openCeiling(model);
   const before = () => ceiling.measure(0);
+  const afterIdle = () => setTimeout(IDLE).then(before);
+  const signature = () => sign('sha256', message, signing.privateKey);
   const outputs = [tensor('output', ceiling.answer.length / 4)];
+  const receipt = () => {
+    const sealed = seal?.([annotate(model.inputs, outputs, { context, note: digest(6) })]);
+    if (sealed !== undefined) issuer.noticed(sealed.notice);
+  };
   const costs = await sideBySide(
     [
-      { name: 'a bare signature', run: () => sign('sha256', message, signing.privateKey), before },
-      {
-        name: 'a receipt',
-        run: () => {
-          const sealed = seal?.([annotate(model.inputs, outputs, { context, note: digest(6) })]);
-          if (sealed !== undefined) issuer.noticed(sealed.notice);
-        },
-        before,
-      },
+      { name: 'a bare signature', run: signature, before },
+      { name: 'a receipt', run: receipt, before },
+      { name: 'a bare signature, on a core that was idle', run: signature, before: afterIdle },
+      { name: 'a receipt, on a core that was idle', run: receipt, before: afterIdle },
     ],
     ROUNDS,
   );
