@@ -1,4 +1,5 @@
 import { status } from '@grpc/grpc-js';
+import { writePieces } from '../engine/pieces.js';
 import { PieceList } from './piece-list.js';
 import { RpcError } from './rpc-error.js';
 
@@ -18,7 +19,16 @@ function ownMemory(pieces: readonly Buffer[], received: number): readonly Buffer
     if (buffer !== last) kept += buffer.byteLength;
     last = buffer;
   }
-  return kept > 2 * received ? [Buffer.concat(pieces)] : pieces;
+  return kept > 2 * received ? [copied(pieces, received)] : pieces;
+}
+
+/** Below this a copy shares Node's pool, as with Node 20; later ones pool larger copies, in 64 KiB. */
+const POOLED = 4096;
+
+function copied(pieces: readonly Buffer[], length: number): Buffer {
+  const own = length < POOLED ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(length);
+  writePieces(pieces, own, 0);
+  return own;
 }
 
 /** The one uncompressed message of a request, as it comes in pieces. */
@@ -56,7 +66,7 @@ export class RequestMessage {
     this.#list.clear();
     const [first = EMPTY] = pieces;
     // Not even the prefix need be in one piece where they are short.
-    if (first.length < PREFIX) return [Buffer.concat(pieces).subarray(PREFIX)];
+    if (first.length < PREFIX) return [copied(pieces, this.#received).subarray(PREFIX)];
     return pieces.length === 1
       ? [first.subarray(PREFIX)]
       : [first.subarray(PREFIX), ...pieces.slice(1)];
