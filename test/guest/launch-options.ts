@@ -5,6 +5,7 @@ import { suite, test } from 'node:test';
 import { parseDeployment } from '../../enclave/launch/deployment.js';
 import { planLaunch } from '../../enclave/launch/plan.js';
 import { qemuArguments } from '../../enclave/launch/qemu.js';
+import { freePort } from '../forge/free-port.js';
 import { repositoryRoot } from '../vectors.js';
 
 const root = join(repositoryRoot, '.cache/qemu-11');
@@ -15,6 +16,8 @@ const WANTS_HARDWARE = {
   'sev-snp': 'cannot set up private guest memory for sev-snp-guest: KVM required',
   tdx: 'cannot set up private guest memory for tdx-guest: KVM required',
 } as const;
+
+const hostPort = await freePort();
 
 function plan(tee: 'sev-snp' | 'tdx') {
   const deployment = parseDeployment({
@@ -29,7 +32,7 @@ function plan(tee: 'sev-snp' | 'tdx') {
       commandLine: 'console=ttyS0',
     },
     machine: { memoryMiB: 1024 },
-    service: { hostPort: 18443 },
+    service: { hostPort },
   });
   const policy = {
     models: [{ graph: new Uint8Array(32), execution: null }],
@@ -60,7 +63,8 @@ function parse(words: readonly string[]): string {
 suite("QEMU 11's own option parser", () => {
   for (const tee of ['sev-snp', 'tdx'] as const) {
     test(`reads the ${tee} command up to the point where it wants the hardware`, () => {
-      assert.ok(parse(qemuArguments(plan(tee))).includes(WANTS_HARDWARE[tee]));
+      const said = parse(qemuArguments(plan(tee)));
+      assert.ok(said.includes(WANTS_HARDWARE[tee]), said);
     });
 
     test(`and would have told a misspelt option of ${tee}`, () => {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { freePort } from '../forge/free-port.js';
 
 /** A guest under QEMU's software emulation, with two of its ports on the loopback. */
 export interface Machine {
@@ -13,17 +13,6 @@ export interface Machine {
   /** Resolves when the machine powers itself off; rejects after the time. */
   ended(milliseconds: number): Promise<string>;
   stop(): Promise<void>;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }
 
 /**

@@ -15,7 +15,7 @@ import { type BootEvent, rtmr1Events, rtmr2Events } from '../../enclave/measurem
 import { repositoryRoot } from '../vectors.js';
 import { type Machine, startMachine } from './machine.js';
 import { makeOverlay } from './overlay.js';
-import { guest, image, loadOrder, MINUTES, PATIENCE, unsigned } from './release.js';
+import { guest, hostData, image, loadOrder, MINUTES, PATIENCE, unsigned } from './release.js';
 import { startControlledTpm } from './software-tpm.js';
 
 /** The image as one file, with the test's additions behind its initrd. */
@@ -30,7 +30,8 @@ async function makeUki(commandLine: string): Promise<Buffer> {
   );
   const overlay = await makeOverlay(loadOrder, {
     tee: 'sev-snp',
-    hostData: '00'.repeat(32),
+    // With any other the service would end, and the machine with it, beside the agent's answer.
+    hostData,
     measurement: '00'.repeat(48),
   });
   const initrd = Buffer.concat([readFileSync(join(image, 'initrd.lz4')), overlay.archive]);
@@ -58,7 +59,8 @@ async function readMeasurements(machine: Machine): Promise<Measured> {
       const { registers, log } = JSON.parse(text) as { registers: string[]; log: string };
       return { registers, log: parseTcgEventLog(new Uint8Array(Buffer.from(log, 'base64'))) };
     } catch (error) {
-      if (error instanceof assert.AssertionError || Date.now() > end) {
+      const final = error instanceof assert.AssertionError || !machine.running();
+      if (final || Date.now() > end) {
         throw new Error(machine.console(), { cause: error });
       }
       await new Promise((resume) => setTimeout(resume, 500));
