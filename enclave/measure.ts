@@ -4,7 +4,7 @@ import { constants as fileConstants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
-import { strikeAnnotations } from '../attestation/model/annotations.js';
+import { executableModel } from '../attestation/model/executable.js';
 import { assertExternalSupplied, externalLocations } from '../attestation/model/external-data.js';
 import {
   analyseModel,
@@ -14,14 +14,14 @@ import {
 import { readModel } from '../attestation/model/onnx.js';
 import { nativeSha256Once } from './sha256.js';
 
-/** A model that was read once: what was measured is what is executed. */
+/** A model that was read once: what is executed is written from what was measured. */
 export interface MeasuredModel {
   /** Where the model file lies. */
   readonly path: string;
   readonly identity: ModelIdentity;
   /**
-   * The ModelProto that was identified, in shared memory so that worker threads need no copy. Its
-   * `value_info`, which does not count in the identity, is struck out: a runtime must not see it.
+   * `executableModel` of what was identified, in shared memory so that worker threads need no copy: what does
+   * not count in the identity a runtime must not see.
    */
   readonly bytes: Uint8Array;
   /** External data by the location that the model names. */
@@ -37,12 +37,20 @@ export interface Measurement {
 
 const TOO_LARGE = `are more than the ${constants.MAX_LENGTH} that Node.js ${process.version} holds in one buffer: keep external data in several files`;
 
+/** Memory that worker threads share. */
+function shared(size: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(size));
+}
+
 /**
  * Reads a regular file once, whole. Refuses links (symbolic ones, and files with more than one name:
  * another name is another way to change them), and files that change while they are read. Throws
  * MODEL_FILE.
  */
-async function readOnce(path: string): Promise<Uint8Array> {
+async function readOnce(
+  path: string,
+  allocate = (size: number): Uint8Array => new Uint8Array(size),
+): Promise<Uint8Array> {
   const fail = (reason: string, cause?: unknown): never => {
     throw new AssayError('MODEL_FILE', `${basename(path)}: ${reason}`, cause);
   };
@@ -54,7 +62,7 @@ async function readOnce(path: string): Promise<Uint8Array> {
     const { size } = stats;
     if (!stats.isFile() || stats.nlink !== 1) fail('expected a regular file with one name');
     if (size > constants.MAX_LENGTH) fail(`${size} bytes ${TOO_LARGE}`);
-    const bytes = new Uint8Array(new SharedArrayBuffer(size));
+    const bytes = allocate(size);
     let offset = 0;
     while (offset < size) {
       const { bytesRead } = await handle.read(bytes, offset, Math.min(size - offset, 2 ** 30));
@@ -89,11 +97,14 @@ export async function measureModel(path: string): Promise<Measurement> {
         `${location}: expected external data in the model's folder, reached through no link`,
       );
     }
-    external.set(location, await readOnce(expected));
+    external.set(location, await readOnce(expected, shared));
   }
   const source = { path: basename(path), bytes, external };
   const hashing = { sha256: () => createHash('sha256'), sha256Once: nativeSha256Once };
   const analysis = analyseModel(source, hashing, model);
-  strikeAnnotations(bytes);
-  return { measured: { path, identity: analysis.identity, bytes, external }, analysis };
+  const { identity } = analysis;
+  return {
+    measured: { path, identity, bytes: executableModel(model, shared), external },
+    analysis,
+  };
 }

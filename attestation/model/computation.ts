@@ -2,9 +2,9 @@ import type { CborValue } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { attributeItem } from './attribute-item.js';
 import type { ModelHasher } from './hashing.js';
-import type { Definition, NodeState, Scope } from './scope.js';
+import { assertFree, type Definition, type NodeState, needsOf, type Scope } from './scope.js';
 import { Symbols, typeItem, type ValueType } from './type.js';
-import type { AttributeView, GraphView, NodeView } from './views.js';
+import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
 
 /** Digest of a function's body, and whether two calls of it are two draws. */
 export interface FunctionDigest {
@@ -23,7 +23,7 @@ export function functionKey(of: { domain: string; name: string; overload: string
 }
 
 /** Domains whose operators are known: they are functions of their inputs, apart from DRAWS. */
-const PURE_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx.ml']);
+export const PURE_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx.ml']);
 
 /** ONNX operators that draw random numbers, or do in training mode. */
 const DRAWS: ReadonlySet<string> = new Set([
@@ -39,6 +39,11 @@ const DRAWS: ReadonlySet<string> = new Set([
 /** Domains in which a runtime has operators of its own that could stand in for a model's function. */
 const RUNTIME_DOMAIN = /^(|ai\.onnx(\..*)?|com\.microsoft(\..*)?|com\.ms(\..*)?|org\.pytorch\..*)$/;
 
+/** A runtime might execute its own operator in place of a model's function of this name. */
+export function isRival({ domain }: { readonly domain: string }): boolean {
+  return RUNTIME_DOMAIN.test(domain);
+}
+
 interface Frame {
   readonly state: NodeState;
   readonly needs: readonly NodeState[];
@@ -53,12 +58,15 @@ interface Frame {
 export class Computation {
   readonly #hasher: ModelHasher;
   readonly #functions: FunctionDigests;
+  readonly #opsets: Opsets;
   readonly #symbols = new Symbols();
   #ordinal = 0;
 
-  constructor(hasher: ModelHasher, functions: FunctionDigests) {
+  /** @param opsets of the model. */
+  constructor(hasher: ModelHasher, functions: FunctionDigests, opsets: Opsets) {
     this.#hasher = hasher;
     this.#functions = functions;
+    this.#opsets = opsets;
   }
 
   /** Number of draws so far. */
@@ -109,26 +117,10 @@ export class Computation {
     }
   }
 
-  /** The nodes that a node needs, in the order of its inputs, then of its subgraphs' outputs. */
   #enter(state: NodeState): Frame {
-    const { node, scope } = state;
-    const needs: NodeState[] = [];
-    const need = (from: Scope, name: string): void => {
-      if (name === '') return;
-      const definition = from.resolve(name);
-      if (definition.kind === 'output') needs.push(definition.state);
-    };
-    for (const name of node.inputs) need(scope, name);
-    for (const inner of this.#subgraphs(state)) {
-      for (const { name } of inner.outputs) need(inner, name);
-    }
     state.open = true;
+    const needs = needsOf(state).flatMap((need) => (need.kind === 'output' ? need.state : []));
     return { state, needs, next: 0 };
-  }
-
-  #subgraphs({ node, scope }: NodeState): Scope[] {
-    const graphs = node.attributes.flatMap((attribute) => attribute.graphs);
-    return graphs.flatMap((graph) => scope.subgraphs.get(graph) ?? []);
   }
 
   #value(definition: Definition): Uint8Array {
@@ -166,16 +158,25 @@ export class Computation {
       inputs,
       // How many outputs are asked for can decide what they are (Split, BatchNormalization).
       node.outputs.map((name) => name !== ''),
-      draws ? this.#ordinal : null,
+      // A loop draws anew in each turn, and once what it captures: the level tells the two.
+      draws ? [this.#ordinal, scope.level] : null,
     ];
     if (draws) this.#ordinal += 1;
     if (callee === undefined) {
-      return this.#hasher.digest('node', [operatorItem(node, versionOf(node, scope)), ...content]);
+      assertImported(node, scope);
+      return this.#hasher.digest('node', [this.#operator(node, scope), ...content]);
     }
-    const rival = RUNTIME_DOMAIN.test(node.domain)
-      ? operatorItem(node, scope.opsets.get(node.domain) ?? 0)
-      : null;
+    const rival = isRival(node) ? this.#operator(node, scope) : null;
     return this.#hasher.digest('call', [callee.digest, rival, ...content]);
+  }
+
+  /**
+   * What an operator is: ONNX means it in the version that its function imports, and ONNX Runtime executes it
+   * in that which the model imports.
+   */
+  #operator({ domain, op, overload }: NodeView, { opsets }: Scope): CborValue {
+    const [own = 0, models = 0] = [opsets.get(domain), this.#opsets.get(domain)];
+    return [domain, op, overload, own === models ? own : [own, models]];
   }
 
   /** What a digest covers of attributes: name, type and value, sorted by name. */
@@ -203,6 +204,7 @@ export class Computation {
 
   /** ONNX's own operators feed subgraphs by position; others may do so by name. */
   #subgraph(inner: Scope, named: boolean): Uint8Array {
+    if (named) for (const { name } of [...inner.inputs, ...inner.outputs]) assertFree(name);
     const inputs = inner.inputs.map(({ name, type, fallback }) => [
       this.type(type),
       fallback === null ? null : this.#hasher.constant(fallback),
@@ -217,15 +219,10 @@ export class Computation {
   }
 }
 
-function operatorItem(node: NodeView, version: number): CborValue {
-  return [node.domain, node.op, node.overload, version];
-}
-
-function versionOf(node: NodeView, scope: Scope): number {
-  const version = scope.opsets.get(node.domain);
-  if (version !== undefined) return version;
+function assertImported({ domain, op }: NodeView, { opsets }: Scope): void {
+  if (opsets.has(domain)) return;
   throw new AssayError(
     'MODEL_OPSET',
-    `no opset of domain ${JSON.stringify(node.domain.slice(0, 200))} is imported, which ${node.op.slice(0, 100)} needs`,
+    `no opset of domain ${JSON.stringify(domain.slice(0, 200))} is imported, which ${op.slice(0, 100)} needs`,
   );
 }

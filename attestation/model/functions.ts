@@ -2,7 +2,7 @@ import { AssayError } from '../encoding/error.js';
 import { Computation, type FunctionDigest, functionKey } from './computation.js';
 import type { ModelHasher } from './hashing.js';
 import { Scope } from './scope.js';
-import type { FunctionView, GraphView, NodeView } from './views.js';
+import type { FunctionView, GraphView, NodeView, Opsets } from './views.js';
 
 /** Calls `visit` for each node, those in subgraphs included. */
 export function eachNode(
@@ -63,9 +63,11 @@ function callOrder(functions: ReadonlyMap<string, FunctionView>): string[] {
 /**
  * Digests each model-local function once, callees first: its parameters count by position, its
  * outputs by what computes them, its attributes by name, its own name not at all.
+ * @param opsets of the model.
  */
 export function digestFunctions(
   functions: readonly FunctionView[],
+  opsets: Opsets,
   hasher: ModelHasher,
 ): ReadonlyMap<string, FunctionDigest> {
   const byKey = new Map<string, FunctionView>();
@@ -84,7 +86,7 @@ export function digestFunctions(
     const body = byKey.get(key);
     if (body === undefined) continue;
     const scope = Scope.ofFunction(body);
-    const computation = new Computation(hasher, digests);
+    const computation = new Computation(hasher, digests, opsets);
     const outputs = computation.outputs(scope);
     const draws = computation.draws > 0;
     const defaults = computation.attributes(body.defaults, scope, false);

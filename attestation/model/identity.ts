@@ -13,7 +13,7 @@ import { locationsOf } from './external-data.js';
 import { digestFunctions, eachNode } from './functions.js';
 import { ModelHasher } from './hashing.js';
 import { readModel } from './onnx.js';
-import { Scope } from './scope.js';
+import { assertFree, Scope } from './scope.js';
 import { isSparse } from './tensor.js';
 import { typeText } from './type.js';
 import type { ModelView, NodeView, ValueView } from './views.js';
@@ -171,6 +171,7 @@ function assertInterface(scope: Scope): void {
     }
     names.add(name);
   }
+  for (const { name } of [...scope.inputs, ...scope.outputs]) assertFree(name);
   const untyped = scope.inputs.find(({ type }) => type === null);
   if (untyped !== undefined || scope.outputs.length === 0) {
     throw new AssayError('MODEL_GRAPH', 'expected a type for every input, and an output');
@@ -199,10 +200,10 @@ export function analyseModel(
   const once = options.sha256Once ?? onceBy(factory);
   const files = digestFiles(source, model, factory);
   const hasher = new ModelHasher(factory, once, source.external ?? new Map());
-  const functions = digestFunctions(model.functions, hasher);
+  const functions = digestFunctions(model.functions, model.opsets, hasher);
   const scope = Scope.ofGraph(model.graph, model.opsets, model.irVersion);
   assertInterface(scope);
-  const computation = new Computation(hasher, functions);
+  const computation = new Computation(hasher, functions, model.opsets);
   // The signature comes first, so that its symbols are numbered before any inner one.
   const inputs = scope.inputs.map(({ name, type, fallback }) => [
     name,

@@ -30,6 +30,34 @@ export type Definition = {
   | { readonly kind: 'output'; readonly state: NodeState; readonly index: number }
 );
 
+/** Names that ONNX Runtime makes of those in functions, as it inlines them. */
+const MADE_BY_RUNTIME = /^(_inlfunc_|SequenceMap_)/;
+
+/** Requires of a name that is kept that no value which a runtime names can have it too. */
+export function assertFree(name: string): void {
+  if (!MADE_BY_RUNTIME.test(name)) return;
+  throw new AssayError(
+    'MODEL_RESERVED_NAME',
+    `an input or output is called ${quote(name)}, as ONNX Runtime calls values of its own`,
+  );
+}
+
+/** The subgraphs of a node. */
+export function subgraphsOf({ node, scope }: NodeState): Scope[] {
+  const graphs = node.attributes.flatMap((attribute) => attribute.graphs);
+  return graphs.flatMap((graph) => scope.subgraphs.get(graph) ?? []);
+}
+
+/** What a node needs, in the order of its inputs, then of its subgraphs' outputs. */
+export function needsOf(state: NodeState): Definition[] {
+  const needs: Definition[] = [];
+  for (const name of state.node.inputs) if (name !== '') needs.push(state.scope.resolve(name));
+  for (const inner of subgraphsOf(state)) {
+    for (const { name } of inner.outputs) if (name !== '') needs.push(inner.resolve(name));
+  }
+  return needs;
+}
+
 function quote(name: string): string {
   return JSON.stringify(name.slice(0, 200));
 }
@@ -117,7 +145,7 @@ export class Scope {
 
   /** The scopes of a function body, which sees nothing but its parameters. */
   static ofFunction(body: FunctionView): Scope {
-    const value = (name: string): ValueView => ({ name, type: null });
+    const value = (name: string): ValueView => ({ name, type: null, encodedType: null });
     const root = new Scope(
       {
         inputs: body.inputs.map(value),

@@ -22,6 +22,8 @@ export interface AttributeView {
 export interface ValueView {
   readonly name: string;
   readonly type: ValueType | null;
+  /** TypeProto; null where there is none. */
+  readonly encodedType: Uint8Array | null;
 }
 
 /** NodeProto. Empty names stand for optional inputs and outputs that are left out. */
@@ -58,6 +60,8 @@ export interface FunctionView {
   readonly overload: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Names of those that a call has to give. */
+  readonly attributes: readonly string[];
   readonly defaults: readonly AttributeView[];
   readonly nodes: readonly NodeView[];
   readonly opsets: Opsets;

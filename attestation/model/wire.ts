@@ -62,6 +62,11 @@ export class WireReader {
     return this.#tagOffset;
   }
 
+  /** Offset behind what was read last. */
+  get offset(): number {
+    return this.#offset;
+  }
+
   get wire(): number {
     return this.#wire;
   }

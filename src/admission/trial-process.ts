@@ -4,7 +4,7 @@
  */
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
-import { strikeAnnotations } from '../../attestation/model/annotations.js';
+import { executableModel } from '../../attestation/model/executable.js';
 import { assertExternalSupplied } from '../../attestation/model/external-data.js';
 import { readModel } from '../../attestation/model/onnx.js';
 import type { Tensor } from '../client/tensor.js';
@@ -69,9 +69,10 @@ async function medianLatency(
 }
 
 async function trial(job: TrialJob): Promise<TrialResult> {
-  const { bytes, external } = await readModelSource(job.model);
-  assertExternalSupplied(readModel(bytes));
-  strikeAnnotations(bytes);
+  const source = await readModelSource(job.model);
+  const model = readModel(source.bytes);
+  assertExternalSupplied(model);
+  const bytes = executableModel(model);
   if (job.opset !== undefined) setOpset(bytes, job.opset);
   const before = process.memoryUsage.rss();
   const started = performance.now();
@@ -84,7 +85,7 @@ async function trial(job: TrialJob): Promise<TrialResult> {
       executionMode: 'sequential',
       logSeverityLevel: 4,
       extra: { session: { load_model_format: 'ONNX' } },
-      externalData: [...(external ?? [])].map(([path, data]) => ({ path, data })),
+      externalData: [...(source.external ?? [])].map(([path, data]) => ({ path, data })),
     });
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };

@@ -3,7 +3,7 @@
  * who may want the auditor to fail: what the runtime does of them ends here.
  */
 import { AssayError } from '../../attestation/encoding/error.js';
-import { strikeAnnotations } from '../../attestation/model/annotations.js';
+import { executableModel } from '../../attestation/model/executable.js';
 import { assertExternalSupplied } from '../../attestation/model/external-data.js';
 import { analyseModel, type ModelSource } from '../../attestation/model/identity.js';
 import { answerQuestions } from '../isolated-process.js';
@@ -19,13 +19,13 @@ const MAX_ANSWER = 2 ** 30;
 let source: ModelSource | undefined;
 let node: LocalNode | undefined;
 
-/** Reads the model once: what is identified is what is executed, without annotations, as in an enclave. */
+/** Reads the model once: what is executed is written from what is identified, as in an enclave. */
 async function open(path: string): Promise<LocalAnswer> {
   try {
-    source = await readModelSource(path);
-    const { identity, model } = analyseModel(source, { sha256: nativeSha256 });
+    const read = await readModelSource(path);
+    const { identity, model } = analyseModel(read, { sha256: nativeSha256 });
     assertExternalSupplied(model);
-    strikeAnnotations(source.bytes);
+    source = { ...read, bytes: executableModel(model) };
     return { kind: 'opened', graph: identity.graph };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;

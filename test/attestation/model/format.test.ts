@@ -62,11 +62,11 @@ test('FORMAT.md, followed by hand, gives the same digests', () => {
   const content: CborValue = [1, [2, 2], sha256(floats(1, 2, 3, 4))];
   const node = (
     op: string,
-    version: number,
+    version: CborValue,
     attributes: CborValue,
     inputs: CborValue,
     outputs: CborValue,
-    ordinal: number | null,
+    ordinal: CborValue,
   ): Uint8Array => digest('node', [['', op, '', version], attributes, inputs, outputs, ordinal]);
   const value = (of: Uint8Array, index: number): Uint8Array => digest('value', [of, index]);
 
@@ -74,7 +74,7 @@ test('FORMAT.md, followed by hand, gives the same digests', () => {
   const product = node('MatMul', 18, [], [input, digest('tensor', content)], [true], null);
   const body = node(
     'LeakyRelu',
-    17,
+    [17, 18],
     [['alpha', 1, null, 'slope']],
     [digest('parameter', 0)],
     [true],
@@ -89,7 +89,7 @@ test('FORMAT.md, followed by hand, gives the same digests', () => {
     [true],
     null,
   ]);
-  const draw = node('RandomNormalLike', 18, [], [value(call, 0)], [true], 0);
+  const draw = node('RandomNormalLike', 18, [], [value(call, 0)], [true], [0, 0]);
   const ones = new Uint8Array(BigInt64Array.of(1n, 1n).buffer);
   const split = node(
     'Split',

@@ -4,7 +4,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { vector } from '../../forge/everything-model.js';
 import { encodeModel } from '../../forge/onnx.js';
-import type { FunctionInit, ModelInit, NodeInit } from '../../forge/onnx-init.js';
+import type { FunctionInit, GraphInit, ModelInit, NodeInit } from '../../forge/onnx-init.js';
 
 function graphOf(model: ModelInit): string {
   return toHex(identifyModel({ path: 'model.onnx', bytes: encodeModel(model) }).graph);
@@ -45,4 +45,25 @@ test('two equal pure nodes are one value', () => {
   const relu = (output: string): NodeInit => ({ op: 'Relu', inputs: ['x'], outputs: [output] });
   const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
   assert.equal(draws([relu('a'), relu('b'), sum('a', 'b')]), draws([relu('a'), sum('a', 'a')]));
+});
+
+test('a draw in each turn of a loop is not one draw that it captures', () => {
+  const draw: NodeInit = { op: 'RandomNormalLike', inputs: ['x'], outputs: ['drawn'] };
+  const looping = (outside: NodeInit[], inside: NodeInit[]): string => {
+    const body: GraphInit = {
+      inputs: [{ name: 'turn' }, { name: 'go' }, { name: 'sum' }],
+      nodes: [...inside, { op: 'Add', inputs: ['sum', 'drawn'], outputs: ['next'] }],
+      outputs: [{ name: 'go' }, { name: 'next' }],
+    };
+    const loop: NodeInit = {
+      op: 'Loop',
+      inputs: ['', '', 'x'],
+      outputs: ['y'],
+      attributes: { body: { g: body } },
+    };
+    return draws([...outside, loop]);
+  };
+  assert.notEqual(looping([draw], []), looping([], [draw]));
+  const relu: NodeInit = { ...draw, op: 'Relu' };
+  assert.equal(looping([relu], []), looping([], [relu]));
 });

@@ -237,13 +237,17 @@ test('tolerances that are not there are a wrong call', async () => {
 });
 
 test('what only loading tells is told in the runtime’s words', async () => {
-  const twice: NodeInit = {
+  const unknown: NodeInit = {
     op: 'Relu',
     inputs: ['x'],
     outputs: ['z'],
     attributes: { no: { i: 1 } },
   };
-  const report = await admit(await folderOf('attribute', model(identity, [twice])));
+  const { graph, ...rest } = model(identity, [unknown]);
+  const outputs = [...graph.outputs, { name: 'z', type }];
+  const report = await admit(
+    await folderOf('attribute', { ...rest, graph: { ...graph, outputs } }),
+  );
   assert.deepEqual(outcomes(report, 'refuse'), ['dynamic.load']);
   const [load] = report.findings.filter(({ rule }) => rule === 'dynamic.load');
   assert.match(load?.message ?? '', /Unrecognized attribute: no/);

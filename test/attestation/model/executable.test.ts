@@ -1,0 +1,332 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { executableModel } from '../../../attestation/model/executable.js';
+import { externalLocations } from '../../../attestation/model/external-data.js';
+import { identifyModel } from '../../../attestation/model/identity.js';
+import { readModel } from '../../../attestation/model/onnx.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
+import type {
+  FunctionInit,
+  GraphInit,
+  ModelInit,
+  NodeInit,
+  TensorInit,
+  ValueInit,
+} from '../../forge/onnx-init.js';
+import { randomFrom, randomModel } from '../../forge/random-model.js';
+import { rewritings } from '../../forge/rewritings.js';
+import { fc } from '../../property.js';
+
+const graphOf = (bytes: Uint8Array): string => toHex(identifyModel({ path: 'm', bytes }).graph);
+const executable = (bytes: Uint8Array): Uint8Array => executableModel(readModel(bytes));
+
+const float = (name: string, shape: number[] = [1]): ValueInit => ({
+  name,
+  type: { tensor: dataType.float, shape },
+});
+const constant = (name: string, ...floats: number[]): TensorInit => ({
+  name,
+  type: dataType.float,
+  dims: [floats.length],
+  floats,
+});
+const node = (
+  op: string,
+  inputs: string[],
+  output: string,
+  more?: Partial<NodeInit>,
+): NodeInit => ({
+  op,
+  inputs,
+  outputs: [output],
+  ...more,
+});
+const branch = (...nodes: NodeInit[]): GraphInit => ({ nodes, outputs: [float('out')] });
+
+/** y of x, both of one float. */
+const ofOne = (graph: Partial<GraphInit>, functions: FunctionInit[] = []): ModelInit => ({
+  irVersion: 8,
+  opsets: { '': 18, d: 1 },
+  functions,
+  graph: { inputs: [float('x')], outputs: [float('y')], nodes: [], ...graph },
+});
+
+/** An If of which the else-branch is executed; the other captures `name`. */
+function ifElse(name: string, elseBranch: GraphInit): NodeInit {
+  return node('If', ['no'], 'y', {
+    attributes: {
+      then_branch: { g: branch(node('Add', ['x', name], 'out')) },
+      else_branch: { g: elseBranch },
+    },
+  });
+}
+const no: TensorInit = { name: 'no', type: dataType.bool, dims: [], int32s: [0] };
+
+/** -(a + 5) */
+const lessFive: FunctionInit = {
+  domain: 'd',
+  name: 'f',
+  inputs: ['a'],
+  outputs: ['b'],
+  opsets: { '': 18 },
+  nodes: [
+    node('Constant', [], 'k', { attributes: { value: { t: constant('', 5) } } }),
+    node('Add', ['a', 'k'], 't'),
+    node('Neg', ['t'], 'b'),
+  ],
+};
+
+/** A sequence of x alone, to each of which `name` is added. */
+const mapped = (name: string): ModelInit =>
+  ofOne({
+    initializers: [
+      constant(name, 100),
+      { name: 'zero', type: dataType.int64, dims: [], int64s: [0] },
+    ],
+    nodes: [
+      node('SequenceConstruct', ['x'], 's'),
+      node('SequenceMap', ['s'], 't', {
+        attributes: {
+          body: {
+            g: {
+              inputs: [float('p')],
+              outputs: [float('r')],
+              nodes: [node('Add', ['p', name], 'r')],
+            },
+          },
+        },
+      }),
+      node('SequenceAt', ['t', 'zero'], 'y'),
+    ],
+  });
+
+const shadowing = (own: string): ModelInit =>
+  ofOne({
+    initializers: [no, constant('w', 100)],
+    nodes: [
+      ifElse('w', { ...branch(node('Add', ['x', own], 'out')), initializers: [constant(own, 5)] }),
+    ],
+  });
+
+const inlined = (captured: string): ModelInit =>
+  ofOne(
+    {
+      initializers: [no, constant(captured, 100)],
+      nodes: [
+        ifElse(
+          captured,
+          branch(node('f', ['x'], 'z', { domain: 'd' }), node('Add', ['z', captured], 'out')),
+        ),
+      ],
+    },
+    [lessFive],
+  );
+
+const cast = (name: string): ModelInit =>
+  ofOne({
+    nodes: [
+      node('Cast', ['x'], 'half', { name, attributes: { to: { i: dataType.float16 } } }),
+      node('Cast', ['half'], 'y', { attributes: { to: { i: dataType.float } } }),
+    ],
+  });
+
+/** y is the shape of what NonZero finds, which no one can know before it runs. */
+const found = (...values: ValueInit[]): ModelInit =>
+  ofOne({
+    nodes: [node('NonZero', ['x'], 'found'), node('Shape', ['found'], 'y')],
+    outputs: [{ name: 'y', type: { tensor: dataType.int64, shape: [2] } }],
+    values,
+  });
+
+const LAYERS = 4;
+const PICTURE = [1, LAYERS, 5, 5];
+const wave = (length: number): number[] => Array.from({ length }, (_, i) => Math.sin(i) * 3);
+
+/** A convolution that is fused with what follows, unless a dead node looks between them. */
+const normalized = (...dead: NodeInit[]): ModelInit =>
+  ofOne({
+    inputs: [float('x', PICTURE)],
+    outputs: [float('y', PICTURE)],
+    initializers: [
+      { ...constant('w', ...wave(LAYERS * LAYERS * 9)), dims: [LAYERS, LAYERS, 3, 3] },
+      constant('scale', 1.1, -0.7, 0.3, 2.9),
+      constant('bias', 0.1, 0.2, 0.3, 0.4),
+      constant('mean', 0.7, 0.5, 0.3, 0.1),
+      constant('variance', 0.9, 1.3, 0.3, 1.7),
+    ],
+    nodes: [
+      node('Conv', ['x', 'w'], 'c', { attributes: { pads: { ints: [1, 1, 1, 1] } } }),
+      ...dead,
+      node('BatchNormalization', ['c', 'scale', 'bias', 'mean', 'variance'], 'y'),
+    ],
+  });
+
+async function run(model: Uint8Array, x: Tensor): Promise<string> {
+  const session = await InferenceSession.create(model, { logSeverityLevel: 4 });
+  const { y } = await session.run({ x });
+  await session.release();
+  return String(y?.data);
+}
+
+const one = new Tensor('float32', Float32Array.of(1.0001), [1]);
+const picture = new Tensor('float32', Float32Array.from(wave(100)), PICTURE);
+
+/** Two files of one computation, of which ONNX Runtime left to itself makes two. */
+const steered: readonly (readonly [
+  what: string,
+  honest: ModelInit,
+  other: ModelInit,
+  x: Tensor,
+])[] = [
+  [
+    'the shape that value_info states',
+    found(),
+    found({ name: 'found', type: { tensor: dataType.int64, shape: [1, 3] } }),
+    one,
+  ],
+  ["a branch's name for a value that another has outside", shadowing('own'), shadowing('w'), one],
+  ['the name of a node', cast('c'), cast('InsertedPrecisionFreeCast_c'), one],
+  ['a name that inlining makes', inlined('w'), inlined('_inlfunc_f_t'), one],
+  [
+    'a name that ONNX makes of SequenceMap',
+    mapped('w'),
+    mapped('SequenceMap_loop_body_itercount'),
+    one,
+  ],
+  ['a dead node', normalized(), normalized(node('Neg', ['c'], 'dead')), picture],
+];
+
+for (const [what, honestInit, otherInit, x] of steered) {
+  test(`${what} changes answers, but neither the digest nor what is executed`, async () => {
+    const [honest, other] = [encodeModel(honestInit), encodeModel(otherInit)];
+    assert.equal(graphOf(other), graphOf(honest));
+    const expected = await run(honest, x);
+    // If this fails, ONNX Runtime has stopped looking there, and leaving it out is caution only.
+    const misled = await run(other, x).catch(() => 'refused');
+    assert.notEqual(misled, expected);
+    assert.deepEqual(executable(other), executable(honest));
+    assert.equal(await run(executable(other), x), expected);
+  });
+}
+
+test('names that are kept may not be such as ONNX Runtime makes', () => {
+  const refused = { code: 'MODEL_RESERVED_NAME' };
+  for (const name of ['_inlfunc_f_t', 'SequenceMap_loop_body_itercount']) {
+    const input = { inputs: [float(name)], nodes: [node('Neg', [name], 'y')] };
+    const output = { outputs: [float(name)], nodes: [node('Neg', ['x'], name)] };
+    const body: GraphInit = { inputs: [float(name)], outputs: [float(name)], nodes: [] };
+    const inner = {
+      nodes: [node('Op', ['x'], 'y', { domain: 'd', attributes: { b: { g: body } } })],
+    };
+    for (const graph of [input, output, inner]) {
+      assert.throws(() => graphOf(encodeModel(ofOne(graph))), refused);
+    }
+    const within = { nodes: [node('Neg', ['x'], name), node('Neg', [name], 'y')] };
+    assert.doesNotThrow(() => graphOf(encodeModel(ofOne(within))));
+  }
+});
+
+test('subgraphs of operators that are not ONNX’s keep the names that they are fed by', () => {
+  const body: GraphInit = {
+    inputs: [float('past')],
+    outputs: [float('present')],
+    nodes: [node('Neg', ['past'], 'inner'), node('Neg', ['inner'], 'present')],
+  };
+  const nodes = [node('Search', ['x'], 'y', { domain: 'd', attributes: { decoder: { g: body } } })];
+  const [written] = readModel(executable(encodeModel(ofOne({ nodes })))).graph.nodes;
+  const graph = written?.attributes[0]?.graphs[0];
+  assert.deepEqual(
+    graph?.inputs.map(({ name }) => name),
+    ['past'],
+  );
+  assert.deepEqual(
+    graph?.outputs.map(({ name }) => name),
+    ['present'],
+  );
+  assert.deepEqual(
+    graph?.nodes.map(({ inputs, outputs }) => [inputs, outputs]),
+    [
+      [['past'], ['assay0']],
+      [['assay0'], ['present']],
+    ],
+  );
+});
+
+test('a fresh name is none that is kept', () => {
+  const nodes = [node('Neg', ['assay0'], 'inner'), node('Neg', ['inner'], 'assay1')];
+  const bytes = encodeModel(
+    ofOne({ inputs: [float('assay0')], nodes, outputs: [float('assay1')] }),
+  );
+  const { nodes: written } = readModel(executable(bytes)).graph;
+  assert.deepEqual(
+    written.map(({ inputs, outputs }) => [...inputs, ...outputs]),
+    [
+      ['assay0', 'assay2'],
+      ['assay2', 'assay1'],
+    ],
+  );
+});
+
+test('functions that nothing calls are left out, a runtime’s own names of functions kept', () => {
+  const rival: FunctionInit = { ...lessFive, domain: 'com.microsoft', name: 'Gelu' };
+  const bytes = encodeModel({
+    ...ofOne(
+      {
+        nodes: [
+          node('Gelu', ['x'], 'g', { domain: 'com.microsoft' }),
+          node('f', ['g'], 'y', { domain: 'd' }),
+        ],
+      },
+      [{ ...lessFive, name: 'unused' }, rival, lessFive],
+    ),
+    opsets: { '': 18, d: 1, 'com.microsoft': 1 },
+  });
+  const { functions, graph } = readModel(executable(bytes));
+  assert.deepEqual(
+    functions.map(({ domain, name }) => [domain, name]),
+    [
+      ['d', 'Assay0'],
+      ['com.microsoft', 'Gelu'],
+    ],
+  );
+  assert.deepEqual(
+    graph.nodes.map(({ op }) => op),
+    ['Gelu', 'Assay0'],
+  );
+});
+
+/** Rewritings of how values are encoded and nodes are ordered, which stays as it was. */
+const KEPT: ReadonlySet<string> = new Set([
+  'typed fields as raw_data',
+  'raw_data as typed fields',
+  'external data',
+  'protobuf field order, packed or not',
+  'another topological order',
+  'no topological order at all',
+  'all at once',
+]);
+
+for (const { name, rewrite } of rewritings) {
+  test(`what is executed has the digest of the file, also with ${name}`, () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const random = randomFrom(seed);
+        const model = randomModel(random);
+        const before = executable(encodeModel(model));
+        const { model: other, style, external = new Map() } = rewrite(model, random);
+        const after = executable(encodeModel(other, style));
+        // What nothing needs is left out, and with it may be all that lies in a file.
+        const locations = externalLocations(readModel(after));
+        const needed = new Map([...external].filter(([location]) => locations.includes(location)));
+        const { graph } = identifyModel({ path: 'm', bytes: after, external: needed });
+        assert.equal(toHex(graph), graphOf(before));
+        assert.equal(graphOf(encodeModel(model)), graphOf(before));
+        assert.deepEqual(executable(after), after);
+        if (!KEPT.has(name)) assert.deepEqual(after, before);
+      }),
+      { numRuns: 60, seed: 20261122 },
+    );
+  });
+}
