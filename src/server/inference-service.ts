@@ -8,7 +8,7 @@ import { modelConfig } from './model-config.js';
 import type { ModelRegistry } from './model-registry.js';
 import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
-import { INFERENCE_SERVICE, inferenceDefinition, loadInference } from './protocol.js';
+import { INFERENCE_SERVICE, inferenceDefinition, loadInference, PREFIX } from './protocol.js';
 import type { AnswerParameters } from './receipt-parameters.js';
 import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
 import type { Service } from './server.js';
@@ -96,7 +96,8 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
       call.once('cancelled', () => cancellation.cancel());
       const remaining = Number(call.getDeadline()) - Date.now();
       const caller = { peer: call.getPeer(), remaining, cancellation };
-      return encodeInferResponse(await inferrer.infer(decodeInferRequest(message), caller));
+      const response = await inferrer.infer(decodeInferRequest(message), caller);
+      return encodeInferResponse(response, PREFIX);
     }),
     ModelStreamInfer: streamInfer(inferrer, failed),
     ModelConfig: unary<ModelReference, object>(async ({ name, version }) => ({

@@ -1,8 +1,9 @@
+import { PREFIX } from './protocol.js';
+
 /** Pieces of one message that may be as short as they like. */
 const FREE = 1024;
 /** What the pieces of a longer one have on average, bytes; senders use frames of 16 KiB. */
 const AVERAGE = 256;
-const PREFIX = 5;
 
 /**
  * Watches how a request comes in. grpc-js keeps an object of some hundred bytes for each piece of a message

@@ -4,6 +4,8 @@ import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { RpcError } from './rpc-error.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/open_inference_grpc.proto', import.meta.url));
+/** Of a Length-Prefixed-Message ("gRPC over HTTP2"): a byte that says whether it is compressed, u32 length. */
+export const PREFIX = 5;
 /** Full name. */
 export const INFERENCE_SERVICE = 'inference.GRPCInferenceService';
 
@@ -12,9 +14,11 @@ export function loadInference(): PackageDefinition {
   return loadSync(PROTO, { keepCase: true, longs: String, defaults: true, oneofs: true });
 }
 
-/** Codec of the methods whose messages pass as bytes, or as pieces on their way out. */
-export const opaqueMessage = (bytes: object): Buffer =>
-  Buffer.isBuffer(bytes) ? bytes : Buffer.concat(bytes as readonly Uint8Array[]);
+/** Codec of the methods whose messages pass as bytes; an answer may come in pieces behind `PREFIX` bytes. */
+export const opaqueMessage = (message: object): Buffer =>
+  Buffer.isBuffer(message)
+    ? message
+    : Buffer.concat(message as readonly Uint8Array[]).subarray(PREFIX);
 
 /** Bytes of a request that has no tensors: the generic codec, which has no other bound, decodes it at once. */
 const MOST_DECODED = 2 ** 20;

@@ -1,10 +1,9 @@
 import { status } from '@grpc/grpc-js';
 import { writePieces } from '../engine/pieces.js';
 import { PieceList } from './piece-list.js';
+import { PREFIX } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
-/** Of a Length-Prefixed-Message ("gRPC over HTTP2"): a byte that says whether it is compressed, u32 length. */
-export const PREFIX = 5;
 const EMPTY = Buffer.alloc(0);
 
 /**

@@ -5,7 +5,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { joined } from '../engine/pieces.js';
-import { opaqueMessage } from './protocol.js';
+import { opaqueMessage, PREFIX } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
 /** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */
@@ -21,13 +21,16 @@ export interface UnaryCall<Request> {
 /** How a handler answers, once. */
 export type Answer<Response> = (error: Partial<ServiceError> | null, response?: Response) => void;
 
+/** Of a message; one at least. */
+export type Pieces = readonly [Uint8Array, ...Uint8Array[]];
+
 /** A method with one message each way. */
 export interface UnaryMethod {
   /** From the pieces that it came in; throws RpcError for bytes that are no such message. */
   readonly parse: (pieces: readonly Buffer[]) => unknown;
   readonly handle: (call: UnaryCall<unknown>, answer: Answer<object>) => void;
-  /** In pieces, in order. */
-  readonly serialize: (response: object) => readonly Uint8Array[];
+  /** Behind `PREFIX` bytes for gRPC's prefix, in pieces, in order. */
+  readonly serialize: (response: object) => Pieces;
 }
 
 /** INTERNAL is what gRPC's "Status codes" say of a message that cannot be parsed, and grpc-js answers. */
@@ -38,7 +41,7 @@ function unparsable(cause: unknown): RpcError {
 
 /**
  * The unary methods of services, by path (`/package.Service/Method`). Where messages pass as bytes, handlers
- * get pieces and answer with pieces.
+ * get pieces and answer with pieces, behind `PREFIX` bytes.
  */
 export function unaryMethods(
   services: readonly {
@@ -64,7 +67,7 @@ export function unaryMethods(
         },
         handle: handler as UnaryMethod['handle'],
         serialize: (response) =>
-          opaque ? (response as readonly Uint8Array[]) : [responseSerialize(response)],
+          opaque ? (response as Pieces) : [Buffer.alloc(PREFIX), responseSerialize(response)],
       });
     }
   }

@@ -38,13 +38,15 @@ function repeated(text: string): Buffer {
 
 class Writer {
   readonly bytes: Buffer;
-  #offset = 0;
+  #offset: number;
   /** Offset behind what is in `#pieces` already. */
   #cut = 0;
   readonly #pieces: Uint8Array[] = [];
 
-  constructor(size: number) {
-    this.bytes = Buffer.allocUnsafe(size);
+  /** @param room bytes to leave before what is written. */
+  constructor(size: number, room: number) {
+    this.bytes = Buffer.allocUnsafe(room + size);
+    this.#offset = room;
   }
 
   /** All that was written, in pieces: what was `placed` where it lies. */
@@ -122,7 +124,7 @@ export function encodeParameters(
 ): Buffer {
   let total = 0;
   for (const [name, value] of parameters) total += fieldSize(entrySize(name, value));
-  const writer = new Writer(total);
+  const writer = new Writer(total, 0);
   for (const [name, value] of parameters) {
     writer.head(4, entrySize(name, value));
     writer.ascii(1, name);
@@ -140,8 +142,11 @@ function staysInPlace(data: Uint8Array): boolean {
   return data.length >= LONG && 2 * data.length >= data.buffer.byteLength;
 }
 
-/** Encodes a response; long outputs are pieces of it, not copied. */
-export function encodeInferResponse(response: WireResponse): Uint8Array[] {
+/**
+ * Encodes a response; long outputs are pieces of it, not copied.
+ * @param room bytes to leave before it, for a prefix: it need not be copied behind one.
+ */
+export function encodeInferResponse(response: WireResponse, room = 0): Uint8Array[] {
   const { parameters, outputs } = response;
   const modelName = repeated(response.modelName);
   const modelVersion = repeated(response.modelVersion);
@@ -159,7 +164,7 @@ export function encodeInferResponse(response: WireResponse): Uint8Array[] {
   for (const { data } of outputs) {
     total += fieldSize(data.length) - (staysInPlace(data) ? data.length : 0);
   }
-  const writer = new Writer(total);
+  const writer = new Writer(total, room);
   writer.text(1, modelName);
   writer.text(2, modelVersion);
   writer.text(3, id);
