@@ -1,4 +1,4 @@
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { ConnectionInjector } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
 
@@ -12,6 +12,8 @@ export interface Listener {
   readonly port: number;
   /** Accepts no more; connections that there are stay. */
   close(): void;
+  /** Ends the connections that there are, whatever is under way on them. */
+  disconnect(): void;
 }
 
 /**
@@ -24,7 +26,12 @@ export function listen(
   maxConnections: number,
   injector: Pick<ConnectionInjector, 'injectConnection'>,
 ): Promise<Listener> {
-  const server = createServer((socket) => injector.injectConnection(socket));
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    injector.injectConnection(socket);
+  });
   server.maxConnections = maxConnections;
   return new Promise((resolve, reject) => {
     server.once('error', (error) => {
@@ -32,7 +39,13 @@ export function listen(
     });
     server.listen(port, host, () => {
       const { port: bound } = server.address() as AddressInfo;
-      resolve({ port: bound, close: () => server.close() });
+      resolve({
+        port: bound,
+        close: () => server.close(),
+        disconnect: () => {
+          for (const socket of sockets) socket.destroy();
+        },
+      });
     });
   });
 }

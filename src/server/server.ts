@@ -50,7 +50,10 @@ export interface RunningServer {
   readonly plaintextPort: number | undefined;
   /** What `grpc.health.v1.Health` answers, for the server and each of its services. */
   setServing(serving: boolean): void;
-  /** Stops accepting, waits for calls under way, at most so many milliseconds, then closes. */
+  /**
+   * Stops accepting, waits for calls under way, at most so many milliseconds, then ends every connection,
+   * also those on which a caller holds a stream open or sends its request by halves.
+   */
   drain(grace: number): Promise<void>;
 }
 
@@ -122,15 +125,18 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     port: listeners[0].port,
     plaintextPort: listeners[1]?.port,
     setServing,
-    drain: (grace) =>
-      new Promise((resolve) => {
-        setServing(false);
-        for (const listener of listeners) listener.close();
-        const timer = setTimeout(() => server.forceShutdown(), grace);
-        server.tryShutdown(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }),
+    drain: async (grace) => {
+      setServing(false);
+      for (const listener of listeners) listener.close();
+      // grpc-js knows of no connection whose handshake is under way, and without channelz its
+      // forceShutdown() ends none at all.
+      const disconnect = (): void => {
+        for (const listener of listeners) listener.disconnect();
+      };
+      const timer = setTimeout(disconnect, grace);
+      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+      clearTimeout(timer);
+      disconnect();
+    },
   };
 }

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { connect } from 'node:http2';
+import { type ClientHttp2Session, connect } from 'node:http2';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
@@ -49,21 +49,24 @@ const definition = {
 
 /** The service as Assay's server answers it; it and its connections end with the file. */
 export async function startEcho(idle: number) {
+  const tls = await makeTlsIdentity(['localhost'], new Date());
   const server = await startServer({
     services: [{ name: 'test.Echo', definition, handlers: { Echo: echo }, package: {} }],
     address: { host: '127.0.0.1', port: 0 },
     plaintextAddress: { host: '127.0.0.1', port: 0 },
-    tls: await makeTlsIdentity(['localhost'], new Date()),
+    tls,
     maxReceiveBytes: ECHO_MAX,
     connections: { max: 8, maxStreams: 8, idle },
   });
   after(() => server.drain(0));
-  const open = () => {
-    const session = connect(`http://127.0.0.1:${server.plaintextPort}`);
+  const ending = (session: ClientHttp2Session): ClientHttp2Session => {
     after(() => session.destroy());
     return session;
   };
-  return { ...server, open };
+  const open = () => ending(connect(`http://127.0.0.1:${server.plaintextPort}`));
+  const openSecure = () =>
+    ending(connect(`https://localhost:${server.port}`, { ca: tls.certificatePem }));
+  return { ...server, open, openSecure };
 }
 
 /** A connection to the same service as grpc-js alone answers it. */
