@@ -140,8 +140,8 @@ export class Issuer {
     for (const leaf of this.#range.take()) this.#log.append(leaf);
   }
 
-  /** Publishes the last head; to be called when nothing is issued any more. */
-  async close(): Promise<void> {
+  /** Publishes the newest head; resolves once it and its tiles were written, or tried. */
+  async flush(): Promise<void> {
     this.#publish();
     await this.#log.flushed();
   }

@@ -67,7 +67,10 @@ export interface Serving {
   readonly models: ModelManager;
   /** Certificate of the simulator's root, PEM; undefined on hardware. */
   readonly simulatedRoot: string | undefined;
-  /** Accepts no more, lets requests under way finish, frees the models, closes the platform. */
+  /**
+   * Accepts no more, lets requests under way finish, for `drainSeconds` at most, publishes the log's last
+   * head, frees the models, closes the platform.
+   */
   close(): Promise<void>;
 }
 
@@ -267,8 +270,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       close: async () => {
         ready = false;
         await server.drain(config.drainSeconds * 1000);
+        // An execution that outlives its callers may outlive the process, and would take the head with it.
+        await enclave.issuer.flush();
         await engine.close();
-        await enclave.issuer.close();
+        await enclave.issuer.flush();
         await running?.close();
         await close();
       },

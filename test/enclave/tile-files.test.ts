@@ -124,7 +124,7 @@ test('what is published is enough to check the published head', async () => {
   const issuer = await Issuer.start(key, first, { archive });
   const early = decodeTreeHead(issuer.treeHead());
   await Promise.all(Array.from({ length: 600 }, (_, i) => issuer.append(entry(i))));
-  await issuer.close();
+  await issuer.flush();
   const head = decodeTreeHead(new Uint8Array(await readFile(join(folder, 'tree-head.cbor'))));
   await verifyTreeHead(head, key.publicKey);
   assert.equal(head.size, 601);
@@ -165,7 +165,7 @@ describe('a disk that cannot be written', () => {
     await verifyReceipt(issuer.inclusion(5), entry(4), key.publicKey); // from a tile that waits
     await rm(blocked());
     await append(issuer, 1);
-    await issuer.close();
+    await issuer.flush();
     assert.equal((await PublishedLog.read(folder())).head.size, 9002);
     await rm(blocked(), { recursive: true });
   });

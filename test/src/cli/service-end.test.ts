@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pemBlocks } from '../../../attestation/encoding/pem.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
+import { HEAD_FILE } from '../../../attestation/receipt/tile-path.js';
+import { decodeTreeHead } from '../../../attestation/receipt/tree-head.js';
 import { connect } from '../../../src/client/connect.js';
 import type { Session } from '../../../src/client/session.js';
 import type { Tensor } from '../../../src/client/tensor.js';
@@ -13,6 +17,7 @@ import { type Spawned, spawnAssay } from '../../forge/cli.js';
 import { affirmingPolicy, scaleModel, servedModel, simulatorKeys } from '../../forge/enclave.js';
 import { loopModel } from '../../forge/inference-models.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
+import { send } from '../../forge/raw-grpc.js';
 
 let folder = '';
 const at = (...names: readonly string[]): string => join(folder, ...names);
@@ -29,15 +34,20 @@ const LOOP = { name: 'loop', path: 'loop/loop.onnx', selfTest: false };
 const SCALE = { name: 'scale', path: 'scale.onnx', batching: { maxBatchSize: 1 } };
 
 /** Starts a service of these models, which is killed at the end of the test file. */
-async function serve(models: readonly object[]): Promise<Spawned> {
+async function serve(
+  models: readonly object[],
+  more: object = {},
+  env: Readonly<Record<string, string>> = {},
+): Promise<Spawned> {
   const config = {
     listen: { port: 0 },
     platform: { kind: 'simulator', rootDirectory: simulatorKeys },
     models,
     workers: 2,
+    ...more,
   };
   await writeFile(at('assay.json'), JSON.stringify(config));
-  const service = spawnAssay(['serve', at('assay.json'), '--simulator-root', at('root.pem')]);
+  const service = spawnAssay(['serve', at('assay.json'), '--simulator-root', at('root.pem')], env);
   after(() => service.kill('SIGKILL'));
   return service;
 }
@@ -102,6 +112,78 @@ test('an execution that hangs: its caller is told, the process ends for its supe
   assert.equal(answer.claims.model.name, 'scale');
   assert.equal(await service.ended, null);
   assert.match(service.written.out, /"code":"timeout".*the engine cannot go on/);
+});
+
+/** Publishes the log, and waits a tenth of a second for whoever is there. */
+const IMPATIENT = { drainSeconds: 0.1, receiptLog: { directory: 'log' } };
+
+/** Entries under the last head that a service published. */
+async function published(service: Spawned): Promise<number> {
+  const epoch = String(await service.logged('epoch'));
+  return decodeTreeHead(await readFile(at('log', epoch, HEAD_FILE))).size;
+}
+
+/** Holds a stream of the service open, as a caller who never says that it has sent all. */
+async function holdStream(service: Spawned): Promise<void> {
+  const session = connectHttp2(`https://localhost:${await service.logged('port')}`, {
+    rejectUnauthorized: false,
+  });
+  after(() => session.destroy());
+  const stream = send(session, '/inference.GRPCInferenceService/ModelStreamInfer', [], {});
+  stream.on('error', () => undefined);
+  await once(session, 'connect');
+  await new Promise((resolve) => session.ping(resolve));
+}
+
+test('SIGTERM while a caller holds a stream open: it ends after drainSeconds, the log is whole', async () => {
+  const service = await serve([SCALE], IMPATIENT);
+  const session = await open(service);
+  for (let i = 0; i < 20; i++) await session.infer('scale', ones);
+  await holdStream(service);
+  service.kill('SIGTERM');
+  assert.equal(await service.ended, 0);
+  assert.match(service.written.out, /"closed"/);
+  assert.equal(await published(service), 21);
+});
+
+test('an execution that outlives the service: what was answered before it is published', async () => {
+  const service = await serve([LOOP, SCALE], IMPATIENT);
+  const session = await open(service);
+  const endless = assert.rejects(session.infer('loop', turns(100_000_000n)));
+  await session.infer('scale', ones);
+  service.kill('SIGTERM');
+  await endless;
+  assert.equal(await service.ended, null);
+  assert.equal(await published(service), 2);
+});
+
+/** Ends the worker threads at SIGUSR2, and each that is started afterwards. */
+const MORTAL_WORKERS = `
+import { BroadcastChannel, isMainThread } from 'node:worker_threads';
+const channel = new BroadcastChannel('mortal');
+channel.unref();
+if (isMainThread) {
+  process.on('SIGUSR2', () => {
+    process.env.MORTAL = 'now';
+    channel.postMessage('end');
+  });
+} else {
+  if (process.env.MORTAL === 'now') process.exit(1);
+  channel.onmessage = () => process.exit(1);
+}`;
+
+test('workers that end as often as they start, while a caller holds a stream open: exit code 4', async () => {
+  await writeFile(at('mortal.mjs'), MORTAL_WORKERS);
+  const service = await serve(
+    [SCALE],
+    { ...IMPATIENT, development: true },
+    { NODE_OPTIONS: `--import=${at('mortal.mjs')}` },
+  );
+  await holdStream(service);
+  service.kill('SIGUSR2');
+  assert.equal(await service.ended, 4);
+  assert.match(service.written.out, /ends as often as it is started.*the engine cannot go on/);
+  assert.equal(await published(service), 1);
 });
 
 test('SIGTERM while a model is read ends the process', async () => {

@@ -63,7 +63,7 @@ async function publish(name: string, entries: readonly Uint8Array[]): Promise<vo
   const options = { archive: new TileFiles(at(name), fail) };
   const issuer = await Issuer.start(node.enclave.keys.signing, first, options);
   for (const entry of rest) await issuer.append(entry);
-  await issuer.close();
+  await issuer.flush();
 }
 
 before(async () => {
@@ -71,7 +71,7 @@ before(async () => {
   await mkdir(at('few'));
   await mkdir(at('foreign'));
   for (let i = 1; i <= ANSWERS; i++) await prove(node, 'proofs', `${i}.proof`);
-  await node.enclave.issuer.close();
+  await node.enclave.issuer.flush();
   for (const i of [1, 4, 9]) await cp(at('proofs', `${i}.proof`), at('few', `${i}.proof`));
   await cp(at('few'), at('wrong'), { recursive: true });
   await prove(other, 'foreign', 'foreign.proof');
@@ -270,7 +270,7 @@ describe('the log of a node that runs', () => {
     const { found } = await audit(['proofs', 'later.proof'], ...live());
     assert.deepEqual(found.counts.manifest, 1, 'the one that some proof was made under');
     assert.deepEqual(found.counts.unavailable, 1, 'the one that no proof was made under');
-    await node.enclave.issuer.close();
+    await node.enclave.issuer.flush();
     const again = await audit(['proofs', 'later.proof'], ...published());
     assert.deepEqual(again.found.counts, found.counts);
   });

@@ -68,7 +68,7 @@ before(async () => {
   for (const [name, answer] of Object.entries(answers)) {
     await writeFile(at('proofs', `${name}.proof`), await writtenProof(enclave, ...answer));
   }
-  await enclave.issuer.close();
+  await enclave.issuer.flush();
   const policy = {
     version: 1,
     snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
