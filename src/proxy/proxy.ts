@@ -19,6 +19,7 @@ export interface ProxyOptions {
 /** A running proxy. */
 export interface Proxy {
   readonly port: number;
+  /** Stops accepting and ends every connection. */
   close(): void;
 }
 
@@ -36,7 +37,6 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     models.add(new RemoteModel(session, model, i, onAnswer));
   });
   const server = new Server({
-    'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': options.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
   });
@@ -58,5 +58,6 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
       }
     });
   });
+  // With channelz, which nothing serves: without it grpc-js does not know its connections here.
   return { port, close: () => server.forceShutdown() };
 }

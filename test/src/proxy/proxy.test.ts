@@ -73,8 +73,7 @@ before(async () => {
 });
 after(async () => {
   client.close();
-  proxy.kill('SIGTERM');
-  assert.equal(await proxy.ended, 0);
+  proxy.kill('SIGKILL');
   server.close();
   await rm(folder, { recursive: true });
 });
@@ -137,4 +136,10 @@ test('a server that is not affirmed gets no proxy', async () => {
   const refused = spawnAssay(['proxy', server.target, '--root', join(folder, 'root.pem')]);
   assert.equal(await refused.ended, 1);
   assert.match(refused.written.out, /^REFUSED/m);
+});
+
+test('ends at SIGTERM, whoever is connected', { timeout: 20_000 }, async () => {
+  await call('ServerReady', {});
+  proxy.kill('SIGTERM');
+  assert.equal(await proxy.ended, 0);
 });
