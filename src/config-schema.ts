@@ -266,7 +266,9 @@ export const configSchema = z.strictObject({
   development: z
     .boolean()
     .default(false)
-    .describe('start under NODE_OPTIONS, an inspector, LD_PRELOAD or ORT_*: never in production'),
+    .describe(
+      "start under Node's options and variables, an inspector, LD_PRELOAD or ORT_*: never in production",
+    ),
 });
 
 export type Config = z.output<typeof configSchema>;

@@ -17,25 +17,58 @@ export function processSurroundings(): Surroundings {
 }
 
 /**
- * Of the dynamic linker (ld.so(8)), the C library (GCONV_PATH and GLIBC_TUNABLES), OpenSSL, whose
- * configuration names libraries to load, Node.js and ONNX Runtime. Of the last one's variables, the one
- * that only silences it, which the engine itself sets, passes; so does LD_LIBRARY_PATH, which many
- * hosts set and which the measured image of a guest controls.
+ * What Kubernetes sets in the pods of a namespace for each of its services, whatever it is called
+ * ("Accessing the Service", environment variables): addresses, which only who looks for them reads.
  */
-const VARIABLE =
-  /^(NODE_OPTIONS|NODE_PATH|LD_(?!LIBRARY_PATH$).*|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_(?!DISABLE_TELEMETRY$).*)$/;
-const ARGUMENT =
-  /^(-r|-C|--(inspect|debug|cpu-prof|heap-prof|prof|require|import|loader|experimental-loader|conditions|env-file|openssl|tls-keylog|snapshot-blob|expose-internals))/;
+const SERVICE_LINK =
+  /_(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
+
+export function isServiceLink(name: string, value: string): boolean {
+  return SERVICE_LINK.test(name) || (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
+}
 
 /**
- * Refuses to go on where something that was not measured may act: preloaded libraries, Node's
- * options, a debugger, ONNX Runtime's variables. Throws CONFIG_ENVIRONMENT; `development: true` in the
+ * Of Node.js, the dynamic linker (ld.so(8)), the C library (GCONV_PATH and GLIBC_TUNABLES), OpenSSL,
+ * whose configuration names libraries to load, and ONNX Runtime.
+ */
+const VARIABLE =
+  /^(NODE_.+|LD_.+|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+)$/;
+
+/**
+ * Those of them that neither bring code nor write out what is in memory: authorities for TLS, whose bytes
+ * are checked by digest; what only prints less, or what only Node's test runner or nobody reads; the
+ * one that silences ONNX Runtime, which the engine itself sets; LD_LIBRARY_PATH, which many hosts set and
+ * which the measured image of a guest controls.
+ */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'NODE_ENV',
+  'NODE_EXTRA_CA_CERTS',
+  'NODE_NO_WARNINGS',
+  'NODE_DISABLE_COLORS',
+  'NODE_DISABLE_COMPILE_CACHE',
+  'NODE_TEST_CONTEXT',
+  'NODE_VERSION', // Node's images for containers
+  'NODE_NAME', // a pod's machine, by custom
+  'LD_LIBRARY_PATH',
+  'ORT_DISABLE_TELEMETRY',
+]);
+
+/** Any other argument is refused: each version of Node.js has new ones that load code or write memory out. */
+const HARMLESS_ARGUMENT = /^--(no-warnings|max-(old|semi)-space-size=\d+)$/;
+
+function mayAct(name: string, value: string): boolean {
+  return value !== '' && VARIABLE.test(name) && !HARMLESS.has(name) && !isServiceLink(name, value);
+}
+
+/**
+ * Refuses to go on where something that was not measured may act, or memory be written out: preloaded
+ * libraries, Node's options and variables, a debugger, ONNX Runtime's variables. Throws CONFIG_ENVIRONMENT; `development: true` in the
  * configuration, which the launch policy has to allow, lets it pass.
  */
 export function assertUndisturbed({ env, execArgv, inspector }: Surroundings): void {
   const found = [
-    ...Object.keys(env).filter((name) => VARIABLE.test(name) && env[name] !== ''),
-    ...execArgv.filter((argument) => ARGUMENT.test(argument)),
+    ...Object.keys(env).filter((name) => mayAct(name, env[name] ?? '')),
+    ...execArgv.filter((argument) => !HARMLESS_ARGUMENT.test(argument)),
     ...(inspector === undefined ? [] : ['an open inspector']),
   ];
   if (found.length > 0) {

@@ -1,6 +1,6 @@
 import { AssayError } from '../attestation/encoding/error.js';
 import { parseYaml } from './document.js';
-import type { Environment } from './environment.js';
+import { type Environment, isServiceLink } from './environment.js';
 
 /** Variables that override single members; each value is read as YAML. */
 const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {
@@ -19,17 +19,6 @@ const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   ASSAY_DRAIN_SECONDS: ['drainSeconds'],
   ASSAY_LOG_LEVEL: ['logLevel'],
 };
-
-/**
- * What Kubernetes sets in the pods of a namespace for a service whose name begins with `assay`
- * ("Accessing the Service", environment variables).
- */
-const SERVICE_LINK =
-  /^ASSAY_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$/;
-
-function isServiceLink(name: string, value: string): boolean {
-  return SERVICE_LINK.test(name) || (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value));
-}
 
 /** Levenshtein's distance: insertions, deletions and substitutions. */
 function distance(a: string, b: string): number {

@@ -139,8 +139,16 @@ describe('configuration files', () => {
 
 describe('surroundings', () => {
   const clean = {
-    env: { PATH: '/bin', NODE_ENV: 'x' },
-    execArgv: ['--test'],
+    env: {
+      PATH: '/bin',
+      NODE_ENV: 'x',
+      NODE_EXTRA_CA_CERTS: '/etc/ssl/ca.pem',
+      NODE_TEST_CONTEXT: 'child-v8',
+      NODE_EXPORTER_SERVICE_HOST: '10.0.0.1',
+      NODE_EXPORTER_PORT: 'tcp://10.0.0.1:9100',
+      NODE_EXPORTER_PORT_9100_TCP_ADDR: '10.0.0.1',
+    },
+    execArgv: ['--max-old-space-size=4096'],
     inspector: undefined,
   };
 
@@ -156,6 +164,11 @@ describe('surroundings', () => {
     { env: { GCONV_PATH: '/tmp' } },
     { env: { GLIBC_TUNABLES: 'x' } },
     { env: { NODE_PATH: '/tmp' } },
+    { env: { NODE_COMPILE_CACHE: '/tmp' } },
+    { env: { NODE_V8_COVERAGE: '/tmp' } },
+    { env: { NODE_ICU_DATA: '/tmp' } },
+    { env: { NODE_EXTRA_CA_CERTS_X: '1' } },
+    { env: { NODE_A_PORT: '1' } },
     { env: { ORT_DISABLE_ALL: '1' } },
     { execArgv: ['--inspect=0'] },
     { execArgv: ['--inspect-brk'] },
@@ -167,6 +180,11 @@ describe('surroundings', () => {
     { execArgv: ['--env-file=x'] },
     { execArgv: ['--import=x'] },
     { execArgv: ['--tls-keylog=x'] },
+    { execArgv: ['--experimental-config-file=x'] },
+    { execArgv: ['--experimental-default-config-file'] },
+    { execArgv: ['--heapsnapshot-signal=SIGUSR2'] },
+    { execArgv: ['--heapsnapshot-near-heap-limit=1'] },
+    { execArgv: ['--max-old-space-size=4096', '--what-a-later-version-has'] },
     { inspector: 'ws://127.0.0.1:9229' },
   ];
   for (const change of disturbed) {
