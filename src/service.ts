@@ -24,12 +24,14 @@ function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT; a second one, whichever it is, ends the process at once. */
 function signalled(): Promise<NodeJS.Signals> {
+  let ending = false;
   return new Promise((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.once(signal, endAtOnce);
+      process.on(signal, () => {
+        if (ending) endAtOnce();
+        ending = true;
         resolve(signal);
       });
     }

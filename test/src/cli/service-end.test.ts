@@ -146,6 +146,21 @@ test('SIGTERM while a caller holds a stream open: it ends after drainSeconds, th
   assert.equal(await published(service), 21);
 });
 
+for (const [first, second] of [
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGTERM', 'SIGINT'],
+  ['SIGINT', 'SIGTERM'],
+] as const) {
+  test(`${second} after ${first} ends a drain at once`, async () => {
+    const service = await serve([SCALE], { drainSeconds: 10 });
+    await holdStream(service);
+    service.kill(first);
+    await service.printed(/"(draining)"/);
+    service.kill(second);
+    assert.equal(await service.ended, null);
+  });
+}
+
 test('an execution that outlives the service: what was answered before it is published', async () => {
   const service = await serve([LOOP, SCALE], IMPATIENT);
   const session = await open(service);
