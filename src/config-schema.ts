@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { certificateHost } from '../enclave/certificate-host.js';
 
 const port = z.number().int().min(0).max(65535);
 const path = z.string().min(1);
@@ -155,7 +156,7 @@ export const configSchema = z.strictObject({
     ),
   metrics: address(9464).optional().describe('Prometheus metrics over HTTP; absent: none'),
   hosts: z
-    .array(z.string().min(1))
+    .array(certificateHost)
     .min(1)
     .default(['localhost', '127.0.0.1', '::1'])
     .describe('DNS names and IP addresses in the TLS certificate'),

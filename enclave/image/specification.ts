@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { schemaError } from '../../attestation/encoding/schema.js';
+import { certificateHost } from '../certificate-host.js';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 
@@ -11,7 +12,7 @@ const schema = z
     /** Kernel command line; part of the measurement. */
     commandLine: z.string().regex(/^[ -~]{1,2000}$/),
     /** DNS names and IP addresses in the TLS certificate. */
-    hosts: z.array(z.string().min(1)).min(1),
+    hosts: z.array(certificateHost).min(1),
     port: z.number().int().min(1).max(65535).default(8443),
     metricsPort: z.number().int().min(1).max(65535).optional(),
     /** Whether the host pins the launch policy (HOST_DATA, MRCONFIGID); clouds do not let one. */
