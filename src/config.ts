@@ -6,7 +6,7 @@ import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/la
 import { type Config, configSchema } from './config-schema.js';
 import { parseYaml } from './document.js';
 import type { Environment } from './environment.js';
-import { isHubReference, parseReference } from './hub/reference.js';
+import { formatReference, isHubReference, parseReference } from './hub/reference.js';
 import { withOverrides } from './overrides.js';
 import { assertNamedOnce } from './version-policy.js';
 
@@ -17,9 +17,18 @@ async function readYaml(path: string, what: string): Promise<unknown> {
   return parseYaml(text, what, 'CONFIG_SYNTAX');
 }
 
+/** A model's file or reference, absolute where it is on this machine. Throws HUB_REFERENCE. */
+function placedModel(path: string, directory: string): string {
+  if (!isHubReference(path)) return resolve(directory, path);
+  const reference = parseReference(path);
+  return reference.kind === 'registry'
+    ? path
+    : formatReference({ ...reference, path: resolve(directory, reference.path) });
+}
+
 /**
  * Validates a configuration. Relative paths are relative to `directory`. Throws CONFIG_INVALID, which
- * names each member at fault.
+ * names each member at fault, or HUB_REFERENCE.
  */
 export function parseConfig(value: unknown, env: Environment, directory: string): Config {
   const result = configSchema.safeParse(withOverrides(value, env));
@@ -32,7 +41,7 @@ export function parseConfig(value: unknown, env: Environment, directory: string)
     ...config,
     models: config.models.map((model) => ({
       ...model,
-      path: isHubReference(model.path) ? model.path : resolve(directory, model.path),
+      path: placedModel(model.path, directory),
     })),
     hub: { ...config.hub, cache: resolve(directory, config.hub.cache) },
     receiptLog: {

@@ -2,23 +2,32 @@ import { AssayError } from '../attestation/encoding/error.js';
 import { parseYaml } from './document.js';
 import { type Environment, isServiceLink } from './environment.js';
 
-/** Variables that override single members; each value is read as YAML. */
-const OVERRIDES: Readonly<Record<string, readonly [string, ...string[]]>> = {
+/** A member of the configuration, or one inside of it. */
+type Member = readonly [string, ...string[]];
+
+/** Variables whose values are the text of single members, as it stands: `::` would be a map in YAML. */
+const TEXTS: Readonly<Record<string, Member>> = {
   ASSAY_LISTEN_HOST: ['listen', 'host'],
-  ASSAY_LISTEN_PORT: ['listen', 'port'],
   ASSAY_METRICS_HOST: ['metrics', 'host'],
+  ASSAY_LAUNCH_POLICY: ['launchPolicy'],
+  ASSAY_HUB_CACHE: ['hub', 'cache'],
+  ASSAY_LOG_LEVEL: ['logLevel'],
+};
+
+/** Variables whose values are read as YAML. */
+const VALUES: Readonly<Record<string, Member>> = {
+  ASSAY_LISTEN_PORT: ['listen', 'port'],
   ASSAY_METRICS_PORT: ['metrics', 'port'],
   ASSAY_HOSTS: ['hosts'],
   ASSAY_PLATFORM: ['platform'],
-  ASSAY_LAUNCH_POLICY: ['launchPolicy'],
-  ASSAY_HUB_CACHE: ['hub', 'cache'],
   ASSAY_WORKERS: ['workers'],
   ASSAY_MEMORY_BUDGET_BYTES: ['memoryBudgetBytes'],
   ASSAY_REQUEST_MEMORY_BYTES: ['requestMemoryBytes'],
   ASSAY_MAX_MESSAGE_BYTES: ['maxMessageBytes'],
   ASSAY_DRAIN_SECONDS: ['drainSeconds'],
-  ASSAY_LOG_LEVEL: ['logLevel'],
 };
+
+const OVERRIDES = { ...TEXTS, ...VALUES };
 
 /** Levenshtein's distance: insertions, deletions and substitutions. */
 function distance(a: string, b: string): number {
@@ -58,7 +67,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * A configuration with the environment's overrides in it; variables that are empty do not count. Throws
+ * A configuration with the environment's overrides in it; variables that are empty do not count. What
+ * cannot hold an override stays as it is, for the schema to refuse. Throws
  * CONFIG_SYNTAX for a value that is no YAML, CONFIG_INVALID for an `ASSAY_` variable that is no override.
  */
 export function withOverrides(config: unknown, env: Environment): unknown {
@@ -68,10 +78,10 @@ export function withOverrides(config: unknown, env: Environment): unknown {
   for (const [name, [member, inner]] of Object.entries(OVERRIDES)) {
     const text = env[name];
     if (text === undefined || text === '') continue;
-    const value = parseYaml(text, name, 'CONFIG_SYNTAX');
+    const value = name in TEXTS ? text : parseYaml(text, name, 'CONFIG_SYNTAX');
     const outer = merged[member];
-    merged[member] =
-      inner === undefined ? value : { ...(isRecord(outer) ? outer : {}), [inner]: value };
+    if (inner === undefined) merged[member] = value;
+    else if (outer === undefined || isRecord(outer)) merged[member] = { ...outer, [inner]: value };
   }
   return merged;
 }

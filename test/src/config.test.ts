@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
+import type { AssayError } from '../../attestation/encoding/error.js';
 import { loadConfig, loadLaunchPolicy, parseConfig } from '../../src/config.js';
-import { configSchema } from '../../src/config-schema.js';
+import { type Config, configSchema } from '../../src/config-schema.js';
 import { assertUndisturbed } from '../../src/environment.js';
 import { repositoryRoot } from '../vectors.js';
 
@@ -58,6 +59,80 @@ describe('configuration', () => {
     assert.equal(config.workers, undefined);
   });
 
+  const texts: readonly (readonly [string, string, (config: Config) => unknown, string])[] = [
+    ['ASSAY_LISTEN_HOST', '::', ({ listen }) => listen.host, '::'],
+    ['ASSAY_LISTEN_HOST', '::1', ({ listen }) => listen.host, '::1'],
+    ['ASSAY_METRICS_HOST', '::', ({ metrics }) => metrics?.host, '::'],
+    ['ASSAY_LAUNCH_POLICY', '1.0', ({ launchPolicy }) => launchPolicy, '/1.0'],
+    ['ASSAY_HUB_CACHE', '[a]', ({ hub }) => hub.cache, '/[a]'],
+  ];
+  for (const [name, value, read, expected] of texts) {
+    test(`${name}=${value} is taken as it stands`, () => {
+      assert.equal(read(parseConfig(minimal, { [name]: value }, '/')), expected);
+    });
+  }
+
+  test('a hub in a folder is relative to the configuration, one elsewhere is where it is', () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    const cases = [
+      [`ocidir://hub@${digest}`, `ocidir:///etc/assay/hub@${digest}`],
+      [`ocidir://../hub:v1@${digest}`, `ocidir:///etc/hub:v1@${digest}`],
+      [`ocidir:///srv/hub@${digest}`, `ocidir:///srv/hub@${digest}`],
+      [`oci://registry.example/hub@${digest}`, `oci://registry.example/hub@${digest}`],
+    ] as const;
+    for (const [path, expected] of cases) {
+      const { models } = parseConfig({ models: [{ name: 'm', path }] }, {}, '/etc/assay');
+      assert.equal(models[0]?.path, expected);
+    }
+    const broken = { models: [{ name: 'm', path: 'ocidir://hub@sha1:0' }] };
+    assert.throws(() => parseConfig(broken, {}, '/etc/assay'), { code: 'HUB_REFERENCE' });
+  });
+
+  test('hosts are what a certificate can name', () => {
+    const hosts = [
+      'enclave.example',
+      'Enclave-1',
+      'assay_1',
+      '*.example.com',
+      'xn--mnchen-3ya.example',
+      `${'a'.repeat(63)}.example`,
+      '192.0.2.1',
+      '2001:db8::1',
+    ];
+    assert.deepEqual(parseConfig({ ...minimal, hosts }, {}, '/').hosts, hosts);
+  });
+
+  const noHosts = [
+    '',
+    'enclave.example:8443',
+    'https://x.example/',
+    'not a host!',
+    ' x.example',
+    'münchen.example',
+    '*',
+    'a.*.example',
+    '256.1.1.1',
+    '[::1]',
+    'fe80::1%eth0',
+    'a..example',
+    'x.example.',
+    '-a.example',
+    `${'a'.repeat(64)}.example`,
+    `${'a.'.repeat(124)}example`,
+  ];
+  for (const host of noHosts) {
+    test(`a certificate cannot name ${JSON.stringify(host)}`, () => {
+      assert.throws(
+        () => parseConfig({ ...minimal, hosts: ['localhost', host] }, {}, '/'),
+        (error: AssayError) =>
+          error.code === 'CONFIG_INVALID' &&
+          error.message.includes('expected a DNS name such as') &&
+          error.message.includes(`not ${JSON.stringify(host)}`) &&
+          error.message.endsWith('at hosts[1]'),
+      );
+    });
+  }
+
   test('an override that nobody reads is refused, and the nearest one named', () => {
     const misspelt = { ASSAY_MAX_MESAGE_BYTES: '1048576' };
     assert.throws(() => parseConfig(minimal, misspelt, '/'), {
@@ -101,6 +176,7 @@ describe('configuration', () => {
     ['a port beyond all ports', { ...minimal, listen: { port: 65536 } }],
     ['text for a number', { ...minimal, workers: '2' }],
     ['an override that does not fit', minimal, { ASSAY_LISTEN_PORT: 'many' }],
+    ['what an override does not fit into', { ...minimal, listen: 'x' }, { ASSAY_LISTEN_PORT: '1' }],
     ['a list', [minimal]],
     ['nothing', null],
   ];
