@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
-import { HEAD_FILE, tilePath } from '../attestation/receipt/tile-path.js';
+import { HEAD_FILE, TILE_WIDTH, tilePath } from '../attestation/receipt/tile-path.js';
 import type { TileArchive } from './log.js';
 import { errnoOf } from './platform/report-fs.js';
 
 const HASH = 32;
 
-/** Files that wait for a disk that cannot be written: 32 MiB of tiles, a million entries. */
+/** Files that wait for a disk that cannot be written: 32 MiB of tiles, of a million entries. */
 const BACKLOG = 4096;
 
 /**
@@ -24,6 +24,8 @@ export class TileFiles implements TileArchive {
   readonly #onError: (error: unknown) => void;
   /** By path, in the order in which they came. */
   readonly #waiting = new Map<string, Uint8Array>();
+  /** By level: the incomplete tile that came last, until the next of its level. */
+  readonly #incompleteTiles = new Map<number, string>();
   #writing: Promise<void> = Promise.resolve();
   /** Whether a flush is to come that will see all that waits. */
   #scheduled = false;
@@ -36,7 +38,19 @@ export class TileFiles implements TileArchive {
   }
 
   write(level: number, index: number, hashes: Uint8Array): void {
-    this.#put(tilePath(level, index, hashes.length / HASH), hashes);
+    const width = hashes.length / HASH;
+    const path = tilePath(level, index, width);
+    this.#supersede(level, path);
+    if (width < TILE_WIDTH) this.#incompleteTiles.set(level, path);
+    this.#put(path, hashes);
+  }
+
+  /** An incomplete tile serves the head that it came with: where it still waits, both are replaced. */
+  #supersede(level: number, path: string): void {
+    const before = this.#incompleteTiles.get(level);
+    this.#incompleteTiles.delete(level);
+    if (before === undefined || before === path) return;
+    if (this.#waiting.delete(before)) this.#waiting.delete(HEAD_FILE);
   }
 
   read(index: number): Uint8Array | undefined {

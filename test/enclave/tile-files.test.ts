@@ -170,6 +170,48 @@ describe('a disk that cannot be written', () => {
     await rm(blocked(), { recursive: true });
   });
 
+  test('keeps a million entries, whatever heads come in between', async () => {
+    const errors: unknown[] = [];
+    await writeFile(blocked(), '');
+    const archive = new TileFiles(folder(), (error) => errors.push(error));
+    for (let index = 0; index < 4000; index++) {
+      for (const width of [7, 100]) {
+        archive.write(0, index, new Uint8Array(width * 32));
+        archive.write(1, 0, new Uint8Array(32));
+        archive.writeHead(Uint8Array.of(width));
+      }
+      archive.write(0, index, new Uint8Array(256 * 32));
+    }
+    await archive.flushed();
+    assert.deepEqual(
+      errors.filter((error) => /given up/.test(String(error))),
+      [],
+    );
+    await rm(blocked());
+    archive.write(0, 4000, new Uint8Array(7 * 32));
+    archive.writeHead(Uint8Array.of(1));
+    await archive.flushed();
+    assert.deepEqual(await readFile(join(folder(), 'tree-head.cbor')), Buffer.of(1));
+    assert.equal((await readFile(join(folder(), tilePath(0, 0)))).length, 256 * 32);
+    assert.equal((await readFile(join(folder(), tilePath(0, 4000, 7)))).length, 7 * 32);
+    assert.equal(existsSync(join(folder(), tilePath(0, 0, 7))), false);
+    await rm(blocked(), { recursive: true });
+  });
+
+  test('gets no head whose tiles gave way to others', async () => {
+    await writeFile(blocked(), '');
+    const archive = new TileFiles(folder(), () => undefined);
+    archive.write(0, 0, new Uint8Array(7 * 32));
+    archive.writeHead(Uint8Array.of(7));
+    await archive.flushed();
+    await rm(blocked());
+    archive.write(0, 0, new Uint8Array(256 * 32));
+    await archive.flushed();
+    assert.equal(existsSync(join(folder(), tilePath(0, 0))), true);
+    assert.equal(existsSync(join(folder(), 'tree-head.cbor')), false);
+    await rm(blocked(), { recursive: true });
+  });
+
   test('gives up what waits for it too long, and publishes no head that lacks it', async () => {
     const errors: unknown[] = [];
     await writeFile(blocked(), '');
