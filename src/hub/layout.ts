@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -10,6 +11,7 @@ import { type Digest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
 import {
   holds,
+  isMissing,
   openPlain,
   partsOf,
   readPlain,
@@ -36,22 +38,44 @@ const entry = z.looseObject({
 });
 const schema = z.looseObject({ schemaVersion: z.literal(2), manifests: z.array(entry) });
 type Index = z.infer<typeof schema>;
+const EMPTY_INDEX: Index = { schemaVersion: 2, mediaType: INDEX_TYPE, manifests: [] };
 
-async function isLayout(path: string): Promise<boolean> {
-  try {
-    return (await lstat(join(path, MARK))).isFile();
-  } catch {
-    return false;
-  }
+/** What has a name, links themselves; undefined where nothing has. Throws HUB_FILE. */
+async function namedBy(path: string): Promise<Stats | undefined> {
+  return withFileErrors(`reading ${path}`, async () => {
+    try {
+      return await lstat(path);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  });
 }
 
-/** Folders below a folder that are layouts; `.` stands for the folder itself. */
+/**
+ * False where a folder has neither mark nor index. Throws HUB_LAYOUT where it has not both as they
+ * should be: a push that took it for a new layout would forget every tag of the index.
+ */
+async function isLayout(path: string): Promise<boolean> {
+  // A first push writes the mark before the index: whoever sees the index then sees the mark.
+  const index = await namedBy(join(path, INDEX));
+  const mark = await namedBy(join(path, MARK));
+  if (mark?.isFile()) return true;
+  if (mark === undefined && index === undefined) return false;
+  throw new AssayError(
+    'HUB_LAYOUT',
+    `expected ${path} to be an OCI image layout: its ${MARK} is ${mark === undefined ? 'missing' : 'no regular file'}`,
+  );
+}
+
+/** Folders below a folder that are marked as layouts; `.` stands for the folder itself. */
 export async function listLayouts(path: string): Promise<readonly string[]> {
   if (await isLayout(path)) return ['.'];
   const found: string[] = [];
   const names = await withFileErrors(`listing ${path}`, () => readdir(path));
   for (const name of names.sort().slice(0, MAX_REPOSITORIES)) {
-    if (await isLayout(join(path, name))) found.push(name);
+    const mark = await namedBy(join(path, name, MARK)).catch(() => undefined);
+    if (mark !== undefined) found.push(name);
   }
   return found;
 }
@@ -78,8 +102,10 @@ export class Layout implements Hub {
     throw schemaError('HUB_LAYOUT', path, parsed.error);
   }
 
+  /** A mark alone is what a first push leaves that ended early: a layout that has no tags yet. */
   async #existingIndex(): Promise<Index | undefined> {
-    return (await isLayout(this.#path)) ? this.#index() : undefined;
+    if (!(await isLayout(this.#path))) return undefined;
+    return (await namedBy(join(this.#path, INDEX))) === undefined ? EMPTY_INDEX : this.#index();
   }
 
   async readManifest(tagOrDigest: string): Promise<Uint8Array> {
@@ -156,11 +182,9 @@ export class Layout implements Hub {
     await this.#prepare();
     await withLock(join(this.#path, `${INDEX}.lock`), async () => {
       await writeWhole(this.#blob(digest), bytes);
-      const index = (await this.#existingIndex()) ?? {
-        schemaVersion: 2,
-        mediaType: INDEX_TYPE,
-        manifests: [],
-      };
+      const existing = await this.#existingIndex();
+      if (existing === undefined) await writeWhole(join(this.#path, MARK), VERSION);
+      const index = existing ?? EMPTY_INDEX;
       const others = index.manifests.filter(({ digest: other, annotations }) =>
         tag === undefined ? other !== digest : annotations?.[REF_NAME] !== tag,
       );
@@ -173,7 +197,6 @@ export class Layout implements Hub {
       };
       const next = { ...index, manifests: [...others, added] };
       await writeWhole(join(this.#path, INDEX), utf8(JSON.stringify(next)));
-      await writeWhole(join(this.#path, MARK), VERSION);
     });
   }
 

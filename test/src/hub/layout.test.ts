@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hexOf } from '../../../src/hub/digest.js';
@@ -76,11 +84,54 @@ test('tags of a folder are added and moved', async (t) => {
   assert.equal(pinned.digest, pushed.digest);
 });
 
-const faults: readonly (readonly [
-  string,
-  string,
-  (made: Awaited<ReturnType<typeof setting>>) => void,
-])[] = [
+type Spoil = (made: Awaited<ReturnType<typeof setting>>) => void;
+
+/** Layouts whose index must not be taken for a new one's. */
+const unmarked: readonly (readonly [string, Spoil])[] = [
+  ['no mark', ({ path }) => rmSync(join(path, 'oci-layout'))],
+  [
+    'a mark that is a link',
+    ({ path }) => {
+      renameSync(join(path, 'oci-layout'), join(path, 'elsewhere'));
+      symlinkSync('elsewhere', join(path, 'oci-layout'));
+    },
+  ],
+  [
+    'a mark that is a folder',
+    ({ path }) => {
+      rmSync(join(path, 'oci-layout'));
+      mkdirSync(join(path, 'oci-layout'));
+    },
+  ],
+];
+for (const [name, spoil] of unmarked) {
+  test(`a push to a folder with ${name} forgets no tag`, async (t) => {
+    const made = await setting(t);
+    spoil(made);
+    const before = readFileSync(join(made.path, 'index.json'));
+    const source = temporaryFolder(t);
+    writeFiles(source, packageFiles(16));
+    const next = parseReference(`ocidir://${made.path}:v2`);
+    for (const moveTag of [false, true]) {
+      const push = pushModel(await readPackage(source, 'tiny'), next, { ...options, moveTag });
+      await assert.rejects(push, { code: 'HUB_LAYOUT' });
+    }
+    await assert.rejects(listLayouts(made.path), { code: 'HUB_LAYOUT' });
+    assert.deepEqual(readFileSync(join(made.path, 'index.json')), before);
+  });
+}
+
+test('a first push that ended before the index was there is repeated', async (t) => {
+  const { path, reference, pushed } = await setting(t);
+  rmSync(join(path, 'index.json'));
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  await pushModel(await readPackage(source, 'tiny'), reference, options);
+  const pulled = await pullModel(reference, temporaryFolder(t), options);
+  assert.equal(pulled.digest, pushed.digest);
+});
+
+const faults: readonly (readonly [string, string, Spoil])[] = [
   [
     'a corrupted blob',
     'HUB_DIGEST',
@@ -106,8 +157,8 @@ const faults: readonly (readonly [
     },
   ],
   ['a broken index', 'HUB_LAYOUT', ({ path }) => writeFileSync(join(path, 'index.json'), '{}')],
-  ['no index', 'HUB_FILE', ({ path }) => rmSync(join(path, 'index.json'))],
-  ['no mark', 'HUB_NOT_FOUND', ({ path }) => rmSync(join(path, 'oci-layout'))],
+  ['no index', 'HUB_NOT_FOUND', ({ path }) => rmSync(join(path, 'index.json'))],
+  ...unmarked.map(([name, spoil]) => [name, 'HUB_LAYOUT', spoil] as const),
 ];
 for (const [name, code, spoil] of faults) {
   test(`a folder with ${name} serves nothing`, async (t) => {
