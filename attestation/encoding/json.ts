@@ -51,20 +51,19 @@ function repeatedMember(text: string): string | undefined {
 }
 
 /**
- * Parses JSON (RFC 8259) of at most 4 MiB. Trailing data, a byte-order mark, malformed UTF-8 and a
- * member that an object has twice are refused: two readers must not see two documents.
+ * Parses JSON (RFC 8259) of at most `limit` bytes; 4 MiB by default. Trailing data, a byte-order mark,
+ * malformed UTF-8 and a member that an object has twice are refused: two readers must not see two
+ * documents.
  * @throws AssayError with `code`.
  */
 export function parseStrictJson(
   input: string | Uint8Array,
   what: string,
   code: ErrorCode,
+  limit = MAX_BYTES,
 ): unknown {
-  if (input.length > MAX_BYTES) {
-    throw new AssayError(
-      code,
-      `expected ${what} of at most ${MAX_BYTES} bytes, not ${input.length}`,
-    );
+  if (input.length > limit) {
+    throw new AssayError(code, `expected ${what} of at most ${limit} bytes, not ${input.length}`);
   }
   let text: string;
   let value: unknown;

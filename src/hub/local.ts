@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, rename } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Digest } from './digest.js';
@@ -121,17 +121,25 @@ export async function settle(temporary: string, path: string): Promise<void> {
   await syncDirectory(dirname(path));
 }
 
-/** Writes a small file so that its name has either the old content or the new. */
+/**
+ * Writes a small file so that its name has either the old content or the new. Callers hold the lock
+ * of the folder; what a crash leaves is called `path.new`, and the next writer takes it.
+ */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const temporary = `${path}.${process.pid}.new`;
-  const file = await open(temporary, 'w', 0o644);
+  const temporary = `${path}.new`;
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, 'w', 0o644);
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await settle(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await settle(temporary, path);
 }
 
 /** Makes the folders of a package path below `root`, none of which may be a link. */

@@ -11,12 +11,14 @@ import { withLock } from './lock.js';
 import { parseManifest } from './manifest.js';
 import { type FoundModel, findModel, type HubOptions, openHub } from './open-hub.js';
 import { type ModelPackage, type PackageFile, packageOf } from './package.js';
-import { type PullRecord, readRecord, writeRecord } from './record.js';
+import { type PullRecord, RECORD, readRecord, writeRecord } from './record.js';
 import type { Reference } from './reference.js';
 import { DEFAULT_RETRY } from './retry.js';
 
 const STAGING = '.assay-staging';
 const LOCK = '.assay-lock';
+/** How the names begin of what a pull that ended early leaves, before it placed anything. */
+const LEFT = [STAGING, LOCK, RECORD];
 /** Blobs that are fetched at a time: packages have many small files, and latency adds up. */
 const PARALLEL = 4;
 
@@ -48,7 +50,7 @@ async function checkFolder(
 ): Promise<void> {
   if (record === undefined) {
     const names = await readdir(directory);
-    if (names.every((name) => name === STAGING || name.startsWith(LOCK))) return;
+    if (names.every((name) => LEFT.some((left) => name.startsWith(left)))) return;
     throw new AssayError('HUB_OCCUPIED', `expected ${directory} to be empty, or from a hub`);
   }
   if (record.digest === found.digest) return;

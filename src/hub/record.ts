@@ -8,7 +8,14 @@ import { type Digest, expectDigest, isDigest } from './digest.js';
 import { isMissing, readPlain, writeWhole } from './local.js';
 import { MAX_MANIFEST } from './manifest.js';
 
-const NAME = '.assay-hub.json';
+/** File of the record; one that is being written has a longer name. */
+export const RECORD = '.assay-hub.json';
+
+/**
+ * A JSON text doubles at most where it becomes a string: quotation marks, backslashes and white space
+ * have escapes of two characters. What a reference adds is far below 64 KiB.
+ */
+const MAX_RECORD = 2 * MAX_MANIFEST + 64 * 1024;
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -28,14 +35,14 @@ export type PullRecord = z.infer<typeof schema>;
 
 /** The record of a folder; undefined where none was pulled to it. Throws HUB_RECORD, HUB_DIGEST. */
 export async function readRecord(directory: string): Promise<PullRecord | undefined> {
-  const path = join(directory, NAME);
+  const path = join(directory, RECORD);
   try {
     await lstat(path);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
-  const json = parseStrictJson(await readPlain(path, 2 * MAX_MANIFEST), path, 'HUB_RECORD');
+  const json = parseStrictJson(await readPlain(path, MAX_RECORD), path, 'HUB_RECORD', MAX_RECORD);
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
     throw schemaError('HUB_RECORD', path, parsed.error);
@@ -51,5 +58,5 @@ export async function writeRecord(
   manifest: Uint8Array,
 ): Promise<void> {
   const whole: PullRecord = { version: 1, ...record, manifest: fromUtf8(manifest) };
-  await writeWhole(join(directory, NAME), utf8(`${JSON.stringify(whole, null, 2)}\n`));
+  await writeWhole(join(directory, RECORD), utf8(`${JSON.stringify(whole, null, 2)}\n`));
 }

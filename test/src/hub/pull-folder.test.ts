@@ -2,9 +2,13 @@ import assert from 'node:assert/strict';
 import { linkSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fromUtf8 } from '../../../attestation/encoding/bytes.js';
+import { digestOf } from '../../../src/hub/digest.js';
+import { MAX_MANIFEST } from '../../../src/hub/manifest.js';
 import { readPackage } from '../../../src/hub/package-source.js';
 import { pullModel } from '../../../src/hub/pull.js';
 import { parseReference } from '../../../src/hub/reference.js';
+import { spawnAssay } from '../../forge/cli.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
 import { assertPackage, forgedRegistry, stockedRegistry, temporaryFolder } from './setting.js';
 
@@ -45,6 +49,42 @@ test('a folder that a crash left half placed is completed', async (t) => {
   await pullModel(reference, folder, options);
   assertPackage(folder);
   assert.equal(JSON.parse(readFileSync(record, 'utf8')).state, 'complete');
+});
+
+test('a folder that was pulled from a manifest as large as one may be is read again', async (t) => {
+  const { registry, place, options, pushed } = await stockedRegistry(t, 8);
+  const manifest: { annotations: Record<string, string> } = JSON.parse(fromUtf8(pushed.bytes));
+  for (let i = 0; i < 63; i++) manifest.annotations[`note${i}`] = '"'.repeat(32 * 1024);
+  const padding = MAX_MANIFEST - JSON.stringify(manifest).length;
+  const bytes = Buffer.from(JSON.stringify(manifest) + '\n'.repeat(padding));
+  const digest = digestOf(bytes);
+  registry.manifests.set(digest, bytes);
+  const reference = parseReference(`${place}@${digest}`);
+  const folder = temporaryFolder(t);
+  assert.equal((await pullModel(reference, folder, options)).digest, digest);
+  assert.equal((await pullModel(reference, folder, options)).digest, digest);
+});
+
+test('a folder that a crash left with half a record is pulled to', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const folder = temporaryFolder(t);
+  writeFiles(folder, { '.assay-hub.json.new': '{"version', '.assay-staging/x': '' });
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assertPackage(folder);
+});
+
+test('a disk on which the record has no room can be pulled to when it has', async (t) => {
+  const { place, options } = await stockedRegistry(t, 8);
+  const folder = temporaryFolder(t);
+  const home = temporaryFolder(t);
+  const small = ['sh', '-c', 'ulimit -f 2 && exec "$@"', 'sh'];
+  const pull = ['hub', 'pull', `${place}:v1`, folder];
+  const command = spawnAssay(pull, { HOME: home, DOCKER_CONFIG: home }, small);
+  assert.equal(await command.ended, 2);
+  assert.match(command.written.err, /^error HUB_FILE: .*EFBIG/m);
+  assert.deepEqual(readdirSync(folder), ['.assay-staging']);
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assertPackage(folder, 8);
 });
 
 test('a record that was tampered with is refused', async (t) => {
