@@ -15,7 +15,7 @@ export interface HttpResponse {
   readonly headers: IncomingHttpHeaders;
   /** Where the response came from, after redirects. */
   readonly url: URL;
-  /** Unread: whoever does not want it destroys it. */
+  /** Unread: whoever does not want it discards it. */
   readonly body: IncomingMessage;
 }
 
@@ -27,6 +27,7 @@ export interface HttpOptions {
 }
 
 const MAX_REDIRECTS = 5;
+const MAX_DISCARDED = 16 * 1024;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
 
 /** True for a host that is this machine itself. */
@@ -95,9 +96,6 @@ export async function sendFollowing(
       throw new AssayError('HUB_REDIRECT', `expected at most ${MAX_REDIRECTS} redirects`);
     }
     const url = locationOf(response);
-    if (next.url.protocol === 'https:' && url.protocol !== 'https:') {
-      throw new AssayError('HUB_REDIRECT', `expected ${next.url.host} not to redirect out of TLS`);
-    }
     const headers = Object.entries(next.headers ?? {}).filter(
       ([name]) => url.origin === next.url.origin || name.toLowerCase() !== 'authorization',
     );
@@ -105,14 +103,35 @@ export async function sendFollowing(
   }
 }
 
-/** The Location of a response, relative to where it came from; throws HUB_PROTOCOL. */
+/**
+ * The Location of a response, relative to where it came from. Throws HUB_PROTOCOL for one that is none,
+ * HUB_REDIRECT for one that leads out of TLS.
+ */
 export function locationOf(response: HttpResponse): URL {
   const { location } = response.headers;
+  let url: URL;
   try {
-    return new URL(location ?? '', location === undefined ? undefined : response.url);
+    url = new URL(location ?? '', location === undefined ? undefined : response.url);
   } catch (cause) {
     throw new AssayError('HUB_PROTOCOL', `expected ${response.url.host} to name a Location`, cause);
   }
+  if (response.url.protocol === 'https:' && url.protocol !== 'https:') {
+    throw new AssayError('HUB_REDIRECT', `expected ${response.url.host} not to lead out of TLS`);
+  }
+  return url;
+}
+
+/**
+ * Lets go of a body that nobody wants. A short one is read, so that its connection can serve again; it
+ * keeps no process alive meanwhile, and one that goes on and on costs the peer the connection.
+ */
+export function discard({ body }: HttpResponse): void {
+  let length = 0;
+  body.on('data', (part: Uint8Array) => {
+    length += part.length;
+    if (length > MAX_DISCARDED) body.destroy();
+  });
+  body.socket.unref();
 }
 
 /** Reads a body of at most `limit` bytes; throws HUB_SIZE, or HUB_UNREACHABLE where it breaks off. */

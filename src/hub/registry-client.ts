@@ -3,6 +3,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { Authorization } from './authorization.js';
 import type { CredentialSource } from './credentials.js';
 import {
+  discard,
   type HttpOptions,
   type HttpRequest,
   type HttpResponse,
@@ -126,7 +127,7 @@ export class RegistryClient {
     };
     const response = await attempt();
     if (response.status !== 401 || response.url.origin !== this.base.origin) return response;
-    response.body.resume();
+    discard(response);
     await this.#authorization.answer(response.headers['www-authenticate']);
     return attempt();
   }

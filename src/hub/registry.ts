@@ -3,7 +3,7 @@ import { fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Digest, digestOf } from './digest.js';
-import { type HttpResponse, readBody } from './http.js';
+import { discard, type HttpResponse, readBody } from './http.js';
 import type { BlobStream, Hub } from './hub.js';
 import { type Descriptor, MAX_MANIFEST } from './manifest.js';
 import { INDEX_TYPE, MANIFEST_TYPE } from './media-type.js';
@@ -123,7 +123,7 @@ export class Registry implements Hub {
   async hasBlob(blob: Descriptor): Promise<boolean> {
     const url = this.#url(`blobs/${blob.digest}`);
     const response = await this.#client.request({ method: 'HEAD', url }, { expect: [200, 404] });
-    response.body.resume();
+    discard(response);
     return response.status === 200;
   }
 
@@ -138,7 +138,7 @@ export class Registry implements Hub {
       { method: 'PUT', url, headers, body: bytes },
       { expect: [200, 201] },
     );
-    response.body.resume();
+    discard(response);
     checkDigestHeader(response, digest);
   }
 

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { type HttpResponse, locationOf } from './http.js';
+import { discard, type HttpResponse, locationOf } from './http.js';
 import type { Descriptor } from './manifest.js';
 import type { RegistryClient } from './registry-client.js';
 import { TemporaryError } from './retry.js';
@@ -57,7 +57,7 @@ class Upload {
   async isStored(): Promise<boolean> {
     const url = new URL(`../${this.#blob.digest}`, this.#start);
     const response = await this.#client.request({ method: 'HEAD', url }, { expect: [200, 404] });
-    response.body.resume();
+    discard(response);
     return response.status === 200;
   }
 
@@ -66,7 +66,7 @@ class Upload {
       { method: 'POST', url: this.#start },
       { expect: [202] },
     );
-    response.body.resume();
+    discard(response);
     const least = Number(response.headers['oci-chunk-min-length'] ?? 0);
     return {
       location: locationOf(response),
@@ -81,7 +81,7 @@ class Upload {
       { method: 'GET', url: session.location },
       { expect: [200, 204, 400, 404] },
     );
-    response.body.resume();
+    discard(response);
     if (response.status >= 400) throw new SessionLost();
     const location =
       response.headers.location === undefined ? session.location : locationOf(response);
@@ -106,7 +106,7 @@ class Upload {
       { method: last ? 'PUT' : 'PATCH', url, headers, body },
       { expect: [201, 202, 204, 404, 413, 416], repeatable: false },
     );
-    response.body.resume();
+    discard(response);
     const { status } = response;
     if (status === 404 || (status === 416 && session.recovered)) throw new SessionLost();
     if (status === 413 && chunk > SMALLEST_CHUNK) {

@@ -8,7 +8,7 @@ import { pushModel } from '../../../src/hub/push.js';
 import { parseReference } from '../../../src/hub/reference.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
 import { ForgedRegistry } from '../../forge/registry.js';
-import { impatient, temporaryFolder } from './setting.js';
+import { forgedRegistry, impatient, temporaryFolder } from './setting.js';
 
 const { certificatePem: cert, privateKeyPem: key } = await makeTlsIdentity(
   ['127.0.0.1'],
@@ -54,6 +54,19 @@ test('a redirect out of TLS is refused', async (t) => {
       ? { kind: 'answer', status: 307, headers: { location: `http://${registry.host}${path}` } }
       : undefined;
   await assert.rejects(pullModel(reference, temporaryFolder(t), options), { code: 'HUB_REDIRECT' });
+});
+
+test('an upload does not leave TLS', async (t) => {
+  const { registry } = await setting(t);
+  const [plain, folder] = [await forgedRegistry(t), temporaryFolder(t)];
+  writeFiles(folder, packageFiles(8, 2));
+  const location = `http://${plain.host}/v2/models/tiny/blobs/uploads/x`;
+  registry.fault = ({ method }) =>
+    method === 'POST' ? { kind: 'answer', status: 202, headers: { location } } : undefined;
+  const reference = parseReference(`oci://${registry.host}/models/tiny:v2`);
+  const push = pushModel(await readPackage(folder, 'tiny'), reference, options);
+  await assert.rejects(push, { code: 'HUB_REDIRECT' });
+  assert.deepEqual(plain.seen, []);
 });
 
 test('credentials are not sent to a realm without TLS', async (t) => {
