@@ -3,8 +3,8 @@ import { fromUtf8, toBase64, utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Challenge, parseChallenges } from './challenge.js';
-import type { CredentialSource, Credentials } from './credentials.js';
-import { type HttpOptions, type HttpRequest, readBody, send } from './http.js';
+import type { Credentials } from './credentials.js';
+import { type HttpOptions, type HttpRequest, isLoopback, readBody, send } from './http.js';
 import { TemporaryError } from './retry.js';
 
 const MAX_TOKEN = 256 * 1024;
@@ -37,6 +37,15 @@ function tokenRequest(
   return { method: 'GET', url, headers };
 }
 
+/** Throws HUB_TRANSPORT where credentials, or a token that was had for them, could be read on the way. */
+function expectPrivate({ protocol, hostname, host }: URL): void {
+  if (protocol === 'https:' || isLoopback(hostname)) return;
+  throw new AssayError(
+    'HUB_TRANSPORT',
+    `expected TLS before credentials are sent to ${host} (plain HTTP carries them to this machine alone)`,
+  );
+}
+
 /**
  * Answers a registry's challenges: Basic, and the Bearer tokens of distribution's "Token
  * Authentication Specification", also by an OAuth 2.0 refresh token.
@@ -44,14 +53,20 @@ function tokenRequest(
 export class Authorization {
   readonly #registry: URL;
   readonly #scope: string;
-  readonly #source: CredentialSource;
+  readonly #credentials: () => Promise<Credentials | undefined>;
   readonly #http: HttpOptions;
   #header: string | undefined;
 
-  constructor(registry: URL, scope: string, source: CredentialSource, http: HttpOptions) {
+  /** @param credentials those for the registry; undefined is anonymous. */
+  constructor(
+    registry: URL,
+    scope: string,
+    credentials: () => Promise<Credentials | undefined>,
+    http: HttpOptions,
+  ) {
     this.#registry = registry;
     this.#scope = scope;
-    this.#source = source;
+    this.#credentials = credentials;
     this.#http = http;
   }
 
@@ -66,13 +81,18 @@ export class Authorization {
     throw new AssayError('HUB_UNAUTHORIZED', `${this.#registry.host}: ${reason}`);
   }
 
-  /** Takes what a 401 asks for; throws HUB_UNAUTHORIZED where that cannot be given. */
+  /**
+   * Takes what a 401 asks for.
+   * @throws AssayError HUB_UNAUTHORIZED where that cannot be given; HUB_TRANSPORT where credentials would
+   *   go to another machine without TLS.
+   */
   async answer(header: string | undefined): Promise<void> {
     const challenges = parseChallenges(header ?? '');
     const find = (scheme: string): Challenge | undefined =>
       challenges.find((challenge) => challenge.scheme === scheme);
     const bearer = find('bearer');
-    const credentials = await this.#source(this.#registry.host);
+    const credentials = await this.#credentials();
+    if (credentials !== undefined) expectPrivate(this.#registry);
     if (bearer !== undefined) this.#header = `Bearer ${await this.#token(bearer, credentials)}`;
     else if (find('basic') === undefined) this.#refuse('it asks for no known authentication');
     else if (credentials?.kind !== 'password') {
@@ -94,6 +114,7 @@ export class Authorization {
     const scopes = new Set([this.#scope, ...(parameters.get('scope') ?? '').split(' ')]);
     scopes.delete('');
     const realm = this.#realm(parameters.get('realm'));
+    if (credentials !== undefined) expectPrivate(realm);
     const request = tokenRequest(realm, parameters.get('service'), [...scopes], credentials);
     const response = await send(request, this.#http);
     const body = await readBody(response, MAX_TOKEN, 'a token');

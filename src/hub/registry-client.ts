@@ -1,7 +1,7 @@
 import { fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { Authorization } from './authorization.js';
-import type { CredentialSource } from './credentials.js';
+import type { CredentialSource, Credentials } from './credentials.js';
 import {
   discard,
   type HttpOptions,
@@ -95,7 +95,15 @@ export class RegistryClient {
       idleTimeout: options.idleTimeout ?? 60_000,
     };
     this.#retry = options.retry ?? DEFAULT_RETRY;
-    const credentials = options.credentials ?? (async () => undefined);
+    // A URL drops the port that its scheme implies; a configuration may name it.
+    const names = new Set([name, this.base.host]);
+    const credentials = async (): Promise<Credentials | undefined> => {
+      for (const known of names) {
+        const found = await options.credentials?.(known);
+        if (found !== undefined) return found;
+      }
+      return undefined;
+    };
     this.#authorization = new Authorization(this.base, scope, credentials, this.#http);
   }
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, globalAgent, type IncomingMessage, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parseChallenges } from '../../../src/hub/challenge.js';
 import type { Credentials } from '../../../src/hub/credentials.js';
 import { readPackage } from '../../../src/hub/package-source.js';
-import { pullModel } from '../../../src/hub/pull.js';
+import { type PullOptions, pullModel } from '../../../src/hub/pull.js';
 import { pushModel } from '../../../src/hub/push.js';
 import { parseReference } from '../../../src/hub/reference.js';
 import type { Seen } from '../../forge/registry.js';
@@ -183,6 +183,41 @@ test('an upload that goes on at another host goes without the credentials', asyn
   assert.ok(arrived !== undefined);
   assert.equal(arrived.authorization, undefined);
 });
+
+/** 0.0.0.0 is this machine under a name that does not say so. */
+const anywhere = (text: string): string => text.replace('127.0.0.1', '0.0.0.0');
+const here = (text: string): string => text;
+const exposed: readonly (readonly [string, typeof here, (realm: string) => string])[] = [
+  ['a password to a registry', anywhere, () => 'Basic realm="x"'],
+  ['a token to a registry', anywhere, (realm) => `Bearer realm="${realm}"`],
+  ['a password to a realm', here, (realm) => `Bearer realm="${anywhere(realm)}"`],
+];
+for (const [name, at, ask] of exposed) {
+  test(`without TLS nobody sends ${name} on another machine`, async (t) => {
+    const { registry, place } = await stockedRegistry(t);
+    const { realm, seen } = await forgedRealm(t, 200, '{"token":"t"}');
+    registry.fault = (request) => challenge(ask(realm))(request, 'Bearer t');
+    const options = { retry: impatient(), plainHttp: true };
+    const pull = (more: PullOptions) =>
+      pullModel(parseReference(`${at(place)}:v1`), temporaryFolder(t), { ...options, ...more });
+    await assert.rejects(pull({ credentials: async () => PASSWORD }), { code: 'HUB_TRANSPORT' });
+    assert.deepEqual(seen, []);
+    assert.ok(registry.seen.every(({ authorization }) => authorization === undefined));
+    if (ask(realm).startsWith('Bearer')) await pull({});
+  });
+}
+
+for (const key of ['localhost:80', 'localhost']) {
+  test(`credentials for ${key} are found where the reference names the port`, async (t) => {
+    const { registry, options } = await stockedRegistry(t);
+    const port = Number(registry.host.split(':')[1]);
+    t.mock.method(globalAgent, 'createConnection', () => connect(port, '127.0.0.1'));
+    registry.fault = (request) => challenge('Basic realm="x"')(request, BASIC);
+    const credentials = async (host: string) => (host === key ? PASSWORD : undefined);
+    const reference = parseReference('oci://localhost:80/models/tiny:v1');
+    await pullModel(reference, temporaryFolder(t), { ...options, credentials });
+  });
+}
 
 test('plain HTTP is for this machine alone', async (t) => {
   const reference = parseReference('oci://registry.invalid/m:v1');
