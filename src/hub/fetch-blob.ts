@@ -5,7 +5,8 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import type { Hub } from './hub.js';
 import { partsOf, settle } from './local.js';
 import type { Descriptor } from './manifest.js';
-import { Backoff, type RetryPolicy, TemporaryError } from './retry.js';
+import { partsOfBlob } from './read-blob.js';
+import { Backoff, type RetryPolicy } from './retry.js';
 
 /** A transfer in progress: what the partial file holds has all gone through `hash`. */
 interface Partial {
@@ -32,16 +33,6 @@ async function restart(partial: Partial): Promise<void> {
   partial.size = 0;
 }
 
-/** The next part of a body; whatever goes wrong there is the connection's fault. */
-async function nextPart(body: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-  try {
-    const { done, value } = await body.next();
-    return done === true ? undefined : value;
-  } catch (cause) {
-    throw new TemporaryError('HUB_UNREACHABLE', 'expected a whole blob: it broke off', cause);
-  }
-}
-
 async function receive(
   hub: Hub,
   blob: Descriptor,
@@ -49,39 +40,22 @@ async function receive(
   onPart: (done: number) => void,
 ): Promise<void> {
   const stream = await hub.openBlob(blob, partial.size);
-  const body = stream.body[Symbol.asyncIterator]();
-  try {
-    if (stream.start !== partial.size) await restart(partial);
-    for (let part = await nextPart(body); part !== undefined; part = await nextPart(body)) {
-      if (partial.size + part.length > blob.size) {
-        throw new AssayError(
-          'HUB_SIZE',
-          `expected ${blob.digest} to have ${blob.size} bytes, not more`,
-        );
-      }
-      let written = 0;
-      while (written < part.length) {
-        const rest = part.length - written;
-        const { bytesWritten } = await partial.file.write(
-          part,
-          written,
-          rest,
-          partial.size + written,
-        );
-        written += bytesWritten;
-      }
-      partial.hash.update(part);
-      partial.size += part.length;
-      onPart(partial.size);
+  if (stream.start !== partial.size) await restart(partial);
+  for await (const part of partsOfBlob(blob, stream)) {
+    let written = 0;
+    while (written < part.length) {
+      const rest = part.length - written;
+      const { bytesWritten } = await partial.file.write(
+        part,
+        written,
+        rest,
+        partial.size + written,
+      );
+      written += bytesWritten;
     }
-  } finally {
-    await body.return?.();
-  }
-  if (partial.size < blob.size) {
-    throw new TemporaryError(
-      'HUB_UNREACHABLE',
-      `expected ${blob.size} bytes of ${blob.digest}, not ${partial.size}`,
-    );
+    partial.hash.update(part);
+    partial.size += part.length;
+    onPart(partial.size);
   }
 }
 

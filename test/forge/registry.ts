@@ -10,10 +10,12 @@ export type Fault =
   | { readonly kind: 'answer'; readonly status: number; readonly headers?: Record<string, string> }
   /** The connection ends before anything is answered. */
   | { readonly kind: 'drop' }
-  /** A download ends after so many bytes of its body. */
   /** Nothing more comes after so many bytes, and the connection stays. */
   | { readonly kind: 'stall'; readonly after: number }
+  /** The connection of a download ends after so many bytes of its body. */
   | { readonly kind: 'cut'; readonly after: number; readonly ranges?: boolean }
+  /** A download that states no length has so many bytes. */
+  | { readonly kind: 'short'; readonly bytes: number }
   /** An upload's part arrives up to here, and its answer never leaves. */
   | { readonly kind: 'keep'; readonly bytes: number }
   /** The body has one bit flipped. */
@@ -204,13 +206,15 @@ export class ForgedRegistry {
     const start = from === null ? 0 : Number(from[1]);
     const body = Buffer.from(blob.subarray(start));
     if (fault?.kind === 'corrupt') body[0] = (body[0] ?? 0) ^ 1;
-    const headers: Record<string, string | number> = { 'content-length': body.length };
+    const headers: Record<string, string | number> =
+      fault?.kind === 'short' ? {} : { 'content-length': body.length };
     if (from !== null)
       headers['content-range'] = `bytes ${start}-${blob.length - 1}/${blob.length}`;
     if (fault?.kind === 'header') headers[fault.name] = fault.value;
     response.writeHead(from === null ? 200 : 206, headers);
     if (request.method === 'HEAD') response.end();
     else if (fault?.kind === 'stall') response.write(body.subarray(0, fault.after));
+    else if (fault?.kind === 'short') response.end(body.subarray(0, fault.bytes));
     else if (fault?.kind === 'cut') {
       response.write(body.subarray(0, fault.after), () => request.socket.destroy());
     } else response.end(body);
