@@ -20,6 +20,19 @@ export interface ListedModel {
   readonly problem?: string;
 }
 
+/** What may be wrong with one model alone. Anything else ends the list, which would not be one. */
+const PROBLEMS: readonly string[] = [
+  'HUB_DIGEST',
+  'HUB_FILE',
+  'HUB_MANIFEST',
+  'HUB_MEDIA_TYPE',
+  'HUB_NOT_A_MODEL',
+  'HUB_NOT_FOUND',
+  'HUB_PACKAGE',
+  'HUB_PATH',
+  'HUB_SIZE',
+];
+
 /** References of the repositories of a hub; undefined where the reference is a repository itself. */
 export async function listRepositories(
   reference: Reference,
@@ -55,8 +68,7 @@ export async function listModels(
       };
       listed.push({ tag, model });
     } catch (error) {
-      const codes: readonly string[] = ['HUB_UNREACHABLE', 'HUB_SERVICE', 'HUB_UNAUTHORIZED'];
-      if (!(error instanceof AssayError) || codes.includes(error.code)) throw error;
+      if (!(error instanceof AssayError && PROBLEMS.includes(error.code))) throw error;
       listed.push({ tag, problem: error.message });
     }
   }

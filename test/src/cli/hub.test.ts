@@ -138,12 +138,33 @@ for (const [name, code, error, args] of failures) {
   });
 }
 
-test('a registry that wants to be left alone ends with 4', async (t) => {
-  const { assay, registry, place } = await setting(t);
-  registry.fault = () => ({ kind: 'answer', status: 503, headers: { 'retry-after': '3600' } });
-  const ended = await assay(['hub', 'show', `${place}:v1`, '--json']);
-  assert.equal(ended.code, 4);
-  assert.equal(JSON.parse(ended.err).error.code, 'HUB_BUSY');
+for (const command of ['show', 'list']) {
+  test(`a registry that wants to be left alone ends ${command} with 4`, async (t) => {
+    const { assay, source, registry, place } = await setting(t);
+    assert.equal((await assay(['hub', 'push', source, `${place}:v1`])).code, 0);
+    registry.fault = ({ path }) =>
+      /manifests/.test(path)
+        ? { kind: 'answer', status: 429, headers: { 'retry-after': '300' } }
+        : undefined;
+    const model = command === 'show' ? `${place}:v1` : place;
+    const ended = await assay(['hub', command, model, '--json']);
+    assert.equal(ended.code, 4);
+    assert.equal(JSON.parse(ended.err).error.code, 'HUB_BUSY');
+  });
+}
+
+test('a list ends with what is wrong with the registry, and not with a model', async (t) => {
+  const { assay, source, registry, place } = await setting(t);
+  assert.equal((await assay(['hub', 'push', source, `${place}:v1`])).code, 0);
+  const answers = { '299': 'HUB_PROTOCOL', '307': 'HUB_TRANSPORT' };
+  for (const [status, code] of Object.entries(answers)) {
+    const headers = { location: 'http://elsewhere.invalid/' };
+    registry.fault = ({ path }) =>
+      /manifests/.test(path) ? { kind: 'answer', status: Number(status), headers } : undefined;
+    const ended = await assay(['hub', 'list', place, '--json']);
+    assert.equal(ended.code, 1);
+    assert.equal(JSON.parse(ended.err).error.code, code);
+  }
 });
 
 test('credentials of Docker’s configuration are used, and never shown', async (t) => {
