@@ -14,6 +14,8 @@ import { upload } from './upload.js';
 const MAX_LIST = 4 * 1024 * 1024;
 const MAX_PAGES = 1000;
 const MAX_NAMES = 100_000;
+/** Range Not Satisfiable, Not Implemented: the whole may be had where a part cannot. */
+const RANGE_REFUSED: readonly number[] = [416, 501];
 const names = z.array(z.string().max(512)).nullish();
 const page = z.looseObject({ tags: names, repositories: names });
 
@@ -41,8 +43,9 @@ function rangeStart(response: HttpResponse, blob: Descriptor, start: number): nu
 function nextPage(response: HttpResponse, base: URL): URL | undefined {
   const match = /<([^<>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers['link'] ?? ''));
   if (match === null) return undefined;
-  const url = new URL(match[1] ?? '', response.url);
-  if (url.origin === base.origin) return url;
+  const target = match[1] ?? '';
+  const url = URL.canParse(target, response.url) ? new URL(target, response.url) : undefined;
+  if (url?.origin === base.origin) return url;
   throw new AssayError('HUB_PROTOCOL', 'expected the next page of a list on the same registry');
 }
 
@@ -112,11 +115,15 @@ export class Registry implements Hub {
     const url = this.#url(`blobs/${blob.digest}`);
     const partial = start > 0;
     const headers = partial ? { range: `bytes=${start}-${blob.size - 1}` } : {};
-    const expect = partial ? [200, 206] : [200];
+    const expect = partial ? [200, 206, ...RANGE_REFUSED] : [200];
     const response = await this.#client.request(
       { method: 'GET', url, headers },
       { expect, repeatable: false },
     );
+    if (RANGE_REFUSED.includes(response.status)) {
+      discard(response);
+      return this.openBlob(blob, 0);
+    }
     return { start: rangeStart(response, blob, start), body: response.body };
   }
 

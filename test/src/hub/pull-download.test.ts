@@ -66,6 +66,22 @@ test('a registry without ranges sends the whole blob again', async (t) => {
   assertPackage(folder, 65_536);
 });
 
+for (const status of [416, 501]) {
+  test(`a registry that answers a range with ${status} is asked for the whole blob`, async (t) => {
+    const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
+    const folder = temporaryFolder(t);
+    const path = new RegExp(digestOf('weights.bin'));
+    registry.fault = (seen, earlier) => {
+      if (!path.test(seen.path)) return undefined;
+      if (seen.range !== undefined) return { kind: 'answer', status };
+      return earlier === 0 ? { kind: 'cut', after: 100_000 } : undefined;
+    };
+    await pullModel(parseReference(`${place}:v1`), folder, options);
+    assertPackage(folder, 65_536);
+    assert.equal(registry.requests('GET', path).length, 3);
+  });
+}
+
 test('a download that stalls is taken up again', async (t) => {
   const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
   const folder = temporaryFolder(t);
