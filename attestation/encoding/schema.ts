@@ -1,11 +1,17 @@
 import * as z from 'zod';
 import { AssayError, type ErrorCode } from './error.js';
 
+/** Characters that tell what is wrong with a value; whoever wrote it decides how much is. */
+const MAX_FAULTS = 2000;
+
 /**
- * What a value that a schema refuses is told as: one line that names each member at fault.
+ * What a value that a schema refuses is told as: one line that names each member at fault, as far as
+ * they have room.
  * @param what of the value; the members follow behind a colon.
  */
 export function schemaError(code: ErrorCode, what: string, error: z.ZodError): AssayError {
   const faults = z.prettifyError(error).replaceAll('\n', ' ');
-  return new AssayError(code, `${what}: ${faults}`, error);
+  return faults.length <= MAX_FAULTS
+    ? new AssayError(code, `${what}: ${faults}`, error)
+    : new AssayError(code, `${what}: ${faults.slice(0, MAX_FAULTS)}… and more`);
 }
