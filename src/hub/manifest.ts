@@ -19,16 +19,18 @@ const digest = z.custom<Digest>((value) => typeof value === 'string' && isDigest
   message: 'expected sha256: and 64 lower-case hexadecimal digits',
 });
 const annotations = z.record(z.string().max(256), z.string().max(64 * 1024));
-const descriptor = z.strictObject({
+/*
+ * Members that Assay does not use are ignored, as the specification demands (OCI image-spec 1.1,
+ * considerations.md, "Extensibility"): among them the inlined `data` of a descriptor and its `urls`. A
+ * blob is fetched from the hub and verified.
+ */
+const descriptor = z.object({
   mediaType: z.string().min(1).max(255),
   digest,
   size: z.int().min(0),
   annotations: annotations.optional(),
-  /** Inlined content, which Assay ignores: the blob is fetched and verified. */
-  data: z.string().optional(),
-  artifactType: z.string().max(255).optional(),
 });
-const schema = z.strictObject({
+const schema = z.object({
   schemaVersion: z.literal(2),
   mediaType: z.literal(MANIFEST_TYPE),
   artifactType: z.literal(ARTIFACT_TYPE),
