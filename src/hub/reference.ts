@@ -68,7 +68,9 @@ function parseRegistry(rest: string): RegistryReference {
   const slash = rest.indexOf('/');
   const host = slash < 0 ? rest : rest.slice(0, slash);
   const port = HOST.exec(host);
-  if (port === null) return refuse('the host is not one, or not in lower case');
+  if (port === null || !URL.canParse(`https://${host}`)) {
+    return refuse('the host is not one, or not in lower case');
+  }
   if (port[1] !== undefined && (Number(port[1]) > 65535 || Number(port[1]) === 0)) {
     return refuse('a port is a number from 1 to 65535');
   }

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { fromHex, utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Digest, hexOf } from './digest.js';
+import { withFileErrors } from './local.js';
 import { parseManifest } from './manifest.js';
 import { findModel, openHub } from './open-hub.js';
 import {
@@ -48,6 +49,16 @@ export function expectExecutable(contents: ModelPackage, reference: string): str
   );
 }
 
+/** What the cache holds of a manifest, where all of it is there. Throws HUB_FILE, HUB_RECORD, HUB_DIGEST. */
+async function cachedIn(directory: string, digest: Digest): Promise<ModelPackage | undefined> {
+  return withFileErrors(`reading ${directory}`, async () => {
+    const kept = await readRecord(directory);
+    if (kept?.digest !== digest) return undefined;
+    const contents = withoutOriginals(packageOf(parseManifest(utf8(kept.manifest))));
+    return (await isComplete(directory, contents.files)) ? contents : undefined;
+  });
+}
+
 /**
  * Brings a model that is named by digest to this machine, from the cache where it is whole there.
  * The files can change on disk afterwards: whoever executes them reads each once, and compares what
@@ -64,14 +75,8 @@ export async function resolveModel(text: string, options: ResolveOptions): Promi
     );
   }
   const directory = resolve(options.cache, hexOf(digest));
-  const kept = await readRecord(directory);
-  const cached =
-    kept?.digest === digest
-      ? withoutOriginals(packageOf(parseManifest(utf8(kept.manifest))))
-      : undefined;
-  let contents: ModelPackage;
-  if (cached !== undefined && (await isComplete(directory, cached.files))) contents = cached;
-  else {
+  let contents = await cachedIn(directory, digest);
+  if (contents === undefined) {
     const hub = openHub(reference, false, options);
     expectExecutable((await findModel(hub, reference)).contents, text);
     ({ contents } = await pullModel(reference, directory, { ...options, skipOriginals: true }));

@@ -182,3 +182,11 @@ test('lists turn every page', async (t) => {
   assert.deepEqual(await new Registry(reference, false, options).tags(), ['v1', 'v2', 'v3']);
   assert.deepEqual(await listRepositories(registry.host, options), ['models/tiny']);
 });
+
+for (const link of ['<http://[>; rel="next"', '<http://elsewhere.invalid/>; rel="next"']) {
+  test(`a list does not go on at ${link}`, async (t) => {
+    const { registry, options } = await setting(t);
+    registry.fault = () => ({ kind: 'answer', status: 200, headers: { link } });
+    await assert.rejects(listRepositories(registry.host, options), { code: 'HUB_PROTOCOL' });
+  });
+}

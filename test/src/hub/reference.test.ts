@@ -9,7 +9,7 @@ const DIGEST = `sha256:${'a1'.repeat(32)}`;
 const text = (pattern: RegExp) => fc.stringMatching(pattern);
 const host = fc
   .tuple(
-    text(/^[a-z][a-z0-9]{0,8}(\.[a-z0-9]{1,8}){0,3}$/),
+    text(/^[a-z][a-z0-9]{0,8}(\.[a-z][a-z0-9]{0,7}){0,3}$/),
     fc.option(fc.integer({ min: 1, max: 65535 })),
   )
   .map(([name, port]) => (port === null ? name : `${name}:${port}`));
@@ -102,6 +102,10 @@ const refused: readonly string[] = [
   'oci://h/m?x=1',
   'oci://h/m#x',
   'oci://h\\m/x',
+  'oci://256.1.1.1/m',
+  'oci://1.2.3.4.5/m',
+  'oci://[::::]/m',
+  'oci://xn--a/m',
   'ocidir://',
   'ocidir://a\0b',
   `oci://h/${'a/'.repeat(4000)}a`,

@@ -44,6 +44,16 @@ test('a cached file that was altered is not taken', async (t) => {
   await assert.rejects(resolveModel(reference, { ...options, cache }), { code: 'HUB_SERVICE' });
 });
 
+test('a cache below a file ends with a code of its own', async (t) => {
+  const { place, options, pushed } = await stockedRegistry(t);
+  const cache = join(temporaryFolder(t), 'file', 'cache');
+  writeFileSync(join(cache, '..'), '');
+  await assert.rejects(resolveModel(`${place}@${pushed.digest}`, { ...options, cache }), {
+    code: 'HUB_FILE',
+    message: /ENOTDIR/,
+  });
+});
+
 test('a tag alone is not enough to serve', async (t) => {
   const { registry, place, options } = await stockedRegistry(t);
   const cache = temporaryFolder(t);
