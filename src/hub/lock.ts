@@ -1,9 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { createHash, randomUUID } from 'node:crypto';
+import { type FileHandle, link, open, readFile, readlink, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { isMissing } from './local.js';
 
-/** Locks of this process. One that names this process and is not here is left from another boot. */
+/** Milliseconds between two signs of life of a holder, and without one until it counts as gone. */
+const BEAT = 60_000;
+const LEASE = 10 * BEAT;
+
+/** What the locks of this process say. One that names this process and is none of them is a dead one's. */
 const held = new Set<string>();
+
+/** Where a process id means something: a machine from boot to boot, and a PID namespace there. */
+async function currentPlace(): Promise<string> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  return `${hostname()}/${boot}/${namespace}`.replaceAll(/\s/g, '');
+}
 
 function isAlive(pid: number): boolean {
   try {
@@ -14,49 +27,103 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function isStale(path: string): Promise<boolean> {
-  if (held.has(path)) return false;
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const pid = /^\d{1,10}$/.test(text) ? Number(text) : undefined;
-  return pid !== undefined && (pid === process.pid || !isAlive(pid));
+/** What a file says; undefined where there is none. */
+async function read(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }
 
-/** Makes the lock with its content in one step: no crash leaves one that names nobody. */
-async function acquire(path: string): Promise<boolean> {
-  const own = `${path}.${randomUUID()}`;
-  await writeFile(own, String(process.pid), { flag: 'wx' });
+/** True for what makes a file of its own, false where there is one already. */
+async function isFirst(make: () => Promise<unknown>): Promise<boolean> {
   try {
-    await link(own, path);
-    held.add(path);
+    await make();
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
-  } finally {
-    await rm(own, { force: true });
   }
 }
 
 /**
- * Runs something while no other process writes to the same folder. The lock of a process that ended
- * without giving it back is taken over. Throws HUB_LOCKED.
+ * True where the holder of a lock is gone: by its process id where that means something, elsewhere by the
+ * age of its last sign of life. `own` was made just now: both times are of the file system's clock.
  */
-export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  let mine = await acquire(path);
-  if (!mine && (await isStale(path))) {
-    await rm(path, { force: true });
-    mine = await acquire(path);
-  }
-  if (!mine) {
-    throw new AssayError(
-      'HUB_LOCKED',
-      `expected nobody else to write here: ${path} names the process that does (remove it if there is none)`,
-    );
+async function isAbandoned(path: string, text: string, own: FileHandle): Promise<boolean> {
+  if (held.has(text)) return false;
+  const [, pid, place] = /^(\d{1,10}) (\S+) /.exec(text) ?? [];
+  if (pid !== undefined && place === (await currentPlace())) {
+    return Number(pid) === process.pid || !isAlive(Number(pid));
   }
   try {
-    return await work();
+    return (await own.stat()).mtimeMs - (await stat(path)).mtimeMs > LEASE;
+  } catch (error) {
+    if (isMissing(error)) return true;
+    throw error;
+  }
+}
+
+/**
+ * Removes an abandoned lock. Every lock says something else, and one process at a time may remove one that
+ * says this: whoever judged it as well, and comes too late, finds another's lock and leaves it alone.
+ */
+async function removeAbandoned(path: string, text: string): Promise<void> {
+  const claim = `${path}.${createHash('sha256').update(text).digest('hex')}`;
+  if (!(await isFirst(async () => (await open(claim, 'wx')).close()))) return;
+  try {
+    if ((await read(path)) === text) await rm(path, { force: true });
   } finally {
-    held.delete(path);
-    await rm(path, { force: true });
+    await rm(claim, { force: true });
+  }
+}
+
+/** Gives the lock that lies at `own`, content and all, its name: no crash leaves one that says nothing. */
+async function acquire(path: string, own: string, file: FileHandle): Promise<void> {
+  if (await isFirst(() => link(own, path))) return;
+  const text = await read(path);
+  if (text === undefined || (await isAbandoned(path, text, file))) {
+    if (text !== undefined) await removeAbandoned(path, text);
+    if (await isFirst(() => link(own, path))) return;
+  }
+  throw new AssayError(
+    'HUB_LOCKED',
+    `expected nobody else to write here: ${path} names the process that does (remove it if there is none)`,
+  );
+}
+
+/**
+ * Runs something while no other process writes to the same folder. The lock of a process that is gone is
+ * taken over: at once where process ids tell, and ten minutes after its last sign of life where it was on
+ * another machine or in another container. Throws HUB_LOCKED.
+ */
+export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const id = randomUUID();
+  const text = `${process.pid} ${await currentPlace()} ${id}`;
+  const own = `${path}.${id}`;
+  const file = await open(own, 'wx', 0o644);
+  held.add(text);
+  try {
+    await file.writeFile(text);
+    await acquire(path, own, file);
+    await rm(own);
+    const beat = setInterval(() => {
+      file
+        .write(text, 0)
+        .then(() => file.datasync())
+        .catch(() => {});
+    }, BEAT).unref();
+    try {
+      return await work();
+    } finally {
+      clearInterval(beat);
+      if ((await read(path)) === text) await rm(path, { force: true });
+    }
+  } finally {
+    await file.close();
+    await rm(own, { force: true });
+    held.delete(text);
   }
 }

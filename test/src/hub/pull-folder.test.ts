@@ -10,7 +10,13 @@ import { pullModel } from '../../../src/hub/pull.js';
 import { parseReference } from '../../../src/hub/reference.js';
 import { spawnAssay } from '../../forge/cli.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
-import { assertPackage, forgedRegistry, stockedRegistry, temporaryFolder } from './setting.js';
+import {
+  assertPackage,
+  forgedRegistry,
+  stockedRegistry,
+  temporaryFolder,
+  WEIGHTS,
+} from './setting.js';
 
 test('a folder that holds anything else is left alone', async (t) => {
   const { place, options, pushed } = await stockedRegistry(t);
@@ -126,10 +132,24 @@ test('two pulls to one folder do not meet', async (t) => {
   assertPackage(folder);
 });
 
-test('the lock of a process that ended is taken over', async (t) => {
-  const { place, options } = await stockedRegistry(t);
+test('the folder of a pull that was killed is pulled to', async (t) => {
+  const { registry, place, options } = await stockedRegistry(t);
   const folder = temporaryFolder(t);
-  writeFileSync(join(folder, '.assay-lock'), String(process.pid));
+  const begun = new Promise<void>((resolve) => {
+    registry.fault = ({ path }) => {
+      if (!WEIGHTS.test(path)) return undefined;
+      resolve();
+      return { kind: 'stall', after: 1 };
+    };
+  });
+  const home = temporaryFolder(t);
+  const pull = ['hub', 'pull', `${place}:v1`, folder];
+  const command = spawnAssay(pull, { HOME: home, DOCKER_CONFIG: home });
+  await begun;
+  command.kill('SIGKILL');
+  await command.ended;
+  assert.ok(readdirSync(folder).includes('.assay-lock'));
+  registry.fault = () => undefined;
   await pullModel(parseReference(`${place}:v1`), folder, options);
   assertPackage(folder);
 });

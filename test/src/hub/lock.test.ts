@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync, statSync, utimesSync, watch, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { withLock } from '../../../src/hub/lock.js';
+import { temporaryFolder } from './setting.js';
+
+const HOUR = 3600;
+
+/** A folder whose lock a process made that is gone, as the lock of this one was, changed. */
+async function locked(t: TestContext, change: (text: string) => string) {
+  const folder = temporaryFolder(t);
+  const path = join(folder, 'lock');
+  const text = await withLock(path, async () => readFileSync(path, 'utf8'));
+  assert.deepEqual(readdirSync(folder), []);
+  const dead = spawnSync(process.execPath, ['--version']).pid;
+  writeFileSync(path, change(text.replace(/^\d+ /, `${dead} `)));
+  return { folder, path };
+}
+
+function age(path: string, seconds: number): void {
+  const then = statSync(path).mtimeMs / 1000 - seconds;
+  utimesSync(path, then, then);
+}
+
+const elsewhere = (text: string): string => text.replace(/ \S+ /, ' elsewhere/boot/pid:[1] ');
+const abandoned: readonly (readonly [string, (text: string) => string, number])[] = [
+  ['of a process that ended', (text) => text, 0],
+  ['of an earlier process of this id', (text) => text.replace(/^\d+/, String(process.pid)), 0],
+  ['of another machine without a sign of life for an hour', elsewhere, HOUR],
+  ['that says nothing, an hour old', () => '', HOUR],
+];
+for (const [name, change, seconds] of abandoned) {
+  test(`a lock ${name} is taken over`, async (t) => {
+    const { folder, path } = await locked(t, change);
+    age(path, seconds);
+    assert.equal(await withLock(path, async () => 'done'), 'done');
+    assert.deepEqual(readdirSync(folder), []);
+  });
+}
+
+const kept: readonly (readonly [string, (text: string) => string, number])[] = [
+  [
+    'of a process that runs, an hour old',
+    (text) => text.replace(/^\d+/, String(process.ppid)),
+    HOUR,
+  ],
+  ['of another machine whose process id runs nowhere here', elsewhere, 0],
+  ['that says nothing', () => '', 0],
+];
+for (const [name, change, seconds] of kept) {
+  test(`a lock ${name} is respected`, async (t) => {
+    const { folder, path } = await locked(t, change);
+    age(path, seconds);
+    const before = readFileSync(path, 'utf8');
+    await assert.rejects(withLock(path, assert.fail), { code: 'HUB_LOCKED' });
+    assert.equal(readFileSync(path, 'utf8'), before);
+    assert.deepEqual(readdirSync(folder), ['lock']);
+  });
+}
+
+test('of many that take over one lock, one has it', async (t) => {
+  for (let round = 0; round < 30; round++) {
+    const { path } = await locked(t, (text) => text);
+    let [inside, most] = [0, 0];
+    let [settled, all] = [0, (): void => {}];
+    const rest = new Promise<void>((resolve) => {
+      all = resolve;
+    });
+    const contenders = Array.from({ length: 8 }, () =>
+      withLock(path, async () => {
+        inside += 1;
+        most = Math.max(most, inside);
+        await rest;
+      }).finally(() => {
+        settled += 1;
+        if (settled === 7) all();
+      }),
+    );
+    const results = await Promise.allSettled(contenders);
+    assert.equal(most, 1);
+    assert.equal(results.filter(({ status }) => status === 'fulfilled').length, 1);
+  }
+});
+
+test('who holds a lock gives signs of life', async (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const path = join(temporaryFolder(t), 'lock');
+  await withLock(path, async () => {
+    const text = readFileSync(path, 'utf8');
+    age(path, HOUR);
+    const old = statSync(path).mtimeMs;
+    const watcher = watch(path);
+    t.mock.timers.tick(60_000);
+    while (statSync(path).mtimeMs === old) await once(watcher, 'change');
+    watcher.close();
+    assert.equal(readFileSync(path, 'utf8'), text);
+  });
+});
+
+test('a lock that another took over meanwhile is not given back', async (t) => {
+  const path = join(temporaryFolder(t), 'lock');
+  await withLock(path, async () => writeFileSync(path, 'another'));
+  assert.equal(readFileSync(path, 'utf8'), 'another');
+});
