@@ -8,6 +8,7 @@ import { type AppraisedEnclave, appraiseInference } from './appraise-inference.j
 import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 import { type AttestationResult, type Finding, findingOf, type Outcome } from './result.js';
+import type { Endorsements } from './verify-hardware.js';
 
 export interface AppraiseProofOptions extends AppraiseOptions {
   /** A faster HMAC than the portable one, for large tensors. */
@@ -49,8 +50,6 @@ function unreadable(error: AssayError, at: Date): AppraisedProof {
   };
 }
 
-type Endorsements = NonNullable<AppraiseOptions['endorsements']>;
-
 /** Revocation lists of a file or blob; none of one that does not parse, which the appraisal refuses. */
 function listsIn(blob: Uint8Array): readonly CertificateRevocationList[] {
   try {
@@ -62,21 +61,19 @@ function listsIn(blob: Uint8Array): readonly CertificateRevocationList[] {
 }
 
 /**
- * The file's own endorsements, judged like any others, so that it does not matter who put them there, and
- * the caller's beside them. The file's revocation lists are as old as it is: those that have expired are
- * left out where the caller has some. Collateral is one whole: the caller's comes first.
+ * The file's own endorsements, judged like the host's: whoever made the file chose them. Its revocation
+ * lists are as old as it is: those that have expired are left out where the caller has some.
  */
-function endorsementsFor(
-  { endorsements: carried }: ProofFile,
-  { amd: own = [], intel = carried.intel ?? undefined }: Endorsements,
+function carriedBy(
+  { endorsements: { amd, intel } }: ProofFile,
+  { amd: own = [] }: Endorsements,
   at: Date,
 ): Endorsements {
   const hasLists = own.some((blob) => listsIn(blob).length > 0);
   const isExpired = (blob: Uint8Array): boolean =>
     listsIn(blob).some(({ nextUpdate }) => nextUpdate < at);
-  const kept = carried.amd.filter((blob) => !(hasLists && isExpired(blob)));
-  const amd = [...kept, ...own];
-  return intel === undefined ? { amd } : { amd, intel };
+  const kept = amd.filter((blob) => !(hasLists && isExpired(blob)));
+  return intel === null ? { amd: kept } : { amd: kept, intel };
 }
 
 /** The evidence's result with the receipt's findings behind its own. */
@@ -108,7 +105,9 @@ function combine(
  * Appraises a proof file: the evidence in it, as any bundle, then the receipt against the enclave that
  * the evidence is about, then request, response and nonce against the receipt. The file's own nonces
  * are used, so that everything in it must hang together; the evidence counts as fresh only if
- * `options.nonce` is the one that the caller drew. The caller's endorsements stand beside the file's.
+ * `options.nonce` is the one that the caller drew. The caller's endorsements stand beside the file's; the
+ * caller's collateral comes before them. Without any of the caller's, a caveat says that the maker of the
+ * file chose what revocation was judged by.
  */
 export async function appraiseProof(
   bytes: Uint8Array,
@@ -126,7 +125,7 @@ export async function appraiseProof(
   const { result: evidence, enclave } = await appraiseBundle(proof.evidence, policy, {
     ...appraisal,
     statedNonce: proof.evidenceNonce,
-    endorsements: endorsementsFor(proof, appraisal.endorsements ?? {}, options.at),
+    carried: carriedBy(proof, appraisal.endorsements ?? {}, options.at),
   });
   if (enclave === null) return { result: evidence, proof, enclave };
   const { name, version } = proof.model;

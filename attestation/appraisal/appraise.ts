@@ -1,9 +1,6 @@
 import { equalBytes, toHex } from '../encoding/bytes.js';
 import { coseKeyThumbprint } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
-import type { P256 } from '../encoding/p256.js';
-import { amdEndorsements } from '../endorsements/amd.js';
-import { parseAuxblob } from '../evidence/auxblob.js';
 import { challengeOf, reportData } from '../evidence/binding.js';
 import { decodeBundle, type EvidenceBundle } from '../evidence/bundle.js';
 import { decodeRuntimeLog } from '../evidence/event-log.js';
@@ -19,29 +16,15 @@ import { Findings } from './findings.js';
 import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 import { type AttestationResult, type Claims, type Finding, findingOf } from './result.js';
-import { verifySnp } from './verify-snp.js';
-import { verifyTdx } from './verify-tdx.js';
+import { type HardwareOptions, verifyHardware } from './verify-hardware.js';
 
-export interface AppraiseOptions {
-  /** Time that the appraisal is made for. */
-  readonly at: Date;
+export interface AppraiseOptions extends Omit<HardwareOptions, 'carried'> {
   /** The verifier's own nonce, 32 bytes; without it the result is never fresh. */
   readonly nonce?: Uint8Array;
-  /** DER roots that replace the vendors' pinned ones: the only way to believe a simulator. */
-  readonly roots?: readonly Uint8Array[];
-  /** What checks the ECDSA P-256 signatures of TDX evidence in place of WebCrypto. */
-  readonly p256?: P256;
-  /** What endorses the report beside what the bundle carries. */
-  readonly endorsements?: {
-    /** AMD certificates and revocation lists, DER or PEM. */
-    readonly amd?: readonly Uint8Array[];
-    /** Intel PCS collateral as JSON, in place of the bundle's. */
-    readonly intel?: Uint8Array;
-  };
 }
 
-/** How a bundle is appraised where the file that it came in names the nonce of its evidence. */
-export interface AppraiseBundleOptions extends AppraiseOptions {
+/** How a bundle is appraised that came in a file with a nonce and endorsements of its own. */
+export interface AppraiseBundleOptions extends AppraiseOptions, HardwareOptions {
   /** Nonce that is checked where the verifier gives none of its own, 32 bytes; it makes nothing fresh. */
   readonly statedNonce?: Uint8Array;
 }
@@ -59,13 +42,6 @@ const CAVEATS = [
 ] as const;
 const PARAVISOR =
   'The cloud’s paravisor is what the hardware measured: no value here says which image the guest booted.';
-
-/**
- * A list or collateral from before a revocation is genuine until its end, and the host would choose that
- * one.
- */
-const HOSTS_CHOICE =
-  'Revocation was judged only by what came with the evidence: its host chose that, and what the vendor says since may differ.';
 
 /** Everything of a bundle that hardware covers, decoded; each part throws its own code. */
 interface Covered {
@@ -132,41 +108,6 @@ function openCovered(bundle: EvidenceBundle, nonce?: Uint8Array): Covered {
     events: eventLog === null ? null : decodeRuntimeLog(eventLog),
   };
   return { stated, manifest };
-}
-
-/** The hardware's half: authenticity of the report, then every check of the policy on it. */
-async function verifyHardware(
-  bundle: EvidenceBundle,
-  policy: AppraisalPolicy,
-  { at, roots, p256, endorsements }: AppraiseOptions,
-): Promise<AttestationResult> {
-  const options = roots === undefined ? { at } : { at, roots };
-  const { runtimeClaims } = bundle;
-  const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
-  if (bundle.tee === 'sev-snp') {
-    const host = bundle.endorsements === null ? [] : parseAuxblob(bundle.endorsements);
-    const known = amdEndorsements(
-      host.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
-    );
-    const own = amdEndorsements(endorsements?.amd ?? []);
-    const all = {
-      certificates: [...known.certificates, ...own.certificates],
-      crls: [...known.crls, ...own.crls],
-    };
-    const result = await verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
-    return known.crls.length > 0 && own.crls.length === 0 ? onHostsWord(result) : result;
-  }
-  const collateral = endorsements?.intel ?? bundle.endorsements ?? undefined;
-  const trusted = p256 === undefined ? options : { ...options, p256 };
-  const tdx = policy.tdx ?? {};
-  const result = await verifyTdx(bundle.report, collateral, tdx, trusted, expectations);
-  return endorsements?.intel === undefined ? onHostsWord(result) : result;
-}
-
-/** Says of an authentic result that the host chose what revocation was judged by. */
-function onHostsWord(result: AttestationResult): AttestationResult {
-  if (!result.authentic) return result;
-  return { ...result, caveats: [...result.caveats, HOSTS_CHOICE] };
 }
 
 /** A result for bytes that are no evidence, or evidence that is not authentic. */

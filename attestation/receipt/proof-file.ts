@@ -3,7 +3,7 @@ import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import type { CommittedTensor } from './commitment.js';
 
-/** Endorsements that a verifier fetched itself. */
+/** Endorsements that the client which saved the file appraised with. */
 export interface ProofEndorsements {
   /** AMD certificates and revocation lists, DER or PEM. */
   readonly amd: readonly Uint8Array[];
@@ -20,7 +20,7 @@ export interface ProofFile {
   readonly evidence: Uint8Array;
   /** The nonce under which the evidence was fetched, 32 bytes. */
   readonly evidenceNonce: Uint8Array;
-  /** What endorses the evidence beside what the bundle carries, as it was used; untrusted. */
+  /** What endorses the evidence beside what the bundle carries, as it was used: its maker's choice. */
   readonly endorsements: ProofEndorsements;
   /** The model that was asked for. */
   readonly model: { readonly name: string; readonly version: string };

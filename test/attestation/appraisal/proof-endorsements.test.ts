@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import type { AppraiseOptions } from '../../../attestation/appraisal/appraise.js';
 import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
@@ -79,22 +79,63 @@ for (const [name, carried, own, code] of [
   });
 }
 
+/** Intel's collateral of this tcbEvaluationDataNumber. */
+async function collateral(evaluation: number): Promise<Uint8Array> {
+  const forged = await forgeTdx({
+    tcbInfo: set('tcbEvaluationDataNumber', evaluation),
+    qeIdentity: set('tcbEvaluationDataNumber', evaluation),
+  });
+  return utf8(JSON.stringify(forged.collateral));
+}
+
+const recovery17 = await collateral(17);
+const carryingCollateral = (): ProofEndorsements => ({ amd: [], intel: recovery17 });
+
 test('a caller’s Intel collateral comes before the file’s, and its absence leaves that', async () => {
-  const collateral = async (evaluation: number): Promise<Uint8Array> => {
-    const forged = await forgeTdx({
-      tcbInfo: set('tcbEvaluationDataNumber', evaluation),
-      qeIdentity: set('tcbEvaluationDataNumber', evaluation),
-    });
-    return utf8(JSON.stringify(forged.collateral));
-  };
-  const intel = await collateral(17);
   for (const [own, evaluation] of [
     [undefined, 17],
     [{}, 17],
     [{ amd: [fresh] }, 17],
     [{ intel: await collateral(18) }, 18],
   ] as const) {
-    const { tcb, code } = await proofOf('tdx', () => ({ amd: [], intel }), own);
+    const { tcb, code } = await proofOf('tdx', carryingCollateral, own);
     assert.deepEqual([code, tcb?.evaluationDataNumber], [AUTHENTIC, evaluation]);
+  }
+});
+
+describe('what revocation was judged by', () => {
+  for (const [name, tee, carry, own, isSuppliers] of [
+    ['a list of the file alone', 'sev-snp', carrying(fresh), undefined, true],
+    [
+      'a list of the file, and nothing of the caller',
+      'sev-snp',
+      carrying(fresh),
+      { amd: [] },
+      true,
+    ],
+    [
+      'a list of the file and one of the caller',
+      'sev-snp',
+      carrying(fresh),
+      { amd: [fresh] },
+      false,
+    ],
+    ['a list of the caller alone', 'sev-snp', carrying(), { amd: [fresh] }, false],
+    ['collateral of the file alone', 'tdx', carryingCollateral, undefined, true],
+    [
+      'collateral of the file and of the caller',
+      'tdx',
+      carryingCollateral,
+      { intel: recovery17 },
+      false,
+    ],
+  ] as const) {
+    const told = isSuppliers ? 'a caveat says who chose it' : 'no caveat';
+    test(`${name}: ${told}`, async () => {
+      const { caveats, code } = await proofOf(tee, carry, own);
+      assert.equal(code, AUTHENTIC);
+      const caveat = caveats.some((each) => /whoever passed it on/.test(each));
+      assert.equal(caveat, isSuppliers, caveats.join('\n'));
+    });
   }
 });

@@ -1,0 +1,77 @@
+import type { P256 } from '../encoding/p256.js';
+import { amdEndorsements } from '../endorsements/amd.js';
+import { parseAuxblob } from '../evidence/auxblob.js';
+import type { EvidenceBundle } from '../evidence/bundle.js';
+import type { AppraisalPolicy } from './policy.js';
+import type { AttestationResult } from './result.js';
+import { verifySnp } from './verify-snp.js';
+import { verifyTdx } from './verify-tdx.js';
+
+/** What endorses a report beside what its bundle carries. */
+export interface Endorsements {
+  /** AMD certificates and revocation lists, DER or PEM. */
+  readonly amd?: readonly Uint8Array[];
+  /** Intel PCS collateral as JSON, in place of the bundle's. */
+  readonly intel?: Uint8Array;
+}
+
+/** How the hardware's half of evidence is verified. */
+export interface HardwareOptions {
+  /** Time that the appraisal is made for. */
+  readonly at: Date;
+  /** DER roots that replace the vendors' pinned ones: the only way to believe a simulator. */
+  readonly roots?: readonly Uint8Array[];
+  /** What checks the ECDSA P-256 signatures of TDX evidence in place of WebCrypto. */
+  readonly p256?: P256;
+  /** The verifier's own: what it had from the vendor. */
+  readonly endorsements?: Endorsements;
+  /**
+   * Those of the file that the bundle came in, which its maker chose as the host chose the bundle's.
+   * Collateral counts before the bundle's, and after the verifier's.
+   */
+  readonly carried?: Endorsements;
+}
+
+/**
+ * A list or collateral from before a revocation is genuine until its end, and whoever hands over evidence
+ * of a revoked platform would choose that one.
+ */
+const SUPPLIERS_CHOICE =
+  'Revocation was judged only by what came with the evidence: its host chose that, or whoever passed it on, and what the vendor says since may differ.';
+
+/** Says of an authentic result that the verifier had nothing of its own to judge revocation by. */
+function onSuppliersWord(result: AttestationResult): AttestationResult {
+  if (!result.authentic) return result;
+  return { ...result, caveats: [...result.caveats, SUPPLIERS_CHOICE] };
+}
+
+/** The hardware's half: authenticity of the report, then every check of the policy on it. */
+export async function verifyHardware(
+  bundle: EvidenceBundle,
+  policy: AppraisalPolicy,
+  { at, roots, p256, endorsements = {}, carried = {} }: HardwareOptions,
+): Promise<AttestationResult> {
+  const options = roots === undefined ? { at } : { at, roots };
+  const { runtimeClaims } = bundle;
+  const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
+  if (bundle.tee === 'sev-snp') {
+    const host = bundle.endorsements === null ? [] : parseAuxblob(bundle.endorsements);
+    const known = amdEndorsements([
+      ...host.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
+      ...(carried.amd ?? []),
+    ]);
+    const own = amdEndorsements(endorsements.amd ?? []);
+    const all = {
+      certificates: [...known.certificates, ...own.certificates],
+      crls: [...known.crls, ...own.crls],
+    };
+    const result = await verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
+    return known.crls.length > 0 && own.crls.length === 0 ? onSuppliersWord(result) : result;
+  }
+  const own = endorsements.intel;
+  const collateral = own ?? carried.intel ?? bundle.endorsements ?? undefined;
+  const trusted = p256 === undefined ? options : { ...options, p256 };
+  const tdx = policy.tdx ?? {};
+  const result = await verifyTdx(bundle.report, collateral, tdx, trusted, expectations);
+  return own === undefined ? onSuppliersWord(result) : result;
+}
