@@ -7,7 +7,7 @@ import {
   type SignedTreeHead,
   verifyTreeHead,
 } from '../../attestation/receipt/tree-head.js';
-import { LogWatch } from './log-watch.js';
+import { LogWatch, MAX_HEADS } from './log-watch.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
 
 /** Bounds of one call; 60 000 ms unless given. */
@@ -81,8 +81,8 @@ export class LogClient {
   }
 
   /**
-   * The head that the enclave shows now, proven to extend an older one. Throws RECEIPT_CONSISTENCY,
-   * RECEIPT_FORK or another RECEIPT_ code, CLIENT_… from the call.
+   * The head that the enclave shows now, proven to extend an older one, in place of which it is
+   * remembered. Throws RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code, CLIENT_… from the call.
    * @param older a head whose signature was verified.
    */
   async extend(older: SignedTreeHead, options: LogOptions = {}): Promise<SignedTreeHead> {
@@ -93,30 +93,48 @@ export class LogClient {
     );
     const newest = decodeTreeHead(answer.tree_head);
     await verifyTreeHead(newest, this.#key());
-    this.observe(older);
-    this.observe(newest);
-    if (newest.size !== older.size) {
-      await verifyConsistency(answer.proof, older, newest, this.#key());
+    try {
+      if (newest.size === older.size) this.observe(older);
+      else {
+        await verifyConsistency(answer.proof, older, newest, this.#key());
+        this.#watch.settle(older, newest);
+      }
+    } finally {
+      // Also without a proof: the enclave signed this head, and the next audit has to prove it.
+      this.observe(newest);
     }
     return newest;
   }
 
+  /** What was proven is told of every head that was seen, so that none may have been forgotten. */
+  #assertComplete(): void {
+    const { dropped } = this.#watch;
+    if (dropped === 0) return;
+    throw new AssayError(
+      'RECEIPT_UNSETTLED',
+      `more than ${MAX_HEADS} heads were seen between two audits, and ${dropped} of them were never proven: audit a new session, and more often`,
+    );
+  }
+
   /**
-   * Proves that the log only grew: every head that was seen is a prefix of the newest one.
+   * Proves that the log only grew: every head that was seen is a prefix of the newest one. At most 1024
+   * heads, one for each answer, are remembered until they are proven: an audit after more of them fails,
+   * and so does every later one.
    * @returns the newest size of the log.
    * @throws AssayError RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code: the enclave dropped,
    *   moved or rewrote an answer that it had signed for. RECEIPT_UNSETTLED: it showed different heads
-   *   for as long as it was asked, so that nothing is proven yet. CLIENT_… from the calls.
+   *   for as long as it was asked, so that nothing is proven yet, or more heads were seen between two
+   *   audits than are remembered. CLIENT_… from the calls.
    */
   async audit(options: LogOptions = {}): Promise<number> {
     for (let round = 0; round < AUDIT_ROUNDS; round++) {
       const heads = this.#watch.heads();
-      const newest = await Promise.all(heads.map((older) => this.extend(older, options)));
-      heads.forEach(({ size }, i) => {
-        if ((newest[i]?.size ?? size) !== size) this.#watch.settle(size);
-      });
+      await Promise.all(heads.map((older) => this.extend(older, options)));
       const [left, ...others] = this.#watch.heads();
-      if (others.length === 0) return left?.size ?? 0;
+      if (others.length === 0) {
+        this.#assertComplete();
+        return left?.size ?? 0;
+      }
     }
     throw new AssayError(
       'RECEIPT_UNSETTLED',

@@ -207,7 +207,8 @@ export class Session {
 
   /**
    * Proves that the log only grew: every head that was seen here is a prefix of the newest one. The
-   * heads of the answers are proven against each other too: each could be of another log.
+   * heads of the answers are proven against each other too: each could be of another log. At most 1024
+   * answers may lie between two audits.
    * @returns the newest size of the log.
    * @throws as `LogClient.audit`.
    */

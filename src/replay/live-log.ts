@@ -5,6 +5,8 @@ import type { Session } from '../client/session.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 
 const OUT_OF_RANGE = 11;
+/** Entries that are looked up between two audits: each may show two heads, which an audit settles. */
+const ENTRIES_PER_AUDIT = 256;
 
 /** A proof that does not hold, or none for a place or a size that the enclave's own key signed for. */
 function isFault(error: unknown): error is AssayError {
@@ -16,6 +18,7 @@ function isFault(error: unknown): error is AssayError {
 export class LiveLog implements AuditedLog {
   readonly head: SignedTreeHead;
   readonly #session: Session;
+  #entries = 0;
 
   private constructor(session: Session, head: SignedTreeHead) {
     this.#session = session;
@@ -27,7 +30,14 @@ export class LiveLog implements AuditedLog {
     return new LiveLog(session, await session.log.head());
   }
 
+  /** Proves the heads seen so far before there are more of them than a session remembers. */
+  async #countEntry(): Promise<void> {
+    this.#entries += 1;
+    if (this.#entries % ENTRIES_PER_AUDIT === 0) await this.#session.audit();
+  }
+
   async has(index: number, entry: Uint8Array): Promise<boolean> {
+    await this.#countEntry();
     try {
       await this.#session.log.prove(index, entry);
       return true;
@@ -41,6 +51,7 @@ export class LiveLog implements AuditedLog {
   async judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]> {
     const judged: (AssayError | null)[] = [];
     for (const { index, entry, head } of receipts) {
+      await this.#countEntry();
       try {
         await this.#session.log.extend(head);
         await this.#session.log.prove(index, entry);

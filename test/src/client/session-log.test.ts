@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { manifestEntry } from '../../../attestation/receipt/claims.js';
+import { verifyReceipt } from '../../../attestation/receipt/receipt.js';
 import { Issuer } from '../../../enclave/issuer.js';
 import { connect } from '../../../src/client/connect.js';
+import type { Session } from '../../../src/client/session.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
 import { issueClaims } from '../../forge/issue.js';
 
@@ -15,6 +17,14 @@ describe('a log that forks', () => {
 
   const fork = (): Promise<Issuer> =>
     Issuer.start(server.enclave.keys.signing, manifestEntry(server.enclave.manifestDigest));
+
+  /** Shows a session the heads of a log that grows by so many entries. */
+  const grow = async ({ log, manifest }: Session, entries: number): Promise<void> => {
+    for (let entry = 0; entry < entries; entry++) {
+      const receipt = await server.enclave.issuer.append(fill(3));
+      log.observe((await verifyReceipt(receipt, fill(3), manifest.signingKey)).head);
+    }
+  };
 
   test('two signed trees of one size', async () => {
     const own = await connect(server.target, policy, options);
@@ -55,6 +65,35 @@ describe('a log that forks', () => {
       consistency: (_, oldSize) => (oldSize % 2 === 0 ? one : two).consistency(oldSize),
     };
     await assert.rejects(own.audit(), { code: 'RECEIPT_UNSETTLED' });
+    own.close();
+  });
+
+  test('more heads than are remembered: the first ones are not passed over', async () => {
+    const own = await connect(server.target, policy, options);
+    const hidden = await fork();
+    server.lies = { issue: (claims) => issueClaims(hidden, claims) };
+    await own.infer('adder', inputs);
+    await grow(own, 1024);
+    const unsettled = {
+      code: 'RECEIPT_UNSETTLED',
+      message: /more than 1024 heads .* 1 of them were never proven/,
+    };
+    await assert.rejects(own.audit(), unsettled);
+    await assert.rejects(own.audit(), unsettled);
+    own.close();
+  });
+
+  test('as many heads as are remembered, of a log that grows while they are proven', async () => {
+    const own = await connect(server.target, policy, options);
+    await grow(own, 1024);
+    let growth = 1024;
+    server.lies = {
+      consistency: (honest) => {
+        if (growth-- > 0) void server.enclave.issuer.append(fill(4));
+        return honest;
+      },
+    };
+    assert.ok((await own.audit()) > 1024);
     own.close();
   });
 
