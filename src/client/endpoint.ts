@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { connect } from 'node:tls';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { type CallOptions, within } from './within.js';
 
 /** Where a server listens. */
 export interface Endpoint {
@@ -30,39 +31,40 @@ export function spkiDigest(certificate: X509Certificate): Uint8Array {
 /**
  * The certificate that a server presents, with proof that it holds the key (the TLS handshake), and
  * nothing more: whoever answers may be anybody until evidence says otherwise. Nothing is sent.
- * Throws CLIENT_UNREACHABLE.
+ * Throws CLIENT_UNREACHABLE, also where the handshake takes longer than the timeout, or the signal's own
+ * reason.
  */
-export function presentedCertificate(
-  endpoint: Endpoint,
-  timeout: number,
+export async function presentedCertificate(
+  { host, port }: Endpoint,
+  bounds: CallOptions,
 ): Promise<X509Certificate> {
-  const { host, port } = endpoint;
-  const where = `${host}:${port}`;
-  return new Promise((resolve, reject) => {
-    const socket = connect({
-      host,
-      port,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ALPNProtocols: ['h2'],
-      minVersion: 'TLSv1.3',
-      rejectUnauthorized: false,
-      timeout,
-    });
-    const fail = (message: string, cause?: unknown): void => {
-      socket.destroy();
-      reject(new AssayError('CLIENT_UNREACHABLE', `${where}: ${message}`, cause));
-    };
-    socket.once('timeout', () => fail(`no TLS handshake within ${timeout} ms`));
-    socket.once('error', (cause) => fail(`no TLS connection: ${cause.message}`, cause));
+  const unreachable = (message: string, cause?: unknown) =>
+    new AssayError('CLIENT_UNREACHABLE', `${host}:${port}: ${message}`, cause);
+  const socket = connect({
+    host,
+    port,
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ALPNProtocols: ['h2'],
+    minVersion: 'TLSv1.3',
+    rejectUnauthorized: false,
+  });
+  const handshake = new Promise<X509Certificate>((resolve, reject) => {
+    socket.once('error', (cause) =>
+      reject(unreachable(`no TLS connection: ${cause.message}`, cause)),
+    );
     socket.once('secureConnect', () => {
       const certificate = socket.getPeerX509Certificate();
-      if (certificate === undefined) fail('the server presented no certificate');
-      else {
-        socket.destroy();
-        resolve(certificate);
-      }
+      if (certificate === undefined) reject(unreachable('the server presented no certificate'));
+      else resolve(certificate);
     });
   });
+  try {
+    return await within(handshake, bounds, () =>
+      unreachable(`no TLS handshake within ${bounds.timeout} ms`),
+    );
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** Throws CLIENT_TLS_PIN unless the certificate holds the key with this digest. */

@@ -14,6 +14,7 @@ import {
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
+import { type CallOptions, LONGEST } from './within.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/', import.meta.url));
 
@@ -46,17 +47,8 @@ const NO_NAME = 'enclave.invalid';
 
 /** Milliseconds for a call where the caller names none. */
 export const DEFAULT_TIMEOUT = 60_000;
-/** Longest deadline, milliseconds: grpc-js takes what exceeds 31 bits for a deadline in the past. */
-const LONGEST = 24 * 3600 * 1000;
 /** Longest wait for a TLS handshake, milliseconds. */
 const HANDSHAKE = 10_000;
-
-/** Bounds of one call. */
-export interface CallOptions {
-  /** Milliseconds. */
-  readonly timeout: number;
-  readonly signal?: AbortSignal | undefined;
-}
 
 function methodOf(service: string, name: string): MethodDefinition<object, object> {
   definitions ??= loadDefinitions();
@@ -119,7 +111,7 @@ export class PinnedChannel {
   static async open(endpoint: Endpoint, timeout: number): Promise<PinnedChannel> {
     return new PinnedChannel(
       endpoint,
-      await presentedCertificate(endpoint, Math.min(timeout, HANDSHAKE)),
+      await presentedCertificate(endpoint, { timeout: Math.min(timeout, HANDSHAKE) }),
     );
   }
 
@@ -134,8 +126,8 @@ export class PinnedChannel {
   }
 
   /**
-   * One unary call. Throws CLIENT_TLS_PIN if the server no longer presents the pinned key,
-   * CLIENT_UNREACHABLE, or CLIENT_SERVICE with the status that the server answered.
+   * One unary call, whose bounds are also those of finding out why it failed. Throws CLIENT_TLS_PIN if the server no longer presents the pinned key,
+   * CLIENT_UNREACHABLE, CLIENT_SERVICE with the status that the server answered, or the signal's own reason.
    */
   async call<Response extends object>(
     service: string,
@@ -145,6 +137,7 @@ export class PinnedChannel {
   ): Promise<Response> {
     signal?.throwIfAborted();
     const method = methodOf(service, name);
+    const deadline = Date.now() + Math.min(timeout, LONGEST);
     const client = service === INFERENCE ? this.#inferenceClient() : this.#attestation;
     try {
       return await new Promise<Response>((resolve, reject) => {
@@ -154,7 +147,7 @@ export class PinnedChannel {
           method.responseDeserialize as (bytes: Buffer) => Response,
           request,
           new Metadata(),
-          { deadline: Date.now() + Math.min(timeout, LONGEST) },
+          { deadline },
           (error, response) => {
             signal?.removeEventListener('abort', cancel);
             if (error !== null) reject(error);
@@ -167,14 +160,20 @@ export class PinnedChannel {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      return await this.#translate(name, error as ServiceError, timeout);
+      const left = Math.max(1, deadline - Date.now());
+      return await this.#translate(name, error as ServiceError, { timeout: left, signal });
     }
   }
 
   /** gRPC reports a refused handshake as unavailable; asking for the certificate again tells them apart. */
-  async #translate(name: string, error: ServiceError, timeout: number): Promise<never> {
+  async #translate(
+    name: string,
+    error: ServiceError,
+    { timeout, signal }: CallOptions,
+  ): Promise<never> {
     if (error.code === status.UNAVAILABLE) {
-      const now = await presentedCertificate(this.endpoint, Math.min(timeout, HANDSHAKE));
+      const bounds = { timeout: Math.min(timeout, HANDSHAKE), signal };
+      const now = await presentedCertificate(this.endpoint, bounds);
       assertPinned(now, this.key, this.#where);
       throw new AssayError('CLIENT_UNREACHABLE', `${this.#where}: ${error.details}`, error);
     }

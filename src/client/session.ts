@@ -1,4 +1,5 @@
 import { randomBytes, type X509Certificate } from 'node:crypto';
+import { status } from '@grpc/grpc-js';
 import {
   type AppraisedEnclave,
   type AppraisedInference,
@@ -23,6 +24,7 @@ import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
 import { findModel, orderInputs, orderOutputs } from './signature.js';
 import type { Tensor } from './tensor.js';
+import { type CallOptions, within } from './within.js';
 
 /** Evidence as it was fetched and affirmed. */
 export interface AttestedEvidence {
@@ -49,7 +51,9 @@ export interface InferOptions {
   readonly outputs?: readonly string[];
   /** 32 bytes that the receipt must carry; random unless given. */
   readonly nonce?: Uint8Array;
-  /** Milliseconds until the call is given up; 60 000 unless given. */
+  /**
+   * Milliseconds until the call is given up, attesting the enclave again included; 60 000 unless given.
+   */
   readonly timeout?: number;
   readonly signal?: AbortSignal;
 }
@@ -76,6 +80,12 @@ function assertSameModel(asked: ManifestModel, { graph, execution }: InferenceCl
     'CLIENT_MODEL_CHANGED',
     `${asked.name} ${asked.version} was replaced: expected graph ${toHex(asked.graph)} and execution ${toHex(asked.execution)}, not ${toHex(graph)} and ${toHex(execution)}`,
   );
+}
+
+function attestedLate(): AssayError {
+  const details = 'the enclave stated another manifest and was not attested again in time';
+  const cause = Object.assign(new Error(details), { code: status.DEADLINE_EXCEEDED, details });
+  return new AssayError('CLIENT_SERVICE', `DEADLINE_EXCEEDED: ${details}`, cause);
 }
 
 /**
@@ -149,11 +159,14 @@ export class Session {
     return this.#current.result;
   }
 
-  /** The enclave as the manifest that an answer names states it: attested again if it is not known. */
-  async #statedBy(receipt: Uint8Array): Promise<Affirmed> {
+  /**
+   * The enclave as the manifest that an answer names states it: attested again if it is not known. That
+   * goes on for other calls where this one's bounds end it.
+   */
+  async #statedBy(receipt: Uint8Array, bounds: CallOptions): Promise<Affirmed> {
     const { manifest } = decodeClaims(decodeInferenceReceipt(receipt).claims);
     const digest = toHex(manifest);
-    if (!this.#known.has(digest)) await this.refresh();
+    if (!this.#known.has(digest)) await within(this.refresh(), bounds, attestedLate);
     return this.#known.get(digest) ?? this.#current;
   }
 
@@ -175,16 +188,19 @@ export class Session {
     const wanted = orderOutputs(model, options.outputs);
     const nonce = options.nonce ?? new Uint8Array(randomBytes(32));
     assertNonce(nonce);
+    const { timeout = DEFAULT_TIMEOUT, signal } = options;
+    const deadline = performance.now() + timeout;
     const response = await this.#channel.call<InferResponse>(
       'inference.GRPCInferenceService',
       'ModelInfer',
       inferRequest(model, ordered, wanted, nonce),
-      { timeout: options.timeout ?? DEFAULT_TIMEOUT, signal: options.signal },
+      { timeout, signal },
     );
     const received = receivedInference(response, wanted);
     const { version } = model;
     const exchange = { model: model.name, version, nonce, inputs: ordered, ...received };
-    const { enclave, evidence } = await this.#statedBy(received.receipt);
+    const bounds = { timeout: deadline - performance.now(), signal };
+    const { enclave, evidence } = await this.#statedBy(received.receipt, bounds);
     const appraised = await appraiseInference(exchange, enclave, nativeHmacSha256);
     assertAgrees(appraised);
     assertSameModel(model, appraised.claims);

@@ -46,7 +46,7 @@ export interface Lies {
   readonly answer?: (answer: Answer) => void;
   /** `GetEvidence`: the nonce that the hardware is asked to cover. */
   readonly nonce?: (nonce: Uint8Array) => Uint8Array;
-  readonly bundle?: (bundle: Uint8Array) => Uint8Array;
+  readonly bundle?: (bundle: Uint8Array) => Uint8Array | Promise<Uint8Array>;
   /** `GetConsistencyProof`. */
   readonly consistency?: (
     answer: { treeHead: Uint8Array; proof: Uint8Array },

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
@@ -168,6 +170,26 @@ describe('somebody between', () => {
 });
 
 describe('nobody there', () => {
+  test('a call that is given up while the failure of its connection is looked into', async () => {
+    const abort = new AbortController();
+    let later = 0;
+    const silent = createServer((socket) => {
+      later += 1;
+      if (later === 1) socket.destroy();
+      else socket.on('error', () => {}).once('data', () => abort.abort(new Error('enough')));
+    }).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const between = await startSwitch(server.port, port, 2);
+    const own = await connect(between.target, policy, options);
+    between.cut();
+    const call = own.infer('adder', inputs, { signal: abort.signal });
+    await assert.rejects(call, { message: 'enough' });
+    own.close();
+    between.close();
+    silent.close();
+  });
+
   test('a closed port', () =>
     assert.rejects(attest('127.0.0.1:1', policy), { code: 'CLIENT_UNREACHABLE' }));
   test('something that does not speak TLS', async () => {

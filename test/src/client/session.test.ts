@@ -183,6 +183,14 @@ describe('answers that are refused', () => {
 
 const changing = await startAdder();
 
+function withResolvers(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 describe('an enclave whose models change', () => {
   const models = changing.enclave.manifest.models;
   const [adder] = models;
@@ -208,6 +216,37 @@ describe('an enclave whose models change', () => {
     assert.equal(own.models().length, 1);
     own.close();
   });
+
+  for (const [name, bounds, expected] of [
+    [
+      'the timeout',
+      () => ({ timeout: 200 }),
+      { code: 'CLIENT_SERVICE', message: /DEADLINE_EXCEEDED/ },
+    ],
+    ['the signal', (signal: AbortSignal) => ({ signal }), { message: 'enough' }],
+  ] as const) {
+    test(`is not waited for beyond ${name} of a call, and is attested for other calls`, async () => {
+      const own = await connect(changing.target, policy, options);
+      const abort = new AbortController();
+      const { promise: released, resolve: release } = withResolvers();
+      changing.lies = {
+        bundle: async (bundle) => {
+          abort.abort(new Error('enough'));
+          await released;
+          return bundle;
+        },
+      };
+      await changing.enclave.restate([adder, other]);
+      await assert.rejects(own.infer('adder', inputs, bounds(abort.signal)), expected);
+      const refreshed = own.refresh();
+      release();
+      assert.equal((await refreshed).affirmed, true);
+      assert.equal(own.models().length, 2);
+      changing.lies = {};
+      await changing.enclave.restate(models);
+      own.close();
+    });
+  }
 
   test('is refused if its new manifest is not affirmed', async () => {
     const own = await connect(changing.target, policy, options);
