@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { schemaError } from '../encoding/schema.js';
 import { GUEST_POLICY_BITS, PLATFORM_INFO_BITS } from '../evidence/snp-fields.js';
-import { oneOf } from './policy-values.js';
+import { notEmpty, oneOf } from './policy-values.js';
 
 const bits = <Name extends string>(names: { readonly [name in Name]: number }) =>
   z.array(z.enum(Object.keys(names) as [Name, ...Name[]]));
@@ -17,13 +17,15 @@ const tcb = z.strictObject({
   microcode: byte,
 });
 
-/** Floors for each of the report's four TCB versions. SPLs of different products do not compare. */
-const tcbFloors = z.strictObject({
-  reported: tcb.optional(),
-  committed: tcb.optional(),
-  current: tcb.optional(),
-  launch: tcb.optional(),
-});
+/** Floors for at least one of the report's four TCB versions. SPLs of different products do not compare. */
+const tcbFloors = notEmpty(
+  z.strictObject({
+    reported: tcb.optional(),
+    committed: tcb.optional(),
+    current: tcb.optional(),
+    launch: tcb.optional(),
+  }),
+);
 
 /** A set of mitigation bits, `0x` and up to 16 hexadecimal digits. */
 const bitVector = z
@@ -96,21 +98,21 @@ export const snpPolicySchema = z.strictObject({
     })
     .optional(),
   /** Floors by product line. A product without floors is refused once any product has them. */
-  minimumTcb: z
-    .strictObject({
+  minimumTcb: notEmpty(
+    z.strictObject({
       Milan: tcbFloors.optional(),
       Genoa: tcbFloors.optional(),
       Turin: tcbFloors.optional(),
       Venice: tcbFloors.optional(),
-    })
-    .optional(),
+    }),
+  ).optional(),
   /** Floor of the firmware's version, current and committed. */
   minimumFirmware: z.strictObject({ major: byte, minor: byte, build: byte.optional() }).optional(),
   minimumGuestSvn: z.number().int().min(0).max(0xffffffff).optional(),
   /** Mitigation bits that must be set (reports of version 5). */
-  mitigations: z
-    .strictObject({ launch: bitVector.optional(), current: bitVector.optional() })
-    .optional(),
+  mitigations: notEmpty(
+    z.strictObject({ launch: bitVector.optional(), current: bitVector.optional() }),
+  ).optional(),
   /** Accepts firmware that is not committed: the host could still roll it back. */
   allowProvisionalFirmware: z.boolean().optional(),
   /** Accepts a CHIP_ID of zeros under a VCEK: then no chip is named. */

@@ -36,7 +36,7 @@ function checkFloors(
     'snp.tcb.floor',
     known,
     {
-      expected: Object.keys(policy.minimumTcb).join(', ') || 'no product',
+      expected: Object.keys(policy.minimumTcb).join(', '),
       actual: product,
       reference: `${SNP_REFERENCES.policy}, minimumTcb`,
     },

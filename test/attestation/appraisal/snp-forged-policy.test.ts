@@ -114,6 +114,7 @@ describe('policies that a report meets', () => {
 });
 
 describe('policies that are no policies', () => {
+  const floors = { bootLoader: 1, tee: 0, snp: 1, microcode: 1 };
   for (const [name, policy] of Object.entries({
     'unknown member': { measurement: [KNOWN_MEASUREMENT] },
     'unknown nested member': { guestPolicy: { debug: false } },
@@ -124,6 +125,10 @@ describe('policies that are no policies', () => {
     'VMPL 4': { vmpl: [4] },
     'negative floor': { minimumGuestSvn: -1 },
     'TCB without a component': { minimumTcb: { Milan: { reported: { bootLoader: 1 } } } },
+    'TCB floors of no product': { minimumTcb: {} },
+    'TCB floors without a floor': { minimumTcb: { Milan: {}, Genoa: { reported: floors } } },
+    'TCB floor that is undefined': { minimumTcb: { Milan: { reported: undefined } } },
+    'mitigations without a vector': { mitigations: {} },
     'unknown product': { products: ['Naples'] },
     'text for a boolean': { allowProvisionalFirmware: 'yes' },
     'mitigations in decimal': { mitigations: { launch: '15' } },
