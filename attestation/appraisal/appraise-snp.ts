@@ -1,4 +1,5 @@
 import { toHex } from '../encoding/bytes.js';
+import type { VekExtensions } from '../endorsements/amd-extensions.js';
 import { paravisorReportData } from '../evidence/runtime-claims.js';
 import { keyInfo } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
@@ -36,6 +37,28 @@ function measurementFinding(findings: Findings, measurement: string, policy: Snp
         values === undefined
           ? `The policy has no reference values: measurements would have to contain ${measurement}.`
           : 'The guest was launched from an image that the policy does not know.',
+    },
+  );
+}
+
+/** The cloud provider that a VLEK names. A VCEK names none, so that it is of none that is accepted. */
+function providerFinding(findings: Findings, { cspId }: VekExtensions, policy: SnpPolicy): void {
+  const accepted = policy.cspIds;
+  if (accepted === undefined) return;
+  findings.check(
+    'snp.csp-id',
+    cspId !== undefined && accepted.includes(cspId),
+    {
+      expected: accepted.join(' or '),
+      actual: cspId ?? 'none in a VCEK',
+      reference: SNP_REFERENCES.cspId,
+    },
+    {
+      pass: 'CSP_ID is as expected.',
+      fail:
+        cspId === undefined
+          ? 'A VCEK signed the report: it names a chip, and no cloud provider.'
+          : 'CSP_ID is not one that is accepted.',
     },
   );
 }
@@ -80,9 +103,7 @@ function identityFindings(
   among('snp.chip-id', 'CHIP_ID', toHex(report.chipId), policy.chipIds);
   among('snp.product', 'The product line', product, policy.products);
   among('snp.signing-key', 'The signing key', signingKey, policy.signingKeys);
-  if (signingKey === 'VLEK') {
-    among('snp.csp-id', 'CSP_ID', vek.cspId ?? '', policy.cspIds, SNP_REFERENCES.cspId);
-  }
+  providerFinding(findings, vek, policy);
   const authorDigest = toHex(report.authorKeyDigest);
   among('snp.author-key', 'AUTHOR_KEY_DIGEST', authorDigest, policy.authorKeyDigests);
   if (policy.requireAuthorKey === true || policy.authorKeyDigests !== undefined) {

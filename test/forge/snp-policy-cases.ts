@@ -53,6 +53,11 @@ const launch: PolicyCase[] = [
     check: 'snp.csp-id',
   },
   {
+    name: 'a cloud provider of a VCEK, which names none',
+    policy: { cspIds: ['CN=other.example'] },
+    check: 'snp.csp-id',
+  },
+  {
     name: 'GUEST_SVN',
     fault: report({ guestSvn: 4 }),
     policy: { minimumGuestSvn: 5 },
