@@ -4,9 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { decodeBundle } from '../../attestation/evidence/bundle.js';
+import { encodeSnpEvidence } from '../../attestation/evidence/snp-evidence.js';
 import { encodeClaims } from '../../attestation/receipt/claims.js';
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
+import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
 import {
   bootOptions,
   bootServing,
@@ -44,7 +47,7 @@ const shown = (tensors: readonly CommittedTensor[]) =>
   tensors.map((tensor) => ({ ...tensor, data: toHex(tensor.data) }));
 
 for (const tee of ['sev-snp', 'tdx'] as const) {
-  test(`Python verifies ${tee} evidence and a receipt by the CDDL alone`, {
+  test(`Python verifies ${tee} evidence, a receipt and a proof file by the CDDL alone`, {
     skip: withoutPython,
   }, async () => {
     const model = servedModel('double', 2);
@@ -70,11 +73,33 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     });
     for (let i = 0; i < 5; i++) await issueClaims(enclave.issuer, randomBytes(8));
     const receipt = await issueClaims(enclave.issuer, claims);
+    const bundle = await enclave.evidence(nonce);
+    const wrapped = encodeInferenceReceipt({ claims, receipt });
+    const proof = encodeProofFile({
+      evidence: bundle,
+      evidenceNonce: nonce,
+      endorsements: { amd: [Uint8Array.of(1)], intel: Uint8Array.of(2) },
+      model: { name, version },
+      nonce,
+      inputs,
+      outputs,
+      receipt: wrapped,
+      salt,
+    });
+    const collected = encodeSnpEvidence({
+      evidence: decodeBundle(bundle).report,
+      certificates: [Uint8Array.of(1)],
+      crls: [Uint8Array.of(2)],
+      collectedAt: 1_790_000_000,
+    });
     const given = {
       cddl: join(repositoryRoot, 'attestation', 'assay.cddl'),
-      bundle: toHex(await enclave.evidence(nonce)),
+      bundle: toHex(bundle),
       nonce: toHex(nonce),
-      receipt: toHex(encodeInferenceReceipt({ claims, receipt })),
+      receipt: toHex(wrapped),
+      treeHead: toHex(enclave.issuer.treeHead()),
+      proof: toHex(proof),
+      collected: toHex(collected),
       salt: toHex(salt),
       inputs: shown(inputs),
       outputs: shown(outputs),

@@ -1,4 +1,4 @@
-"""Verifies an evidence bundle and a receipt with nothing of Assay's but its CDDL.
+"""Verifies an evidence bundle, a receipt, a tree head and a proof file with nothing of Assay's but its CDDL.
 
 Reads one JSON object from standard input (bytes in hexadecimal), prints what it found as JSON.
 """
@@ -17,6 +17,7 @@ from pycddl import Schema
 given = json.load(sys.stdin)
 cddl = open(given["cddl"], encoding="utf-8").read()
 bundle, nonce, wrapped, salt = (bytes.fromhex(given[k]) for k in ("bundle", "nonce", "receipt", "salt"))
+tree_head, proof_file, collected = (bytes.fromhex(given[k]) for k in ("treeHead", "proof", "collected"))
 
 
 def sha256(*parts):
@@ -96,14 +97,26 @@ size, index, path = read("inclusion-proof", unprotected[396][-1][0])
 expect(payload is None and header["tree_size"] == size and header[4] == thumbprint, "header")
 entry = sha256(label(b"claims"), pair["claims"])
 root = root_of(sha256(b"\x00", entry), index, size, path)
-signed = cbor2.dumps(["Signature1", protected, b"", root], canonical=True)
 numbers = ec.EllipticCurvePublicNumbers(
     int.from_bytes(key[-2], "big"), int.from_bytes(key[-3], "big"), ec.SECP256R1()
 )
-der = utils.encode_dss_signature(
-    int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-)
-numbers.public_key().verify(der, signed, ec.ECDSA(hashes.SHA256()))
+
+
+def verify_root(protected, payload, signature):
+    """RFC 9052 section 4.4, with the attested key."""
+    signed = cbor2.dumps(["Signature1", protected, b"", payload], canonical=True)
+    der = utils.encode_dss_signature(
+        int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    )
+    numbers.public_key().verify(der, signed, ec.ECDSA(hashes.SHA256()))
+
+
+verify_root(protected, root, signature)
+read("tree-head", tree_head)
+protected, unprotected, payload, signature = cbor2.loads(tree_head).value
+expect(read("tree-head-header", protected) == header, "header of the tree head")
+expect(unprotected == {} and payload == root, "tree head")
+verify_root(protected, payload, signature)
 
 
 def commitment(side, tensors):
@@ -120,4 +133,13 @@ def commitment(side, tensors):
 
 expect(claims["request"] == commitment(b"request", given["inputs"]), "request")
 expect(claims["response"] == commitment(b"response", given["outputs"]), "response")
+
+proof = read("proof-file", proof_file)
+expect(proof["evidence"] == bundle and proof["evidenceNonce"] == nonce, "evidence of the proof file")
+expect(proof["receipt"] == wrapped and proof["salt"] == salt, "receipt of the proof file")
+expect(proof["model"] == claims["model"] and proof["nonce"] == claims[10], "request of the proof file")
+for side in ("inputs", "outputs"):
+    shown = [{**tensor, "data": tensor["data"].hex()} for tensor in proof[side]]
+    expect(shown == given[side], f"{side} of the proof file")
+expect(read("snp-evidence", collected)["evidence"] == report, "collected evidence")
 print(json.dumps({"index": index, "size": size, "models": len(policy["models"])}))
