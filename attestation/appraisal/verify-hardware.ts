@@ -40,7 +40,7 @@ const SUPPLIERS_CHOICE =
   'Revocation was judged only by what came with the evidence: its host chose that, or whoever passed it on, and what the vendor says since may differ.';
 
 /** Says of an authentic result that the verifier had nothing of its own to judge revocation by. */
-function onSuppliersWord(result: AttestationResult): AttestationResult {
+export function onSuppliersWord(result: AttestationResult): AttestationResult {
   if (!result.authentic) return result;
   return { ...result, caveats: [...result.caveats, SUPPLIERS_CHOICE] };
 }

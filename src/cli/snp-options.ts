@@ -49,6 +49,14 @@ async function readTable(io: Io, path: string): Promise<readonly AuxblobEntry[]>
   return asFile(path, 'no certificate table', () => parseAuxblob(bytes));
 }
 
+/** A report with what endorses it. */
+interface ReadSnp {
+  readonly input: SnpInput;
+  readonly gathered: Gathered;
+  /** Whether every revocation list came with the evidence: none is the caller's or was fetched. */
+  readonly isSuppliersWord: boolean;
+}
+
 /** Opens the input and gathers what endorses it; `fetches` false keeps off the network, `roots` replace AMD's. */
 export async function readSnp(
   io: Io,
@@ -56,7 +64,7 @@ export async function readSnp(
   at: Date,
   fetches: boolean,
   roots?: readonly Uint8Array[],
-): Promise<{ readonly input: SnpInput; readonly gathered: Gathered }> {
+): Promise<ReadSnp> {
   const input = openSnpInput(await readInput(io, options.report));
   const files = [options.vek, ...options.chain, ...options.crl].filter(
     (path) => path !== undefined,
@@ -81,5 +89,7 @@ export async function readSnp(
     gatherSnpEndorsements(input.report, supplied, service),
   );
   for (const note of gathered.notes) io.note(note);
-  return { input, gathered };
+  const { crls } = gathered;
+  const isSuppliersWord = crls.length > 0 && crls.every((crl) => supplied.host.crls.includes(crl));
+  return { input, gathered, isSuppliersWord };
 }

@@ -3,6 +3,7 @@ import { appraiseBundle, evidenceRefusal } from '../../attestation/appraisal/app
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
+import { onSuppliersWord } from '../../attestation/appraisal/verify-hardware.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -37,10 +38,15 @@ async function appraiseSnp(
   const { at, roots, endorsements } = options;
   try {
     const { report, runtimeClaims, certificates, crls } = openSnpInput(bytes);
-    const all = amdEndorsements([...certificates, ...crls, ...(endorsements?.amd ?? [])]);
+    const own = amdEndorsements(endorsements?.amd ?? []);
+    const all = {
+      certificates: [...certificates, ...own.certificates],
+      crls: [...crls, ...own.crls],
+    };
     const trusted = roots === undefined ? { at } : { at, roots };
     const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
-    return await verifySnp(report, all, policy.snp, trusted, expectations);
+    const result = await verifySnp(report, all, policy.snp, trusted, expectations);
+    return crls.length > 0 && own.crls.length === 0 ? onSuppliersWord(result) : result;
   } catch (error) {
     if (error instanceof AssayError) return snpRefusal(error, at);
     throw error;

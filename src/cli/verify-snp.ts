@@ -4,6 +4,7 @@ import type { SnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
+import { onSuppliersWord } from '../../attestation/appraisal/verify-hardware.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { readCertificates } from './files.js';
@@ -54,18 +55,18 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   if (foreign) refuseIdle(options, ['cache'], 'with --root: AMD is not asked, unless by --kds');
   const fetches = options.offline !== true && !foreign;
   const result = await judged(at, async () => {
-    const { input, gathered } = await readSnp(io, options, at, fetches, roots.roots);
+    const { input, gathered, isSuppliersWord } = await readSnp(
+      io,
+      options,
+      at,
+      fetches,
+      roots.roots,
+    );
     if (gathered.missing !== undefined) throw gathered.missing;
     const { report, runtimeClaims } = input;
-    return verifySnp(
-      report,
-      gathered,
-      policy,
-      { at, ...roots },
-      {
-        ...(runtimeClaims === undefined ? {} : { runtimeClaims }),
-      },
-    );
+    const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
+    const verified = await verifySnp(report, gathered, policy, { at, ...roots }, expectations);
+    return isSuppliersWord ? onSuppliersWord(verified) : verified;
   });
   printResult(io, withoutBundle(result, { enclave }));
 }

@@ -9,6 +9,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { vcekUrl } from '../../../attestation/endorsements/amd.js';
 import { encodeAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { encodeSnpEvidence } from '../../../attestation/evidence/snp-evidence.js';
 import { tcbComponents } from '../../../attestation/evidence/snp-fields.js';
 import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
 import { type ForgedSnp, forgeSnp } from '../../forge/amd.js';
@@ -48,6 +49,12 @@ before(async () => {
         { kind: 'ark', data: ark },
         { kind: 'crl', data: crl },
       ]),
+      'collected.bin': encodeSnpEvidence({
+        evidence: report,
+        certificates: [vcek, ask, ark],
+        crls: [crl],
+        collectedAt: NOW.getTime() / 1000,
+      }),
       'policy.json': JSON.stringify(policy),
       'lenient.json': JSON.stringify({ ...policy, snp: { ...policy.snp, crl: 'optional' } }),
       'tdx-only.json': JSON.stringify({ version: 1 }),
@@ -94,6 +101,34 @@ describe('assay verify snp', () => {
     );
     assert.equal(code, 0);
   });
+
+  for (const [name, args, isSuppliers] of [
+    ['the host’s list', ['snp', '--report', 'report.bin', '--certs', 'auxblob.bin'], true],
+    [
+      'a list of its own',
+      ['snp', '--report', 'report.bin', '--certs', 'auxblob.bin', '--crl', 'crl.der'],
+      false,
+    ],
+    ['a collected list', ['snp', '--report', 'collected.bin'], true],
+    ['a collected list, as evidence', ['evidence', 'collected.bin'], true],
+    [
+      'a collected list and its own',
+      ['evidence', 'collected.bin', '--endorsements', 'crl.der'],
+      false,
+    ],
+  ] as const) {
+    test(`a verdict by ${name} ${isSuppliers ? 'says' : 'does not say'} that another chose it`, async () => {
+      const files = args.map((arg) => (arg.includes('.') ? at(arg) : arg));
+      const trust = ['--root', at('root.pem'), '--policy', at('policy.json'), '--json'];
+      const { code, out } = await assay('verify', ...files, ...trust);
+      const { caveats }: { caveats: readonly string[] } = JSON.parse(out);
+      assert.equal(code, 0, out);
+      assert.equal(
+        caveats.some((each) => /its host chose that/.test(each)),
+        isSuppliers,
+      );
+    });
+  }
 
   test('a platform that cannot check signatures has not checked them', async (t) => {
     forgetCertificates();
