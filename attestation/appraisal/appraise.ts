@@ -11,6 +11,7 @@ import { parseSnpReport } from '../evidence/snp-report.js';
 import { parseTdxQuote } from '../evidence/tdx-quote.js';
 import { appraiseEnclave } from './appraise-enclave.js';
 import type { AppraisedEnclave } from './appraise-inference.js';
+import { REPLAY } from './caveats.js';
 import type { EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { AppraisalPolicy } from './policy.js';
@@ -40,8 +41,6 @@ const CAVEATS = [
   'The enclave’s clock is the host’s to turn: order comes from the log, freshness from nonces.',
   'What the models compute is attested, not that it is true or fair.',
 ] as const;
-const PARAVISOR =
-  'The cloud’s paravisor is what the hardware measured: no value here says which image the guest booted.';
 
 /** Everything of a bundle that hardware covers, decoded; each part throws its own code. */
 interface Covered {
@@ -237,7 +236,7 @@ export async function appraiseBundle(
       ...appraiseEnclave(stated, policy.enclave ?? {}),
     ];
     return {
-      result: combine(hardware, checks, stated, fresh, bundle.runtimeClaims !== undefined),
+      result: combine(hardware, checks, stated, fresh),
       enclave: { manifest, manifestBytes: bundle.manifest },
     };
   } catch (error) {
@@ -251,7 +250,6 @@ function combine(
   checks: readonly Finding[],
   stated: EnclaveStatement,
   fresh: boolean,
-  underParavisor: boolean,
 ): AttestationResult {
   const failed = checks.filter(({ outcome }) => outcome === 'fail');
   const first = failed[0] ?? checks.find(({ outcome }) => outcome === 'unchecked');
@@ -268,11 +266,6 @@ function combine(
     fresh,
     checks,
     claims: { ...hardware.claims, enclave: enclaveClaims(stated) },
-    caveats: [
-      ...hardware.caveats,
-      ...CAVEATS,
-      ...(underParavisor ? [PARAVISOR] : []),
-      ...(fresh ? [] : ['Without the verifier’s own nonce the evidence may be a replay.']),
-    ],
+    caveats: [...hardware.caveats, ...CAVEATS, ...(fresh ? [] : [REPLAY])],
   };
 }

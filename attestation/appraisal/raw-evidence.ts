@@ -1,3 +1,4 @@
+import { REPLAY } from './caveats.js';
 import { Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
@@ -12,9 +13,9 @@ export interface BundleDemands {
 }
 
 /**
- * The result of a report or quote that came without a bundle, held to demands that only a bundle can
- * meet: each fails. Whoever hands over evidence chooses its form, and must not get rid of a check by
- * leaving out what would be checked.
+ * The result of a report or quote that came without a bundle, which may be a replay, held to demands that
+ * only a bundle can meet: each fails. Whoever hands over evidence chooses its form, and must not get rid of
+ * a check, or of a caveat, by leaving out what would be checked.
  */
 export function withoutBundle(
   result: AttestationResult,
@@ -47,7 +48,8 @@ export function withoutBundle(
     );
   }
   const [first] = findings.all;
-  if (first === undefined) return result;
+  const caveats = [...result.caveats, REPLAY];
+  if (first === undefined) return { ...result, caveats };
   const hasFailed = result.checks.some(({ outcome }) => outcome === 'fail');
   return {
     ...result,
@@ -55,5 +57,6 @@ export function withoutBundle(
     code: hasFailed ? result.code : first.id,
     summary: hasFailed ? result.summary : first.reason,
     checks: [...result.checks, ...findings.all],
+    caveats,
   };
 }

@@ -2,6 +2,7 @@ import type { P256 } from '../encoding/p256.js';
 import { amdEndorsements } from '../endorsements/amd.js';
 import { parseAuxblob } from '../evidence/auxblob.js';
 import type { EvidenceBundle } from '../evidence/bundle.js';
+import { onSuppliersWord } from './caveats.js';
 import type { AppraisalPolicy } from './policy.js';
 import type { AttestationResult } from './result.js';
 import { verifySnp } from './verify-snp.js';
@@ -30,19 +31,6 @@ export interface HardwareOptions {
    * Collateral counts before the bundle's, and after the verifier's.
    */
   readonly carried?: Endorsements;
-}
-
-/**
- * A list or collateral from before a revocation is genuine until its end, and whoever hands over evidence
- * of a revoked platform would choose that one.
- */
-const SUPPLIERS_CHOICE =
-  'Revocation was judged only by what came with the evidence: its host chose that, or whoever passed it on, and what the vendor says since may differ.';
-
-/** Says of an authentic result that the verifier had nothing of its own to judge revocation by. */
-export function onSuppliersWord(result: AttestationResult): AttestationResult {
-  if (!result.authentic) return result;
-  return { ...result, caveats: [...result.caveats, SUPPLIERS_CHOICE] };
 }
 
 /** The hardware's half: authenticity of the report, then every check of the policy on it. */

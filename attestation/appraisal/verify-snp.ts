@@ -6,10 +6,11 @@ import {
   openSnp,
   type SnpEndorsements,
 } from './authenticate-snp.js';
+import { PARAVISOR } from './caveats.js';
 import { snpClaims } from './claims-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { snpRefusal } from './refusal-snp.js';
-import type { AttestationResult, Finding } from './result.js';
+import type { AttestationResult } from './result.js';
 
 /** What no check of a report can show. Every result says so. */
 const CAVEATS = [
@@ -19,7 +20,11 @@ const CAVEATS = [
   'MEASUREMENT says what was launched, not that it is free of faults.',
 ] as const;
 
-function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
+function caveats(
+  snp: AuthenticatedSnp,
+  policy: SnpPolicy,
+  { runtimeClaims }: SnpExpectations,
+): string[] {
   return [
     ...CAVEATS,
     ...(policy.minimumTcb === undefined
@@ -31,6 +36,7 @@ function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
     ...(snp.signingKey === 'VLEK'
       ? ['A VLEK names a cloud provider, not a chip: CHIP_ID is not certified.']
       : []),
+    ...(runtimeClaims === undefined ? [] : [PARAVISOR]),
   ];
 }
 
@@ -38,8 +44,9 @@ function caveats(snp: AuthenticatedSnp, policy: SnpPolicy): string[] {
 function snpResult(
   snp: AuthenticatedSnp,
   policy: SnpPolicy,
-  checks: readonly Finding[],
+  expectations: SnpExpectations,
 ): AttestationResult {
+  const checks = appraiseSnp(snp, policy, expectations);
   const failed = checks.filter(({ outcome }) => outcome === 'fail');
   const open = checks.filter(({ outcome }) => outcome === 'unchecked');
   const first = failed[0] ?? open[0];
@@ -62,7 +69,7 @@ function snpResult(
     fresh: false,
     checks,
     claims: snpClaims(snp),
-    caveats: caveats(snp, policy),
+    caveats: caveats(snp, policy, expectations),
   };
 }
 
@@ -82,7 +89,7 @@ export async function verifySnp(
   try {
     const { snp, started, authentic } = openSnp(report, endorsements, options);
     await started;
-    const result = snpResult(snp, policy, appraiseSnp(snp, policy, expectations));
+    const result = snpResult(snp, policy, expectations);
     await authentic();
     return result;
   } catch (error) {

@@ -7,6 +7,7 @@ import {
   authenticateTdx,
   verifyTdxSignatures,
 } from './authenticate-tdx.js';
+import { PARAVISOR } from './caveats.js';
 import { tdxClaims } from './claims-tdx.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import {
@@ -44,7 +45,7 @@ function tcbResult(tcb: TcbEvaluation): TdxTcbResult {
   return { ...tcb, date: tcb.date.toISOString() };
 }
 
-function caveats(policy: TdxPolicy): string[] {
+function caveats(policy: TdxPolicy, { runtimeClaims }: TdxExpectations): string[] {
   return [
     ...CAVEATS,
     ...(policy.tcb?.minimumEvaluationDataNumber === undefined
@@ -55,6 +56,7 @@ function caveats(policy: TdxPolicy): string[] {
     ...(policy.ppids === undefined
       ? ['The policy names no machines: any genuine platform may have made the quote.']
       : []),
+    ...(runtimeClaims === undefined ? [] : [PARAVISOR]),
   ];
 }
 
@@ -128,6 +130,6 @@ export async function verifyTdx(
     checks,
     claims: tdxClaims(tdx),
     tcb: tcbResult(tdx.tcb),
-    caveats: caveats(policy),
+    caveats: caveats(policy, expectations),
   };
 }

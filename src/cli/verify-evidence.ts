@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { appraiseBundle, evidenceRefusal } from '../../attestation/appraisal/appraise.js';
+import { onSuppliersWord } from '../../attestation/appraisal/caveats.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
-import { onSuppliersWord } from '../../attestation/appraisal/verify-hardware.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
+import { onSuppliersWord } from '../../attestation/appraisal/caveats.js';
 import type { EnclavePolicy } from '../../attestation/appraisal/policy-enclave.js';
 import type { SnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
-import { onSuppliersWord } from '../../attestation/appraisal/verify-hardware.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { readCertificates } from './files.js';

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseSnpPolicy } from '../../../attestation/appraisal/policy-snp.js';
-import { toHex } from '../../../attestation/encoding/bytes.js';
+import { toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
+import { paravisorReportData } from '../../../attestation/evidence/runtime-claims.js';
 import { SIMULATED_CHIPS, simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
 import type { AmdFault } from '../../forge/amd.js';
 import { idsOf, judgeSnp, KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
@@ -100,6 +101,14 @@ describe('policies that a report meets', () => {
     assert.deepEqual(idsOf(data, 'fail'), ['snp.report-data']);
     const host = await judgeSnp({}, {}, { ...good, hostData: digest(1, 32) });
     assert.deepEqual(idsOf(host, 'fail'), ['snp.host-data']);
+  });
+
+  test('runtime claims say that a paravisor was measured', async () => {
+    const runtimeClaims = utf8('{}');
+    const reportData = paravisorReportData(runtimeClaims);
+    const result = await judgeSnp({ report: { reportData } }, {}, { runtimeClaims });
+    assert.equal(result.affirmed, true, result.summary);
+    assert.match(result.caveats.join('\n'), /paravisor is what the hardware measured/);
   });
 
   test('a shortfall names each component', async () => {

@@ -130,6 +130,11 @@ describe('assay verify snp', () => {
     });
   }
 
+  test('a report without a bundle may be a replay, and its verdict says so', async () => {
+    const { out } = await judge('--certs', at('auxblob.bin'), '--root', at('root.pem'), '--json');
+    assert.match(JSON.parse(out).caveats.join('\n'), /the evidence may be a replay/);
+  });
+
   test('a platform that cannot check signatures has not checked them', async (t) => {
     forgetCertificates();
     t.mock.getter(crypto, 'subtle', () => undefined);

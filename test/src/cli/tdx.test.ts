@@ -79,6 +79,10 @@ describe('assay verify tdx', () => {
       assay('verify', 'tdx', '--quote', at('azure.bin'), ...simulated(), ...more, '--json');
     const good = await azure('--hcl', at('hcl.bin'), '--runtime-log', at('runtime.cbor'));
     assert.equal(good.code, 0, good.out);
+    assert.match(
+      JSON.parse(good.out).caveats.join('\n'),
+      /paravisor is what the hardware measured/,
+    );
     const log = await azure('--runtime-log', at('other.cbor'));
     assert.equal(JSON.parse(log.out).code, 'tdx.runtime-log.rtmr3');
     const claims = await judge(...simulated(), '--hcl', at('hcl.bin'), '--json');
