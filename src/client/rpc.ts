@@ -126,8 +126,9 @@ export class PinnedChannel {
   }
 
   /**
-   * One unary call, whose bounds are also those of finding out why it failed. Throws CLIENT_TLS_PIN if the server no longer presents the pinned key,
-   * CLIENT_UNREACHABLE, CLIENT_SERVICE with the status that the server answered, or the signal's own reason.
+   * One unary call, whose bounds are also those of finding out why it failed. Throws CLIENT_TLS_PIN if the
+   * server no longer presents the pinned key, CLIENT_UNREACHABLE, CLIENT_SERVICE with the status that the
+   * server answered, or the signal's own reason.
    */
   async call<Response extends object>(
     service: string,
