@@ -3,6 +3,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';
+import { ID_AUTH_BYTES, ID_BLOCK_BYTES } from '../measurement/id-block.js';
 
 /** Texts that reach shells, XML and HCL: printable ASCII without quotes, backslashes and `$`. */
 const plain = z
@@ -17,10 +18,19 @@ const identifier = z
 const port = z.number().int().min(1).max(65535);
 const hex = (bytes: number) =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `expected ${2 * bytes} hex digits`);
+/** As text, or as the integer that YAML makes of `0x30000` without quotes. */
 const flags = z
-  .string()
-  .regex(/^0x[0-9a-f]{1,16}$/, 'expected 0x and up to 16 hexadecimal digits')
-  .transform((text) => BigInt(text));
+  .union([z.string().regex(/^0x[0-9a-f]{1,16}$/), z.int().nonnegative()], {
+    error: 'expected an integer such as 0x30000, of up to 64 bits; in quotes from 53 bits on',
+  })
+  .transform((value) => BigInt(value));
+const base64 = (bytes: number) =>
+  z
+    .base64()
+    .refine(
+      (text) => Buffer.from(text, 'base64').length === bytes,
+      `expected ${bytes} bytes in base64`,
+    );
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -59,15 +69,19 @@ const schema = z.strictObject({
   snp: z
     .strictObject({
       /** Guest policy (AMD 56860, "Guest policy"): bit 17 must be one. */
-      policy: flags.refine((value) => (value & 0x20000n) !== 0n, 'bit 17 must be one'),
-      /** SEV_FEATURES of the save areas. */
-      features: flags,
+      policy: flags
+        .refine((value) => (value & 0x20000n) !== 0n, 'bit 17 must be one')
+        .default(0x30000n),
+      /** SEV_FEATURES of the save areas: QEMU and libvirt have no option that sets another bit. */
+      features: flags.refine((value) => value === 1n, 'expected 0x1').default(1n),
       /** Position of the encryption bit (CPUID 8000001F EBX). */
       cBitPosition: z.number().int().min(32).max(63).default(51),
-      /** ID block and its authentication, as `assay measure launch` wrote them, base64. */
-      idBlock: z.strictObject({ block: z.base64(), authentication: z.base64() }).optional(),
+      /** ID block and its authentication: `idBlock` and `idAuth` of `assay measure launch`, base64. */
+      idBlock: z
+        .strictObject({ block: base64(ID_BLOCK_BYTES), authentication: base64(ID_AUTH_BYTES) })
+        .optional(),
     })
-    .default({ policy: 0x30000n, features: 1n, cBitPosition: 51 }),
+    .prefault({}),
   tdx: z
     .strictObject({
       /** vsock of the host's quote generation service. */

@@ -11,7 +11,7 @@ const optional = (name: string, text: string | undefined): Element[] =>
   text === undefined ? [] : [element(name, {}, text)];
 
 /** https://libvirt.org/formatdomain.html, "Launch Security". */
-function launchSecurity({ deployment, bindingBase64 }: LaunchPlan): Element {
+function launchSecurity({ deployment, bindingBase64, authorKey }: LaunchPlan): Element {
   const { tee, snp, tdx } = deployment;
   if (tee === 'tdx') {
     return element('launchSecurity', { type: 'tdx' }, [
@@ -22,7 +22,7 @@ function launchSecurity({ deployment, bindingBase64 }: LaunchPlan): Element {
       element('quoteGenerationService', { path: QUOTE_SOCKET }),
     ]);
   }
-  const author = snp.idBlock === undefined ? {} : { authorKey: 'yes' };
+  const author = authorKey ? { authorKey: 'yes' } : {};
   return element('launchSecurity', { type: 'sev-snp', kernelHashes: 'yes', ...author }, [
     element('cbitpos', {}, String(snp.cBitPosition)),
     element('reducedPhysBits', {}, '1'),

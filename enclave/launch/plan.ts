@@ -4,6 +4,7 @@ import {
   type LaunchPolicy,
   launchPolicyDigest,
 } from '../../attestation/evidence/launch-policy.js';
+import { hasAuthorKey } from '../measurement/id-block.js';
 import type { Deployment } from './deployment.js';
 
 /** A deployment with what is derived from it: all that the generators look at. */
@@ -11,6 +12,8 @@ export interface LaunchPlan {
   readonly deployment: Deployment;
   /** Digest of the launch policy, as HOST_DATA (32 bytes) or MRCONFIGID (48 bytes). */
   readonly bindingBase64: string;
+  /** Whether an author vouches for the key of the ID block. */
+  readonly authorKey: boolean;
 }
 
 /** What a generator writes: file names and contents. */
@@ -23,5 +26,10 @@ export interface LaunchFile {
 export function planLaunch(deployment: Deployment, policy: LaunchPolicy): LaunchPlan {
   const digest = launchPolicyDigest(encodeLaunchPolicy(policy));
   const binding = deployment.tee === 'sev-snp' ? digest.hostData : digest.mrConfigId;
-  return { deployment, bindingBase64: toBase64(binding) };
+  const { idBlock } = deployment.snp;
+  return {
+    deployment,
+    bindingBase64: toBase64(binding),
+    authorKey: idBlock !== undefined && hasAuthorKey(Buffer.from(idBlock.authentication, 'base64')),
+  };
 }

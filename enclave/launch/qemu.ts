@@ -10,7 +10,7 @@ function properties(type: string, members: Readonly<Record<string, string | unde
   return [type, ...pairs].join(',');
 }
 
-function snpArguments({ deployment, bindingBase64 }: LaunchPlan): string[] {
+function snpArguments({ deployment, bindingBase64, authorKey }: LaunchPlan): string[] {
   const { snp, machine } = deployment;
   return [
     '-machine',
@@ -33,7 +33,7 @@ function snpArguments({ deployment, bindingBase64 }: LaunchPlan): string[] {
       'host-data': bindingBase64,
       'id-block': snp.idBlock?.block,
       'id-auth': snp.idBlock?.authentication,
-      'author-key-enabled': snp.idBlock && 'on',
+      'author-key-enabled': authorKey ? 'on' : undefined,
     }),
   ];
 }

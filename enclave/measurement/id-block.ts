@@ -2,6 +2,10 @@ import { createHash, type KeyObject, sign } from 'node:crypto';
 import { concat } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 
+/** Sizes of the two structures (AMD 56860, SNP_LAUNCH_FINISH). */
+export const ID_BLOCK_BYTES = 96;
+export const ID_AUTH_BYTES = 4096;
+const AUTHOR_KEY_ALGORITHM_AT = 4;
 /** Fields are 72 bytes, little-endian, the upper 24 zero (AMD 56860, "ECDSA P-384"). */
 const FIELD_BYTES = 72;
 const COORDINATE_BYTES = 48;
@@ -31,7 +35,7 @@ export interface SignedIdBlock {
 
 /** ID_BLOCK, 96 bytes (AMD 56860, SNP_LAUNCH_FINISH). */
 function encodeIdBlock(block: IdBlock): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(96);
+  const bytes = new Uint8Array(ID_BLOCK_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(exactly(block.launchDigest, 48, 'the launch digest'), 0);
   bytes.set(exactly(block.familyId, 16, 'FAMILY_ID'), 48);
@@ -54,10 +58,10 @@ export function signIdBlock(
   const idBlock = encodeIdBlock(block);
   const idPublic = encodePublicKey(idKey);
   const authorPublic = authorKey && encodePublicKey(authorKey);
-  const idAuth = new Uint8Array(4096);
+  const idAuth = new Uint8Array(ID_AUTH_BYTES);
   const view = new DataView(idAuth.buffer);
   view.setUint32(0, ALGORITHM_P384_SHA384, true);
-  view.setUint32(4, authorKey === undefined ? 0 : ALGORITHM_P384_SHA384, true);
+  if (authorKey !== undefined) view.setUint32(AUTHOR_KEY_ALGORITHM_AT, ALGORITHM_P384_SHA384, true);
   idAuth.set(signature(idKey, idBlock), 0x40);
   idAuth.set(idPublic, 0x240);
   if (authorKey !== undefined && authorPublic !== undefined) {
@@ -70,6 +74,15 @@ export function signIdBlock(
     idKeyDigest: digest(idPublic),
     authorKeyDigest: authorPublic && digest(authorPublic),
   };
+}
+
+/**
+ * Whether an ID authentication structure carries an author key. The launch command has to say the same
+ * (AUTHOR_KEY_EN): the firmware refuses a key of algorithm 0.
+ */
+export function hasAuthorKey(idAuth: Uint8Array): boolean {
+  const view = new DataView(idAuth.buffer, idAuth.byteOffset, idAuth.byteLength);
+  return view.getUint32(AUTHOR_KEY_ALGORITHM_AT, true) !== 0;
 }
 
 /** The 0x404-byte public key whose SHA-384 is ID_KEY_DIGEST or AUTHOR_KEY_DIGEST. */

@@ -66,10 +66,18 @@ const TDX = {
   service: { bridge: 'br0' },
 };
 
-const SNP_WITH_ID_BLOCK = {
-  ...SNP,
-  snp: { policy: '0xb0000', features: '0x1', idBlock: { block: 'AAAA', authentication: 'AQID' } },
-};
+/** An ID block as long as the firmware wants it, whose key an author signed with this algorithm; 0, none did. */
+function idBlock(authorAlgorithm: number) {
+  const authentication = Buffer.alloc(4096);
+  authentication.writeUInt32LE(1, 0);
+  authentication.writeUInt32LE(authorAlgorithm, 4);
+  return {
+    block: Buffer.alloc(96).toString('base64'),
+    authentication: authentication.toString('base64'),
+  };
+}
+
+const SNP_WITH_ID_BLOCK = { ...SNP, snp: { policy: '0xb0000', idBlock: idBlock(1) } };
 
 function render(value: unknown, target: LaunchTarget) {
   return renderLaunch(target, planLaunch(parseDeployment(value), POLICY));
@@ -122,6 +130,21 @@ suite('launch files', () => {
     }
   });
 
+  for (const [target, flag] of [
+    ['qemu', 'author-key-enabled=on'],
+    ['libvirt', "authorKey='yes'"],
+  ] as const) {
+    test(`${target} says that there is an author key where the ID block has one, and else nothing`, () => {
+      for (const [algorithm, expected] of [
+        [1, true],
+        [0, false],
+      ] as const) {
+        const [file] = render({ ...SNP, snp: { idBlock: idBlock(algorithm) } }, target);
+        assert.equal(file?.contents.includes(flag), expected);
+      }
+    });
+  }
+
   test('EC2 has no TDX', () => {
     assert.throws(
       () => render({ ...TDX, aws: SNP.aws }, 'aws'),
@@ -139,6 +162,18 @@ suite('launch files', () => {
 });
 
 suite('deployment file', () => {
+  for (const [what, snp, policy] of [
+    ['nothing of SNP', {}, 0x30000n],
+    ['an ID block alone', { idBlock: idBlock(0) }, 0x30000n],
+    ['a policy as YAML reads it without quotes', { policy: 0xb0000, features: 1 }, 0xb0000n],
+    ['a policy as text', { policy: '0xb0000', features: '0x1' }, 0xb0000n],
+  ] as const) {
+    test(`${what} is taken, and what is left out has its default`, () => {
+      const { snp: read } = parseDeployment({ ...SNP, snp });
+      assert.deepEqual([read.policy, read.features, read.cBitPosition], [policy, 1n, 51]);
+    });
+  }
+
   for (const [what, change] of [
     ['an unknown member', { extra: 1 }],
     ['another version', { version: 2 }],
@@ -149,7 +184,15 @@ suite('deployment file', () => {
     ['no processor', { machine: { processors: 0 } }],
     ['512 MiB, with which the guest does not boot', { machine: { memoryMiB: 512 } }],
     ['an unknown processor model', { machine: { cpu: 'host' } }],
-    ['a guest policy without bit 17', { snp: { policy: '0x10000', features: '0x1' } }],
+    ['a guest policy without bit 17', { snp: { policy: '0x10000' } }],
+    ['a guest policy that is no integer', { snp: { policy: 196608.5 } }],
+    ['a negative guest policy', { snp: { policy: -1 } }],
+    ['SEV_FEATURES that no launch command sets', { snp: { features: '0x21' } }],
+    ['an ID block of 3 bytes', { snp: { idBlock: { ...idBlock(1), block: 'AAAA' } } }],
+    [
+      'an authentication of 3 bytes',
+      { snp: { idBlock: { ...idBlock(1), authentication: 'AQID' } } },
+    ],
     ['a port that is none', { service: { port: 0 } }],
     ['a container image by tag', { kubernetes: { image: 'registry.example/assay:latest' } }],
     ['an AMI that is none', { aws: { ...SNP.aws, ami: 'ami' } }],
