@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { concat, utf8 } from '../../attestation/encoding/bytes.js';
-import { AssayError } from '../../attestation/encoding/error.js';
-import { authenticodeSha384, peSections } from './authenticode.js';
+import { utf8 } from '../../attestation/encoding/bytes.js';
+import { authenticodeSha384 } from './authenticode.js';
 import type { DirectBoot } from './kernel-hashes.js';
+import { readUki } from './systemd-stub.js';
 
 /** A digest that firmware, boot stub or kernel extends, and what it is of. */
 export interface BootEvent {
@@ -57,7 +57,7 @@ export function rtmr1Events(boot: TdxBoot): BootEvent[] {
     separator,
     ...(partitionTable === undefined ? [] : [event('partition table (GPT)', partitionTable)]),
     image('unified kernel image (Authenticode)', boot.image),
-    image('kernel in the image (Authenticode)', ukiSection(boot.image, '.linux')),
+    image('kernel in the image (Authenticode)', readUki(boot.image).kernel),
     ...leaving,
   ];
 }
@@ -72,46 +72,17 @@ export function rtmr2Events(boot: TdxBoot): BootEvent[] {
     const added = boot.initrd.length > 0 ? ' initrd=initrd' : '';
     return linuxStub(boot.commandLine + added, boot.initrd);
   }
-  const sections = new Map(peSections(boot.image).map((section) => [section.name, section]));
-  const measured = UKI_SECTIONS.flatMap((name) => {
-    const section = sections.get(name);
-    if (section === undefined) return [];
-    return [
-      event(`name of section ${name}`, utf8(`${name}\0`)),
-      event(`section ${name}`, section.data.subarray(0, section.virtualSize)),
-    ];
-  });
-  const commandLine = Buffer.from(ukiSection(boot.image, '.cmdline')).toString('utf8');
-  return [...measured, ...linuxStub(commandLine, ukiSection(boot.image, '.initrd'))];
+  const { measured, commandLine, initrd } = readUki(boot.image);
+  const sections = measured.flatMap(({ name, contents }) => [
+    event(`name of section ${name}`, utf8(`${name}\0`)),
+    event(`section ${name}`, contents),
+  ]);
+  return [...sections, ...linuxStub(commandLine, initrd)];
 }
-
-/** In the order of systemd 257's `src/fundamental/uki.h`; `.pcrsig` is not measured. */
-const UKI_SECTIONS = [
-  '.linux',
-  '.osrel',
-  '.cmdline',
-  '.initrd',
-  '.ucode',
-  '.splash',
-  '.dtb',
-  '.uname',
-  '.sbat',
-  '.pcrpkey',
-] as const;
 
 /** Linux `drivers/firmware/efi/libstub`: load options, then the initrd. */
 function linuxStub(commandLine: string, initrd: Uint8Array): BootEvent[] {
   const options = Buffer.from(`${commandLine}\0`, 'utf16le');
   const loadOptions = event('command line (UTF-16)', options);
   return initrd.length === 0 ? [loadOptions] : [loadOptions, event('initrd', initrd)];
-}
-
-function ukiSection(uki: Uint8Array, name: string): Uint8Array {
-  const section = peSections(uki).find((candidate) => candidate.name === name);
-  if (section === undefined) {
-    throw new AssayError('MEASUREMENT_PE', `the unified kernel image has no section ${name}`);
-  }
-  const { data, virtualSize } = section;
-  if (virtualSize <= data.length) return data.subarray(0, virtualSize);
-  return concat(data, new Uint8Array(virtualSize - data.length));
 }

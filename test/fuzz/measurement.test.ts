@@ -2,6 +2,7 @@ import { authenticodeSha384, peSections } from '../../enclave/measurement/authen
 import { parseFirmware } from '../../enclave/measurement/firmware.js';
 import { mrtd } from '../../enclave/measurement/mrtd.js';
 import { readSevMetadata } from '../../enclave/measurement/snp-firmware.js';
+import { readUki } from '../../enclave/measurement/systemd-stub.js';
 import { AMD_SEV_2023, forgeOvmf } from '../forge/ovmf.js';
 import { forgePe } from '../forge/pe.js';
 import { fuzz } from './harness.js';
@@ -47,6 +48,22 @@ fuzz({
   decode: (bytes) => {
     peSections(bytes);
     authenticodeSha384(bytes);
+    return undefined;
+  },
+});
+
+fuzz({
+  name: 'unified kernel images',
+  seeds: [
+    forgePe([
+      ['.linux', Uint8Array.of(1)],
+      ['.cmdline', Buffer.from(' quiet\n')],
+      ['.initrd', Uint8Array.of(2)],
+      ['.osrel', Buffer.from('ID=x')],
+    ]).bytes,
+  ],
+  decode: (bytes) => {
+    readUki(bytes);
     return undefined;
   },
 });

@@ -215,8 +215,97 @@ suite('boot registers', () => {
     ]);
   });
 
-  test('a unified kernel image without a kernel is refused', () => {
-    const broken: TdxBoot = { ...uki, image: forgePe([['.cmdline', initrd]]).bytes };
-    assert.throws(() => rtmr1Events(broken), refused('MEASUREMENT_PE'));
+  type Sections = readonly (readonly [string, Uint8Array])[];
+  const KERNEL = ['.linux', kernel] as const;
+  const COMMAND_LINE = ['.cmdline', Buffer.from('console=ttyS0')] as const;
+  const INITRD = ['.initrd', initrd] as const;
+  const ukiOf = (sections: Sections): TdxBoot => ({
+    kind: 'uki',
+    partitionTable: undefined,
+    image: forgePe(sections).bytes,
+  });
+  const sha384 = (data: Uint8Array): string => createHash('sha384').update(data).digest('hex');
+
+  for (const [what, written, passed] of [
+    ['as it stands', 'console=ttyS0 quiet', 'console=ttyS0 quiet'],
+    ['without blanks at its ends', ' \tconsole=ttyS0 quiet \n', 'console=ttyS0 quiet'],
+    ['with blanks for control characters', 'a\tb\x7fc  d', 'a b c  d'],
+  ] as const) {
+    test(`the command line of a unified kernel image is measured ${what}`, () => {
+      const line = ['.cmdline', Buffer.from(written)] as const;
+      const events = rtmr2Events(ukiOf([KERNEL, line, INITRD]));
+      const measured = events.find((event) => event.what === 'command line (UTF-16)');
+      const expected = sha384(Buffer.from(`${passed}\0`, 'utf16le'));
+      assert.equal(toHex(measured?.digest ?? initrd), expected);
+      const section = events.find((event) => event.what === 'section .cmdline');
+      assert.equal(toHex(section?.digest ?? initrd), sha384(line[1]));
+    });
+  }
+
+  test('sections that systemd-stub adds to the initrd are measured with it, in its order', () => {
+    const words = (text: string): string => text.replaceAll(' ', '');
+    const zero = '00000000';
+    const folder =
+      words(`070701 00000001 0000416d ${zero} ${zero} 00000001 ${zero} ${zero}`) +
+      words(`${zero} ${zero} ${zero} ${zero} 00000007 ${zero}`) +
+      '.extra\0\0\0\0';
+    const file = (size: string, nameSize: string, nameAndData: string): string =>
+      words(`070701 00000002 00008124 ${zero} ${zero} 00000001 ${zero} ${size}`) +
+      words(`${zero} ${zero} ${zero} ${zero} ${nameSize} ${zero}`) +
+      nameAndData;
+    const trailer =
+      words(`070701 ${zero} ${zero} ${zero} ${zero} 00000001 ${zero} ${zero}`) +
+      words(`${zero} ${zero} ${zero} ${zero} 0000000B ${zero}`) +
+      'TRAILER!!!\0\0\0\0';
+    const signature = file('00000002', '0000001f', '.extra/tpm2-pcr-signature.json\0\0\0\0{}\0\0');
+    const key = file('00000001', '0000001f', '.extra/tpm2-pcr-public-key.pem\0\0\0\0k\0\0\0');
+    const release = file('00000004', '00000012', '.extra/os-release\0ID=x');
+    const events = rtmr2Events(
+      ukiOf([
+        KERNEL,
+        COMMAND_LINE,
+        INITRD,
+        ['.osrel', Buffer.from('ID=x')],
+        ['.pcrpkey', Buffer.from('k')],
+        ['.pcrsig', Buffer.from('{}')],
+        ['.ucode', Buffer.from('micro')],
+      ]),
+    );
+    const archives = [signature, key, release].map((member) => folder + member + trailer);
+    const whole = ['micro\0\0\0', 'initrd\0\0', ...archives].join('');
+    assert.equal(toHex(events.at(-1)?.digest ?? initrd), sha384(Buffer.from(whole, 'latin1')));
+    const measured = events.map(({ what }) => what).filter((what) => what.startsWith('section '));
+    assert.deepEqual(
+      measured.map((what) => what.slice('section '.length)),
+      ['.linux', '.osrel', '.cmdline', '.initrd', '.ucode', '.pcrpkey'],
+    );
+  });
+
+  for (const [what, sections] of [
+    ['no kernel', [COMMAND_LINE, INITRD]],
+    ['no command line', [KERNEL, INITRD]],
+    ['an empty command line', [KERNEL, ['.cmdline', Buffer.from(' \n')], INITRD]],
+    ['a command line beyond ASCII', [KERNEL, ['.cmdline', Buffer.from('ö')], INITRD]],
+    ['no initrd', [KERNEL, COMMAND_LINE]],
+    ['two initrds', [KERNEL, COMMAND_LINE, INITRD, INITRD]],
+    ...['.profile', '.dtb', '.dtbauto', '.hwids', '.efifw'].map(
+      (name) =>
+        [
+          `${name}, whose effect is not modelled,`,
+          [KERNEL, COMMAND_LINE, INITRD, [name, initrd]],
+        ] as const,
+    ),
+  ] as const) {
+    test(`a unified kernel image with ${what} is refused`, () => {
+      const broken = ukiOf(sections);
+      assert.throws(() => rtmr2Events(broken), refused('MEASUREMENT_PE'));
+    });
+  }
+
+  test('a unified kernel image with a section that goes on in memory is refused', () => {
+    const { bytes } = forgePe([KERNEL, COMMAND_LINE, INITRD]);
+    bytes.writeUInt32LE(0xffff_ffff, bytes.indexOf('.initrd') + 8);
+    const broken: TdxBoot = { kind: 'uki', partitionTable: undefined, image: bytes };
+    assert.throws(() => rtmr2Events(broken), refused('MEASUREMENT_PE'));
   });
 });
