@@ -34,7 +34,7 @@ const base64 = (bytes: number) =>
 
 const schema = z.strictObject({
   version: z.literal(1),
-  /** Names the guest everywhere. */
+  /** Names the guest everywhere; its MAC address is of this name, and so one network has no two of one name. */
   name: identifier,
   tee: z.enum(['sev-snp', 'tdx']),
   /** Launch policy file (YAML or JSON), relative to the deployment file. */

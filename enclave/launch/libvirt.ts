@@ -42,17 +42,15 @@ function domain(plan: LaunchPlan): Element {
     : element('cpu', { mode: 'custom', match: 'exact', check: 'none' }, [
         element('model', { fallback: 'forbid' }, machine.cpu),
       ]);
-  const network = service.bridge
-    ? element('interface', { type: 'bridge' }, [
-        element('source', { bridge: service.bridge }),
-        element('model', { type: 'virtio-non-transitional' }),
-        element('rom', { enabled: 'no' }),
-      ])
-    : element('interface', { type: 'network' }, [
-        element('source', { network: 'default' }),
-        element('model', { type: 'virtio-non-transitional' }),
-        element('rom', { enabled: 'no' }),
-      ]);
+  const [type, source] = service.bridge
+    ? ['bridge', { bridge: service.bridge }]
+    : ['network', { network: 'default' }];
+  const network = element('interface', { type }, [
+    element('source', source),
+    element('mac', { address: plan.macAddress }),
+    element('model', { type: 'virtio-non-transitional' }),
+    element('rom', { enabled: 'no' }),
+  ]);
   return element('domain', { type: 'kvm' }, [
     element('name', {}, name),
     element('memory', { unit: 'MiB' }, String(machine.memoryMiB)),

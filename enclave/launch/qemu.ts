@@ -101,7 +101,7 @@ export function qemuArguments(plan: LaunchPlan): string[] {
     '-netdev',
     network,
     '-device',
-    'virtio-net-pci,netdev=net0,disable-legacy=on,romfile=',
+    `virtio-net-pci,netdev=net0,mac=${plan.macAddress},disable-legacy=on,romfile=`,
     '-device',
     'virtio-rng-pci,disable-legacy=on',
     '-nodefaults',

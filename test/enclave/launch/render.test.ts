@@ -145,6 +145,18 @@ suite('launch files', () => {
     });
   }
 
+  for (const target of ['qemu', 'libvirt'] as const) {
+    test(`${target} gives guests on one bridge a MAC address each`, () => {
+      const macOf = (name: string): string => {
+        const [file] = render({ ...SNP, name, service: { bridge: 'br0' } }, target);
+        return /mac(?:=| address=')([0-9a-f:]+)/.exec(file?.contents ?? '')?.[1] ?? '';
+      };
+      const [one, other] = [macOf('one'), macOf('other')];
+      assert.match(one, /^02(:[0-9a-f]{2}){5}$/, 'one station, locally administered');
+      assert.notEqual(one, other);
+    });
+  }
+
   test('EC2 has no TDX', () => {
     assert.throws(
       () => render({ ...TDX, aws: SNP.aws }, 'aws'),
