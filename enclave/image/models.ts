@@ -71,11 +71,9 @@ export async function collectModels(
       hosts: specification.hosts,
       platform: { kind: specification.platform },
       ...(specification.pinned && { launchPolicy: '/app/launch-policy.yaml' }),
-      models: specification.models.map(({ name, version, path, batching }) => ({
-        name,
-        version,
-        path: guestPath(name, version, basename(path)),
-        ...(batching && { batching }),
+      models: specification.models.map(({ path, selfTest: _, ...options }) => ({
+        ...options,
+        path: guestPath(options.name, options.version, basename(path)),
       })),
     }),
   };

@@ -3,6 +3,8 @@ import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { certificateHost } from '../certificate-host.js';
+import { modelOptions } from '../model-options.js';
+import { commandLine } from '../plain-text.js';
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
 
@@ -10,7 +12,7 @@ const schema = z
   .strictObject({
     version: z.literal(1),
     /** Kernel command line; part of the measurement. */
-    commandLine: z.string().regex(/^[ -~]{1,2000}$/),
+    commandLine,
     /** DNS names and IP addresses in the TLS certificate. */
     hosts: z.array(certificateHost).min(1),
     port: z.number().int().min(1).max(65535).default(8443),
@@ -23,15 +25,9 @@ const schema = z
     models: z
       .array(
         z.strictObject({
-          name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
-          version: z
-            .string()
-            .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/)
-            .default('1'),
+          ...modelOptions,
           /** The .onnx file, relative to the specification; its external data lies beside it. */
           path: z.string().min(1),
-          /** The engine's options for this model, as the service's configuration has them. */
-          batching: z.record(z.string(), z.unknown()).optional(),
           /**
            * What the launch policy requires of the model's test vectors; they and `tolerances.json`, beside
            * the model, then go into the image. Absent: none are required, and none are in the image.

@@ -4,13 +4,8 @@ import { schemaError } from '../../attestation/encoding/schema.js';
 import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';
 import { ID_AUTH_BYTES, ID_BLOCK_BYTES } from '../measurement/id-block.js';
+import { commandLine, plain } from '../plain-text.js';
 
-/** Texts that reach shells, XML and HCL: printable ASCII without quotes, backslashes and `$`. */
-const plain = z
-  .string()
-  .min(1)
-  .max(1024)
-  .regex(/^[ !#%&()*+,\-./0-9:;<=>?@A-Z[\]^_a-z{|}~]+$/, 'expected plain text without quotes');
 const path = plain.regex(/^[^ ,]+$/, 'expected a path without spaces or commas');
 const identifier = z
   .string()
@@ -45,7 +40,7 @@ const schema = z.strictObject({
     /** What the host hands to the firmware. */
     kernel: path,
     initrd: path,
-    commandLine: plain,
+    commandLine,
     /** The same as one file, for clouds. */
     uki: path.optional(),
   }),

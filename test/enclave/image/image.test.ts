@@ -25,7 +25,7 @@ function unpack(archive: Buffer): Map<string, { mode: number; data: string; devi
     const [mode, size, nameSize] = [field(1), field(6), field(11)];
     const device = `${field(9)}:${field(10)}`;
     assert.deepEqual([field(2), field(3), field(5)], [0, 0, 0], 'owned by root, without a time');
-    const name = archive.toString('latin1', at + 110, at + 110 + nameSize - 1);
+    const name = archive.toString('utf8', at + 110, at + 110 + nameSize - 1);
     const start = Math.ceil((at + 110 + nameSize) / 4) * 4;
     if (name === 'TRAILER!!!') return entries;
     entries.set(name, { mode, device, data: archive.toString('utf8', start, start + size) });
@@ -51,6 +51,12 @@ suite('initrd', () => {
 
   test('is the same bytes in whatever order the files come', () => {
     assert.ok(packInitrd(files).equals(packInitrd([...files].reverse())));
+  });
+
+  test('names files in UTF-8, as the guest looks for them', () => {
+    const entries = unpack(packInitrd([file('/app/权重.bin', 'weights'), file('/app/é', 'x')]));
+    assert.equal(entries.get('app/权重.bin')?.data, 'weights');
+    assert.equal(entries.get('app/é')?.data, 'x');
   });
 
   for (const [what, bad] of [
@@ -125,6 +131,21 @@ suite('image specification', () => {
     ['an unknown member', `${good}extra: 1\n`],
     ['no model', good.replace('[{name: m, path: m.onnx}]', '[]')],
     ['a model name that is a path', good.replace('name: m', 'name: ../m')],
+    ['an option that the service would refuse', good.replace('}]', ', intraOpThreads: 0}]')],
+    ['an option that the service does not know', good.replace('}]', ', batching: {size: 1}}]')],
+    ...Object.entries({
+      'a blank at its end': 'quiet ',
+      'a blank at its start': ' quiet',
+      quotes: "dyndbg='file x +p'",
+      'a substitution': 'x=$y',
+      '1025 characters': 'a'.repeat(1025),
+    }).map(
+      ([what, line]) =>
+        [
+          `a command line with ${what}, which no deployment can have`,
+          good.replace('quiet', JSON.stringify(line)),
+        ] as const,
+    ),
     ['a repeated member', `${good}version: 1\n`],
     ['no YAML at all', '{'],
   ] as const) {

@@ -8,6 +8,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { parseLaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
 import { collectModels } from '../../../enclave/image/models.js';
 import { parseSpecification } from '../../../enclave/image/specification.js';
+import { configSchema } from '../../../src/config-schema.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-image-'));
@@ -18,8 +19,10 @@ const vectors = 'ab'.repeat(32);
 const collect = async (name: string, more: string) => {
   const text = `{version: 1, commandLine: quiet, hosts: [localhost], models: [{name: m, path: source/model.onnx${more}}]}`;
   const specification = parseSpecification(text, join(folder, 'image.yaml'));
-  const { files, launchPolicy } = await collectModels(specification, join(folder, name));
+  const image = await collectModels(specification, join(folder, name));
+  const { files, launchPolicy, configuration } = image;
   return {
+    models: configSchema.parse(parse(configuration.data.toString())).models,
     paths: files.map(({ path }) => path.replace('/app/models/m-1/', '')),
     policy: parseLaunchPolicy(parse(launchPolicy.data.toString())),
     data: (path: string) => files.find((file) => file.path.endsWith(path))?.data,
@@ -45,4 +48,14 @@ test('an image whose launch policy requires test vectors has them, and the toler
   assert.equal(toHex(model?.selfTest?.vectors ?? new Uint8Array()), vectors);
   const beside = await readFile(join(folder, 'source', 'tolerances.json'));
   assert.deepEqual(data('tolerances.json'), beside);
+});
+
+test('the service of an image gets the options of each model, and its own defaults for the rest', async () => {
+  const options =
+    'allowEmptyTensors: true, allowTrappingDivision: true, intraOpThreads: 2, graphOptimizationLevel: basic, maxRunSeconds: 5, batching: {maxBatchSize: 1}';
+  const [given] = (await collect('options', `, ${options}`)).models;
+  const [plain] = (await collect('defaults', '')).models;
+  const { batching, ...rest } = parse(`{${options}}`);
+  assert.deepEqual(given, { ...plain, ...rest, batching: { ...plain?.batching, ...batching } });
+  assert.notDeepEqual(given, plain);
 });

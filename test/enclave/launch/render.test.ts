@@ -192,6 +192,7 @@ suite('deployment file', () => {
     ['a name with a shell in it', { name: 'a;rm' }],
     ['a command line with quotes', { boot: { ...BASE.boot, commandLine: "a'b" } }],
     ['a command line with a substitution', { boot: { ...BASE.boot, commandLine: '$(id)' } }],
+    ['a command line with a blank at its end', { boot: { ...BASE.boot, commandLine: 'quiet ' } }],
     ['a path with a comma', { boot: { ...BASE.boot, kernel: 'a,readonly=on' } }],
     ['no processor', { machine: { processors: 0 } }],
     ['512 MiB, with which the guest does not boot', { machine: { memoryMiB: 512 } }],
