@@ -70,9 +70,10 @@ interface Entry {
 
 function member(name: string, { mode, data, major, minor }: Entry, inode: number): Buffer[] {
   const links = mode === DIRECTORY ? 2 : 1;
-  const fields = [inode, mode, 0, 0, links, 0, data.length, 0, 0, major, minor, name.length + 1, 0];
+  const nameBytes = Buffer.byteLength(name) + 1;
+  const fields = [inode, mode, 0, 0, links, 0, data.length, 0, 0, major, minor, nameBytes, 0];
   const header = `070701${fields.map((field) => field.toString(16).padStart(8, '0')).join('')}`;
-  const head = Buffer.from(`${header}${name}\0`, 'latin1');
+  const head = Buffer.from(`${header}${name}\0`);
   return [head, padding(head.length), Buffer.from(data), padding(data.length)];
 }
 
