@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
-import { suite, test } from 'node:test';
+import { createHash, Hash } from 'node:crypto';
+import { mock, suite, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { replayDigests } from '../../../attestation/evidence/tcg-event-log.js';
@@ -145,6 +145,23 @@ suite('Authenticode hash', () => {
     assert.notEqual(toHex(authenticodeSha384(changed)), before);
     const longer = Buffer.concat([pe.bytes, Buffer.alloc(8)]);
     assert.notEqual(toHex(authenticodeSha384(longer)), before);
+  });
+
+  test('sections that share their bytes are refused before they are hashed', () => {
+    const shared = forgePe(Array.from({ length: 1000 }, (_, i) => [`.s${i}`, Uint8Array.of(1)]));
+    const bytes = Buffer.concat([shared.bytes, Buffer.alloc(2 ** 20)]);
+    for (let index = 0; index < 1000; index++) {
+      const at = shared.certificateEntryAt - 32 + 16 * 8 + 40 * index;
+      bytes.writeUInt32LE(bytes.length, at + 16);
+      bytes.writeUInt32LE(0, at + 20);
+    }
+    const update = mock.method(Hash.prototype, 'update');
+    try {
+      assert.throws(() => authenticodeSha384(bytes), refused('MEASUREMENT_PE'));
+      assert.equal(update.mock.callCount(), 0);
+    } finally {
+      update.mock.restore();
+    }
   });
 
   for (const [what, bytes] of [
