@@ -1,12 +1,18 @@
-/** An input that two measurements do not share, and which digests it decides. */
-export interface InputChange {
-  readonly input: string;
+type Texts = Readonly<Record<string, string>>;
+
+/** What two files do not share; undefined in the one that has it not. */
+interface Change {
   readonly before: string | undefined;
   readonly after: string | undefined;
+}
+
+/** An input that two measurements do not share, and which digests it decides. */
+export interface InputChange extends Change {
+  readonly input: string;
   readonly decides: string;
 }
 
-const DECIDES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const DECIDES: Readonly<Record<string, Texts>> = {
   'sev-snp': {
     firmware: 'MEASUREMENT (firmware pages, metadata pages)',
     'firmware digest': 'MEASUREMENT (firmware pages)',
@@ -18,6 +24,8 @@ const DECIDES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'cpu signature': 'MEASUREMENT (RDX in the save areas)',
     features: 'MEASUREMENT (SEV_FEATURES in the save areas)',
     'launch policy': 'HOST_DATA, outside MEASUREMENT',
+    'id key': 'ID_KEY_DIGEST, outside MEASUREMENT',
+    'author key': 'AUTHOR_KEY_DIGEST, outside MEASUREMENT',
   },
   tdx: {
     firmware: 'MRTD, and RTMR0 by its configuration volume',
@@ -30,19 +38,19 @@ const DECIDES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** Which inputs differ, in the order of the first; empty when none does. */
-export function explainDifference(
-  before: Readonly<Record<string, string>>,
-  after: Readonly<Record<string, string>>,
-): InputChange[] {
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  const decides = DECIDES[after['tee'] ?? ''] ?? {};
-  return names
+/** Which names have other texts, in the order of the first; empty when none does. */
+export function differences(before: Texts, after: Texts): (Change & { readonly name: string })[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(after)])]
     .filter((name) => before[name] !== after[name])
-    .map((input) => ({
-      input,
-      before: before[input],
-      after: after[input],
-      decides: decides[input] ?? 'everything',
-    }));
+    .map((name) => ({ name, before: before[name], after: after[name] }));
+}
+
+/** Which inputs differ, in the order of the first; empty when none does. */
+export function explainDifference(before: Texts, after: Texts): InputChange[] {
+  const decides = DECIDES[after['tee'] ?? ''] ?? {};
+  return differences(before, after).map(({ name, ...change }) => ({
+    input: name,
+    ...change,
+    decides: decides[name] ?? 'everything',
+  }));
 }

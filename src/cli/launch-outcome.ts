@@ -127,6 +127,8 @@ async function forSnp(
     features: options.features ?? 1n,
   });
   const idBlock = await makeIdBlock(io, options, measurements);
+  const idKey = idBlock && toHex(idBlock.idKeyDigest);
+  const authorKey = idBlock?.authorKeyDigest && toHex(idBlock.authorKeyDigest);
   const hostData =
     options.launchPolicy &&
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).hostData);
@@ -145,10 +147,15 @@ async function forSnp(
       snp: {
         measurements: measurements.map(({ digest }) => digest),
         ...(hostData && { hostData: [hostData] }),
-        ...(idBlock && { idKeyDigests: [toHex(idBlock.idKeyDigest)] }),
-        ...(idBlock?.authorKeyDigest && { authorKeyDigests: [toHex(idBlock.authorKeyDigest)] }),
+        ...(idKey && { idKeyDigests: [idKey] }),
+        ...(authorKey && { authorKeyDigests: [authorKey] }),
       },
-      inputs: { ...inputs, ...(hostData && { 'launch policy': hostData }) },
+      inputs: {
+        ...inputs,
+        ...(hostData && { 'launch policy': hostData }),
+        ...(idKey && { 'id key': idKey }),
+        ...(authorKey && { 'author key': authorKey }),
+      },
     },
   };
 }

@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
-import { parseReferenceValues } from '../../attestation/appraisal/reference-values.js';
+import {
+  parseReferenceValues,
+  type ReferenceValues,
+} from '../../attestation/appraisal/reference-values.js';
 import { toBase64, toHex } from '../../attestation/encoding/bytes.js';
 import { CPU_TYPES } from '../../enclave/measurement/cpu-type.js';
-import { explainDifference } from '../../enclave/measurement/explain.js';
+import { differences, explainDifference } from '../../enclave/measurement/explain.js';
 import { readDocument } from './document.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
@@ -58,17 +61,40 @@ async function measureLaunch(io: Io, options: LaunchOptions): Promise<void> {
   );
 }
 
-async function explain(io: Io, before: string, after: string): Promise<void> {
-  const [a, b] = await Promise.all(
-    [before, after].map(async (path) => parseReferenceValues(await readDocument(io, path))),
+/** Every expected value by its name, such as `snp.measurements`. */
+function valuesOf({ snp, tdx }: ReferenceValues): Record<string, string> {
+  const sets = Object.entries({ snp, tdx }).flatMap(([tee, values]) =>
+    Object.entries(values ?? {}).map(([name, set = []]) => [`${tee}.${name}`, set.join(', ')]),
   );
-  const changes = explainDifference(a?.inputs ?? {}, b?.inputs ?? {});
-  io.print({ changes: changes.map((change) => ({ ...change })) }, (style) =>
-    changes.length === 0
+  return Object.fromEntries(sets);
+}
+
+async function explain(io: Io, before: string, after: string): Promise<void> {
+  const a = parseReferenceValues(await readDocument(io, before));
+  const b = parseReferenceValues(await readDocument(io, after));
+  const changes = explainDifference(a.inputs, b.inputs);
+  const values = differences(valuesOf(a), valuesOf(b));
+  const unexplained = changes.length === 0 ? ', and no input says why' : '';
+  const titled = [
+    ...changes.map((change) => ({
+      title: `${change.input} changed: it decides ${change.decides}`,
+      ...change,
+    })),
+    ...values.map((change) => ({
+      title: `${change.name} differs${unexplained}`,
+      ...change,
+    })),
+  ];
+  const shown = {
+    changes: changes.map((change) => ({ ...change })),
+    values: values.map((change) => ({ ...change })),
+  };
+  io.print(shown, (style) =>
+    titled.length === 0
       ? 'The inputs are the same, and so are the expected values.'
-      : changes
-          .map(({ input, decides, before: old, after: now }) =>
-            section(style, `${input} changed: it decides ${decides}`, [
+      : titled
+          .map(({ title, before: old, after: now }) =>
+            section(style, title, [
               ['before', old ?? 'absent'],
               ['after', now ?? 'absent'],
             ]),
@@ -121,7 +147,7 @@ export function registerMeasureLaunch(program: Command, io: Io): void {
     .action((options: LaunchOptions) => measureLaunch(io, options));
   measure
     .command('explain')
-    .description('say which input differs between two reference-values files')
+    .description('say which inputs and expected values differ between two reference-values files')
     .argument('<before>', 'reference values')
     .argument('<after>', 'reference values')
     .addHelpText('after', examples('assay measure explain yesterday.json today.json'))

@@ -1,27 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, before, suite, test } from 'node:test';
-import { run } from '../../../src/cli/program.js';
+import { assay } from '../../forge/cli.js';
 import { forgeOvmf } from '../../forge/ovmf.js';
 import { forgePe } from '../../forge/pe.js';
 
 let folder = '';
 const at = (name: string): string => join(folder, name);
 
-async function measure(...args: readonly string[]) {
-  let [out, err] = ['', ''];
-  const code = await run(['measure', 'launch', ...args], {
-    stdin: Readable.from([]),
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: {},
-    now: () => new Date('2026-11-21T12:00:00Z'),
-  });
-  return { code, out, err };
-}
+const measure = (...args: readonly string[]) => assay(['measure', 'launch', ...args]);
 
 const VOLUME = { dataOffset: 0, dataSize: 0x1000, address: 0xffffe000n, size: 0x1000n };
 
@@ -157,4 +147,57 @@ suite('assay measure launch', () => {
     assert.equal((await measure(...snp, '--cpu-signature', '0xffffffff')).code, 0);
     assert.equal((await measure(...snp, '--cpu-signature', '0x100000000')).code, 2);
   });
+});
+
+suite('assay measure explain', () => {
+  const explain = (before: string, after: string, ...more: readonly string[]) =>
+    assay(['measure', 'explain', at(before), at(after), ...more]);
+  const pem = (): string =>
+    generateKeyPairSync('ec', { namedCurve: 'P-384' })
+      .privateKey.export({ type: 'pkcs8', format: 'pem' })
+      .toString();
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'assay-explain-'));
+    await writeFile(at('snp.fd'), forgeOvmf({ resetAddress: 0x80b004, sev: [] }));
+    for (const name of ['one.pem', 'two.pem']) await writeFile(at(name), pem());
+    for (const [name, ...keys] of [
+      ['plain.json'],
+      ['one.json', '--id-key', at('one.pem')],
+      ['two.json', '--id-key', at('two.pem')],
+      ['authored.json', '--id-key', at('one.pem'), '--author-key', at('two.pem')],
+    ] as const) {
+      const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd'), '--output', at(name)];
+      assert.equal((await measure(...snp, ...keys)).code, 0);
+    }
+    const { inputs, snp } = JSON.parse(await readFile(at('plain.json'), 'utf8'));
+    const edited = { version: 1, inputs, snp: { ...snp, measurements: ['00'.repeat(48)] } };
+    await writeFile(at('edited.json'), JSON.stringify(edited));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  for (const [what, before, after, inputs, values] of [
+    ['nothing', 'one.json', 'one.json', [], []],
+    ['another ID key', 'one.json', 'two.json', ['id key'], ['snp.idKeyDigests']],
+    ['an ID key in one alone', 'plain.json', 'one.json', ['id key'], ['snp.idKeyDigests']],
+    ['an author', 'one.json', 'authored.json', ['author key'], ['snp.authorKeyDigests']],
+    ['a value without an input', 'plain.json', 'edited.json', [], ['snp.measurements']],
+  ] as const) {
+    test(`tells ${what}`, async () => {
+      const { out, code } = await explain(before, after, '--json');
+      assert.equal(code, 0);
+      const { changes, values: changed } = JSON.parse(out);
+      assert.deepEqual(
+        changes.map(({ input }: { readonly input: string }) => input),
+        inputs,
+      );
+      assert.deepEqual(
+        changed.map(({ name }: { readonly name: string }) => name),
+        values,
+      );
+      const { out: text } = await explain(before, after);
+      assert.equal(/so are the expected values/.test(text), values.length === 0);
+      assert.equal(/no input says why/.test(text), inputs.length === 0 && values.length > 0);
+    });
+  }
 });
