@@ -20,6 +20,7 @@ export interface IdBlock {
   /** FAMILY_ID and IMAGE_ID, 16 bytes each, as the report will show them. */
   readonly familyId: Uint8Array;
   readonly imageId: Uint8Array;
+  /** 32 bits. */
   readonly guestSvn: number;
   /** Guest policy, which must equal the one at launch. */
   readonly policy: bigint;
@@ -35,20 +36,24 @@ export interface SignedIdBlock {
 
 /** ID_BLOCK, 96 bytes (AMD 56860, SNP_LAUNCH_FINISH). */
 function encodeIdBlock(block: IdBlock): Uint8Array<ArrayBuffer> {
+  const { guestSvn } = block;
+  if (!Number.isInteger(guestSvn) || guestSvn < 0 || guestSvn > 0xffff_ffff) {
+    throw new AssayError('MEASUREMENT_INPUT', `expected a guest SVN of 32 bits, not ${guestSvn}`);
+  }
   const bytes = new Uint8Array(ID_BLOCK_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(exactly(block.launchDigest, 48, 'the launch digest'), 0);
   bytes.set(exactly(block.familyId, 16, 'FAMILY_ID'), 48);
   bytes.set(exactly(block.imageId, 16, 'IMAGE_ID'), 64);
   view.setUint32(80, 1, true);
-  view.setUint32(84, block.guestSvn, true);
+  view.setUint32(84, guestSvn, true);
   view.setBigUint64(88, block.policy, true);
   return bytes;
 }
 
 /**
  * Signs an ID block with the ID key, and the ID key with the author key where one is given. Keys are
- * ECDSA P-384 private keys; MEASUREMENT_ID_KEY for any other.
+ * ECDSA P-384 private keys; MEASUREMENT_ID_KEY for any other, MEASUREMENT_INPUT for a field that does not fit.
  */
 export function signIdBlock(
   block: IdBlock,

@@ -89,6 +89,14 @@ suite('ID block', () => {
       () => signIdBlock({ ...block, launchDigest: new Uint8Array(32) }, idKey),
       'MEASUREMENT_INPUT',
     ],
+    ...[2 ** 32, -1, 1.5].map(
+      (guestSvn) =>
+        [
+          `guest SVN ${guestSvn}`,
+          () => signIdBlock({ ...block, guestSvn }, idKey),
+          'MEASUREMENT_INPUT',
+        ] as const,
+    ),
   ] as const) {
     test(`${what} is refused with ${expected}`, () => {
       assert.throws(make, (error) => error instanceof AssayError && error.code === expected);
