@@ -38,6 +38,7 @@ const RTMR_SINCE = [6, 16] as const;
 const ENOUGH_MEMORY = 900 * 1024 * 1024;
 /** Before this code was written no clock can be right. */
 const EARLIEST = Date.UTC(2026, 0, 1);
+const MOUNTS = '/proc/self/mounts';
 const MOUNTS_LIMIT = 1024 * 1024;
 
 const ok = (check: string, found: string): Diagnosis => ({
@@ -84,7 +85,13 @@ function memory({ memoryBytes }: Patient): Diagnosis {
 }
 
 async function configfs({ fs }: Patient): Promise<Diagnosis> {
-  const mounts = await fs.read('/proc/self/mounts', MOUNTS_LIMIT);
+  let mounts: Uint8Array;
+  try {
+    mounts = await fs.read(MOUNTS, MOUNTS_LIMIT);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return problem('configfs', `${MOUNTS}: ${why}`, 'mount -t proc proc /proc, and let it be read');
+  }
   const mounted = /^\S+ \/sys\/kernel\/config configfs /m.test(Buffer.from(mounts).toString());
   if (mounted) return ok('configfs', 'mounted on /sys/kernel/config');
   return problem(
@@ -187,8 +194,8 @@ export async function diagnose(patient: Patient): Promise<Diagnosis[]> {
     return [kernel(patient), ...always, await configfs(patient), closed];
   }
   const { kind, platform } = opened;
-  const kernels = kind === 'azure-vtpm' ? [] : [kernel(patient), await configfs(patient)];
   try {
+    const kernels = kind === 'azure-vtpm' ? [] : [kernel(patient), await configfs(patient)];
     const reported = await report(patient, platform);
     return [...kernels, ...always, provider(opened), ...reported, registers(patient, opened)];
   } finally {

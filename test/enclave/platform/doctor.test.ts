@@ -9,10 +9,12 @@ import { errno, ForgedKernel, type ForgedProvider } from '../../forge/kernel.js'
 const MOUNTED = Buffer.from('configfs /sys/kernel/config configfs rw 0 0\n');
 
 class Machine extends ForgedKernel {
-  mounts: Uint8Array = MOUNTED;
+  mounts: Uint8Array | undefined = MOUNTED;
 
   override async read(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-    return path === '/proc/self/mounts' ? Uint8Array.from(this.mounts) : super.read(path, limit);
+    if (path !== '/proc/self/mounts') return super.read(path, limit);
+    if (this.mounts === undefined) throw errno('ENOENT');
+    return Uint8Array.from(this.mounts);
   }
 }
 
@@ -56,6 +58,13 @@ suite('doctor', () => {
   test('finds nothing wrong with a healthy guest, and leaves no report directory behind', async () => {
     const fs = new Machine(healthy);
     assert.deepEqual(troubled(await diagnose(patient(fs))), []);
+    assert.equal(fs.directories.size, 0);
+  });
+
+  test('notices mounts that nobody can read, and closes what it opened all the same', async () => {
+    const fs = new Machine(healthy);
+    fs.mounts = undefined;
+    assert.deepEqual(troubled(await diagnose(patient(fs))), ['problem configfs']);
     assert.equal(fs.directories.size, 0);
   });
 
