@@ -128,7 +128,6 @@ async function build(
       kernel: 'vmlinuz',
       initrd: 'initrd.lz4',
       commandLine: specification.commandLine,
-      uki: 'assay.efi',
     },
     machine: { processors: 2, memoryMiB: 4096, cpu: 'EPYC-v4' },
   };

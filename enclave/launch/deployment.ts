@@ -6,7 +6,7 @@ import { CPU_TYPES } from '../measurement/cpu-type.js';
 import { ID_AUTH_BYTES, ID_BLOCK_BYTES } from '../measurement/id-block.js';
 import { commandLine, plain } from '../plain-text.js';
 
-const path = plain.regex(/^[^ ,]+$/, 'expected a path without spaces or commas');
+const path = plain.regex(/^[^ ,]+$/, 'expected no spaces or commas');
 const identifier = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a lower-case name of letters, digits and hyphens');
@@ -41,8 +41,6 @@ const schema = z.strictObject({
     kernel: path,
     initrd: path,
     commandLine,
-    /** The same as one file, for clouds. */
-    uki: path.optional(),
   }),
   machine: z.strictObject({
     processors: z.number().int().min(1).max(512).default(2),
@@ -52,15 +50,15 @@ const schema = z.strictObject({
   }),
   service: z
     .strictObject({
-      /** Port of the gRPC service inside the guest, and where the host offers it. */
+      /** Port of the gRPC service inside the guest, and where QEMU's user-mode networking offers it (8443). */
       port: port.default(8443),
-      hostPort: port.default(8443),
-      /** Address of the host that the port is offered on (user-mode networking). */
-      hostAddress: z.ipv4().default('127.0.0.1'),
+      hostPort: port.optional(),
+      /** Address of the host that the port is offered on (user-mode networking); 127.0.0.1 unless given. */
+      hostAddress: z.ipv4().optional(),
       /** Host bridge to join instead of user-mode networking. */
       bridge: identifier.optional(),
     })
-    .default({ port: 8443, hostPort: 8443, hostAddress: '127.0.0.1' }),
+    .prefault({}),
   snp: z
     .strictObject({
       /** Guest policy (AMD 56860, "Guest policy"): bit 17 must be one. */
@@ -79,14 +77,14 @@ const schema = z.strictObject({
     .prefault({}),
   tdx: z
     .strictObject({
-      /** vsock of the host's quote generation service. */
+      /** vsock of the host's quote generation service, 2:4050 unless given; libvirt has its own socket. */
       quoteGeneration: z
-        .strictObject({ cid: z.number().int().min(2).default(2), port: port.default(4050) })
-        .default({ cid: 2, port: 4050 }),
+        .strictObject({ cid: z.number().int().min(2).optional(), port: port.optional() })
+        .optional(),
       mrOwner: hex(48).optional(),
       mrOwnerConfig: hex(48).optional(),
     })
-    .default({ quoteGeneration: { cid: 2, port: 4050 } }),
+    .prefault({}),
   gcp: z
     .strictObject({
       project: plain,
@@ -94,7 +92,9 @@ const schema = z.strictObject({
       machineType: plain,
       /** Custom image made from the UKI's disk. */
       image: plain,
-      subnet: plain.default('default'),
+      /** Network that the firewall lets callers into, and a subnet of it. */
+      network: path.default('default'),
+      subnet: path.default('default'),
       sourceRanges: z.array(z.cidrv4()).min(1),
     })
     .optional(),
@@ -137,4 +137,11 @@ export function required<T>(member: T | undefined, name: string, target: string)
     'CONFIG_DEPLOYMENT',
     `${target} needs the member ${name} in the deployment file`,
   );
+}
+
+/** Refuses a member that a target cannot honour, by its name: throws CONFIG_DEPLOYMENT. */
+export function refuseUnused(members: Readonly<Record<string, unknown>>, target: string): void {
+  const name = Object.keys(members).find((each) => members[each] !== undefined);
+  if (name === undefined) return;
+  throw new AssayError('CONFIG_DEPLOYMENT', `${target} has no use for ${name}: leave it out`);
 }

@@ -27,7 +27,7 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
     ...milan,
     '--maintenance-policy=TERMINATE',
     `--image=${gcp.image}`,
-    `--network-interface=subnet=${gcp.subnet},nic-type=GVNIC`,
+    `--network-interface=network=${gcp.network},subnet=${gcp.subnet},nic-type=GVNIC`,
     `--tags=${name}`,
     '--no-shielded-secure-boot',
     '--shielded-vtpm',
@@ -43,6 +43,7 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
     'create',
     `${name}-grpc`,
     `--project=${gcp.project}`,
+    `--network=${gcp.network}`,
     `--allow=tcp:${service.port}`,
     `--source-ranges=${gcp.sourceRanges.join(',')}`,
     `--target-tags=${name}`,
@@ -87,7 +88,7 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
         },
         {
           words: ['network_interface'],
-          members: { subnetwork: gcp.subnet, nic_type: 'GVNIC' },
+          members: { network: gcp.network, subnetwork: gcp.subnet, nic_type: 'GVNIC' },
           blocks: [{ words: ['access_config'], members: {} }],
         },
         {
@@ -105,7 +106,7 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
       members: {
         name: `${name}-grpc`,
         project: gcp.project,
-        network: 'default',
+        network: gcp.network,
         source_ranges: gcp.sourceRanges,
         target_tags: [name],
       },

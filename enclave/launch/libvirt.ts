@@ -1,4 +1,4 @@
-import { required } from './deployment.js';
+import { refuseUnused, required } from './deployment.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { type Element, element, renderXml } from './xml.js';
 
@@ -97,5 +97,12 @@ function domain(plan: LaunchPlan): Element {
 }
 
 export function libvirtFiles(plan: LaunchPlan): LaunchFile[] {
+  const { tee, tdx, service } = plan.deployment;
+  const unused = {
+    'service.hostPort': service.hostPort,
+    'service.hostAddress': service.hostAddress,
+    ...(tee === 'tdx' && { 'tdx.quoteGeneration': tdx.quoteGeneration }),
+  };
+  refuseUnused(unused, 'libvirt');
   return [{ name: 'domain.xml', executable: false, contents: renderXml(domain(plan)) }];
 }

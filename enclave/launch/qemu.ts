@@ -1,4 +1,4 @@
-import { required } from './deployment.js';
+import { type Deployment, refuseUnused, required } from './deployment.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
@@ -40,7 +40,7 @@ function snpArguments({ deployment, bindingBase64, authorKey }: LaunchPlan): str
 
 function tdxArguments({ deployment, bindingBase64 }: LaunchPlan): string[] {
   const { tdx, machine } = deployment;
-  const { cid, port } = tdx.quoteGeneration;
+  const { cid = 2, port = 4050 } = tdx.quoteGeneration ?? {};
   const base64 = (hex: string | undefined): string | undefined =>
     hex && Buffer.from(hex, 'hex').toString('base64');
   const object = {
@@ -67,6 +67,16 @@ function tdxArguments({ deployment, bindingBase64 }: LaunchPlan): string[] {
   ];
 }
 
+function networkDevice({ port, bridge, hostPort, hostAddress }: Deployment['service']): string {
+  if (bridge === undefined) {
+    const offered = `${hostAddress ?? '127.0.0.1'}:${hostPort ?? 8443}`;
+    return `user,id=net0,restrict=on,hostfwd=tcp:${offered}-:${port}`;
+  }
+  const unused = { 'service.hostPort': hostPort, 'service.hostAddress': hostAddress };
+  refuseUnused(unused, 'a guest on a bridge');
+  return `bridge,id=net0,br=${bridge}`;
+}
+
 /**
  * QEMU's arguments, from 10.1 on for TDX and 9.1 for SNP (docs/system/i386/amd-memory-encryption,
  * tdx). Nothing is attached that the guest does not need: no disk, no display, no monitor, no
@@ -75,10 +85,6 @@ function tdxArguments({ deployment, bindingBase64 }: LaunchPlan): string[] {
  */
 export function qemuArguments(plan: LaunchPlan): string[] {
   const { boot, machine, service, tee, name } = plan.deployment;
-  const network =
-    service.bridge === undefined
-      ? `user,id=net0,restrict=on,hostfwd=tcp:${service.hostAddress}:${service.hostPort}-:${service.port}`
-      : `bridge,id=net0,br=${service.bridge}`;
   return [
     'qemu-system-x86_64',
     '-name',
@@ -99,7 +105,7 @@ export function qemuArguments(plan: LaunchPlan): string[] {
     '-append',
     boot.commandLine,
     '-netdev',
-    network,
+    networkDevice(service),
     '-device',
     `virtio-net-pci,netdev=net0,mac=${plan.macAddress},disable-legacy=on,romfile=`,
     '-device',

@@ -24,7 +24,7 @@ export function readImage(io: Io, path: string): Promise<Uint8Array<ArrayBuffer>
 export async function readDeployment(io: Io, path: string): Promise<Deployment> {
   const deployment = parseDeployment(await readDocument(io, path));
   const locate = (name: string): string => resolve(dirname(path), name);
-  const { firmware, kernel, initrd, uki } = deployment.boot;
+  const { firmware, kernel, initrd } = deployment.boot;
   return {
     ...deployment,
     launchPolicy: locate(deployment.launchPolicy),
@@ -33,7 +33,6 @@ export async function readDeployment(io: Io, path: string): Promise<Deployment> 
       kernel: locate(kernel),
       initrd: locate(initrd),
       ...(firmware && { firmware: locate(firmware) }),
-      ...(uki && { uki: locate(uki) }),
     },
   };
 }

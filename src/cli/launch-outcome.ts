@@ -238,6 +238,17 @@ const ONLY: { readonly [tee in 'sev-snp' | 'tdx']: readonly (keyof LaunchOptions
   ],
 };
 
+/** Clouds load what is on a disk, and no customer of theirs sets HOST_DATA or an ID block. */
+const CLOUDS: readonly Vmm[] = ['ec2', 'gce'];
+const OF_OWN_HOSTS = [
+  'deployment',
+  'kernel',
+  'initrd',
+  'commandLine',
+  'launchPolicy',
+  'idKey',
+] as const;
+
 /**
  * An option without effect would leave its caller with values that do not cover what it names: throws
  * USAGE_OPTION.
@@ -258,6 +269,12 @@ function refuseUncovered(given: LaunchOptions, tee: 'sev-snp' | 'tdx'): void {
   const processor = PROCESSOR.find((name) => given[name] !== undefined);
   if (processor !== undefined && !savesSignature(vmm)) {
     fail(`${flag(processor)} changes nothing with --vmm ${vmm}: it starts every processor alike`);
+  }
+  const own = OF_OWN_HOSTS.find((name) => given[name] !== undefined);
+  if (own !== undefined && CLOUDS.includes(vmm)) {
+    fail(
+      `${flag(own)} is for hosts of your own: with --vmm ${vmm} give --firmware and --processors`,
+    );
   }
   const signed = ID_BLOCK.find((name) => given[name] !== undefined);
   if (signed !== undefined && given.idKey === undefined) {

@@ -23,7 +23,6 @@ const BOOT = {
   kernel: 'vmlinuz',
   initrd: 'initrd.lz4',
   commandLine: 'quiet',
-  uki: 'assay.efi',
 };
 
 /** Blocks of a page in this language, without their indentation. */

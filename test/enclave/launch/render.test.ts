@@ -24,7 +24,6 @@ const BASE = {
     kernel: '/var/lib/assay/vmlinuz',
     initrd: '/var/lib/assay/initrd.lz4',
     commandLine: 'console=ttyS0 panic=-1',
-    uki: '/var/lib/assay/assay.efi',
   },
   machine: { processors: 4, memoryMiB: 8192, cpu: 'EPYC-Milan' },
   gcp: {
@@ -157,6 +156,40 @@ suite('launch files', () => {
     });
   }
 
+  for (const [target, name, deployment] of [
+    ['libvirt', 'service.hostPort', { ...SNP, service: { hostPort: 8443 } }],
+    ['libvirt', 'service.hostAddress', { ...SNP, service: { hostAddress: '0.0.0.0' } }],
+    ['libvirt', 'tdx.quoteGeneration', { ...TDX, tdx: { quoteGeneration: { cid: 5 } } }],
+    ['qemu', 'service.hostPort', { ...SNP, service: { bridge: 'br0', hostPort: 9443 } }],
+    ['qemu', 'service.hostAddress', { ...SNP, service: { bridge: 'br0', hostAddress: '0.0.0.0' } }],
+  ] as const) {
+    test(`${target} refuses ${name} where it could not honour it`, () => {
+      assert.throws(
+        () => render(deployment, target),
+        (error) =>
+          error instanceof AssayError &&
+          error.code === 'CONFIG_DEPLOYMENT' &&
+          error.message.includes(name),
+      );
+    });
+  }
+
+  test('QEMU honours address, port and vsock where it can', () => {
+    const service = { hostPort: 9443, hostAddress: '0.0.0.0' };
+    const tdx = { quoteGeneration: { cid: 5, port: 9999 } };
+    const [file] = render({ ...TDX, service, tdx }, 'qemu');
+    assert.match(file?.contents ?? '', /hostfwd=tcp:0\.0\.0\.0:9443-:8443/);
+    assert.match(file?.contents ?? '', /"cid":"5","port":"9999"/);
+  });
+
+  test('Google gets the firewall on the network that the guest is in', () => {
+    const gcp = { ...SNP.gcp, network: 'inner', subnet: 'confidential' };
+    const [script, tofu] = render({ ...SNP, gcp }, 'gcp').map(({ contents }) => contents);
+    assert.match(script ?? '', /--network-interface=network=inner,subnet=confidential,/);
+    assert.match(script ?? '', /firewall-rules[^#]*--network=inner /);
+    assert.equal(tofu?.match(/network += "inner"/g)?.length, 2);
+  });
+
   test('EC2 has no TDX', () => {
     assert.throws(
       () => render({ ...TDX, aws: SNP.aws }, 'aws'),
@@ -208,6 +241,8 @@ suite('deployment file', () => {
     ],
     ['a port that is none', { service: { port: 0 } }],
     ['a container image by tag', { kubernetes: { image: 'registry.example/assay:latest' } }],
+    ['a subnet with an option behind it', { gcp: { ...SNP.gcp, subnet: 'x,no-address' } }],
+    ['an image that no target starts', { boot: { ...BASE.boot, uki: 'assay.efi' } }],
     ['an AMI that is none', { aws: { ...SNP.aws, ami: 'ami' } }],
   ] as const) {
     test(`${what} is refused`, () => {

@@ -15,6 +15,15 @@ const measure = (...args: readonly string[]) => assay(['measure', 'launch', ...a
 
 const VOLUME = { dataOffset: 0, dataSize: 0x1000, address: 0xffffe000n, size: 0x1000n };
 
+const DEPLOYMENT = {
+  version: 1,
+  name: 'assay',
+  tee: 'sev-snp',
+  launchPolicy: 'policy.json',
+  boot: { kernel: 'kernel', initrd: 'kernel', commandLine: 'quiet' },
+  machine: {},
+};
+
 suite('assay measure launch', () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'assay-measure-'));
@@ -32,6 +41,7 @@ suite('assay measure launch', () => {
     );
     await writeFile(at('plain.fd'), forgeOvmf({}));
     await writeFile(at('kernel'), kernel);
+    await writeFile(at('deployment.json'), JSON.stringify(DEPLOYMENT));
     await writeFile(at('uki.efi'), uki);
   });
   after(() => rm(folder, { recursive: true }));
@@ -132,6 +142,32 @@ suite('assay measure launch', () => {
       });
     }
   }
+
+  for (const vmm of ['ec2', 'gce']) {
+    for (const flag of [
+      '--deployment',
+      '--kernel',
+      '--initrd',
+      '--command-line',
+      '--launch-policy',
+      '--id-key',
+    ]) {
+      test(`${flag} with --vmm ${vmm}, which takes none of its customers: a wrong call`, async () => {
+        const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd'), '--vmm', vmm];
+        const { code, out, err } = await measure(...snp, flag, at('deployment.json'));
+        assert.deepEqual([code, out], [2, '']);
+        assert.match(err, new RegExp(`^error USAGE_OPTION: ${flag} is for hosts of your own`));
+      });
+    }
+  }
+
+  test('SEV_FEATURES have bit 0', async () => {
+    const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd'), '--features'];
+    assert.equal((await measure(...snp, '0x21')).code, 0);
+    const { code, err } = await measure(...snp, '0x20');
+    assert.equal(code, 2);
+    assert.match(err, /^error MEASUREMENT_INPUT: /);
+  });
 
   test('a processor decides the measurement where nothing is said of the machine monitor', async () => {
     const of = async (...args: readonly string[]): Promise<string> => {
