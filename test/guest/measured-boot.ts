@@ -36,7 +36,8 @@ async function makeUki(commandLine: string): Promise<Buffer> {
   });
   const initrd = Buffer.concat([readFileSync(join(image, 'initrd.lz4')), overlay.archive]);
   return buildUki(readFileSync(stub), [
-    ['.cmdline', Buffer.from(commandLine)],
+    // As files of options end: the stub drops the blanks, and measures the section with them.
+    ['.cmdline', Buffer.from(`${commandLine} \n`)],
     ['.uname', Buffer.from('7.2')],
     ['.linux', readFileSync(join(image, 'vmlinuz'))],
     ['.initrd', initrd],
