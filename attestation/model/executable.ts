@@ -1,5 +1,6 @@
 import { attributeType } from './attribute.js';
 import { functionKey, isRival, PURE_DOMAINS } from './computation.js';
+import { type ExternalFiles, externalBytes } from './external.js';
 import { type Definition, type NodeState, needsOf, Scope, subgraphsOf } from './scope.js';
 import { type Constant, nameOf, type SparseView, type TensorView } from './tensor.js';
 import type {
@@ -58,22 +59,15 @@ function without(message: Uint8Array, left: readonly number[]): WireWriter {
 
 /** Of TensorProto: name, doc_string, metadata_props. */
 const NOT_OF_TENSOR = [8, 12, 16] as const;
+/** external_data, data_location. */
+const NOT_OF_PLACED_TENSOR = [...NOT_OF_TENSOR, 13, 14] as const;
+/**
+ * External data up to this size, bytes, is placed in the model: ONNX Runtime refuses to infer a shape from
+ * a tensor of a few sizes that lies in a file.
+ */
+const PLACED = 4096;
 /** Of AttributeProto: doc_string, and all in which there are names. */
 const NOT_OF_ATTRIBUTE = [5, 6, 10, 11, 13, 22, 23] as const;
-
-function tensor({ message }: TensorView, name?: string): WireWriter {
-  const writer = without(message, NOT_OF_TENSOR);
-  if (name !== undefined) writer.text(8, name);
-  return writer;
-}
-
-function sparse({ values, indices, dims }: SparseView, name?: string): WireWriter {
-  const writer = new WireWriter();
-  writer.message(1, tensor(values, name));
-  writer.message(2, tensor(indices));
-  for (const dim of dims) writer.int(3, dim);
-  return writer;
-}
 
 function opset(domain: string, version: number): WireWriter {
   const writer = new WireWriter();
@@ -84,6 +78,7 @@ function opset(domain: string, version: number): WireWriter {
 
 class ExecutableWriter {
   readonly #model: ModelView;
+  readonly #external: ExternalFiles;
   readonly #root: Scope;
   readonly #functions = new Map<string, FunctionBody>();
   readonly #needed = new Needed();
@@ -91,8 +86,9 @@ class ExecutableWriter {
   readonly #taken = new Set<string>();
   #next = 0;
 
-  constructor(model: ModelView) {
+  constructor(model: ModelView, external: ExternalFiles) {
     this.#model = model;
+    this.#external = external;
     this.#root = Scope.ofGraph(model.graph, model.opsets, model.irVersion);
     this.#needed.addOutputs(this.#root);
     this.#addFunctions();
@@ -171,13 +167,30 @@ class ExecutableWriter {
       return definition.kind === 'input' || this.#needed.definitions.has(definition);
     };
     for (const constant of initializers.filter(needed)) {
-      writer.message(5, tensor(constant, this.#name(scope, constant.name)));
+      writer.message(5, this.#tensor(constant, this.#name(scope, constant.name)));
     }
     for (const value of scope.inputs) writer.message(11, this.#value(scope, value));
     for (const value of outputs) writer.message(12, this.#value(scope, value));
     for (const constant of sparses.filter(needed)) {
-      writer.message(15, sparse(constant, this.#name(scope, nameOf(constant))));
+      writer.message(15, this.#sparse(constant, this.#name(scope, nameOf(constant))));
     }
+    return writer;
+  }
+
+  #tensor(view: TensorView, name?: string): WireWriter {
+    const { message, payload, size } = view;
+    const placed = payload.kind === 'external' && size <= PLACED;
+    const writer = without(message, placed ? NOT_OF_PLACED_TENSOR : NOT_OF_TENSOR);
+    if (placed) writer.bytes(9, externalBytes(payload.reference, size, this.#external));
+    if (name !== undefined) writer.text(8, name);
+    return writer;
+  }
+
+  #sparse({ values, indices, dims }: SparseView, name?: string): WireWriter {
+    const writer = new WireWriter();
+    writer.message(1, this.#tensor(values, name));
+    writer.message(2, this.#tensor(indices));
+    for (const dim of dims) writer.int(3, dim);
     return writer;
   }
 
@@ -212,7 +225,7 @@ class ExecutableWriter {
     const { type, message, tensors, graphs, sparse: sparses } = attribute;
     const writer = without(message, NOT_OF_ATTRIBUTE);
     for (const each of tensors) {
-      writer.message(type === attributeType.tensor ? 5 : 10, tensor(each));
+      writer.message(type === attributeType.tensor ? 5 : 10, this.#tensor(each));
     }
     for (const each of graphs) {
       const inner = scope.subgraphs.get(each);
@@ -220,7 +233,7 @@ class ExecutableWriter {
       writer.message(type === attributeType.graph ? 6 : 11, this.#graph(inner, each));
     }
     for (const each of sparses) {
-      writer.message(type === attributeType.sparseTensor ? 22 : 23, sparse(each));
+      writer.message(type === attributeType.sparseTensor ? 22 : 23, this.#sparse(each));
     }
     return writer;
   }
@@ -251,12 +264,14 @@ class ExecutableWriter {
  * that differ in what does not count are executed as one.
  *
  * @param model which `analyseModel` accepted.
+ * @param external its external data by location.
  * @param allocate bytes for it, of this length; default: of a buffer of their own.
  */
 export function executableModel(
   model: ModelView,
+  external: ExternalFiles = new Map(),
   allocate = (length: number): Uint8Array => new Uint8Array(length),
 ): Uint8Array {
-  const writer = new ExecutableWriter(model).model();
+  const writer = new ExecutableWriter(model, external).model();
   return writer.into(allocate(writer.length));
 }

@@ -72,7 +72,7 @@ async function trial(job: TrialJob): Promise<TrialResult> {
   const source = await readModelSource(job.model);
   const model = readModel(source.bytes);
   assertExternalSupplied(model);
-  const bytes = executableModel(model);
+  const bytes = executableModel(model, source.external);
   if (job.opset !== undefined) setOpset(bytes, job.opset);
   const before = process.memoryUsage.rss();
   const started = performance.now();

@@ -25,7 +25,7 @@ async function open(path: string): Promise<LocalAnswer> {
     const read = await readModelSource(path);
     const { identity, model } = analyseModel(read, { sha256: nativeSha256 });
     assertExternalSupplied(model);
-    source = { ...read, bytes: executableModel(model) };
+    source = { ...read, bytes: executableModel(model, read.external) };
     return { kind: 'opened', graph: identity.graph };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;
