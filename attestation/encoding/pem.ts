@@ -6,11 +6,12 @@ export type PemLabel = 'CERTIFICATE' | 'X509 CRL';
 
 /**
  * DER blobs of a text that is nothing but PEM blocks with this label: between and in them only line
- * breaks, behind them only line breaks and zero bytes. Throws ENCODING_BASE64.
+ * breaks, behind them only line breaks and zero bytes. Takes time that grows with the text alone: a host
+ * chooses it. Throws ENCODING_BASE64.
  */
 export function strictPemBlocks(text: string, label: PemLabel): Uint8Array[] {
   const pattern = new RegExp(
-    `-----BEGIN ${label}-----[\\r\\n]+([A-Za-z0-9+/=\\r\\n]*)-----END ${label}-----[\\r\\n]*`,
+    `-----BEGIN ${label}-----[\\r\\n]([A-Za-z0-9+/=\\r\\n]*)-----END ${label}-----[\\r\\n]*`,
     'y',
   );
   const blocks: Uint8Array[] = [];

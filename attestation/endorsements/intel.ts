@@ -63,12 +63,14 @@ const PCK_CHAIN = 'pck_certificate_chain' satisfies keyof CollateralText;
 const CODE = 'COLLATERAL_FORMAT';
 /** A leaf, an intermediate CA and a root: no chain of Intel's is longer. */
 const MAX_CHAIN = 3;
+/** Characters of a chain's PEM: sixteen times what Intel's have. */
+const MAX_CHAIN_TEXT = 64 * 1024;
 const NAMED_BYTES = 64;
 
 /**
- * Parses the certificates of a PEM chain, at most three. A certificate that `known` holds already is
+ * Parses the certificates of a PEM chain, at most three in 64 KiB. A certificate that `known` holds already is
  * not parsed again.
- * @throws AssayError with `code` where the PEM is malformed, X509_* where a certificate is.
+ * @throws AssayError with `code` where the PEM is malformed or too long, X509_* where a certificate is.
  */
 export function parsePemChain(
   pem: string,
@@ -76,6 +78,12 @@ export function parsePemChain(
   known: readonly Certificate[],
   code: ErrorCode = CODE,
 ): Certificate[] {
+  if (pem.length > MAX_CHAIN_TEXT) {
+    throw new AssayError(
+      code,
+      `expected ${what} to have at most ${MAX_CHAIN_TEXT} characters, not ${pem.length}`,
+    );
+  }
   let blocks: readonly Uint8Array[];
   try {
     blocks = strictPemBlocks(pem, 'CERTIFICATE');

@@ -1,4 +1,4 @@
-import { utf8 } from '../../../../attestation/encoding/bytes.js';
+import { concat, utf8 } from '../../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../../attestation/encoding/pem.js';
 import type { CollateralText } from '../../../../attestation/endorsements/intel.js';
 import {
@@ -135,6 +135,16 @@ tdxCases('chains are whole, in order, and end in a trusted root', [
   {
     name: 'chain is no PEM',
     fault: { members: (members) => ({ ...members, pckChain: utf8('garbage') }) },
+    code: 'TDX_CHAIN_FORMAT',
+  },
+  {
+    name: 'chain of more than 64 KiB',
+    fault: {
+      members: (members) => ({
+        ...members,
+        pckChain: concat(members.pckChain, new Uint8Array(64 * 1024)),
+      }),
+    },
     code: 'TDX_CHAIN_FORMAT',
   },
   {

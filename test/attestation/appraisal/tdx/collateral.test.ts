@@ -32,6 +32,18 @@ tdxCases('TCB info speaks for the platform', [
   },
 ]);
 
+tdxCases('chains of collateral are as long as chains are', [
+  ...(['pck_crl_issuer_chain', 'tcb_info_issuer_chain'] as const).map(
+    (name): TdxCase => ({
+      name,
+      fault: {
+        collateral: (all) => ({ ...all, [name]: all[name].padEnd(64 * 1024 + 1, '\n') }),
+      },
+      code: FORMAT,
+    }),
+  ),
+]);
+
 const [before, after] = ['2026-11-20T23:59:59Z', '2026-11-21T00:00:01Z'];
 tdxCases('collateral holds at the time', [
   ...DOCUMENTS.flatMap((document): TdxCase[] => [
