@@ -60,7 +60,7 @@ export function azureHost(options: AzureHostOptions = {}): AzureHost {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ report: toBase64Url(tdReport) }),
       });
-      return fromBase64Url(answer.text('quote').replace(/=+$/, ''));
+      return fromBase64Url(answer.text('quote').replace(/={1,2}$/, ''));
     },
     async certificates() {
       const answer = await request('/metadata/THIM/amd/certification', {

@@ -51,8 +51,9 @@ const SHOWN_BYTES = 48;
 /** Event data as text where it is text (UTF-8 or UTF-16), else hexadecimal, cut to a line. */
 function contentOf({ data }: TcgEvent): string {
   const wide = data.length > 3 && data.length % 2 === 0 && data[1] === 0 && data[3] === 0;
-  const text = new TextDecoder(wide ? 'utf-16le' : 'utf-8').decode(data).replace(/\0+$/, '');
-  if (/^[\x20-\x7e\n\t]+$/.test(text)) return text;
+  const decoded = new TextDecoder(wide ? 'utf-16le' : 'utf-8').decode(data);
+  const text = /^([\x20-\x7e\n\t]+)\0*$/.exec(decoded)?.[1];
+  if (text !== undefined) return text;
   const shown = toHex(data.subarray(0, SHOWN_BYTES));
   return data.length > SHOWN_BYTES ? `${shown}… (${data.length} bytes)` : shown;
 }

@@ -94,10 +94,13 @@ suite("Azure's services for a guest", () => {
     });
   }
 
-  test('a quote that is not base64url is refused', async () => {
-    const question = asking(saying('{"quote":"!"}'), (host) => host.quote(new Uint8Array(1024)));
-    await assert.rejects(question, (error) => error instanceof AssayError);
-  });
+  for (const text of ['!', 'AA===']) {
+    test(`a quote that is not base64url, ${text}, is refused`, async () => {
+      const answer = saying(JSON.stringify({ quote: text }));
+      const question = asking(answer, (host) => host.quote(new Uint8Array(1024)));
+      await assert.rejects(question, (error) => error instanceof AssayError);
+    });
+  }
 
   test('a chain of one certificate is refused', async () => {
     const answer = saying(JSON.stringify({ vcekCert: pem(1), certificateChain: pem(2) }));

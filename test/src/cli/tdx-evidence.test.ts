@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { forgeTcgLog } from '../../forge/tcg-log.js';
 import { tdxFiles } from '../../forge/tdx-files.js';
 
 const { at, assay } = await tdxFiles();
@@ -97,5 +98,20 @@ describe('assay show', () => {
     assert.equal(own.events[0].type, 'model');
     assert.equal(own.registers[0].register, 'RTMR3');
     assert.equal((await assay('show', 'eventlog', at('quote.bin'))).code, 1);
+  });
+
+  test('eventlog shows text without the zeros behind it, and of much else how long it is', async () => {
+    const zeros = Buffer.alloc(3 * 2 ** 20);
+    const log = forgeTcgLog(
+      ['text\0\0', Buffer.concat([zeros, Buffer.from('x')])].map((data) => ({
+        register: 1,
+        type: 13,
+        data: Buffer.from(data),
+      })),
+    );
+    await writeFile(at('long.bin'), log);
+    const { events } = JSON.parse((await assay('show', 'eventlog', at('long.bin'), '--json')).out);
+    assert.equal(events[0].content, 'text');
+    assert.match(events[1].content, /^(00){48}… \(3145729 bytes\)$/);
   });
 });
