@@ -9,6 +9,8 @@ import { elementCount, packBytes, type Tensor, unpackBytes } from './tensor.js';
  */
 const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const ALIGNMENT = 64;
+/** Bytes of a header: what numpy reads from files that it does not trust (`max_header_size`). */
+const MAX_HEADER = 10_000;
 
 function fail(message: string, cause?: unknown): never {
   throw new AssayError('TENSOR_NPY', message, cause);
@@ -31,17 +33,18 @@ const MEMBER = /^'(descr|fortran_order|shape)':\s*('[^']*'|True|False|\([\d, ]*\
 
 /** The header is a Python dict literal of exactly three members. */
 function parseHeader(text: string): Header {
-  const body = /^\{\s*(.*?)\s*\}\s*$/s.exec(text)?.[1] ?? fail('the header is not a dictionary');
+  const whole = text.trimEnd();
+  if (!whole.startsWith('{') || !whole.endsWith('}')) fail('the header is not a dictionary');
   const members = new Map<string, string>();
-  let rest = body;
+  let rest = whole.slice(1, -1).trim();
   while (rest !== '') {
     const match = MEMBER.exec(rest);
-    const [whole = '', name = '', value = ''] = match ?? [];
+    const [member = '', name = '', value = ''] = match ?? [];
     if (match === null || members.has(name)) {
       return fail("the header's members are not descr, fortran_order and shape, once each");
     }
     members.set(name, value);
-    rest = rest.slice(whole.length);
+    rest = rest.slice(member.length);
   }
   const descr = /^'([<>|=])([a-zA-Z]\d{0,9})'$/.exec(members.get('descr') ?? '');
   const fortran = /^(True|False)$/.exec(members.get('fortran_order') ?? '')?.[1];
@@ -123,6 +126,9 @@ export function parseNpy(name: string, bytes: Uint8Array): Tensor {
   if (bytes.length < start) fail('the file ends inside its header');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = start + (wide ? view.getUint32(8, true) : view.getUint16(8, true));
+  if (end - start > MAX_HEADER) {
+    fail(`expected a header of at most ${MAX_HEADER} bytes, not ${end - start}`);
+  }
   if (end > bytes.length) fail('the file ends inside its header');
   const { order, type, fortran, shape } = parseHeader(fromUtf8(bytes.subarray(start, end)));
   const { datatype, size, unit } = layout(type);

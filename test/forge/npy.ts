@@ -5,7 +5,7 @@ export function file(dictionary: string, body: Uint8Array, version = 1): Uint8Ar
   const prefix = version === 1 ? 10 : 12;
   const text = `${dictionary.padEnd(128 - prefix - 1)}\n`;
   const length = new Uint8Array(version === 1 ? 2 : 4);
-  length[0] = text.length;
+  length.set([text.length & 0xff, text.length >> 8]);
   return concat(fromHex('934e554d5059'), Uint8Array.of(version, 0), length, utf8(text), body);
 }
 

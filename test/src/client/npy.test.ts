@@ -39,6 +39,7 @@ describe('.npy variants', () => {
       file("{'shape': (1,), 'descr': '|u1', 'fortran_order': False}", Uint8Array.of(7)),
       [7],
     ],
+    ['the longest header', file(dictionary('|u1', '(1,)').padEnd(9999), Uint8Array.of(7)), [7]],
   ];
   for (const [name, bytes, expected] of cases) {
     test(name, () => assert.deepEqual(elementsOf(parseNpy('x', bytes)), expected));
@@ -68,6 +69,15 @@ describe('.npy files that are refused', () => {
       'an unknown member',
       file("{'descr': '|u1', 'fortran_order': False, 'shape': (1,), 'x': True}", one),
       /members/,
+    ],
+    ['no dictionary', file(`x${dictionary('|u1', '(1,)')}`, one), /not a dictionary/],
+    ['half a dictionary', file('{', one), /not a dictionary/],
+    ['a dictionary of nothing', file('{ }', one), /one plain element type/],
+    ['spaces for members', file(`{${' '.repeat(9000)}x`, one), /not a dictionary/],
+    [
+      'a header of a byte too many',
+      file(dictionary('|u1', '(1,)').padEnd(10_000), one),
+      /at most 10000 bytes, not 10001/,
     ],
     ['no byte order', file(dictionary('|i4', '(1,)'), new Uint8Array(4)), /byte order/],
     ['a boolean of 2', file(dictionary('|b1', '(1,)'), Uint8Array.of(2)), /neither 0 nor 1/],
