@@ -11,6 +11,8 @@ const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const ALIGNMENT = 64;
 /** Bytes of a header: what numpy reads from files that it does not trust (`max_header_size`). */
 const MAX_HEADER = 10_000;
+/** Bytes of an array of strings that is written: as many as a message has. */
+const MAX_STRINGS = 256 * 1024 * 1024;
 
 function fail(message: string, cause?: unknown): never {
   throw new AssayError('TENSOR_NPY', message, cause);
@@ -152,21 +154,33 @@ export function parseNpy(name: string, bytes: Uint8Array): Tensor {
   return { name, datatype, shape, data: packBytes(elements) };
 }
 
-/** Makes a version 1.0 .npy file. BYTES become numpy's `S`, which cannot end in a zero byte. */
+/** BYTES as numpy's `S`: elements of one size, that of the longest, padded with zeros. */
+function fixedStrings({ name, data }: Tensor): { type: string; body: Uint8Array } {
+  const elements = unpackBytes(data, name);
+  if (elements.some((element) => element.at(-1) === 0)) {
+    fail('a string that ends in a zero byte cannot be written to .npy');
+  }
+  const size = elements.reduce((longest, { length }) => Math.max(longest, length), 1);
+  if (size * elements.length > MAX_STRINGS) {
+    fail(
+      `expected strings of at most ${MAX_STRINGS} bytes, each padded to the longest: ${elements.length} of ${size} have ${size * elements.length}`,
+    );
+  }
+  const body = new Uint8Array(size * elements.length);
+  for (const [i, element] of elements.entries()) body.set(element, i * size);
+  return { type: `|S${size}`, body };
+}
+
+/**
+ * Makes a version 1.0 .npy file. BYTES become numpy's `S`, which cannot end in a zero byte and takes as much
+ * for each element as for the longest: TENSOR_NPY for such elements, and for more than 256 MiB.
+ */
 export function formatNpy(tensor: Tensor): Uint8Array<ArrayBuffer> {
   const fixed = fixedType(tensor.datatype);
-  let type = fixed === undefined ? '' : `${fixed.size === 1 ? '|' : '<'}${fixed.numpy}`;
-  let body = tensor.data;
-  if (fixed === undefined) {
-    const elements = unpackBytes(tensor.data, tensor.name);
-    if (elements.some((element) => element.at(-1) === 0)) {
-      fail('a string that ends in a zero byte cannot be written to .npy');
-    }
-    const size = Math.max(1, ...elements.map((element) => element.length));
-    type = `|S${size}`;
-    body = new Uint8Array(size * elements.length);
-    for (const [i, element] of elements.entries()) (body as Uint8Array).set(element, i * size);
-  }
+  const { type, body } =
+    fixed === undefined
+      ? fixedStrings(tensor)
+      : { type: `${fixed.size === 1 ? '|' : '<'}${fixed.numpy}`, body: tensor.data };
   const [only] = tensor.shape;
   const shape = tensor.shape.length === 1 ? `(${only},)` : `(${tensor.shape.join(', ')})`;
   const text = `{'descr': '${type}', 'fortran_order': False, 'shape': ${shape}, }`;

@@ -1,4 +1,4 @@
-import { concat, utf8 } from '../../attestation/encoding/bytes.js';
+import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Datatype, type Element, fixedType } from './datatype.js';
 
@@ -31,13 +31,16 @@ export function elementCount(shape: readonly number[], what: string): number {
 
 /** BYTES elements in their length-prefixed form. */
 export function packBytes(elements: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return concat(
-    ...elements.flatMap((element) => {
-      const head = new Uint8Array(4);
-      new DataView(head.buffer).setUint32(0, element.length, true);
-      return [head, element];
-    }),
-  );
+  const size = elements.reduce((sum, { length }) => sum + 4 + length, 0);
+  const packed = new Uint8Array(size);
+  const view = new DataView(packed.buffer);
+  let at = 0;
+  for (const element of elements) {
+    view.setUint32(at, element.length, true);
+    packed.set(element, at + 4);
+    at += 4 + element.length;
+  }
+  return packed;
 }
 
 /** The elements of a BYTES tensor; throws TENSOR_LENGTH if the lengths do not add up. */
@@ -57,7 +60,7 @@ export function unpackBytes(data: Uint8Array, what: string): Uint8Array[] {
   return elements;
 }
 
-/** Checks that the data is as long as datatype and shape say; throws TENSOR_SHAPE or TENSOR_LENGTH. */
+/** Checks that the data is as long as datatype and shape say; throws TENSOR_DATATYPE, TENSOR_SHAPE or TENSOR_LENGTH. */
 export function assertTensor(tensor: Tensor): void {
   const { name, datatype, shape, data } = tensor;
   const what = `tensor ${JSON.stringify(name)}`;
@@ -101,7 +104,7 @@ function encodeElements(
 /**
  * Makes a tensor from its elements in row-major order; the shape is one dimension unless given.
  * Throws TENSOR_ELEMENT for a value that the datatype does not have (a fraction for an integer, 256
- * for UINT8), TENSOR_SHAPE or TENSOR_LENGTH.
+ * for UINT8, 1e39 for FP32), TENSOR_DATATYPE, TENSOR_SHAPE or TENSOR_LENGTH.
  */
 export function tensor(
   name: string,

@@ -57,6 +57,8 @@ test('a TensorProto is a tensor of the protocol', () => {
     ),
     ['a', 'bc'],
   );
+  const many = encodeTensor({ type: 8, dims: [200_000], strings: Array(200_000).fill('a') });
+  assert.equal(parseTensorProto(many, 't').data.length, 1_000_000);
   const half = parseTensorProto(encodeTensor({ type: 10, dims: [1], int32s: [0x3c00] }), 't');
   assert.equal(half.datatype, 'FP16');
   assert.deepEqual(elementsOf(half), [1]);

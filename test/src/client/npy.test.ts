@@ -114,8 +114,24 @@ test('what is written reads back to the same bits', () => {
   }
 });
 
-test('BYTES that end in zero are not written, since numpy would drop it', () => {
-  assert.throws(() => formatNpy(tensor('x', 'BYTES', [Uint8Array.of(1, 0)])), {
-    code: 'TENSOR_NPY',
-  });
+test('strings are as many as one likes', () => {
+  const made = tensor('x', 'BYTES', Array(200_000).fill('a'));
+  assert.deepEqual(parseNpy('x', formatNpy(made)).data, made.data);
+});
+
+describe('BYTES that are not written', () => {
+  const cases: readonly (readonly [string, readonly unknown[], RegExp])[] = [
+    ['ending in zero, which numpy would drop', [Uint8Array.of(1, 0)], /ends in a zero byte/],
+    [
+      'a long one among many, each of which would be as long',
+      ['a'.repeat(200_000), ...Array(59_999).fill('b')],
+      /60000 of 200000 have 12000000000$/,
+    ],
+  ];
+  for (const [name, elements, message] of cases) {
+    test(name, () => {
+      const made = tensor('x', 'BYTES', elements);
+      assert.throws(() => formatNpy(made), { code: 'TENSOR_NPY', message });
+    });
+  }
 });
