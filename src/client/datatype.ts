@@ -50,8 +50,10 @@ function float(
     read,
     write: (view, offset, value) => {
       const number = real(value);
-      if (number !== undefined) write(view, offset, number);
-      return number !== undefined;
+      if (number === undefined) return false;
+      write(view, offset, number);
+      // A number beyond the datatype's largest was stored as an infinity.
+      return Number.isFinite(number) === Number.isFinite(read(view, offset));
     },
   };
 }
@@ -168,11 +170,6 @@ const FIXED: { readonly [name in Exclude<Datatype, 'BYTES'>]: FixedType } = {
 /** Names of all fixed-size datatypes. */
 export const FIXED_DATATYPES = Object.keys(FIXED) as Exclude<Datatype, 'BYTES'>[];
 
-/** How elements of a datatype are laid out; undefined for BYTES, whose elements vary in length. */
-export function fixedType(datatype: Datatype): FixedType | undefined {
-  return datatype === 'BYTES' ? undefined : FIXED[datatype];
-}
-
 /** Narrows a name from the wire; throws TENSOR_DATATYPE. */
 export function datatypeOf(name: string): Datatype {
   if (name === 'BYTES' || Object.hasOwn(FIXED, name)) return name as Datatype;
@@ -180,6 +177,15 @@ export function datatypeOf(name: string): Datatype {
     'TENSOR_DATATYPE',
     `expected a datatype of the Open Inference Protocol, not ${JSON.stringify(name.slice(0, 32))}`,
   );
+}
+
+/**
+ * How elements of a datatype are laid out; undefined for BYTES, whose elements vary in length. Throws
+ * TENSOR_DATATYPE for a name that is none, which types do not keep a caller from.
+ */
+export function fixedType(datatype: Datatype): FixedType | undefined {
+  const known = datatypeOf(datatype);
+  return known === 'BYTES' ? undefined : FIXED[known];
 }
 
 /** What ONNX calls the datatypes that the protocol has another name for (TensorProto.DataType). */

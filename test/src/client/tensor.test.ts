@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { float16 } from '../../../attestation/model/number.js';
 import { tensorToJson } from '../../../src/cli/tensor-text.js';
-import { FIXED_DATATYPES } from '../../../src/client/datatype.js';
+import { type Datatype, FIXED_DATATYPES } from '../../../src/client/datatype.js';
 import { toHalf } from '../../../src/client/half.js';
 import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
 import { formatNpy } from '../../../src/client/npy.js';
@@ -65,7 +65,8 @@ describe('elements', () => {
     ['INT64', ['-9223372036854775808'], '0000000000000080'],
     ['UINT64', [2n ** 64n - 1n], 'ffffffffffffffff'],
     ['FP32', ['-Infinity', -0], '000080ff00000080'],
-    ['FP16', [1.5], '003e'],
+    ['FP32', [2 ** 128 - 2 ** 103 - 2 ** 75, Number.NaN], 'ffff7f7f0000c07f'],
+    ['FP16', [1.5, 65519.99, Number.POSITIVE_INFINITY], '003eff7b007c'],
     ['BOOL', [true, false], '0100'],
     ['BYTES', ['é', Uint8Array.of(0)], '02000000c3a90100000000'],
   ];
@@ -84,6 +85,9 @@ describe('elements', () => {
     ['UINT64', -1n],
     ['FP32', '1'],
     ['FP32', null],
+    ['FP32', 1e39],
+    ['FP32', -(2 ** 128 - 2 ** 103)],
+    ['FP16', 65520],
     ['BOOL', 1],
     ['BYTES', '\ud800'],
     ['BYTES', 7],
@@ -92,6 +96,22 @@ describe('elements', () => {
     test(`${String(value)} is no ${datatype}`, () =>
       assert.throws(() => tensor('x', datatype, [value]), { code: 'TENSOR_ELEMENT' }));
   }
+
+  for (const name of ['toString', 'FLOAT', '']) {
+    test(`${JSON.stringify(name)} is no datatype`, () => {
+      const datatype = name as Datatype;
+      const made = { name: 'x', datatype, shape: [0], data: new Uint8Array() };
+      for (const use of [() => tensor('x', datatype, []), () => elementsOf(made)]) {
+        assert.throws(use, { code: 'TENSOR_DATATYPE' });
+      }
+    });
+  }
+
+  test('BYTES have as many elements as one likes', () => {
+    const made = tensor('x', 'BYTES', Array(200_000).fill('a'));
+    assert.equal(made.data.length, 1_000_000);
+    assert.deepEqual(elementsOf(made).at(-1), utf8('a'));
+  });
 
   test('typed arrays hold the same elements, whatever the alignment', () => {
     for (const datatype of FIXED_DATATYPES) {
