@@ -9,8 +9,8 @@ const ENTRY = 0x02014b50;
 const END = 0x06054b50;
 const END_LENGTH = 22;
 const MAX_COMMENT = 0xffff;
-/** Uncompressed bytes of one array. */
-const MAX_ARRAY = 2 ** 30;
+/** Uncompressed bytes of all arrays together. */
+const MAX_BYTES = 2 ** 30;
 
 function bad(reason: string, cause?: unknown): never {
   throw new AssayError('MODEL_VECTORS', `the npz file ${reason}`, cause);
@@ -24,57 +24,96 @@ function endOfDirectory(bytes: Buffer): number {
   return bad('is no zip file');
 }
 
-function contentOf(bytes: Buffer, method: number, size: number, packed: Buffer): Uint8Array {
-  if (size > MAX_ARRAY) return bad(`has an array of more than ${MAX_ARRAY} bytes`);
-  if (method === 0) return packed;
-  if (method !== 8) return bad(`uses compression method ${method}: expected stored or deflated`);
-  try {
-    return inflateRawSync(packed, { maxOutputLength: Math.max(1, size) });
-  } catch (cause) {
-    return bad(`does not inflate (${bytes.length} bytes)`, cause);
-  }
+/** An array as the directory states it; `content` lies from `start` to `end`, behind its local header. */
+interface Entry {
+  readonly name: string;
+  readonly method: number;
+  /** Uncompressed bytes. */
+  readonly size: number;
+  readonly header: number;
+  readonly start: number;
+  readonly end: number;
 }
 
-/** The arrays of a .npz file (numpy.savez, numpy.savez_compressed) by name. Throws MODEL_VECTORS. */
-export function parseNpz(file: Uint8Array): ReadonlyMap<string, Tensor> {
-  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  const arrays = new Map<string, Tensor>();
+function readDirectory(bytes: Buffer): Entry[] {
+  const entries: Entry[] = [];
   try {
     const end = endOfDirectory(bytes);
     const count = bytes.readUInt16LE(end + 10);
     let at = bytes.readUInt32LE(end + 16);
     for (let i = 0; i < count; i++) {
       if (bytes.readUInt32LE(at) !== ENTRY) bad('has a broken directory');
-      const method = bytes.readUInt16LE(at + 10);
-      const packedSize = bytes.readUInt32LE(at + 20);
-      const size = bytes.readUInt32LE(at + 24);
       const nameLength = bytes.readUInt16LE(at + 28);
-      const local = bytes.readUInt32LE(at + 42);
-      const name = bytes.toString('utf8', at + 46, at + 46 + nameLength).replace(/\.npy$/, '');
-      const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
-      if (start + packedSize > bytes.length) bad('ends inside an array');
-      const content = contentOf(bytes, method, size, bytes.subarray(start, start + packedSize));
-      if (content.length !== size || arrays.has(name)) bad('contradicts its directory');
-      arrays.set(name, parseNpy(name, content));
+      const header = bytes.readUInt32LE(at + 42);
+      const start = header + 30 + bytes.readUInt16LE(header + 26) + bytes.readUInt16LE(header + 28);
+      entries.push({
+        name: bytes.toString('utf8', at + 46, at + 46 + nameLength).replace(/\.npy$/, ''),
+        method: bytes.readUInt16LE(at + 10),
+        size: bytes.readUInt32LE(at + 24),
+        header,
+        start,
+        end: start + bytes.readUInt32LE(at + 20),
+      });
       at += 46 + nameLength + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
     }
   } catch (cause) {
     if (cause instanceof RangeError) bad('ends inside a record', cause);
     throw cause;
   }
-  return arrays;
+  return entries;
 }
 
-/** A test set of arrays that are called as the model's inputs and outputs are. */
-export function npzTestSet(name: string, file: Uint8Array, names: Names): TestSet {
-  const arrays = parseNpz(file);
-  const unknown = [...arrays.keys()].find(
-    (key) => !names.inputs.includes(key) && !names.outputs.includes(key),
-  );
-  if (unknown !== undefined) {
-    bad(`has an array ${JSON.stringify(unknown.slice(0, 100))}, which is no input or output`);
+/** Refuses what would cost much for a small file, before anything is inflated. */
+function assertBounded(entries: readonly Entry[], length: number): void {
+  const total = entries.reduce((sum, { size }) => sum + size, 0);
+  if (total > MAX_BYTES) bad(`has arrays of ${total} bytes: expected at most ${MAX_BYTES}`);
+  let free = 0;
+  for (const { header, end } of entries.toSorted((a, b) => a.header - b.header)) {
+    if (header < free) bad('has arrays that overlap');
+    if (end > length) bad('ends inside an array');
+    free = end;
   }
+}
+
+function contentOf(bytes: Buffer, { name, method, size, start, end }: Entry): Uint8Array {
+  const packed = bytes.subarray(start, end);
+  if (method === 0) return packed;
+  if (method !== 8) return bad(`uses compression method ${method}: expected stored or deflated`);
+  try {
+    return inflateRawSync(packed, { maxOutputLength: Math.max(1, size) });
+  } catch (cause) {
+    return bad(
+      `has an array ${JSON.stringify(name)} that does not inflate to ${size} bytes`,
+      cause,
+    );
+  }
+}
+
+/**
+ * A test set of a .npz file (numpy.savez, numpy.savez_compressed), whose arrays are called as the model's
+ * inputs and outputs are and have at most 1 GiB together. Throws MODEL_VECTORS, and what `parseNpy` throws.
+ */
+export function npzTestSet(name: string, file: Uint8Array, { inputs, outputs }: Names): TestSet {
+  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  const entries = readDirectory(bytes);
+  const seen = new Set<string>();
+  for (const entry of entries) {
+    const shown = JSON.stringify(entry.name.slice(0, 100));
+    if (!inputs.includes(entry.name) && !outputs.includes(entry.name)) {
+      bad(`has an array ${shown}, which is no input or output`);
+    }
+    if (seen.has(entry.name)) bad(`has the array ${shown} twice`);
+    seen.add(entry.name);
+  }
+  assertBounded(entries, bytes.length);
+  const arrays = new Map(
+    entries.map((entry) => {
+      const content = contentOf(bytes, entry);
+      if (content.length !== entry.size) bad('contradicts its directory');
+      return [entry.name, parseNpy(entry.name, content)] as const;
+    }),
+  );
   const select = (keys: readonly string[]): Tensor[] =>
     keys.flatMap((key) => arrays.get(key) ?? []);
-  return { name, inputs: select(names.inputs), outputs: select(names.outputs) };
+  return { name, inputs: select(inputs), outputs: select(outputs) };
 }

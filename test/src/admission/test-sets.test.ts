@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { npzTestSet, parseNpz } from '../../../src/admission/npz.js';
+import { npzTestSet } from '../../../src/admission/npz.js';
 import {
   findTestFolders,
   parseTensorProto,
   readTestFolder,
 } from '../../../src/admission/test-sets.js';
-import { elementsOf, tensor } from '../../../src/client/tensor.js';
+import { elementsOf, type Tensor, tensor } from '../../../src/client/tensor.js';
 import { npz } from '../../forge/npz.js';
 import { encodeTensor } from '../../forge/onnx.js';
 
@@ -33,20 +33,78 @@ for (const method of [0, 8] as const) {
   });
 }
 
-test('an npz that is no zip, is cut, lies or names something else is refused', () => {
+/** An npz whose directory entries, which begin at these offsets, were written over. */
+function forged(
+  tensors: readonly Tensor[],
+  change: (bytes: Buffer, entries: readonly number[]) => void,
+): Buffer {
+  const bytes = npz(tensors, 8);
+  const entries: number[] = [];
+  const signature = Buffer.from('PK\u0001\u0002', 'latin1');
+  for (let at = bytes.indexOf(signature); at >= 0; at = bytes.indexOf(signature, at + 1)) {
+    entries.push(at);
+  }
+  change(bytes, entries);
+  return bytes;
+}
+
+describe('an npz is refused', () => {
   const whole = npz([x], 8);
-  assert.throws(() => parseNpz(Buffer.alloc(100)), refusal('MODEL_VECTORS'));
-  assert.throws(() => parseNpz(new Uint8Array()), refusal('MODEL_VECTORS'));
-  const bomb = Buffer.from(whole);
-  bomb.writeUInt32LE(5, bomb.indexOf(Buffer.from('PK\u0001\u0002', 'latin1')) + 24);
-  assert.throws(() => parseNpz(bomb), refusal('MODEL_VECTORS'));
-  const wild = Buffer.from(whole);
-  wild.writeUInt32LE(0xffff_fff0, wild.length - 22 + 16);
-  assert.throws(() => parseNpz(wild), refusal('MODEL_VECTORS'));
-  assert.throws(
-    () => npzTestSet('reference', npz([tensor('z', 'FP32', [1])], 0), names),
-    refusal('MODEL_VECTORS'),
-  );
+  const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
+    ['that is no zip', Buffer.alloc(100), /no zip file/],
+    ['that is empty', new Uint8Array(), /no zip file/],
+    [
+      'whose directory is elsewhere',
+      forged([x], (bytes) => bytes.writeUInt32LE(0xffff_fff0, bytes.length - 22 + 16)),
+      /ends inside a record/,
+    ],
+    [
+      'whose array ends elsewhere',
+      forged([x], (bytes, [at = 0]) => bytes.writeUInt32LE(whole.length, at + 20)),
+      /ends inside an array/,
+    ],
+    [
+      'that inflates to more than it says',
+      forged([x], (bytes, [at = 0]) => bytes.writeUInt32LE(5, at + 24)),
+      /"x" that does not inflate to 5 bytes/,
+    ],
+    [
+      'that inflates to less than it says',
+      forged([x], (bytes, [at = 0]) => bytes.writeUInt32LE(1000, at + 24)),
+      /contradicts its directory/,
+    ],
+    [
+      'for a name that the model has not, before it is inflated',
+      forged([x, tensor('z', 'FP32', [1])], (bytes, entries) => {
+        for (const at of entries) bytes.writeUInt32LE(5, at + 24);
+      }),
+      /an array "z", which is no input or output/,
+    ],
+    ['for a name that is there twice', npz([x, x], 8), /the array "x" twice/],
+    [
+      'for arrays that share their bytes',
+      forged([x, y], (bytes, [first = 0, second = 0]) => {
+        for (const field of [20, 24, 42])
+          bytes.copy(bytes, second + field, first + field, first + field + 4);
+      }),
+      /arrays that overlap/,
+    ],
+    [
+      'for more bytes than all arrays may have',
+      forged([x, y], (bytes, entries) => {
+        for (const at of entries) bytes.writeUInt32LE(2 ** 29 + 1, at + 24);
+      }),
+      /arrays of 1073741826 bytes: expected at most 1073741824/,
+    ],
+  ];
+  for (const [name, bytes, message] of cases) {
+    test(name, () =>
+      assert.throws(() => npzTestSet('reference', bytes, names), {
+        code: 'MODEL_VECTORS',
+        message,
+      }),
+    );
+  }
 });
 
 test('a TensorProto is a tensor of the protocol', () => {
