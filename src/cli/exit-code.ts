@@ -38,6 +38,7 @@ const BY_CODE: { readonly [code: string]: ExitCode } = {
   CONFIG_LISTEN: EXIT.service,
   LAUNCH_POLICY_FILE: EXIT.usage,
   PROOF_MODEL: EXIT.usage,
+  PROOF_SIZE: EXIT.usage,
   PROOF_EXECUTION: EXIT.unchecked,
   CLIENT_INPUT: EXIT.usage,
   CLIENT_OUTPUT: EXIT.usage,

@@ -8,6 +8,7 @@ import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
+import { EXIT } from './exit-code.js';
 import type { Io } from './io.js';
 
 const MIB = 1024 * 1024;
@@ -90,6 +91,43 @@ export async function writeOutput(path: string, bytes: Uint8Array | string): Pro
   } catch (error) {
     throw unwritable(path, error);
   }
+}
+
+/** A file to write of an answer. */
+export interface AnswerFile {
+  readonly path: string;
+  /** Throws where the format cannot hold the answer. */
+  readonly bytes: () => Uint8Array;
+}
+
+/**
+ * Writes each of these files, also where one before it fails: an answer is had once, and is not lost with
+ * a file. Returns the files that were written, and why others were not.
+ */
+export async function writeAnswerFiles<T extends AnswerFile>(
+  files: readonly T[],
+): Promise<{ readonly written: readonly T[]; readonly failures: readonly unknown[] }> {
+  const written: T[] = [];
+  const failures: unknown[] = [];
+  for (const file of files) {
+    try {
+      await writeOutput(file.path, file.bytes());
+      written.push(file);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return { written, failures };
+}
+
+/** Says which files of an answer were not written. An answer that did not hold keeps its exit code. */
+export function reportUnwritten(io: Io, failures: readonly unknown[]): void {
+  const [first, ...others] = failures;
+  if (first === undefined) return;
+  for (const error of others) io.note(error instanceof Error ? error.message : String(error));
+  const { exitCode } = io;
+  io.fail(first);
+  if (exitCode !== EXIT.affirmed) io.exitCode = exitCode;
 }
 
 /** Reads what a file that the caller named holds; what it cannot hold is USAGE_FILE, not a fault of evidence. */

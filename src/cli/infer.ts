@@ -4,17 +4,17 @@ import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { Inference, Session } from '../client/session.js';
 import { findModel } from '../client/signature.js';
 import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
-import { requireWritable, writeOutput } from './files.js';
+import { reportUnwritten, requireWritable, writeAnswerFiles } from './files.js';
 import type { Io } from './io.js';
 import { examples, parseNonce } from './options.js';
 import { section } from './output.js';
 import { simulatedBanner } from './render-result.js';
 import {
+  outputFiles,
   parseOutputs,
   readInputs,
   type TensorFlags,
   tensorOptions,
-  writeOutputs,
 } from './tensor-options.js';
 import { tensorToJson, tensorToText } from './tensor-text.js';
 
@@ -39,9 +39,16 @@ async function execute(
       ...(flags.nonce === undefined ? {} : { nonce: flags.nonce }),
     }),
   );
-  await writeOutputs(answer.outputs, outputs);
-  if (flags.saveProof !== undefined) await writeOutput(flags.saveProof, answer.proof());
-  printAnswer(io, session, model, answer, new Set(outputs.keys()), flags.saveProof);
+  const { saveProof } = flags;
+  const { written, failures } = await writeAnswerFiles([
+    ...(saveProof === undefined
+      ? []
+      : [{ path: saveProof, what: 'the proof of this answer', bytes: answer.proof }]),
+    ...outputFiles(answer.outputs, outputs),
+  ]);
+  const lines = written.map(({ what, path }) => `Wrote ${what} to ${path}\n`);
+  printAnswer(io, session, model, answer, lines);
+  reportUnwritten(io, failures);
 }
 
 async function run(io: Io, target: string, model: string, flags: Flags): Promise<void> {
@@ -55,8 +62,7 @@ function printAnswer(
   { result }: Session,
   model: ManifestModel,
   answer: Inference,
-  written: ReadonlySet<string>,
-  proof: string | undefined,
+  written: readonly string[],
 ): void {
   const receipt = {
     index: answer.index,
@@ -88,8 +94,7 @@ function printAnswer(
           `Receipt: verified, answer ${answer.index} of this epoch`,
           Object.entries(receipt).map(([name, value]) => [name, String(value)]),
         ),
-        ...[...written].map((name) => `Wrote output ${name}\n`),
-        proof === undefined ? '' : `Wrote the proof of this answer to ${proof}\n`,
+        ...written,
       ].join(''),
   );
 }

@@ -20,18 +20,25 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
-import { makeFolder, readTolerancesFile, requireWritable, writeOutput } from './files.js';
+import {
+  type AnswerFile,
+  makeFolder,
+  readTolerancesFile,
+  reportUnwritten,
+  requireWritable,
+  writeAnswerFiles,
+} from './files.js';
 import type { Io, Json } from './io.js';
 import { examples, parseCount } from './options.js';
 import { printable, type Style, section } from './output.js';
 import { excludedJson, relationJson, relationLines } from './relation-text.js';
 import { simulatedBanner } from './render-result.js';
 import {
+  outputFiles,
   parseOutputs,
   readInputs,
   type TensorFlags,
   tensorOptions,
-  writeOutputs,
 } from './tensor-options.js';
 import { tensorToJson, tensorToText } from './tensor-text.js';
 
@@ -81,7 +88,6 @@ async function ask(
         ...(flags.timeout === undefined ? {} : { timeout: flags.timeout * 1000 }),
       }),
     );
-    await writeOutputs(answer.outputs, outputs);
     return { outputs: answer.outputs, tally: await tally };
   } catch (error) {
     if (error instanceof NoQuorumError) return { outputs: null, tally: error.tally };
@@ -90,13 +96,13 @@ async function ask(
 }
 
 /** Every vote's proof, in a file that says how the node voted. */
-async function saveProofs(folder: string, { agreeing, dissenting }: Tally): Promise<void> {
-  const save = (kind: string, votes: readonly Vote[]) =>
+function proofFiles(folder: string, { agreeing, dissenting }: Tally): AnswerFile[] {
+  const files = (kind: string, votes: readonly Vote[]) =>
     votes.map(({ target, answer }) => {
       const name = `${kind}-${target.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.proof`;
-      return writeOutput(join(folder, name), answer.proof());
+      return { path: join(folder, name), bytes: answer.proof };
     });
-  await Promise.all([...save('agrees', agreeing), ...save('dissents', dissenting)]);
+  return [...files('agrees', agreeing), ...files('dissents', dissenting)];
 }
 
 function voteJson({ target, answer }: Vote, reference: Vote, agreement: Agreement): Json {
@@ -167,9 +173,6 @@ function decisionText(
     ...voted(style.red('DISSENTS'), dissenting),
     ...silent(style.yellow('failed'), failed),
     ...silent(style.yellow('not affirmed'), excluded),
-    ...(flags.saveProofs === undefined
-      ? []
-      : [`Wrote the proof of every vote to ${flags.saveProofs}`]),
   ]
     .filter((line) => line !== '')
     .join('\n');
@@ -217,7 +220,8 @@ async function decide(
 async function run(io: Io, name: string, targets: readonly string[], flags: Flags): Promise<void> {
   const agreement: Agreement =
     flags.tolerances === undefined ? {} : await readTolerancesFile(io, flags.tolerances);
-  await requireWritable([...parseOutputs(flags.output).values()]);
+  const named = parseOutputs(flags.output);
+  await requireWritable([...named.values()]);
   if (flags.saveProofs !== undefined) await makeFolder(flags.saveProofs);
   if (flags.agree * 2 <= targets.length) {
     io.note(
@@ -225,11 +229,16 @@ async function run(io: Io, name: string, targets: readonly string[], flags: Flag
     );
   }
   const decision = await decide(io, name, targets, flags, agreement);
-  if (flags.saveProofs !== undefined) await saveProofs(flags.saveProofs, decision.tally);
+  const { written, failures } = await writeAnswerFiles([
+    ...(flags.saveProofs === undefined ? [] : proofFiles(flags.saveProofs, decision.tally)),
+    ...outputFiles(decision.outputs ?? [], named),
+  ]);
+  const lines = written.map(({ path }) => `Wrote ${path}`);
   io.exitCode = exitOf(decision);
   io.print(decisionJson(decision, flags, agreement), (style) =>
-    decisionText(style, decision, flags, agreement),
+    [decisionText(style, decision, flags, agreement), ...lines].join('\n'),
   );
+  reportUnwritten(io, failures);
 }
 
 /** `assay quorum MODEL TARGET…`: one request to several enclaves, answered when enough agree. */

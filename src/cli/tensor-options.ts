@@ -5,7 +5,7 @@ import { inputFrom } from '../client/input.js';
 import { formatNpy, isNpy } from '../client/npy.js';
 import { specOf } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
-import { readInput, writeOutput } from './files.js';
+import { type AnswerFile, readInput } from './files.js';
 import type { Io } from './io.js';
 import { collect } from './options.js';
 
@@ -103,13 +103,14 @@ export function parseOutputs(
   );
 }
 
-/** Writes the outputs that `parseOutputs` has a file for. */
-export async function writeOutputs(
+/** The files of outputs that `parseOutputs` has a path for. */
+export function outputFiles(
   tensors: readonly Tensor[],
   outputs: ReadonlyMap<string, string | undefined>,
-): Promise<void> {
-  for (const tensor of tensors) {
+): (AnswerFile & { readonly what: string })[] {
+  return tensors.flatMap((tensor) => {
     const path = outputs.get(tensor.name);
-    if (path !== undefined) await writeOutput(path, formatNpy(tensor));
-  }
+    if (path === undefined) return [];
+    return [{ path, what: `output ${tensor.name}`, bytes: () => formatNpy(tensor) }];
+  });
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { formatNpy, parseNpy } from '../../../src/client/npy.js';
@@ -7,6 +8,7 @@ import { assay } from '../../forge/cli.js';
 import { serveScale } from '../../forge/served-scale.js';
 
 const { at, target, trust } = await serveScale();
+const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 
 describe('assay infer', () => {
   for (const file of ['x.npy', 'x.json', 'x.raw']) {
@@ -29,6 +31,35 @@ describe('assay infer', () => {
     assert.match(out, /^SIMULATED/);
     assert.match(out, /Receipt: verified/);
     assert.deepEqual(elementsOf(parseNpy('y', await readFile(at('y.npy')))), [42]);
+  });
+
+  const full = '/dev/full';
+  const files: readonly (readonly [string, string, string, string])[] = [
+    ['an output', full, 'kept.proof', 'kept.proof'],
+    ['its proof', 'kept.npy', full, 'kept.npy'],
+  ];
+  for (const [name, output, proof, kept] of files) {
+    test(`an answer is printed, and its other file kept, where ${name} cannot be written`, {
+      skip: withoutFull,
+    }, async () => {
+      const path = (file: string): string => (file === full ? full : at(file));
+      const given = ['--input', `x=${at('x.npy')}`, ...trust(), '--json'];
+      const { code, out, err } = await assay([
+        ...['infer', target, 'scale', ...given],
+        ...['--output', `y=${path(output)}`, '--save-proof', path(proof)],
+      ]);
+      assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_FILE']);
+      assert.deepEqual(JSON.parse(out).outputs[0].data, [2, -4, 0.2]);
+      assert.ok((await readFile(at(kept))).length > 0);
+    });
+  }
+
+  test('says what it wrote, and nothing of an output that was only asked for', async () => {
+    const args = ['infer', target, 'scale', '--input', `x=${at('x.npy')}`, ...trust()];
+    const proof = at('said.proof');
+    const { code, out } = await assay([...args, '--output', 'y', '--save-proof', proof]);
+    assert.equal(code, 0);
+    assert.deepEqual(out.match(/^Wrote .*$/gm), [`Wrote the proof of this answer to ${proof}`]);
   });
 
   test('an answer in JSON is an input as it stands', async () => {

@@ -135,6 +135,7 @@ describe('exit codes', () => {
     [new AssayError('CLIENT_SERVICE', '', Object.assign(new Error(), { code: 3 })), 2],
     [new AssayError('CLIENT_TLS_PIN', ''), 1],
     [new AssayError('CLIENT_ANSWER', ''), 1],
+    [new AssayError('PROOF_SIZE', ''), 2],
     [new AssayError('RECEIPT_SIGNATURE', ''), 1],
     [new AssayError('SNP_SIGNATURE', ''), 1],
     [new TypeError('a bug'), 4],

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -12,6 +13,7 @@ import { assay } from '../../forge/cli.js';
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
 const targets = servers.map(({ target }) => target);
+const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 const near = computing([4 * (1 + 2 ** -22), 6]);
 const far = computing([40, 6]);
 let folder = '';
@@ -91,6 +93,28 @@ describe('assay quorum', () => {
       people.out,
       /DISSENTS .*\n {2}sum: 1 of 2 elements differ; the first at 0: 4 and 40/,
     );
+  });
+
+  test('prints what was agreed, and saves what it can, where a file cannot be written', {
+    skip: withoutFull,
+  }, async () => {
+    const folder = at('kept');
+    const args = ['--all', '--output', 'sum=/dev/full', '--save-proofs', folder, '--json'];
+    const { code, out, err } = await ask(3, ...args);
+    assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_FILE']);
+    assert.deepEqual(JSON.parse(out).outputs[0].data, [4, 6]);
+    assert.equal((await readdir(folder)).length, 3);
+  });
+
+  test('is refused where too few agree, also where a vote cannot be written', async () => {
+    three.lies = far;
+    const folder = at('occupied');
+    const occupied = `agrees-${one.target.replace(':', '_')}.proof`;
+    await mkdir(join(folder, occupied), { recursive: true });
+    const { code, out, err } = await ask(3, '--save-proofs', folder, '--json');
+    assert.deepEqual([code, JSON.parse(out).agreed], [1, false]);
+    assert.match(JSON.parse(err).error.message, /it is a directory$/);
+    assert.equal((await readdir(folder)).length, 3);
   });
 
   test('is refused where too few agree, and shows who said what', async () => {
