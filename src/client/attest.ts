@@ -75,7 +75,7 @@ export function openChannel(target: string, { timeout }: AttestOptions): Promise
 /**
  * Fetches evidence under a fresh nonce and appraises it; the key that the connection is pinned to must
  * be the one that the evidence covers.
- * @throws AssayError CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
+ * @throws AssayError USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
  */
 export async function attestChannel(
   channel: PinnedChannel,
@@ -114,7 +114,7 @@ export async function attestChannel(
 /**
  * Attests a server and closes the connection: evidence under a fresh nonce, appraised, with the TLS
  * key among the checks. Evidence that does not hold is a result.
- * @throws AssayError USAGE_TARGET, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
+ * @throws AssayError USAGE_TARGET, USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
  */
 export async function attest(
   target: string,

@@ -50,6 +50,18 @@ export const DEFAULT_TIMEOUT = 60_000;
 /** Longest wait for a TLS handshake, milliseconds. */
 const HANDSHAKE = 10_000;
 
+/**
+ * Milliseconds to wait, from 1 to `longest`. Throws USAGE_TIMEOUT for what is no time: grpc-js throws at NaN
+ * where no caller catches it, and a socket waits for ever at 0.
+ */
+function bounded(timeout: number, longest: number): number {
+  if (typeof timeout === 'number' && timeout >= 0) return Math.max(1, Math.min(timeout, longest));
+  throw new AssayError(
+    'USAGE_TIMEOUT',
+    `expected a timeout of 0 milliseconds or more, not ${typeof timeout === 'number' ? timeout : typeof timeout}`,
+  );
+}
+
 function methodOf(service: string, name: string): MethodDefinition<object, object> {
   definitions ??= loadDefinitions();
   const definition = definitions[service] as
@@ -107,11 +119,14 @@ export class PinnedChannel {
     );
   }
 
-  /** Pins whatever key the server presents now; evidence has yet to tell whose it is. */
+  /**
+   * Pins whatever key the server presents now; evidence has yet to tell whose it is. Throws USAGE_TIMEOUT or
+   * CLIENT_UNREACHABLE.
+   */
   static async open(endpoint: Endpoint, timeout: number): Promise<PinnedChannel> {
     return new PinnedChannel(
       endpoint,
-      await presentedCertificate(endpoint, { timeout: Math.min(timeout, HANDSHAKE) }),
+      await presentedCertificate(endpoint, { timeout: bounded(timeout, HANDSHAKE) }),
     );
   }
 
@@ -126,9 +141,9 @@ export class PinnedChannel {
   }
 
   /**
-   * One unary call, whose bounds are also those of finding out why it failed. Throws CLIENT_TLS_PIN if the
-   * server no longer presents the pinned key, CLIENT_UNREACHABLE, CLIENT_SERVICE with the status that the
-   * server answered, or the signal's own reason.
+   * One unary call, whose bounds are also those of finding out why it failed. Throws USAGE_TIMEOUT before
+   * anything is sent, CLIENT_TLS_PIN if the server no longer presents the pinned key, CLIENT_UNREACHABLE,
+   * CLIENT_SERVICE with the status that the server answered, or the signal's own reason.
    */
   async call<Response extends object>(
     service: string,
@@ -137,8 +152,8 @@ export class PinnedChannel {
     { timeout, signal }: CallOptions,
   ): Promise<Response> {
     signal?.throwIfAborted();
+    const deadline = Date.now() + bounded(timeout, LONGEST);
     const method = methodOf(service, name);
-    const deadline = Date.now() + Math.min(timeout, LONGEST);
     const client = service === INFERENCE ? this.#inferenceClient() : this.#attestation;
     try {
       return await new Promise<Response>((resolve, reject) => {
@@ -173,7 +188,7 @@ export class PinnedChannel {
     { timeout, signal }: CallOptions,
   ): Promise<never> {
     if (error.code === status.UNAVAILABLE) {
-      const bounds = { timeout: Math.min(timeout, HANDSHAKE), signal };
+      const bounds = { timeout: bounded(timeout, HANDSHAKE), signal };
       const now = await presentedCertificate(this.endpoint, bounds);
       assertPinned(now, this.key, this.#where);
       throw new AssayError('CLIENT_UNREACHABLE', `${this.#where}: ${error.details}`, error);

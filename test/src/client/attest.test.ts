@@ -52,6 +52,16 @@ describe('evidence that does not hold', () => {
   });
 });
 
+test('a host that says nothing is given up, also by who would not wait at all', async () => {
+  const silent = createServer().listen(0, 'localhost');
+  await once(silent, 'listening');
+  const target = `localhost:${(silent.address() as AddressInfo).port}`;
+  await assert.rejects(connect(target, policy, { ...options, timeout: 0 }), {
+    code: 'CLIENT_UNREACHABLE',
+  });
+  silent.close();
+});
+
 describe('endorsements that the host does not supply', () => {
   const bare: Lies = {
     bundle: (bundle) => encodeBundle({ ...decodeBundle(bundle), endorsements: null }),
