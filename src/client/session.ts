@@ -5,6 +5,7 @@ import {
   type AppraisedInference,
   appraiseInference,
   assertAgrees,
+  type InferenceExchange,
 } from '../../attestation/appraisal/appraise-inference.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
@@ -16,6 +17,7 @@ import {
   manifestDigest,
 } from '../../attestation/evidence/manifest.js';
 import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
+import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
 import { nativeHmacSha256 } from '../native-hmac.js';
@@ -66,7 +68,11 @@ export interface Inference extends AppraisedInference {
   readonly receipt: Uint8Array;
   /** Salt of the commitments, 32 bytes; whoever has it can guess at the tensors. */
   readonly salt: Uint8Array;
-  /** Everything that it takes to appraise this answer later, offline: `assay verify receipt`. */
+  /**
+   * Everything that it takes to appraise this answer later, offline: `assay verify receipt`. It reads the
+   * very tensors that were given to `infer` and returned by it, which are not copied: throws USAGE_PROOF if
+   * they, or the nonce, were changed since, and PROOF_SIZE beyond 64 MiB.
+   */
   readonly proof: () => Uint8Array;
 }
 
@@ -86,6 +92,25 @@ function attestedLate(): AssayError {
   const details = 'the enclave stated another manifest and was not attested again in time';
   const cause = Object.assign(new Error(details), { code: status.DEADLINE_EXCEEDED, details });
   return new AssayError('CLIENT_SERVICE', `DEADLINE_EXCEEDED: ${details}`, cause);
+}
+
+/** A proof with other tensors than those that the claims commit to would be refused by every verifier. */
+function assertUnchanged(
+  { nonce, inputs, outputs, salt }: InferenceExchange,
+  claims: InferenceClaims,
+): void {
+  const holds = (side: 'request' | 'response', tensors: readonly CommittedTensor[]): boolean =>
+    equalBytes(commitTensors(side, tensors, salt, nativeHmacSha256), claims[side]);
+  const changed = [
+    ...(holds('request', inputs) ? [] : ['inputs']),
+    ...(holds('response', outputs) ? [] : ['outputs']),
+    ...(claims.nonce !== null && equalBytes(nonce, claims.nonce) ? [] : ['nonce']),
+  ];
+  if (changed.length === 0) return;
+  throw new AssayError(
+    'USAGE_PROOF',
+    `expected the ${changed.join(' and ')} of this answer as they were sent and received, they were changed since: make the proof first, or infer with a copy`,
+  );
 }
 
 /**
@@ -208,8 +233,9 @@ export class Session {
     return {
       ...appraised,
       ...received,
-      proof: () =>
-        encodeProofFile({
+      proof: () => {
+        assertUnchanged(exchange, appraised.claims);
+        return encodeProofFile({
           evidence: evidence.bundle,
           evidenceNonce: evidence.nonce,
           endorsements: evidence.endorsements,
@@ -217,7 +243,8 @@ export class Session {
           nonce,
           inputs: ordered,
           ...received,
-        }),
+        });
+      },
     };
   }
 

@@ -4,7 +4,8 @@ import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js'
 import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import type { InferenceClaims } from '../../../attestation/receipt/claims.js';
 import { connect } from '../../../src/client/connect.js';
-import { elementsOf, tensor } from '../../../src/client/tensor.js';
+import type { Inference } from '../../../src/client/session.js';
+import { elementsOf, type Tensor, tensor } from '../../../src/client/tensor.js';
 import { type Answer, type Lies, startAdder } from '../../forge/adder-server.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
 import { issueClaims } from '../../forge/issue.js';
@@ -36,6 +37,33 @@ describe('an honest enclave', () => {
   });
 });
 
+describe('a proof is of what was sent and received', () => {
+  type Call = { readonly inputs: readonly Tensor[]; readonly nonce: Uint8Array; answer: Inference };
+  const changes: readonly (readonly [string, (call: Call) => unknown, RegExp])[] = [
+    ['an input written over', ({ inputs: [a] }) => a?.data.fill(9), /^expected the inputs of/],
+    ['the nonce written over', ({ nonce }) => nonce.fill(9), /^expected the nonce of/],
+    [
+      'an output written over',
+      ({ answer }) => answer.outputs[0]?.data.fill(9),
+      /^expected the outputs of/,
+    ],
+  ];
+  for (const [name, change, message] of changes) {
+    test(`${name}: none is made`, async () => {
+      const own = inputs.map((input) => ({ ...input, data: new Uint8Array(input.data) }));
+      const nonce = fill(5);
+      const answer = await session.infer('adder', own, { nonce });
+      const { result } = await appraiseProof(answer.proof(), policy, {
+        at: new Date(),
+        ...options,
+      });
+      assert.equal(result.affirmed, true, result.summary);
+      change({ inputs: own, nonce, answer });
+      assert.throws(answer.proof, { code: 'USAGE_PROOF', message });
+    });
+  }
+});
+
 describe('calls that are refused before anything is sent', () => {
   const [a, b] = inputs;
   assert.ok(a !== undefined && b !== undefined);
@@ -65,6 +93,15 @@ describe('calls that are refused before anything is sent', () => {
       () => session.infer('adder', inputs, { nonce: new Uint8Array(31) }),
       'BINDING_NONCE',
     ],
+    ...[Number.NaN, -1, '5' as unknown as number].flatMap((timeout) => {
+      const infer = () => session.infer('adder', inputs, { timeout });
+      const attest = () => connect(server.target, policy, { ...options, timeout });
+      const name = typeof timeout === 'string' ? 'text' : timeout;
+      return [
+        [`an inference with a timeout of ${name}`, infer, 'USAGE_TIMEOUT'],
+        [`a connection with a timeout of ${name}`, attest, 'USAGE_TIMEOUT'],
+      ] as const;
+    }),
   ];
   for (const [name, call, code] of cases) {
     test(name, async () => {
