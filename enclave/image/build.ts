@@ -66,11 +66,11 @@ async function runtimeFiles(packages: PackageRoots): Promise<ImageFile[]> {
 /** Compiles init: static, stripped, without build id or paths. */
 async function compileInit(directory: string): Promise<ImageFile> {
   const output = join(directory, 'init');
-  const source = join(SOURCES, 'init.c');
+  const sources = ['init.c', 'network.c'].map((name) => join(SOURCES, name));
   await run('gcc', [
     ...['-std=gnu17', '-Wall', '-Wextra', '-Werror', '-Os', '-static', '-s'],
     ...['-fstack-protector-strong', '-D_FORTIFY_SOURCE=2', '-Wl,--build-id=none'],
-    ...[`-ffile-prefix-map=${SOURCES}=.`, '-o', output, source],
+    ...[`-ffile-prefix-map=${SOURCES}=.`, '-o', output, ...sources],
   ]);
   return file(output, '/init', true);
 }

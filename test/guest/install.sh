@@ -46,6 +46,7 @@ version=$({ qemu-system-x86_64 --version || true; } 2>/dev/null | sed -n '1s/.*v
 if [ "${version:-0}" -lt 10 ]; then install "$release-backports" qemu-system-x86; fi
 missing=()
 command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+command -v ip >/dev/null || missing+=(iproute2)
 command -v swtpm >/dev/null || missing+=(swtpm)
 command -v xmllint >/dev/null || missing+=(libxml2-utils)
 [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || missing+=(ovmf)
