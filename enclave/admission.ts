@@ -102,8 +102,8 @@ export class Admission {
 
   /**
    * Admits a model: to be called before its session is created. Rejects with LAUNCH_POLICY_MODEL,
-   * LAUNCH_POLICY_NAME or LAUNCH_POLICY_EXECUTION for one that the policy does not name, PLATFORM_* if
-   * RTMR3 does not extend.
+   * LAUNCH_POLICY_NAME or LAUNCH_POLICY_EXECUTION for one that the policy does not name, EVENT_LOG_FULL
+   * where RTMR3's log has no room for it, PLATFORM_* if RTMR3 does not extend.
    */
   async admit(served: ServedModel): Promise<AdmittedModel> {
     const model = describeModel(served);

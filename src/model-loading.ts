@@ -96,8 +96,9 @@ async function measureJudged(
 
 /**
  * Measures a model, has it admitted, then loads exactly those bytes. Rejects with MODEL_*, HUB_*,
- * LAUNCH_POLICY_* or EngineError; a model that was admitted and does not load, does not pass its own
- * test vectors, or does not give what the launch policy requires of them, is freed and retired.
+ * LAUNCH_POLICY_*, EVENT_LOG_FULL, PLATFORM_* or EngineError; a model that was admitted and does not
+ * load, does not pass its own test vectors, or does not give what the launch policy requires of them,
+ * is freed and retired.
  */
 export async function loadModel(
   loader: Loader,

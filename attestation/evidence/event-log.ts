@@ -11,7 +11,8 @@ export interface RuntimeEvent {
   readonly content: Uint8Array;
 }
 
-const MAX_EVENTS = 4096;
+/** Events of one log, and so of one epoch. */
+export const MAX_RUNTIME_EVENTS = 4096;
 const MAX_CONTENT = 64 * 1024;
 const MAX_BYTES = 4 * 1024 * 1024;
 const TYPE = /^[a-z][a-z0-9-]{0,63}$/;
@@ -50,8 +51,11 @@ export function replayRuntimeLog(events: readonly RuntimeEvent[]): Uint8Array<Ar
 
 /** Deterministic CBOR of a log: `{events: [{content, type}], version: 1}`. */
 export function encodeRuntimeLog(events: readonly RuntimeEvent[]): Uint8Array<ArrayBuffer> {
-  if (events.length > MAX_EVENTS) {
-    throw new AssayError(CODE, `expected at most ${MAX_EVENTS} events, not ${events.length}`);
+  if (events.length > MAX_RUNTIME_EVENTS) {
+    throw new AssayError(
+      CODE,
+      `expected at most ${MAX_RUNTIME_EVENTS} events, not ${events.length}`,
+    );
   }
   const bytes = encodeCbor(
     new Map<string, CborValue>([
@@ -75,8 +79,11 @@ export function decodeRuntimeLog(bytes: Uint8Array): RuntimeEvent[] {
   if (version !== 1) throw new AssayError(CODE, `expected log version 1, not ${version}`);
   const items = fields.array('events');
   fields.end();
-  if (items.length > MAX_EVENTS) {
-    throw new AssayError(CODE, `expected at most ${MAX_EVENTS} events, not ${items.length}`);
+  if (items.length > MAX_RUNTIME_EVENTS) {
+    throw new AssayError(
+      CODE,
+      `expected at most ${MAX_RUNTIME_EVENTS} events, not ${items.length}`,
+    );
   }
   return items.map((item, i) => {
     const member = new CborFields(item, `event ${i}`, CODE);

@@ -30,7 +30,8 @@ export interface Platform {
   launchBinding(): Promise<LaunchBinding>;
   /**
    * Extends RTMR3 (TDX) with a SHA-384 digest. Undefined where the platform has no run-time
-   * registers (SNP, or a kernel without the interface).
+   * registers (SNP, or a kernel without the interface). Rejects with PLATFORM_RTMR_UNKNOWN where the
+   * register may hold something else than before; after any other error it does not.
    */
   readonly extendRtmr3: ((digest: Uint8Array) => Promise<void>) | undefined;
 }

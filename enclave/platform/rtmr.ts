@@ -1,10 +1,11 @@
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { extendRtmr } from '../../attestation/evidence/event-log.js';
-import { platformError } from './configfs-errors.js';
+import { isTransient, platformError } from './configfs-errors.js';
 import type { ReportFs } from './report-fs.js';
 
 const RTMR_BYTES = 48;
+const READS = 3;
 
 /** The run-time register of a TDX guest, where the kernel (6.16 and later) has it and lets us write. */
 export async function findRtmr3(
@@ -19,20 +20,40 @@ export async function findRtmr3(
 /**
  * RTMR = SHA-384(RTMR ‖ digest) (Intel TDX module ABI, TDG.MR.RTMR.EXTEND). The kernel stores the
  * first 48 bytes of a longer write without a word, so the length is checked here, and the register
- * is read back: an extend that did not happen would make every later event log a lie.
+ * is read back: an extend that did not happen would make every later event log a lie, and so would one
+ * that happened although the kernel said otherwise.
  */
 async function extend(fs: ReportFs, path: string, digest: Uint8Array): Promise<void> {
   if (digest.length !== RTMR_BYTES) {
     throw new AssayError('PLATFORM_RTMR', `RTMR3 takes 48 bytes, not ${digest.length}`);
   }
-  try {
-    const before = await fs.read(path, RTMR_BYTES);
-    await fs.write(path, digest);
-    const after = await fs.read(path, RTMR_BYTES);
-    if (!equalBytes(after, extendRtmr(before, digest))) {
-      throw new AssayError('PLATFORM_RTMR', 'RTMR3 does not hold what was extended into it');
+  const before = await read(fs, path);
+  const refusal = await fs.write(path, digest).then(
+    () => new AssayError('PLATFORM_RTMR', 'RTMR3 does not hold what was extended into it'),
+    (error: unknown) => platformError('extending RTMR3', error),
+  );
+  const after = await read(fs, path).catch((error: unknown) => {
+    throw lost('what it holds cannot be read', error);
+  });
+  if (equalBytes(after, extendRtmr(before, digest))) return;
+  throw equalBytes(after, before) ? refusal : lost('it was extended by another', refusal);
+}
+
+/** Asks again a few times where that may help: after a write, all later evidence depends on it. */
+async function read(fs: ReportFs, path: string): Promise<Uint8Array> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await fs.read(path, RTMR_BYTES);
+    } catch (error) {
+      if (attempt === READS || !isTransient(error)) throw platformError('reading RTMR3', error);
     }
-  } catch (error) {
-    throw platformError('extending RTMR3', error);
   }
+}
+
+function lost(why: string, cause: unknown): AssayError {
+  return new AssayError(
+    'PLATFORM_RTMR_UNKNOWN',
+    `no event log leads to RTMR3 any more, for ${why}: expected a restart before there is evidence again`,
+    cause,
+  );
 }

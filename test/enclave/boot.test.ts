@@ -160,3 +160,22 @@ test('a manifest that the log does not take is not stated, and is appended when 
   assert.deepEqual(enclave.manifest.models, []);
   assert.equal(enclave.issuer.counts.entries, entries + 1);
 });
+
+test("a load that RTMR3's log has no room for is refused, and what is served is attested still", async () => {
+  const platform = await launch('tdx', launchPolicyFor(double));
+  const enclave = await bootServing(bootOptions(platform, [double]));
+  const reload = async () => enclave.admission.retire(await enclave.admission.admit(double));
+  // The launch policy, the model that is served and its unloading, and 2046 loads with their unloading.
+  for (let load = 0; load < 2046; load++) await reload();
+  await assert.rejects(reload(), { code: 'EVENT_LOG_FULL' });
+  const options = { at, nonce, roots: rootsOf(platform) };
+  const appraised = async () =>
+    appraiseBundle(await enclave.evidence(nonce), affirmingPolicy([double]), options);
+  assert.equal((await appraised()).result.code, null);
+
+  const [served] = enclave.manifest.models;
+  assert.ok(served);
+  await enclave.restate([]);
+  await enclave.admission.retire(served);
+  assert.equal((await appraised()).result.code, null);
+});

@@ -2,9 +2,24 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { sha384 } from '../../../attestation/encoding/hash.js';
+import { decodeRuntimeLog, replayRuntimeLog } from '../../../attestation/evidence/event-log.js';
+import { describeModel } from '../../../enclave/manifest.js';
 import { openConfigfsTsm } from '../../../enclave/platform/configfs-tsm.js';
+import { RuntimeLog } from '../../../enclave/runtime-log.js';
+import { servedModel } from '../../forge/enclave.js';
 import { errno, ForgedKernel } from '../../forge/kernel.js';
 import { snp, tdx } from '../../forge/tsm-providers.js';
+
+/** `ok`, or the code of what was thrown. */
+async function outcome(work: Promise<void>): Promise<string> {
+  try {
+    await work;
+    return 'ok';
+  } catch (error) {
+    assert.ok(error instanceof AssayError, String(error));
+    return error.code;
+  }
+}
 
 const code = (expected: string) => (error: unknown) =>
   error instanceof AssayError && error.code === expected;
@@ -12,13 +27,35 @@ const code = (expected: string) => (error: unknown) =>
 suite('RTMR3', () => {
   const PATH = '/sys/class/misc/tdx_guest/measurements/rtmr3:sha384';
 
+  /** What the kernel does with an extend. */
+  type Behaviour = 'extends' | 'is deaf' | 'extends twice' | 'refuses' | 'extends and refuses';
+
   class WithRegister extends ForgedKernel {
-    deaf = false;
+    behaviour: Behaviour = 'extends';
+    /** Reads of the register after an extend that fail, and how. */
+    failingReads = 0;
+    failure = 'EINTR';
+    #extended = false;
 
     override extend(path: string, digest: Uint8Array): void {
       if (digest.length < 48) throw errno('EINVAL');
+      this.#extended = true;
+      if (this.behaviour.startsWith('extends')) this.#raise(path, digest);
+      if (this.behaviour === 'extends twice') this.#raise(path, digest);
+      if (this.behaviour.endsWith('refuses')) throw errno('EBUSY');
+    }
+
+    #raise(path: string, digest: Uint8Array): void {
       const before = this.registers.get(path) ?? new Uint8Array();
-      if (!this.deaf) this.registers.set(path, sha384(before, digest.subarray(0, 48)));
+      this.registers.set(path, sha384(before, digest.subarray(0, 48)));
+    }
+
+    override async read(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+      if (path === PATH && this.#extended && this.failingReads > 0) {
+        this.failingReads -= 1;
+        throw errno(this.failure);
+      }
+      return super.read(path, limit);
     }
   }
 
@@ -54,12 +91,38 @@ suite('RTMR3', () => {
     });
   }
 
-  test('an extend that did not happen is an error', async () => {
-    const fs = forged();
-    fs.deaf = true;
-    const platform = await openConfigfsTsm({ fs });
-    await assert.rejects(async () => {
-      await platform.extendRtmr3?.(new Uint8Array(48).fill(1));
-    }, code('PLATFORM_RTMR'));
-  });
+  const model = describeModel(servedModel('double', 2));
+
+  for (const [what, forge, load] of [
+    ['an extend that the kernel drops', { behaviour: 'is deaf' }, 'PLATFORM_RTMR'],
+    ['one that it refuses', { behaviour: 'refuses' }, 'PLATFORM_BUSY'],
+    ['one that it refuses and does', { behaviour: 'extends and refuses' }, 'ok'],
+    ['a reading back that is interrupted', { failingReads: 2 }, 'ok'],
+  ] as const) {
+    test(`after ${what} the log still leads to the register`, async () => {
+      const fs = forged();
+      const log = new RuntimeLog(await openConfigfsTsm({ fs }));
+      Object.assign(fs, forge);
+      assert.equal(await outcome(log.loading(model)), load);
+      Object.assign(fs, { behaviour: 'extends' });
+      await log.loading(model);
+      const events = decodeRuntimeLog(log.encode() ?? new Uint8Array());
+      assert.deepEqual(replayRuntimeLog(events), fs.registers.get(PATH));
+    });
+  }
+
+  for (const [what, forge] of [
+    ['cannot be read back', { failingReads: 9, failure: 'EIO' }],
+    ['was extended by another', { behaviour: 'extends twice' }],
+  ] as const) {
+    test(`once the register ${what} there is no log, and nothing more is loaded`, async () => {
+      const fs = forged();
+      const log = new RuntimeLog(await openConfigfsTsm({ fs }));
+      Object.assign(fs, forge);
+      await assert.rejects(log.loading(model), code('PLATFORM_RTMR_UNKNOWN'));
+      Object.assign(fs, { behaviour: 'extends', failingReads: 0 });
+      await assert.rejects(log.loading(model), code('PLATFORM_RTMR_UNKNOWN'));
+      assert.throws(() => log.encode(), code('PLATFORM_RTMR_UNKNOWN'));
+    });
+  }
 });
