@@ -1,4 +1,9 @@
 import { type ChildProcess, fork, type Serializable } from 'node:child_process';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+
+/** The child's end of a pipe that nothing is written to: it closes when the parent ends. */
+const PARENT = 4;
 
 /** An answer, or why there is none and never will be: the process is gone. */
 export type Reply<Answer> = { readonly answer: Answer } | { readonly ended: string };
@@ -15,7 +20,7 @@ export class IsolatedProcess<Question extends Serializable, Answer> {
   constructor(module: URL) {
     const child = fork(module, [], {
       serialization: 'advanced',
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc', 'pipe'],
       execArgv: [],
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
     });
@@ -60,12 +65,14 @@ export class IsolatedProcess<Question extends Serializable, Answer> {
   }
 }
 
-/** The other end: answers questions until nobody asks any more, also where an execution then hangs. */
+/** The other end: answers questions until the parent is gone, which ends an execution that hangs too. */
 export function answerQuestions<Question, Answer extends Serializable>(
   answer: (question: Question) => Promise<Answer>,
 ): void {
-  process.on('message', (question: Question) => {
-    void answer(question).then((given) => process.send?.(given));
+  const watch = new Worker(new URL('./parent-watch.js', import.meta.url), { workerData: PARENT });
+  const watched = once(watch, 'online');
+  process.on('message', async (question: Question) => {
+    await watched;
+    process.send?.(await answer(question));
   });
-  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 }
