@@ -30,6 +30,16 @@ function proofWriter(folder: string): (answer: Inference) => Promise<void> {
   };
 }
 
+/** Says what went wrong with an answer; with `--json`, where remarks wait for the end, of the first alone. */
+function failureNotes(io: Io): (error: unknown) => void {
+  let noted = false;
+  return (error) => {
+    if (io.json && noted) return;
+    noted = true;
+    io.note(`an answer was not passed on: ${error instanceof Error ? error.message : error}`);
+  };
+}
+
 /** Parses `host:port` or `[address]:port`; port 0 is any that is free. */
 function parseListen(text: string): string {
   const [, port] = /^(?:\[[0-9a-fA-F:.%]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(text) ?? [];
@@ -49,6 +59,7 @@ async function serve(io: Io, target: string, session: Session, flags: Flags): Pr
   const proxy = await startProxy(session, {
     address: flags.listen,
     maxReceiveBytes: MAX_RECEIVE,
+    onFailure: failureNotes(io),
     ...(saveProofs === undefined ? {} : { onAnswer: proofWriter(saveProofs) }),
   });
   const models = session.models().map(({ name, version }) => `${name} ${version}`);
@@ -76,7 +87,10 @@ export function registerProxy(program: Command, io: Io): void {
       parseListen,
       '127.0.0.1:8001',
     )
-    .option('--save-proofs <folder>', 'write a proof file for every answer')
+    .option(
+      '--save-proofs <folder>',
+      'write a proof file for every answer; none is passed on without',
+    )
     .addHelpText(
       'after',
       examples(

@@ -76,6 +76,9 @@ export interface Inference extends AppraisedInference {
   readonly proof: () => Uint8Array;
 }
 
+/** Milliseconds for an enclave to say whether it is ready. */
+const READY_TIMEOUT = 5000;
+
 /** Manifests that are remembered: answers under way when models change are of the one before. */
 const MAX_MANIFESTS = 8;
 
@@ -182,6 +185,22 @@ export class Session {
     this.#current = await this.#refreshing;
     this.#remember(this.#current);
     return this.#current.result;
+  }
+
+  /** Whether the enclave says that it takes requests; false where nobody answers under its key. */
+  async ready(): Promise<boolean> {
+    try {
+      const { ready } = await this.#channel.call<{ readonly ready: boolean }>(
+        'inference.GRPCInferenceService',
+        'ServerReady',
+        {},
+        { timeout: READY_TIMEOUT },
+      );
+      return ready;
+    } catch (error) {
+      if (error instanceof AssayError) return false;
+      throw error;
+    }
   }
 
   /**

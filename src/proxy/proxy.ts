@@ -14,6 +14,8 @@ export interface ProxyOptions {
   readonly maxReceiveBytes: number;
   /** Told of every answer, verified, before its caller gets it. */
   readonly onAnswer?: OnAnswer;
+  /** Told of failures that are the proxy's own, with what the caller is not told. */
+  readonly onFailure?: (error: unknown) => void;
 }
 
 /** A running proxy. */
@@ -46,7 +48,8 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
       models,
       parameters: forwardedParameters,
       server: { name: 'assay-proxy', version: VERSION },
-      ready: () => true,
+      ready: () => session.ready(),
+      ...(options.onFailure && { onFailure: options.onFailure }),
     }),
   );
   const port = await new Promise<number>((resolve, reject) => {

@@ -11,7 +11,7 @@ import { type InputTensor, piecesOf, type Tensor, type TensorSpec } from '../eng
 import { type Answered, base64Url, receiptParameters } from '../server/receipt-parameters.js';
 import { RpcError } from '../server/rpc-error.js';
 
-/** Told of every answer, verified, before its caller gets it. */
+/** Told of every answer, verified, before its caller gets it, who gets none where this rejects. */
 export type OnAnswer = (answer: Inference) => Promise<void>;
 
 function localSpec(signature: TensorSignature): TensorSpec {
@@ -26,6 +26,9 @@ function whole(input: InputTensor): Tensor {
 
 /** What the caller of the proxy is told: the enclave's own status, or that the answer does not count. */
 function rpcError(error: unknown): unknown {
+  if (error instanceof Error && error.name === 'AbortError') {
+    return new RpcError(status.CANCELLED, 'the caller cancelled the request');
+  }
   if (!(error instanceof AssayError)) return error;
   const answered = serviceStatus(error);
   if (answered !== undefined) {
@@ -71,19 +74,21 @@ export class RemoteModel implements LoadedModel {
     this.#onAnswer = onAnswer;
   }
 
-  /** Rejects with RpcError: DATA_LOSS for an answer without a valid receipt. */
+  /** Rejects with RpcError, DATA_LOSS for an answer without a valid receipt, or as `onAnswer` does. */
   async infer(request: InferenceRequest): Promise<InferenceResult> {
     const started = performance.now();
     const abort = new AbortController();
     request.cancellation?.onCancel(() => abort.abort());
     const left = (request.deadline ?? Number.POSITIVE_INFINITY) - started;
     try {
-      const answer = await this.#session.infer(this.name, request.inputs.map(whole), {
-        version: this.version,
-        outputs: request.outputs,
-        timeout: Math.max(1, left),
-        signal: abort.signal,
-      });
+      const answer = await this.#session
+        .infer(this.name, request.inputs.map(whole), {
+          version: this.version,
+          outputs: request.outputs,
+          timeout: Math.max(1, left),
+          signal: abort.signal,
+        })
+        .catch((error: unknown) => Promise.reject(rpcError(error)));
       await this.#onAnswer(answer);
       const elapsed = (performance.now() - started) * 1e6;
       const timings: InferenceTimings = {
@@ -101,7 +106,7 @@ export class RemoteModel implements LoadedModel {
       return { outputs, annotation, timings };
     } catch (error) {
       this.statistics.failed((performance.now() - started) * 1e6);
-      throw rpcError(error);
+      throw error;
     }
   }
 

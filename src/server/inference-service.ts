@@ -23,7 +23,7 @@ export interface InferenceServiceOptions {
   readonly repository?: ModelRepository;
   readonly server: { readonly name: string; readonly version: string };
   /** False until everything configured is loaded, and while draining. */
-  readonly ready: () => boolean;
+  readonly ready: () => boolean | Promise<boolean>;
   /** Told of failures that are the server's own, with what the caller is not told. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -83,9 +83,9 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
 
   return {
     ServerLive: unary(async () => ({ live: true })),
-    ServerReady: unary(async () => ({ ready: ready() })),
+    ServerReady: unary(async () => ({ ready: await ready() })),
     ModelReady: unary<ModelReference, object>(async ({ name, version }) => ({
-      ready: ready() && (models.find(name, version)?.instances ?? 0) > 0,
+      ready: (await ready()) && (models.find(name, version)?.instances ?? 0) > 0,
     })),
     ServerMetadata: unary(async () => ({ ...server, extensions: EXTENSIONS })),
     ModelMetadata: unary<ModelReference, object>(async ({ name, version }) =>

@@ -66,6 +66,8 @@ export interface AdderServer {
   readonly root: Uint8Array;
   /** Requests to `ModelInfer` so far. */
   inferences: number;
+  /** What it answers to `ServerReady`. */
+  ready: boolean;
   /** Lies can be exchanged while it runs. */
   lies: Lies;
   close(): void;
@@ -189,7 +191,7 @@ export async function startAdder(
   const platform = await launch('sev-snp', null);
   const options = bootOptions(platform, [served(profile)], { launchPolicy: null, log: () => log });
   const enclave = await bootServing(options);
-  const started = { lies, inferences: 0 };
+  const started = { lies, inferences: 0, ready: true };
   const server = new Server();
   const attester = {
     manifestBytes: enclave.manifestBytes,
@@ -213,6 +215,7 @@ export async function startAdder(
     },
   });
   server.addService(inferenceDefinition(), {
+    ServerReady: (_: unknown, done: sendUnaryData<object>) => done(null, { ready: started.ready }),
     ModelInfer: (call: ServerUnaryCall<WireRequest, object>, done: sendUnaryData<object>) => {
       started.inferences++;
       answer(enclave, call.request, started.lies).then(

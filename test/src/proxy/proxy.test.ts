@@ -34,11 +34,15 @@ let proxy: Spawned;
 let client: Client;
 
 /** A client that knows the Open Inference Protocol and nothing of Assay. */
-function call(name: string, request: object): Promise<Readonly<Record<string, unknown>>> {
+function call(
+  name: string,
+  request: object,
+  to: Client = client,
+): Promise<Readonly<Record<string, unknown>>> {
   const method = protocol[name];
   if (method === undefined) throw new TypeError(name);
   return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(
+    to.makeUnaryRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
@@ -61,19 +65,29 @@ const request = (changes: object = {}): object => ({
   ...changes,
 });
 
+/** A proxy of a server, which keeps proofs in a folder of this name, and a client of it. */
+async function start(target: string, proofs: string): Promise<readonly [Spawned, Client]> {
+  const trust = ['--policy', join(folder, 'policy.json'), '--root', join(folder, 'root.pem')];
+  const more = ['--listen', '127.0.0.1:0', '--save-proofs', join(folder, proofs)];
+  const started = spawnAssay(['proxy', target, ...trust, ...more]);
+  const port = await started.printed(/on port (\d+)/);
+  return [started, new Client(`127.0.0.1:${port}`, credentials.createInsecure())];
+}
+
+async function stop(started: Spawned, to: Client): Promise<void> {
+  to.close();
+  started.kill('SIGTERM');
+  assert.equal(await started.ended, 0);
+}
+
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'assay-proxy-'));
   await writeFile(join(folder, 'policy.json'), JSON.stringify(policy));
   await writeFile(join(folder, 'root.pem'), toPem(server.root, 'CERTIFICATE'));
-  const trust = ['--policy', join(folder, 'policy.json'), '--root', join(folder, 'root.pem')];
-  const more = ['--listen', '127.0.0.1:0', '--save-proofs', join(folder, 'proofs')];
-  proxy = spawnAssay(['proxy', server.target, ...trust, ...more]);
-  const port = await proxy.printed(/on port (\d+)/);
-  client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+  [proxy, client] = await start(server.target, 'proofs');
 });
 after(async () => {
-  client.close();
-  proxy.kill('SIGKILL');
+  await stop(proxy, client);
   server.close();
   await rm(folder, { recursive: true });
 });
@@ -139,7 +153,42 @@ test('a server that is not affirmed gets no proxy', async () => {
 });
 
 test('ends at SIGTERM, whoever is connected', { timeout: 20_000 }, async () => {
-  await call('ServerReady', {});
-  proxy.kill('SIGTERM');
-  assert.equal(await proxy.ended, 0);
+  const [started, to] = await start(server.target, 'ended');
+  await call('ServerReady', {}, to);
+  started.kill('SIGTERM');
+  assert.equal(await started.ended, 0);
+  to.close();
+});
+
+test('a proxy is ready while its enclave is, and says so when that is gone', async (t) => {
+  const enclave = await startAdder();
+  t.after(() => enclave.close());
+  const [started, to] = await start(enclave.target, 'other-proofs');
+  t.after(() => stop(started, to));
+  const readiness = async (): Promise<readonly unknown[]> => [
+    (await call('ServerReady', {}, to))['ready'],
+    (await call('ModelReady', { name: 'adder' }, to))['ready'],
+  ];
+  assert.deepEqual(await readiness(), [true, true]);
+  enclave.ready = false;
+  assert.deepEqual(await readiness(), [false, false]);
+  enclave.ready = true;
+  assert.deepEqual(await readiness(), [true, true]);
+  enclave.close();
+  assert.deepEqual(await readiness(), [false, false]);
+  assert.equal((await call('ServerLive', {}, to))['live'], true);
+  await assert.rejects(call('ModelInfer', request(), to), { code: status.UNAVAILABLE });
+});
+
+test('an answer whose proof cannot be written is not passed on, and the operator alone is told where', async (t) => {
+  const [started, to] = await start(server.target, 'gone');
+  t.after(() => stop(started, to));
+  await rm(join(folder, 'gone'), { recursive: true });
+  await assert.rejects(call('ModelInfer', request(), to), ({ code, details }: ServiceError) => {
+    assert.equal(code, status.INTERNAL);
+    assert.ok(!details.includes('gone'), details);
+    return true;
+  });
+  await stop(started, to);
+  assert.ok(started.written.err.includes(join(folder, 'gone')), started.written.err);
 });
