@@ -83,7 +83,7 @@ describe('a model with external data', () => {
     });
     assert.equal(toHex(identity.graph), toHex(portable.graph));
     assert.equal(toHex(identity.weights), toHex(portable.weights));
-    const executed = identifyModel({ path: 'm.onnx', bytes, external });
+    const executed = identifyModel({ path: 'm.onnx', bytes });
     assert.equal(toHex(executed.graph), toHex(identity.graph));
     assert.deepEqual(
       identity.files.map(({ path: file, sha256 }) => [file, toHex(sha256)]),
@@ -99,10 +99,10 @@ describe('a model with external data', () => {
     const annotated = externalModel('data/w.bin', true);
     await writeFile(join(path, 'm.onnx'), annotated);
     await writeFile(join(path, 'data', 'w.bin'), weights);
-    const { identity, bytes } = (await measureModel(join(path, 'm.onnx'))).measured;
+    const { identity, bytes, external } = (await measureModel(join(path, 'm.onnx'))).measured;
     const digest = createHash('sha256').update(annotated).digest('hex');
     assert.equal(toHex(identity.files[0]?.sha256 ?? new Uint8Array()), digest);
-    const plain = executableModel(readModel(externalModel('data/w.bin')));
+    const plain = executableModel(readModel(externalModel('data/w.bin')), external);
     assert.deepEqual(new Uint8Array(bytes), plain);
   });
 
