@@ -8,9 +8,12 @@ export const INT32 = 6;
 export const INT64 = 7;
 export const BOOL = 9;
 
+/** The type of what operators give that are not ONNX's own: unknown, and no integers unless others say so. */
+export const FOREIGN = -1;
+
 /** What is known of a value's elements before anything is executed. */
 export interface Elements {
-  /** TensorProto.DataType; 0 where it is not known. Of a sequence or optional: that of what it holds. */
+  /** TensorProto.DataType; 0: any of them; FOREIGN. Of a sequence or optional: that of what it holds. */
   readonly type: number;
   /** Integers and booleans: no element is smaller. */
   readonly least: bigint;
@@ -56,10 +59,15 @@ export function between(type: number, least: bigint, most: bigint, chosen: boole
   return least < any.least || most > any.most ? any : { type, least, most, chosen };
 }
 
+export function isTyped({ type }: Elements): boolean {
+  return type > 0;
+}
+
 /** Values that must agree in their type, with what is known of it. */
 export function alike(values: readonly Elements[]): readonly Elements[] {
-  const type = values.find((value) => value.type !== 0)?.type ?? 0;
-  return values.map((value) => (value.type === 0 ? anyOf(type) : value));
+  const foreign = values.every(({ type }) => type === FOREIGN);
+  const type = values.find(isTyped)?.type ?? (foreign ? FOREIGN : 0);
+  return values.map((value) => (isTyped(value) ? value : anyOf(type)));
 }
 
 /** The elements of all of them. */

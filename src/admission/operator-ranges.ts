@@ -1,3 +1,4 @@
+import { attributeType } from '../../attestation/model/attribute.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { NodeView } from '../../attestation/model/views.js';
 import {
@@ -10,6 +11,7 @@ import {
   INT32,
   INT64,
   isInteger,
+  isTyped,
   ofConstant,
   UNKNOWN,
 } from './element-range.js';
@@ -59,19 +61,35 @@ const PASSES: Listed = {
 const PASSES_ALL: ReadonlySet<string> = new Set(['Concat', 'SequenceConstruct']);
 const ADDS_ZEROS: ReadonlySet<string> = new Set(['Pad', 'Trilu']);
 
-/** Types of outputs that are not the first input's, where no attribute says otherwise. */
+/** Types of outputs that are not the first input's, where no attribute says otherwise; 0: any. */
 const TYPES: Readonly<Record<string, number>> = {
   BlackmanWindow: FLOAT,
   ConvInteger: INT32,
   HammingWindow: FLOAT,
   HannWindow: FLOAT,
+  If: 0,
+  Loop: 0,
   MatMulInteger: INT32,
   MelWeightMatrix: FLOAT,
   Multinomial: INT32,
+  RandomNormal: FLOAT,
+  RandomUniform: FLOAT,
+  Scan: 0,
   SequenceEmpty: FLOAT,
+  SequenceMap: 0,
   StringSplit: STRING,
   TfIdfVectorizer: FLOAT,
 };
+
+/** Of what Constant gives for a value that is no tensor. */
+const VALUE_TYPES: ReadonlyMap<number, number> = new Map([
+  [attributeType.float, FLOAT],
+  [attributeType.floats, FLOAT],
+  [attributeType.int, INT64],
+  [attributeType.ints, INT64],
+  [attributeType.string, STRING],
+  [attributeType.strings, STRING],
+]);
 
 /** Attributes that name the type of an output, by operator; `dtype` unless listed. */
 const TYPE_ATTRIBUTES: Readonly<Record<string, string>> = {
@@ -137,7 +155,7 @@ export function followsDividend(node: NodeView): boolean {
  */
 function cast(from: Elements | undefined, type: number): Elements {
   const any = anyOf(type, from?.chosen);
-  if (from === undefined || !isInteger(any) || from.type === 0) return any;
+  if (from === undefined || !isInteger(any) || !isTyped(from)) return any;
   if (type === BOOL) return any;
   if (isInteger(from)) return between(type, from.least, from.most, from.chosen);
   return from.chosen ? any : { ...any, least: -any.most / 2n, most: any.most / 2n };
@@ -179,6 +197,13 @@ function typeOf(node: NodeView, inputs: readonly (Elements | undefined)[]): numb
   return TYPES[node.op];
 }
 
+/** The type of a Constant in a function whose value is the call's to give. */
+function typeOfValue({ attributes: [attribute] }: NodeView): number {
+  if (attribute === undefined) return 0;
+  const [value = attribute.sparse[0]?.values] = attribute.tensors;
+  return value?.type.code ?? VALUE_TYPES.get(attribute.type) ?? 0;
+}
+
 /**
  * The elements of one output of an operator of ONNX's own that has no subgraph. One that is not known
  * here gives what its first input's type can hold.
@@ -213,6 +238,7 @@ export function operatorElements(
   if (op === 'Abs' || op === 'Neg') {
     return isInteger(first) ? negated(first, op === 'Abs') : first;
   }
+  if (op === 'Constant') return anyOf(typeOfValue(node), false);
   if (op === 'ConstantOfShape') {
     const [value] = node.attributes.flatMap(({ tensors }) => tensors);
     return value === undefined ? anyOf(FLOAT, false) : ofConstant(value, files);

@@ -1,8 +1,10 @@
+import { functionKey } from '../../attestation/model/computation.js';
+import { eachNode } from '../../attestation/model/functions.js';
 import type { ModelAnalysis, OperatorCount } from '../../attestation/model/identity.js';
 import type { NodeView } from '../../attestation/model/views.js';
 import { alike, anyOf, type Elements, INT32, INT64, UNKNOWN } from './element-range.js';
 import { followsDividend } from './operator-ranges.js';
-import { ValueElements } from './value-elements.js';
+import { type Callee, ValueElements } from './value-elements.js';
 
 const MOST_CALLED_NODES = 1_000_000;
 
@@ -20,9 +22,20 @@ function divides(node: NodeView): boolean {
 function mayTrap([dividend, divisor]: readonly Elements[]): boolean {
   if (dividend === undefined || divisor === undefined || dividend.type !== divisor.type)
     return false;
+  if (dividend.type === 0) return true;
   if (dividend.type !== INT32 && dividend.type !== INT64) return false;
   return (
     dividend.least === anyOf(dividend.type).least && divisor.least <= -1n && divisor.most >= -1n
+  );
+}
+
+function calleesOf({ model, functions }: ModelAnalysis): ReadonlyMap<string, Callee> {
+  return new Map(
+    model.functions.flatMap((body): readonly (readonly [string, Callee])[] => {
+      const key = functionKey(body);
+      const scope = functions.get(key)?.scope;
+      return scope === undefined ? [] : [[key, { scope, defaults: body.defaults }]];
+    }),
   );
 }
 
@@ -31,23 +44,34 @@ function mayTrap([dividend, divisor]: readonly Elements[]): boolean {
  * caller makes them divide the least integer of 32 or 64 bits by -1. No integer holds that quotient: x86
  * processors trap, ONNX Runtime does not look before (1.30), and the process ends. What is divided and
  * what divides is followed from inputs, constants and sizes of tensors through ONNX's own operators, by
- * type and bounds; operators that are not ONNX's own give values of which nothing is known, and two of
- * these are not taken for integers.
+ * type and bounds; values of which not even the type is known may be the least integer and -1. Operators
+ * that are not ONNX's own give values of which nothing is known, and two of these are not taken for
+ * integers. Where calls are too many or too deep to be followed, all divisions in functions count.
  */
 export function trappingDivisions(analysis: ModelAnalysis): readonly NodeView[] {
-  const { identity, scope, functions, hasher } = analysis;
+  const { identity, scope, model, hasher } = analysis;
   if (!identity.operators.some(mayDivide)) return [];
   const found = new Set<NodeView>();
+  let skipped = false;
   const values = new ValueElements({
-    functions,
+    functions: calleesOf(analysis),
     files: hasher.files,
     calledNodes: MOST_CALLED_NODES,
+    constants: new Map(),
+    skip: () => {
+      skipped = true;
+    },
     visit: ({ node }, inputs) => {
       const operands = alike(inputs.map((input) => input ?? UNKNOWN));
       if (divides(node) && mayTrap(operands)) found.add(node);
     },
   });
   values.walk(scope);
+  for (const { nodes } of skipped ? model.functions : []) {
+    eachNode(nodes, (node) => {
+      if (divides(node)) found.add(node);
+    });
+  }
   return [...found];
 }
 

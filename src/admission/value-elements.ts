@@ -1,26 +1,51 @@
 import { functionKey } from '../../attestation/model/computation.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { Definition, NodeState, Scope } from '../../attestation/model/scope.js';
+import type { AttributeView, NodeView } from '../../attestation/model/views.js';
 import {
   anyOf,
   BOOL,
   declared,
   type Elements,
+  FOREIGN,
   hull,
+  isTyped,
   ofConstant,
   UNKNOWN,
 } from './element-range.js';
 import { countOf, operatorElements } from './operator-ranges.js';
+import { supportOf } from './operators.js';
+
+/** What a call of a model-local function executes. */
+export interface Callee {
+  readonly scope: Scope;
+  /** Attributes that a call may leave out. */
+  readonly defaults: readonly AttributeView[];
+}
 
 /** What the graphs of one model have in common. */
 export interface Surroundings {
   /** Model-local functions by `functionKey`. */
-  readonly functions: ReadonlyMap<string, { readonly scope: Scope }>;
+  readonly functions: ReadonlyMap<string, Callee>;
   readonly files: ExternalFiles;
   /** Told of each node and what its inputs hold, in each call of a function anew. */
   readonly visit: (state: NodeState, inputs: readonly (Elements | undefined)[]) => void;
-  /** Nodes of functions that are still looked at, in all calls together; beyond that nothing is known. */
+  /** Told of a call that is not followed, whose nodes are visited in no other way. */
+  readonly skip: () => void;
+  /** Nodes of functions that are still looked at, in all calls together; calls beyond are skipped. */
   calledNodes: number;
+  readonly constants: Map<Definition, Elements>;
+}
+
+/** A function that is called in functions more deeply is skipped; each level takes some of the stack. */
+const MOST_CALLS_DEEP = 100;
+
+/** What a graph is given by what is around it: the call of a function. */
+interface Call {
+  /** What the parameters hold. */
+  readonly inputs: readonly Elements[];
+  readonly attributes: ReadonlyMap<string, AttributeView>;
+  readonly depth: number;
 }
 
 interface Frame {
@@ -34,30 +59,38 @@ function subgraphsOf({ node, scope }: NodeState): readonly Scope[] {
   return graphs.flatMap((graph) => scope.subgraphs.get(graph) ?? []);
 }
 
+/** Which input of its node an input of a body is made of, as a whole, by slices or by elements; -1: none. */
+function operandOf({ node, scope }: NodeState, index: number): number {
+  if (node.domain !== '') return -1;
+  if (node.op === 'Loop') return index > 1 ? index : -1;
+  // The first input that Scan has in opset 8 says how long the others are.
+  if (node.op === 'Scan') return (scope.opsets.get('') ?? 0) < 9 ? index + 1 : index;
+  return node.op === 'SequenceMap' ? index : -1;
+}
+
 /**
  * What the values of a graph, or of one call of a function, can hold, subgraphs included. The walk has a
  * stack of its own, as `Computation` has, which has found that nothing depends on itself.
  */
 export class ValueElements {
   readonly #shared: Surroundings;
-  /** What a function's parameters hold; undefined: the graph is the model's. */
-  readonly #given: readonly Elements[] | undefined;
+  /** undefined: the graph is the model's. */
+  readonly #call: Call | undefined;
   readonly #outputs = new Map<NodeState, readonly Elements[]>();
-  readonly #constants = new Map<Definition, Elements>();
   /** The node that each subgraph belongs to. */
   readonly #owners = new Map<Scope, NodeState>();
 
-  constructor(shared: Surroundings, given?: readonly Elements[]) {
+  constructor(shared: Surroundings, call?: Call) {
     this.#shared = shared;
-    this.#given = given;
+    this.#call = call;
   }
 
   /** Visits every node of the scope and of all subgraphs in it; returns what the outputs hold. */
   walk(scope: Scope): readonly Elements[] {
     this.#adopt(scope);
-    for (const { states } of [scope, ...this.#owners.keys()]) {
-      for (const state of states) this.#reach(state);
-    }
+    const states = [scope, ...this.#owners.keys()].flatMap((inner) => inner.states);
+    if (this.#call !== undefined) this.#shared.calledNodes -= states.length;
+    for (const state of states) this.#reach(state);
     return scope.outputs.map(({ name }) => this.#value(scope.resolve(name)));
   }
 
@@ -101,11 +134,12 @@ export class ValueElements {
     return { state, needs, next: 0 };
   }
 
-  /** What a Loop starts an input of its body with; undefined for every other input. */
+  /** What an input of a body is made of; undefined for every other input. */
   #carried({ scope, index }: Definition & { readonly kind: 'input' }): Definition | undefined {
     const owner = this.#owners.get(scope);
-    const name = owner?.node.op === 'Loop' && index > 1 ? owner.node.inputs[index] : '';
-    return name === undefined || name === '' ? undefined : owner?.scope.resolve(name);
+    if (owner === undefined) return undefined;
+    const name = owner.node.inputs[operandOf(owner, index)] ?? '';
+    return name === '' ? undefined : owner.scope.resolve(name);
   }
 
   #value(definition: Definition): Elements {
@@ -113,42 +147,77 @@ export class ValueElements {
       return this.#outputs.get(definition.state)?.[definition.index] ?? UNKNOWN;
     }
     if (definition.kind === 'input') return this.#input(definition);
-    const { constant } = definition;
-    const known = this.#constants.get(definition) ?? ofConstant(constant, this.#shared.files);
-    this.#constants.set(definition, known);
+    const { constants, files } = this.#shared;
+    const known = constants.get(definition) ?? ofConstant(definition.constant, files);
+    constants.set(definition, known);
     return known;
   }
 
   #input(definition: Definition & { readonly kind: 'input' }): Elements {
     const { scope, index, value } = definition;
     const owner = this.#owners.get(scope);
-    if (owner === undefined) return this.#given?.[index] ?? declared(value.type);
-    if (owner.node.op === 'Loop' && index < 2) return index === 0 ? countOf(true) : anyOf(BOOL);
+    if (owner === undefined) return this.#call?.inputs[index] ?? declared(value.type);
+    const { domain, op } = owner.node;
+    if (domain === '' && op === 'Loop' && index < 2)
+      return index === 0 ? countOf(true) : anyOf(BOOL);
     const carried = this.#carried(definition);
-    const type = carried === undefined ? 0 : this.#value(carried).type;
-    return type === 0 ? declared(value.type) : anyOf(type);
+    const foreign = domain !== '' && this.#callee(owner.node) === undefined;
+    const { type } = carried === undefined ? anyOf(foreign ? FOREIGN : 0) : this.#value(carried);
+    const stated = declared(value.type);
+    return type <= 0 && isTyped(stated) ? stated : anyOf(type);
+  }
+
+  #callee(node: NodeView): Callee | undefined {
+    return this.#shared.functions.get(functionKey({ ...node, name: node.op }));
+  }
+
+  /** The node with the attributes of the call that it refers to; those that the call has not got are left out. */
+  #bound(node: NodeView): NodeView {
+    if (node.attributes.every(({ reference }) => reference === '')) return node;
+    const attributes = node.attributes.flatMap((attribute) => {
+      const { name, reference } = attribute;
+      if (reference === '') return attribute;
+      const given = this.#call?.attributes.get(reference);
+      return given === undefined ? [] : { ...given, name };
+    });
+    return { ...node, attributes };
   }
 
   #node(state: NodeState): readonly Elements[] {
-    const { node, scope } = state;
-    const inputs = node.inputs.map((name) =>
+    const { scope } = state;
+    const inputs = state.node.inputs.map((name) =>
       name === '' ? undefined : this.#value(scope.resolve(name)),
     );
     this.#shared.visit(state, inputs);
-    const callee = this.#shared.functions.get(functionKey({ ...node, name: node.op }));
-    if (callee !== undefined) return this.#call(callee.scope, inputs);
+    const node = this.#bound(state.node);
+    const callee = this.#callee(node);
+    if (callee !== undefined) {
+      const outputs = this.#called(callee, node, inputs);
+      // ONNX Runtime may execute an operator of its own in place of a function of that name.
+      const version = scope.opsets.get(node.domain) ?? 0;
+      return supportOf(node.domain, node.op, version) === 'supported' ? [] : outputs;
+    }
     if (subgraphsOf(state).length > 0) return this.#branches(state, inputs);
-    if (node.domain !== '') return [];
     return node.outputs.map((_, index) =>
-      operatorElements(node, inputs, index, this.#shared.files),
+      node.domain === ''
+        ? operatorElements(node, inputs, index, this.#shared.files)
+        : anyOf(FOREIGN),
     );
   }
 
-  #call(callee: Scope, inputs: readonly (Elements | undefined)[]): readonly Elements[] {
-    this.#shared.calledNodes -= callee.states.length;
-    if (this.#shared.calledNodes < 0) return [];
-    const given = callee.inputs.map((_, index) => inputs[index] ?? UNKNOWN);
-    return new ValueElements(this.#shared, given).walk(callee);
+  #called(
+    { scope, defaults }: Callee,
+    node: NodeView,
+    given: readonly (Elements | undefined)[],
+  ): readonly Elements[] {
+    const depth = (this.#call?.depth ?? 0) + 1;
+    if (this.#shared.calledNodes < 0 || depth > MOST_CALLS_DEEP) {
+      this.#shared.skip();
+      return [];
+    }
+    const inputs = scope.inputs.map((_, index) => given[index] ?? UNKNOWN);
+    const attributes = new Map([...defaults, ...node.attributes].map((each) => [each.name, each]));
+    return new ValueElements(this.#shared, { inputs, attributes, depth }).walk(scope);
   }
 
   #branches(state: NodeState, inputs: readonly (Elements | undefined)[]): readonly Elements[] {
@@ -159,8 +228,8 @@ export class ValueElements {
     const ends = (index: number): readonly Elements[] =>
       bodies.flatMap((outputs) => outputs[index] ?? []);
     return node.outputs.map((_, index) => {
-      if (node.domain !== '') return UNKNOWN;
-      if (node.op === 'If') return hull(ends(index));
+      if (node.domain !== '') return anyOf(FOREIGN);
+      if (node.op === 'If' || node.op === 'SequenceMap') return hull(ends(index));
       if (node.op === 'Loop')
         return hull([...ends(index + 1), ...[inputs[index + 2] ?? []].flat()]);
       return node.op === 'Scan' ? anyOf(hull(ends(index)).type) : UNKNOWN;

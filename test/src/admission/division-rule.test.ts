@@ -1,86 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { analyseModel } from '../../../attestation/model/identity.js';
-import { divisionRule } from '../../../src/admission/division-rule.js';
-import { dataType, encodeModel } from '../../forge/onnx.js';
-import type { AttributeValue, FunctionInit, NodeInit, TypeInit } from '../../forge/onnx-init.js';
+import {
+  both,
+  type Case,
+  divide,
+  findingOf,
+  node,
+  ratio,
+  vector,
+} from '../../forge/division-cases.js';
+import { dataType } from '../../forge/onnx.js';
+import type { AttributeValue, NodeInit } from '../../forge/onnx-init.js';
 
 const { int8, int32, int64, float, bool } = dataType;
-
-function node(
-  op: string,
-  inputs: string,
-  outputs: string,
-  attributes: Readonly<Record<string, number | AttributeValue>> = {},
-  domain = '',
-): NodeInit {
-  const names = (text: string): string[] =>
-    text.split(' ').map((name) => (name === '-' ? '' : name));
-  const given = Object.entries(attributes).map(([name, value]): [string, AttributeValue] => [
-    name,
-    typeof value === 'number' ? { i: BigInt(value) } : value,
-  ]);
-  const attributed = given.length === 0 ? {} : { attributes: Object.fromEntries(given) };
-  return { op, inputs: names(inputs), outputs: names(outputs), domain, ...attributed };
-}
-
-const divide = node('Div', 'a b', 'y');
-const vector = (type: number): TypeInit => ({ tensor: type, shape: ['n'] });
-
-/** `p` and `q` are inputs of the type; `two`, `minus`, `table` and `mixed` constants of 64 bits. */
-function findingOf(
-  nodes: readonly NodeInit[],
-  type: number = int64,
-  functions: readonly FunctionInit[] = [],
-): { readonly outcome: string; readonly nodes: readonly string[] } {
-  const constant = (name: string, ...values: bigint[]) => ({
-    name,
-    type: int64,
-    dims: [values.length],
-    int64s: values,
-  });
-  const bytes = encodeModel({
-    irVersion: 9,
-    opsets: { '': 20, local: 1, 'com.microsoft': 1 },
-    functions,
-    graph: {
-      inputs: [
-        { name: 'p', type: vector(type) },
-        { name: 'q', type: vector(type) },
-        { name: 'yes', type: { tensor: bool, shape: [] } },
-        { name: 'words', type: vector(dataType.string) },
-        { name: 'preset', type: { tensor: int64, shape: [1] } },
-      ],
-      initializers: [
-        constant('two', 2n),
-        constant('minus', -1n),
-        constant('table', 5n, 6n),
-        constant('mixed', -3n, 4n),
-        constant('preset', 7n),
-      ],
-      nodes,
-      outputs: [{ name: 'y', type: { tensor: type } }],
-    },
-  });
-  return divisionRule(analyseModel({ path: 'm', bytes }));
-}
-
-interface Case {
-  readonly nodes: readonly NodeInit[];
-  readonly type?: number;
-  readonly functions?: readonly FunctionInit[];
-}
-
-const both = (a: NodeInit, b: NodeInit): readonly NodeInit[] => [a, b, divide];
-
-const body = (op: string, inputs: string): FunctionInit => ({
-  domain: 'local',
-  name: 'Ratio',
-  inputs: ['u', 'v'],
-  outputs: ['w'],
-  nodes: [node(op, inputs, 'w')],
-  opsets: { '': 20 },
-});
 
 const branch = (divisor: string): AttributeValue => ({
   g: {
@@ -171,7 +103,7 @@ const REFUSED: Readonly<Record<string, Case>> = {
   'what a loop carries': { nodes: [loop('v')] },
   'what a function is called with': {
     nodes: [node('Ratio', 'p q', 'y', {}, 'local')],
-    functions: [body('Div', 'u v')],
+    functions: [ratio('Div', 'u v')],
   },
   'an integer by what an operator of another vendor gives': {
     nodes: [node('Unique', 'q', 'b', {}, 'com.microsoft'), node('Div', 'p b', 'y')],
@@ -244,7 +176,7 @@ const ADMITTED: Readonly<Record<string, Case>> = {
   'what a loop carries, by a constant': { nodes: [loop('two')] },
   'what a function divides by a constant': {
     nodes: [node('Ratio', 'p two', 'y', {}, 'local')],
-    functions: [body('Div', 'u v')],
+    functions: [ratio('Div', 'u v')],
   },
   'what a function makes of floats': {
     nodes: [
@@ -252,7 +184,7 @@ const ADMITTED: Readonly<Record<string, Case>> = {
       node('Cast', 'q', 'g', { to: float }),
       node('Ratio', 'f g', 'y', {}, 'local'),
     ],
-    functions: [body('Div', 'u v')],
+    functions: [ratio('Div', 'u v')],
   },
   'lengths of strings that were counted': {
     nodes: [node('StringSplit', 'words', 's c'), node('Div', 'c p', 'y')],
