@@ -21,6 +21,8 @@ export interface NumericDistance {
   readonly cosine: number;
   /** Elements that are NaN or infinite where the reference is a number: an overflow, or no result. */
   readonly lost: number;
+  /** Elements that are numbers where the reference is NaN or infinite. */
+  readonly gained: number;
 }
 
 /** How far two tensors of one type and shape are apart. */
@@ -115,6 +117,7 @@ class Meter {
   #relativeSum = 0;
   #maxUlp = 0;
   #lost = 0;
+  #gained = 0;
   #comparable = true;
 
   constructor(
@@ -134,6 +137,7 @@ class Meter {
     const absolute = absoluteDistance(x, y);
     const [before, after] = [isFiniteNumber(x), isFiniteNumber(y)];
     if (before && !after) this.#lost += 1;
+    if (!before && after) this.#gained += 1;
     if (absolute === 0) return;
     if (absolute === Number.POSITIVE_INFINITY) this.#comparable &&= before && after;
     const relative = Number.isFinite(absolute) ? absolute / Math.abs(Number(x)) : absolute;
@@ -170,6 +174,7 @@ class Meter {
       maxUlp: this.#maxUlp,
       cosine: this.#comparable ? cosine() : 0,
       lost: this.#lost,
+      gained: this.#gained,
     };
   }
 }

@@ -26,11 +26,14 @@ export function limitsFor(
   return Object.hasOwn(outputs, name) ? outputs[name] : others;
 }
 
+/** Either answer may be the wrong one: no limit excuses a NaN or an infinity of one where the other has a number. */
 function isWithin(reference: Tensor, actual: Tensor, limits: Limits = {}): boolean {
-  return broken(qualityOf(reference, actual, limits), limits).length === 0;
+  const quality = qualityOf(reference, actual, limits);
+  const gained = quality.distance.numeric?.gained ?? 0;
+  return gained === 0 && broken(quality, limits).length === 0;
 }
 
-/** Compares an answer with a reference answer of the same outputs. */
+/** Compares an answer with a reference answer of the same outputs, to which `relative` limits are relative. */
 export function relateAnswers(
   reference: readonly Tensor[],
   actual: readonly Tensor[],

@@ -21,13 +21,16 @@ export interface Replay {
   readonly profile: readonly ProfileDifference[];
 }
 
-/** Judges a replay; without `agreement` no distance is close enough. */
+/**
+ * Judges a replay; without `agreement` no distance is close enough. What was replayed is the reference: the
+ * limits are not scaled by what the attested answer claims.
+ */
 export function judgeReplay(
   attested: { readonly outputs: readonly Tensor[]; readonly profile: ExecutionProfile },
   replayed: { readonly outputs: readonly Tensor[]; readonly profile: ExecutionProfile },
   agreement: Agreement | undefined,
 ): Replay {
-  const relation = relateAnswers(attested.outputs, replayed.outputs, agreement);
+  const relation = relateAnswers(replayed.outputs, attested.outputs, agreement);
   const profile = profileDifferences(attested.profile, replayed.profile);
   return { verdict: verdictOfReplay(relation, profile, agreement), relation, profile };
 }

@@ -284,7 +284,7 @@ describe('the log of a node that runs', () => {
     assert.equal(found.confidence, null);
     const [lie] = found.entries.filter((e: { outcome: string }) => e.outcome === 'contradiction');
     assert.equal(lie.file, at('lie.proof'));
-    assert.equal(lie.replay.relation.outputs[0].first.reference, '40');
+    assert.equal(lie.replay.relation.outputs[0].first.actual, '40');
   });
 
   test('is contradicted by a receipt from a second log of its key', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Agreement } from '../../../src/client/agreement.js';
 import type { Datatype } from '../../../src/client/datatype.js';
+import type { Limits } from '../../../src/client/quality.js';
 import { type Tensor, tensor } from '../../../src/client/tensor.js';
 import { judgeReplay, type ReplayVerdict } from '../../../src/replay/replay.js';
 import { servedModel } from '../../forge/enclave.js';
@@ -27,7 +28,7 @@ const half = (...bits: readonly number[]): Tensor => ({
 
 const GENEROUS: Agreement = { default: { absolute: 1, relative: 1, cosine: -1 } };
 
-/** The index of the first element that differs, and what the two are there. */
+/** The index of the first element that differs, and what was attested and replayed there. */
 type First = readonly [number, string, string] | undefined;
 
 /** Attested, replayed, the verdict without and with a generous tolerance, the first difference. */
@@ -163,7 +164,7 @@ describe('a replay in the attested profile', () => {
         return;
       }
       const [output] = 'outputs' in relation ? relation.outputs : [];
-      const [index, reference, actual] = first;
+      const [index, actual, reference] = first;
       assert.deepEqual(output?.first, { index, reference, actual });
     });
   }
@@ -193,15 +194,54 @@ describe('a replay in the attested profile', () => {
   });
 });
 
+describe('no tolerance excuses a NaN or an infinity of one side where the other has a number', () => {
+  const limits: Readonly<Record<string, Limits>> = {
+    'the largest element': { topK: 1 },
+    'the direction': { cosine: -1 },
+    'steps between floats': { ulp: Number.MAX_VALUE },
+    'the distance': { absolute: Number.MAX_VALUE, relative: 1 },
+  };
+  for (const [name, limit] of Object.entries(limits)) {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      test(`${value}, where limits are on ${name}`, () => {
+        const [number, none] = [of('FP32', [5, 1]), of('FP32', [value, 1])];
+        const judge = (attested: Tensor, replayed: Tensor): ReplayVerdict =>
+          judgeReplay(
+            { outputs: [attested], profile },
+            { outputs: [replayed], profile },
+            {
+              default: limit,
+            },
+          ).verdict;
+        assert.equal(judge(none, number), 'contradiction', 'attested');
+        assert.equal(judge(number, none), 'contradiction', 'replayed');
+        const close = of('FP32', [5.000001, 1]);
+        assert.equal(judge(number, close), 'within', 'no such value');
+      });
+    }
+  }
+});
+
+test('what was attested does not widen the tolerance that it is judged by', () => {
+  const judge = (attested: number, replayed: number): ReplayVerdict =>
+    judgeReplay(
+      { outputs: [of('FP32', [attested])], profile },
+      { outputs: [of('FP32', [replayed])], profile },
+      { default: { relative: 0.5 } },
+    ).verdict;
+  assert.equal(judge(1, 2), 'within');
+  assert.equal(judge(2, 1), 'contradiction');
+});
+
 test('another profile excuses other bits without a tolerance, never another shape', () => {
   const elsewhere = { ...profile, kernels: new Uint8Array(32).fill(1) };
   const judge = (replayed: Tensor, agreement?: Agreement) =>
     judgeReplay(
-      { outputs: [of('FP32', [1])], profile },
+      { outputs: [of('FP32', [9])], profile },
       { outputs: [replayed], profile: elsewhere },
       agreement,
     ).verdict;
-  assert.equal(judge(of('FP32', [9])), 'inconclusive');
-  assert.equal(judge(of('FP32', [9]), GENEROUS), 'contradiction');
+  assert.equal(judge(of('FP32', [1])), 'inconclusive');
+  assert.equal(judge(of('FP32', [1]), GENEROUS), 'contradiction');
   assert.equal(judge(of('FP32', [1, 1])), 'contradiction');
 });
