@@ -10,7 +10,7 @@ import {
   type Quorum,
   type QuorumNode,
 } from '../client/quorum.js';
-import { findModel } from '../client/signature.js';
+import { findModel, modelOf } from '../client/signature.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
 import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
 import {
@@ -103,10 +103,13 @@ async function compare(
   if (node === undefined && record === undefined && excluded.length > 0) {
     return { conformance: NOTHING, excluded };
   }
+  const [served] = attested.nodes.flatMap(
+    ({ session }) => modelOf(session.manifest, name, modelVersion) ?? [],
+  );
   const model =
-    node === undefined
-      ? record && (await modelOfRecord(record, asked, policy, options))
-      : findModel(node.session.manifest, name, modelVersion);
+    served ??
+    (record && (await modelOfRecord(record, asked, policy, options))) ??
+    (node && findModel(node.session.manifest, name, modelVersion));
   if (model === undefined) throw new AssayError('USAGE_ARGUMENTS', 'expected a target or --with');
   const sets = await readSets(flags.vectors, model);
   const ask = async ({ target, session }: QuorumNode): Promise<NodeAnswers[]> => {
@@ -131,13 +134,19 @@ async function compare(
   return { conformance: compareNodes(nodes, sets, agreement), excluded };
 }
 
-/** Nodes are equal only if every one is affirmed and no two are apart. */
-function exitOf({ matrix, reference }: Conformance, excluded: readonly ExcludedNode[]): ExitCode {
+/**
+ * Nodes are equal only if every one is affirmed and no two are apart. A tolerance is for nodes that state
+ * different executions: it does not excuse other bits of one.
+ */
+function exitOf(
+  { matrix, reference, contradictions }: Conformance,
+  excluded: readonly ExcludedNode[],
+): ExitCode {
   const relations = [...matrix.flat(), ...reference].flatMap((r) => (r === null ? [] : [r]));
   const bad = relations.some(
     ({ relation: { kind } }) => kind === 'apart' || kind === 'incomparable',
   );
-  if (bad) return EXIT.refused;
+  if (bad || contradictions.length > 0) return EXIT.refused;
   return exitCodeOfAll(excluded.map(({ error }) => error)) ?? EXIT.affirmed;
 }
 

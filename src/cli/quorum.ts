@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
-import { AssayError } from '../../attestation/encoding/error.js';
 import { type Agreement, relateAnswers } from '../client/agreement.js';
 import { NotAffirmedError } from '../client/connect.js';
 import {
@@ -12,7 +11,6 @@ import {
   type Tally,
   type Vote,
 } from '../client/quorum.js';
-import { findModel } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
 import {
   type AttestationFlags,
@@ -74,9 +72,7 @@ async function ask(
   name: string,
   flags: Flags,
 ): Promise<Pick<Decision, 'outputs' | 'tally'>> {
-  const [node] = quorum.nodes;
-  if (node === undefined) throw new AssayError('USAGE_QUORUM', 'no node is affirmed');
-  const model = findModel(node.session.manifest, name, flags.modelVersion);
+  const model = quorum.model(name, flags.modelVersion);
   const outputs = parseOutputs(flags.output);
   const inputs = await readInputs(io, model, flags);
   try {

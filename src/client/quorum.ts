@@ -1,11 +1,12 @@
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import { type Agreement, relateAnswers } from './agreement.js';
 import type { AttestOptions } from './attest.js';
 import { connect } from './connect.js';
 import type { Inference, InferOptions, Session } from './session.js';
-import { findModel } from './signature.js';
+import { findModel, modelOf } from './signature.js';
 import type { Tensor } from './tensor.js';
 
 /** How many nodes must agree, and on what. */
@@ -49,7 +50,7 @@ export interface Tally {
   readonly agreeing: readonly Vote[];
   /** Verified answers that do not agree: two receipts that contradict each other. */
   readonly dissenting: readonly Vote[];
-  /** Nodes whose call failed, or whose answer had no valid receipt. */
+  /** Nodes that do not serve the model, whose call failed, or whose answer had no valid receipt. */
   readonly failed: readonly ExcludedNode[];
 }
 
@@ -122,24 +123,33 @@ export class Quorum {
     this.#agreement = options.agreement;
   }
 
-  /** One graph on all nodes: nodes that compute different things cannot confirm each other. */
-  #requireOneGraph(name: string, version: string | undefined): void {
-    const graphs = this.nodes.map(({ session }) =>
-      toHex(findModel(session.manifest, name, version).graph),
+  /**
+   * The model as the first node that serves it states it. Nodes that do not serve it do not matter. Throws
+   * CLIENT_MODEL if none does, or if those that do have more than one graph under this name: nodes that
+   * compute different things cannot confirm each other.
+   */
+  model(name: string, version: string | undefined): ManifestModel {
+    const [node] = this.nodes;
+    if (node === undefined) throw new AssayError('USAGE_QUORUM', 'no node is affirmed');
+    const models = this.nodes.flatMap(
+      ({ session }) => modelOf(session.manifest, name, version) ?? [],
     );
-    if (new Set(graphs).size > 1) {
+    const graphs = new Set(models.map(({ graph }) => toHex(graph)));
+    if (graphs.size > 1) {
       throw new AssayError(
         'CLIENT_MODEL',
-        `the nodes serve different computations as ${name}: ${[...new Set(graphs)].join(', ')}`,
+        `the nodes serve different computations as ${name}: ${[...graphs].join(', ')}`,
       );
     }
+    return models[0] ?? findModel(node.session.manifest, name, version);
   }
 
   /**
    * Sends the request to every node, verifies every answer, and returns when enough of them agree. Where
-   * no more than half of the nodes must agree, others may agree on another answer: `tally` shows them.
+   * no more than half of the nodes must agree, others may agree on another answer: `tally` shows them. A
+   * node that does not serve the model is among the failed.
    * @throws NoQuorumError once all nodes have answered or failed and too few agree; AssayError
-   *   CLIENT_MODEL if the nodes do not serve one graph under this name.
+   *   CLIENT_MODEL if no node serves the model, or those that do have more than one graph under its name.
    */
   async infer(
     name: string,
@@ -147,7 +157,7 @@ export class Quorum {
     options: QuorumInferOptions = {},
   ): Promise<QuorumAnswer> {
     const { cancelRest = false, signal, ...call } = options;
-    this.#requireOneGraph(name, options.version);
+    this.model(name, options.version);
     const rest = new AbortController();
     const signals = [rest.signal, ...(signal === undefined ? [] : [signal])];
     const votes: Vote[] = [];

@@ -35,24 +35,43 @@ export function specOf({ name, type, dims }: TensorSignature): TensorSpec {
   return { name, datatype, shape };
 }
 
+function modelsNamed(
+  { models }: Manifest,
+  name: string,
+  version: string | undefined,
+): readonly ManifestModel[] {
+  return models.filter(
+    (model) => model.name === name && (version === undefined || model.version === version),
+  );
+}
+
 /**
- * The model of the manifest with this name, and version if one is given. Throws CLIENT_MODEL if
- * there is none, or several and no version tells which.
+ * The model of the manifest with this name, and version if one is given; undefined if there is none, or
+ * several and no version tells which.
  */
+export function modelOf(
+  manifest: Manifest,
+  name: string,
+  version: string | undefined,
+): ManifestModel | undefined {
+  const [only, ...others] = modelsNamed(manifest, name, version);
+  return others.length === 0 ? only : undefined;
+}
+
+/** The same; throws CLIENT_MODEL where it is undefined. */
 export function findModel(
   manifest: Manifest,
   name: string,
   version: string | undefined,
 ): ManifestModel {
-  const named = manifest.models.filter((model) => model.name === name);
-  const found = named.filter((model) => version === undefined || model.version === version);
-  const [only, ...others] = found;
-  if (only !== undefined && others.length === 0) return only;
-  const list = (only === undefined ? manifest.models : found)
+  const only = modelOf(manifest, name, version);
+  if (only !== undefined) return only;
+  const found = modelsNamed(manifest, name, version);
+  const list = (found.length === 0 ? manifest.models : found)
     .map((model) => `${model.name} ${model.version}`)
     .join(', ');
   const asked = version === undefined ? name : `${name} ${version}`;
-  const reason = only === undefined ? 'the enclave does not serve it' : 'a version must be named';
+  const reason = found.length === 0 ? 'the enclave does not serve it' : 'a version must be named';
   throw new AssayError('CLIENT_MODEL', `${asked}: ${reason}; it serves ${list || 'nothing'}`);
 }
 

@@ -89,9 +89,9 @@ export function adderModel(): Uint8Array {
   });
 }
 
-function served(profile: ExecutionProfile | undefined): ServedModel {
+function served(profile: ExecutionProfile | undefined, name: string): ServedModel {
   const identity = identifyModel({ path: 'adder.onnx', bytes: adderModel() });
-  const model = { ...servedModel('adder', 1), identity };
+  const model = { ...servedModel(name, 1), identity };
   return profile === undefined ? model : { ...model, profile };
 }
 
@@ -187,9 +187,13 @@ export async function startAdder(
   lies: Lies = {},
   profile?: ExecutionProfile,
   log: LogOptions = {},
+  name = 'adder',
 ): Promise<AdderServer> {
   const platform = await launch('sev-snp', null);
-  const options = bootOptions(platform, [served(profile)], { launchPolicy: null, log: () => log });
+  const options = bootOptions(platform, [served(profile, name)], {
+    launchPolicy: null,
+    log: () => log,
+  });
   const enclave = await bootServing(options);
   const started = { lies, inferences: 0, ready: true };
   const server = new Server();

@@ -34,6 +34,10 @@ before(async () => {
     'policy.json': JSON.stringify(policy),
     'root.pem': toPem(one.root, 'CERTIFICATE'),
     'tolerances.json': JSON.stringify({ version: 1, default: { ulp: 2 } }),
+    'any.json': JSON.stringify({
+      ...policy,
+      enclave: { allowUnknownModels: true, allowUnpinned: true },
+    }),
     'a.json': '[1, 2]',
     'b.json': '[3, 4]',
   };
@@ -65,6 +69,29 @@ describe('assay quorum', () => {
     assert.equal(found.agreed, true);
     assert.deepEqual(found.outputs[0].data, [4, 6]);
     assert.deepEqual(named(found.agreeing), [...targets].sort());
+  });
+
+  test('asks the others where the first node does not serve the model', async () => {
+    const without = await startAdder({}, undefined, {}, 'other');
+    const nodes = [without.target, one.target, two.target];
+    const trusted = ['--policy', at('any.json'), '--root', at('root.pem'), '--json'];
+    const { code, out } = await assay([
+      'quorum',
+      'adder',
+      ...nodes,
+      '--agree',
+      '2',
+      ...given(),
+      ...trusted,
+    ]);
+    without.close();
+    assert.equal(code, 0);
+    const { agreeing, failed } = JSON.parse(out);
+    assert.deepEqual(named(agreeing), [one.target, two.target].sort());
+    assert.deepEqual(
+      failed.map(({ target, code: reason }: { target: string; code: string }) => [target, reason]),
+      [[without.target, 'CLIENT_MODEL']],
+    );
   });
 
   test('names the dissenter, and saves every vote as a proof that verifies', async () => {

@@ -222,6 +222,24 @@ describe('nodes', () => {
     });
   });
 
+  test('that do not serve the model are among the failed, and the others are asked', async () => {
+    const without = await startAdder({}, undefined, {}, 'other');
+    const asked = [without.target, one.target, two.target];
+    const quorum = await connectAll(asked, policy, { agree: 2, roots });
+    const { agreeing, tally } = await quorum.infer('adder', inputs);
+    assert.equal(agreeing.length, 2);
+    assert.deepEqual(
+      (await tally).failed.map(({ target, error }) => [target, error.code]),
+      [[without.target, 'CLIENT_MODEL']],
+    );
+    await assert.rejects(quorum.infer('none', inputs), {
+      code: 'CLIENT_MODEL',
+      message: 'none: the enclave does not serve it; it serves other 1',
+    });
+    quorum.close();
+    without.close();
+  });
+
   for (const agree of [0, 4, 1.5]) {
     test(`${agree} of three is no quorum`, () =>
       assert.rejects(connectAll(targets, policy, { agree, roots }), { code: 'USAGE_QUORUM' }));

@@ -13,6 +13,7 @@ import { tensor } from '../../../src/client/tensor.js';
 import { compareNodes, type NodeAnswers } from '../../../src/replay/conform.js';
 import { computing, startAdder } from '../../forge/adder-server.js';
 import { assay } from '../../forge/cli.js';
+import { servedModel } from '../../forge/enclave.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
@@ -103,13 +104,23 @@ describe('assay conform', () => {
     assert.match(out, new RegExp(`CONTRADICTION ${one.target} and ${three.target} state one`));
   });
 
-  test('near is good enough where a tolerance says so, far is not', async () => {
-    three.lies = near;
-    const close = await conform(all, ...tolerant());
+  test('near is good enough where a tolerance says so and the profile is another, far is not', async () => {
+    const profile = { ...servedModel('adder', 1).profile, kernels: new Uint8Array(32).fill(1) };
+    const elsewhere = await startAdder(near, profile);
+    const nodes = [one.target, two.target, elsewhere.target];
+    const close = await conform(nodes, ...tolerant());
     assert.deepEqual([close.code, signs(close.out)], [0, ['==~=', '==~=', '~~=~']]);
-    three.lies = far;
-    const apart = await conform(all, ...tolerant());
+    elsewhere.lies = far;
+    const apart = await conform(nodes, ...tolerant());
     assert.deepEqual([apart.code, signs(apart.out)[2]], [1, '≠≠=≠']);
+    elsewhere.close();
+  });
+
+  test('no tolerance excuses other bits under one execution digest', async () => {
+    three.lies = near;
+    const { code, out } = await conform(all, ...tolerant());
+    assert.deepEqual([code, signs(out)], [1, ['==~=', '==~=', '~~=~']]);
+    assert.match(out, new RegExp(`CONTRADICTION ${one.target} and ${three.target} state one`));
   });
 
   test('nodes that agree with each other and not with the reference do not conform', async () => {
@@ -117,6 +128,26 @@ describe('assay conform', () => {
     two.lies = near;
     const { code, out } = await conform([one.target, two.target]);
     assert.deepEqual([code, signs(out)], [1, ['==≠', '==≠']]);
+  });
+
+  test('a node that does not serve the model is equal to nobody, wherever it stands', async () => {
+    const without = await startAdder({}, undefined, {}, 'other');
+    const nodes = [one.target, two.target];
+    for (const order of [
+      [without.target, ...nodes],
+      [...nodes, without.target],
+    ]) {
+      const { code, out } = await conform(order, '--json');
+      const { matrix, excluded } = JSON.parse(out);
+      assert.deepEqual([code, matrix.length, matrix[0][1].kind], [2, 2, 'identical']);
+      assert.deepEqual(excluded[0].target, without.target);
+      assert.deepEqual(excluded[0].code, 'CLIENT_MODEL');
+    }
+    assert.equal((await conform([without.target], '--save', at('none.json'))).code, 2);
+    await conform(nodes, '--save', at('served.json'));
+    const recorded = await conform([without.target], '--with', at('served.json'), '--json');
+    assert.equal(JSON.parse(recorded.out).matrix.length, 2);
+    without.close();
   });
 
   test('a node whose evidence does not hold is equal to nobody', async () => {
