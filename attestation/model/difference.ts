@@ -1,63 +1,17 @@
-import { equalBytes, toHex } from '../encoding/bytes.js';
+import { equalBytes } from '../encoding/bytes.js';
 import { type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { attributeItem } from './attribute-item.js';
 import { attributeText } from './attribute-text.js';
 import { functionKey } from './computation.js';
-import type { TensorDistance } from './distance.js';
+import { definitionText, nodeText, valueText } from './difference-text.js';
+import { type ComputationDifference, Differences } from './differences.js';
 import type { ModelAnalysis } from './identity.js';
 import type { Definition, NodeState, Scope } from './scope.js';
-import { type Constant, isSparse, nameOf } from './tensor.js';
-import { typeText } from './type.js';
-import type { AttributeView, NodeView } from './views.js';
-import { weightDistance } from './weight-distance.js';
+import { Symbols, typeItem, typeText, type ValueType } from './type.js';
+import type { AttributeView, FunctionView, ValueView } from './views.js';
 
-/** Local differences that are told; a graph that differs everywhere is told by its counts. */
-const MAX_TOLD = 100;
-
-/** A place where two computations part: an operator, an attribute, an edge. */
-export interface GraphDifference {
-  /** What the two have, for people; null where one has nothing. */
-  readonly a: string | null;
-  readonly b: string | null;
-  readonly kind: 'operator' | 'attribute' | 'edge' | 'value';
-  /** Attribute, input or output that is meant. */
-  readonly at: string;
-}
-
-/** A constant that differs, under the names it has in each model. */
-export interface WeightDifference {
-  readonly a: string;
-  readonly b: string;
-  readonly shapeOfA: string;
-  readonly shapeOfB: string;
-  /** Null where type or shape differ. */
-  readonly distance: TensorDistance | null;
-}
-
-/** Where two computations part, found by walking both from their outputs. */
-export interface ComputationDifference {
-  readonly graph: readonly GraphDifference[];
-  readonly weights: readonly WeightDifference[];
-  /** True if there is more than is told. */
-  readonly truncated: boolean;
-}
-
-function nodeText(node: NodeView): string {
-  const name = node.name === '' ? (node.outputs.find((output) => output !== '') ?? '') : node.name;
-  return `${node.op} "${name}"`;
-}
-
-function shapeText(constant: Constant): string {
-  const { type } = isSparse(constant) ? constant.values : constant;
-  return `${isSparse(constant) ? 'sparse ' : ''}${type.name} [${constant.dims.join(', ')}]`;
-}
-
-function definitionText(definition: Definition): string {
-  if (definition.kind === 'input') return `input "${definition.value.name}"`;
-  if (definition.kind === 'constant') {
-    return `constant "${nameOf(definition.constant)}" ${shapeText(definition.constant)}`;
-  }
-  return nodeText(definition.state.node);
+function isSame(a: Definition, b: Definition): boolean {
+  return a.digest !== null && b.digest !== null && equalBytes(a.digest, b.digest);
 }
 
 interface Pair {
@@ -67,22 +21,23 @@ interface Pair {
 }
 
 class Walk {
-  readonly graph: GraphDifference[] = [];
-  readonly weights: WeightDifference[] = [];
-  truncated = false;
+  readonly #told: Differences;
   readonly #a: ModelAnalysis;
   readonly #b: ModelAnalysis;
   readonly #stack: Pair[] = [];
-  readonly #ids = new Map<Definition | Scope, number>();
+  readonly #ids = new Map<object, number>();
   readonly #seen = new Set<string>();
+  /** Symbols of either model, numbered side by side. */
+  readonly #symbols = [new Symbols(), new Symbols()] as const;
 
   constructor(a: ModelAnalysis, b: ModelAnalysis) {
     this.#a = a;
     this.#b = b;
+    this.#told = new Differences(a.hasher.files, b.hasher.files);
   }
 
-  #first(a: Definition | Scope, b: Definition | Scope): boolean {
-    const id = (of: Definition | Scope): number => {
+  #first(a: object, b: object): boolean {
+    const id = (of: object): number => {
       const known = this.#ids.get(of) ?? this.#ids.size;
       this.#ids.set(of, known);
       return known;
@@ -93,47 +48,73 @@ class Walk {
     return true;
   }
 
-  #tell(difference: GraphDifference): void {
-    if (this.graph.length < MAX_TOLD) this.graph.push(difference);
-    else this.truncated = true;
+  /** Compares what two graphs or bodies take and give; `named`: their names count. */
+  scopes(a: Scope, b: Scope, of: string, named: boolean): void {
+    if (!this.#first(a, b)) return;
+    this.#signatures('input', [a, b], [a.inputs, b.inputs], of, named);
+    this.#signatures('output', [a, b], [a.outputs, b.outputs], of, named);
   }
 
-  /** Compares what two graphs or bodies give, output by output. */
-  scopes(a: Scope, b: Scope): void {
-    if (!this.#first(a, b)) return;
-    const count = Math.max(a.outputs.length, b.outputs.length);
-    for (let index = 0; index < count; index++) {
-      const [left, right] = [a.outputs[index], b.outputs[index]];
-      if (left !== undefined && right !== undefined) {
-        this.#stack.push({
-          a: a.resolve(left.name),
-          b: b.resolve(right.name),
-          at: `output ${index}`,
-        });
-      }
+  #signatures(
+    kind: 'input' | 'output',
+    [a, b]: readonly [Scope, Scope],
+    [x, y]: readonly [readonly ValueView[], readonly ValueView[]],
+    of: string,
+    named: boolean,
+  ): void {
+    for (let index = 0; index < Math.max(x.length, y.length); index++) {
+      const [left, right] = [x[index], y[index]];
+      const at = `${kind} ${index}${of}`;
+      const both = left !== undefined && right !== undefined;
+      if (both) this.#push({ a: a.resolve(left.name), b: b.resolve(right.name), at });
+      // What differs in the types of inputs is told of the values.
+      const typed = both && (this.#sameType(left.type, right.type) || kind === 'input');
+      if (typed && (!named || left.name === right.name)) continue;
+      this.#told.place({
+        kind: 'value',
+        at,
+        a: left === undefined ? null : valueText(left),
+        b: right === undefined ? null : valueText(right),
+      });
     }
   }
 
-  run(): void {
+  #sameType(a: ValueType | null, b: ValueType | null): boolean {
+    const [left, right] = [a, b].map((type, of) =>
+      encodeCbor(typeItem(type, this.#symbols[of === 0 ? 0 : 1])),
+    );
+    return left !== undefined && right !== undefined && equalBytes(left, right);
+  }
+
+  #push(pair: Pair): void {
+    if (!isSame(pair.a, pair.b)) this.#stack.push(pair);
+  }
+
+  /** Empties what is left to compare, and returns what was found. */
+  run(): Differences {
     for (let pair = this.#stack.pop(); pair !== undefined; pair = this.#stack.pop()) {
       this.#values(pair);
     }
+    return this.#told;
   }
 
   #values({ a, b, at }: Pair): void {
-    if (a.digest !== null && b.digest !== null && equalBytes(a.digest, b.digest)) return;
-    if (!this.#first(a, b)) return;
+    if (isSame(a, b) || !this.#first(a, b)) return;
     if (a.kind === 'constant' && b.kind === 'constant') {
-      this.#constants(a.constant, b.constant);
+      this.#told.weight(a.constant, b.constant);
+      return;
+    }
+    if (a.kind === 'input' && b.kind === 'input') {
+      this.#parameters(a, b, at);
       return;
     }
     if (a.kind !== 'output' || b.kind !== 'output') {
       if (this.#inserted(a, b)) return;
-      this.#tell({ kind: 'value', at, a: definitionText(a), b: definitionText(b) });
+      this.#told.place({ kind: 'value', at, a: definitionText(a), b: definitionText(b) });
       return;
     }
     if (a.index !== b.index) {
-      this.#tell({
+      this.#told.place({
         kind: 'edge',
         at,
         a: `output ${a.index} of ${definitionText(a)}`,
@@ -143,22 +124,23 @@ class Walk {
     this.#nodes(a, b, at);
   }
 
-  #constants(a: Constant, b: Constant): void {
-    if (this.weights.length >= MAX_TOLD) {
-      this.truncated = true;
+  /** Compares inputs by what counts of them: their place, type and default. */
+  #parameters(
+    a: Definition & { readonly kind: 'input' },
+    b: Definition & { readonly kind: 'input' },
+    at: string,
+  ): void {
+    const [x, y] = [a.fallback, b.fallback];
+    const placed = a.index === b.index && a.scope.level === b.scope.level;
+    const alike = this.#sameType(a.value.type, b.value.type) && (x === null) === (y === null);
+    if (!placed || !alike) {
+      const text = (of: typeof a) => `input ${of.index} ${valueText(of.value, of.fallback)}`;
+      this.#told.place({ kind: 'value', at, a: text(a), b: text(b) });
       return;
     }
-    const distance =
-      isSparse(a) || isSparse(b)
-        ? null
-        : weightDistance(a, b, this.#a.hasher.files, this.#b.hasher.files);
-    this.weights.push({
-      a: nameOf(a),
-      b: nameOf(b),
-      shapeOfA: shapeText(a),
-      shapeOfB: shapeText(b),
-      distance,
-    });
+    if (x === null || y === null) return;
+    const [left, right] = [this.#a.hasher.constant(x), this.#b.hasher.constant(y)];
+    if (!equalBytes(left, right)) this.#told.weight(x, y);
   }
 
   #inputs({ node, scope }: NodeState): (Definition | null)[] {
@@ -169,12 +151,12 @@ class Walk {
   #inserted(a: Definition, b: Definition): boolean {
     const same = (x: Definition, y: Definition | null): boolean => {
       if (y === null) return false;
-      if (x.digest !== null && y.digest !== null && equalBytes(x.digest, y.digest)) return true;
       return (
-        x.kind === 'output' &&
-        y.kind === 'output' &&
-        x.state.node.op === y.state.node.op &&
-        x.state.node.domain === y.state.node.domain
+        isSame(x, y) ||
+        (x.kind === 'output' &&
+          y.kind === 'output' &&
+          x.state.node.op === y.state.node.op &&
+          x.state.node.domain === y.state.node.domain)
       );
     };
     const behind = (inner: Definition, outer: Definition): Definition | undefined =>
@@ -184,13 +166,13 @@ class Walk {
     const at = 'only here';
     const more = behind(a, b);
     if (more !== undefined) {
-      this.#tell({ kind: 'operator', at, a: null, b: definitionText(b) });
+      this.#told.place({ kind: 'operator', at, a: null, b: definitionText(b) });
       this.#stack.push({ a, b: more, at });
       return true;
     }
     const less = behind(b, a);
     if (less === undefined) return false;
-    this.#tell({ kind: 'operator', at, a: definitionText(a), b: null });
+    this.#told.place({ kind: 'operator', at, a: definitionText(a), b: null });
     this.#stack.push({ a: less, b, at });
     return true;
   }
@@ -202,25 +184,26 @@ class Walk {
   ): void {
     const [left, right] = [a.state, b.state];
     const operator = ({ node }: NodeState) => JSON.stringify([node.domain, node.op, node.overload]);
-    const calls = [
-      this.#a.functions.get(functionKey({ ...left.node, name: left.node.op })),
-      this.#b.functions.get(functionKey({ ...right.node, name: right.node.op })),
-    ] as const;
-    const [calleeOfA, calleeOfB] = calls;
-    if (calleeOfA !== undefined && calleeOfB !== undefined) {
-      this.scopes(calleeOfA.scope, calleeOfB.scope);
-    } else if (operator(left) !== operator(right)) {
+    const before = this.#size;
+    const called = this.#calls(left, right);
+    if (called === undefined && operator(left) !== operator(right)) {
       if (this.#inserted(a, b)) return;
-      this.#tell({ kind: 'operator', at, a: definitionText(a), b: definitionText(b) });
-    }
-    this.#attributes(left, right);
+      this.#told.place({ kind: 'operator', at, a: definitionText(a), b: definitionText(b) });
+    } else if (called === undefined) this.#opsets(left, right);
+    const of = ` of ${nodeText(left.node)}`;
+    this.#attributes(
+      [left.node.attributes, right.node.attributes],
+      [left.scope, right.scope],
+      of,
+      left.node.domain !== '',
+    );
     const [x, y] = [this.#inputs(left), this.#inputs(right)];
     for (let index = 0; index < Math.max(x.length, y.length); index++) {
       const [from, to] = [x[index] ?? null, y[index] ?? null];
       const place = `input ${index} of ${nodeText(left.node)}`;
-      if (from !== null && to !== null) this.#stack.push({ a: from, b: to, at: place });
+      if (from !== null && to !== null) this.#push({ a: from, b: to, at: place });
       else if (from !== to) {
-        this.#tell({
+        this.#told.place({
           kind: 'edge',
           at: place,
           a: from === null ? null : definitionText(from),
@@ -230,33 +213,86 @@ class Walk {
     }
     const outputs = ({ node }: NodeState) => node.outputs.map((name) => name !== '').join();
     if (outputs(left) !== outputs(right)) {
-      this.#tell({
+      this.#told.place({
         kind: 'edge',
         at: `outputs of ${nodeText(left.node)}`,
         a: `${left.node.outputs.length} outputs`,
         b: `${right.node.outputs.length} outputs`,
       });
     }
+    // Of two nodes that are equal in all, one is another draw of random numbers.
+    if (
+      this.#size === before &&
+      called !== 'other' &&
+      !this.#told.truncated &&
+      a.index === b.index
+    ) {
+      this.#told.place({ kind: 'edge', at, a: definitionText(a), b: definitionText(b) });
+    }
   }
 
-  #attributes(left: NodeState, right: NodeState): void {
-    const of = (state: NodeState) =>
-      new Map(state.node.attributes.map((attribute) => [attribute.name, attribute]));
-    const [x, y] = [of(left), of(right)];
+  get #size(): number {
+    return this.#told.size + this.#stack.length;
+  }
+
+  /** Compares the functions that two nodes call; undefined where one calls none. */
+  #calls({ node: left }: NodeState, { node: right }: NodeState): 'same' | 'other' | undefined {
+    const [a, b] = [left, right].map((node) => functionKey({ ...node, name: node.op }));
+    const [calleeOfA, calleeOfB] = [this.#a.functions.get(a ?? ''), this.#b.functions.get(b ?? '')];
+    if (calleeOfA === undefined || calleeOfB === undefined) return undefined;
+    if (equalBytes(calleeOfA.digest, calleeOfB.digest)) return 'same';
+    const body = ({ model }: ModelAnalysis, key: string | undefined): FunctionView | undefined =>
+      model.functions.find((of) => functionKey(of) === key);
+    const [x, y] = [body(this.#a, a), body(this.#b, b)];
+    const of = ` of function ${left.op}`;
+    if (x !== undefined && y !== undefined && this.#first(x, y)) {
+      const scopes = [calleeOfA.scope, calleeOfB.scope] as const;
+      this.#attributes([x.defaults, y.defaults], scopes, `, a default${of}`, false);
+    }
+    this.scopes(calleeOfA.scope, calleeOfB.scope, of, false);
+    return 'other';
+  }
+
+  /** Tells once for each two bodies which versions of operators their nodes have. */
+  #opsets(left: NodeState, right: NodeState): void {
+    const { domain } = left.node;
+    const [x, y] = [left.scope.opsets, right.scope.opsets];
+    const [from, to] = [x.get(domain), y.get(domain)];
+    if (from === to || !this.#first(x, y)) return;
+    const shown = domain === '' ? 'ai.onnx' : domain;
+    this.#told.place({
+      kind: 'opset',
+      at: `${shown} of ${nodeText(left.node)}`,
+      a: from === undefined ? null : String(from),
+      b: to === undefined ? null : String(to),
+    });
+  }
+
+  #attributes(
+    [left, right]: readonly [readonly AttributeView[], readonly AttributeView[]],
+    [scopeOfA, scopeOfB]: readonly [Scope, Scope],
+    of: string,
+    named: boolean,
+  ): void {
+    const byName = (attributes: readonly AttributeView[]) =>
+      new Map(attributes.map((attribute) => [attribute.name, attribute]));
+    const [x, y] = [byName(left), byName(right)];
     for (const name of new Set([...x.keys(), ...y.keys()])) {
       const [from, to] = [x.get(name), y.get(name)];
       if (from !== undefined && to !== undefined && this.#alike(from, to)) {
         from.graphs.forEach((graph, index) => {
           const other = to.graphs[index];
-          const inner = left.scope.subgraphs.get(graph);
-          const outer = other === undefined ? undefined : right.scope.subgraphs.get(other);
-          if (inner !== undefined && outer !== undefined) this.scopes(inner, outer);
+          const inner = scopeOfA.subgraphs.get(graph);
+          const outer = other === undefined ? undefined : scopeOfB.subgraphs.get(other);
+          if (inner !== undefined && outer !== undefined) {
+            this.scopes(inner, outer, ` of ${name}${of}`, named);
+          }
         });
         continue;
       }
-      this.#tell({
+      this.#told.place({
         kind: 'attribute',
-        at: `${name} of ${nodeText(left.node)}`,
+        at: `${name}${of}`,
         a: from === undefined ? null : attributeText(from),
         b: to === undefined ? null : attributeText(to),
       });
@@ -279,11 +315,14 @@ class Walk {
  * what differs; a difference is told where it is made, not again in everything that depends on it.
  */
 export function computationDifference(a: ModelAnalysis, b: ModelAnalysis): ComputationDifference {
-  const walk = new Walk(a, b);
-  if (toHex(a.identity.graph) !== toHex(b.identity.graph)) {
-    walk.scopes(a.scope, b.scope);
-    walk.run();
+  if (equalBytes(a.identity.graph, b.identity.graph)) {
+    return { graph: [], weights: [], truncated: false };
   }
-  const { graph, weights, truncated } = walk;
+  const walk = new Walk(a, b);
+  walk.scopes(a.scope, b.scope, '', true);
+  const told = walk.run();
+  // What is left are sizes that go by one name here and by two there, in parts that are equal otherwise.
+  if (told.size === 0) told.place({ kind: 'value', at: 'symbolic dimensions', a: null, b: null });
+  const { graph, weights, truncated } = told;
   return { graph, weights, truncated };
 }

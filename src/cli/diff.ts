@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
-import {
-  type ComputationDifference,
-  computationDifference,
-  type WeightDifference,
-} from '../../attestation/model/difference.js';
+import { computationDifference } from '../../attestation/model/difference.js';
+import type {
+  ComputationDifference,
+  WeightDifference,
+} from '../../attestation/model/differences.js';
 import {
   analyseModel,
   type ModelIdentity,

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type ComputationDifference,
-  computationDifference,
-} from '../../../attestation/model/difference.js';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { computationDifference } from '../../../attestation/model/difference.js';
+import type { ComputationDifference } from '../../../attestation/model/differences.js';
 import { analyseModel } from '../../../attestation/model/identity.js';
+import { mutatedModel } from '../../forge/mutated-model.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type { ModelInit, NodeInit } from '../../forge/onnx-init.js';
 import { randomFrom, randomModel } from '../../forge/random-model.js';
 import { renameValues } from '../../forge/transform-model.js';
+import { fc } from '../../property.js';
 
 const type = { tensor: 1, shape: [2] } as const;
 const node = (op: string, inputs: string[], output: string, rest: Partial<NodeInit> = {}) => ({
@@ -108,6 +109,7 @@ test('a weight is told with how far it is', () => {
           maxUlp: 2 ** 21,
           cosine: 6 / Math.sqrt(5 * 7.25),
           lost: 0,
+          gained: 0,
         },
       },
     },
@@ -153,6 +155,113 @@ test('subgraphs are compared inside', () => {
   assert.deepEqual(rows(difference(model([h, branchy('Relu')]), model([h, branchy('Neg')]))), [
     ['operator', 'Relu "t"', 'Neg "t"'],
   ]);
+});
+
+/** A call of a function with this default and opset, in the branches of an If whose output has this size. */
+const called = ({ offset = 0.5, opset = 18, size = 2 }): ModelInit => {
+  const [act] = base.functions ?? [];
+  assert.ok(act !== undefined);
+  const body = { ...act, opsets: { '': opset }, defaults: { offset: { f: offset } } };
+  const output = { name: 't', type: { tensor: 1, shape: [size] } };
+  const inner = { nodes: [node('act', ['x'], 't', { domain: 'local' })], outputs: [output] };
+  const attributes = { then_branch: { g: inner } };
+  return { ...model([node('If', ['x'], 'y', { attributes })]), functions: [body] };
+};
+
+const defaulted = (shape: readonly number[], floats: readonly number[]): ModelInit => {
+  const init = model([node('Add', ['x', 'w'], 'y')]);
+  const w = { name: 'w', type: 1, dims: shape, floats };
+  const inputs = [...(init.graph.inputs ?? []), { name: 'w', type: { tensor: 1, shape } }];
+  return { ...init, irVersion: 9, graph: { ...init.graph, inputs, initializers: [w] } };
+};
+
+const drawn = (a: string, b: string): ModelInit =>
+  model([
+    ...['r', 's'].map((name) => node('RandomNormalLike', ['x'], name)),
+    node('Add', [a, b], 'y'),
+  ]);
+
+/** What is told of two models that differ in one place alone. */
+const told: Readonly<Record<string, readonly [ModelInit, ModelInit, readonly string[]]>> = {
+  'the opset of a function': [
+    called({}),
+    called({ opset: 16 }),
+    ['opset', 'ai.onnx of Relu "b"', '18', '16'],
+  ],
+  'the default of an attribute of a function': [
+    called({}),
+    called({ offset: 0.25 }),
+    ['attribute', 'offset, a default of function act', '0.5', '0.25'],
+  ],
+  'the type of an output of a subgraph': [
+    called({}),
+    called({ size: 3 }),
+    [
+      'value',
+      'output 0 of then_branch of If "y"',
+      '"t" tensor(float) [2]',
+      '"t" tensor(float) [3]',
+    ],
+  ],
+  'the type of an input with a default': [
+    defaulted([2], [1, 2]),
+    defaulted([1, 2], [1, 2]),
+    [
+      'value',
+      'input 1 of Add "y"',
+      'input 1 "w" tensor(float) [2], with a default',
+      'input 1 "w" tensor(float) [1, 2], with a default',
+    ],
+  ],
+  'another draw of random numbers': [
+    drawn('r', 's'),
+    drawn('r', 'r'),
+    ['edge', 'input 1 of Add "y"', 'RandomNormalLike "s"', 'RandomNormalLike "r"'],
+  ],
+};
+
+for (const [name, [a, b, expected]] of Object.entries(told)) {
+  test(`${name} is told`, () => {
+    const { graph, weights } = difference(a, b);
+    assert.deepEqual(
+      graph.map((entry) => [entry.kind, entry.at, entry.a, entry.b]),
+      [expected],
+    );
+    assert.deepEqual(weights, []);
+  });
+}
+
+test('another default of an input is told as a weight', () => {
+  const { graph, weights } = difference(defaulted([2], [1, 2]), defaulted([2], [1, 3]));
+  assert.deepEqual(graph, []);
+  assert.deepEqual(
+    weights.map(({ a, b, distance }) => [a, b, distance?.differing]),
+    [['w', 'w', 1]],
+  );
+});
+
+test('of two models that are not one computation something is told, whatever they differ in', () => {
+  let other = 0;
+  fc.assert(
+    fc.property(fc.integer(), (seed) => {
+      const random = randomFrom(seed);
+      const init = randomModel(random);
+      const [a, b] = [init, mutatedModel(init, random)].map((each) => {
+        try {
+          return analyseModel({ path: 'm', bytes: encodeModel(each) });
+        } catch {
+          return undefined;
+        }
+      });
+      if (a === undefined || b === undefined) return;
+      const { graph, weights } = computationDifference(a, b);
+      const differ = toHex(a.identity.graph) !== toHex(b.identity.graph);
+      other += Number(differ);
+      assert.equal(graph.length + weights.length > 0, differ);
+    }),
+    { numRuns: 500, seed: 20261121 },
+  );
+  assert.ok(other > 100, `${other} pairs differ`);
 });
 
 test('what is told is bounded', () => {
