@@ -1,17 +1,18 @@
 import { attributeType } from '../../attestation/model/attribute.js';
 import { functionKey } from '../../attestation/model/computation.js';
 import { elementBytes } from '../../attestation/model/elements.js';
-import { eachNode } from '../../attestation/model/functions.js';
+import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
-import { isSparse, nameOf } from '../../attestation/model/tensor.js';
-import type { NodeView, Opsets } from '../../attestation/model/views.js';
-import { constantsOf } from '../../attestation/model/weights.js';
+import type { NodeState, Scope } from '../../attestation/model/scope.js';
+import { isSparse } from '../../attestation/model/tensor.js';
+import type { NodeView } from '../../attestation/model/views.js';
 import { divisionRule } from './division-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { newestOpset, supportOf } from './operators.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 import { nodeLabel } from './trapping-divisions.js';
+import { subgraphsOf } from './value-elements.js';
 
 /** Draw random numbers. */
 const RANDOM: ReadonlySet<string> = new Set([
@@ -40,19 +41,13 @@ const TENSOR_TYPES: ReadonlySet<string> = new Set([
   'STRING',
 ]);
 
-/** A node with the opsets that hold where it is. */
-interface Placed {
-  readonly node: NodeView;
-  readonly opsets: Opsets;
-}
+/** A node with the names and opsets that hold where it is. */
+type Placed = Pick<NodeState, 'node' | 'scope'>;
 
-function placedNodes({ model }: ModelAnalysis): Placed[] {
-  const placed: Placed[] = [];
-  eachNode(model.graph.nodes, (node) => placed.push({ node, opsets: model.opsets }));
-  for (const body of model.functions) {
-    eachNode(body.nodes, (node) => placed.push({ node, opsets: body.opsets }));
-  }
-  return placed;
+function placedNodes({ scope, functions }: ModelAnalysis): Placed[] {
+  const within = ({ states }: Scope): Placed[] =>
+    states.flatMap((state) => [state, ...subgraphsOf(state).flatMap(within)]);
+  return [scope, ...[...functions.values()].map((body) => body.scope)].flatMap(within);
 }
 
 function intAttribute(node: NodeView, name: string): bigint | undefined {
@@ -82,7 +77,7 @@ function operatorRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admis
   for (const placed of nodes) {
     const { domain, op } = placed.node;
     if (analysis.functions.has(functionKey({ ...placed.node, name: op }))) continue;
-    const version = placed.opsets.get(domain) ?? 0;
+    const version = placed.scope.opsets.get(domain) ?? 0;
     const support = supportOf(domain, op, version);
     const shown = domain === '' ? `${op} of opset ${version}` : `${domain}.${op}`;
     if (support === 'unknown-domain') {
@@ -137,22 +132,18 @@ function signatureRules({ identity }: ModelAnalysis): AdmissionFinding[] {
   ];
 }
 
-/** True, false, or undefined where it is computed: the training_mode input of Dropout. */
-type TrainingMode = (node: NodeView) => boolean | undefined;
-
-function trainingModes({ model, hasher }: ModelAnalysis): TrainingMode {
-  const constants = new Map(constantsOf(model).map((constant) => [nameOf(constant), constant]));
-  return (node) => {
-    const name = node.inputs[2] ?? '';
-    if (name === '') return false;
-    const constant = constants.get(name);
-    if (constant === undefined || isSparse(constant)) return undefined;
-    return elementBytes(constant, hasher.files)[0] !== 0;
-  };
+/** The training_mode input of Dropout; also true where it is computed, or a caller's to say. */
+function trainingMode({ node, scope }: Placed, files: ExternalFiles): boolean {
+  const name = node.inputs[2] ?? '';
+  if (name === '') return false;
+  const definition = scope.resolve(name);
+  if (definition.kind !== 'constant' || isSparse(definition.constant)) return true;
+  return elementBytes(definition.constant, files)[0] !== 0;
 }
 
-function inTraining({ node, opsets }: Placed, trainingMode: TrainingMode): boolean {
-  const version = opsets.get('') ?? 0;
+function inTraining(placed: Placed, files: ExternalFiles): boolean {
+  const { node, scope } = placed;
+  const version = scope.opsets.get('') ?? 0;
   if (node.domain !== '')
     return node.domain.startsWith('ai.onnx.') && node.domain.includes('training');
   if (node.op === 'BatchNormalization') {
@@ -161,7 +152,7 @@ function inTraining({ node, opsets }: Placed, trainingMode: TrainingMode): boole
     return node.outputs.length > 1;
   }
   if (node.op !== 'Dropout') return false;
-  if (version >= 12) return trainingMode(node) !== false;
+  if (version >= 12) return trainingMode(placed, files);
   return version < 7 && (intAttribute(node, 'is_test') ?? 0n) === 0n;
 }
 
@@ -172,8 +163,7 @@ function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admi
     (domain: string, ...ops: readonly string[]) =>
     (placed: Placed) =>
       placed.node.domain === domain && ops.includes(placed.node.op);
-  const trainingMode = trainingModes(analysis);
-  const training = select((placed) => inTraining(placed, trainingMode));
+  const training = select((placed) => inTraining(placed, analysis.hasher.files));
   const random = select(
     ({ node }) =>
       (node.domain === '' && RANDOM.has(node.op)) ||

@@ -54,7 +54,8 @@ interface Frame {
   next: number;
 }
 
-function subgraphsOf({ node, scope }: NodeState): readonly Scope[] {
+/** The scopes of the graphs among a node's attributes. */
+export function subgraphsOf({ node, scope }: NodeState): readonly Scope[] {
   const graphs = node.attributes.flatMap((attribute) => attribute.graphs);
   return graphs.flatMap((graph) => scope.subgraphs.get(graph) ?? []);
 }

@@ -5,7 +5,13 @@ import { worstOf } from '../../../src/admission/finding.js';
 import { supportOf } from '../../../src/admission/operators.js';
 import { staticFindings } from '../../../src/admission/static-rules.js';
 import { encodeModel } from '../../forge/onnx.js';
-import type { GraphInit, ModelInit, NodeInit, TypeInit } from '../../forge/onnx-init.js';
+import type {
+  FunctionInit,
+  GraphInit,
+  ModelInit,
+  NodeInit,
+  TypeInit,
+} from '../../forge/onnx-init.js';
 
 const type: TypeInit = { tensor: 1, shape: ['N', 4] };
 
@@ -42,6 +48,19 @@ const flag = (name: string, value: number) => ({
   dims: [],
   int32s: [value],
 });
+
+/** A function whose Dropout is told not to train, by a constant of its own that is called `mode`. */
+const quiet: FunctionInit = {
+  domain: 'com.example',
+  name: 'Own',
+  inputs: ['a'],
+  outputs: ['b'],
+  opsets: { '': 21 },
+  nodes: [
+    op('Constant', { inputs: [], outputs: ['mode'], attributes: { value: { t: flag('', 0) } } }),
+    op('Dropout', { inputs: ['a', '', 'mode'], outputs: ['b'] }),
+  ],
+};
 
 const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readonly string[]]>> = {
   'a plain operator': [model(op('Relu')), []],
@@ -125,6 +144,36 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
   ],
   'Dropout told to train': [
     model(op('Dropout', { inputs: ['x', '', 'mode'] }), { initializers: [flag('mode', 1)] }),
+    ['refuse static.training Dropout "here"'],
+  ],
+  'Dropout told to train, where a function calls another value so': [
+    {
+      ...model(op('Relu'), {
+        initializers: [flag('mode', 1)],
+        nodes: [
+          op('Dropout', { inputs: ['x', '', 'mode'], outputs: ['h'] }),
+          op('Own', { domain: 'com.example', inputs: ['h'] }),
+        ],
+      }),
+      functions: [quiet],
+    },
+    ['refuse static.training Dropout "here"'],
+  ],
+  'Dropout told not to train in a function, where the graph calls another value so': [
+    {
+      ...model(op('Own', { domain: 'com.example' }), { initializers: [flag('mode', 1)] }),
+      functions: [quiet],
+    },
+    [],
+  ],
+  'Dropout that callers can tell to train': [
+    model(op('Dropout', { inputs: ['x', '', 'mode'] }), {
+      inputs: [
+        { name: 'x', type },
+        { name: 'mode', type: { tensor: 9, shape: [] } },
+      ],
+      initializers: [flag('mode', 0)],
+    }),
     ['refuse static.training Dropout "here"'],
   ],
   'BatchNormalization in training': [
