@@ -7,22 +7,28 @@ export const wireType = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 /** Longest name or domain, bytes. */
 const MAX_TEXT = 64 * 1024;
 
-/** Messages and names that one model may have: some hundred thousand nodes. */
-const MAX_PARTS = 4_000_000;
+/**
+ * Messages and names that one model may have: those of a hundred thousand nodes, and of as many initializers
+ * with external data. What is kept of one, digests included, takes up to 700 bytes, of all less than 2 GB.
+ */
+const MAX_PARTS = 2_500_000;
+
+/** Messages of which more is kept count for several: scopes with their maps, tensors with their views. */
+const WEIGHTS: Readonly<Record<string, number>> = { GraphProto: 3, TensorProto: 3 };
 
 /**
- * What a walk may still spend. Every message and every name costs one, since each is kept as an
+ * What a walk may still spend. Every message and every name has its price, since each is kept as an
  * object, so that memory is bounded by the budget and not by how small a sender can make them.
  */
 export class WalkBudget {
   #left = MAX_PARTS;
 
-  spend(): void {
-    this.#left -= 1;
+  spend(parts = 1): void {
+    this.#left -= parts;
     if (this.#left < 0) {
       throw new AssayError(
         'MODEL_TOO_COMPLEX',
-        `expected at most ${MAX_PARTS} messages and names in a model`,
+        `expected at most ${MAX_PARTS} messages and names in a model, where a tensor or graph counts for 3`,
       );
     }
   }
@@ -54,7 +60,7 @@ export class WireReader {
     this.#bytes = bytes;
     this.#what = what;
     this.#budget = budget;
-    budget?.spend();
+    budget?.spend(WEIGHTS[what]);
   }
 
   /** Offset of the current field's tag in the message. */

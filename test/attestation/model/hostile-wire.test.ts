@@ -94,6 +94,21 @@ test('millions of empty messages are refused before they are kept', { timeout },
   refuse(message([int(1, 8), bytes(7, message([bytes(1, names)]))]), 'MODEL_TOO_COMPLEX');
 });
 
+test('tensors and graphs count for more than names, since more is kept of them', {
+  timeout,
+}, () => {
+  const many = (field: number, type: number, one: readonly number[]): Uint8Array => {
+    const list = new Uint8Array(900_000 * (2 + one.length));
+    const each = [(field << 3) | 2, one.length, ...one];
+    for (let at = 0; at < list.length; at += each.length) list.set(each, at);
+    const attribute = message([bytes(1, 'a'), int(20, type)]);
+    const node = message([bytes(4, 'A'), bytes(5, Buffer.concat([attribute, list]))]);
+    return message([int(1, 8), bytes(7, message([bytes(1, node)]))]);
+  };
+  refuse(many(10, 9, [0x08, 0, 0x10, 1]), 'MODEL_TOO_COMPLEX');
+  refuse(many(11, 10, []), 'MODEL_TOO_COMPLEX');
+});
+
 test('a ModelProto that ONNX Runtime takes for a model in its own format is refused', () => {
   // The version of the IR takes two bytes, and so does the head of the producer's name.
   const model = (name: string) => encodeModel({ graph: plain, producer: [name, ''] });
