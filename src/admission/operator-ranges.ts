@@ -150,15 +150,14 @@ export function followsDividend(node: NodeView): boolean {
 }
 
 /**
- * Integers keep their bounds where the other type has room for them. Numbers that are made of sizes in
- * floating point are taken for sizes still: never the least integer.
+ * Integers keep their bounds where the other type has room for them. A float that no integer can hold becomes
+ * the least one, and a publisher may have chosen it.
  */
 function cast(from: Elements | undefined, type: number): Elements {
   const any = anyOf(type, from?.chosen);
   if (from === undefined || !isInteger(any) || !isTyped(from)) return any;
   if (type === BOOL) return any;
-  if (isInteger(from)) return between(type, from.least, from.most, from.chosen);
-  return from.chosen ? any : { ...any, least: -any.most / 2n, most: any.most / 2n };
+  return isInteger(from) ? between(type, from.least, from.most, from.chosen) : any;
 }
 
 function arithmetic(operator: Arithmetic, operands: readonly Elements[], node: NodeView): Elements {
