@@ -30,7 +30,7 @@ export interface SnpLaunch {
   readonly processors: number;
   /** CPUID signature; no matter on EC2 and GCE. */
   readonly signature: number;
-  /** SEV_FEATURES of the save area; bit 0 (SNP) must be one. */
+  /** SEV_FEATURES of the save area; bit 0 (SNP) is always set in a guest that runs. */
   readonly features: bigint;
 }
 
@@ -85,12 +85,6 @@ export function snpLaunchDigest(launch: SnpLaunch): Uint8Array {
     throw new AssayError(
       'MEASUREMENT_INPUT',
       `expected 1 to ${MAX_PROCESSORS} processors, not ${processors}`,
-    );
-  }
-  if ((launch.features & 1n) === 0n) {
-    throw new AssayError(
-      'MEASUREMENT_INPUT',
-      `expected SEV_FEATURES with bit 0, which every SEV-SNP guest has, not 0x${launch.features.toString(16)}`,
     );
   }
   const metadata = readSevMetadata(firmware);

@@ -161,14 +161,6 @@ suite('assay measure launch', () => {
     }
   }
 
-  test('SEV_FEATURES have bit 0', async () => {
-    const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd'), '--features'];
-    assert.equal((await measure(...snp, '0x21')).code, 0);
-    const { code, err } = await measure(...snp, '0x20');
-    assert.equal(code, 2);
-    assert.match(err, /^error MEASUREMENT_INPUT: /);
-  });
-
   test('a processor decides the measurement where nothing is said of the machine monitor', async () => {
     const of = async (...args: readonly string[]): Promise<string> => {
       const snp = ['--tee', 'sev-snp', '--firmware', at('snp.fd'), '--json'];
