@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-/** The engine's BatchingOptions; the words are Triton's, in this file's spelling. */
+/** The engine's BatchingOptions; the words are Triton's, in the configuration's spelling. */
 const batching = z.strictObject({
   maxBatchSize: z
     .number()

@@ -95,7 +95,7 @@ async function measureJudged(
 }
 
 /**
- * Measures a model, has it admitted, then loads exactly those bytes. Rejects with MODEL_*, HUB_*,
+ * Measures a model, has it admitted, then loads what was measured. Rejects with MODEL_*, HUB_*,
  * LAUNCH_POLICY_*, EVENT_LOG_FULL, PLATFORM_* or EngineError; a model that was admitted and does not
  * load, does not pass its own test vectors, or does not give what the launch policy requires of them,
  * is freed and retired.

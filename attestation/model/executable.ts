@@ -17,6 +17,9 @@ import { WireWriter } from './wire-writer.js';
 /** The oldest that is written: since IR version 4 the constants are no inputs, 8 has functions, 10 overloads. */
 const IR_VERSION = 10;
 
+/** Of a model without operators: ONNX Runtime loads none that imports nothing. */
+const OPSET = 21;
+
 /** What outputs need: nodes, and everything that has a name. */
 class Needed {
   readonly states = new Set<NodeState>();
@@ -62,8 +65,8 @@ const NOT_OF_TENSOR = [8, 12, 16] as const;
 /** external_data, data_location. */
 const NOT_OF_PLACED_TENSOR = [...NOT_OF_TENSOR, 13, 14] as const;
 /**
- * External data up to this size, bytes, is placed in the model: ONNX Runtime refuses to infer a shape from
- * a tensor of a few sizes that lies in a file.
+ * External data up to this size, bytes, is placed in the model, for as long as all of it together is no more
+ * than there are files: ONNX Runtime refuses to infer a shape from a tensor of a few sizes that lies in a file.
  */
 const PLACED = 4096;
 /** Of AttributeProto: doc_string, and all in which there are names. */
@@ -82,16 +85,22 @@ class ExecutableWriter {
   readonly #root: Scope;
   readonly #functions = new Map<string, FunctionBody>();
   readonly #needed = new Needed();
+  /** Of the operators that are needed. */
+  readonly #domains: ReadonlySet<string>;
   readonly #names = new Map<Definition, string>();
   readonly #taken = new Set<string>();
   #next = 0;
+  /** Bytes of external data that may be placed yet: tensors may lie in the same place of a file. */
+  #placeable = 0;
 
   constructor(model: ModelView, external: ExternalFiles) {
     this.#model = model;
     this.#external = external;
+    for (const { length } of external.values()) this.#placeable += length;
     this.#root = Scope.ofGraph(model.graph, model.opsets, model.irVersion);
     this.#needed.addOutputs(this.#root);
     this.#addFunctions();
+    this.#domains = new Set(Array.from(this.#needed.states, ({ node }) => node.domain));
     this.#keepNames(this.#root);
     for (const state of this.#needed.states) this.#keepNamesWithin(state);
   }
@@ -145,15 +154,15 @@ class ExecutableWriter {
     const writer = new WireWriter();
     writer.int(1, Math.max(irVersion, IR_VERSION));
     writer.message(7, this.#graph(this.#root, graph));
-    this.#opsets(writer, 8, opsets);
+    if (this.#domains.size > 0) this.#opsets(writer, 8, opsets);
+    else writer.message(8, opset('', OPSET));
     for (const body of this.#functions.values()) writer.message(25, this.#function(body));
     return writer;
   }
 
   /** Sorted; those of which an operator is needed. */
   #opsets(writer: WireWriter, field: number, opsets: Opsets): void {
-    const domains = new Set([...this.#needed.states].map(({ node }) => node.domain));
-    const needed = [...opsets].filter(([domain]) => domains.has(domain));
+    const needed = [...opsets].filter(([domain]) => this.#domains.has(domain));
     for (const [domain, version] of needed.sort()) writer.message(field, opset(domain, version));
   }
 
@@ -179,9 +188,12 @@ class ExecutableWriter {
 
   #tensor(view: TensorView, name?: string): WireWriter {
     const { message, payload, size } = view;
-    const placed = payload.kind === 'external' && size <= PLACED;
+    const placed = payload.kind === 'external' && size <= Math.min(PLACED, this.#placeable);
     const writer = without(message, placed ? NOT_OF_PLACED_TENSOR : NOT_OF_TENSOR);
-    if (placed) writer.bytes(9, externalBytes(payload.reference, size, this.#external));
+    if (placed) {
+      this.#placeable -= size;
+      writer.bytes(9, externalBytes(payload.reference, size, this.#external));
+    }
     if (name !== undefined) writer.text(8, name);
     return writer;
   }

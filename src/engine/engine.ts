@@ -1,7 +1,7 @@
 import type { InferenceTimings, Statistics } from './statistics.js';
 import type { InputTensor, Tensor, TensorSpec } from './tensor.js';
 
-/** A model as bytes that were read once: what was measured is what is executed. */
+/** A model in memory: what is executed, written from what was identified (`executableModel`). */
 export interface ModelSource {
   readonly name: string;
   readonly version: string;

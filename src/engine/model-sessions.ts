@@ -18,13 +18,13 @@ export interface SessionsContext {
 
 /**
  * The sessions of one load and the memory that they take. The source stays in memory as long as they
- * do: a worker that dies is replaced from the bytes that were measured, not from the disk. A session's
+ * do: a worker that dies is replaced from memory, not from the disk. A session's
  * size is measured on the first one, because it depends on what ONNX Runtime packs, shares and frees.
  *
  * Sessions do not share packed weights. ONNX Runtime can (`save_external_prepacked_constant_initializers`,
  * then a map of the file that it wrote), and the bits were equal; but with 512 MiB of weights, S, that
  * file has 2 S, writing it takes 4 S more beside the source, several times a session's load, and what
- * is executed is then a file instead of the bytes that were measured. N sessions of their own take
+ * is executed is then a file instead of what was measured. N sessions of their own take
  * (1 + N) S with the source: where memory is short there is no room to begin to share, below six or
  * seven workers. A model that does not fit on every worker has fewer sessions instead.
  */

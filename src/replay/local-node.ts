@@ -23,7 +23,7 @@ export class LocalNode {
 
   /**
    * @param engine of one worker.
-   * @param source without annotations: they can change what is executed.
+   * @param source whose bytes `executableModel` wrote.
    */
   constructor(engine: Engine, source: ModelSource) {
     this.#engine = engine;

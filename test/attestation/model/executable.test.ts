@@ -339,6 +339,46 @@ test('sizes that lie in a file are placed in the model: ONNX Runtime infers no s
   assert.equal(await run(written, two, { externalData }), '8000');
 });
 
+test('what is placed is no more than there are files, however often it is named', () => {
+  const external = new Map([['w.bin', new Uint8Array(8000)]]);
+  const names = ['a', 'b', 'c', 'd', 'e'];
+  const initializers = names.map((name) => ({
+    name,
+    type: dataType.float,
+    dims: [1000],
+    external: { location: 'w.bin', offset: '0', length: '4000' },
+  }));
+  const nodes = [node('Sum', ['x', ...names], 'y')];
+  const bytes = encodeModel(ofOne({ initializers, nodes }));
+  const { initializers: written } = readModel(executable(bytes, external)).graph;
+  const kinds = written.map(({ payload }) => payload.kind);
+  assert.deepEqual(kinds, ['raw', 'raw', 'external', 'external', 'external']);
+});
+
+test('a model without operators is executed', async () => {
+  const passing = { outputs: [float('x')] };
+  const giving = { initializers: [constant('y', 7)] };
+  for (const [graph, output] of [
+    [passing, 'x'],
+    [giving, 'y'],
+  ] as const) {
+    const session = await InferenceSession.create(executable(encodeModel(ofOne(graph))));
+    const answer = await session.run({ x: one });
+    assert.equal(answer[output]?.data[0], output === 'x' ? one.data[0] : 7);
+    await session.release();
+  }
+});
+
+test('many functions take linear time', { timeout: 120_000 }, () => {
+  const functions = Array.from({ length: 40_000 }, (_, i) => ({ ...lessFive, name: `f${i}` }));
+  const value = (i: number): string => (i === 0 ? 'x' : i === functions.length ? 'y' : `v${i}`);
+  const nodes = functions.map(({ name }, i) =>
+    node(name, [value(i)], value(i + 1), { domain: 'd' }),
+  );
+  const { functions: written } = readModel(executable(encodeModel(ofOne({ nodes }, functions))));
+  assert.equal(written.length, functions.length);
+});
+
 /** Rewritings of how values are encoded and nodes are ordered, which stays as it was. */
 const KEPT: ReadonlySet<string> = new Set([
   'typed fields as raw_data',
