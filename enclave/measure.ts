@@ -104,7 +104,7 @@ export async function measureModel(path: string): Promise<Measurement> {
   const analysis = analyseModel(source, hashing, model);
   const { identity } = analysis;
   return {
-    measured: { path, identity, bytes: executableModel(model, external, shared), external },
+    measured: { path, identity, bytes: executableModel(analysis, external, shared), external },
     analysis,
   };
 }

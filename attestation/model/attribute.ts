@@ -124,8 +124,10 @@ export function readAttribute(
         skipNumbers(fields, uses ?? 0);
         break;
       case 9:
-      case 13:
         fields.bytes();
+        break;
+      case 13:
+        fields.once().bytes();
         break;
       case 10:
         tensors.push(readTensor(fields.bytes(), budget));

@@ -61,6 +61,7 @@ export class Computation {
   readonly #opsets: Opsets;
   readonly #symbols = new Symbols();
   #ordinal = 0;
+  #walked = 0;
 
   /** @param opsets of the model. */
   constructor(hasher: ModelHasher, functions: FunctionDigests, opsets: Opsets) {
@@ -104,6 +105,8 @@ export class Computation {
       frame.next += 1;
       if (need === undefined) {
         frame.state.digest = this.#node(frame.state);
+        frame.state.order = this.#walked;
+        this.#walked += 1;
         frame.state.open = false;
         stack.pop();
       } else if (need.open) {
@@ -158,8 +161,8 @@ export class Computation {
       inputs,
       // How many outputs are asked for can decide what they are (Split, BatchNormalization).
       node.outputs.map((name) => name !== ''),
-      // A loop draws anew in each turn, and once what it captures: the level tells the two.
-      draws ? [this.#ordinal, scope.level] : null,
+      // A branch may not be taken, a loop draws anew in each turn: what they capture is done once, before.
+      draws ? [this.#ordinal, scope.level] : scope.level || null,
     ];
     if (draws) this.#ordinal += 1;
     if (callee === undefined) {

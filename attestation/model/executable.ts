@@ -1,50 +1,22 @@
 import { attributeType } from './attribute.js';
-import { functionKey, isRival, PURE_DOMAINS } from './computation.js';
+import { CalledFunctions, FUNCTIONS, type FunctionBody } from './called-functions.js';
+import { PURE_DOMAINS } from './computation.js';
 import { type ExternalFiles, externalBytes } from './external.js';
-import { type Definition, type NodeState, needsOf, Scope, subgraphsOf } from './scope.js';
+import type { ModelAnalysis } from './identity.js';
+import { Needed } from './needed.js';
+import { OnceEach } from './once-each.js';
+import { type Definition, type NodeState, type Scope, subgraphsOf, topOf } from './scope.js';
 import { type Constant, nameOf, type SparseView, type TensorView } from './tensor.js';
-import type {
-  AttributeView,
-  FunctionView,
-  GraphView,
-  ModelView,
-  Opsets,
-  ValueView,
-} from './views.js';
+import type { ValueType } from './type.js';
+import { writeType } from './type-writer.js';
+import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
 import { WireReader } from './wire.js';
 import { WireWriter } from './wire-writer.js';
 
-/** The oldest that is written: since IR version 4 the constants are no inputs, 8 has functions, 10 overloads. */
+/** With it constants are no inputs (4), and there are functions (8) and overloads (10). */
 const IR_VERSION = 10;
-
-/** Of a model without operators: ONNX Runtime loads none that imports nothing. */
+/** Of ONNX where its version does not count: for constants, and of a model without operators. */
 const OPSET = 21;
-
-/** What outputs need: nodes, and everything that has a name. */
-class Needed {
-  readonly states = new Set<NodeState>();
-  readonly definitions = new Set<Definition>();
-
-  /** Adds what the outputs of a graph or function body need. */
-  addOutputs(scope: Scope): void {
-    const stack = scope.outputs.map(({ name }) => scope.resolve(name));
-    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-      if (this.definitions.has(next)) continue;
-      this.definitions.add(next);
-      const state = next.scope.states[next.node];
-      if (state === undefined || this.states.has(state)) continue;
-      this.states.add(state);
-      for (const need of needsOf(state)) stack.push(need);
-    }
-  }
-}
-
-interface FunctionBody {
-  readonly view: FunctionView;
-  readonly scope: Scope;
-  readonly name: string;
-}
-
 /** A message with the fields of another as they are encoded there, but for some. */
 function without(message: Uint8Array, left: readonly number[]): WireWriter {
   const writer = new WireWriter();
@@ -53,10 +25,10 @@ function without(message: Uint8Array, left: readonly number[]): WireWriter {
   while (fields.next()) {
     fields.skip();
     if (!left.includes(fields.number)) continue;
-    writer.raw(message.subarray(from, fields.tagOffset));
+    if (from < fields.tagOffset) writer.raw(message.subarray(from, fields.tagOffset));
     from = fields.offset;
   }
-  writer.raw(message.subarray(from));
+  if (from < message.length) writer.raw(message.subarray(from));
   return writer;
 }
 
@@ -70,7 +42,7 @@ const NOT_OF_PLACED_TENSOR = [...NOT_OF_TENSOR, 13, 14] as const;
  */
 const PLACED = 4096;
 /** Of AttributeProto: doc_string, and all in which there are names. */
-const NOT_OF_ATTRIBUTE = [5, 6, 10, 11, 13, 22, 23] as const;
+const NOT_OF_ATTRIBUTE = [5, 6, 10, 11, 13, 14, 15, 22, 23] as const;
 
 function opset(domain: string, version: number): WireWriter {
   const writer = new WireWriter();
@@ -79,58 +51,62 @@ function opset(domain: string, version: number): WireWriter {
   return writer;
 }
 
+type Analysis = Pick<ModelAnalysis, 'model' | 'scope' | 'functions'>;
+
 class ExecutableWriter {
-  readonly #model: ModelView;
+  readonly #analysis: Analysis;
   readonly #external: ExternalFiles;
-  readonly #root: Scope;
-  readonly #functions = new Map<string, FunctionBody>();
+  readonly #functions: CalledFunctions;
   readonly #needed = new Needed();
-  /** Of the operators that are needed. */
+  readonly #onceEach: OnceEach;
+  /** Of the operators that are needed, and of functions that keep theirs. */
   readonly #domains: ReadonlySet<string>;
   readonly #names = new Map<Definition, string>();
+  readonly #symbols = new Map<Scope, Map<string, string>>();
   readonly #taken = new Set<string>();
-  #next = 0;
+  #nextName = 0;
+  #nextSymbol = 0;
   /** Bytes of external data that may be placed yet: tensors may lie in the same place of a file. */
   #placeable = 0;
 
-  constructor(model: ModelView, external: ExternalFiles) {
-    this.#model = model;
+  constructor(analysis: Analysis, external: ExternalFiles) {
+    this.#analysis = analysis;
     this.#external = external;
     for (const { length } of external.values()) this.#placeable += length;
-    this.#root = Scope.ofGraph(model.graph, model.opsets, model.irVersion);
-    this.#needed.addOutputs(this.#root);
-    this.#addFunctions();
-    this.#domains = new Set(Array.from(this.#needed.states, ({ node }) => node.domain));
-    this.#keepNames(this.#root);
-    for (const state of this.#needed.states) this.#keepNamesWithin(state);
+    const { scope: root } = analysis;
+    this.#needed.addOutputs(root);
+    this.#functions = new CalledFunctions(analysis, this.#needed);
+    const states = [...this.#needed.states];
+    const operators = states.filter(({ node }) => node.constant === null);
+    this.#domains = new Set(operators.map(({ node }) => this.#domainOf(node)));
+    this.#onceEach = new OnceEach(states);
+    this.#keepNames(root);
+    for (const body of this.#functions.bodies) this.#onceEach.outputs(body.scope);
+    for (const state of states) {
+      for (const inner of subgraphsOf(state)) {
+        // Operators that are not ONNX's may feed their subgraphs by name.
+        if (PURE_DOMAINS.has(state.node.domain)) this.#onceEach.outputs(inner);
+        else this.#keepNames(inner);
+      }
+    }
   }
 
-  /** The functions that are called, as those are that they call. */
-  #addFunctions(): void {
-    const views = new Map(this.#model.functions.map((view) => [functionKey(view), view]));
-    // A set is iterated over with what is added meanwhile.
-    for (const { node } of this.#needed.states) {
-      const key = functionKey({ ...node, name: node.op });
-      const view = views.get(key);
-      if (view === undefined || this.#functions.has(key)) continue;
-      const scope = Scope.ofFunction(view);
-      const name = isRival(view) ? view.name : `Assay${this.#functions.size}`;
-      this.#functions.set(key, { view, scope, name });
-      this.#needed.addOutputs(scope);
-    }
+  #domainOf(node: NodeView): string {
+    return (this.#functions.of(node) ?? node).domain;
   }
 
   #keepNames(scope: Scope): void {
-    for (const { name } of [...scope.inputs, ...scope.outputs]) {
-      this.#names.set(scope.resolve(name), name);
-      this.#taken.add(name);
-    }
+    const outputs = this.#onceEach.outputs(scope);
+    for (const { name } of scope.inputs) this.#keepName(scope.resolve(name), name);
+    scope.outputs.forEach(({ name }, i) => {
+      const definition = outputs[i];
+      if (definition !== undefined) this.#keepName(definition, name);
+    });
   }
 
-  /** Operators that are not ONNX's may feed their subgraphs by name. */
-  #keepNamesWithin(state: NodeState): void {
-    if (PURE_DOMAINS.has(state.node.domain)) return;
-    for (const inner of subgraphsOf(state)) this.#keepNames(inner);
+  #keepName(definition: Definition, name: string): void {
+    this.#names.set(definition, name);
+    this.#taken.add(name);
   }
 
   #nameOf(definition: Definition): string {
@@ -138,35 +114,38 @@ class ExecutableWriter {
     if (known !== undefined) return known;
     let name: string;
     do {
-      name = `assay${this.#next}`;
-      this.#next += 1;
+      name = `assay${this.#nextName}`;
+      this.#nextName += 1;
     } while (this.#taken.has(name));
     this.#names.set(definition, name);
     return name;
   }
 
   #name(scope: Scope, name: string): string {
-    return name === '' ? '' : this.#nameOf(scope.resolve(name));
+    return name === '' ? '' : this.#nameOf(this.#onceEach.of(scope.resolve(name)));
   }
 
   model(): WireWriter {
-    const { irVersion, opsets, graph } = this.#model;
+    const { model, scope } = this.#analysis;
     const writer = new WireWriter();
-    writer.int(1, Math.max(irVersion, IR_VERSION));
-    writer.message(7, this.#graph(this.#root, graph));
-    if (this.#domains.size > 0) this.#opsets(writer, 8, opsets);
-    else writer.message(8, opset('', OPSET));
-    for (const body of this.#functions.values()) writer.message(25, this.#function(body));
+    writer.int(1, IR_VERSION);
+    writer.message(7, this.#graph(scope, model.graph));
+    this.#opsets(writer, 8, model.opsets);
+    for (const body of this.#functions.bodies) writer.message(25, this.#function(body));
     return writer;
   }
 
-  /** Sorted; those of which an operator is needed. */
+  /** Sorted; those of which an operator is needed, and that of ONNX, which a runtime wants. */
   #opsets(writer: WireWriter, field: number, opsets: Opsets): void {
-    const needed = [...opsets].filter(([domain]) => this.#domains.has(domain));
-    for (const [domain, version] of needed.sort()) writer.message(field, opset(domain, version));
+    const versions = new Map([...opsets, [FUNCTIONS, 1]]);
+    if (!this.#domains.has('')) versions.set('', OPSET);
+    for (const [domain, version] of [...versions].sort()) {
+      const needed = domain === '' || this.#domains.has(domain);
+      if (needed) writer.message(field, opset(domain, version));
+    }
   }
 
-  #graph(scope: Scope, { initializers, outputs, sparse: sparses }: GraphView): WireWriter {
+  #graph(scope: Scope, { initializers, sparse: sparses }: GraphView): WireWriter {
     const writer = new WireWriter();
     this.#nodes(writer, 1, scope);
     writer.text(2, 'graph');
@@ -178,8 +157,15 @@ class ExecutableWriter {
     for (const constant of initializers.filter(needed)) {
       writer.message(5, this.#tensor(constant, this.#name(scope, constant.name)));
     }
-    for (const value of scope.inputs) writer.message(11, this.#value(scope, value));
-    for (const value of outputs) writer.message(12, this.#value(scope, value));
+    for (const { name, type } of scope.inputs) {
+      writer.message(11, this.#value(this.#name(scope, name), type, scope));
+    }
+    const outputs = this.#onceEach.outputs(scope);
+    scope.outputs.forEach(({ type }, i) => {
+      const definition = outputs[i];
+      const name = definition === undefined ? '' : this.#nameOf(definition);
+      writer.message(12, this.#value(name, type, scope));
+    });
     for (const constant of sparses.filter(needed)) {
       writer.message(15, this.#sparse(constant, this.#name(scope, nameOf(constant))));
     }
@@ -206,35 +192,52 @@ class ExecutableWriter {
     return writer;
   }
 
-  #value(scope: Scope, { name, encodedType }: ValueView): WireWriter {
+  #value(name: string, type: ValueType | null, scope: Scope): WireWriter {
     const writer = new WireWriter();
-    writer.text(1, this.#name(scope, name));
-    if (encodedType !== null) writer.bytes(2, encodedType);
+    writer.text(1, name);
+    if (type !== null) writer.message(2, this.#type(type, scope));
     return writer;
   }
 
-  #nodes(writer: WireWriter, field: number, scope: Scope): void {
-    for (const state of scope.states) {
-      if (this.#needed.states.has(state)) writer.message(field, this.#node(state));
-    }
+  /** Symbols are those of one graph or function body with all its subgraphs. */
+  #type(type: ValueType, scope: Scope): WireWriter {
+    const top = topOf(scope);
+    const symbols = this.#symbols.get(top) ?? new Map<string, string>();
+    this.#symbols.set(top, symbols);
+    return writeType(type, (text) => {
+      const known = symbols.get(text) ?? `d${this.#nextSymbol++}`;
+      symbols.set(text, known);
+      return known;
+    });
   }
 
-  #node({ node, scope }: NodeState): WireWriter {
+  #nodes(writer: WireWriter, field: number, scope: Scope): void {
+    for (const state of this.#onceEach.nodes(scope)) writer.message(field, this.#node(state));
+  }
+
+  #node(state: NodeState): WireWriter {
+    const { node, scope } = state;
     const writer = new WireWriter();
-    for (const name of node.inputs) writer.text(1, this.#name(scope, name));
-    for (const name of node.outputs) writer.text(2, this.#name(scope, name));
-    const callee = this.#functions.get(functionKey({ ...node, name: node.op }));
-    writer.text(4, callee?.name ?? node.op);
+    const inputs = node.inputs.map((name) => this.#name(scope, name));
+    // As in the digest: ONNX Runtime tells an input that is left out at the end from one that is not mentioned.
+    while (inputs.at(-1) === '') inputs.pop();
+    for (const name of inputs) writer.text(1, name);
+    for (const name of node.outputs) {
+      writer.text(2, name === '' ? '' : this.#nameOf(scope.resolve(name)));
+    }
+    const body = this.#functions.of(node);
+    writer.text(4, body?.name ?? node.op);
     for (const attribute of node.attributes) {
       writer.message(5, this.#attribute(attribute, scope));
     }
-    if (node.domain !== '') writer.text(7, node.domain);
-    if (node.overload !== '') writer.text(8, node.overload);
+    const domain = this.#domainOf(node);
+    if (domain !== '') writer.text(7, domain);
+    if (body?.rival !== false && node.overload !== '') writer.text(8, node.overload);
     return writer;
   }
 
   #attribute(attribute: AttributeView, scope: Scope): WireWriter {
-    const { type, message, tensors, graphs, sparse: sparses } = attribute;
+    const { type, message, tensors, graphs, types, sparse: sparses } = attribute;
     const writer = without(message, NOT_OF_ATTRIBUTE);
     for (const each of tensors) {
       writer.message(type === attributeType.tensor ? 5 : 10, this.#tensor(each));
@@ -244,46 +247,52 @@ class ExecutableWriter {
       if (inner === undefined) throw new TypeError('a subgraph has no scope');
       writer.message(type === attributeType.graph ? 6 : 11, this.#graph(inner, each));
     }
+    for (const each of types) {
+      writer.message(type === attributeType.type ? 14 : 15, this.#type(each, scope));
+    }
     for (const each of sparses) {
       writer.message(type === attributeType.sparseTensor ? 22 : 23, this.#sparse(each));
     }
     return writer;
   }
 
-  #function({ view, scope, name }: FunctionBody): WireWriter {
+  #function({ view, scope, domain, name, rival, attributes }: FunctionBody): WireWriter {
     const writer = new WireWriter();
     writer.text(1, name);
     for (const input of view.inputs) writer.text(4, this.#name(scope, input));
-    for (const output of view.outputs) writer.text(5, this.#name(scope, output));
-    for (const attribute of view.attributes) writer.text(6, attribute);
+    for (const output of this.#onceEach.outputs(scope)) writer.text(5, this.#nameOf(output));
+    const withDefault = new Set(view.defaults.map((attribute) => attribute.name));
+    for (const attribute of [...attributes].sort()) {
+      if (!withDefault.has(attribute)) writer.text(6, attribute);
+    }
     this.#nodes(writer, 7, scope);
     this.#opsets(writer, 9, view.opsets);
-    if (view.domain !== '') writer.text(10, view.domain);
+    if (domain !== '') writer.text(10, domain);
     for (const attribute of view.defaults) writer.message(11, this.#attribute(attribute, scope));
-    if (view.overload !== '') writer.text(13, view.overload);
+    if (rival && view.overload !== '') writer.text(13, view.overload);
     return writer;
   }
 }
 
 /**
- * The model that a runtime is to be given: what its digest covers, and nothing else, under names of its own.
+ * The model that a runtime is to be given: what its digest covers, and nothing else.
  *
  * Why: ONNX Runtime looks at more than the digest does. It believes `value_info` where it cannot infer a
  * shape; removes a Cast because of its node's name; takes an outer value for one of a branch that has the
- * same name; makes names as it inlines functions, which may be others' names; and does not fuse what a dead
- * node looks at. Each changes answers under an unchanged `graph`. So the values of a model, its nodes and its
- * functions lose their names but for those that count, and all that nothing needs is left out: two files
- * that differ in what does not count are executed as one.
+ * same name; makes names as it inlines functions, which may be others' names; and fuses a node with the one
+ * that uses it where no second one does, be it dead or its twin. Each changes answers under an unchanged
+ * `graph`. So a model is written anew: values, nodes, functions and symbols without their names but for
+ * those that count, each computation once and in the order of the walk, and nothing that no output needs.
  *
- * @param model which `analyseModel` accepted.
+ * @param analysis what `analyseModel` found.
  * @param external its external data by location.
  * @param allocate bytes for it, of this length; default: of a buffer of their own.
  */
 export function executableModel(
-  model: ModelView,
+  analysis: Analysis,
   external: ExternalFiles = new Map(),
   allocate = (length: number): Uint8Array => new Uint8Array(length),
 ): Uint8Array {
-  const writer = new ExecutableWriter(model, external).model();
+  const writer = new ExecutableWriter(analysis, external).model();
   return writer.into(allocate(writer.length));
 }

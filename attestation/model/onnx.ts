@@ -2,7 +2,7 @@ import { AssayError } from '../encoding/error.js';
 import { readAttribute } from './attribute.js';
 import { constantOf } from './constant.js';
 import { readSparse, readTensor, type SparseView, type TensorView } from './tensor.js';
-import { readType } from './type.js';
+import { readType, type ValueType } from './type.js';
 import type {
   AttributeView,
   FunctionView,
@@ -61,17 +61,16 @@ class ModelReader {
   value(message: Uint8Array): ValueView {
     const fields = new WireReader(message, 'ValueInfoProto', this.#budget);
     let name = '';
-    let encodedType: Uint8Array | null = null;
+    let type: ValueType | null = null;
     while (fields.next()) {
       if (fields.number === 1) name = fields.once().text();
       else if (fields.number === 2) {
         const bytes = fields.once().bytes();
-        encodedType = bytes.length === 0 ? null : bytes;
+        type = bytes.length === 0 ? null : readType(bytes, this.#budget);
       } else if (fields.number === 3 || fields.number === 4) fields.bytes();
       else fields.unknown();
     }
-    const type = encodedType === null ? null : readType(encodedType, this.#budget);
-    return { name, type, encodedType };
+    return { name, type };
   }
 
   node(message: Uint8Array, depth: number): NodeView {
@@ -163,7 +162,6 @@ class ModelReader {
     const fields = new WireReader(message, 'FunctionProto', this.#budget);
     const inputs: string[] = [];
     const outputs: string[] = [];
-    const attributes: string[] = [];
     const defaults: AttributeView[] = [];
     const nodes: NodeView[] = [];
     const opsets = new Map<string, number>();
@@ -174,19 +172,18 @@ class ModelReader {
       if (fields.number === 1) name = fields.once().text();
       else if (fields.number === 4) inputs.push(fields.text());
       else if (fields.number === 5) outputs.push(fields.text());
-      else if (fields.number === 6) attributes.push(fields.text());
       else if (fields.number === 7) nodes.push(this.node(fields.bytes(), 0));
       else if (fields.number === 9) this.opset(fields.bytes(), opsets);
       else if (fields.number === 10) domain = normalDomain(fields.once().text());
       else if (fields.number === 11) defaults.push(this.attribute(fields.bytes(), 0));
       else if (fields.number === 13) overload = fields.once().text();
-      else if ([8, 12, 14].includes(fields.number)) fields.bytes();
+      else if ([6, 8, 12, 14].includes(fields.number)) fields.bytes();
       else fields.unknown();
     }
     if (name === '') throw new AssayError('MODEL_FUNCTION', 'a function has no name');
     assertCallable(domain, name, overload);
     sorted(defaults, `function ${name.slice(0, 100)}`);
-    return { domain, name, overload, inputs, outputs, attributes, defaults, nodes, opsets };
+    return { domain, name, overload, inputs, outputs, defaults, nodes, opsets };
   }
 
   model(message: Uint8Array): ModelView {

@@ -7,6 +7,8 @@ export interface NodeState {
   readonly node: NodeView;
   readonly scope: Scope;
   digest: Uint8Array | null;
+  /** Where the walk of what outputs need came to it: behind all that it needs itself; -1 where it did not. */
+  order: number;
   /** True while the walk is below this node: meeting it again is a cycle. */
   open: boolean;
 }
@@ -46,6 +48,13 @@ export function assertFree(name: string): void {
 export function subgraphsOf({ node, scope }: NodeState): Scope[] {
   const graphs = node.attributes.flatMap((attribute) => attribute.graphs);
   return graphs.flatMap((graph) => scope.subgraphs.get(graph) ?? []);
+}
+
+/** The graph or function body that a graph is in. */
+export function topOf(scope: Scope): Scope {
+  let top = scope;
+  while (top.parent !== null) top = top.parent;
+  return top;
 }
 
 /** What a node needs, in the order of its inputs, then of its subgraphs' outputs. */
@@ -112,7 +121,7 @@ export class Scope {
       this.#define(name, { ...here, node: -1, kind: 'constant', constant });
     }
     this.states = body.nodes.map((node, at) => {
-      const state = { node, scope: this, digest: null, open: false };
+      const state = { node, scope: this, digest: null, order: -1, open: false };
       const { constant } = node;
       node.outputs.forEach((name, index) => {
         if (name === '') return;
@@ -145,7 +154,7 @@ export class Scope {
 
   /** The scopes of a function body, which sees nothing but its parameters. */
   static ofFunction(body: FunctionView): Scope {
-    const value = (name: string): ValueView => ({ name, type: null, encodedType: null });
+    const value = (name: string): ValueView => ({ name, type: null });
     const root = new Scope(
       {
         inputs: body.inputs.map(value),

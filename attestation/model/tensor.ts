@@ -163,7 +163,10 @@ export function readTensor(message: Uint8Array, budget: WalkBudget): TensorView 
         raw = fields.once().bytes();
         break;
       case 12:
+        fields.once().bytes();
+        break;
       case 16:
+        budget.spend();
         fields.bytes();
         break;
       case 13:

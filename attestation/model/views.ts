@@ -22,8 +22,6 @@ export interface AttributeView {
 export interface ValueView {
   readonly name: string;
   readonly type: ValueType | null;
-  /** TypeProto; null where there is none. */
-  readonly encodedType: Uint8Array | null;
 }
 
 /** NodeProto. Empty names stand for optional inputs and outputs that are left out. */
@@ -60,8 +58,6 @@ export interface FunctionView {
   readonly overload: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Names of those that a call has to give. */
-  readonly attributes: readonly string[];
   readonly defaults: readonly AttributeView[];
   readonly nodes: readonly NodeView[];
   readonly opsets: Opsets;

@@ -6,12 +6,12 @@ import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { executableModel } from '../../attestation/model/executable.js';
 import { assertExternalSupplied } from '../../attestation/model/external-data.js';
-import { readModel } from '../../attestation/model/onnx.js';
+import { analyseModel } from '../../attestation/model/identity.js';
 import type { Tensor } from '../client/tensor.js';
 import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
 import { answerQuestions } from '../isolated-process.js';
-import { readModelSource } from '../model-source.js';
+import { nativeSha256, readModelSource } from '../model-source.js';
 import { setOpset } from './opset-import.js';
 import type { TrialJob, TrialResult, TrialRun } from './trial-messages.js';
 
@@ -70,9 +70,9 @@ async function medianLatency(
 
 async function trial(job: TrialJob): Promise<TrialResult> {
   const source = await readModelSource(job.model);
-  const model = readModel(source.bytes);
-  assertExternalSupplied(model);
-  const bytes = executableModel(model, source.external);
+  const analysis = analyseModel(source, { sha256: nativeSha256 });
+  assertExternalSupplied(analysis.model);
+  const bytes = executableModel(analysis, source.external);
   if (job.opset !== undefined) setOpset(bytes, job.opset);
   const before = process.memoryUsage.rss();
   const started = performance.now();

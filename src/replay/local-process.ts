@@ -23,10 +23,10 @@ let node: LocalNode | undefined;
 async function open(path: string): Promise<LocalAnswer> {
   try {
     const read = await readModelSource(path);
-    const { identity, model } = analyseModel(read, { sha256: nativeSha256 });
-    assertExternalSupplied(model);
-    source = { ...read, bytes: executableModel(model, read.external) };
-    return { kind: 'opened', graph: identity.graph };
+    const analysis = analyseModel(read, { sha256: nativeSha256 });
+    assertExternalSupplied(analysis.model);
+    source = { ...read, bytes: executableModel(analysis, read.external) };
+    return { kind: 'opened', graph: analysis.identity.graph };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;
     return { kind: 'refused', code: error.code, message: error.message };

@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { executableModel } from '../../attestation/model/executable.js';
-import { identifyModel } from '../../attestation/model/identity.js';
-import { readModel } from '../../attestation/model/onnx.js';
+import { analyseModel, identifyModel } from '../../attestation/model/identity.js';
 import { measureModel } from '../../enclave/measure.js';
 import { readModelSource } from '../../src/model-source.js';
 import { dataType, encodeModel } from '../forge/onnx.js';
@@ -102,7 +101,10 @@ describe('a model with external data', () => {
     const { identity, bytes, external } = (await measureModel(join(path, 'm.onnx'))).measured;
     const digest = createHash('sha256').update(annotated).digest('hex');
     assert.equal(toHex(identity.files[0]?.sha256 ?? new Uint8Array()), digest);
-    const plain = executableModel(readModel(externalModel('data/w.bin')), external);
+    const plain = executableModel(
+      analyseModel({ path: 'm.onnx', bytes: externalModel('data/w.bin'), external }),
+      external,
+    );
     assert.deepEqual(new Uint8Array(bytes), plain);
   });
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { executableModel } from '../../attestation/model/executable.js';
-import { identifyModel } from '../../attestation/model/identity.js';
-import { readModel } from '../../attestation/model/onnx.js';
+import { analyseModel, identifyModel } from '../../attestation/model/identity.js';
 import { encodeModel } from '../forge/onnx.js';
 import { randomFrom, randomModel } from '../forge/random-model.js';
 import { redocument, toExternal, wildStyle } from '../forge/transform-model.js';
@@ -18,10 +17,11 @@ fuzz({
     encodeModel(redocument(model), index % 2 === 0 ? {} : wildStyle(random)),
   ),
   decode: (bytes) => {
-    const { graph } = identifyModel({ path: 'm', bytes });
-    const executable = executableModel(readModel(bytes));
-    assert.deepEqual(identifyModel({ path: 'm', bytes: executable }).graph, graph);
-    assert.deepEqual(executableModel(readModel(executable)), executable);
+    const analysis = analyseModel({ path: 'm', bytes });
+    const executable = executableModel(analysis);
+    const again = analyseModel({ path: 'm', bytes: executable });
+    assert.deepEqual(again.identity.graph, analysis.identity.graph);
+    assert.deepEqual(executableModel(again), executable);
     return undefined;
   },
 });

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { executableModel } from '../../../attestation/model/executable.js';
-import { identifyModel } from '../../../attestation/model/identity.js';
+import { analyseModel, identifyModel } from '../../../attestation/model/identity.js';
 import { readModel } from '../../../attestation/model/onnx.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type {
@@ -20,7 +20,7 @@ import { fc } from '../../property.js';
 
 const graphOf = (bytes: Uint8Array): string => toHex(identifyModel({ path: 'm', bytes }).graph);
 const executable = (bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Uint8Array =>
-  executableModel(readModel(bytes), external);
+  executableModel(analyseModel({ path: 'm', bytes, external: external ?? new Map() }), external);
 
 const float = (name: string, shape: number[] = [1]): ValueInit => ({
   name,
@@ -273,31 +273,35 @@ test('a fresh name is none that is kept', () => {
   );
 });
 
-test('functions that nothing calls are left out, a runtime’s own names of functions kept', () => {
+test('functions are written once, those that are called, and only rivals of operators under their names', () => {
   const rival: FunctionInit = { ...lessFive, domain: 'com.microsoft', name: 'Gelu' };
   const bytes = encodeModel({
     ...ofOne(
       {
         nodes: [
           node('Gelu', ['x'], 'g', { domain: 'com.microsoft' }),
-          node('f', ['g'], 'y', { domain: 'd' }),
+          node('f', ['g'], 'h', { domain: 'd' }),
+          node('same', ['h'], 'i', { domain: 'e' }),
+          node('Assay0', ['i'], 'y', { domain: 'custom' }),
         ],
       },
-      [{ ...lessFive, name: 'unused' }, rival, lessFive],
+      [
+        { ...lessFive, name: 'unused' },
+        { ...lessFive, domain: 'e', name: 'same' },
+        rival,
+        lessFive,
+      ],
     ),
-    opsets: { '': 18, d: 1, 'com.microsoft': 1 },
+    opsets: { '': 18, d: 1, e: 2, custom: 3, 'com.microsoft': 1 },
   });
   const { functions, graph } = readModel(executable(bytes));
   assert.deepEqual(
-    functions.map(({ domain, name }) => [domain, name]),
-    [
-      ['d', 'Assay0'],
-      ['com.microsoft', 'Gelu'],
-    ],
+    new Set(functions.map(({ domain, name }) => `${domain} ${name}`)),
+    new Set(['assay.functions Assay1', 'com.microsoft Gelu']),
   );
   assert.deepEqual(
     graph.nodes.map(({ op }) => op),
-    ['Gelu', 'Assay0'],
+    ['Gelu', 'Assay1', 'Assay1', 'Assay0'],
   );
 });
 
@@ -370,7 +374,14 @@ test('a model without operators is executed', async () => {
 });
 
 test('many functions take linear time', { timeout: 120_000 }, () => {
-  const functions = Array.from({ length: 40_000 }, (_, i) => ({ ...lessFive, name: `f${i}` }));
+  const functions = Array.from({ length: 40_000 }, (_, i) => ({
+    ...lessFive,
+    name: `f${i}`,
+    nodes: [
+      node('Constant', [], 'k', { attributes: { value_float: { f: i } } }),
+      node('Add', ['a', 'k'], 'b'),
+    ],
+  }));
   const value = (i: number): string => (i === 0 ? 'x' : i === functions.length ? 'y' : `v${i}`);
   const nodes = functions.map(({ name }, i) =>
     node(name, [value(i)], value(i + 1), { domain: 'd' }),

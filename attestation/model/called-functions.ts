@@ -1,0 +1,86 @@
+import { toHex } from '../encoding/bytes.js';
+import { functionKey, isRival } from './computation.js';
+import type { ModelAnalysis } from './identity.js';
+import type { Needed } from './needed.js';
+import { type Scope, topOf } from './scope.js';
+import type { FunctionView, NodeView } from './views.js';
+
+/** Of the functions of a model, but for those whose own domain counts. */
+export const FUNCTIONS = 'assay.functions';
+
+/** A function as it is written. */
+export interface FunctionBody {
+  readonly digest: string;
+  readonly view: FunctionView;
+  readonly scope: Scope;
+  /** Names of those that it refers to, or that a call gives. */
+  readonly attributes: Set<string>;
+  /** A runtime may have its own operator of this name, which then counts. */
+  readonly rival: boolean;
+  readonly domain: string;
+  name: string;
+}
+
+/** The functions that a model needs: those that are called, as those are that they call. One for each digest. */
+export class CalledFunctions {
+  readonly bodies: readonly FunctionBody[];
+  readonly #byKey = new Map<string, FunctionBody>();
+
+  /** @param needed what the outputs of the model's graph need; what the functions need is added to it. */
+  constructor({ model, functions }: Pick<ModelAnalysis, 'model' | 'functions'>, needed: Needed) {
+    const views = new Map(model.functions.map((view) => [functionKey(view), view]));
+    const bodies = new Map<string, FunctionBody>();
+    const operators = new Set<string>();
+    // A set is iterated over with what is added meanwhile.
+    for (const { node } of needed.states) {
+      const key = functionKey({ ...node, name: node.op });
+      const [view, known] = [views.get(key), functions.get(key)];
+      if (node.constant !== null || view === undefined || known === undefined) {
+        operators.add(node.op);
+        continue;
+      }
+      const digest = toHex(known.digest);
+      const rival = isRival(view);
+      const body = bodies.get(rival ? key : digest) ?? {
+        ...{ digest, view, scope: known.scope, attributes: new Set<string>(), rival },
+        ...(rival ? view : { domain: FUNCTIONS, name: '' }),
+      };
+      bodies.set(rival ? key : digest, body);
+      this.#byKey.set(key, body);
+      for (const { name } of node.attributes) body.attributes.add(name);
+      needed.addOutputs(body.scope);
+    }
+    this.bodies = [...bodies.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+    this.#addReferences(needed);
+    this.#name(operators);
+  }
+
+  /** The function that a node calls. */
+  of(node: NodeView): FunctionBody | undefined {
+    return node.constant === null
+      ? this.#byKey.get(functionKey({ ...node, name: node.op }))
+      : undefined;
+  }
+
+  #addReferences({ states }: Needed): void {
+    const byScope = new Map(this.bodies.map((body) => [body.scope, body]));
+    for (const { node, scope } of states) {
+      const body = byScope.get(topOf(scope));
+      for (const { reference } of node.attributes) {
+        if (reference !== '') body?.attributes.add(reference);
+      }
+    }
+  }
+
+  /** As no operator is called. */
+  #name(operators: ReadonlySet<string>): void {
+    let next = 0;
+    for (const body of this.bodies) {
+      if (body.rival) continue;
+      do {
+        body.name = `Assay${next}`;
+        next += 1;
+      } while (operators.has(body.name));
+    }
+  }
+}
