@@ -123,12 +123,14 @@ export async function settle(temporary: string, path: string): Promise<void> {
 
 /**
  * Writes a small file so that its name has either the old content or the new. Callers hold the lock
- * of the folder; what a crash leaves is called `path.new`, and the next writer takes it.
+ * of the folder; what a crash leaves is called `path.new`, and the next writer removes it, like a link
+ * that somebody planted there to have another file overwritten.
  */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.new`;
   try {
-    const file = await open(temporary, 'w', 0o644);
+    await rm(temporary, { force: true });
+    const file = await open(temporary, 'wx', 0o644);
     try {
       await file.writeFile(bytes);
       await file.sync();

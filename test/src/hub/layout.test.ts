@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -8,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hexOf } from '../../../src/hub/digest.js';
 import { Layout, listLayouts } from '../../../src/hub/layout.js';
@@ -183,3 +184,23 @@ test('a push to a folder repairs what is corrupted there', async (t) => {
   assert.equal(again.digest, pushed.digest);
   await pullModel(reference, temporaryFolder(t), options);
 });
+
+for (const name of ['index.json', 'oci-layout', 'manifest']) {
+  test(`a push to a folder follows no link in the place of a new ${name}`, async (t) => {
+    const { root, path, reference, pushed, blob } = await setting(t);
+    const written =
+      name === 'manifest'
+        ? join(dirname(blob('model.onnx')), hexOf(pushed.digest))
+        : join(path, name);
+    const before = readFileSync(written);
+    for (const file of ['index.json', 'oci-layout']) rmSync(join(path, file));
+    writeFileSync(join(root, 'victim'), 'precious');
+    symlinkSync(join(root, 'victim'), `${written}.new`);
+    const source = temporaryFolder(t);
+    writeFiles(source, packageFiles());
+    await pushModel(await readPackage(source, 'tiny'), reference, options);
+    assert.equal(readFileSync(join(root, 'victim'), 'utf8'), 'precious');
+    assert.ok(lstatSync(written).isFile());
+    assert.deepEqual(readFileSync(written), before);
+  });
+}

@@ -79,6 +79,16 @@ test('a folder that a crash left with half a record is pulled to', async (t) => 
   assertPackage(folder);
 });
 
+test('a link in the place of a new record is not followed', async (t) => {
+  const { place, options } = await stockedRegistry(t);
+  const [folder, elsewhere] = [temporaryFolder(t), temporaryFolder(t)];
+  writeFiles(elsewhere, { victim: 'precious' });
+  symlinkSync(join(elsewhere, 'victim'), join(folder, '.assay-hub.json.new'));
+  await pullModel(parseReference(`${place}:v1`), folder, options);
+  assert.equal(readFileSync(join(elsewhere, 'victim'), 'utf8'), 'precious');
+  assertPackage(folder);
+});
+
 test('a disk on which the record has no room can be pulled to when it has', async (t) => {
   const { place, options } = await stockedRegistry(t, 8);
   const folder = temporaryFolder(t);
