@@ -11,7 +11,7 @@ import { type Digest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
 import {
   holds,
-  isMissing,
+  ifPresent,
   openPlain,
   partsOf,
   readPlain,
@@ -42,14 +42,7 @@ const EMPTY_INDEX: Index = { schemaVersion: 2, mediaType: INDEX_TYPE, manifests:
 
 /** What has a name, links themselves; undefined where nothing has. Throws HUB_FILE. */
 async function namedBy(path: string): Promise<Stats | undefined> {
-  return withFileErrors(`reading ${path}`, async () => {
-    try {
-      return await lstat(path);
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  });
+  return withFileErrors(`reading ${path}`, () => ifPresent(lstat(path)));
 }
 
 /**

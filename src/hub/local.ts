@@ -20,6 +20,16 @@ export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
+/** What is read of a file; undefined where it is not there. */
+export async function ifPresent<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Gives the operating system's errors (no space, no permission, no such folder) a code: HUB_FILE. */
 export async function withFileErrors<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {

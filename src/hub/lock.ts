@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, link, open, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { isMissing } from './local.js';
+import { ifPresent } from './local.js';
 
 /** Milliseconds between two signs of life of a holder, and without one until it counts as gone. */
 const BEAT = 60_000;
@@ -27,14 +27,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** What a file says; undefined where there is none. */
-async function read(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+/** What a lock says; undefined where there is none. */
+function read(path: string): Promise<string | undefined> {
+  return ifPresent(readFile(path, 'utf8'));
 }
 
 /** True for what makes a file of its own, false where there is one already. */
@@ -58,12 +53,8 @@ async function isAbandoned(path: string, text: string, own: FileHandle): Promise
   if (pid !== undefined && place === (await currentPlace())) {
     return Number(pid) === process.pid || !isAlive(Number(pid));
   }
-  try {
-    return (await own.stat()).mtimeMs - (await stat(path)).mtimeMs > LEASE;
-  } catch (error) {
-    if (isMissing(error)) return true;
-    throw error;
-  }
+  const lock = await ifPresent(stat(path));
+  return lock === undefined || (await own.stat()).mtimeMs - lock.mtimeMs > LEASE;
 }
 
 /**

@@ -5,7 +5,7 @@ import { fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { type Digest, expectDigest, isDigest } from './digest.js';
-import { isMissing, readPlain, writeWhole } from './local.js';
+import { ifPresent, readPlain, writeWhole } from './local.js';
 import { MAX_MANIFEST } from './manifest.js';
 
 /** File of the record; one that is being written has a longer name. */
@@ -36,12 +36,7 @@ export type PullRecord = z.infer<typeof schema>;
 /** The record of a folder; undefined where none was pulled to it. Throws HUB_RECORD, HUB_DIGEST. */
 export async function readRecord(directory: string): Promise<PullRecord | undefined> {
   const path = join(directory, RECORD);
-  try {
-    await lstat(path);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
+  if ((await ifPresent(lstat(path))) === undefined) return undefined;
   const json = parseStrictJson(await readPlain(path, MAX_RECORD), path, 'HUB_RECORD', MAX_RECORD);
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
