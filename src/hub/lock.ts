@@ -59,11 +59,17 @@ async function isAbandoned(path: string, text: string, own: FileHandle): Promise
 
 /**
  * Removes an abandoned lock. Every lock says something else, and one process at a time may remove one that
- * says this: whoever judged it as well, and comes too late, finds another's lock and leaves it alone.
+ * says this: whoever judged it as well, and comes too late, finds another's lock and leaves it alone. The
+ * claim to do so is a lock itself: that of a process that ended with it is taken over as well.
  */
-async function removeAbandoned(path: string, text: string): Promise<void> {
+async function removeAbandoned(
+  path: string,
+  text: string,
+  own: string,
+  file: FileHandle,
+): Promise<void> {
   const claim = `${path}.${createHash('sha256').update(text).digest('hex')}`;
-  if (!(await isFirst(async () => (await open(claim, 'wx')).close()))) return;
+  if (!(await take(claim, own, file))) return;
   try {
     if ((await read(path)) === text) await rm(path, { force: true });
   } finally {
@@ -71,18 +77,18 @@ async function removeAbandoned(path: string, text: string): Promise<void> {
   }
 }
 
-/** Gives the lock that lies at `own`, content and all, its name: no crash leaves one that says nothing. */
-async function acquire(path: string, own: string, file: FileHandle): Promise<void> {
-  if (await isFirst(() => link(own, path))) return;
+/**
+ * Gives the lock that lies at `own`, content and all, its name: no crash leaves one that says nothing. False
+ * where another has the name.
+ */
+async function take(path: string, own: string, file: FileHandle): Promise<boolean> {
+  if (await isFirst(() => link(own, path))) return true;
   const text = await read(path);
-  if (text === undefined || (await isAbandoned(path, text, file))) {
-    if (text !== undefined) await removeAbandoned(path, text);
-    if (await isFirst(() => link(own, path))) return;
+  if (text !== undefined) {
+    if (!(await isAbandoned(path, text, file))) return false;
+    await removeAbandoned(path, text, own, file);
   }
-  throw new AssayError(
-    'HUB_LOCKED',
-    `expected nobody else to write here: ${path} names the process that does (remove it if there is none)`,
-  );
+  return isFirst(() => link(own, path));
 }
 
 /**
@@ -98,7 +104,12 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
   held.add(text);
   try {
     await file.writeFile(text);
-    await acquire(path, own, file);
+    if (!(await take(path, own, file))) {
+      throw new AssayError(
+        'HUB_LOCKED',
+        `expected nobody else to write here: ${path} names the process that does (remove it if there is none)`,
+      );
+    }
     await rm(own);
     const beat = setInterval(() => {
       file

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync, utimesSync, watch, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { withLock } from '../../../src/hub/lock.js';
 import { temporaryFolder } from './setting.js';
@@ -58,6 +59,32 @@ for (const [name, change, seconds] of kept) {
     await assert.rejects(withLock(path, assert.fail), { code: 'HUB_LOCKED' });
     assert.equal(readFileSync(path, 'utf8'), before);
     assert.deepEqual(readdirSync(folder), ['lock']);
+  });
+}
+
+const claims: readonly (readonly [string, (text: string) => string, number, boolean])[] = [
+  ['of a process that runs', (text) => text.replace(/^\d+/, String(process.ppid)), 0, false],
+  ['of a process that ended', (text) => text, 0, true],
+  ['of another machine', elsewhere, 0, false],
+  ['of another machine without a sign of life for an hour', elsewhere, HOUR, true],
+  ['that says nothing', () => '', 0, false],
+  ['that says nothing, an hour old', () => '', HOUR, true],
+];
+for (const [name, change, seconds, taken] of claims) {
+  test(`a claim to an abandoned lock ${name} is ${taken ? 'taken over' : 'respected'}`, async (t) => {
+    const { folder, path } = await locked(t, (text) => text);
+    const text = readFileSync(path, 'utf8');
+    const claim = `${path}.${createHash('sha256').update(text).digest('hex')}`;
+    writeFileSync(claim, change(text.replace(/\S+$/, 'another')));
+    age(claim, seconds);
+    if (taken) {
+      assert.equal(await withLock(path, async () => 'done'), 'done');
+      assert.deepEqual(readdirSync(folder), []);
+    } else {
+      await assert.rejects(withLock(path, assert.fail), { code: 'HUB_LOCKED' });
+      assert.equal(readFileSync(path, 'utf8'), text);
+      assert.deepEqual(readdirSync(folder), ['lock', basename(claim)]);
+    }
   });
 }
 
