@@ -17,13 +17,20 @@ async function readYaml(path: string, what: string): Promise<unknown> {
   return parseYaml(text, what, 'CONFIG_SYNTAX');
 }
 
-/** A model's file or reference, absolute where it is on this machine. Throws HUB_REFERENCE. */
+/** A model's file or reference, absolute where it is on this machine. Throws HUB_REFERENCE, CONFIG_INVALID. */
 function placedModel(path: string, directory: string): string {
   if (!isHubReference(path)) return resolve(directory, path);
   const reference = parseReference(path);
-  return reference.kind === 'registry'
-    ? path
-    : formatReference({ ...reference, path: resolve(directory, reference.path) });
+  if (reference.kind === 'registry') return path;
+  const folder = resolve(directory, reference.path);
+  // The name of the configuration's own folder, or of one above it: a reference would mean another.
+  if (/[@:]/.test(basename(folder))) {
+    throw new AssayError(
+      'CONFIG_INVALID',
+      `expected ${path} to be a folder without "@" and ":" in its name, not ${folder}`,
+    );
+  }
+  return formatReference({ ...reference, path: folder });
 }
 
 /**

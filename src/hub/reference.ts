@@ -42,12 +42,13 @@ export function isHubReference(text: string): boolean {
   return text.startsWith('oci://') || text.startsWith('ocidir://');
 }
 
-/** Takes `[:TAG][@DIGEST]` off the end; a tag has no slash, so a port is never taken for one. */
+/** Takes `[:TAG][@DIGEST]` off the end. Neither has a slash: no port is taken for a tag. */
 function splitCoordinate(text: string): { name: string; coordinate: Coordinate } {
-  const at = text.indexOf('@');
+  const last = text.lastIndexOf('/') + 1;
+  const at = text.indexOf('@', last);
   const digest = at < 0 ? undefined : text.slice(at + 1);
   const tagged = at < 0 ? text : text.slice(0, at);
-  const colon = tagged.indexOf(':', tagged.lastIndexOf('/') + 1);
+  const colon = tagged.indexOf(':', last);
   const tag = colon < 0 ? undefined : tagged.slice(colon + 1);
   if (digest !== undefined && !isDigest(digest)) {
     return refuse('a digest is sha256: and 64 lower-case hexadecimal digits');
@@ -91,7 +92,7 @@ function parseDirectory(rest: string): DirectoryReference {
 /**
  * Parses a reference. What it accepts, `formatReference` writes back as it was; throws
  * HUB_REFERENCE. Grammar of names and tags: OCI distribution-spec 1.1, "Pulling manifests". A
- * directory's name has no `@`, and no `:` after its last slash.
+ * directory has neither `@` nor `:` after its last slash.
  */
 export function parseReference(text: string): Reference {
   if (text.length > MAX_LENGTH) return refuse(`it is longer than ${MAX_LENGTH} characters`);

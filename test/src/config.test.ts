@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
-import type { AssayError } from '../../attestation/encoding/error.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { loadConfig, loadLaunchPolicy, parseConfig } from '../../src/config.js';
 import { type Config, configSchema } from '../../src/config-schema.js';
 import { assertUndisturbed } from '../../src/environment.js';
+import { parseReference } from '../../src/hub/reference.js';
 import { repositoryRoot } from '../vectors.js';
 
 const minimal = { models: [{ name: 'm', path: 'm.onnx' }] };
@@ -87,6 +88,34 @@ describe('configuration', () => {
     const broken = { models: [{ name: 'm', path: 'ocidir://hub@sha1:0' }] };
     assert.throws(() => parseConfig(broken, {}, '/etc/assay'), { code: 'HUB_REFERENCE' });
   });
+
+  test('a hub below folders with "@" and ":" in their names is the one that is meant', () => {
+    const digest = `sha256:${'0'.repeat(64)}` as const;
+    const value = { models: [{ name: 'm', path: `ocidir://hub/m@${digest}` }] };
+    const { models } = parseConfig(value, {}, '/home/ann@corp.example/v:4');
+    assert.deepEqual(parseReference(models[0]?.path ?? ''), {
+      kind: 'directory',
+      path: '/home/ann@corp.example/v:4/hub/m',
+      digest,
+    });
+  });
+
+  for (const [folder, directory, path] of [
+    ['/srv/ocr:v4', '/srv/ocr:v4', 'ocidir://.'],
+    ['/srv/ocr:v4', '/srv/ocr:v4/node', 'ocidir://..'],
+    ['/srv/ann@corp.example', '/srv/ann@corp.example', 'ocidir://.'],
+  ] as const) {
+    test(`a hub in ${folder}, as seen from ${directory}, is no other folder and no digest`, () => {
+      const model = { name: 'm', path: `${path}@sha256:${'0'.repeat(64)}` };
+      assert.throws(
+        () => parseConfig({ models: [model] }, {}, directory),
+        (error) =>
+          error instanceof AssayError &&
+          error.code === 'CONFIG_INVALID' &&
+          error.message.endsWith(`not ${folder}`),
+      );
+    });
+  }
 
   test('hosts are what a certificate can name', () => {
     const hosts = [

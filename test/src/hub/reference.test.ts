@@ -30,7 +30,7 @@ const registry = fc
   .tuple(host, repository, coordinate)
   .map(([host, repository, rest]): Reference => ({ kind: 'registry', host, repository, ...rest }));
 const directory = fc
-  .tuple(text(/^(\/|\.\/)?[A-Za-z0-9._-]{1,9}(\/[A-Za-z0-9._-]{1,9}){0,3}$/), coordinate)
+  .tuple(text(/^(\/|\.\/)?([A-Za-z0-9._@:-]{1,9}\/){0,3}[A-Za-z0-9._-]{1,9}$/), coordinate)
   .map(([path, rest]): Reference => ({ kind: 'directory', path, ...rest }));
 
 test('a reference is parsed to what it was made from, and formats to what it was', () => {
@@ -69,6 +69,7 @@ const accepted: readonly (readonly [string, Readonly<Record<string, string>>])[]
   [`oci://h/m:v1@${DIGEST}`, { repository: 'm', tag: 'v1', digest: DIGEST }],
   ['ocidir:///srv/hub/m:v1', { path: '/srv/hub/m', tag: 'v1' }],
   ['ocidir://C/d:e/f', { path: 'C/d:e/f' }],
+  [`ocidir:///home/a@b/m:v1@${DIGEST}`, { path: '/home/a@b/m', tag: 'v1', digest: DIGEST }],
 ];
 for (const [reference, expected] of accepted) {
   test(`accepts ${reference}`, () => {
@@ -107,6 +108,8 @@ const refused: readonly string[] = [
   'oci://[::::]/m',
   'ocidir://',
   'ocidir://a\0b',
+  'ocidir:///srv/a@b',
+  'oci://h/a@b/m',
   `oci://h/${'a/'.repeat(4000)}a`,
 ];
 for (const reference of refused) {
