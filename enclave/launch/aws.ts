@@ -1,5 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import { required } from './deployment.js';
+import { refuseHostMembers, required } from './deployment.js';
 import { renderHcl } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
@@ -13,6 +13,7 @@ const NOTE = [
 export function awsFiles({ deployment }: LaunchPlan): LaunchFile[] {
   const { name, tee } = deployment;
   const aws = required(deployment.aws, 'aws', 'Amazon EC2');
+  refuseHostMembers(deployment, 'Amazon EC2');
   if (tee !== 'sev-snp') {
     throw new AssayError('CONFIG_DEPLOYMENT', 'Amazon EC2 offers SEV-SNP only: set tee: sev-snp');
   }

@@ -1,4 +1,4 @@
-import { required } from './deployment.js';
+import { refuseHostMembers, required } from './deployment.js';
 import { renderHcl } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
@@ -12,6 +12,7 @@ const NOTE = [
 export function azureFiles({ deployment }: LaunchPlan): LaunchFile[] {
   const { name } = deployment;
   const azure = required(deployment.azure, 'azure', 'Azure');
+  refuseHostMembers(deployment, 'Azure');
   const create = shellCommand([
     'az',
     'vm',

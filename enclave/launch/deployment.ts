@@ -42,6 +42,7 @@ const schema = z.strictObject({
     initrd: path,
     commandLine,
   }),
+  /** A cloud's machine type decides it instead. */
   machine: z.strictObject({
     processors: z.number().int().min(1).max(512).default(2),
     memoryMiB: z.number().int().min(1024).max(4194304).default(4096),
@@ -144,4 +145,31 @@ export function refuseUnused(members: Readonly<Record<string, unknown>>, target:
   const name = Object.keys(members).find((each) => members[each] !== undefined);
   if (name === undefined) return;
   throw new AssayError('CONFIG_DEPLOYMENT', `${target} has no use for ${name}: leave it out`);
+}
+
+/** What a deployment states for guests of this hardware, by the members' names. */
+function statedFor(tee: Deployment['tee'], { snp, tdx }: Deployment): Record<string, unknown> {
+  if (tee === 'sev-snp') return { 'snp.idBlock': snp.idBlock };
+  return {
+    'tdx.quoteGeneration': tdx.quoteGeneration,
+    'tdx.mrOwner': tdx.mrOwner,
+    'tdx.mrOwnerConfig': tdx.mrOwnerConfig,
+  };
+}
+
+/** Refuses what is stated for the hardware that the guest does not run on: throws CONFIG_DEPLOYMENT. */
+export function refuseOtherHardware(deployment: Deployment): void {
+  const { tee } = deployment;
+  refuseUnused(statedFor(tee === 'tdx' ? 'sev-snp' : 'tdx', deployment), `tee: ${tee}`);
+}
+
+/** Refuses what only the operator's own host can honour: throws CONFIG_DEPLOYMENT. */
+export function refuseHostMembers(deployment: Deployment, target: string): void {
+  const { hostPort, hostAddress, bridge } = deployment.service;
+  const network = {
+    'service.hostPort': hostPort,
+    'service.hostAddress': hostAddress,
+    'service.bridge': bridge,
+  };
+  refuseUnused({ ...network, ...statedFor(deployment.tee, deployment) }, target);
 }

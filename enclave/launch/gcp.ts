@@ -1,4 +1,4 @@
-import { required } from './deployment.js';
+import { refuseHostMembers, required } from './deployment.js';
 import { renderHcl } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
@@ -12,6 +12,7 @@ const NOTE = [
 export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
   const { name, tee, service } = deployment;
   const gcp = required(deployment.gcp, 'gcp', 'Google Cloud');
+  refuseHostMembers(deployment, 'Google Cloud');
   const type = tee === 'tdx' ? 'TDX' : 'SEV_SNP';
   const milan = tee === 'tdx' ? [] : ['--min-cpu-platform=AMD Milan'];
   const create = shellCommand([

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { kserveManifests, kubernetesManifests, type Manifest } from '../deploy/manifests.js';
-import { required } from './deployment.js';
+import { refuseHostMembers, required } from './deployment.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 
 function yamlFile(name: string, manifests: readonly Manifest[]): LaunchFile[] {
@@ -13,11 +13,13 @@ function yamlFile(name: string, manifests: readonly Manifest[]): LaunchFile[] {
 /** Confidential Containers: a Deployment and what belongs to it. */
 export function kubernetesFiles(plan: LaunchPlan): LaunchFile[] {
   const kubernetes = required(plan.deployment.kubernetes, 'kubernetes', 'Kubernetes');
+  refuseHostMembers(plan.deployment, 'Kubernetes');
   return yamlFile('kubernetes.yaml', kubernetesManifests(kubernetes, plan));
 }
 
 /** KServe: a runtime and a service. */
 export function kserveFiles(plan: LaunchPlan): LaunchFile[] {
   const kubernetes = required(plan.deployment.kubernetes, 'kubernetes', 'KServe');
+  refuseHostMembers(plan.deployment, 'KServe');
   return yamlFile('kserve.yaml', kserveManifests(kubernetes, plan));
 }

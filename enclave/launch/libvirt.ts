@@ -97,11 +97,11 @@ function domain(plan: LaunchPlan): Element {
 }
 
 export function libvirtFiles(plan: LaunchPlan): LaunchFile[] {
-  const { tee, tdx, service } = plan.deployment;
+  const { tdx, service } = plan.deployment;
   const unused = {
     'service.hostPort': service.hostPort,
     'service.hostAddress': service.hostAddress,
-    ...(tee === 'tdx' && { 'tdx.quoteGeneration': tdx.quoteGeneration }),
+    'tdx.quoteGeneration': tdx.quoteGeneration,
   };
   refuseUnused(unused, 'libvirt');
   return [{ name: 'domain.xml', executable: false, contents: renderXml(domain(plan)) }];

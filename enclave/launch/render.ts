@@ -1,5 +1,6 @@
 import { awsFiles } from './aws.js';
 import { azureFiles } from './azure.js';
+import { refuseOtherHardware } from './deployment.js';
 import { gcpFiles } from './gcp.js';
 import { kserveFiles, kubernetesFiles } from './kubernetes.js';
 import { libvirtFiles } from './libvirt.js';
@@ -19,7 +20,11 @@ const GENERATORS = {
 export type LaunchTarget = keyof typeof GENERATORS;
 export const LAUNCH_TARGETS = Object.keys(GENERATORS) as readonly LaunchTarget[];
 
-/** The files that start a deployment on a target; CONFIG_DEPLOYMENT where it lacks what they need. */
+/**
+ * The files that start a deployment on a target; CONFIG_DEPLOYMENT where it lacks what they need, or states
+ * for network, ID block or TDX what they cannot honour.
+ */
 export function renderLaunch(target: LaunchTarget, plan: LaunchPlan): LaunchFile[] {
+  refuseOtherHardware(plan.deployment);
   return GENERATORS[target](plan);
 }

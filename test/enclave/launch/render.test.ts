@@ -62,8 +62,9 @@ const TDX = {
   tee: 'tdx',
   boot: { ...BASE.boot, firmware: '/usr/share/ovmf/OVMF.inteltdx.ms.fd' },
   gcp: { ...BASE.gcp, machineType: 'c3-standard-4' },
-  service: { bridge: 'br0' },
 };
+
+const TDX_ON_BRIDGE = { ...TDX, service: { bridge: 'br0' } };
 
 /** An ID block as long as the firmware wants it, whose key an author signed with this algorithm; 0, none did. */
 function idBlock(authorAlgorithm: number) {
@@ -101,7 +102,8 @@ function assertGolden(name: string, contents: string): void {
 suite('launch files', () => {
   const cases: readonly [string, unknown, readonly LaunchTarget[]][] = [
     ['sev-snp', SNP, LAUNCH_TARGETS],
-    ['tdx', TDX, ['qemu', 'libvirt', 'gcp', 'kubernetes', 'kserve']],
+    ['tdx', TDX_ON_BRIDGE, ['qemu', 'libvirt']],
+    ['tdx', TDX, ['gcp', 'kubernetes', 'kserve']],
     ['sev-snp-id-block', SNP_WITH_ID_BLOCK, ['qemu', 'libvirt']],
   ];
   for (const [name, deployment, targets] of cases) {
@@ -156,20 +158,45 @@ suite('launch files', () => {
     });
   }
 
+  const mrOwner = '00'.repeat(48);
+  const onlyOwnHost = (['gcp', 'aws', 'azure', 'kubernetes', 'kserve'] as const).flatMap(
+    (target) =>
+      [
+        [target, 'service.hostPort', { ...SNP, service: { hostPort: 9443 } }],
+        [target, 'service.hostAddress', { ...SNP, service: { hostAddress: '0.0.0.0' } }],
+        [target, 'service.bridge', { ...SNP, service: { bridge: 'br0' } }],
+        [target, 'snp.idBlock', SNP_WITH_ID_BLOCK],
+      ] as const,
+  );
+  const notOnGoogle = [
+    ['tdx.quoteGeneration', { quoteGeneration: { cid: 5 } }],
+    ['tdx.mrOwner', { mrOwner }],
+    ['tdx.mrOwnerConfig', { mrOwnerConfig: mrOwner }],
+  ] as const;
+  const otherHardware = LAUNCH_TARGETS.flatMap(
+    (target) =>
+      [
+        [target, 'tdx.mrOwner', { ...SNP, tdx: { mrOwner } }],
+        [target, 'snp.idBlock', { ...TDX, aws: SNP.aws, snp: { idBlock: idBlock(1) } }],
+      ] as const,
+  );
   for (const [target, name, deployment] of [
     ['libvirt', 'service.hostPort', { ...SNP, service: { hostPort: 8443 } }],
     ['libvirt', 'service.hostAddress', { ...SNP, service: { hostAddress: '0.0.0.0' } }],
     ['libvirt', 'tdx.quoteGeneration', { ...TDX, tdx: { quoteGeneration: { cid: 5 } } }],
     ['qemu', 'service.hostPort', { ...SNP, service: { bridge: 'br0', hostPort: 9443 } }],
     ['qemu', 'service.hostAddress', { ...SNP, service: { bridge: 'br0', hostAddress: '0.0.0.0' } }],
+    ...onlyOwnHost,
+    ...notOnGoogle.map(([name, tdx]) => ['gcp', name, { ...TDX, tdx }] as const),
+    ...otherHardware,
   ] as const) {
-    test(`${target} refuses ${name} where it could not honour it`, () => {
+    test(`${target} refuses ${name} where it could not honour it on ${deployment.tee}`, () => {
       assert.throws(
         () => render(deployment, target),
         (error) =>
           error instanceof AssayError &&
           error.code === 'CONFIG_DEPLOYMENT' &&
-          error.message.includes(name),
+          error.message.endsWith(`no use for ${name}: leave it out`),
       );
     });
   }
