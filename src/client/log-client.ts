@@ -93,16 +93,19 @@ export class LogClient {
     );
     const newest = decodeTreeHead(answer.tree_head);
     await verifyTreeHead(newest, this.#key());
-    try {
-      if (newest.size === older.size) this.observe(older);
-      else {
-        await verifyConsistency(answer.proof, older, newest, this.#key());
-        this.#watch.settle(older, newest);
-      }
-    } finally {
-      // Also without a proof: the enclave signed this head, and the next audit has to prove it.
+    if (newest.size === older.size) {
+      this.observe(older);
       this.observe(newest);
+      return newest;
     }
+    try {
+      await verifyConsistency(answer.proof, older, newest, this.#key());
+    } catch (error) {
+      // The enclave signed this head all the same: the next audit has to prove it.
+      this.observe(newest);
+      throw error;
+    }
+    this.#watch.settle(older, newest);
     return newest;
   }
 

@@ -36,6 +36,17 @@ describe('a log that forks', () => {
     own.close();
   });
 
+  test('two signed trees of one size, the second of them in the place of a proof', async () => {
+    const own = await connect(server.target, policy, options);
+    const [one, two] = [await fork(), await fork()];
+    server.lies = { issue: (claims) => issueClaims(one, claims) };
+    await own.infer('adder', inputs);
+    await two.append(fill(1));
+    server.lies = { consistency: ({ proof }) => ({ treeHead: two.treeHead(), proof }) };
+    await assert.rejects(own.audit(), { code: 'RECEIPT_FORK' });
+    own.close();
+  });
+
   test('a log that does not extend the one that was shown', async () => {
     const own = await connect(server.target, policy, options);
     const hidden = await fork();
@@ -65,6 +76,21 @@ describe('a log that forks', () => {
       consistency: (_, oldSize) => (oldSize % 2 === 0 ? one : two).consistency(oldSize),
     };
     await assert.rejects(own.audit(), { code: 'RECEIPT_UNSETTLED' });
+    own.close();
+  });
+
+  test('a head that came without a proof: the next audit has to prove it', async () => {
+    const own = await connect(server.target, policy, options);
+    await own.infer('adder', inputs);
+    const hidden = await fork();
+    const { entries } = server.enclave.issuer.counts;
+    while (hidden.counts.entries <= entries) await hidden.append(fill(5));
+    server.lies = { consistency: ({ proof }) => ({ treeHead: hidden.treeHead(), proof }) };
+    await assert.rejects(own.audit(), { code: 'RECEIPT_ENCODING' });
+    server.lies = {};
+    // Past the other log's size: of trees of one size the roots alone would tell.
+    for (let i = 0; i < 2; i++) await session.infer('adder', inputs);
+    await assert.rejects(own.audit(), { code: 'RECEIPT_CONSISTENCY' });
     own.close();
   });
 
