@@ -47,6 +47,17 @@ describe('a log that forks', () => {
     own.close();
   });
 
+  test('a signed tree from elsewhere, of the size that is shown here', async () => {
+    const own = await connect(server.target, policy, options);
+    const hidden = await fork();
+    const { entries } = server.enclave.issuer.counts;
+    while (hidden.counts.entries < entries - 1) await hidden.append(fill(6));
+    const receipt = await hidden.append(fill(6));
+    const { head } = await verifyReceipt(receipt, fill(6), own.manifest.signingKey);
+    await assert.rejects(own.log.extend(head), { code: 'RECEIPT_FORK' });
+    own.close();
+  });
+
   test('a log that does not extend the one that was shown', async () => {
     const own = await connect(server.target, policy, options);
     const hidden = await fork();
