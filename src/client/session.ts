@@ -187,13 +187,17 @@ export class Session {
     return this.#current.result;
   }
 
-  /** Whether the enclave says that it takes requests; false where nobody answers under its key. */
-  async ready(): Promise<boolean> {
+  /**
+   * Whether the enclave says that it takes requests, for a model where one is named; false where nobody
+   * answers under its key.
+   * @param model without a version: the highest one.
+   */
+  async ready(model?: { readonly name: string; readonly version?: string }): Promise<boolean> {
     try {
       const { ready } = await this.#channel.call<{ readonly ready: boolean }>(
         'inference.GRPCInferenceService',
-        'ServerReady',
-        {},
+        model === undefined ? 'ServerReady' : 'ModelReady',
+        { name: model?.name, version: model?.version },
         { timeout: READY_TIMEOUT },
       );
       return ready;

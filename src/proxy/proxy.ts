@@ -48,7 +48,7 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
       models,
       parameters: forwardedParameters,
       server: { name: 'assay-proxy', version: VERSION },
-      ready: () => session.ready(),
+      ready: (model) => session.ready(model),
       ...(options.onFailure && { onFailure: options.onFailure }),
     }),
   );

@@ -22,8 +22,11 @@ export interface InferenceServiceOptions {
   /** Absent: models cannot be loaded or unloaded at run time. */
   readonly repository?: ModelRepository;
   readonly server: { readonly name: string; readonly version: string };
-  /** False until everything configured is loaded, and while draining. */
-  readonly ready: () => boolean | Promise<boolean>;
+  /**
+   * Whether requests are taken, by a model where it is given: false until everything configured is loaded,
+   * and while draining.
+   */
+  readonly ready: (model?: LoadedModel) => boolean | Promise<boolean>;
   /** Told of failures that are the server's own, with what the caller is not told. */
   readonly onFailure?: (error: unknown) => void;
 }
@@ -84,9 +87,10 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
   return {
     ServerLive: unary(async () => ({ live: true })),
     ServerReady: unary(async () => ({ ready: await ready() })),
-    ModelReady: unary<ModelReference, object>(async ({ name, version }) => ({
-      ready: (await ready()) && (models.find(name, version)?.instances ?? 0) > 0,
-    })),
+    ModelReady: unary<ModelReference, object>(async ({ name, version }) => {
+      const model = models.find(name, version);
+      return { ready: model !== undefined && model.instances > 0 && (await ready(model)) };
+    }),
     ServerMetadata: unary(async () => ({ ...server, extensions: EXTENSIONS })),
     ModelMetadata: unary<ModelReference, object>(async ({ name, version }) =>
       metadata(models.get(name, version), models.versions(name)),

@@ -66,7 +66,7 @@ export interface AdderServer {
   readonly root: Uint8Array;
   /** Requests to `ModelInfer` so far. */
   inferences: number;
-  /** What it answers to `ServerReady`. */
+  /** What it answers to `ServerReady`, and to `ModelReady` for a model of its manifest. */
   ready: boolean;
   /** Lies can be exchanged while it runs. */
   lies: Lies;
@@ -220,6 +220,15 @@ export async function startAdder(
   });
   server.addService(inferenceDefinition(), {
     ServerReady: (_: unknown, done: sendUnaryData<object>) => done(null, { ready: started.ready }),
+    ModelReady: (
+      { request }: ServerUnaryCall<{ readonly name: string; readonly version: string }, object>,
+      done: sendUnaryData<object>,
+    ) => {
+      const served = enclave.manifest.models.some(
+        ({ name, version }) => name === request.name && ['', version].includes(request.version),
+      );
+      done(null, { ready: started.ready && served });
+    },
     ModelInfer: (call: ServerUnaryCall<WireRequest, object>, done: sendUnaryData<object>) => {
       started.inferences++;
       answer(enclave, call.request, started.lies).then(

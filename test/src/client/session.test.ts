@@ -37,6 +37,18 @@ describe('an honest enclave', () => {
   });
 });
 
+test('readiness is what the enclave says of itself, and of each model', async () => {
+  assert.equal(await session.ready(), true);
+  for (const [model, ready] of [
+    [{ name: 'adder' }, true],
+    [{ name: 'adder', version: '1' }, true],
+    [{ name: 'adder', version: '2' }, false],
+    [{ name: 'subtractor' }, false],
+  ] as const) {
+    assert.equal(await session.ready(model), ready, JSON.stringify(model));
+  }
+});
+
 describe('a proof is of what was sent and received', () => {
   type Call = { readonly inputs: readonly Tensor[]; readonly nonce: Uint8Array; answer: Inference };
   const changes: readonly (readonly [string, (call: Call) => unknown, RegExp])[] = [

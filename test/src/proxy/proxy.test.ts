@@ -160,7 +160,7 @@ test('ends at SIGTERM, whoever is connected', { timeout: 20_000 }, async () => {
   to.close();
 });
 
-test('a proxy is ready while its enclave is, and says so when that is gone', async (t) => {
+test('a proxy and its models are ready while those of its enclave are, and it says so when that is gone', async (t) => {
   const enclave = await startAdder();
   t.after(() => enclave.close());
   const [started, to] = await start(enclave.target, 'other-proofs');
@@ -174,6 +174,10 @@ test('a proxy is ready while its enclave is, and says so when that is gone', asy
   assert.deepEqual(await readiness(), [false, false]);
   enclave.ready = true;
   assert.deepEqual(await readiness(), [true, true]);
+  const [adder] = enclave.enclave.manifest.models;
+  assert.ok(adder !== undefined);
+  await enclave.enclave.restate([{ ...adder, name: 'second' }]);
+  assert.deepEqual(await readiness(), [true, false]);
   enclave.close();
   assert.deepEqual(await readiness(), [false, false]);
   assert.equal((await call('ServerLive', {}, to))['live'], true);
