@@ -14,7 +14,10 @@ export interface ProxyOptions {
   readonly maxReceiveBytes: number;
   /** Told of every answer, verified, before its caller gets it. */
   readonly onAnswer?: OnAnswer;
-  /** Told of failures that are the proxy's own, with what the caller is not told. */
+  /**
+   * Told of answers that do not hold, and of failures that are the proxy's own, with what the caller is not
+   * told.
+   */
   readonly onFailure?: (error: unknown) => void;
 }
 

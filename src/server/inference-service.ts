@@ -27,7 +27,7 @@ export interface InferenceServiceOptions {
    * and while draining.
    */
   readonly ready: (model?: LoadedModel) => boolean | Promise<boolean>;
-  /** Told of failures that are the server's own, with what the caller is not told. */
+  /** Told of the failures that `isOwnFailure` names, with what the caller is not told. */
   readonly onFailure?: (error: unknown) => void;
 }
 

@@ -52,9 +52,12 @@ export function toStatus(error: unknown): Pick<ServiceError, 'code' | 'details'>
   return { code: status.INTERNAL, details: 'the request failed for a reason of the server' };
 }
 
-/** Whether a failure is the server's own: neither the caller's mistake nor a limit that did its work. */
+/**
+ * Whether a failure is for the operator: neither the caller's mistake nor a limit that did its work. Also an
+ * answer of a remote enclave that does not hold, DATA_LOSS, though its caller is told all of it.
+ */
 export function isOwnFailure(error: unknown): boolean {
-  if (error instanceof RpcError) return false;
+  if (error instanceof RpcError) return error.code === status.DATA_LOSS;
   const { code } = toStatus(error);
   return code === status.INTERNAL || code === status.FAILED_PRECONDITION;
 }

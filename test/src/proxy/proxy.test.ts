@@ -196,3 +196,15 @@ test('an answer whose proof cannot be written is not passed on, and the operator
   await stop(started, to);
   assert.ok(started.written.err.includes(join(folder, 'gone')), started.written.err);
 });
+
+test('the operator is told of an answer that does not hold, and of no mistake of a caller', async (t) => {
+  const [started, to] = await start(server.target, 'refused');
+  t.after(() => stop(started, to));
+  await assert.rejects(call('ModelInfer', request({ model_name: 'other' }), to), {
+    code: status.NOT_FOUND,
+  });
+  server.lies = { answer: ({ parameters }) => delete parameters['receipt'] };
+  await assert.rejects(call('ModelInfer', request(), to), { code: status.DATA_LOSS });
+  await stop(started, to);
+  assert.match(started.written.err, /^an answer was not passed on: RECEIPT_MISSING: .*\n$/);
+});
