@@ -24,6 +24,14 @@ function whole(input: InputTensor): Tensor {
   return { ...input, data: joined(piecesOf(input)) };
 }
 
+/** Of what fails before there is an answer: the enclave is gone, or its models are not what they were. */
+const UNANSWERED: ReadonlyMap<string, status> = new Map([
+  ['CLIENT_UNREACHABLE', status.UNAVAILABLE],
+  ['CLIENT_MODEL', status.NOT_FOUND],
+  ['CLIENT_INPUT', status.INVALID_ARGUMENT],
+  ['CLIENT_OUTPUT', status.INVALID_ARGUMENT],
+]);
+
 /** What the caller of the proxy is told: the enclave's own status, or that the answer does not count. */
 function rpcError(error: unknown): unknown {
   if (error instanceof Error && error.name === 'AbortError') {
@@ -34,7 +42,7 @@ function rpcError(error: unknown): unknown {
   if (answered !== undefined) {
     return new RpcError(answered, (error.cause as Partial<ServiceError>).details ?? error.message);
   }
-  const code = error.code === 'CLIENT_UNREACHABLE' ? status.UNAVAILABLE : status.DATA_LOSS;
+  const code = UNANSWERED.get(error.code) ?? status.DATA_LOSS;
   return new RpcError(code, `${error.code}: ${error.message}`);
 }
 
