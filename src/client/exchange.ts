@@ -4,6 +4,9 @@ import { decodeSalt } from '../../attestation/receipt/commitment.js';
 import { datatypeOf } from './datatype.js';
 import { assertTensor, type Tensor } from './tensor.js';
 
+/** Largest message that is sent, or received in answer to an inference, bytes. */
+export const MAX_MESSAGE = 256 * 1024 * 1024;
+
 /** inference.InferParameter, as far as Assay's parameters use it. */
 interface InferParameter {
   readonly string_param?: string;

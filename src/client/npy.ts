@@ -1,6 +1,7 @@
 import { concat, fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Datatype, FIXED_DATATYPES, fixedType } from './datatype.js';
+import { MAX_MESSAGE } from './exchange.js';
 import { elementCount, packBytes, type Tensor, unpackBytes } from './tensor.js';
 
 /**
@@ -11,8 +12,6 @@ const MAGIC = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59);
 const ALIGNMENT = 64;
 /** Bytes of a header: what numpy reads from files that it does not trust (`max_header_size`). */
 const MAX_HEADER = 10_000;
-/** Bytes of an array of strings that is written: as many as a message has. */
-const MAX_STRINGS = 256 * 1024 * 1024;
 
 function fail(message: string, cause?: unknown): never {
   throw new AssayError('TENSOR_NPY', message, cause);
@@ -161,9 +160,10 @@ function fixedStrings({ name, data }: Tensor): { type: string; body: Uint8Array 
     fail('a string that ends in a zero byte cannot be written to .npy');
   }
   const size = elements.reduce((longest, { length }) => Math.max(longest, length), 1);
-  if (size * elements.length > MAX_STRINGS) {
+  // No message has more: what exceeds it is padding.
+  if (size * elements.length > MAX_MESSAGE) {
     fail(
-      `expected strings of at most ${MAX_STRINGS} bytes, each padded to the longest: ${elements.length} of ${size} have ${size * elements.length}`,
+      `expected strings of at most ${MAX_MESSAGE} bytes, each padded to the longest: ${elements.length} of ${size} have ${size * elements.length}`,
     );
   }
   const body = new Uint8Array(size * elements.length);

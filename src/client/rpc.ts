@@ -14,6 +14,7 @@ import {
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
+import { MAX_MESSAGE } from './exchange.js';
 import { type CallOptions, LONGEST } from './within.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/', import.meta.url));
@@ -33,8 +34,6 @@ function loadDefinitions(): PackageDefinition {
 /** Read at the first call: most commands make none. */
 let definitions: PackageDefinition | undefined;
 
-/** Largest message that is sent, or received in answer to an inference, bytes. */
-const MAX_MESSAGE = 256 * 1024 * 1024;
 /**
  * Largest message of any other service, bytes: an evidence bundle of the largest and its frame. Nobody
  * knows yet who sends it.
