@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { run } from '../../src/cli/program.js';
 import { repositoryRoot } from '../vectors.js';
+
+/** Why a test that fills a device is skipped; false where it is not. */
+export const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 
 /** What a command left behind. */
 export interface Outcome {

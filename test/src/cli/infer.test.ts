@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { formatNpy, parseNpy } from '../../../src/client/npy.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
-import { assay } from '../../forge/cli.js';
+import { assay, withoutFull } from '../../forge/cli.js';
 import { serveScale } from '../../forge/served-scale.js';
 
 const { at, target, trust } = await serveScale();
-const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 
 describe('assay infer', () => {
   for (const file of ['x.npy', 'x.json', 'x.raw']) {

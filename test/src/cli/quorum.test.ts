@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,12 +7,11 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { computing, startAdder } from '../../forge/adder-server.js';
-import { assay } from '../../forge/cli.js';
+import { assay, withoutFull } from '../../forge/cli.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
 const targets = servers.map(({ target }) => target);
-const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 const near = computing([4 * (1 + 2 ** -22), 6]);
 const far = computing([40, 6]);
 let folder = '';

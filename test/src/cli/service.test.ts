@@ -5,13 +5,12 @@ import { describe, test } from 'node:test';
 import type { AssayError } from '../../../attestation/encoding/error.js';
 import { parseTarget } from '../../../src/client/endpoint.js';
 import { PinnedChannel } from '../../../src/client/rpc.js';
-import { spawnAssay } from '../../forge/cli.js';
+import { spawnAssay, withoutFull } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { serveScale } from '../../forge/served-scale.js';
 
 const { folder, at, server, target, trust } = await serveScale();
 
-const withoutFull = existsSync('/dev/full') ? false : 'this system has no /dev/full';
 /** Runs a command with its standard output on a device that is full. */
 const ONTO_FULL = ['sh', '-c', 'exec "$@" >/dev/full', 'sh'];
 
