@@ -197,7 +197,7 @@ function connectionLimits({ connections }: Config): ConnectionLimits {
 /**
  * Boots the enclave and serves: checks the surroundings, measures the models, has them admitted by the
  * launch policy that the hardware reports, loads what was measured, listens. Rejects with CONFIG_*,
- * MODEL_*, LAUNCH_POLICY_* or PLATFORM_*, or with EngineError; then nothing listens.
+ * MODEL_*, HUB_*, LAUNCH_POLICY_*, EVENT_LOG_FULL or PLATFORM_*, or with EngineError; then nothing listens.
  */
 export async function serve(config: Config, options: ServeOptions): Promise<Serving> {
   const { log, surroundings, now, onFatal, onHang, makeEngine = createEngine } = options;

@@ -62,7 +62,7 @@ export class LogClient {
 
   /**
    * Proves that the log has an entry at a place, at the head that it shows now. Throws RECEIPT_… if the
-   * proof is of another place or another entry, CLIENT_… from the call.
+   * proof is of another place or another entry, USAGE_TIMEOUT or CLIENT_… from the call.
    */
   async prove(index: number, entry: Uint8Array, options: LogOptions = {}): Promise<void> {
     const { receipt } = await this.#call<{ readonly receipt: Uint8Array }>(
@@ -82,7 +82,8 @@ export class LogClient {
 
   /**
    * The head that the enclave shows now, proven to extend an older one, in place of which it is
-   * remembered. Throws RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code, CLIENT_… from the call.
+   * remembered. Throws RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code, USAGE_TIMEOUT or CLIENT_… from
+   * the call.
    * @param older a head whose signature was verified.
    */
   async extend(older: SignedTreeHead, options: LogOptions = {}): Promise<SignedTreeHead> {
@@ -127,7 +128,7 @@ export class LogClient {
    * @throws AssayError RECEIPT_CONSISTENCY, RECEIPT_FORK or another RECEIPT_ code: the enclave dropped,
    *   moved or rewrote an answer that it had signed for. RECEIPT_UNSETTLED: it showed different heads
    *   for as long as it was asked, so that nothing is proven yet, or more heads were seen between two
-   *   audits than are remembered. CLIENT_… from the calls.
+   *   audits than are remembered. USAGE_TIMEOUT or CLIENT_… from the calls.
    */
   async audit(options: LogOptions = {}): Promise<number> {
     for (let round = 0; round < AUDIT_ROUNDS; round++) {

@@ -222,9 +222,10 @@ export class Session {
    * Executes a model and verifies the answer: the receipt is signed by the attested key, it covers
    * this request, this response and this nonce, and it names the model that the manifest had when the
    * request was sent.
-   * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, CLIENT_OUTPUT, BINDING_NONCE before anything is sent;
-   *   CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER, RECEIPT_…, CLAIMS_…
-   *   or CLIENT_MODEL_CHANGED for an answer that does not hold; the signal's own reason where `options.signal` aborts.
+   * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE or USAGE_TIMEOUT before
+   *   anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
+   *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; NotAffirmedError where the
+   *   enclave states another manifest that is not affirmed; the signal's own reason where `options.signal` aborts.
    */
   async infer(
     name: string,
