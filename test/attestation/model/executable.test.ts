@@ -12,6 +12,7 @@ import type {
   ModelInit,
   NodeInit,
   TensorInit,
+  TypeInit,
   ValueInit,
 } from '../../forge/onnx-init.js';
 import { randomFrom, randomModel } from '../../forge/random-model.js';
@@ -144,8 +145,11 @@ const LAYERS = 4;
 const PICTURE = [1, LAYERS, 5, 5];
 const wave = (length: number): number[] => Array.from({ length }, (_, i) => Math.sin(i) * 3);
 
-/** A convolution that is fused with what follows, unless a dead node looks between them. */
-const normalized = (...dead: NodeInit[]): ModelInit =>
+const convolution = (output: string, inputs: string[]): NodeInit =>
+  node('Conv', inputs, output, { attributes: { pads: { ints: [1, 1, 1, 1] } } });
+
+/** A convolution that is fused with what follows, unless another node looks between them. */
+const normalized = (others: readonly NodeInit[], more: Partial<GraphInit> = {}): ModelInit =>
   ofOne({
     inputs: [float('x', PICTURE)],
     outputs: [float('y', PICTURE)],
@@ -157,11 +161,90 @@ const normalized = (...dead: NodeInit[]): ModelInit =>
       constant('variance', 0.9, 1.3, 0.3, 1.7),
     ],
     nodes: [
-      node('Conv', ['x', 'w'], 'c', { attributes: { pads: { ints: [1, 1, 1, 1] } } }),
-      ...dead,
+      convolution('c', ['x', 'w']),
+      ...others,
       node('BatchNormalization', ['c', 'scale', 'bias', 'mean', 'variance'], 'y'),
     ],
+    ...more,
   });
+
+/** A second output looks at the convolution too. */
+const lookedAt = (...others: NodeInit[]): ModelInit =>
+  normalized(others, { outputs: [float('y', PICTURE), float('z', PICTURE)] });
+
+/** A product that is folded into the convolution's weights. */
+const scaled = (...inputs: string[]): ModelInit =>
+  ofOne({
+    inputs: [float('x', PICTURE)],
+    outputs: [float('y', PICTURE)],
+    initializers: [
+      { ...constant('w', ...wave(LAYERS * LAYERS * 9)), dims: [LAYERS, LAYERS, 3, 3] },
+      { ...constant('k', 1.1, -0.7, 0.3, 2.9), dims: [LAYERS, 1, 1] },
+    ],
+    nodes: [convolution('c', inputs), node('Mul', ['c', 'k'], 'y')],
+  });
+
+const ofLength = (name: string, size: string | null): ValueInit => ({
+  name,
+  type: { tensor: dataType.float, shape: [size] },
+});
+const condition: ValueInit = { name: 'c', type: { tensor: dataType.bool, shape: [] } };
+
+/** y is the shape of what either branch wraps. */
+const wrapped = (size: number | null): ModelInit => {
+  const type: TypeInit = { optional: { tensor: dataType.float, shape: [size] } };
+  const wrap: GraphInit = {
+    nodes: [node('Optional', ['x'], 'out')],
+    outputs: [{ name: 'out', type }],
+  };
+  return ofOne({
+    inputs: [ofLength('x', null), condition],
+    nodes: [
+      node('If', ['c'], 'o', {
+        attributes: { then_branch: { g: wrap }, else_branch: { g: wrap } },
+      }),
+      node('OptionalGetElement', ['o'], 'e'),
+      node('Shape', ['e'], 'y'),
+    ],
+    outputs: [{ name: 'y', type: { tensor: dataType.int64, shape: [1] } }],
+  });
+};
+
+/** A function in which what has N elements outside becomes longer. */
+const lengthened = (symbol: string): ModelInit => {
+  const branchOf = (...inputs: string[]): { readonly g: GraphInit } => ({
+    g: {
+      nodes: [node('Concat', inputs, 'out', { attributes: { axis: { i: 0 } } })],
+      outputs: [{ name: 'out', type: { tensor: dataType.float, shape: [symbol] } }],
+    },
+  });
+  const lengthen: FunctionInit = {
+    ...lessFive,
+    inputs: ['a', 'c'],
+    nodes: [
+      node('If', ['c'], 'b', {
+        attributes: { then_branch: branchOf('a', 'a'), else_branch: branchOf('a', 'a', 'a') },
+      }),
+    ],
+  };
+  return ofOne(
+    {
+      inputs: [ofLength('x', 'N'), condition],
+      nodes: [
+        node('Exp', ['x'], 'e'),
+        node('Log', ['e'], 'l'),
+        node('Sin', ['l'], 'z'),
+        node('f', ['z', 'c'], 't', { domain: 'd' }),
+        node('Neg', ['t'], 'n'),
+        node('Transpose', ['n'], 'r'),
+        node('Softmax', ['r'], 's'),
+        node('Cos', ['s'], 'y'),
+      ],
+      outputs: [ofLength('y', null), ofLength('z', 'N')],
+    },
+    [lengthen],
+  );
+};
 
 async function run(
   model: Uint8Array,
@@ -169,12 +252,14 @@ async function run(
   options: InferenceSession.SessionOptions = {},
 ): Promise<string> {
   const session = await InferenceSession.create(model, { logSeverityLevel: 4, ...options });
-  const { y } = await session.run({ x });
+  const c = new Tensor('bool', [true], []);
+  const { y } = await session.run(session.inputNames.includes('c') ? { x, c } : { x });
   await session.release();
   return String(y?.data);
 }
 
 const one = new Tensor('float32', Float32Array.of(1.0001), [1]);
+const three = new Tensor('float32', Float32Array.of(1, 2, 3), [3]);
 const picture = new Tensor('float32', Float32Array.from(wave(100)), PICTURE);
 
 /** Two files of one computation, of which ONNX Runtime left to itself makes two. */
@@ -199,7 +284,21 @@ const steered: readonly (readonly [
     mapped('SequenceMap_loop_body_itercount'),
     one,
   ],
-  ['a dead node', normalized(), normalized(node('Neg', ['c'], 'dead')), picture],
+  ['a dead node', normalized([]), normalized([node('Neg', ['c'], 'dead')]), picture],
+  [
+    'the twin of a node',
+    lookedAt(node('Exp', ['c'], 'z')),
+    lookedAt(convolution('twin', ['x', 'w']), node('Exp', ['twin'], 'z')),
+    picture,
+  ],
+  ['an input that is left out at the end', scaled('x', 'w'), scaled('x', 'w', ''), picture],
+  ['a negative size where none is known', wrapped(null), wrapped(-1), three],
+  [
+    "a function's symbol, which another outside has the name of",
+    lengthened('M'),
+    lengthened('N'),
+    three,
+  ],
 ];
 
 for (const [what, honestInit, otherInit, x] of steered) {
