@@ -44,6 +44,11 @@ const PLACED = 4096;
 /** Of AttributeProto: doc_string, and all in which there are names. */
 const NOT_OF_ATTRIBUTE = [5, 6, 10, 11, 13, 14, 15, 22, 23] as const;
 
+/** Callers know the model's symbols; but none is like those that a runtime or this file makes. */
+function keptSymbol(text: string): string {
+  return /^(unk__|assay)/.test(text) ? `assay ${text}` : text;
+}
+
 function opset(domain: string, version: number): WireWriter {
   const writer = new WireWriter();
   writer.text(1, domain);
@@ -199,13 +204,14 @@ class ExecutableWriter {
     return writer;
   }
 
-  /** Symbols are those of one graph or function body with all its subgraphs. */
+  /** A symbol of a function body, with all its subgraphs, is another than any of the model's graph. */
   #type(type: ValueType, scope: Scope): WireWriter {
     const top = topOf(scope);
+    if (top === this.#analysis.scope) return writeType(type, keptSymbol);
     const symbols = this.#symbols.get(top) ?? new Map<string, string>();
     this.#symbols.set(top, symbols);
     return writeType(type, (text) => {
-      const known = symbols.get(text) ?? `d${this.#nextSymbol++}`;
+      const known = symbols.get(text) ?? `assay${this.#nextSymbol++}`;
       symbols.set(text, known);
       return known;
     });
