@@ -1,8 +1,16 @@
 import type { CborValue } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
+import { attributeType } from './attribute.js';
 import { attributeItem } from './attribute-item.js';
 import type { ModelHasher } from './hashing.js';
-import { assertFree, type Definition, type NodeState, needsOf, type Scope } from './scope.js';
+import {
+  assertFree,
+  type Definition,
+  type NodeState,
+  needsOf,
+  type Scope,
+  subgraphsOf,
+} from './scope.js';
 import { Symbols, typeItem, type ValueType } from './type.js';
 import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
 
@@ -132,7 +140,11 @@ export class Computation {
   }
 
   #definitionDigest(definition: Definition): Uint8Array {
-    if (definition.kind === 'constant') return this.#hasher.constant(definition.constant);
+    if (definition.kind === 'constant') {
+      const { level } = definition.scope;
+      const constant = this.#hasher.constant(definition.constant);
+      return level === 0 ? constant : this.#hasher.digest('constant', [level, constant]);
+    }
     if (definition.kind === 'output') {
       const { digest } = definition.state;
       if (digest === null) throw new AssayError('MODEL_CYCLE', 'a value depends on itself');
@@ -150,7 +162,10 @@ export class Computation {
       this.#functions.size === 0
         ? undefined
         : this.#functions.get(functionKey({ ...node, name: node.op }));
-    const draws = callee?.draws ?? (!PURE_DOMAINS.has(node.domain) || DRAWS.has(node.op));
+    if (callee === undefined) assertOutputs(state);
+    const draws =
+      node.attributes.some(isPassedGraph) ||
+      (callee?.draws ?? (!PURE_DOMAINS.has(node.domain) || DRAWS.has(node.op)));
     const inputs = node.inputs.map((name) =>
       name === '' ? null : this.#value(scope.resolve(name)),
     );
@@ -228,4 +243,28 @@ function assertImported({ domain, op }: NodeView, { opsets }: Scope): void {
     'MODEL_OPSET',
     `no opset of domain ${JSON.stringify(domain.slice(0, 200))} is imported, which ${op.slice(0, 100)} needs`,
   );
+}
+
+/** A subgraph that a call passes on, which may draw. */
+function isPassedGraph({ reference, type }: AttributeView): boolean {
+  const { graph, graphs } = attributeType;
+  return reference !== '' && (type === graph || type === graphs);
+}
+
+/**
+ * Requires of the branches of an If and the body of a Scan that each output is a value of its own: ONNX Runtime
+ * leaves the memory of others as it was, with what earlier requests left there.
+ */
+function assertOutputs(state: NodeState): void {
+  const { domain, op } = state.node;
+  if (domain !== '' || (op !== 'If' && op !== 'Scan')) return;
+  for (const inner of subgraphsOf(state)) {
+    const names = new Set(inner.outputs.map(({ name }) => name));
+    const passed = inner.inputs.some(({ name }) => names.has(name));
+    if (names.size === inner.outputs.length && !passed) continue;
+    throw new AssayError(
+      'MODEL_SUBGRAPH_OUTPUT',
+      `expected values of its own, each once, as the outputs of a subgraph of ${op}`,
+    );
+  }
 }

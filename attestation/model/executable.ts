@@ -1,3 +1,4 @@
+import { AssayError } from '../encoding/error.js';
 import { attributeType } from './attribute.js';
 import { CalledFunctions, FUNCTIONS, type FunctionBody } from './called-functions.js';
 import { PURE_DOMAINS } from './computation.js';
@@ -44,6 +45,16 @@ const PLACED = 4096;
 /** Of AttributeProto: doc_string, and all in which there are names. */
 const NOT_OF_ATTRIBUTE = [5, 6, 10, 11, 13, 14, 15, 22, 23] as const;
 
+/** Characters: a name may be long, and a short one in the file stand for it. */
+const MOST_WRITTEN = 2 ** 28;
+
+function hidden(name: string): AssayError {
+  return new AssayError(
+    'MODEL_SHADOWED_NAME',
+    `${JSON.stringify(name.slice(0, 200))} is the name of a value, and in a subgraph that needs the value of another`,
+  );
+}
+
 /** Callers know the model's symbols; but none is like those that a runtime or this file makes. */
 function keptSymbol(text: string): string {
   return /^(unk__|assay)/.test(text) ? `assay ${text}` : text;
@@ -64,11 +75,15 @@ class ExecutableWriter {
   readonly #functions: CalledFunctions;
   readonly #needed = new Needed();
   readonly #onceEach: OnceEach;
-  /** Of the operators that are needed, and of functions that keep theirs. */
-  readonly #domains: ReadonlySet<string>;
+  /** Of the operators that are needed, by the graph or function body that they are in. */
+  readonly #domains = new Map<Scope, Set<string>>();
   readonly #names = new Map<Definition, string>();
   readonly #symbols = new Map<Scope, Map<string, string>>();
   readonly #taken = new Set<string>();
+  /** Names that count, by the graph whose values have them. */
+  readonly #kept = new Map<Scope, Set<string>>();
+  /** Characters of names where they are used. */
+  #written = 0;
   #nextName = 0;
   #nextSymbol = 0;
   /** Bytes of external data that may be placed yet: tensors may lie in the same place of a file. */
@@ -82,9 +97,10 @@ class ExecutableWriter {
     this.#needed.addOutputs(root);
     this.#functions = new CalledFunctions(analysis, this.#needed);
     const states = [...this.#needed.states];
-    const operators = states.filter(({ node }) => node.constant === null);
-    this.#domains = new Set(operators.map(({ node }) => this.#domainOf(node)));
-    this.#onceEach = new OnceEach(states);
+    for (const { node, scope } of states) {
+      if (node.constant === null) this.#addDomain(topOf(scope), this.#domainOf(node));
+    }
+    this.#onceEach = new OnceEach(this.#needed);
     this.#keepNames(root);
     for (const body of this.#functions.bodies) this.#onceEach.outputs(body.scope);
     for (const state of states) {
@@ -96,20 +112,27 @@ class ExecutableWriter {
     }
   }
 
+  #addDomain(top: Scope, domain: string): void {
+    const domains = this.#domains.get(top) ?? new Set<string>();
+    this.#domains.set(top, domains.add(domain));
+  }
+
   #domainOf(node: NodeView): string {
     return (this.#functions.of(node) ?? node).domain;
   }
 
   #keepNames(scope: Scope): void {
     const outputs = this.#onceEach.outputs(scope);
-    for (const { name } of scope.inputs) this.#keepName(scope.resolve(name), name);
+    for (const { name } of scope.inputs) this.#keepName(scope, scope.resolve(name), name);
     scope.outputs.forEach(({ name }, i) => {
       const definition = outputs[i];
-      if (definition !== undefined) this.#keepName(definition, name);
+      if (definition !== undefined) this.#keepName(scope, definition, name);
     });
   }
 
-  #keepName(definition: Definition, name: string): void {
+  #keepName(scope: Scope, definition: Definition, name: string): void {
+    const kept = this.#kept.get(scope) ?? new Set<string>();
+    this.#kept.set(scope, kept.add(name));
     this.#names.set(definition, name);
     this.#taken.add(name);
   }
@@ -127,7 +150,24 @@ class ExecutableWriter {
   }
 
   #name(scope: Scope, name: string): string {
-    return name === '' ? '' : this.#nameOf(this.#onceEach.of(scope.resolve(name)));
+    if (name === '') return '';
+    const definition = this.#onceEach.of(scope.resolve(name));
+    const written = this.#nameOf(definition);
+    this.#written += written.length;
+    if (this.#written > MOST_WRITTEN) {
+      throw new AssayError(
+        'MODEL_TOO_COMPLEX',
+        `expected the names of a model's values to take at most ${MOST_WRITTEN} characters where they are used`,
+      );
+    }
+    for (
+      let inner = scope;
+      inner !== definition.scope && inner.parent !== null;
+      inner = inner.parent
+    ) {
+      if (this.#kept.get(inner)?.has(written)) throw hidden(written);
+    }
+    return written;
   }
 
   model(): WireWriter {
@@ -135,17 +175,19 @@ class ExecutableWriter {
     const writer = new WireWriter();
     writer.int(1, IR_VERSION);
     writer.message(7, this.#graph(scope, model.graph));
-    this.#opsets(writer, 8, model.opsets);
+    // ONNX Runtime executes functions in the versions that the model imports.
+    const domains = new Set([...this.#domains.values()].flatMap((of) => [...of]));
+    this.#opsets(writer, 8, model.opsets, domains);
     for (const body of this.#functions.bodies) writer.message(25, this.#function(body));
     return writer;
   }
 
   /** Sorted; those of which an operator is needed, and that of ONNX, which a runtime wants. */
-  #opsets(writer: WireWriter, field: number, opsets: Opsets): void {
+  #opsets(writer: WireWriter, field: number, opsets: Opsets, domains: ReadonlySet<string>): void {
     const versions = new Map([...opsets, [FUNCTIONS, 1]]);
-    if (!this.#domains.has('')) versions.set('', OPSET);
+    if (!domains.has('')) versions.set('', OPSET);
     for (const [domain, version] of [...versions].sort()) {
-      const needed = domain === '' || this.#domains.has(domain);
+      const needed = domain === '' || domains.has(domain);
       if (needed) writer.message(field, opset(domain, version));
     }
   }
@@ -157,10 +199,11 @@ class ExecutableWriter {
     const needed = (constant: Constant): boolean => {
       const definition = scope.resolve(nameOf(constant));
       // The default of an input counts, whoever needs the input.
-      return definition.kind === 'input' || this.#needed.definitions.has(definition);
+      if (definition.kind === 'input') return true;
+      return this.#needed.definitions.has(definition) && !this.#onceEach.leavesOut(definition);
     };
     for (const constant of initializers.filter(needed)) {
-      writer.message(5, this.#tensor(constant, this.#name(scope, constant.name)));
+      writer.message(5, this.#tensor(constant, this.#nameOf(scope.resolve(constant.name))));
     }
     for (const { name, type } of scope.inputs) {
       writer.message(11, this.#value(this.#name(scope, name), type, scope));
@@ -172,7 +215,8 @@ class ExecutableWriter {
       writer.message(12, this.#value(name, type, scope));
     });
     for (const constant of sparses.filter(needed)) {
-      writer.message(15, this.#sparse(constant, this.#name(scope, nameOf(constant))));
+      const name = this.#nameOf(scope.resolve(nameOf(constant)));
+      writer.message(15, this.#sparse(constant, name));
     }
     return writer;
   }
@@ -272,7 +316,7 @@ class ExecutableWriter {
       if (!withDefault.has(attribute)) writer.text(6, attribute);
     }
     this.#nodes(writer, 7, scope);
-    this.#opsets(writer, 9, view.opsets);
+    this.#opsets(writer, 9, view.opsets, this.#domains.get(scope) ?? new Set());
     if (domain !== '') writer.text(10, domain);
     for (const attribute of view.defaults) writer.message(11, this.#attribute(attribute, scope));
     if (rival && view.overload !== '') writer.text(13, view.overload);

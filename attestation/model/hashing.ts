@@ -7,6 +7,7 @@ import { type Constant, isSparse, type SparseView, type TensorView } from './ten
 /** The kinds of digest, each with a domain label of its own: `assay/model-<kind>/v1`. */
 type DigestKind =
   | 'call'
+  | 'constant'
   | 'function'
   | 'graph'
   | 'input'

@@ -1,4 +1,5 @@
 import { toHex } from '../encoding/bytes.js';
+import type { Needed } from './needed.js';
 import type { Definition, NodeState, Scope } from './scope.js';
 
 /**
@@ -8,12 +9,14 @@ import type { Definition, NodeState, Scope } from './scope.js';
  */
 export class OnceEach {
   readonly #first = new Map<NodeState, NodeState>();
+  readonly #constants = new Map<Definition, Definition>();
   readonly #states = new Map<Scope, NodeState[]>();
-  readonly #kept = new Set<NodeState>();
+  readonly #kept = new Set<NodeState | Definition>();
   readonly #outputs = new Map<Scope, readonly Definition[]>();
 
-  /** @param states that are needed, each with its digest. */
-  constructor(states: Iterable<NodeState>) {
+  /** @param needed what is to be written, each with its digest. */
+  constructor({ states, definitions }: Needed) {
+    this.#judgeConstants(definitions);
     for (const state of states) {
       const others = this.#states.get(state.scope);
       if (others === undefined) this.#states.set(state.scope, [state]);
@@ -35,9 +38,28 @@ export class OnceEach {
     }
   }
 
+  /** Copies of one constant in one graph are one: what shares it is fused, what has a copy each is not. */
+  #judgeConstants(definitions: Iterable<Definition>): void {
+    const firsts = new Map<Scope, Map<string, Definition>>();
+    for (const definition of definitions) {
+      if (definition.kind !== 'constant' || definition.digest === null) continue;
+      const here = firsts.get(definition.scope) ?? new Map<string, Definition>();
+      firsts.set(definition.scope, here);
+      const digest = toHex(definition.digest);
+      const first = here.get(digest);
+      if (first === undefined) here.set(digest, definition);
+      else this.#constants.set(definition, first);
+    }
+  }
+
+  /** Whether another constant stands for this one, and it is no output of its graph. */
+  leavesOut(definition: Definition): boolean {
+    return this.#constants.has(definition) && !this.#kept.has(definition);
+  }
+
   /** The definition whose value stands for this one. */
   of(definition: Definition): Definition {
-    if (definition.kind !== 'output') return definition;
+    if (definition.kind !== 'output') return this.#constants.get(definition) ?? definition;
     const first = this.#first.get(definition.state);
     return first === undefined
       ? definition
@@ -63,7 +85,7 @@ export class OnceEach {
       const [replaced = own] = others.keys();
       const twin = own === first ? replaced : own;
       others.set(own, twin);
-      if (twin.kind === 'output') this.#kept.add(twin.state);
+      this.#kept.add(twin.kind === 'output' ? twin.state : twin);
       return twin;
     });
     this.#outputs.set(scope, outputs);
@@ -73,6 +95,10 @@ export class OnceEach {
   /** The nodes of a graph to be written, each after what it needs. */
   nodes(scope: Scope): readonly NodeState[] {
     const states = this.#states.get(scope) ?? [];
-    return states.filter((state) => !this.#first.has(state) || this.#kept.has(state));
+    return states.filter((state) => {
+      const { node } = state;
+      if (node.constant === null) return !this.#first.has(state) || this.#kept.has(state);
+      return node.outputs.every((name) => name === '' || !this.leavesOut(scope.resolve(name)));
+    });
   }
 }

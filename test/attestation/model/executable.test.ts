@@ -357,6 +357,44 @@ test('subgraphs of operators that are not ONNX’s keep the names that they are 
   );
 });
 
+test('a value whose name a subgraph keeps for another is not needed there', () => {
+  const needing = (captured: string): ModelInit => {
+    const body: GraphInit = {
+      inputs: [float('y')],
+      nodes: [node('Add', ['y', captured], 'sum')],
+      outputs: [float('sum')],
+    };
+    const nodes = [
+      node('Abs', ['x'], 'y'),
+      node('Abs', ['x'], 'z'),
+      node('Search', ['x'], 'o', { domain: 'd', attributes: { body: { g: body } } }),
+    ];
+    return ofOne({ nodes, outputs: [float('y'), float('o')] });
+  };
+  assert.doesNotThrow(() => executable(encodeModel(needing('x'))));
+  assert.throws(() => executable(encodeModel(needing('z'))), { code: 'MODEL_SHADOWED_NAME' });
+});
+
+test('copies of one constant in one graph are one', () => {
+  const sum = (...names: string[]): Uint8Array =>
+    encodeModel(
+      ofOne({
+        initializers: [...new Set(names)].map((name) => constant(name, 1)),
+        nodes: [node('Sum', ['x', ...names], 'y')],
+      }),
+    );
+  assert.equal(graphOf(sum('a', 'b')), graphOf(sum('a', 'a')));
+  assert.deepEqual(executable(sum('a', 'b')), executable(sum('a', 'a')));
+});
+
+test('a long name does not stand for a short one as often as a file likes', () => {
+  const long = 'y'.repeat(64_000);
+  const uses = Array.from({ length: 20_000 }, () => 'z');
+  const nodes = [node('Neg', ['x'], long), node('Neg', ['x'], 'z'), node('Sum', uses, 'o')];
+  const bytes = encodeModel(ofOne({ nodes, outputs: [float(long), float('o')] }));
+  assert.throws(() => executable(bytes), { code: 'MODEL_TOO_COMPLEX' });
+});
+
 test('a fresh name is none that is kept', () => {
   const nodes = [node('Neg', ['assay0'], 'inner'), node('Neg', ['inner'], 'assay1')];
   const bytes = encodeModel(
@@ -443,13 +481,14 @@ test('sizes that lie in a file are placed in the model: ONNX Runtime infers no s
 });
 
 test('what is placed is no more than there are files, however often it is named', () => {
-  const external = new Map([['w.bin', new Uint8Array(8000)]]);
+  const file = Float32Array.from(wave(2000));
+  const external = new Map([['w.bin', new Uint8Array(file.buffer)]]);
   const names = ['a', 'b', 'c', 'd', 'e'];
-  const initializers = names.map((name) => ({
+  const initializers = names.map((name, i) => ({
     name,
     type: dataType.float,
     dims: [1000],
-    external: { location: 'w.bin', offset: '0', length: '4000' },
+    external: { location: 'w.bin', offset: String(4 * i), length: '4000' },
   }));
   const nodes = [node('Sum', ['x', ...names], 'y')];
   const bytes = encodeModel(ofOne({ initializers, nodes }));

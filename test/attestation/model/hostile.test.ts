@@ -135,6 +135,29 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     withNodes({ ...relu('x', 'y'), attributes: { alpha: { ref: 'alpha', type: 1 } } }),
     'MODEL_ATTRIBUTE',
   ],
+  'a branch that gives one value twice': [
+    withNodes({
+      op: 'If',
+      inputs: ['x'],
+      outputs: ['y', 'z'],
+      attributes: {
+        then_branch: { g: { nodes: [relu('x', 'a')], outputs: [{ name: 'a' }, { name: 'a' }] } },
+      },
+    }),
+    'MODEL_SUBGRAPH_OUTPUT',
+  ],
+  'a Scan body that gives its own input': [
+    withNodes({
+      op: 'Scan',
+      inputs: ['x'],
+      outputs: ['y'],
+      attributes: {
+        body: { g: { inputs: [{ name: 'a', type }], nodes: [], outputs: [{ name: 'a' }] } },
+        num_scan_inputs: { i: 1 },
+      },
+    }),
+    'MODEL_SUBGRAPH_OUTPUT',
+  ],
   'no opset': [{ graph: plain, opsets: {} }, 'MODEL_OPSET'],
   'no opset for a domain in use': [
     withNodes({ ...relu('x', 'y'), domain: 'com.example' }),

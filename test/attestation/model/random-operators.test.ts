@@ -67,3 +67,33 @@ test('what is done in each turn of a loop is not what it captures', () => {
     assert.notEqual(looping([node], []), looping([], [node]), op);
   }
 });
+
+test('a function that is passed a subgraph may draw with each node that has it', () => {
+  const run: FunctionInit = {
+    domain: 'local',
+    name: 'Run',
+    inputs: ['a'],
+    outputs: ['b'],
+    attributes: ['body'],
+    opsets: { '': 18 },
+    nodes: [],
+  };
+  const branch = (output: string): NodeInit => ({
+    op: 'If',
+    inputs: ['a'],
+    outputs: [output],
+    attributes: { then_branch: { ref: 'body', type: 5 } },
+  });
+  const drawn: GraphInit = {
+    nodes: [{ op: 'RandomNormal', inputs: [], outputs: ['r'] }],
+    outputs: [{ name: 'r' }],
+  };
+  const call: NodeInit = {
+    ...{ op: 'Run', domain: 'local', inputs: ['x'], outputs: ['y'] },
+    attributes: { body: { g: drawn } },
+  };
+  const sum = (a: string, b: string): NodeInit => ({ op: 'Sub', inputs: [a, b], outputs: ['b'] });
+  const two = [branch('c'), branch('d'), sum('c', 'd')];
+  const one = [branch('c'), sum('c', 'c')];
+  assert.notEqual(draws([call], [{ ...run, nodes: two }]), draws([call], [{ ...run, nodes: one }]));
+});
