@@ -21,6 +21,12 @@ export interface FunctionBody {
   name: string;
 }
 
+/** Rivals may have one digest and two names. */
+function byDigest(a: FunctionBody, b: FunctionBody): number {
+  const [left, right] = [a, b].map(({ digest, domain, name }) => `${digest} ${domain} ${name}`);
+  return left === right ? 0 : (left ?? '') < (right ?? '') ? -1 : 1;
+}
+
 /** The functions that a model needs: those that are called, as those are that they call. One for each digest. */
 export class CalledFunctions {
   readonly bodies: readonly FunctionBody[];
@@ -43,14 +49,15 @@ export class CalledFunctions {
       const rival = isRival(view);
       const body = bodies.get(rival ? key : digest) ?? {
         ...{ digest, view, scope: known.scope, attributes: new Set<string>(), rival },
-        ...(rival ? view : { domain: FUNCTIONS, name: '' }),
+        domain: rival ? view.domain : FUNCTIONS,
+        name: view.name,
       };
       bodies.set(rival ? key : digest, body);
       this.#byKey.set(key, body);
       for (const { name } of node.attributes) body.attributes.add(name);
       needed.addOutputs(body.scope);
     }
-    this.bodies = [...bodies.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1));
+    this.bodies = [...bodies.values()].sort(byDigest);
     this.#addReferences(needed);
     this.#name(operators);
   }

@@ -331,7 +331,7 @@ class ExecutableWriter {
  * shape; removes a Cast because of its node's name; takes an outer value for one of a branch that has the
  * same name; makes names as it inlines functions, which may be others' names; and fuses a node with the one
  * that uses it where no second one does, be it dead or its twin. Each changes answers under an unchanged
- * `graph`. So a model is written anew: values, nodes, functions and symbols without their names but for
+ * `graph`. So a model is written anew: values, nodes, functions and their symbols without their names but for
  * those that count, each computation once and in the order of the walk, and nothing that no output needs.
  *
  * @param analysis what `analyseModel` found.
