@@ -67,6 +67,7 @@ export async function listLayouts(path: string): Promise<readonly string[]> {
   const found: string[] = [];
   const names = await withFileErrors(`listing ${path}`, () => readdir(path));
   for (const name of names.sort().slice(0, MAX_REPOSITORIES)) {
+    // A file, or a folder that cannot be looked into, is no layout that could be listed.
     const mark = await namedBy(join(path, name, MARK)).catch(() => undefined);
     if (mark !== undefined) found.push(name);
   }

@@ -111,6 +111,7 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
       );
     }
     await rm(own);
+    // A touch that fails is made up for by the next; without any, the lock is another's after the lease.
     const beat = setInterval(() => {
       file
         .write(text, 0)
