@@ -41,8 +41,8 @@ const FIELD_TYPE: Readonly<Record<number, number>> = {
   23: attributeType.sparseTensors,
 };
 
-/** Types whose value must be there, since protobuf has no default for a message. */
-const NEEDS_VALUE: ReadonlySet<number> = new Set([
+/** Types whose value is one message, which must be there: protobuf has no default for it. */
+export const ONE_MESSAGE: ReadonlySet<number> = new Set([
   attributeType.tensor,
   attributeType.graph,
   attributeType.sparseTensor,
@@ -161,7 +161,7 @@ export function readAttribute(
   if (type < attributeType.float || type > attributeType.types) bad(name, `has type ${type}`);
   if (reference !== '' && member !== null) bad(name, 'has a value and refers to another');
   if (member !== null && member !== type) bad(name, `has type ${type} and a value of ${member}`);
-  if (member === null && reference === '' && NEEDS_VALUE.has(type)) bad(name, 'has no value');
+  if (member === null && reference === '' && ONE_MESSAGE.has(type)) bad(name, 'has no value');
   const zero = new Uint8Array(type === attributeType.float ? 4 : 0);
   return {
     name,

@@ -251,20 +251,24 @@ function isPassedGraph({ reference, type }: AttributeView): boolean {
   return reference !== '' && (type === graph || type === graphs);
 }
 
+/** Whether each output of a node's subgraphs is to be a value of its own: `assertOutputs`. */
+export function givesApart({ domain, op }: NodeView): boolean {
+  return domain === '' && (op === 'If' || op === 'Scan');
+}
+
 /**
  * Requires of the branches of an If and the body of a Scan that each output is a value of its own: ONNX Runtime
  * leaves the memory of others as it was, with what earlier requests left there.
  */
 function assertOutputs(state: NodeState): void {
-  const { domain, op } = state.node;
-  if (domain !== '' || (op !== 'If' && op !== 'Scan')) return;
+  if (!givesApart(state.node)) return;
   for (const inner of subgraphsOf(state)) {
     const names = new Set(inner.outputs.map(({ name }) => name));
     const passed = inner.inputs.some(({ name }) => names.has(name));
     if (names.size === inner.outputs.length && !passed) continue;
     throw new AssayError(
       'MODEL_SUBGRAPH_OUTPUT',
-      `expected values of its own, each once, as the outputs of a subgraph of ${op}`,
+      `expected values of its own, each once, as the outputs of a subgraph of ${state.node.op}`,
     );
   }
 }

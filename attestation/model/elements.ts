@@ -129,15 +129,13 @@ export function elementBytes(tensor: TensorView, files: ExternalFiles): Uint8Arr
 }
 
 /** The elements of canonical bytes of strings: each is its length in 64 bits, and then its bytes. */
-export function stringElements(bytes: Uint8Array): Uint8Array[] {
+export function* stringElements(bytes: Uint8Array): Iterable<Uint8Array> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const elements: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     const end = at + 8 + Number(view.getBigUint64(at, true));
-    elements.push(bytes.subarray(at + 8, end));
+    yield bytes.subarray(at + 8, end);
     at = end;
   }
-  return elements;
 }
 
 /** SHA-256 of the canonical bytes of a tensor. */
@@ -152,19 +150,14 @@ export function hashElements(
 }
 
 /**
- * SHA-256 of a sparse tensor's indices as linear positions (64 bits each), whichever of ONNX's two
+ * Streams a sparse tensor's indices as linear positions (64 bits each, little-endian), whichever of ONNX's two
  * forms they have. Throws MODEL_TENSOR unless they ascend and lie inside the shape.
  */
-export function hashIndices(
-  sparse: SparseView,
-  files: ExternalFiles,
-  factory: Sha256Factory,
-): Uint8Array {
+export function streamPositions(sparse: SparseView, files: ExternalFiles, sink: Sink): void {
   const { indices, dims } = sparse;
   const rank = indices.dims.length === 1 ? 1 : dims.length;
   const sizes = rank === 1 ? [dims.reduce((product, size) => product * size, 1)] : dims;
-  const hash = factory();
-  const chunk = new Chunk((bytes) => hash.update(bytes), indices.size);
+  const chunk = new Chunk(sink, indices.size);
   let axis = 0;
   let position = 0;
   let previous = -1;
@@ -185,5 +178,4 @@ export function hashIndices(
     }
   });
   chunk.flush();
-  return hash.digest();
 }

@@ -1,50 +1,24 @@
 import { AssayError } from '../encoding/error.js';
 import { attributeType } from './attribute.js';
+import { writeAttribute } from './attribute-writer.js';
 import { CalledFunctions, FUNCTIONS, type FunctionBody } from './called-functions.js';
-import { PURE_DOMAINS } from './computation.js';
-import { type ExternalFiles, externalBytes } from './external.js';
+import { givesApart, PURE_DOMAINS } from './computation.js';
+import { ConstantWriter } from './constant-writer.js';
+import type { ExternalFiles } from './external.js';
 import type { ModelAnalysis } from './identity.js';
 import { Needed } from './needed.js';
 import { OnceEach } from './once-each.js';
 import { type Definition, type NodeState, type Scope, subgraphsOf, topOf } from './scope.js';
-import { type Constant, nameOf, type SparseView, type TensorView } from './tensor.js';
+import { type Constant, isSparse } from './tensor.js';
 import type { ValueType } from './type.js';
 import { writeType } from './type-writer.js';
 import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
-import { WireReader } from './wire.js';
 import { WireWriter } from './wire-writer.js';
 
 /** With it constants are no inputs (4), and there are functions (8) and overloads (10). */
 const IR_VERSION = 10;
 /** Of ONNX where its version does not count: for constants, and of a model without operators. */
 const OPSET = 21;
-/** A message with the fields of another as they are encoded there, but for some. */
-function without(message: Uint8Array, left: readonly number[]): WireWriter {
-  const writer = new WireWriter();
-  const fields = new WireReader(message, 'message', null);
-  let from = 0;
-  while (fields.next()) {
-    fields.skip();
-    if (!left.includes(fields.number)) continue;
-    if (from < fields.tagOffset) writer.raw(message.subarray(from, fields.tagOffset));
-    from = fields.offset;
-  }
-  if (from < message.length) writer.raw(message.subarray(from));
-  return writer;
-}
-
-/** Of TensorProto: name, doc_string, metadata_props. */
-const NOT_OF_TENSOR = [8, 12, 16] as const;
-/** external_data, data_location. */
-const NOT_OF_PLACED_TENSOR = [...NOT_OF_TENSOR, 13, 14] as const;
-/**
- * External data up to this size, bytes, is placed in the model, for as long as all of it together is no more
- * than there are files: ONNX Runtime refuses to infer a shape from a tensor of a few sizes that lies in a file.
- */
-const PLACED = 4096;
-/** Of AttributeProto: doc_string, and all in which there are names. */
-const NOT_OF_ATTRIBUTE = [5, 6, 10, 11, 13, 14, 15, 22, 23] as const;
-
 /** Characters: a name may be long, and a short one in the file stand for it. */
 const MOST_WRITTEN = 2 ** 28;
 
@@ -71,7 +45,7 @@ type Analysis = Pick<ModelAnalysis, 'model' | 'scope' | 'functions'>;
 
 class ExecutableWriter {
   readonly #analysis: Analysis;
-  readonly #external: ExternalFiles;
+  readonly #constants: ConstantWriter;
   readonly #functions: CalledFunctions;
   readonly #needed = new Needed();
   readonly #onceEach: OnceEach;
@@ -86,13 +60,10 @@ class ExecutableWriter {
   #written = 0;
   #nextName = 0;
   #nextSymbol = 0;
-  /** Bytes of external data that may be placed yet: tensors may lie in the same place of a file. */
-  #placeable = 0;
 
   constructor(analysis: Analysis, external: ExternalFiles) {
     this.#analysis = analysis;
-    this.#external = external;
-    for (const { length } of external.values()) this.#placeable += length;
+    this.#constants = new ConstantWriter(external);
     const { scope: root } = analysis;
     this.#needed.addOutputs(root);
     this.#functions = new CalledFunctions(analysis, this.#needed);
@@ -106,8 +77,11 @@ class ExecutableWriter {
     for (const state of states) {
       for (const inner of subgraphsOf(state)) {
         // Operators that are not ONNX's may feed their subgraphs by name.
-        if (PURE_DOMAINS.has(state.node.domain)) this.#onceEach.outputs(inner);
-        else this.#keepNames(inner);
+        if (PURE_DOMAINS.has(state.node.domain)) {
+          this.#onceEach.outputs(inner, givesApart(state.node));
+        } else {
+          this.#keepNames(inner);
+        }
       }
     }
   }
@@ -174,7 +148,7 @@ class ExecutableWriter {
     const { model, scope } = this.#analysis;
     const writer = new WireWriter();
     writer.int(1, IR_VERSION);
-    writer.message(7, this.#graph(scope, model.graph));
+    writer.message(7, this.#graph(scope));
     // ONNX Runtime executes functions in the versions that the model imports.
     const domains = new Set([...this.#domains.values()].flatMap((of) => [...of]));
     this.#opsets(writer, 8, model.opsets, domains);
@@ -192,21 +166,20 @@ class ExecutableWriter {
     }
   }
 
-  #graph(scope: Scope, { initializers, sparse: sparses }: GraphView): WireWriter {
+  #graph(scope: Scope): WireWriter {
     const writer = new WireWriter();
     this.#nodes(writer, 1, scope);
     writer.text(2, 'graph');
-    const needed = (constant: Constant): boolean => {
-      const definition = scope.resolve(nameOf(constant));
-      // The default of an input counts, whoever needs the input.
-      if (definition.kind === 'input') return true;
-      return this.#needed.definitions.has(definition) && !this.#onceEach.leavesOut(definition);
-    };
-    for (const constant of initializers.filter(needed)) {
-      writer.message(5, this.#tensor(constant, this.#nameOf(scope.resolve(constant.name))));
+    if (!scope.isFunction) {
+      for (const [constant, name] of this.#constantsOf(scope)) {
+        this.#initializer(writer, constant, name);
+      }
     }
-    for (const { name, type } of scope.inputs) {
-      writer.message(11, this.#value(this.#name(scope, name), type, scope));
+    for (const { name, type, fallback } of scope.inputs) {
+      const written = this.#name(scope, name);
+      // The default of an input counts, whoever needs the input.
+      if (fallback !== null) this.#initializer(writer, fallback, written);
+      writer.message(11, this.#value(written, type, scope));
     }
     const outputs = this.#onceEach.outputs(scope);
     scope.outputs.forEach(({ type }, i) => {
@@ -214,31 +187,17 @@ class ExecutableWriter {
       const name = definition === undefined ? '' : this.#nameOf(definition);
       writer.message(12, this.#value(name, type, scope));
     });
-    for (const constant of sparses.filter(needed)) {
-      const name = this.#nameOf(scope.resolve(nameOf(constant)));
-      writer.message(15, this.#sparse(constant, name));
-    }
     return writer;
   }
 
-  #tensor(view: TensorView, name?: string): WireWriter {
-    const { message, payload, size } = view;
-    const placed = payload.kind === 'external' && size <= Math.min(PLACED, this.#placeable);
-    const writer = without(message, placed ? NOT_OF_PLACED_TENSOR : NOT_OF_TENSOR);
-    if (placed) {
-      this.#placeable -= size;
-      writer.bytes(9, externalBytes(payload.reference, size, this.#external));
-    }
-    if (name !== undefined) writer.text(8, name);
-    return writer;
+  #initializer(writer: WireWriter, constant: Constant, name: string): void {
+    writer.message(isSparse(constant) ? 15 : 5, this.#constants.constant(constant, name));
   }
 
-  #sparse({ values, indices, dims }: SparseView, name?: string): WireWriter {
-    const writer = new WireWriter();
-    writer.message(1, this.#tensor(values, name));
-    writer.message(2, this.#tensor(indices));
-    for (const dim of dims) writer.int(3, dim);
-    return writer;
+  #constantsOf(scope: Scope): (readonly [Constant, name: string])[] {
+    return this.#onceEach
+      .constants(scope)
+      .map((definition) => [definition.constant, this.#nameOf(definition)]);
   }
 
   #value(name: string, type: ValueType | null, scope: Scope): WireWriter {
@@ -262,6 +221,12 @@ class ExecutableWriter {
   }
 
   #nodes(writer: WireWriter, field: number, scope: Scope): void {
+    // Function bodies have no initializers, and inlining is spared those of their subgraphs.
+    if (scope.isFunction) {
+      for (const [constant, name] of this.#constantsOf(scope)) {
+        writer.message(field, this.#constantNode(constant, name));
+      }
+    }
     for (const state of this.#onceEach.nodes(scope)) writer.message(field, this.#node(state));
   }
 
@@ -286,24 +251,27 @@ class ExecutableWriter {
     return writer;
   }
 
-  #attribute(attribute: AttributeView, scope: Scope): WireWriter {
-    const { type, message, tensors, graphs, types, sparse: sparses } = attribute;
-    const writer = without(message, NOT_OF_ATTRIBUTE);
-    for (const each of tensors) {
-      writer.message(type === attributeType.tensor ? 5 : 10, this.#tensor(each));
-    }
-    for (const each of graphs) {
-      const inner = scope.subgraphs.get(each);
-      if (inner === undefined) throw new TypeError('a subgraph has no scope');
-      writer.message(type === attributeType.graph ? 6 : 11, this.#graph(inner, each));
-    }
-    for (const each of types) {
-      writer.message(type === attributeType.type ? 14 : 15, this.#type(each, scope));
-    }
-    for (const each of sparses) {
-      writer.message(type === attributeType.sparseTensor ? 22 : 23, this.#sparse(each));
-    }
+  #constantNode(constant: Constant, name: string): WireWriter {
+    const sparse = isSparse(constant);
+    const attribute = new WireWriter();
+    attribute.text(1, sparse ? 'sparse_value' : 'value');
+    attribute.int(20, sparse ? attributeType.sparseTensor : attributeType.tensor);
+    attribute.message(sparse ? 22 : 5, this.#constants.constant(constant));
+    const writer = new WireWriter();
+    writer.text(2, name);
+    writer.text(4, 'Constant');
+    writer.message(5, attribute);
     return writer;
+  }
+
+  #attribute(attribute: AttributeView, scope: Scope): WireWriter {
+    const graph = (view: GraphView): WireWriter => {
+      const inner = scope.subgraphs.get(view);
+      if (inner === undefined) throw new TypeError('a subgraph has no scope');
+      return this.#graph(inner);
+    };
+    const type = (of: ValueType): WireWriter => this.#type(of, scope);
+    return writeAttribute(attribute, { constants: this.#constants, graph, type });
   }
 
   #function({ view, scope, domain, name, rival, attributes }: FunctionBody): WireWriter {

@@ -1,6 +1,6 @@
 import { type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { label, type Sha256Factory, type Sha256Once } from '../encoding/hash.js';
-import { hashElements, hashIndices } from './elements.js';
+import { hashElements, streamPositions } from './elements.js';
 import type { ExternalFiles } from './external.js';
 import { type Constant, isSparse, type SparseView, type TensorView } from './tensor.js';
 
@@ -64,8 +64,9 @@ export class ModelHasher {
 
   /** Dims of the whole, the non-zero values, their linear positions. */
   sparseItem(sparse: SparseView): CborValue {
-    const positions = hashIndices(sparse, this.files, this.sha256);
-    return [sparse.values.type.code, sparse.dims, this.elements(sparse.values), positions];
+    const positions = this.sha256();
+    streamPositions(sparse, this.files, (bytes) => positions.update(bytes));
+    return [sparse.values.type.code, sparse.dims, this.elements(sparse.values), positions.digest()];
   }
 
   constant(constant: Constant): Uint8Array {

@@ -159,18 +159,8 @@ function countOperators(model: ModelView): OperatorCount[] {
   );
 }
 
-/** Requires that what callers name can be told apart and, for inputs, has a type. */
+/** Requires that no runtime has a name that callers use for something else, and that inputs have a type. */
 function assertInterface(scope: Scope): void {
-  const names = new Set<string>();
-  for (const { name } of scope.outputs) {
-    if (names.has(name)) {
-      throw new AssayError(
-        'MODEL_DUPLICATE_NAME',
-        `more than one output is called ${JSON.stringify(name.slice(0, 200))}`,
-      );
-    }
-    names.add(name);
-  }
   for (const { name } of [...scope.inputs, ...scope.outputs]) assertFree(name);
   const untyped = scope.inputs.find(({ type }) => type === null);
   if (untyped !== undefined || scope.outputs.length === 0) {

@@ -2,103 +2,126 @@ import { toHex } from '../encoding/bytes.js';
 import type { Needed } from './needed.js';
 import type { Definition, NodeState, Scope } from './scope.js';
 
+/** The name of a constant. */
+type ConstantDefinition = Extract<Definition, { kind: 'constant' }>;
+
+/** What of one graph has a digest: of those with the same, the first stands for all. */
+class Alike<T extends { readonly scope: Scope; readonly digest: Uint8Array | null }> {
+  readonly #byScope = new Map<Scope, T[]>();
+  readonly #first = new Map<T, T>();
+  readonly #others = new Map<T, T[]>();
+  /** What is written though another stands for it, and its place among those. */
+  readonly #kept = new Map<T, number>();
+
+  constructor(all: Iterable<T>) {
+    for (const each of all) listed(this.#byScope, each.scope).push(each);
+    for (const here of this.#byScope.values()) this.#judge(here);
+  }
+
+  #judge(here: readonly T[]): void {
+    const firsts = new Map<string, T>();
+    for (const each of here) {
+      if (each.digest === null) continue;
+      const digest = toHex(each.digest);
+      const first = firsts.get(digest) ?? each;
+      firsts.set(digest, first);
+      if (first === each) continue;
+      this.#first.set(each, first);
+      listed(this.#others, first).push(each);
+    }
+  }
+
+  first(each: T): T {
+    return this.#first.get(each) ?? each;
+  }
+
+  /** One of those that the first stands for, which is kept; there are as many as a file has. */
+  twin(first: T, index: number): T {
+    const twin = this.#others.get(first)?.[index];
+    if (twin === undefined) throw new TypeError('a value has fewer twins than outputs that are it');
+    if (!this.#kept.has(twin)) this.#kept.set(twin, this.#kept.size);
+    return twin;
+  }
+
+  /** Those that stand for others, then those that are kept beside them. */
+  written(scope: Scope): T[] {
+    const all = this.#byScope.get(scope) ?? [];
+    const place = (each: T): number => this.#kept.get(each) ?? -1;
+    const kept = all.filter((each) => this.#kept.has(each));
+    return [
+      ...all.filter((each) => !this.#first.has(each)),
+      ...kept.sort((a, b) => place(a) - place(b)),
+    ];
+  }
+}
+
 /**
- * The nodes of graphs, each computation once: of nodes of one graph and one digest the first stands for all,
- * so that it is no matter whether a file has one that two others use, or one for each. Where several outputs
- * of a graph are the same value, which has but one name, each keeps a node of its own.
+ * The nodes and constants of graphs, each once: of those of one graph and one digest the first stands for all,
+ * so that it is no matter whether a file has one that two others use, or one for each: what shares one is fused,
+ * what has one each is not. Where several outputs of a graph are the same value, which has but one name, each
+ * has a twin of its own.
  */
 export class OnceEach {
-  readonly #first = new Map<NodeState, NodeState>();
-  readonly #constants = new Map<Definition, Definition>();
-  readonly #states = new Map<Scope, NodeState[]>();
-  readonly #kept = new Set<NodeState | Definition>();
+  readonly #nodes: Alike<NodeState>;
+  readonly #constants: Alike<ConstantDefinition>;
   readonly #outputs = new Map<Scope, readonly Definition[]>();
 
   /** @param needed what is to be written, each with its digest. */
   constructor({ states, definitions }: Needed) {
-    this.#judgeConstants(definitions);
-    for (const state of states) {
-      const others = this.#states.get(state.scope);
-      if (others === undefined) this.#states.set(state.scope, [state]);
-      else others.push(state);
-    }
-    for (const here of this.#states.values()) this.#judge(here);
-  }
-
-  #judge(states: NodeState[]): void {
-    // Each follows what it needs; constants, which need nothing, come first as the file has them.
-    states.sort((a, b) => a.order - b.order);
-    const firsts = new Map<string, NodeState>();
-    for (const state of states) {
-      if (state.digest === null) continue;
-      const digest = toHex(state.digest);
-      const first = firsts.get(digest);
-      if (first === undefined) firsts.set(digest, state);
-      else this.#first.set(state, first);
-    }
-  }
-
-  /** Copies of one constant in one graph are one: what shares it is fused, what has a copy each is not. */
-  #judgeConstants(definitions: Iterable<Definition>): void {
-    const firsts = new Map<Scope, Map<string, Definition>>();
-    for (const definition of definitions) {
-      if (definition.kind !== 'constant' || definition.digest === null) continue;
-      const here = firsts.get(definition.scope) ?? new Map<string, Definition>();
-      firsts.set(definition.scope, here);
-      const digest = toHex(definition.digest);
-      const first = here.get(digest);
-      if (first === undefined) here.set(digest, definition);
-      else this.#constants.set(definition, first);
-    }
-  }
-
-  /** Whether another constant stands for this one, and it is no output of its graph. */
-  leavesOut(definition: Definition): boolean {
-    return this.#constants.has(definition) && !this.#kept.has(definition);
+    const operators = [...states].filter(({ node }) => node.constant === null);
+    // Each follows what it needs.
+    this.#nodes = new Alike(operators.sort((a, b) => a.order - b.order));
+    this.#constants = new Alike([...definitions].filter((each) => each.kind === 'constant'));
   }
 
   /** The definition whose value stands for this one. */
   of(definition: Definition): Definition {
-    if (definition.kind !== 'output') return this.#constants.get(definition) ?? definition;
-    const first = this.#first.get(definition.state);
-    return first === undefined
-      ? definition
-      : first.scope.resolve(first.node.outputs[definition.index] ?? '');
+    if (definition.kind === 'constant') return this.#constants.first(definition);
+    if (definition.kind === 'input') return definition;
+    return outputOf(this.#nodes.first(definition.state), definition.index);
   }
 
-  /** The definitions that give a graph's outputs; called for each graph before `nodes`. */
-  outputs(scope: Scope): readonly Definition[] {
+  /**
+   * The definitions that give a graph's outputs; called for each graph before `nodes` and `constants`.
+   * @param apart whether each has a name of its own, also those that are one value.
+   */
+  outputs(scope: Scope, apart = true): readonly Definition[] {
     const known = this.#outputs.get(scope);
     if (known !== undefined) return known;
-    const given = new Map<Definition, Map<Definition, Definition>>();
+    const given = new Map<Definition, number>();
     const outputs = scope.outputs.map(({ name }) => {
-      const own = scope.resolve(name);
-      const first = this.of(own);
-      const others = given.get(first);
-      if (others === undefined) {
-        given.set(first, new Map([[own, first]]));
-        return first;
-      }
-      const known = others.get(own);
-      if (known !== undefined) return known;
-      // The first stands for the twin that was asked for before it.
-      const [replaced = own] = others.keys();
-      const twin = own === first ? replaced : own;
-      others.set(own, twin);
-      this.#kept.add(twin.kind === 'output' ? twin.state : twin);
-      return twin;
+      const first = this.of(scope.resolve(name));
+      const before = given.get(first) ?? 0;
+      given.set(first, before + 1);
+      return before === 0 || !apart ? first : this.#twin(first, before - 1);
     });
     this.#outputs.set(scope, outputs);
     return outputs;
   }
 
-  /** The nodes of a graph to be written, each after what it needs. */
-  nodes(scope: Scope): readonly NodeState[] {
-    const states = this.#states.get(scope) ?? [];
-    return states.filter((state) => {
-      const { node } = state;
-      if (node.constant === null) return !this.#first.has(state) || this.#kept.has(state);
-      return node.outputs.every((name) => name === '' || !this.leavesOut(scope.resolve(name)));
-    });
+  #twin(first: Definition, index: number): Definition {
+    if (first.kind === 'constant') return this.#constants.twin(first, index);
+    if (first.kind === 'input') return first;
+    return outputOf(this.#nodes.twin(first.state, index), first.index);
   }
+
+  /** The constants of a graph to be written, in the order in which its outputs need them. */
+  constants(scope: Scope): readonly ConstantDefinition[] {
+    return this.#constants.written(scope);
+  }
+
+  /** The operators of a graph to be written, each after what it needs. */
+  nodes(scope: Scope): readonly NodeState[] {
+    return this.#nodes.written(scope);
+  }
+}
+
+function outputOf({ node, scope }: NodeState, index: number): Definition {
+  return scope.resolve(node.outputs[index] ?? '');
+}
+
+function listed<K, T>(lists: Map<K, T[]>, key: K): T[] {
+  const known = lists.get(key) ?? [];
+  lists.set(key, known);
+  return known;
 }

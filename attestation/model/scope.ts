@@ -44,6 +44,17 @@ export function assertFree(name: string): void {
   );
 }
 
+/** Requires that the outputs of a model or function can be told apart. */
+function assertApart(outputs: readonly ValueView[]): void {
+  const names = new Set<string>();
+  for (const { name } of outputs) {
+    if (names.has(name)) {
+      throw new AssayError('MODEL_DUPLICATE_NAME', `more than one output is called ${quote(name)}`);
+    }
+    names.add(name);
+  }
+}
+
 /** The subgraphs of a node. */
 export function subgraphsOf({ node, scope }: NodeState): Scope[] {
   const graphs = node.attributes.flatMap((attribute) => attribute.graphs);
@@ -149,6 +160,7 @@ export class Scope {
       inputsMayHaveDefaults,
     });
     root.#check();
+    assertApart(root.outputs);
     return root;
   }
 
@@ -166,6 +178,7 @@ export class Scope {
     );
     root.#enter(true);
     root.#check();
+    assertApart(root.outputs);
     return root;
   }
 

@@ -17,6 +17,6 @@ export function weightDistance(
   const [left, right] = [elementBytes(a, filesOfA), elementBytes(b, filesOfB)];
   const layout = layoutOf(a.type);
   return layout === null
-    ? stringsDistance(stringElements(left), stringElements(right))
+    ? stringsDistance([...stringElements(left)], [...stringElements(right)])
     : tensorDistance(layout, a.elements, left, right);
 }

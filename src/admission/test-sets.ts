@@ -21,7 +21,7 @@ export function parseTensorProto(bytes: Uint8Array, name: string): Tensor {
   const data = elementBytes(view, new Map());
   const { type, dims } = view;
   const datatype = datatypeOfElements(type.name);
-  const own = datatype === 'BYTES' ? packBytes(stringElements(data)) : data;
+  const own = datatype === 'BYTES' ? packBytes([...stringElements(data)]) : data;
   const tensor = { name, datatype, shape: [...dims], data: own };
   assertTensor(tensor);
   return tensor;

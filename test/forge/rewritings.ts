@@ -2,12 +2,14 @@ import type { ModelInit } from './onnx-init.js';
 import type { Random } from './random-model.js';
 import {
   addDeadNodes,
+  addTwins,
   mapGraphs,
   mapTensors,
   redocument,
   renameValues,
   reorderNodes,
   shuffled,
+  toConstantNodes,
   toExternal,
   toRaw,
   toTyped,
@@ -92,6 +94,16 @@ export const rewritings: readonly Rewriting[] = [
     rewrite: (model, random) => ({ model: addDeadNodes(model, random) }),
   },
   {
+    name: 'twins of nodes and constants',
+    keepsWeights: false,
+    rewrite: (model, random) => ({ model: addTwins(model, random) }),
+  },
+  {
+    name: 'nodes Constant for initializers',
+    keepsWeights: true,
+    rewrite: (model) => ({ model: toConstantNodes(model) }),
+  },
+  {
     name: 'documentation, producer, metadata, IR version, unused opsets, value_info',
     keepsWeights: true,
     rewrite: (model) => ({ model: redocument(model) }),
@@ -100,7 +112,11 @@ export const rewritings: readonly Rewriting[] = [
     name: 'all at once',
     keepsWeights: false,
     rewrite: (model, random) => ({
-      ...external(redocument(addDeadNodes(renameValues(reorderNodes(model, random)), random))),
+      ...external(
+        redocument(
+          addDeadNodes(renameValues(reorderNodes(addTwins(model, random), random)), random),
+        ),
+      ),
       style: wildStyle(random),
     }),
   },

@@ -190,6 +190,42 @@ export function addDeadNodes(model: ModelInit, random: Random): ModelInit {
   return { ...model, graph: { ...model.graph, nodes, initializers } };
 }
 
+/** Initializers become nodes Constant, which give the same values. */
+export function toConstantNodes(model: ModelInit): ModelInit {
+  return mapGraphs(model, ({ initializers = [], ...graph }) => ({
+    ...graph,
+    nodes: [
+      ...initializers.map(({ name = '', ...tensor }) => ({
+        ...{ op: 'Constant', inputs: [], outputs: [name] },
+        attributes: { value: { t: tensor } },
+      })),
+      ...graph.nodes,
+    ],
+  }));
+}
+
+/** Copies initializers, and nodes that draw nothing; some of those who use one use its twin. */
+export function addTwins(model: ModelInit, random: Random): ModelInit {
+  const twin = (name: string): string => (name === '' ? '' : `twin of ${name}`);
+  return mapGraphs(model, (graph) => {
+    const { initializers = [] } = graph;
+    const twins = new Set(initializers.map(({ name = '' }) => name));
+    const either = (name: string): string =>
+      twins.has(name) && random(2) === 0 ? twin(name) : name;
+    const nodes = graph.nodes.flatMap((node) => {
+      const uses = (): NodeInit => ({ ...node, inputs: node.inputs.map(either) });
+      const first = uses();
+      const drawn = node.op === 'RandomNormal' || node.op === 'If' || node.domain === 'local';
+      if (drawn) return [first];
+      const second = { ...uses(), outputs: node.outputs.map(twin) };
+      for (const name of node.outputs) twins.add(name);
+      return random(2) === 0 ? [first, second] : [second, first];
+    });
+    const copies = initializers.map((tensor) => ({ ...tensor, name: twin(tensor.name ?? '') }));
+    return { ...graph, nodes, initializers: [...copies, ...initializers] };
+  });
+}
+
 /** Changes everything that documents a model and nothing that it computes. */
 export function redocument(model: ModelInit): ModelInit {
   const documented = mapGraphs(model, (graph) => ({

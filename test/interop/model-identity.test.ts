@@ -7,7 +7,9 @@ import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { identifyModel } from '../../attestation/model/identity.js';
+import { executableModel } from '../../attestation/model/executable.js';
+import { analyseModel } from '../../attestation/model/identity.js';
+import { nativeSha256Once } from '../../enclave/sha256.js';
 import { nativeSha256, readModelSource } from '../../src/model-source.js';
 import { repositoryRoot } from '../vectors.js';
 import { python, withoutPython } from './peers.js';
@@ -21,18 +23,20 @@ interface IdentityCase {
   readonly differ: readonly string[];
 }
 
-/** The graph digest of a file, or the code under which it was refused. */
+/** The graph digest of a file and SHA-256 of what is executed, or the code under which it was refused. */
 async function graphOf(file: string): Promise<string> {
   try {
     const source = await readModelSource(join(folder, file));
-    return toHex(identifyModel(source, { sha256: nativeSha256 }).graph);
+    const analysis = analyseModel(source, { sha256: nativeSha256 });
+    const executed = nativeSha256Once(executableModel(analysis, source.external));
+    return `${toHex(analysis.identity.graph)} ${toHex(executed)}`;
   } catch (error) {
     if (error instanceof AssayError) return error.code;
     throw new Error(file, { cause: error });
   }
 }
 
-test('models that ONNX’s own tools rewrite keep their graph digest', {
+test('models that ONNX’s own tools rewrite keep their graph digest and what is executed', {
   skip: withoutPython,
 }, async () => {
   const script = join(repositoryRoot, 'test', 'interop', 'export_identity_cases.py');

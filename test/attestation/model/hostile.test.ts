@@ -88,6 +88,19 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     { graph: { ...plain, outputs: [...plain.outputs, ...plain.outputs] } },
     'MODEL_DUPLICATE_NAME',
   ],
+  'a function that gives one value twice': [
+    {
+      graph: { ...plain, nodes: [{ op: 'f', domain: 'd', inputs: ['x'], outputs: ['y', 'z'] }] },
+      opsets: { '': 20, d: 1 },
+      functions: [
+        {
+          ...{ domain: 'd', name: 'f', inputs: ['a'], outputs: ['b', 'b'], opsets: { '': 20 } },
+          nodes: [relu('a', 'b')],
+        },
+      ],
+    },
+    'MODEL_DUPLICATE_NAME',
+  ],
   'two initializers of one name': [
     {
       graph: {
