@@ -4,6 +4,7 @@ import type { Session } from '../client/session.js';
 import { inferenceHandlers } from '../server/inference-service.js';
 import { ModelRegistry } from '../server/model-registry.js';
 import { inferenceDefinition, loadInference } from '../server/protocol.js';
+import { passLiveStreams } from '../server/streams.js';
 import { VERSION } from '../version.js';
 import { forwardedParameters, type OnAnswer, RemoteModel } from './remote-model.js';
 
@@ -64,6 +65,7 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
       }
     });
   });
+  passLiveStreams(server);
   // With channelz, which nothing serves: without it grpc-js does not know its connections here.
   return { port, close: () => server.forceShutdown() };
 }

@@ -1,15 +1,11 @@
-import {
-  constants,
-  type Http2Server,
-  type IncomingHttpHeaders,
-  type ServerHttp2Stream,
-} from 'node:http2';
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type Server, status } from '@grpc/grpc-js';
 import { joined, totalLength } from '../engine/pieces.js';
 import { PieceGuard } from './piece-guard.js';
 import { PREFIX } from './protocol.js';
 import { RequestMessage } from './request-message.js';
 import { toStatus } from './rpc-error.js';
+import { insideOf, takeStreams } from './streams.js';
 import type { Answer, Pieces, UnaryCall, UnaryMethod } from './unary-methods.js';
 
 export interface DirectSettings {
@@ -116,7 +112,6 @@ class DirectCall implements UnaryCall<unknown> {
       }),
     );
     stream.once('close', () => this.#close());
-    stream.once('error', ignore);
   }
 
   once(_event: 'cancelled', listener: () => void): void {
@@ -204,13 +199,6 @@ function guard(stream: ServerHttp2Stream): void {
   });
 }
 
-/** What grpc-js 1.14 keeps to itself. */
-interface Inside {
-  readonly http2Servers: ReadonlyMap<Http2Server, unknown>;
-  /** Counts the stream, so that its connection is not idle. */
-  onStreamOpened(stream: ServerHttp2Stream): void;
-}
-
 /**
  * Answers plain calls of these methods on their HTTP/2 streams, past grpc-js, which takes more of the
  * event loop's time for a small inference than all the rest, nearly a millisecond of a ping where
@@ -219,36 +207,27 @@ interface Inside {
  * looks inside of it: with a version that is made otherwise nothing changes, and the result is false.
  * @param server with its listeners.
  */
-export function answerDirectly(server: Server, settings: DirectSettings): boolean {
-  const { http2Servers, onStreamOpened } = server as unknown as Partial<Inside>;
-  if (!(http2Servers instanceof Map) || typeof onStreamOpened !== 'function') return false;
-  for (const http2Server of http2Servers.keys()) {
-    takeOver(http2Server, settings, onStreamOpened.bind(server));
-  }
-  return true;
-}
-
-function takeOver(
-  http2Server: Http2Server,
+export function answerDirectly(
+  server: Server,
   { methods, maxReceiveBytes }: DirectSettings,
-  opened: Inside['onStreamOpened'],
-): void {
-  http2Server.on('session', (session) => {
-    session.settings({ initialWindowSize: WINDOW });
-    session.setLocalWindowSize(SHARED_WINDOW);
-  });
-  const others = http2Server.listeners('stream');
-  http2Server.removeAllListeners('stream');
-  http2Server.on('stream', (...stream) => {
-    const [, headers] = stream;
-    const method = methods.get(headers[':path'] ?? '');
-    const timeout = timeoutOf(headers['grpc-timeout']);
-    if (method === undefined || timeout === undefined || !isPlain(headers)) {
-      for (const other of others) Reflect.apply(other, http2Server, stream);
-      guard(stream[0]);
-      return;
-    }
-    opened(stream[0]);
-    new DirectCall(stream[0], method, timeout, maxReceiveBytes);
-  });
+): boolean {
+  const inside = insideOf(server);
+  for (const http2Server of inside?.http2Servers.keys() ?? []) {
+    http2Server.on('session', (session) => {
+      session.settings({ initialWindowSize: WINDOW });
+      session.setLocalWindowSize(SHARED_WINDOW);
+    });
+    takeStreams(http2Server, (stream, headers, pass) => {
+      const method = methods.get(headers[':path'] ?? '');
+      const timeout = timeoutOf(headers['grpc-timeout']);
+      if (method === undefined || timeout === undefined || !isPlain(headers)) {
+        pass();
+        guard(stream);
+        return;
+      }
+      inside?.onStreamOpened(stream);
+      new DirectCall(stream, method, timeout, maxReceiveBytes);
+    });
+  }
+  return inside !== undefined;
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { constants, type OutgoingHttpHeaders } from 'node:http2';
+import { connect, constants, type OutgoingHttpHeaders } from 'node:http2';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { Server, status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { answerDirectly } from '../../../src/server/direct-calls.js';
+import { insideOf } from '../../../src/server/streams.js';
 import {
   type Call,
   calls,
@@ -106,6 +108,32 @@ test('a message that says it is compressed, with no encoding to undo it by, is r
   assert.equal(code, status.INTERNAL);
   assert.match(details, /no compressed message without a grpc-encoding/);
 });
+
+for (const path of [ECHO_PATH, '/test.Echo/Nope']) {
+  test(`a call of ${path} that ended before the server is told of it ends no more than itself`, async (t) => {
+    const plain = new Server();
+    t.after(() => plain.forceShutdown());
+    const port = await promisify(plain.bindAsync.bind(plain))(
+      '127.0.0.1:0',
+      ServerCredentials.createInsecure(),
+    );
+    const [http2Server] = insideOf(plain)?.http2Servers.keys() ?? [];
+    assert.ok(http2Server, 'this version of grpc-js is made otherwise');
+    const method = {
+      parse: String,
+      handle: () => assert.fail('called'),
+      serialize: () => [Buffer.alloc(5)] as const,
+    };
+    answerDirectly(plain, { methods: new Map([[ECHO_PATH, method]]), maxReceiveBytes: 10 });
+    // As a reset does that comes with the call.
+    http2Server.prependListener('stream', (stream) => stream.destroy(new Error('reset')));
+    const client = connect(`http://127.0.0.1:${port}`);
+    t.after(() => client.destroy());
+    const stream = sendRaw(client, path, [], {});
+    const [error] = await once(stream.end(), 'error');
+    assert.match(String(error), /NGHTTP2_INTERNAL_ERROR/);
+  });
+}
 
 const others: readonly {
   readonly name: string;

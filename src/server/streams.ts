@@ -1,0 +1,46 @@
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { Server } from '@grpc/grpc-js';
+
+/** What grpc-js 1.14 keeps to itself. */
+interface Inside {
+  readonly http2Servers: ReadonlyMap<Http2Server, unknown>;
+  /** Counts the stream, so that its connection is not idle. */
+  onStreamOpened(stream: ServerHttp2Stream): void;
+}
+
+/** Undefined with a version that is made otherwise. */
+export function insideOf(server: Server): Inside | undefined {
+  const { http2Servers, onStreamOpened } = server as unknown as Partial<Inside>;
+  if (!(http2Servers instanceof Map) || typeof onStreamOpened !== 'function') return undefined;
+  return { http2Servers, onStreamOpened: onStreamOpened.bind(server) };
+}
+
+function ignore(): void {}
+
+/**
+ * Has `handle` told of a server's streams in place of those who were; `pass` tells them. Of those that ended
+ * before Node tells of them, nobody is: grpc-js answers some calls at once, which throws then, and nobody
+ * catches it, so that any caller could end the process.
+ */
+export function takeStreams(
+  http2Server: Http2Server,
+  handle: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, pass: () => void) => void,
+): void {
+  const others = http2Server.listeners('stream');
+  http2Server.removeAllListeners('stream');
+  http2Server.on('stream', (...told) => {
+    const [stream, headers] = told;
+    stream.on('error', ignore);
+    if (stream.destroyed || stream.closed) return;
+    handle(stream, headers, () => {
+      for (const other of others) Reflect.apply(other, http2Server, told);
+    });
+  });
+}
+
+/** `takeStreams` for a server of grpc-js's that listens, with nothing else changed. */
+export function passLiveStreams(server: Server): void {
+  for (const http2Server of insideOf(server)?.http2Servers.keys() ?? []) {
+    takeStreams(http2Server, (_stream, _headers, pass) => pass());
+  }
+}
