@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { AssayError } from '../attestation/encoding/error.js';
+import { adviceOnNode } from '../enclave/platform/node-version.js';
 import { loadConfig } from './config.js';
 import { processSurroundings } from './environment.js';
 import { describeError, makeLog } from './log.js';
@@ -55,6 +56,9 @@ function endBy(signal: NodeJS.Signals): Promise<never> {
 export async function runService(path: string, options: ServiceOptions = {}): Promise<void> {
   const config = await loadConfig(path, process.env);
   const log = makeLog(config.logLevel);
+  const { node, nghttp2 } = process.versions;
+  const advice = adviceOnNode(process.versions);
+  if (advice !== undefined) log.warn({ node, nghttp2 }, advice);
   const ended = signalled();
   let close = async (): Promise<void> => undefined;
   let closing: Promise<void> | undefined;

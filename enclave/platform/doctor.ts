@@ -3,6 +3,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
 import { openAzureVtpm } from './azure-vtpm.js';
 import { openConfigfsTsm } from './configfs-tsm.js';
+import { adviceOnNode, type NodeVersions } from './node-version.js';
 import type { HardwarePlatform } from './platform.js';
 import { errnoOf, type ReportFs } from './report-fs.js';
 
@@ -27,6 +28,8 @@ export interface Patient {
   /** `uname -r`. */
   readonly kernelRelease: string;
   readonly memoryBytes: number;
+  /** `process.versions` */
+  readonly versions: NodeVersions;
   readonly now: Date;
   readonly open: () => Promise<Opened>;
   /** Report data of the trial report, 64 bytes. */
@@ -82,6 +85,13 @@ function memory({ memoryBytes }: Patient): Diagnosis {
   const found = `${Math.round(memoryBytes / 1024 / 1024)} MiB`;
   if (memoryBytes >= ENOUGH_MEMORY) return ok('memory', found);
   return warning('memory', found, 'give the guest 1 GiB and room for its models');
+}
+
+function node({ versions }: Patient): Diagnosis {
+  const advice = adviceOnNode(versions);
+  return advice === undefined
+    ? ok('node', versions.node)
+    : warning('node', `${versions.node}, with nghttp2 ${versions.nghttp2}`, advice);
 }
 
 async function configfs({ fs }: Patient): Promise<Diagnosis> {
@@ -182,7 +192,7 @@ function provider({ kind, platform }: Opened): Diagnosis {
  * Never throws for what it finds.
  */
 export async function diagnose(patient: Patient): Promise<Diagnosis[]> {
-  const always = [clock(patient), memory(patient)];
+  const always = [clock(patient), memory(patient), node(patient)];
   let opened: Opened;
   try {
     opened = await patient.open();
@@ -220,7 +230,7 @@ async function openAny(fs: ReportFs): Promise<Opened> {
 /** This machine. */
 export function thisMachine(
   fs: ReportFs,
-  facts: Pick<Patient, 'kernelRelease' | 'memoryBytes' | 'now' | 'trial'>,
+  facts: Pick<Patient, 'kernelRelease' | 'memoryBytes' | 'versions' | 'now' | 'trial'>,
 ): Patient {
   return { ...facts, fs, open: () => openAny(fs) };
 }

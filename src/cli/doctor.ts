@@ -28,6 +28,7 @@ async function doctor(io: Io): Promise<void> {
     diagnose(
       thisMachine(kernelFs, {
         kernelRelease: release(),
+        versions: process.versions,
         memoryBytes: totalmem(),
         now: io.now(),
         trial: new Uint8Array(randomBytes(64)),

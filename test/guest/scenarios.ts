@@ -116,6 +116,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<unknown>>> = {
     diagnose(
       thisMachine(kernelFs, {
         kernelRelease: release(),
+        versions: process.versions,
         memoryBytes: totalmem(),
         now: new Date(),
         trial: DATA,

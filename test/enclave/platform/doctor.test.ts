@@ -42,6 +42,7 @@ function patient(fs: Machine, change: Partial<Patient> = {}): Patient {
     fs,
     kernelRelease: '7.2.12+deb13-cloud-amd64',
     memoryBytes: 4 * 1024 ** 3,
+    versions: { node: '24.21.0', nghttp2: '1.70.0' },
     now: new Date('2026-11-21T00:00:00Z'),
     trial: new Uint8Array(64).fill(1),
     open: async () => ({ kind: 'configfs-tsm', platform: await openConfigfsTsm({ fs }) }),
@@ -69,6 +70,11 @@ suite('doctor', () => {
   });
 
   const cases: readonly [string, () => Patient, readonly string[]][] = [
+    [
+      'a Node.js that callers can end',
+      () => patient(new Machine(healthy), { versions: { node: '22.23.3', nghttp2: '1.69.0' } }),
+      ['warning node'],
+    ],
     [
       'an old kernel',
       () => patient(new Machine(healthy), { kernelRelease: '6.1.0-51-cloud' }),
