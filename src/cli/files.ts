@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, mkdir, open, rm, stat } from 'node:fs/promises';
+import { access, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -8,6 +8,7 @@ import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
+import { makeFolders } from '../make-folders.js';
 import { EXIT } from './exit-code.js';
 import type { Io } from './io.js';
 
@@ -164,7 +165,7 @@ export function requireCollateral<T extends Uint8Array>(path: string, bytes: T):
 /** Makes a folder, and those above it, unless it is there; throws USAGE_FILE. */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await makeFolders(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'there is a file' : reason(error);

@@ -1,10 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fromBase64, toBase64 } from '../../attestation/encoding/bytes.js';
 import type { CachedAnswer, EndorsementCache } from '../../attestation/endorsements/source.js';
 import { cacheFolder } from '../cache-folder.js';
+import { makeFolders } from '../make-folders.js';
 
 const entrySchema = z.strictObject({
   url: z.string(),
@@ -51,7 +52,7 @@ export class DiskCache implements EndorsementCache {
     const entry = { url, storedAt: storedAt.toISOString(), headers, body: toBase64(body) };
     const path = this.#path(url);
     const draft = `${path}.${randomUUID()}`;
-    await mkdir(this.#directory, { recursive: true });
+    await makeFolders(this.#directory);
     await writeFile(draft, JSON.stringify(entry));
     await rename(draft, path);
   }

@@ -34,6 +34,16 @@ test('the later of two answers counts', async () => {
   assert.deepEqual((await cache.get(URL))?.body, Uint8Array.of(7));
 });
 
+test('where no folder can be made there is no entry, and to keep one is an error', async () => {
+  const file = join(folder, 'file');
+  await writeFile(file, '');
+  for (const directory of [file, join(file, 'below'), '/proc/none/below']) {
+    const cache = new DiskCache(directory);
+    await assert.rejects(cache.put(URL, answer), { syscall: 'mkdir' }, directory);
+    assert.equal(await cache.get(URL), undefined, directory);
+  }
+});
+
 test('an entry that was damaged, or is of another URL, is no entry', async () => {
   const directory = join(folder, 'damaged');
   const cache = new DiskCache(directory);
