@@ -13,7 +13,8 @@ export interface CachedAnswer extends Fetched {
 
 /**
  * Where answers are kept. Untrusted in the same way as the network: what comes out is judged as if it
- * had just been fetched. An implementation answers undefined for an entry that it cannot read.
+ * had just been fetched. An implementation answers undefined for an entry that it cannot read, and may
+ * reject what it cannot keep: the answer serves nevertheless, and is asked for again the next time.
  */
 export interface EndorsementCache {
   get(url: string): Promise<CachedAnswer | undefined>;
@@ -122,7 +123,7 @@ export class EndorsementSource {
   /**
    * The answer to a GET. Throws ENDORSEMENTS_UNAVAILABLE where neither the vendor nor the cache has
    * a usable one (nothing was checked, nothing failed; the cause is what `retain` threw, if it did),
-   * and ENDORSEMENTS_UNKNOWN where the vendor says that there is none.
+   * and ENDORSEMENTS_UNKNOWN where the vendor says that there is none, whatever the cache has.
    */
   get(url: string, retain: Retain): Promise<Fetched> {
     const pending = this.#pending.get(url);
@@ -133,21 +134,38 @@ export class EndorsementSource {
   }
 
   async #get(url: string, retain: Retain): Promise<Fetched> {
-    const { cache, now } = this.#options;
     const cached = await this.#usable(url, retain);
     if (cached?.fresh === true) return cached.answer;
+    let answer: CachedAnswer;
     try {
-      const answer = await this.#fetch(url);
-      const storedAt = now();
-      const { expires } = judged(url, () => retain(answer, storedAt));
-      if (expires !== null && expires <= storedAt) {
-        throw unavailable(url, `the vendor serves what expired at ${expires.toISOString()}`);
-      }
-      await cache?.put(url, { ...answer, storedAt });
-      return answer;
+      answer = await this.#current(url, retain);
     } catch (error) {
-      if (cached === undefined) throw error;
+      const isUnreachable =
+        error instanceof AssayError && error.code === 'ENDORSEMENTS_UNAVAILABLE';
+      if (cached === undefined || !isUnreachable) throw error;
       return cached.answer;
+    }
+    await this.#keep(url, answer);
+    return answer;
+  }
+
+  /** The vendor's own answer, judged. */
+  async #current(url: string, retain: Retain): Promise<CachedAnswer> {
+    const fetched = await this.#fetch(url);
+    const storedAt = this.#options.now();
+    const { expires } = judged(url, () => retain(fetched, storedAt));
+    if (expires !== null && expires <= storedAt) {
+      throw unavailable(url, `the vendor serves what expired at ${expires.toISOString()}`);
+    }
+    return { ...fetched, storedAt };
+  }
+
+  /** A full or read-only disk is no reason to do without an answer that is at hand. */
+  async #keep(url: string, answer: CachedAnswer): Promise<void> {
+    try {
+      await this.#options.cache?.put(url, answer);
+    } catch {
+      return;
     }
   }
 

@@ -140,6 +140,32 @@ describe('what is fetched and kept', () => {
     assert.equal(cache.entries.size, 0);
   });
 
+  test('an answer that cannot be kept serves nevertheless, and the one before it no longer', async () => {
+    const full: EndorsementCache = {
+      get: (url) => cache.get(url),
+      put: () => Promise.reject(new Error('ENOSPC')),
+    };
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    const list = await crl(later(NOON, 72 * HOUR));
+    kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), list);
+    clock = later(NOON, 25 * HOUR);
+    const fetched = await fetchAmdCrl(source({ cache: full }), 'VCEK', 'Milan', kds.base);
+    assert.deepEqual(fetched, list);
+    cache.entries.clear();
+    assert.deepEqual(await fetchAmdCrl(source({ cache: full }), 'VCEK', 'Milan', kds.base), list);
+  });
+
+  test('a CRL that AMD says there is none of is not served from the cache', async () => {
+    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    kds.served.clear();
+    clock = later(NOON, 25 * HOUR);
+    await refused(
+      fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base),
+      'ENDORSEMENTS_UNKNOWN',
+      /no such/,
+    );
+  });
+
   test('equal requests at the same time share one fetch', async () => {
     const one = source();
     await Promise.all(Array.from({ length: 8 }, () => fetchVcek(one, request, kds.base)));
