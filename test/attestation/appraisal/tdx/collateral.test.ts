@@ -2,15 +2,27 @@ import { join } from 'node:path';
 import { fromHex, toHex } from '../../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../../attestation/encoding/pem.js';
 import type { CollateralText } from '../../../../attestation/endorsements/intel.js';
-import { issueCrl } from '../../../../enclave/platform/simulator/certificates.js';
+import {
+  type CertificateTemplate,
+  type Issuer,
+  issueCertificate,
+  issueCrl,
+} from '../../../../enclave/platform/simulator/certificates.js';
 import { intelHierarchy, intelName } from '../../../../enclave/platform/simulator/intel.js';
-import { forgedIntel, forgeTdx, type IntelFault, strangerIssuer } from '../../../forge/intel.js';
+import {
+  forgedIntel,
+  forgeTdx,
+  type IntelFault,
+  strangerIssuer,
+  strangerKey,
+} from '../../../forge/intel.js';
 import { set } from '../../../forge/json.js';
 import { type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
 import { repositoryRoot } from '../../../vectors.js';
 
 const box = await forgedIntel();
 const stranger = await strangerIssuer(box.root.issuer.name);
+const processorName = intelName('Intel SGX PCK Processor CA');
 const FORMAT = 'COLLATERAL_FORMAT';
 const DOCUMENTS = ['tcbInfo', 'qeIdentity'] as const;
 const member = (name: keyof CollateralText, value: string): IntelFault => ({
@@ -88,7 +100,7 @@ const strangerPckCrl = toHex(
 const namelessCrl = toHex(
   await issueCrl(current, {
     ...box.platformCa.issuer,
-    name: intelName('Intel SGX PCK Processor CA'),
+    name: processorName,
   }),
 );
 const endlessCrl = toHex(await issueCrl(dated, box.root.issuer));
@@ -155,6 +167,37 @@ tdxCases('revocation lists are genuine, whole and the right ones', [
   },
   { name: 'CRL without an end', fault: member('root_ca_crl', endlessCrl), code: 'CRL_FORMAT' },
   { name: 'delta CRL', fault: member('root_ca_crl', deltaCrl), code: 'CRL_FORMAT' },
+]);
+
+const { publicKey } = await strangerKey();
+const processorCa: CertificateTemplate = {
+  ...box.platformCa.template,
+  subject: processorName,
+  publicKey,
+};
+const processorCaDer = await issueCertificate(processorCa, box.root.issuer);
+const strangerCa = { ...box.platformCa.template, publicKey };
+const strangerCaDer = await issueCertificate(strangerCa, stranger);
+
+/** The PCK CRL and its chain are those of this authority, whose key is the stranger's. */
+const crlOf = (der: Uint8Array<ArrayBuffer>, name: Issuer['name']): IntelFault => ({
+  signers: (intel) => ({
+    ...intel,
+    platformCa: { ...intel.platformCa, der, issuer: { ...stranger, name } },
+  }),
+});
+
+tdxCases('the PCK CRL is of the CA that issued the PCK certificate', [
+  {
+    name: 'the Processor CA’s CRL, with its chain, for a Platform CA’s certificate',
+    fault: crlOf(processorCaDer, processorName),
+    code: 'COLLATERAL_CRL_ISSUER',
+  },
+  {
+    name: 'CRL of a stranger who certified himself in the Platform CA’s name',
+    fault: crlOf(strangerCaDer, box.platformCa.issuer.name),
+    code: 'TDX_CERTIFICATE_SIGNATURE',
+  },
 ]);
 
 const SIGNATURE = 'COLLATERAL_SIGNATURE';
