@@ -1,6 +1,7 @@
+import { told } from '../encoding/error.js';
 import type { Finding, Outcome } from './result.js';
 
-/** What a check compared, and where the rule comes from. */
+/** What a check compared, and where the rule comes from. Of what came, a bounded part is told. */
 export interface Comparison {
   readonly expected: string;
   readonly actual: string;
@@ -32,7 +33,7 @@ export class Findings {
       id,
       outcome: holds ? 'pass' : failed,
       expected,
-      actual,
+      actual: told(actual),
       reference,
       reason: holds
         ? reason.pass

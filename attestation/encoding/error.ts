@@ -35,15 +35,24 @@ export type ErrorArea =
 /** `AREA_REASON`, stable across releases: scripts and tests match on it, people read the message. */
 export type ErrorCode = `${ErrorArea}_${Uppercase<string>}`;
 
+/** Characters that tell what came; whoever sent it decides how much there is to tell. */
+const MAX_TOLD = 8192;
+
+/** A text with names or values that others chose, cut where it is too long to be told. */
+export function told(text: string): string {
+  return text.length <= MAX_TOLD ? text : `${text.slice(0, MAX_TOLD)}…`;
+}
+
 /**
  * The one error type of Assay. `code` names the rule that was broken; the message is one sentence
- * that says what was expected and what came, and never contains payload bytes or secrets.
+ * of bounded length that says what was expected and what came, and never contains payload bytes or
+ * secrets.
  */
 export class AssayError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(told(message), cause === undefined ? undefined : { cause });
     this.name = 'AssayError';
     this.code = code;
   }

@@ -1,6 +1,9 @@
 import { type CborKey, type CborValue, decodeCbor, isCborMap } from './cbor.js';
 import { AssayError, type ErrorCode } from './error.js';
 
+/** Characters of an unknown member's name that are told; it is as long as its writer likes. */
+const MAX_NAME = 64;
+
 /** Strict access to the members of a CBOR map: each is taken once, by type, and none may be left. */
 export class CborFields {
   readonly #left: Map<CborKey, CborValue>;
@@ -83,7 +86,8 @@ export class CborFields {
   end(): void {
     const [unknown] = this.#left.keys();
     if (unknown !== undefined) {
-      throw new AssayError(this.#code, `${this.#what} has an unknown member ${unknown}`);
+      const name = String(unknown).slice(0, MAX_NAME);
+      throw new AssayError(this.#code, `${this.#what} has an unknown member ${name}`);
     }
   }
 }

@@ -106,6 +106,9 @@ export function signatureAlgorithm(value: DerValue | undefined): SignatureAlgori
   return 'rsa-pss-sha384-salt48';
 }
 
+/** `ub-common-name` (RFC 5280 appendix A.1). Errors and results show these names. */
+const MAX_COMMON_NAME = 64;
+
 function commonName(name: DerValue, what: string): string {
   const found: string[] = [];
   for (const set of members(name, what)) {
@@ -121,6 +124,11 @@ function commonName(name: DerValue, what: string): string {
   const [only] = found;
   if (found.length !== 1 || only === undefined) {
     return fail(`expected ${what} to have one common name, not ${found.length}`);
+  }
+  if (only.length > MAX_COMMON_NAME) {
+    return fail(
+      `expected the common name of ${what} to have at most ${MAX_COMMON_NAME} characters`,
+    );
   }
   return only;
 }

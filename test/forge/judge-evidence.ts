@@ -54,6 +54,9 @@ export function refusedEvidence(group: string, cases: readonly EvidenceCase[]): 
         const { result, enclave } = await judgeEvidence(given);
         assert.equal(result.affirmed, false);
         assert.equal(result.code, given.code, result.summary);
+        // Whoever makes evidence up does not decide how much a verifier has to print.
+        const told = [result.summary, ...result.checks.flatMap((check) => Object.values(check))];
+        assert.ok(told.every((text) => text.length < 10_000));
         const failed = result.checks
           .filter(({ outcome }) => outcome === 'fail')
           .map(({ id }) => id);

@@ -96,7 +96,16 @@ const validity: ForgedCase[] = [
   { name: 'ARK not yet valid', fault: { ark: first }, code: 'SNP_CERTIFICATE_VALIDITY' },
 ];
 
+const LONG_NAME = 'SEV-Milan SIMULATED'.padEnd(65, '.');
 const names: ForgedCase[] = [
+  {
+    name: 'ASK with a common name of more than 64 characters',
+    fault: {
+      ask: named(LONG_NAME),
+      vekIssuer: (issuer) => ({ ...issuer, name: amdName(LONG_NAME) }),
+    },
+    code: 'X509_CERTIFICATE',
+  },
   { name: 'leaf named VCEK', fault: { vek: named('VCEK') }, code: 'SNP_CERTIFICATE_NAME' },
   {
     name: 'leaf named SEV-VLEK with HWID',

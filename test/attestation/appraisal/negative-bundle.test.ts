@@ -24,6 +24,11 @@ const bundles: readonly EvidenceCase[] = [
     bytes: (b) => editMap(b, (map) => map.set('note', 'trust me')),
   },
   {
+    name: 'an unknown member with a long name',
+    code: 'BUNDLE_ENCODING',
+    bytes: (b) => editMap(b, (map) => map.set('n'.repeat(1_000_000), 1)),
+  },
+  {
     name: 'a missing member',
     code: 'BUNDLE_ENCODING',
     bytes: (b) => editMap(b, (map) => map.delete('eventLog')),

@@ -52,6 +52,11 @@ const logFaults: readonly EvidenceCase[] = [
     fault: { events: (events) => [...events, { type: 'model', content: fill(1, 64) }] },
   },
   {
+    name: 'a model with a digest longer than any',
+    code: 'enclave.event-log.others',
+    fault: { events: (events) => [...events, { type: 'model', content: fill(1, 64 * 1024) }] },
+  },
+  {
     name: 'a model that is stated and was not loaded',
     code: 'enclave.event-log.models',
     fault: { events: (events) => events.slice(0, -1) },
