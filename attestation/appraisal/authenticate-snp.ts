@@ -11,14 +11,7 @@ import {
   tcbText,
 } from '../evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
-import {
-  type Link,
-  requireCurrent,
-  requireNamed,
-  requireValidity,
-  startCrl,
-  startLink,
-} from './certified.js';
+import { requireCurrent, requireValidity, startCrl, startLink } from './certified.js';
 import { LINK_CODES, snpAuthorities, sortCertificates } from './chain-snp.js';
 import type { TrustAnchor } from './result.js';
 import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
@@ -206,12 +199,11 @@ export function openSnp(
   const signature = startReport(evidence, report, leaf);
   const vek = vekExtensions(leaf, kind);
   const product = productLine(report, vek);
-  const { ark, issuer, anchor, links } = snpAuthorities(vek.product, kind, sorted, roots, at);
-  const link: Link = { subject: leaf, issuer };
+  const key = { leaf, kind, product: vek.product };
+  const { ark, issuer, anchor, links } = snpAuthorities(key, sorted, roots, at);
   requireValidity(leaf, at, 'SNP_CERTIFICATE_VALIDITY');
-  requireNamed(link, LINK_CODES.name);
   const lists = endorsements.crls.map((der) => startCrl(der, ark, CRL_CODES));
-  const chain = [...links, link].map((each) => startLink(each, LINK_CODES.signature));
+  const chain = links.map((each) => startLink(each, LINK_CODES.signature));
   const authentic = async (): Promise<void> => {
     await requireSignatures([...chain, ...lists.map((crl) => crl.signature)]);
     for (const { list } of lists) {

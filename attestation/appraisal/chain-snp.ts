@@ -8,7 +8,6 @@ import {
   type PinnedProduct,
 } from '../endorsements/roots.js';
 import {
-  fingerprint,
   knownCertificate,
   type Link,
   requireAuthority,
@@ -16,6 +15,7 @@ import {
   requireValidity,
 } from './certified.js';
 import type { TrustAnchor } from './result.js';
+import { trustAnchorOf } from './trust.js';
 
 /**
  * The authorities above a VCEK or VLEK: what they may sign and when has been checked, the signatures
@@ -26,7 +26,7 @@ export interface SnpAuthorities {
   readonly ark: Certificate;
   /** ASK or ASVK. */
   readonly issuer: Certificate;
-  /** Signatures that are still to be checked; those of pinned certificates are not among them. */
+  /** Signatures that are still to be checked, the key's last; those of pinned certificates are not among them. */
   readonly links: readonly Link[];
 }
 
@@ -110,26 +110,31 @@ function pinnedSet(product: string): AmdCertificates | undefined {
     : undefined;
 }
 
-function trustAnchor(product: string, roots: readonly Uint8Array[] | undefined): Anchor {
+/** The pinned root of this product, or the caller's with its name: two of one name may be two simulators'. */
+function namedRoots(
+  product: string,
+  roots: readonly Uint8Array[] | undefined,
+): readonly Certificate[] {
   const name = `ARK-${product}`;
   const pinned = pinnedSet(product);
   const trusted = roots ?? (pinned === undefined ? [] : [pinned.ark]);
-  for (const ark of trusted.map(recognise)) {
-    const { subjectCommonName } = ark;
-    const simulated = subjectCommonName.includes('SIMULATED');
-    if (!isNamed(subjectCommonName, name, simulated)) continue;
-    requireRsa(ark);
-    requireAuthority(ark, 1, LINK_CODES);
-    requireNamed({ subject: ark, issuer: ark }, LINK_CODES.name);
-    const source = roots === undefined ? 'pinned' : 'caller';
-    return { commonName: subjectCommonName, sha256: fingerprint(ark), source, simulated, ark };
-  }
+  const found = trusted
+    .map(recognise)
+    .filter(({ subjectCommonName: actual }) => isNamed(actual, name, actual.includes('SIMULATED')));
+  if (found.length > 0) return found;
   throw new AssayError(
     'SNP_ROOT_UNTRUSTED',
     roots === undefined
       ? `Assay pins no AMD root for ${product}`
       : `none of the roots that the caller named is ${name}`,
   );
+}
+
+function trustAnchor(ark: Certificate, source: TrustAnchor['source']): Anchor {
+  requireRsa(ark);
+  requireAuthority(ark, 1, LINK_CODES);
+  requireNamed({ subject: ark, issuer: ark }, LINK_CODES.name);
+  return { ...trustAnchorOf(ark, source), ark };
 }
 
 /** The issuer of the given kind among the supplied certificates that are not pinned, or the pinned one. */
@@ -179,25 +184,23 @@ function requireOwn(
   throw new AssayError(code, `expected ${expected} among the supplied authorities: ${names}`);
 }
 
-/**
- * The chain above a key of this product and kind, valid at `at`. Pinned certificates are recognised
- * by their bytes and need no signature check; every other authority is checked, whether it is used or
- * not, so that no supplied certificate is silently wrong. `roots` replaces the pinned ones.
- *
- * Throws SNP_ROOT_UNTRUSTED, SNP_CERTIFICATE_{NAME, KEY, CONSTRAINTS, EXTENSION, VALIDITY} or
- * ENDORSEMENTS_MISSING.
- */
-export function snpAuthorities(
-  product: string,
-  kind: VekKind,
+/** Whose authorities are looked for. */
+export interface SnpKey {
+  readonly leaf: Certificate;
+  readonly kind: VekKind;
+  readonly product: string;
+}
+
+/** The chain above the key under this root; throws where it is not the one. */
+function authoritiesUnder(
+  { ark, ...described }: Anchor,
+  { leaf, kind, product }: SnpKey,
   supplied: SortedCertificates,
-  roots: readonly Uint8Array[] | undefined,
   at: Date,
 ): SnpAuthorities {
-  const anchor = trustAnchor(product, roots);
-  const { ark, ...described } = anchor;
+  const { source } = described;
   for (const root of supplied.roots) {
-    const trusted = roots === undefined ? isPinned(root) : equalBytes(root.der, ark.der);
+    const trusted = source === 'pinned' ? isPinned(root) : equalBytes(root.der, ark.der);
     if (!trusted) {
       throw new AssayError(
         'SNP_ROOT_UNTRUSTED',
@@ -206,13 +209,42 @@ export function snpAuthorities(
     }
   }
   const strangers = supplied.intermediates.filter((known) => !isPinned(known));
-  const issuer = chooseIssuer(anchor, product, kind, strangers);
+  const issuer = chooseIssuer({ ark, ...described }, product, kind, strangers);
   requireValidity(ark, at, 'SNP_CERTIFICATE_VALIDITY');
   requireValidity(issuer, at, 'SNP_CERTIFICATE_VALIDITY');
   requireOwn(supplied.roots, ark, 'SNP_ROOT_UNTRUSTED');
   requireOwn(supplied.intermediates, issuer, 'SNP_CERTIFICATE_NAME');
+  requireNamed({ subject: leaf, issuer }, LINK_CODES.name);
   const links = [ark, ...strangers]
     .filter((subject) => !isPinned(subject))
     .map((subject) => ({ subject, issuer: ark }));
-  return { anchor: described, ark, issuer, links };
+  return { anchor: described, ark, issuer, links: [...links, { subject: leaf, issuer }] };
+}
+
+/**
+ * The chain above a key, valid at `at`. Pinned certificates are recognised by their bytes and need no
+ * signature check; every other authority is checked, whether it is used or not, so that no supplied
+ * certificate is silently wrong. `roots` replaces the pinned ones; of several with the product's name it
+ * is the first that the key's chain can end in, before signatures are checked.
+ *
+ * Throws SNP_ROOT_UNTRUSTED, SNP_CERTIFICATE_{NAME, KEY, CONSTRAINTS, EXTENSION, VALIDITY} or
+ * ENDORSEMENTS_MISSING: of several roots, what is wrong under the first that the chain may belong to.
+ */
+export function snpAuthorities(
+  key: SnpKey,
+  supplied: SortedCertificates,
+  roots: readonly Uint8Array[] | undefined,
+  at: Date,
+): SnpAuthorities {
+  const source = roots === undefined ? 'pinned' : 'caller';
+  let failure: AssayError | undefined;
+  for (const root of namedRoots(key.product, roots)) {
+    try {
+      return authoritiesUnder(trustAnchor(root, source), key, supplied, at);
+    } catch (error) {
+      if (!(error instanceof AssayError)) throw error;
+      if (failure === undefined || failure.code === 'SNP_ROOT_UNTRUSTED') failure = error;
+    }
+  }
+  throw failure;
 }

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
+import { AMD_CERTIFICATES } from '../../../attestation/endorsements/roots.js';
 import { type AmdFault, forgeSnp } from '../../forge/amd.js';
+import { after, before, dated, signedByStranger } from '../../forge/certificate-changes.js';
 import { FORGED_AT, idsOf, judgeSnp } from '../../forge/judge-snp.js';
 import { FORGED_CHAINS } from '../../forge/snp-chain-cases.js';
 import { certificates, supply } from '../../forge/snp-supply-cases.js';
@@ -54,6 +56,34 @@ describe('endorsements that are missing or in another order', () => {
     const lenient = await judgeSnp(fault, { crl: 'optional' });
     assert.equal(lenient.affirmed, true);
     assert.deepEqual(idsOf(lenient, 'waived'), ['snp.revocation']);
+  });
+
+  test('of several roots of one name the chain’s own counts, wherever it stands', async () => {
+    const { roots: others } = await forgeSnp({ ark: dated(before(FORGED_AT), after(FORGED_AT)) });
+    const expired = dated(before(before(FORGED_AT)), before(FORGED_AT));
+    for (const strangers of [[AMD_CERTIFICATES.Milan.ark], others]) {
+      for (const place of [0, 1]) {
+        const among = supply(({ roots }) => ({ roots: roots.toSpliced(place, 0, ...strangers) }));
+        for (const [fault, code] of [
+          [{}, null],
+          [{ askIssuer: signedByStranger }, 'SNP_CERTIFICATE_SIGNATURE'],
+          [{ ask: expired }, 'SNP_CERTIFICATE_VALIDITY'],
+        ] as const) {
+          const result = await judgeSnp({ ...fault, supply: among });
+          assert.equal(result.code, code, result.summary);
+        }
+      }
+    }
+  });
+
+  test('a root that was not supplied is told from AMD’s by what it issued', async () => {
+    for (const place of [0, 1]) {
+      const among = supply(({ roots, endorsements: { certificates: list, crls } }) => ({
+        roots: roots.toSpliced(place, 0, AMD_CERTIFICATES.Milan.ark),
+        endorsements: { certificates: list.slice(0, 2), crls },
+      }));
+      assert.equal((await judgeSnp({ supply: among })).code, null);
+    }
   });
 
   test('simulated evidence is refused under the pinned roots', async () => {
