@@ -193,13 +193,15 @@ export async function requireWritable(paths: readonly (string | undefined)[]): P
   }
 }
 
-/** The DER certificates of a file: every PEM block of it, or the file itself as one DER value. */
+/** The DER certificates of a file: every PEM block of it, or the file itself as one DER value; throws USAGE_FILE. */
 export async function readCertificates(io: Io, path: string): Promise<Uint8Array[]> {
   const bytes = await readInput(io, path, MIB);
-  const blocks = pemBlocks(Buffer.from(bytes).toString('latin1'), 'CERTIFICATE');
-  if (blocks.length > 0) return blocks;
-  if (bytes[0] === 0x30) return [bytes];
-  throw new AssayError('USAGE_FILE', `${path} holds no certificate in PEM or DER`);
+  return asFile(path, 'no certificate in PEM or DER', () => {
+    const blocks = pemBlocks(Buffer.from(bytes).toString('latin1'), 'CERTIFICATE');
+    const certificates = blocks.length > 0 ? blocks : [bytes];
+    for (const der of certificates) parseCertificate(der);
+    return certificates;
+  });
 }
 
 /** A publisher's `tolerances.json`; throws USAGE_FILE or HUB_TOLERANCES. */

@@ -32,6 +32,7 @@ before(async () => {
     'a.npy': formatNpy(tensor('a', 'FP32', [1, 2])),
     'garbage.bin': 'garbage',
     'garbage.der': Uint8Array.of(0x30, 0x03, 1, 1, 0),
+    'garbage.pem': toPem(Uint8Array.of(0x30, 0x03, 1, 1, 0), 'CERTIFICATE'),
     'garbage.json': '{"tcb_info": 1}',
   };
   await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
@@ -204,6 +205,19 @@ describe("a file of the caller's own that is not what it is given as", () => {
       /is no certificate table: /,
       () => [...report(), '--certs', at('garbage.bin')],
     ],
+    ...['garbage.bin', 'garbage.der', 'garbage.pem'].flatMap((file) =>
+      [
+        [`verify snp --root ${file}`, () => [...report(), '--root', at(file)]] as const,
+        [
+          `verify tdx --root ${file}`,
+          () => ['verify', 'tdx', '--quote', at('report.bin'), '--offline', '--root', at(file)],
+        ] as const,
+        [
+          `attest --root ${file}`,
+          () => ['attest', server.target, '--policy', at('policy.json'), '--root', at(file)],
+        ] as const,
+      ].map(([name, args]) => [name, /is no certificate in PEM or DER: /, args] as const),
+    ),
     [
       'attest --endorsements',
       /is no certificate and no revocation list: /,
