@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { forgetCertificates, startCrl } from '../../../attestation/appraisal/certified.js';
+import {
+  forgetCertificates,
+  knownCertificate,
+  startCrl,
+  startLink,
+} from '../../../attestation/appraisal/certified.js';
 import { parseCertificate } from '../../../attestation/encoding/x509.js';
 import { forgeSnp } from '../../forge/amd.js';
 
@@ -12,12 +17,13 @@ const CODES = {
 } as const;
 
 const forged = await forgeSnp();
-const [, , ark] = forged.endorsements.certificates.map(parseCertificate);
+const [, ask = new Uint8Array(), root = new Uint8Array()] = forged.endorsements.certificates;
+const ark = parseCertificate(root);
 const list = forged.endorsements.crls[0] ?? new Uint8Array();
 
 /** The list as an object, once it is known whether its signature holds. */
 async function started(der: Uint8Array) {
-  const { list, signature } = startCrl(der, ark ?? assert.fail(), CODES);
+  const { list, signature } = startCrl(der, ark, CODES);
   return { list, holds: await signature.holds };
 }
 
@@ -34,4 +40,24 @@ test('a list that was not signed is not remembered', async () => {
   const [first, second] = [await started(changed), await started(changed)];
   assert.deepEqual([first.holds, second.holds], [false, false]);
   assert.notEqual(first.list, second.list);
+});
+
+/** A copy with a bit of the signature changed, and its end as it was. */
+function forgery(der: Uint8Array): Uint8Array {
+  const changed = new Uint8Array(der);
+  changed[changed.length - 100] = (changed.at(-100) ?? 0) ^ 1;
+  return changed;
+}
+
+test('a forged list that ends as a remembered one is judged by its own signature', async () => {
+  assert.equal((await started(list)).holds, true);
+  assert.equal((await started(forgery(list))).holds, false);
+});
+
+test('a forged certificate that ends as a known one is judged by its own signature, and not taken for it', async () => {
+  const isSigned = (der: Uint8Array) =>
+    startLink({ subject: knownCertificate(der), issuer: ark }, 'SNP_CERTIFICATE_SIGNATURE').holds;
+  assert.equal(await isSigned(ask), true);
+  assert.equal(await isSigned(forgery(ask)), false);
+  assert.equal(await isSigned(ask), true);
 });
