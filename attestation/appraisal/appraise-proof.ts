@@ -7,7 +7,13 @@ import { type AppraiseOptions, appraiseBundle } from './appraise.js';
 import { type AppraisedEnclave, appraiseInference } from './appraise-inference.js';
 import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
-import { type AttestationResult, type Finding, findingOf, type Outcome } from './result.js';
+import {
+  type AttestationResult,
+  type Finding,
+  findingOf,
+  type Outcome,
+  requireTime,
+} from './result.js';
 import type { Endorsements } from './verify-hardware.js';
 
 export interface AppraiseProofOptions extends AppraiseOptions {
@@ -115,6 +121,7 @@ export async function appraiseProof(
   options: AppraiseProofOptions,
 ): Promise<AppraisedProof> {
   const { hmac, ...appraisal } = options;
+  requireTime(options.at);
   let proof: ProofFile;
   try {
     proof = decodeProofFile(bytes);

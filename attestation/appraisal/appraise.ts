@@ -16,7 +16,13 @@ import type { EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
-import { type AttestationResult, type Claims, type Finding, findingOf } from './result.js';
+import {
+  type AttestationResult,
+  type Claims,
+  type Finding,
+  findingOf,
+  requireTime,
+} from './result.js';
 import { type HardwareOptions, verifyHardware } from './verify-hardware.js';
 
 export interface AppraiseOptions extends Omit<HardwareOptions, 'carried'> {
@@ -221,6 +227,7 @@ export async function appraiseBundle(
   options: AppraiseBundleOptions,
 ): Promise<AppraisedBundle> {
   const { at, nonce, statedNonce } = options;
+  requireTime(at);
   let hardware: AttestationResult | undefined;
   try {
     const bundle = decodeBundle(bytes);

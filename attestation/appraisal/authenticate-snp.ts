@@ -13,7 +13,7 @@ import {
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
 import { requireCurrent, requireValidity, startCrl, startLink } from './certified.js';
 import { LINK_CODES, snpAuthorities, sortCertificates } from './chain-snp.js';
-import type { TrustAnchor } from './result.js';
+import { requireTime, type TrustAnchor } from './result.js';
 import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
 
 /** What endorses a report, DER, in any order; see `amdEndorsements` for files and auxblobs. */
@@ -190,6 +190,7 @@ export function openSnp(
   endorsements: SnpEndorsements,
   { at, roots }: AuthenticateSnpOptions,
 ): OpenedSnp {
+  requireTime(at);
   const evidence = new Uint8Array(bytes);
   const report = parseSnpReport(evidence);
   const kind = signingKey(report);
@@ -234,7 +235,7 @@ export function openSnp(
  * certificate is for this chip, product and TCB. What the report then says is for the policy to
  * judge. Sources: AMD 56860 and 57230, RFC 5280 section 6.
  *
- * Throws AssayError: SNP_* where the evidence does not hold, X509_*, CRL_* where an endorsement is
+ * Throws AssayError: USAGE_TIME for an invalid `at`, SNP_* where the evidence does not hold, X509_*, CRL_* where an endorsement is
  * malformed, ENDORSEMENTS_MISSING where one that is needed was not supplied.
  */
 export async function authenticateSnp(

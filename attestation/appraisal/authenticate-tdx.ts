@@ -17,7 +17,7 @@ import {
   quoteSignatures,
   quotingEnclave,
 } from './quote-signatures.js';
-import type { TrustAnchor } from './result.js';
+import { requireTime, type TrustAnchor } from './result.js';
 import {
   type PendingSignature,
   requireSignatures,
@@ -76,6 +76,7 @@ async function openQuote(
   bytes: Uint8Array,
   { at, roots, cache = sharedCache, p256 = webCryptoP256 }: AuthenticateTdxOptions,
 ) {
+  requireTime(at);
   const quote = parseTdxQuote(new Uint8Array(bytes));
   const trusted = intelRoots(roots);
   const pem = byteText.decode(quote.pckChain);
@@ -157,7 +158,8 @@ function windowOf(chains: readonly CheckedChain[], collateral: TdxCollateral) {
  * Authenticates a TDX quote under Intel's root: structure, PCK chain, revocation, collateral with its
  * dates and signatures, quoting enclave, TDX module, and a TCB level that Intel knows. The TCB's
  * status is for the policy to judge.
- * @throws AssayError TDX_*, COLLATERAL_*, X509_* or CRL_*: the first rule that does not hold.
+ * @throws AssayError TDX_*, COLLATERAL_*, X509_* or CRL_*: the first rule that does not hold; USAGE_TIME
+ *   for an invalid `at`.
  */
 export async function authenticateTdx(
   bytes: Uint8Array,

@@ -74,12 +74,11 @@ export function startLink({ subject, issuer }: Link, code: ErrorCode): PendingSi
 /** Throws `code` unless the certificate is within its dates at the given time. */
 export function requireValidity(subject: Certificate, at: Date, code: ErrorCode): void {
   const { notBefore, notAfter, subjectCommonName } = subject;
-  if (at < notBefore || at > notAfter) {
-    throw new AssayError(
-      code,
-      `${subjectCommonName} is valid from ${notBefore.toISOString()} to ${notAfter.toISOString()}, not at ${at.toISOString()}`,
-    );
-  }
+  if (at >= notBefore && at <= notAfter) return;
+  throw new AssayError(
+    code,
+    `${subjectCommonName} is valid from ${notBefore.toISOString()} to ${notAfter.toISOString()}, not at ${at.toISOString()}`,
+  );
 }
 
 const KEY_CERT_SIGN = 1 << 5;
@@ -165,7 +164,7 @@ export function requireCurrent(
   at: Date,
   codes: CrlCodes,
 ): void {
-  if (at < thisUpdate || at > nextUpdate) {
+  if (!(at >= thisUpdate && at <= nextUpdate)) {
     throw new AssayError(
       codes.validity,
       `the revocation list of ${issuer.subjectCommonName} is current from ${thisUpdate.toISOString()} to ${nextUpdate.toISOString()}, not at ${at.toISOString()}`,

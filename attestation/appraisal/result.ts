@@ -1,4 +1,4 @@
-import type { AssayError, ErrorCode } from '../encoding/error.js';
+import { AssayError, type ErrorCode } from '../encoding/error.js';
 
 /**
  * Outcome of one check. `waived`: it did not hold, and the policy says in so many words that it need
@@ -91,6 +91,13 @@ export interface AttestationResult {
   readonly tcb?: TdxTcbResult;
   /** What a passed verification does not prove. */
   readonly caveats: readonly string[];
+}
+
+/** Throws USAGE_TIME for an invalid Date, which is neither before the end of anything nor behind it. */
+export function requireTime(at: Date): void {
+  if (Number.isNaN(at.getTime())) {
+    throw new AssayError('USAGE_TIME', 'expected the time of the appraisal to be a valid Date');
+  }
 }
 
 /** Verdict of a result, which decides the CLI's exit code: 0 affirmed, 1 refused, 3 could not check. */

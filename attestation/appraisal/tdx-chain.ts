@@ -74,13 +74,12 @@ function checkRole(certificate: Certificate, role: Role): void {
 }
 
 function checkDates(certificate: Certificate, role: Role, at: Date): void {
-  if (at < certificate.notBefore || at > certificate.notAfter) {
-    const [from, until] = [certificate.notBefore.toISOString(), certificate.notAfter.toISOString()];
-    throw new AssayError(
-      at < certificate.notBefore ? 'TDX_CERTIFICATE_NOT_YET_VALID' : 'TDX_CERTIFICATE_EXPIRED',
-      `the ${role.name} is valid from ${from} until ${until}, not at ${at.toISOString()}`,
-    );
-  }
+  const { notBefore, notAfter } = certificate;
+  if (at >= notBefore && at <= notAfter) return;
+  throw new AssayError(
+    at < notBefore ? 'TDX_CERTIFICATE_NOT_YET_VALID' : 'TDX_CERTIFICATE_EXPIRED',
+    `the ${role.name} is valid from ${notBefore.toISOString()} until ${notAfter.toISOString()}, not at ${at.toISOString()}`,
+  );
 }
 
 /** A chain whose rules hold; `pending` decides whether its signatures do. */

@@ -10,7 +10,7 @@ import { PARAVISOR } from './caveats.js';
 import { snpClaims } from './claims-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { snpRefusal } from './refusal-snp.js';
-import type { AttestationResult } from './result.js';
+import { type AttestationResult, requireTime } from './result.js';
 
 /** What no check of a report can show. Every result says so. */
 const CAVEATS = [
@@ -86,6 +86,7 @@ export async function verifySnp(
   options: AuthenticateSnpOptions,
   expectations: SnpExpectations = {},
 ): Promise<AttestationResult> {
+  requireTime(options.at);
   try {
     const { snp, started, authentic } = openSnp(report, endorsements, options);
     await started;

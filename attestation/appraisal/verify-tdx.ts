@@ -14,6 +14,7 @@ import {
   type AttestationResult,
   findingOf,
   isUnchecked,
+  requireTime,
   type TdxTcbResult,
   type TrustAnchor,
 } from './result.js';
@@ -98,6 +99,7 @@ export async function verifyTdx(
   options: AuthenticateTdxOptions,
   expectations: TdxExpectations = {},
 ): Promise<AttestationResult> {
+  requireTime(options.at);
   let tdx: AuthenticatedTdx;
   try {
     if (collateral === undefined) {
