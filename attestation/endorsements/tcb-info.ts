@@ -178,6 +178,19 @@ function tdxModule(member: JsonFields): TdxModule {
   };
 }
 
+/** The modules' identities. Of two for one module, which of them holds would be anyone's choice. */
+function identities(document: JsonFields): TdxModuleIdentity[] {
+  const found = document.objects('tdxModuleIdentities', 256).map((identity) => ({
+    id: identity.text('id').toUpperCase(),
+    ...tdxModule(identity),
+    levels: isvLevels(identity),
+  }));
+  if (new Set(found.map(({ id }) => id)).size < found.length) {
+    throw new AssayError(CODE, 'expected tdxModuleIdentities to have each id once');
+  }
+  return found;
+}
+
 /** Common head of both documents: id and version tell them apart, and from those for SGX. */
 function open(text: string, what: string, id: string, version: number): JsonFields {
   const document = new JsonFields(parseStrictJson(text, what, 'COLLATERAL_JSON'), what, CODE);
@@ -203,13 +216,7 @@ export function parseTcbInfo(text: string, signature: Uint8Array<ArrayBuffer>): 
   if (document.unsigned('tcbType') !== 0) {
     throw new AssayError(CODE, 'expected tcbType 0, the only one whose comparison is defined');
   }
-  const moduleIdentities = document.has('tdxModuleIdentities')
-    ? document.objects('tdxModuleIdentities', 256).map((identity) => ({
-        id: identity.text('id').toUpperCase(),
-        ...tdxModule(identity),
-        levels: isvLevels(identity),
-      }))
-    : [];
+  const moduleIdentities = document.has('tdxModuleIdentities') ? identities(document) : [];
   const levels = document.objects('tcbLevels', 256).map((level) => {
     const tcb = level.object('tcb');
     return {

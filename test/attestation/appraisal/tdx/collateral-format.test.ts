@@ -225,6 +225,16 @@ tdxCases('members have their types and ranges', [
     code: FORMAT,
   },
   {
+    name: 'two identities of one module, in other letters',
+    fault: {
+      tcbInfo: all(
+        each('tdxModuleIdentities', ([identity]) => [identity ?? null, identity ?? null]),
+        set('tdxModuleIdentities.1.id', 'tdx_01'),
+      ),
+    },
+    code: FORMAT,
+  },
+  {
     name: 'two levels for one ISVSVN of the quoting enclave',
     fault: { qeIdentity: each('tcbLevels', ([level]) => [level ?? null, level ?? null]) },
     code: FORMAT,
