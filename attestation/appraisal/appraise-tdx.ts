@@ -1,4 +1,5 @@
 import { toHex } from '../encoding/bytes.js';
+import { hasBit } from '../evidence/bits.js';
 import { paravisorReportData } from '../evidence/runtime-claims.js';
 import {
   bitField,
@@ -11,7 +12,7 @@ import {
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import { authenticityFindings } from './authenticity-tdx.js';
 import { appraiseCcel, appraiseRuntimeLog } from './event-log-tdx.js';
-import { Findings } from './findings.js';
+import { Findings, kebab } from './findings.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import type { Finding } from './result.js';
 import { serviceTdFindings } from './service-td.js';
@@ -78,7 +79,7 @@ function identityFindings(
     actual: Uint8Array,
     accepted: readonly string[] | undefined,
   ): void => {
-    if (accepted !== undefined) findings.among(id, name, toHex(actual), accepted, REPORT);
+    findings.among(id, name, toHex(actual), accepted, REPORT);
   };
   const one = (bytes: Uint8Array | undefined): string[] | undefined =>
     bytes === undefined ? undefined : [toHex(bytes)];
@@ -103,15 +104,10 @@ function identityFindings(
   serviceTdFindings(findings, report, policy);
 }
 
-function kebab(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
-}
-
 function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy): void {
   const raw = bitField(bytes);
   const rules = policy.attributes ?? {};
-  const bit = (name: TdAttributeBit): number =>
-    Number((raw >> BigInt(TD_ATTRIBUTE_BITS[name])) & 1n);
+  const bit = (name: TdAttributeBit): number => Number(hasBit(raw, TD_ATTRIBUTE_BITS[name]));
   const want = (
     id: string,
     name: TdAttributeBit,

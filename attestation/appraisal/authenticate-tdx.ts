@@ -1,4 +1,4 @@
-import { equalBytes } from '../encoding/bytes.js';
+import { byteText, equalBytes } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { type P256, webCryptoP256 } from '../encoding/p256.js';
 import type { Certificate } from '../encoding/x509.js';
@@ -11,12 +11,7 @@ import {
 import { type PckPlatform, pckPlatform } from '../endorsements/pck.js';
 import type { Signed } from '../endorsements/tcb-info.js';
 import { parseTdxQuote, type TdxQuote } from '../evidence/tdx-quote.js';
-import {
-  byteText,
-  checkAttestationKey,
-  quoteSignatures,
-  quotingEnclave,
-} from './quote-signatures.js';
+import { checkAttestationKey, quoteSignatures, quotingEnclave } from './quote-signatures.js';
 import { requireTime, type TrustAnchor } from './result.js';
 import {
   type PendingSignature,

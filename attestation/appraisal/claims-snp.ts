@@ -1,8 +1,8 @@
 import { toHex } from '../encoding/bytes.js';
+import { namedBits } from '../evidence/bits.js';
 import {
   GUEST_POLICY_BITS,
   keyInfo,
-  namedBits,
   PLATFORM_INFO_BITS,
   tcbComponents,
 } from '../evidence/snp-fields.js';

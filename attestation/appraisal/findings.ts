@@ -8,6 +8,11 @@ export interface Comparison {
   readonly reference: string;
 }
 
+/** A bit's name as the id of its check has it. */
+export function kebab(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-');
+}
+
 /** Gathers findings: appraisal reports every one, it does not stop at the first that fails. */
 export class Findings {
   readonly #all: Finding[] = [];

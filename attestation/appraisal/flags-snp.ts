@@ -1,18 +1,14 @@
+import { hasBit } from '../evidence/bits.js';
 import {
   GUEST_POLICY_BITS,
   type GuestPolicyBit,
-  hasBit,
   PLATFORM_INFO_BITS,
   type PlatformInfoBit,
   unknownPlatformBits,
 } from '../evidence/snp-fields.js';
-import type { Findings } from './findings.js';
+import { type Findings, kebab } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { SNP_REFERENCES } from './references-snp.js';
-
-function kebab(name: string): string {
-  return name.toLowerCase().replaceAll('_', '-');
-}
 
 /** What the guest's own policy lets the host do. */
 export function guestPolicyFindings(findings: Findings, raw: bigint, policy: SnpPolicy): void {

@@ -1,4 +1,4 @@
-import { concat, equalBytes, isZero } from '../encoding/bytes.js';
+import { byteText, concat, equalBytes, isZero } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { sha256 } from '../encoding/hash.js';
 import type { P256 } from '../encoding/p256.js';
@@ -11,9 +11,6 @@ import type { KnownEnclave, TdxCache } from './tdx-cache.js';
  * What a quote itself is signed with (Intel TDX DCAP Quoting Library API, appendix A.3): the PCK
  * signs the quoting enclave's report, which names the attestation key that signs the TD's.
  */
-
-/** One character for each byte, so that no two byte strings have one text. PEM itself is ASCII. */
-export const byteText = new TextDecoder('windows-1252');
 
 /** Sets the check of a quoting enclave going; what the cache knows of it is known for good. */
 export function quotingEnclave(

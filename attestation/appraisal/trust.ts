@@ -1,6 +1,6 @@
 import { type Certificate, parseCertificate } from '../encoding/x509.js';
 import { INTEL_ROOT } from '../endorsements/roots.js';
-import { fingerprint } from './certified.js';
+import { fingerprint, knownCertificate } from './certified.js';
 import type { TrustAnchor } from './result.js';
 
 /** Roots that an appraisal may end in. */
@@ -15,18 +15,10 @@ const INTEL_ROOTS: TrustedRoots = {
   certificates: [parseCertificate(INTEL_ROOT)],
 };
 
-const parsed = new WeakMap<Uint8Array, Certificate>();
-
-function parseOnce(der: Uint8Array): Certificate {
-  const certificate = parsed.get(der) ?? parseCertificate(der);
-  parsed.set(der, certificate);
-  return certificate;
-}
-
 /** Intel's pinned root, or the DER roots that the caller names in its place. */
 export function intelRoots(ders: readonly Uint8Array[] | undefined): TrustedRoots {
   if (ders === undefined) return INTEL_ROOTS;
-  return { source: 'caller', certificates: ders.map(parseOnce) };
+  return { source: 'caller', certificates: ders.map(knownCertificate) };
 }
 
 /** How a result names the root that a chain ended in. */

@@ -4,6 +4,9 @@ const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStar
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const utf8Encoder = new TextEncoder();
 
+/** One character for each byte, so that no two byte strings have one text. ASCII, such as PEM, is itself. */
+export const byteText = new TextDecoder('windows-1252');
+
 /** Length from which a text is made faster of all its characters at once than of one after another. */
 const LONG = 256;
 const DIGIT_CODES = utf8Encoder.encode('0123456789abcdef');

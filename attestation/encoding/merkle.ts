@@ -77,8 +77,13 @@ function assertPosition(index: number, size: number): void {
   }
 }
 
+/** Whether a decoded value is a node of a path. */
+export function isNode(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array && value.length === 32;
+}
+
 function assertPath(path: readonly Uint8Array[]): void {
-  if (path.length > MAX_PATH || path.some((node) => node.length !== 32)) {
+  if (path.length > MAX_PATH || !path.every(isNode)) {
     throw new AssayError('MERKLE_PATH', `expected at most ${MAX_PATH} nodes of 32 bytes each`);
   }
 }

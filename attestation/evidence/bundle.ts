@@ -1,6 +1,7 @@
 import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
+import { isNode } from '../encoding/merkle.js';
 import type { ChallengePosition } from './binding.js';
 
 /** The kinds of hardware whose evidence a bundle carries. */
@@ -75,10 +76,6 @@ function optionalBytes(fields: CborFields, key: string): Uint8Array | null {
   return value === null || value instanceof Uint8Array
     ? value
     : fail(`the bundle: expected member ${key} to be null or bytes`);
-}
-
-function isNode(value: CborValue): value is Uint8Array {
-  return value instanceof Uint8Array && value.length === 32;
 }
 
 function positionFromCbor(fields: CborFields): ChallengePosition {

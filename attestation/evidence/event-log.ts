@@ -2,6 +2,7 @@ import { type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import { label, sha384 } from '../encoding/hash.js';
+import { replayDigests } from './tcg-event-log.js';
 
 /** One event of Assay's own RTMR3 log: what the enclave did before it went on. */
 export interface RuntimeEvent {
@@ -43,10 +44,7 @@ export function extendRtmr(rtmr: Uint8Array, digest: Uint8Array): Uint8Array<Arr
 
 /** RTMR3 of a TD in which nothing but these events was extended, in this order. */
 export function replayRuntimeLog(events: readonly RuntimeEvent[]): Uint8Array<ArrayBuffer> {
-  return events.reduce<Uint8Array<ArrayBuffer>>(
-    (rtmr, event) => extendRtmr(rtmr, runtimeEventDigest(event)),
-    new Uint8Array(48),
-  );
+  return replayDigests(events.map(runtimeEventDigest));
 }
 
 /** Deterministic CBOR of a log: `{events: [{content, type}], version: 1}`. */

@@ -53,19 +53,6 @@ export const PLATFORM_INFO_BITS = {
 } as const;
 export type PlatformInfoBit = keyof typeof PLATFORM_INFO_BITS;
 
-/** Bits of a policy or of PLATFORM_INFO by name. */
-export function namedBits<Name extends string>(
-  raw: bigint,
-  bits: { readonly [name in Name]: number },
-): Record<Name, boolean> {
-  const entries = Object.entries<number>(bits).map(([name, bit]) => [name, hasBit(raw, bit)]);
-  return Object.fromEntries(entries) as Record<Name, boolean>;
-}
-
-export function hasBit(raw: bigint, bit: number): boolean {
-  return ((raw >> BigInt(bit)) & 1n) === 1n;
-}
-
 /** Bits of PLATFORM_INFO that this version of Assay has no name for. */
 export function unknownPlatformBits(raw: bigint): bigint {
   return raw & ~0xffn;

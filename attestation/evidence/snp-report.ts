@@ -1,6 +1,7 @@
 import { AssayError } from '../encoding/error.js';
 import { ByteReader } from '../encoding/reader.js';
-import { type Cpuid, keyInfo as decodeKeyInfo, hasBit } from './snp-fields.js';
+import { hasBit } from './bits.js';
+import { type Cpuid, keyInfo as decodeKeyInfo } from './snp-fields.js';
 
 /** Size of every version of the report. */
 export const SNP_REPORT_SIZE = 0x4a0;

@@ -1,3 +1,5 @@
+import { namedBits } from './bits.js';
+
 /**
  * Bits of TDATTRIBUTES (Intel TDX Module Base Architecture Specification, TD attributes). Bits 7:0
  * say that a TD is under debug, bits 31:8 may weaken it, bits 63:32 do not.
@@ -31,11 +33,5 @@ export function unknownAttributeBits(raw: bigint): bigint {
 
 /** The bits of TDATTRIBUTES by name. */
 export function namedAttributes(bytes: Uint8Array): { readonly [name: string]: boolean } {
-  const raw = bitField(bytes);
-  return Object.fromEntries(
-    Object.entries(TD_ATTRIBUTE_BITS).map(([name, bit]) => [
-      name,
-      ((raw >> BigInt(bit)) & 1n) === 1n,
-    ]),
-  );
+  return namedBits(bitField(bytes), TD_ATTRIBUTE_BITS);
 }

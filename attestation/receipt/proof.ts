@@ -3,6 +3,7 @@ import { CBOR_NULL, type CborWriter, headLength, writeCbor } from '../encoding/c
 import { COSE_HEADER } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
+import { isNode } from '../encoding/merkle.js';
 import {
   decodeReceiptSign1,
   decodeTreeHeadHeader,
@@ -86,10 +87,6 @@ function sign1Length({ protectedBytes, signature }: SignedTreeHead, proof: Proof
   const fixed = 7 + headLength(COSE_HEADER.vdp);
   const variable = bytesLength(protectedBytes.length) + bytesLength(signature.length);
   return fixed + variable + bytesLength(proofLength(proof));
-}
-
-function isNode(value: CborValue): value is Uint8Array {
-  return value instanceof Uint8Array && value.length === 32;
 }
 
 function parseProof(bytes: Uint8Array): Proof {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { isZero, toHex } from '../../attestation/encoding/bytes.js';
+import { namedBits } from '../../attestation/evidence/bits.js';
 import {
   GUEST_POLICY_BITS,
   keyInfo,
-  namedBits,
   PLATFORM_INFO_BITS,
   type ProductLine,
   productOfCpuid,

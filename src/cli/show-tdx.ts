@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { isZero, toHex } from '../../attestation/encoding/bytes.js';
+import { byteText, isZero, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parsePemChain } from '../../attestation/endorsements/intel.js';
 import { pckPlatform } from '../../attestation/endorsements/pck.js';
@@ -88,7 +88,7 @@ function reportFields({ report }: TdxQuote): Field[] {
 function platformFields({ pckChain }: TdxQuote): Field[] {
   const part = 'PCK certificate';
   try {
-    const pem = new TextDecoder('windows-1252').decode(pckChain);
+    const pem = byteText.decode(pckChain);
     const [leaf] = parsePemChain(pem, 'the PCK certificate chain', [], 'TDX_CHAIN_FORMAT');
     if (leaf === undefined) return [];
     const { ppid, fmspc, pceId, pceSvn, componentSvns } = pckPlatform(leaf);

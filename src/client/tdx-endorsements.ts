@@ -1,3 +1,4 @@
+import { byteText } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type CollateralText, parsePemChain } from '../../attestation/endorsements/intel.js';
 import { fetchTdxCollateral, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
@@ -28,7 +29,7 @@ export async function gatherTdxCollateral(
   { source, base, update = 'standard' }: IntelService,
 ): Promise<GatheredCollateral> {
   const quote = parseTdxQuote(quoteBytes);
-  const pem = new TextDecoder('windows-1252').decode(quote.pckChain);
+  const pem = byteText.decode(quote.pckChain);
   const [leaf] = parsePemChain(pem, 'the PCK certificate chain', [], 'TDX_CHAIN_FORMAT');
   if (leaf === undefined) {
     throw new AssayError('TDX_CHAIN_FORMAT', 'the quote has no PCK certificate');
