@@ -14,6 +14,7 @@ import { authenticityFindings } from './authenticity-tdx.js';
 import { appraiseCcel, appraiseRuntimeLog } from './event-log-tdx.js';
 import { Findings, kebab } from './findings.js';
 import type { TdxPolicy } from './policy-tdx.js';
+import { TDX_REFERENCES } from './references-tdx.js';
 import type { Finding } from './result.js';
 import { serviceTdFindings } from './service-td.js';
 import { appraiseTdxTcb } from './tcb-tdx.js';
@@ -34,10 +35,6 @@ export interface TdxExpectations {
   readonly runtimeLog?: Uint8Array;
 }
 
-const REPORT = 'Intel TDX DCAP Quoting Library API, A.3.2 (TD Quote Body)';
-const ATTRIBUTES = 'Intel TDX Module Base Architecture Specification, TDATTRIBUTES';
-const XFAM = 'Intel TDX Module Base Architecture Specification, XFAM';
-const HCL = 'Microsoft, Azure confidential VM guest attestation, HCL report';
 const MEASURED = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] as const;
 
 /** The registers that measure the guest must all have reference values. */
@@ -56,7 +53,7 @@ function measurementFinding(findings: Findings, tdx: AuthenticatedTdx, policy: T
     {
       expected: 'reference values for mrTd, rtmr0, rtmr1 and rtmr2 in the policy',
       actual: unknown.length === 0 ? 'all four' : `none, where the quote has ${shown.join(', ')}`,
-      reference: REPORT,
+      reference: TDX_REFERENCES.report,
     },
     {
       pass: 'The policy knows every register that measures the guest.',
@@ -79,7 +76,7 @@ function identityFindings(
     actual: Uint8Array,
     accepted: readonly string[] | undefined,
   ): void => {
-    findings.among(id, name, toHex(actual), accepted, REPORT);
+    findings.among(id, name, toHex(actual), accepted, TDX_REFERENCES.report);
   };
   const one = (bytes: Uint8Array | undefined): string[] | undefined =>
     bytes === undefined ? undefined : [toHex(bytes)];
@@ -98,9 +95,14 @@ function identityFindings(
   among('tdx.mr-signer-seam', 'MRSIGNERSEAM', report.mrSignerSeam, policy.mrSignerSeam);
   among('tdx.mr-owner', 'MROWNER', report.mrOwner, policy.mrOwner);
   among('tdx.mr-owner-config', 'MROWNERCONFIG', report.mrOwnerConfig, policy.mrOwnerConfig);
-  const pck = 'Intel SGX PCK Certificate and CRL Profile Specification, SGX extensions';
-  findings.among('tdx.platform.ppid', 'PPID', platform.ppid, policy.ppids, pck);
-  findings.among('tdx.platform.fmspc', 'FMSPC', platform.fmspc, policy.fmspcs, pck);
+  findings.among('tdx.platform.ppid', 'PPID', platform.ppid, policy.ppids, TDX_REFERENCES.platform);
+  findings.among(
+    'tdx.platform.fmspc',
+    'FMSPC',
+    platform.fmspc,
+    policy.fmspcs,
+    TDX_REFERENCES.platform,
+  );
   serviceTdFindings(findings, report, policy);
 }
 
@@ -118,7 +120,11 @@ function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPol
     findings.check(
       `tdx.attributes.${id}`,
       bit(name) === wanted,
-      { expected: `${name} ${wanted}`, actual: `${name} ${bit(name)}`, reference: ATTRIBUTES },
+      {
+        expected: `${name} ${wanted}`,
+        actual: `${name} ${bit(name)}`,
+        reference: TDX_REFERENCES.attributes,
+      },
       reason,
       waiver || undefined,
     );
@@ -156,7 +162,11 @@ function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPol
   findings.check(
     'tdx.attributes.unknown',
     unknown === 0n,
-    { expected: 'no other bits', actual: `0x${unknown.toString(16)}`, reference: ATTRIBUTES },
+    {
+      expected: 'no other bits',
+      actual: `0x${unknown.toString(16)}`,
+      reference: TDX_REFERENCES.attributes,
+    },
     {
       pass: 'TDATTRIBUTES says nothing that this verifier does not know.',
       fail: 'TDATTRIBUTES has bits that are reserved or that this verifier does not know.',
@@ -174,7 +184,13 @@ function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPol
       });
     }
   }
-  findings.among('tdx.attributes', 'TDATTRIBUTES', toHex(bytes), policy.tdAttributes, ATTRIBUTES);
+  findings.among(
+    'tdx.attributes',
+    'TDATTRIBUTES',
+    toHex(bytes),
+    policy.tdAttributes,
+    TDX_REFERENCES.attributes,
+  );
 }
 
 function xfamFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy): void {
@@ -183,16 +199,20 @@ function xfamFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy):
   findings.check(
     'tdx.xfam.fixed1',
     (raw & XFAM_FIXED1) === XFAM_FIXED1,
-    { expected: `all of 0x${XFAM_FIXED1.toString(16)}`, actual, reference: XFAM },
+    { expected: `all of 0x${XFAM_FIXED1.toString(16)}`, actual, reference: TDX_REFERENCES.xfam },
     { pass: 'XFAM has the bits that every TD has.', fail: 'XFAM lacks bits that every TD has.' },
   );
   findings.check(
     'tdx.xfam.fixed0',
     (raw & ~XFAM_FIXED0) === 0n,
-    { expected: `nothing outside 0x${XFAM_FIXED0.toString(16)}`, actual, reference: XFAM },
+    {
+      expected: `nothing outside 0x${XFAM_FIXED0.toString(16)}`,
+      actual,
+      reference: TDX_REFERENCES.xfam,
+    },
     { pass: 'XFAM has no reserved bit.', fail: 'XFAM has bits that no TD may have.' },
   );
-  findings.among('tdx.xfam', 'XFAM', toHex(bytes), policy.xfam, XFAM);
+  findings.among('tdx.xfam', 'XFAM', toHex(bytes), policy.xfam, TDX_REFERENCES.xfam);
 }
 
 /**
@@ -218,7 +238,7 @@ export function appraiseTdx(
     findings.check(
       'tdx.runtime-claims',
       toHex(report.reportData) === expected,
-      { expected, actual: toHex(report.reportData), reference: HCL },
+      { expected, actual: toHex(report.reportData), reference: TDX_REFERENCES.hcl },
       {
         pass: 'REPORTDATA covers the runtime claims.',
         fail: 'REPORTDATA does not cover the runtime claims.',

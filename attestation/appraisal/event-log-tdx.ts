@@ -12,9 +12,8 @@ import {
 } from '../evidence/tcg-event-log.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import type { Findings } from './findings.js';
+import { TDX_REFERENCES } from './references-tdx.js';
 
-const TCG = 'TCG PC Client Platform Firmware Profile, section 10; UEFI 2.10, section 38.4.1';
-const RUNTIME = 'Assay RTMR3 log';
 /** Registers of the CC protocol from RTMR0, 1, to RTMR3; 0 is MRTD. */
 const RTMRS = 4;
 
@@ -97,7 +96,7 @@ export function appraiseCcel(
   bytes: Uint8Array,
   hasRuntimeLog: boolean,
 ): void {
-  withLog(findings, 'tdx.event-log', TCG, () => {
+  withLog(findings, 'tdx.event-log', TDX_REFERENCES.eventLog, () => {
     const log = parseTcgEventLog(bytes);
     const unbound = unboundEvent(log);
     findings.check(
@@ -106,7 +105,7 @@ export function appraiseCcel(
       {
         expected: 'events of RTMR0 to RTMR3 alone',
         actual: unbound ?? `${log.events.length} events`,
-        reference: TCG,
+        reference: TDX_REFERENCES.eventLog,
       },
       {
         pass: 'Every event of the log is of a register of the quote.',
@@ -119,7 +118,14 @@ export function appraiseCcel(
         digest,
         name: `event ${event.index} (${eventTypeName(event.type)})`,
       }));
-      registerFinding(findings, `tdx.event-log.rtmr${i}`, `RTMR${i}`, value, events, TCG);
+      registerFinding(
+        findings,
+        `tdx.event-log.rtmr${i}`,
+        `RTMR${i}`,
+        value,
+        events,
+        TDX_REFERENCES.eventLog,
+      );
     });
   });
 }
@@ -130,7 +136,7 @@ export function appraiseRuntimeLog(
   { quote }: AuthenticatedTdx,
   bytes: Uint8Array,
 ): void {
-  withLog(findings, 'tdx.runtime-log', RUNTIME, () => {
+  withLog(findings, 'tdx.runtime-log', TDX_REFERENCES.runtimeLog, () => {
     const logged = decodeRuntimeLog(bytes).map((event, i) => ({
       digest: runtimeEventDigest(event),
       name: `event ${i} (${event.type})`,
@@ -141,7 +147,7 @@ export function appraiseRuntimeLog(
       'RTMR3',
       quote.report.rtmrs[3],
       logged,
-      RUNTIME,
+      TDX_REFERENCES.runtimeLog,
     );
   });
 }

@@ -2,9 +2,7 @@ import { isZero, toHex } from '../encoding/bytes.js';
 import type { TdReport } from '../evidence/td-report.js';
 import type { Findings } from './findings.js';
 import type { TdxPolicy } from './policy-tdx.js';
-
-const REPORT = 'Intel TDX DCAP Quoting Library API, A.3.2 (TD Quote Body)';
-const EXTENSION = 'Intel SGX and TDX DCAP, sgx_quote_5.h (sgx_report2_body_v1_5_ex_t)';
+import { TDX_REFERENCES } from './references-tdx.js';
 
 /** A field that is zero unless the policy names what it may be. */
 function zeroOrNamed(
@@ -30,15 +28,31 @@ export function serviceTdFindings(findings: Findings, { td15 }: TdReport, policy
     pass: 'No service TD can act on this one.',
     fail: 'A service TD is bound to this one, and the policy does not expect it.',
   };
-  const mrServiceTd = { id: 'tdx.mr-service-td', name: 'MRSERVICETD', reference: REPORT };
+  const mrServiceTd = {
+    id: 'tdx.mr-service-td',
+    name: 'MRSERVICETD',
+    reference: TDX_REFERENCES.report,
+  };
   if (td15 === undefined) {
-    findings.among(mrServiceTd.id, mrServiceTd.name, 'none in TD 1.0', accepted, REPORT);
+    findings.among(
+      mrServiceTd.id,
+      mrServiceTd.name,
+      'none in TD 1.0',
+      accepted,
+      TDX_REFERENCES.report,
+    );
   } else zeroOrNamed(findings, mrServiceTd, td15.mrServiceTd, accepted, service);
   const extension = td15?.extension;
-  const field = (id: string, name: string) => ({ id, name, reference: EXTENSION });
+  const field = (id: string, name: string) => ({ id, name, reference: TDX_REFERENCES.extension });
   const deviceInfo = field('tdx.device-info', 'DEVINFO');
   if (extension === undefined) {
-    findings.among(deviceInfo.id, deviceInfo.name, 'none in this body', policy.deviceInfo, REPORT);
+    findings.among(
+      deviceInfo.id,
+      deviceInfo.name,
+      'none in this body',
+      policy.deviceInfo,
+      TDX_REFERENCES.report,
+    );
     return;
   }
   zeroOrNamed(
@@ -62,7 +76,7 @@ export function serviceTdFindings(findings: Findings, { td15 }: TdReport, policy
   findings.check(
     'tdx.vm-id',
     extension.vmId === 0,
-    { expected: '0', actual: String(extension.vmId), reference: EXTENSION },
+    { expected: '0', actual: String(extension.vmId), reference: TDX_REFERENCES.extension },
     {
       pass: 'The report is about the guest that MRTD and the RTMRs measure.',
       fail: 'The report is about a VM within the guest, which MRTD and the RTMRs do not measure.',

@@ -2,8 +2,7 @@ import { fromHex, toHex } from '../encoding/bytes.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import type { Findings } from './findings.js';
 import type { TdxPolicy } from './policy-tdx.js';
-
-const STATUS = 'Intel SGX and TDX quote verification library, TCB status; PCS API v4, TCB Info V3';
+import { TDX_REFERENCES } from './references-tdx.js';
 
 /** What stands between the platform and an up-to-date one. */
 function shortfalls({ tcb }: AuthenticatedTdx): string {
@@ -32,7 +31,7 @@ function statusFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPol
     {
       expected: ['UpToDate', ...expected].join(' or '),
       actual: `${tcb.status} (${parts})`,
-      reference: STATUS,
+      reference: TDX_REFERENCES.tcb,
     },
     {
       pass: `Intel knows no reason to update the platform: it meets the ${tcb.matched.join(', ')}.`,
@@ -61,7 +60,7 @@ function advisoryFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxP
           ? 'none'
           : `none but ${named.map(({ id, until }) => `${id} until ${until}`).join(', ')}`,
       actual: advisories.length === 0 ? 'none' : advisories.join(', '),
-      reference: STATUS,
+      reference: TDX_REFERENCES.tcb,
     },
     {
       pass: 'No security advisory applies to the platform.',
@@ -83,7 +82,7 @@ function floorFindings(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPol
       {
         expected: `at least ${minimumEvaluationDataNumber}`,
         actual: `TCB info ${tdx.tcb.evaluationDataNumber}, QE identity ${tdx.qeEvaluationDataNumber}`,
-        reference: 'Intel PCS API v4, tcbEvaluationDataNumber',
+        reference: TDX_REFERENCES.evaluationDataNumber,
       },
       {
         pass: 'The collateral is of a TCB recovery that is recent enough.',
@@ -100,7 +99,7 @@ function floorFindings(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPol
       {
         expected: `each byte at least ${minimumTeeTcbSvn}`,
         actual: toHex(actual),
-        reference: 'Intel TDX DCAP Quoting Library API, A.3.2 (TD Quote Body), TEE_TCB_SVN',
+        reference: TDX_REFERENCES.teeTcbSvn,
       },
       {
         pass: 'TEE_TCB_SVN meets its floors.',
@@ -115,7 +114,7 @@ function floorFindings(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPol
       {
         expected: `not before ${minimumTcbDate}`,
         actual: tdx.tcb.date.toISOString(),
-        reference: STATUS,
+        reference: TDX_REFERENCES.tcb,
       },
       {
         pass: 'The TCB level that the platform meets is recent enough.',

@@ -10,6 +10,7 @@ import {
 import { PARAVISOR } from './caveats.js';
 import { tdxClaims } from './claims-tdx.js';
 import type { TdxPolicy } from './policy-tdx.js';
+import { TDX_REFERENCES } from './references-tdx.js';
 import {
   type AttestationResult,
   findingOf,
@@ -67,7 +68,7 @@ export function tdxRefusal(
   at: Date,
   anchor: TrustAnchor | null = null,
 ): AttestationResult {
-  const finding = findingOf(error, 'Intel TDX DCAP Quoting Library API; Intel PCS API v4');
+  const finding = findingOf(error, TDX_REFERENCES.documents);
   return {
     tee: 'tdx',
     authentic: false,
