@@ -12,7 +12,7 @@ import {
 } from '../evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
 import { requireCurrent, requireValidity, startCrl, startLink } from './certified.js';
-import { LINK_CODES, snpAuthorities, sortCertificates } from './chain-snp.js';
+import { snpAuthorities, sortCertificates } from './chain-snp.js';
 import { requireTime, type TrustAnchor } from './result.js';
 import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
 
@@ -93,7 +93,10 @@ function requireEndEntity(vek: Certificate): void {
     );
   }
   if (isCa) {
-    throw new AssayError(LINK_CODES.constraints, `${subjectCommonName} must not be an authority`);
+    throw new AssayError(
+      'SNP_CERTIFICATE_CONSTRAINTS',
+      `${subjectCommonName} must not be an authority`,
+    );
   }
 }
 
@@ -202,9 +205,9 @@ export function openSnp(
   const product = productLine(report, vek);
   const key = { leaf, kind, product: vek.product };
   const { ark, issuer, anchor, links } = snpAuthorities(key, sorted, roots, at);
-  requireValidity(leaf, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireValidity(leaf, at);
   const lists = endorsements.crls.map((der) => startCrl(der, ark, CRL_CODES));
-  const chain = links.map((each) => startLink(each, LINK_CODES.signature));
+  const chain = links.map(startLink);
   const authentic = async (): Promise<void> => {
     await requireSignatures([...chain, ...lists.map((crl) => crl.signature)]);
     for (const { list } of lists) {

@@ -51,32 +51,35 @@ export interface Link {
   readonly issuer: Certificate;
 }
 
-/** Throws `code` unless the certificate names its issuer (RFC 5280 section 6.1.3). */
-export function requireNamed({ subject, issuer }: Link, code: ErrorCode): void {
+/** Throws SNP_CERTIFICATE_NAME unless the certificate names its issuer (RFC 5280 section 6.1.3). */
+export function requireNamed({ subject, issuer }: Link): void {
   const { subjectCommonName: child, issuer: named } = subject;
   const { subjectCommonName: parent, subject: name } = issuer;
   if (!equalBytes(named, name)) {
-    throw new AssayError(code, `${child} does not name ${parent} as its issuer`);
+    throw new AssayError('SNP_CERTIFICATE_NAME', `${child} does not name ${parent} as its issuer`);
   }
 }
 
-/** Starts to check that the issuer signed the certificate; `code` where it did not. */
-export function startLink({ subject, issuer }: Link, code: ErrorCode): PendingSignature {
+/** Starts to check that the issuer signed the certificate; SNP_CERTIFICATE_SIGNATURE where it did not. */
+export function startLink({ subject, issuer }: Link): PendingSignature {
   return {
     holds: signedBy(subject, issuer, () =>
       subjectKey(issuer).then((key) => verifySignature(subject, key)),
     ),
     error: () =>
-      new AssayError(code, `${issuer.subjectCommonName} did not sign ${subject.subjectCommonName}`),
+      new AssayError(
+        'SNP_CERTIFICATE_SIGNATURE',
+        `${issuer.subjectCommonName} did not sign ${subject.subjectCommonName}`,
+      ),
   };
 }
 
-/** Throws `code` unless the certificate is within its dates at the given time. */
-export function requireValidity(subject: Certificate, at: Date, code: ErrorCode): void {
+/** Throws SNP_CERTIFICATE_VALIDITY unless the certificate is within its dates at the given time. */
+export function requireValidity(subject: Certificate, at: Date): void {
   const { notBefore, notAfter, subjectCommonName } = subject;
   if (at >= notBefore && at <= notAfter) return;
   throw new AssayError(
-    code,
+    'SNP_CERTIFICATE_VALIDITY',
     `${subjectCommonName} is valid from ${notBefore.toISOString()} to ${notAfter.toISOString()}, not at ${at.toISOString()}`,
   );
 }
@@ -87,25 +90,24 @@ const CRL_SIGN = 1 << 6;
 const JUDGED: readonly string[] = ['2.5.29.19', '2.5.29.15'];
 
 /**
- * Throws unless the certificate may sign certificates, with `below` further authorities under it, and
- * has no critical extension beside those that say so (RFC 5280 sections 4.2 and 6.1.4). The vendors'
+ * Throws SNP_CERTIFICATE_{CONSTRAINTS, EXTENSION} unless the certificate may sign certificates, with
+ * `below` further authorities under it, and has no critical extension beside those that say so (RFC 5280 sections 4.2 and 6.1.4). The vendors'
  * authorities all carry keyUsage, so it may not be absent.
  */
-export function requireAuthority(
-  subject: Certificate,
-  below: number,
-  codes: { readonly constraints: ErrorCode; readonly extension: ErrorCode },
-): void {
+export function requireAuthority(subject: Certificate, below: number): void {
   const { isCa, keyUsage = 0, pathLength = below, subjectCommonName } = subject;
   if (!isCa || (keyUsage & KEY_CERT_SIGN) === 0 || pathLength < below) {
     throw new AssayError(
-      codes.constraints,
+      'SNP_CERTIFICATE_CONSTRAINTS',
       `${subjectCommonName} may not issue certificates in this place`,
     );
   }
   for (const [id, { critical }] of subject.extensions) {
     if (critical && !JUDGED.includes(id)) {
-      throw new AssayError(codes.extension, `${subjectCommonName} has critical extension ${id}`);
+      throw new AssayError(
+        'SNP_CERTIFICATE_EXTENSION',
+        `${subjectCommonName} has critical extension ${id}`,
+      );
     }
   }
 }

@@ -30,14 +30,6 @@ export interface SnpAuthorities {
   readonly links: readonly Link[];
 }
 
-/** Codes of the rules for every link of the chain. */
-export const LINK_CODES = {
-  name: 'SNP_CERTIFICATE_NAME',
-  signature: 'SNP_CERTIFICATE_SIGNATURE',
-  constraints: 'SNP_CERTIFICATE_CONSTRAINTS',
-  extension: 'SNP_CERTIFICATE_EXTENSION',
-} as const;
-
 /** Certificates by their place in AMD's hierarchy. */
 export interface SortedCertificates {
   readonly veks: readonly Certificate[];
@@ -132,8 +124,8 @@ function namedRoots(
 
 function trustAnchor(ark: Certificate, source: TrustAnchor['source']): Anchor {
   requireRsa(ark);
-  requireAuthority(ark, 1, LINK_CODES);
-  requireNamed({ subject: ark, issuer: ark }, LINK_CODES.name);
+  requireAuthority(ark, 1);
+  requireNamed({ subject: ark, issuer: ark });
   return { ...trustAnchorOf(ark, source), ark };
 }
 
@@ -153,8 +145,8 @@ function chooseIssuer(
       );
     }
     requireRsa(stranger);
-    requireAuthority(stranger, 0, LINK_CODES);
-    requireNamed({ subject: stranger, issuer: ark }, LINK_CODES.name);
+    requireAuthority(stranger, 0);
+    requireNamed({ subject: stranger, issuer: ark });
   }
   const pinned = isPinned(ark) ? pinnedSet(product) : undefined;
   const own = pinned && recognise(kind === 'VCEK' ? pinned.ask : pinned.asvk);
@@ -210,11 +202,11 @@ function authoritiesUnder(
   }
   const strangers = supplied.intermediates.filter((known) => !isPinned(known));
   const issuer = chooseIssuer({ ark, ...described }, product, kind, strangers);
-  requireValidity(ark, at, 'SNP_CERTIFICATE_VALIDITY');
-  requireValidity(issuer, at, 'SNP_CERTIFICATE_VALIDITY');
+  requireValidity(ark, at);
+  requireValidity(issuer, at);
   requireOwn(supplied.roots, ark, 'SNP_ROOT_UNTRUSTED');
   requireOwn(supplied.intermediates, issuer, 'SNP_CERTIFICATE_NAME');
-  requireNamed({ subject: leaf, issuer }, LINK_CODES.name);
+  requireNamed({ subject: leaf, issuer });
   const links = [ark, ...strangers]
     .filter((subject) => !isPinned(subject))
     .map((subject) => ({ subject, issuer: ark }));

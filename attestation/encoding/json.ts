@@ -2,6 +2,7 @@ import { fromUtf8 } from './bytes.js';
 import { AssayError, type ErrorCode } from './error.js';
 
 const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_OBJECTS = 256;
 /** Strings and punctuation of a text that is known to be JSON; numbers and words do not matter. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
 
@@ -163,11 +164,11 @@ export class JsonFields {
     return Array.isArray(value) ? value : this.#wrong(name, 'a list');
   }
 
-  /** Objects, from 1 to `limit`. */
-  objects(name: string, limit: number): readonly JsonFields[] {
+  /** Objects, from 1 to 256. */
+  objects(name: string): readonly JsonFields[] {
     const items = this.list(name);
-    if (items.length === 0 || items.length > limit) {
-      return this.#wrong(name, `a list of 1 to ${limit} objects`);
+    if (items.length === 0 || items.length > MAX_OBJECTS) {
+      return this.#wrong(name, `a list of 1 to ${MAX_OBJECTS} objects`);
     }
     return items.map((item) => new JsonFields(item, `${this.#what}.${name}`, this.#code));
   }

@@ -43,13 +43,13 @@ export interface SourceOptions {
   readonly sleep?: (milliseconds: number) => Promise<void>;
   /** Attempts for one answer, 4 unless given; half of them where there is no network. */
   readonly attempts?: number;
-  /** Longest wait that a Retry-After is honoured for, 30 s unless given; longer means unavailable. */
-  readonly patience?: number;
   /** Deadline of one attempt, 15 s unless given. Milliseconds. */
   readonly timeout?: number;
 }
 
 const MAX_BODY = 4 * 1024 * 1024;
+/** Longest wait that a Retry-After is honoured for; longer means unavailable. Milliseconds. */
+const PATIENCE = 30_000;
 
 function unavailable(url: string, why: string, cause?: unknown): AssayError {
   return new AssayError(
@@ -190,7 +190,7 @@ export class EndorsementSource {
   }
 
   async #fetch(url: string): Promise<Fetched> {
-    const { attempts = 4, patience = 30_000 } = this.#options;
+    const { attempts = 4 } = this.#options;
     const sleep =
       this.#options.sleep ??
       ((milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)));
@@ -202,7 +202,7 @@ export class EndorsementSource {
       if ('answer' in attempt) return attempt.answer;
       why = attempt.why;
       const wait = attempt.wait ?? backoff;
-      if (wait > patience) {
+      if (wait > PATIENCE) {
         throw unavailable(url, `${why}, and it asks to wait ${Math.ceil(wait / 1000)} s`);
       }
       left -= attempt.answered ? 1 : 2;

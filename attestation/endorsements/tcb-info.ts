@@ -157,7 +157,7 @@ function descending<Level>(levels: Level[], compare: (a: Level, b: Level) => num
 
 /** Levels of a module or an enclave, which know no configuration: PCS API v4 has three statuses. */
 function isvLevels(document: JsonFields): IsvLevel[] {
-  const levels = document.objects('tcbLevels', 256).map((level) => ({
+  const levels = document.objects('tcbLevels').map((level) => ({
     isvSvn: level.object('tcb').unsigned('isvsvn', 0xffff),
     ...statement(level),
   }));
@@ -180,7 +180,7 @@ function tdxModule(member: JsonFields): TdxModule {
 
 /** The modules' identities. Of two for one module, which of them holds would be anyone's choice. */
 function identities(document: JsonFields): TdxModuleIdentity[] {
-  const found = document.objects('tdxModuleIdentities', 256).map((identity) => ({
+  const found = document.objects('tdxModuleIdentities').map((identity) => ({
     id: identity.text('id').toUpperCase(),
     ...tdxModule(identity),
     levels: isvLevels(identity),
@@ -217,7 +217,7 @@ export function parseTcbInfo(text: string, signature: Uint8Array<ArrayBuffer>): 
     throw new AssayError(CODE, 'expected tcbType 0, the only one whose comparison is defined');
   }
   const moduleIdentities = document.has('tdxModuleIdentities') ? identities(document) : [];
-  const levels = document.objects('tcbLevels', 256).map((level) => {
+  const levels = document.objects('tcbLevels').map((level) => {
     const tcb = level.object('tcb');
     return {
       sgxComponents: components(tcb, 'sgxtcbcomponents'),

@@ -1,8 +1,7 @@
-import type { Verdict } from '../../attestation/appraisal/result.js';
 import { AssayError, type ErrorArea } from '../../attestation/encoding/error.js';
 import { serviceStatus } from '../client/service-status.js';
 
-/** Exit codes of every command. Scripts branch on them, so they never change their meaning. */
+/** Exit codes of every command, those of verdicts under the verdicts' names. Scripts branch on them, so they never change their meaning. */
 export const EXIT = {
   affirmed: 0,
   refused: 1,
@@ -12,11 +11,6 @@ export const EXIT = {
 } as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
-
-/** Exit code of a verdict. */
-export function exitCodeOfVerdict(verdict: Verdict): ExitCode {
-  return EXIT[verdict];
-}
 
 const BY_AREA: { readonly [area in ErrorArea]?: ExitCode } = {
   USAGE: EXIT.usage,

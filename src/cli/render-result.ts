@@ -7,7 +7,7 @@ import {
   type TdxTcbResult,
   verdictOf,
 } from '../../attestation/appraisal/result.js';
-import { exitCodeOfVerdict } from './exit-code.js';
+import { EXIT } from './exit-code.js';
 import type { Io, Json } from './io.js';
 import { type Cell, printable, type Style, section, table } from './output.js';
 
@@ -136,7 +136,7 @@ export function printResult(
   result: AttestationResult,
   extra: { readonly json?: { readonly [name: string]: Json }; readonly text?: string } = {},
 ): void {
-  io.exitCode = exitCodeOfVerdict(verdictOf(result));
+  io.exitCode = EXIT[verdictOf(result)];
   io.print(
     { ...resultJson(result), ...extra.json },
     (style) => `${renderResult(style, result)}${extra.text ?? ''}`,
@@ -145,6 +145,6 @@ export function printResult(
 
 /** Prints a result that is why a command has nothing to give, on standard error; sets the exit code. */
 export function printRefusal(io: Io, result: AttestationResult): void {
-  io.exitCode = exitCodeOfVerdict(verdictOf(result));
+  io.exitCode = EXIT[verdictOf(result)];
   io.printError(resultJson(result), (style) => renderResult(style, result));
 }

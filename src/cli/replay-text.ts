@@ -1,6 +1,6 @@
 import { verdictOf } from '../../attestation/appraisal/result.js';
 import { outcomeOf, type ReplayedProof } from '../replay/replay-proof.js';
-import { EXIT, type ExitCode, exitCodeOfVerdict } from './exit-code.js';
+import { EXIT, type ExitCode } from './exit-code.js';
 import type { Json } from './io.js';
 import { printable, type Style } from './output.js';
 import { relationJson, relationLines } from './relation-text.js';
@@ -13,7 +13,7 @@ export interface ReplayRow extends ReplayedProof {
 /** Exit code of one replay: a contradiction is refused, what could not be decided is unchecked. */
 export function exitOfReplay({ result, replay, failure }: ReplayedProof): ExitCode {
   if (failure !== null) return EXIT.unchecked;
-  if (replay === null) return exitCodeOfVerdict(verdictOf(result));
+  if (replay === null) return EXIT[verdictOf(result)];
   if (replay.verdict === 'contradiction') return EXIT.refused;
   return replay.verdict === 'inconclusive' ? EXIT.unchecked : EXIT.affirmed;
 }
