@@ -40,7 +40,10 @@ export function compareEntries(a: LaunchPolicyModel, b: LaunchPolicyModel): numb
   return left.reduce((order, key, i) => order || compareBytes(key, right[i] ?? NONE), 0);
 }
 
-/** An entry as a CBOR map: members that it does not use are absent, so that older policies keep their digest. */
+/**
+ * An entry as a CBOR map. `execution` is null where any is accepted; `name` and `selfTest` are absent where
+ * nothing is demanded of them. There is one map for each entry, and so one digest.
+ */
 export function entryToCbor({ graph, execution, name, selfTest }: LaunchPolicyModel): CborValue {
   return new Map<CborKey, CborValue>([
     ['graph', graph],
