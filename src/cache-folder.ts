@@ -4,7 +4,7 @@ import { AssayError } from '../attestation/encoding/error.js';
 import type { Environment } from './environment.js';
 
 /** This user's home, also where HOME is empty; throws CONFIG_ENVIRONMENT for a user without one. */
-function homeFolder(): string {
+export function homeFolder(): string {
   try {
     return homedir() || userInfo().homedir;
   } catch (cause) {

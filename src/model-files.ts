@@ -2,6 +2,7 @@ import { toHex } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
 import type { ModelIdentity } from '../attestation/model/identity.js';
 import { type Measurement, measureModel } from '../enclave/measure.js';
+import { homeFolder } from './cache-folder.js';
 import type { Config } from './config-schema.js';
 import type { Surroundings } from './environment.js';
 import { dockerCredentials } from './hub/credentials.js';
@@ -36,7 +37,7 @@ export async function measureConfigured(
   if (!isHubReference(path)) return measureModel(path);
   const resolved = await resolve(path, {
     cache,
-    credentials: dockerCredentials(env),
+    credentials: dockerCredentials(env, homeFolder),
     ...(plainHttp === undefined ? {} : { plainHttp }),
   });
   const measurement = await measureModel(resolved.modelPath);

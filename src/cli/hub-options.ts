@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
-import { cacheFolder } from '../cache-folder.js';
+import { cacheFolder, homeFolder } from '../cache-folder.js';
 import { dockerCredentials } from '../hub/credentials.js';
 import type { HubOptions } from '../hub/open-hub.js';
+import { parseReference, type Reference } from '../hub/reference.js';
 import { UploadNotes } from '../hub/upload-notes.js';
 import type { Io, Progress } from './io.js';
+import { refuseIdle } from './options.js';
 import { size } from './output.js';
 
 /** Flags of every command that reaches a registry. */
@@ -18,6 +20,13 @@ export function withHubFlags(command: Command): Command {
     .option('--no-plain-http', 'reach a registry on this machine with TLS');
 }
 
+/** The hub that a command with these flags is for. Throws HUB_REFERENCE; USAGE_OPTION for a folder's. */
+export function hubReference(text: string, flags: HubFlags): Reference {
+  const reference = parseReference(text);
+  if (reference.kind === 'directory') refuseIdle(flags, ['plainHttp'], 'with ocidir://');
+  return reference;
+}
+
 /** Options for the hub: Docker's credentials, notes of unfinished uploads, progress on a terminal. */
 export function hubOptions(io: Io, flags: HubFlags, progress?: Progress): HubOptions {
   const { env } = io.surroundings;
@@ -26,8 +35,8 @@ export function hubOptions(io: Io, flags: HubFlags, progress?: Progress): HubOpt
   const sum = (sizes: ReadonlyMap<string, number>): number =>
     [...sizes.values()].reduce((all, one) => all + one, 0);
   return {
-    credentials: dockerCredentials(env),
-    uploads: new UploadNotes(cacheFolder(env, 'uploads')),
+    credentials: dockerCredentials(env, homeFolder),
+    uploads: new UploadNotes(() => cacheFolder(env, 'uploads')),
     ...(flags.plainHttp === undefined ? {} : { plainHttp: flags.plainHttp }),
     ...(progress === undefined
       ? {}

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -106,13 +105,14 @@ async function ofHelper(name: string, server: string): Promise<Credentials | und
  * The credentials that `docker login`, `podman login` and `oras login` keep: `$REGISTRY_AUTH_FILE`,
  * else `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`; with its credential helpers.
  * Throws HUB_CREDENTIALS for a file that is there and cannot be understood.
+ * @param homeFolder asked where neither variable is set, once a registry wants credentials; may throw.
  */
-export function dockerCredentials(env: Environment): CredentialSource {
-  const path =
+export function dockerCredentials(env: Environment, homeFolder: () => string): CredentialSource {
+  const path = (): string =>
     env['REGISTRY_AUTH_FILE'] ||
-    join(env['DOCKER_CONFIG'] || join(homedir() || userInfo().homedir, '.docker'), 'config.json');
+    join(env['DOCKER_CONFIG'] || join(homeFolder(), '.docker'), 'config.json');
   return async (host) => {
-    const config = await readConfig(path);
+    const config = await readConfig(path());
     if (config === undefined) return undefined;
     const keys = keysOf(host);
     const key = keys.find((name) => Object.hasOwn(config.auths ?? {}, name));

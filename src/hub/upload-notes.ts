@@ -10,15 +10,16 @@ const MAX_LENGTH = 16 * 1024;
  * location can carry a capability. Losing a note costs time and nothing else, so nothing here fails.
  */
 export class UploadNotes {
-  readonly #directory: string;
+  readonly #directory: () => string;
 
-  constructor(directory: string) {
+  /** @param directory is asked at each use; where it throws, there are no notes. */
+  constructor(directory: () => string) {
     this.#directory = directory;
   }
 
   #path(start: URL, digest: Digest): string {
     const name = createHash('sha256').update(`${start.href}\n${digest}`).digest('hex');
-    return join(this.#directory, name);
+    return join(this.#directory(), name);
   }
 
   /** The noted location; only ever on the registry that the upload is for. */
@@ -35,12 +36,14 @@ export class UploadNotes {
 
   async note(start: URL, digest: Digest, location: URL): Promise<void> {
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await mkdir(this.#directory(), { recursive: true, mode: 0o700 });
       await writeFile(this.#path(start, digest), location.href, { mode: 0o600 });
     } catch {}
   }
 
   async forget(start: URL, digest: Digest): Promise<void> {
-    await rm(this.#path(start, digest), { force: true }).catch(() => {});
+    try {
+      await rm(this.#path(start, digest), { force: true });
+    } catch {}
   }
 }

@@ -102,7 +102,8 @@ test('docker-registry: another process goes on with an upload', real, async (t) 
   });
   t.after(() => proxy.stop());
   const reference = parseReference(`oci://${proxy.host}/models/tiny:v1`);
-  const uploads = new UploadNotes(temporaryFolder(t));
+  const notes = temporaryFolder(t);
+  const uploads = new UploadNotes(() => notes);
   const source = await packageFor(t);
   const noted = { ...options, uploads };
   await assert.rejects(pushModel(source, reference, noted), { code: 'HUB_SERVICE' });

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import os from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { run } from '../../../src/cli/program.js';
+import { assay as inProcess } from '../../forge/cli.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
 import { forgedRegistry, temporaryFolder } from '../hub/setting.js';
 
@@ -184,4 +187,34 @@ test('credentials of Docker’s configuration are used, and never shown', async 
   assert.equal(ended.code, 1);
   for (const secret of ['wrong-secret', wrong])
     assert.ok(!`${ended.out}${ended.err}`.includes(secret));
+});
+
+test('a user without a home folder is told so where a registry asks for credentials, not before', async (t) => {
+  t.mock.method(os, 'homedir', () => '');
+  t.mock.method(os, 'userInfo', () => {
+    throw new Error('uv_os_get_passwd returned ENOENT (no such file or directory)');
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  const { source, registry, place } = await setting(t);
+  const [hub, folder] = [join(temporaryFolder(t), 'hub'), join(temporaryFolder(t), 'model')];
+  for (const args of [
+    ['push', source, `ocidir://${hub}:v1`],
+    ['list', `ocidir://${hub}`],
+    ['pull', `ocidir://${hub}:v1`, folder],
+    ['push', source, `${place}:v1`],
+  ]) {
+    const { code, err } = await inProcess(['hub', ...args]);
+    assert.equal(code, 0, err);
+  }
+  registry.fault = () => ({
+    kind: 'answer',
+    status: 401,
+    headers: { 'www-authenticate': 'Basic realm="x"' },
+  });
+  const { code, err } = await inProcess(['hub', 'show', `${place}:v1`, '--json']);
+  assert.deepEqual([code, JSON.parse(err).error.code], [2, 'CONFIG_ENVIRONMENT']);
 });

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { homeFolder } from '../../../src/cache-folder.js';
 import { type Credentials, dockerCredentials } from '../../../src/hub/credentials.js';
 import { temporaryFolder } from './setting.js';
 
@@ -39,19 +41,24 @@ const known: readonly (readonly [string, string, unknown, Credentials | undefine
 
 for (const [name, host, content, expected] of known) {
   test(`Docker’s configuration: ${name}`, async (t) => {
-    assert.deepEqual(await dockerCredentials(config(t, content))(host), expected);
+    assert.deepEqual(await dockerCredentials(config(t, content), homeFolder)(host), expected);
   });
 }
 
 test('Docker’s configuration may be absent, and must be sound', async (t) => {
-  assert.equal(await dockerCredentials({ DOCKER_CONFIG: temporaryFolder(t) })('h'), undefined);
+  assert.equal(
+    await dockerCredentials({ DOCKER_CONFIG: temporaryFolder(t) }, homeFolder)('h'),
+    undefined,
+  );
   for (const bad of [
     '{',
     '{"auths":[]}',
     { auths: { h: { auth: 'bm9jb2xvbg==' } } },
     { credsStore: '../x' },
   ]) {
-    await assert.rejects(dockerCredentials(config(t, bad))('h'), { code: 'HUB_CREDENTIALS' });
+    await assert.rejects(dockerCredentials(config(t, bad), homeFolder)('h'), {
+      code: 'HUB_CREDENTIALS',
+    });
   }
 });
 
@@ -75,7 +82,7 @@ test('credential helpers are asked, and may know nothing', async (t) => {
     process.env['PATH'] = before;
   });
   const find = (credHelpers: Record<string, string>) =>
-    dockerCredentials(config(t, { credHelpers }))('h');
+    dockerCredentials(config(t, { credHelpers }), homeFolder)('h');
   assert.deepEqual(await find({ h: 'echo' }), { kind: 'password', username: 'u', password: 'h' });
   assert.deepEqual(await find({ h: 'token' }), { kind: 'identity-token', token: 'i' });
   assert.equal(await find({ h: 'empty' }), undefined);
@@ -94,5 +101,15 @@ test('an empty HOME is none: the working directory has no say in credentials', a
   });
   process.chdir(folder);
   process.env['HOME'] = '';
-  await assert.doesNotReject(dockerCredentials({})('no-such-registry.invalid'));
+  await assert.doesNotReject(dockerCredentials({}, homeFolder)('no-such-registry.invalid'));
+});
+
+test('a user without a home folder is told so where a registry asks for credentials, not before', async (t) => {
+  const homeless = (): string => {
+    throw new AssayError('CONFIG_ENVIRONMENT', 'none');
+  };
+  const source = dockerCredentials({}, homeless);
+  await assert.rejects(source('h'), { code: 'CONFIG_ENVIRONMENT' });
+  const set = dockerCredentials(config(t, {}), homeless);
+  assert.equal(await set('h'), undefined);
 });

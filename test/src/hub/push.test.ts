@@ -120,7 +120,8 @@ test('a registry that always forgets is given up', async (t) => {
 
 test('another process goes on with an upload that was interrupted', async (t) => {
   const { registry, source, reference, options, patches, weights } = await setting(t);
-  const uploads = new UploadNotes(join(temporaryFolder(t), 'uploads'));
+  const notes = join(temporaryFolder(t), 'uploads');
+  const uploads = new UploadNotes(() => notes);
   registry.fault = ({ method }) =>
     method === 'PATCH' && patches().length >= 4 ? { kind: 'drop' } : undefined;
   await assert.rejects(pushModel(source, reference, { ...options, uploads }), {
@@ -136,7 +137,7 @@ test('another process goes on with an upload that was interrupted', async (t) =>
 test('a note about an upload that is gone starts a new one, and is not kept', async (t) => {
   const { registry, source, reference, options, patches } = await setting(t);
   const notes = join(temporaryFolder(t), 'uploads');
-  const uploads = new UploadNotes(notes);
+  const uploads = new UploadNotes(() => notes);
   registry.fault = ({ method }) =>
     method === 'PATCH' && patches().length >= 4 ? { kind: 'drop' } : undefined;
   await assert.rejects(pushModel(source, reference, { ...options, uploads }), {
