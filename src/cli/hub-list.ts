@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type ListedModel, listModels, listRepositories } from '../hub/list.js';
-import { parseReference } from '../hub/reference.js';
-import { type HubFlags, hubOptions, withHubFlags } from './hub-options.js';
+import { type HubFlags, hubOptions, hubReference, withHubFlags } from './hub-options.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
 import { type Cell, type Style, section, size } from './output.js';
@@ -28,7 +27,7 @@ function conversions(style: Style, models: readonly ListedModel[]): readonly (re
 }
 
 async function list(io: Io, text: string, flags: HubFlags): Promise<void> {
-  const reference = parseReference(text);
+  const reference = hubReference(text, flags);
   if (reference.tag !== undefined || reference.digest !== undefined) {
     throw new AssayError('HUB_REFERENCE', 'expected a hub or a repository without tag and digest');
   }

@@ -1,17 +1,19 @@
 import type { Command } from 'commander';
 import { pullModel } from '../hub/pull.js';
-import { parseReference, placeOf } from '../hub/reference.js';
-import { type HubFlags, hubOptions, withHubFlags } from './hub-options.js';
+import { placeOf } from '../hub/reference.js';
+import { type HubFlags, hubOptions, hubReference, withHubFlags } from './hub-options.js';
 import { modelJson, modelText } from './hub-render.js';
 import type { Io } from './io.js';
-import { examples, group } from './options.js';
+import { examples, group, refuseIdle } from './options.js';
 
 interface PullFlags extends HubFlags {
   readonly acceptMove?: boolean;
 }
 
 async function pull(io: Io, from: string, folder: string, flags: PullFlags): Promise<void> {
-  const reference = parseReference(from);
+  const reference = hubReference(from, flags);
+  if (reference.tag === undefined)
+    refuseIdle(flags, ['acceptMove'], 'without a tag: a digest never moves');
   const found = await io.during('pulling', (progress) =>
     pullModel(reference, folder, {
       ...hubOptions(io, flags, progress),

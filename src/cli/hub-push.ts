@@ -2,11 +2,11 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readPackage } from '../hub/package-source.js';
 import { pushModel } from '../hub/push.js';
-import { parseReference, placeOf } from '../hub/reference.js';
-import { type HubFlags, hubOptions, withHubFlags } from './hub-options.js';
+import { placeOf } from '../hub/reference.js';
+import { type HubFlags, hubOptions, hubReference, withHubFlags } from './hub-options.js';
 import { modelJson, modelText } from './hub-render.js';
 import type { Io } from './io.js';
-import { examples, group } from './options.js';
+import { examples, group, refuseIdle } from './options.js';
 
 interface PushFlags extends HubFlags {
   readonly title?: string;
@@ -14,7 +14,8 @@ interface PushFlags extends HubFlags {
 }
 
 async function push(io: Io, source: string, to: string, flags: PushFlags): Promise<void> {
-  const reference = parseReference(to);
+  const reference = hubReference(to, flags);
+  if (reference.tag === undefined) refuseIdle(flags, ['moveTag'], 'without a tag');
   const title = flags.title ?? basename(resolve(source)).replace(/\.onnx$/, '');
   const contents = await io.during('reading the package', () => readPackage(source, title));
   const pushed = await io.during('pushing', (progress) =>

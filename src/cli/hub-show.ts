@@ -8,8 +8,7 @@ import {
   type Tolerances,
 } from '../hub/package.js';
 import { readBlob } from '../hub/read-blob.js';
-import { parseReference } from '../hub/reference.js';
-import { type HubFlags, hubOptions, withHubFlags } from './hub-options.js';
+import { type HubFlags, hubOptions, hubReference, withHubFlags } from './hub-options.js';
 import { modelJson, modelText } from './hub-render.js';
 import type { Io, Json } from './io.js';
 import { examples, group } from './options.js';
@@ -79,7 +78,7 @@ function detailsText(style: Style, { card, tolerances, vectors }: Details): stri
 }
 
 async function show(io: Io, text: string, flags: HubFlags): Promise<void> {
-  const reference = parseReference(text);
+  const reference = hubReference(text, flags);
   const hub = openHub(reference, false, hubOptions(io, flags));
   const { found, details } = await io.during('asking the hub', async () => {
     const found = await findModel(hub, reference);

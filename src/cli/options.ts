@@ -32,7 +32,8 @@ export function refuseIdle<T extends object>(
     value !== undefined && !(Array.isArray(value) && value.length === 0);
   const idle = names.find((name) => isGiven(given[name]));
   if (idle !== undefined) {
-    throw new AssayError('USAGE_OPTION', `${flag(idle)} changes nothing ${why}`);
+    const option = given[idle] === false ? flag(idle).replace('--', '--no-') : flag(idle);
+    throw new AssayError('USAGE_OPTION', `${option} changes nothing ${why}`);
   }
 }
 

@@ -25,12 +25,15 @@ import { exitOfReplay, type ReplayRow, replayJson, replayText, worstExit } from 
 
 interface Flags extends AttestationFlags, LogFlags {
   readonly model?: readonly string[];
-  readonly maxRun: number;
+  readonly maxRun?: number;
   readonly target?: string;
   readonly tolerances?: string;
   readonly sample?: number;
   readonly seed?: Uint8Array;
 }
+
+/** Seconds; a node's own default. */
+const MAX_RUN = 300;
 
 async function openExecutor(flags: Flags, { policy, options }: Attestation): Promise<Executor> {
   const { model = [], target } = flags;
@@ -41,7 +44,9 @@ async function openExecutor(flags: Flags, { policy, options }: Attestation): Pro
   const executors: Executor[] = [];
   const set = new ExecutorSet(executors);
   try {
-    for (const path of model) executors.push(await LocalExecutor.open(path, flags.maxRun));
+    for (const path of model) {
+      executors.push(await LocalExecutor.open(path, flags.maxRun ?? MAX_RUN));
+    }
   } catch (error) {
     await set.close();
     throw error;
@@ -101,11 +106,17 @@ async function replayFiles(io: Io, job: Job, sample: number | undefined): Promis
   });
 }
 
-async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void> {
+function refuseIdleFlags(flags: Flags): void {
   if (flags.target === undefined && flags.logTarget === undefined) {
     const why = 'without --target and --log-target: no node is attested';
     refuseIdle(flags, ['kds', 'pcs', 'cache'], why);
   }
+  if (flags.target !== undefined) refuseIdle(flags, ['maxRun'], 'with --target');
+  if (flags.sample === undefined) refuseIdle(flags, ['seed'], 'without --sample');
+}
+
+async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void> {
+  refuseIdleFlags(flags);
   const appraisal = await readAttestation(io, flags);
   const agreement =
     flags.tolerances === undefined ? undefined : await readTolerancesFile(io, flags.tolerances);
@@ -135,6 +146,14 @@ function parseMaxRun(text: string): number {
   return value;
 }
 
+function parseFraction(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || value > 1) {
+    throw new InvalidArgumentError('expected a fraction from 0 to 1, such as 0.05.');
+  }
+  return value;
+}
+
 /** `assay replay PROOF…`: executes proven requests again, all or a sample, and compares every bit. */
 export function registerReplay(program: Command, io: Io): void {
   attestationOptions(
@@ -150,9 +169,8 @@ export function registerReplay(program: Command, io: Io): void {
     )
     .option(
       '--max-run <seconds>',
-      'what one execution on this machine may take, with the load before it',
+      `what one execution on this machine may take, with the load before it (${MAX_RUN})`,
       parseMaxRun,
-      300,
     )
     .option('--target <host:port>', 'replay on this node, attested under the same policy')
     .option('--tolerances <file>', "the publisher's tolerances.json")
@@ -161,7 +179,7 @@ export function registerReplay(program: Command, io: Io): void {
     .option(
       '--sample <fraction>',
       'only this part of the proofs, or of the log’s entries, at random',
-      Number,
+      parseFraction,
     )
     .option('--seed <hex>', 'repeat a sample: 32 bytes in hexadecimal', parseNonce)
     .addHelpText(

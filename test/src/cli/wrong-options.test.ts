@@ -45,6 +45,7 @@ after(async () => {
 const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 const given = (): string[] => ['--input', `a=${at('a.json')}`, '--input', `b=${at('b.json')}`];
 const url = 'http://127.0.0.1:1';
+const DIGEST = `sha256:${'0'.repeat(64)}`;
 
 /** A command line that must end before anything is asked of anybody, and why. */
 type Case = readonly [name: string, code: string, says: RegExp, args: () => readonly string[]];
@@ -73,6 +74,53 @@ const idle: readonly Case[] = [
     'USAGE_OPTION',
     /^--kds changes nothing without --target/,
     () => ['replay', at('a.proof'), '--model', at('a.onnx'), '--kds', url],
+  ],
+  [
+    'replay --target --max-run',
+    'USAGE_OPTION',
+    /^--max-run changes nothing with --target$/,
+    () => ['replay', at('a.proof'), '--target', server.target, ...trust(), '--max-run', '5'],
+  ],
+  [
+    'replay --seed without --sample',
+    'USAGE_OPTION',
+    /^--seed changes nothing without --sample$/,
+    () => ['replay', at('a.proof'), '--model', at('a.onnx'), '--seed', '00'.repeat(32)],
+  ],
+  ...(['', '0x1', '1.5', '-0.1', '1e-2'] as const).map(
+    (fraction): Case => [
+      `replay --sample ${JSON.stringify(fraction)}`,
+      'USAGE_ARGUMENTS',
+      /expected a fraction from 0 to 1/,
+      () => ['replay', at('a.proof'), '--model', at('a.onnx'), `--sample=${fraction}`],
+    ],
+  ),
+  ...(['--plain-http', '--no-plain-http'] as const).flatMap((option) =>
+    [
+      ['pull', 'ocidir://hub:v1', 'model'],
+      ['push', at('a.onnx'), 'ocidir://hub:v1'],
+      ['show', 'ocidir://hub:v1'],
+      ['list', 'ocidir://hub'],
+    ].map(
+      (parts): Case => [
+        `hub ${parts[0]} ocidir://… ${option}`,
+        'USAGE_OPTION',
+        new RegExp(`^${option} changes nothing with ocidir://$`),
+        () => ['hub', ...parts, option],
+      ],
+    ),
+  ),
+  [
+    'hub pull --accept-move of a digest',
+    'USAGE_OPTION',
+    /^--accept-move changes nothing without a tag/,
+    () => ['hub', 'pull', `ocidir://hub@${DIGEST}`, 'model', '--accept-move'],
+  ],
+  [
+    'hub push --move-tag to a digest',
+    'USAGE_OPTION',
+    /^--move-tag changes nothing without a tag/,
+    () => ['hub', 'push', at('a.onnx'), `ocidir://hub@${DIGEST}`, '--move-tag'],
   ],
   [
     'conform --with --pcs',
