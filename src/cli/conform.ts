@@ -199,7 +199,7 @@ export function registerConform(program: Command, io: Io): void {
       'after',
       examples(
         'assay conform a:8443 b:8443 --model ocr --vectors ocr/ --policy policy.yaml',
-        'assay conform a:8443 b:8443 --model ocr --vectors ocr/test_data_set_0 --tolerances t.json',
+        'assay conform a:8443 b:8443 --model ocr --vectors ocr/ --tolerances t.json --policy policy.yaml',
         'assay conform a:8443 --model ocr --vectors ocr/ --policy policy.yaml --save a.json',
         'assay conform c:8443 --model ocr --vectors ocr/ --policy policy.yaml --with a.json',
       ),

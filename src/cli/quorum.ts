@@ -260,7 +260,7 @@ export function registerQuorum(program: Command, io: Io): void {
       'after',
       examples(
         'assay quorum ocr a:8443 b:8443 c:8443 --agree 2 --input x=line.npy --policy policy.yaml',
-        'assay quorum ocr a:8443 b:8443 c:8443 --agree 2 --input x=line.npy --all --save-proofs votes',
+        'assay quorum ocr a:8443 b:8443 c:8443 --agree 2 --input x=line.npy --policy policy.yaml --all --save-proofs votes',
       ),
     )
     .action((model: string, targets: readonly string[], flags: Flags) =>
