@@ -1,5 +1,5 @@
 import { AssayError } from '../attestation/encoding/error.js';
-import { parseYaml } from './document.js';
+import { parseYaml } from '../enclave/document.js';
 import { type Environment, isServiceLink } from './environment.js';
 
 /** A member of the configuration, or one inside of it. */

@@ -1,8 +1,8 @@
 import { dirname, resolve } from 'node:path';
-import { parseDocument } from 'yaml';
 import * as z from 'zod';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { certificateHost } from '../certificate-host.js';
+import { parseYaml } from '../document.js';
 import { modelOptions } from '../model-options.js';
 import { commandLine } from '../plain-text.js';
 
@@ -47,8 +47,7 @@ export type ImageSpecification = z.output<typeof schema>;
 
 /** Reads a specification; model paths become absolute. Throws CONFIG_IMAGE. */
 export function parseSpecification(text: string, path: string): ImageSpecification {
-  const document = parseDocument(text, { uniqueKeys: true, version: '1.2' });
-  const result = schema.safeParse(document.errors.length > 0 ? undefined : document.toJS());
+  const result = schema.safeParse(parseYaml(text, path, 'CONFIG_IMAGE'));
   if (!result.success) {
     throw schemaError('CONFIG_IMAGE', `${path} is no image specification`, result.error);
   }

@@ -1,6 +1,6 @@
 import { fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { parseYaml } from '../document.js';
+import { parseYaml } from '../../enclave/document.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 

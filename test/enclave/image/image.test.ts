@@ -146,11 +146,26 @@ suite('image specification', () => {
           good.replace('quiet', JSON.stringify(line)),
         ] as const,
     ),
-    ['a repeated member', `${good}version: 1\n`],
-    ['no YAML at all', '{'],
   ] as const) {
     test(`with ${what} is refused`, () => {
       assert.throws(() => parseSpecification(text, 'image.yaml'), refused);
+    });
+  }
+
+  for (const [what, text, says] of [
+    [
+      'a repeated member',
+      `${good}version: 1\n`,
+      /^image\.yaml .*Map keys must be unique at line 5/s,
+    ],
+    ['no YAML at all', 'version: 1\nhosts: [a\n', /^image\.yaml .* at line 3/s],
+    ['an alias', `${good.replace('[a]', '&a [a]')}workers: *a\n`, /^image\.yaml: aliases/],
+  ] as const) {
+    test(`with ${what} is no document, and the error says why`, () => {
+      assert.throws(() => parseSpecification(text, 'image.yaml'), {
+        code: 'CONFIG_IMAGE',
+        message: says,
+      });
     });
   }
 });
