@@ -30,33 +30,30 @@ const digest = z
   .transform((text) => fromHex(text));
 
 const schema = z.strictObject({
-  version: z.literal(VERSION).describe('format of this file'),
+  version: z.literal(VERSION),
   models: z
     .array(
       z.strictObject({
-        graph: digest.describe('graph digest, as `assay inspect MODEL` prints it'),
-        execution: digest.optional().describe('execution digest; absent: executed in any way'),
-        name: z
-          .string()
-          .min(1)
-          .max(128)
-          .optional()
-          .describe('the name to serve it under, which no other graph may then have; absent: any'),
+        /** As `assay inspect MODEL` prints it. */
+        graph: digest,
+        /** Absent: executed in any way. */
+        execution: digest.optional(),
+        /** The name to serve it under, which no other graph may then have; absent: any. */
+        name: z.string().min(1).max(128).optional(),
+        /** What must have been run before it is served; absent: nothing. */
         selfTest: z
           .strictObject({
-            vectors: digest.describe('test vectors and tolerances, as `assay inspect` prints them'),
-            outputs: digest
-              .optional()
-              .describe('the bits that the node must compute from them; absent: any in tolerance'),
+            /** Test vectors and tolerances, as `assay inspect` prints them. */
+            vectors: digest,
+            /** The bits that the node must compute from them; absent: any in tolerance. */
+            outputs: digest.optional(),
           })
-          .optional()
-          .describe('what must have been run before it is served; absent: nothing'),
+          .optional(),
       }),
     )
-    .min(1)
-    .describe('the models that may be served'),
-  development: z.boolean().default(false).describe('allow debugging aids'),
-  plaintext: z.boolean().default(false).describe('allow a listener without TLS'),
+    .min(1),
+  development: z.boolean().default(false),
+  plaintext: z.boolean().default(false),
 });
 
 function assertSortedOnce(models: readonly LaunchPolicyModel[], code: ErrorCode): void {
