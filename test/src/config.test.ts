@@ -12,6 +12,7 @@ import { parseReference } from '../../src/hub/reference.js';
 import { repositoryRoot } from '../vectors.js';
 
 const minimal = { models: [{ name: 'm', path: 'm.onnx' }] };
+const batched = (batching: unknown) => ({ models: [{ ...minimal.models[0], batching }] });
 const example = join(repositoryRoot, 'assay.example.yaml');
 
 /** The paths of all members that a schema has, of every alternative; a list's are those of its elements. */
@@ -223,6 +224,15 @@ describe('configuration', () => {
     ],
     ['a model twice', { models: [...minimal.models, ...minimal.models] }],
     ['a name that is a path', { models: [{ name: '../m', path: 'm.onnx' }] }],
+    [
+      'a default priority beyond the levels',
+      batched({ priorityLevels: 2, defaultPriorityLevel: 3 }),
+    ],
+    ['a default priority without levels', batched({ defaultPriorityLevel: 1 })],
+    [
+      'a preferred batch that is too large',
+      batched({ maxBatchSize: 4, preferredBatchSizes: [2, 5] }),
+    ],
     ['a port beyond all ports', { ...minimal, listen: { port: 65536 } }],
     ['text for a number', { ...minimal, workers: '2' }],
     ['an override that does not fit', minimal, { ASSAY_LISTEN_PORT: 'many' }],
