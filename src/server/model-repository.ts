@@ -1,4 +1,4 @@
-/** A model that this epoch's manifest states, served at the moment or not. */
+/** A model that the configuration names, served at the moment or not. */
 export interface IndexedModel {
   readonly name: string;
   readonly version: string;
