@@ -1,5 +1,5 @@
 /**
- * Identifies a model of about 1 GB, its weights once inside the file and once beside it, and prints
+ * Identifies a model of about 1 GB, its weights once inside the file and once beside it: its
  * throughput and how much memory that took beyond the bytes themselves.
  *
  * usage: node build/test/bench/identity.js [MEBIBYTES]
@@ -9,10 +9,12 @@ import { identifyModel, type ModelSource } from '../../attestation/model/identit
 import { encodeModel } from '../forge/onnx.js';
 import type { GraphInit, ModelInit, TensorInit } from '../forge/onnx-init.js';
 import { bytes, int, message, repeated, varint } from '../forge/wire.js';
+import { Report } from './support/report.js';
 
 const MIB = 2 ** 20;
 const mebibytes = Number(process.argv[2] ?? 1024);
 const size = mebibytes * MIB;
+const report = new Report('identity');
 
 function modelWith(weight: TensorInit): ModelInit {
   const graph: GraphInit = {
@@ -72,19 +74,10 @@ function measure(name: string, source: ModelSource): void {
   const identity = identifyModel(source, { sha256: () => createHash('sha256') });
   const seconds = (performance.now() - started) / 1000;
   const grown = (process.memoryUsage.rss() - before) / MIB;
-  const result = {
-    bench: 'identity',
-    weights: name,
-    mebibytes,
-    seconds: Number(seconds.toFixed(2)),
-    mebibytesPerSecond: Math.round(mebibytes / seconds),
-    rssGrowthMebibytes: Math.round(grown),
-    elements: identity.parameters.elements,
-  };
-  console.log(JSON.stringify(result));
-  console.log(
-    `identity of ${mebibytes} MiB, weights ${name}: ${seconds.toFixed(2)} s, ` +
-      `${result.mebibytesPerSecond} MiB/s (each byte hashed twice), memory +${result.rssGrowthMebibytes} MiB`,
+  report.table(
+    `Identity of ${mebibytes} MiB, weights ${name}: each byte is hashed twice`,
+    ['seconds', 'MiB/s', 'memory, MiB more', 'elements'],
+    [[seconds, mebibytes / seconds, grown, identity.parameters.elements]],
   );
 }
 
@@ -100,3 +93,4 @@ const sources = [
   { name: 'beside it', source: filled(external()) },
 ];
 for (const { name, source } of sources) measure(name, source);
+report.write();

@@ -12,7 +12,8 @@ import { makeSigningKey } from '../../enclave/signing-key.js';
 import type { Tensor } from '../../src/engine/tensor.js';
 import { makeAnnotator } from '../../src/server/annotate.js';
 import { openCeiling } from './support/ceiling.js';
-import { printCosts, sideBySide } from './support/measure.js';
+import { sideBySide } from './support/measure.js';
+import { Report } from './support/report.js';
 import { servingModels } from './support/serving-models.js';
 
 const RECEIPTS = 8000;
@@ -50,27 +51,33 @@ const input = [tensor('input', 256)];
 const output = [tensor('output', 16)];
 const claim = (): Uint8Array => annotate(input, output, { context, note: digest(6) });
 
-/** Microseconds of processor time for each receipt. */
-function measure(name: string, run: () => void): void {
+/** A row: microseconds of processor time for each receipt. */
+function measure(name: string, run: () => void): readonly [string, number] {
   run();
   const processor = process.cpuUsage();
   run();
   const { user, system } = process.cpuUsage(processor);
-  console.log(`  ${name}: ${((user + system) / RECEIPTS).toFixed(1)} us of processor time`);
+  return [name, (user + system) / RECEIPTS];
 }
 
-console.log('\nA receipt for 1 KiB in and 64 bytes out');
-measure('claimed', () => {
-  for (let i = 0; i < RECEIPTS; i++) claim();
-});
-for (const group of GROUPS) {
-  measure(`claimed, logged, signed and encoded, ${group} under one head`, () => {
-    for (let i = 0; i < RECEIPTS; i += group) {
-      const sealed = seal?.(Array.from({ length: group }, claim));
-      if (sealed !== undefined) issuer.noticed(sealed.notice);
-    }
-  });
-}
+const report = new Report('receipts');
+report.table(
+  'A receipt for 1 KiB in and 64 bytes out',
+  ['what is done', 'processor us'],
+  [
+    measure('claimed', () => {
+      for (let i = 0; i < RECEIPTS; i++) claim();
+    }),
+    ...GROUPS.map((group) =>
+      measure(`claimed, logged, signed and encoded, ${group} under one head`, () => {
+        for (let i = 0; i < RECEIPTS; i += group) {
+          const sealed = seal?.(Array.from({ length: group }, claim));
+          if (sealed !== undefined) issuer.noticed(sealed.notice);
+        }
+      }),
+    ),
+  ],
+);
 
 const AFTER = ['mlp', 'ocr-detector'];
 const ROUNDS = 400;
@@ -99,5 +106,6 @@ for (const model of servingModels().filter(({ name }) => AFTER.includes(name))) 
     ROUNDS,
   );
   await ceiling.release();
-  printCosts(`One at a time, each after an inference of ${model.name}`, costs);
+  report.costs(`One at a time, each after an inference of ${model.name}`, costs);
 }
+report.write();

@@ -11,7 +11,8 @@ import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { parseSnpReport, signedBytes } from '../../attestation/evidence/snp-report.js';
 import { repositoryRoot, vectorFile, withoutVectors } from '../vectors.js';
-import { type Contender, printBar, printCosts, sideBySide } from './support/measure.js';
+import { type Contender, sideBySide } from './support/measure.js';
+import { Report } from './support/report.js';
 
 /** Enough for the optimising compiler to have seen every contender. */
 const ROUNDS = 2000;
@@ -35,7 +36,7 @@ function must(holds: unknown): void {
   if (holds !== true) throw new Error('a contender refused genuine evidence');
 }
 
-async function main(): Promise<void> {
+async function main(results: Report): Promise<void> {
   const file = (name: string): Uint8Array => new Uint8Array(vectorFile('snp', CASE, name));
   const report = file('report.bin');
   const supplied = amdEndorsements(['vek.der', 'ask.pem', 'ark.pem'].map(file));
@@ -76,7 +77,7 @@ async function main(): Promise<void> {
   const vcek = Buffer.from(supplied.certificates[0] ?? []).toString('base64');
   const measure = async (title: string, ...contenders: Contender[]): Promise<number[]> => {
     const costs = await sideBySide(contenders, ROUNDS);
-    printCosts(`SEV-SNP, ${CASE}: ${title}, ${ROUNDS} rounds`, costs);
+    results.costs(`SEV-SNP, ${CASE}: ${title}, ${ROUNDS} rounds`, costs);
     return costs.map(({ median }) => median);
   };
   const warmOurs: Contender = { name: 'assay, full appraisal', run: ours };
@@ -86,7 +87,12 @@ async function main(): Promise<void> {
     { name: 'node:crypto, P-384 and hash', run: bareReport },
     warmOurs,
   );
-  printBar('full appraisal, against the bare verification', warm / bare, 1.5);
+  results.bar({
+    what: 'full appraisal, against the bare verification',
+    value: warm / bare,
+    limit: 1.5,
+    atLeast: false,
+  });
 
   const [chain = 0, cold = 0, unpinned = 0] = await measure(
     'nothing supplied was seen before',
@@ -94,8 +100,18 @@ async function main(): Promise<void> {
     { name: 'assay, AMD pinned', before: forgetCertificates, run: ours },
     { name: 'assay, whole chain supplied', before: forgetCertificates, run: oursUnpinned },
   );
-  printBar('full appraisal, against the bare chain', cold / chain, 1.3);
-  printBar('whole chain supplied, against the bare chain', unpinned / chain, 1.3);
+  results.bar({
+    what: 'full appraisal, against the bare chain',
+    value: cold / chain,
+    limit: 1.3,
+    atLeast: false,
+  });
+  results.bar({
+    what: 'whole chain supplied, against the bare chain',
+    value: unpinned / chain,
+    limit: 1.3,
+    atLeast: false,
+  });
 
   if (peer === undefined)
     return console.log('  @tinfoilsh/verifier is not installed: run make bench');
@@ -103,8 +119,16 @@ async function main(): Promise<void> {
     name: '@tinfoilsh/verifier',
     run: () => peer.verifyAttestation(document, vcek),
   });
-  printBar('@tinfoilsh/verifier, against full appraisal', theirs / again, 4, true);
+  results.bar({
+    what: '@tinfoilsh/verifier, against full appraisal',
+    value: theirs / again,
+    limit: 4,
+    atLeast: true,
+  });
 }
 
-if (withoutVectors === false) await main();
-else console.log(`SEV-SNP: skipped, ${withoutVectors}`);
+if (withoutVectors === false) {
+  const results = new Report('snp');
+  await main(results);
+  results.write();
+} else console.log(`SEV-SNP: skipped, ${withoutVectors}`);

@@ -14,15 +14,14 @@ import { parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { nativeP256 } from '../../src/native-p256.js';
 import { repositoryRoot, vectorFile, vectorPath, withoutVectors } from '../vectors.js';
 import {
-  barLine,
   type Contender,
   type Cost,
   costOf,
   median,
-  printCosts,
   ratioOf,
   sideBySide,
 } from './support/measure.js';
+import { Report } from './support/report.js';
 
 const ROUNDS = 100;
 /** New processes of each contender. */
@@ -80,7 +79,7 @@ function must(holds: boolean): void {
   if (!holds) throw new Error('a contender refused genuine evidence');
 }
 
-async function main(): Promise<void> {
+async function main(results: Report): Promise<void> {
   const quote = new Uint8Array(vectorFile('tdx', CASE, 'quote.bin'));
   const collateral = readCollateralText(vectorFile('tdx', CASE, 'collateral.json'));
   const { verifyAt } = JSON.parse(vectorFile('tdx', CASE, 'case.json').toString()) as {
@@ -120,16 +119,15 @@ async function main(): Promise<void> {
       times.map((time) => time / BATCH),
     ),
   );
-  printCosts(`TDX, ${CASE}: ${ROUNDS} rounds of ${BATCH}, each verification`, costs);
-  for (const [name, run] of [
-    ['Node', native],
-    ['WebCrypto', portable],
-  ] as const) {
-    const turn = await longestTurn(run);
-    console.log(
-      `  longest turn of the event loop, nothing remembered, ${name}: ${turn.toFixed(3)} ms`,
-    );
-  }
+  results.costs(`TDX, ${CASE}: ${ROUNDS} rounds of ${BATCH}, each verification`, costs);
+  results.table(
+    `TDX, ${CASE}: the longest turn of the event loop, nothing remembered`,
+    ['cryptography', 'ms'],
+    [
+      ['Node', await longestTurn(native)],
+      ['WebCrypto', await longestTurn(portable)],
+    ],
+  );
   const [cold, warm, , theirs] = costs;
   if (cold === undefined || warm === undefined || theirs === undefined) {
     console.log('  @phala/dcap-qvl is not installed: run make bench');
@@ -140,9 +138,9 @@ async function main(): Promise<void> {
     ['collateral verified before', warm, 15],
   ] as const) {
     const bar = { what: `@phala/dcap-qvl, against ${what}`, limit, atLeast: true };
-    console.log(barLine({ ...bar, ...ratioOf(theirs, ours) }));
+    results.bar({ ...bar, ...ratioOf(theirs, ours) });
   }
-  printCosts(
+  results.costs(
     `TDX, ${CASE}: import and first verification of ${PROCESSES} new processes`,
     firstVerifications(verifyAt),
   );
@@ -165,5 +163,8 @@ function firstVerifications(verifyAt: string): readonly Cost[] {
   return contenders.map(([name], i) => costOf(name, times[i] ?? []));
 }
 
-if (withoutVectors === false) await main();
-else console.log(`TDX: skipped, ${withoutVectors}`);
+if (withoutVectors === false) {
+  const results = new Report('tdx');
+  await main(results);
+  results.write();
+} else console.log(`TDX: skipped, ${withoutVectors}`);

@@ -54,17 +54,6 @@ export function ratioOf(
   return { value: median(ratios), interval: medianInterval(ratios) };
 }
 
-/** Prints costs as a table. */
-export function printCosts(title: string, costs: readonly Cost[]): void {
-  console.log(`\n${title}`);
-  const width = Math.max(...costs.map(({ name }) => name.length));
-  for (const { name, median, best } of costs) {
-    console.log(
-      `  ${name.padEnd(width)}  median ${median.toFixed(3)} ms  best tenth ${best.toFixed(3)} ms`,
-    );
-  }
-}
-
 /** A figure that has to be on the right side of a limit. */
 export interface Bar {
   readonly what: string;
@@ -84,10 +73,6 @@ export function barLine({ what, value, limit, atLeast, interval }: Bar): string 
       ? ''
       : `, 95 %: ${interval.low.toFixed(2)} – ${interval.high.toFixed(2)}`;
   return `  ${mark} ${what}: ${value.toFixed(2)} (${atLeast ? 'at least' : 'at most'} ${limit}${range})`;
-}
-
-export function printBar(what: string, value: number, limit: number, atLeast = false): void {
-  console.log(barLine({ what, value, limit, atLeast }));
 }
 
 export const median = (values: readonly number[]): number => {

@@ -2,12 +2,12 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '../../vectors.js';
-import { type Bar, barLine } from './measure.js';
+import { type Bar, barLine, type Cost } from './measure.js';
 import { plot } from './plot.js';
 import type { Row } from './row.js';
 
 const figure = (value: number): string =>
-  Number.isNaN(value) ? '–' : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+  Number.isNaN(value) ? '–' : value.toFixed(value < 1 ? 3 : value < 10 ? 2 : value < 100 ? 1 : 0);
 
 const spread = ({ rounds }: Row): string =>
   [Math.min(...rounds), Math.max(...rounds)].map(figure).join(' – ');
@@ -18,13 +18,17 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
+/** Stands above the bars. */
+const BARS =
+  'A bar is open where its figure may lie on either side of the limit, with a confidence of 95 %.';
+
 /** What figures depend on beside the code: others' work on the same cores falsifies them. */
 const machine = (): string =>
   `Node ${process.version}, ${availableParallelism()} cores, load average ${loadavg().map(figure).join(', ')}.`;
 
 /**
  * What a benchmark found: each figure printed, and appended to build/bench/NAME.jsonl, as soon as it is
- * there; at the end a Markdown table and a plot beside it.
+ * there; at the end Markdown tables beside it, and a plot where there are throughputs.
  */
 export class Report {
   readonly rows: Row[] = [];
@@ -66,6 +70,12 @@ export class Report {
     console.log(`\n${title}\n${table(head, cells)}\n`);
   }
 
+  /** What contenders cost, side by side. */
+  costs(title: string, costs: readonly Cost[]): void {
+    const rows = costs.map(({ name, median, best }) => [name, median, best]);
+    this.table(title, ['contender', 'median ms', 'best tenth ms'], rows);
+  }
+
   /** States whether a figure is on the right side of its limit. */
   bar(bar: Bar): void {
     this.#bars.push(bar);
@@ -87,7 +97,24 @@ export class Report {
     );
   }
 
+  /** Writes the tables and the plot; the figures lie there already. */
   write(): void {
+    const bars = this.#bars.map(barLine).join('\n');
+    writeFileSync(
+      `${this.#path}.md`,
+      [
+        `${machine()}\n`,
+        ...(this.rows.length > 0 ? [this.#throughput()] : []),
+        ...this.#others,
+        ...(bars === '' ? [] : [`## Bars\n\n${BARS}\n\n\`\`\`\n${bars}\n\`\`\`\n`]),
+      ].join('\n'),
+    );
+    if (this.rows.length > 0) writeFileSync(`${this.#path}.svg`, plot(this.rows));
+    const kinds = this.rows.length > 0 ? '{jsonl,md,svg}' : '{jsonl,md}';
+    console.log(`${bars === '' ? '' : `\nBars\n${bars}\n`}\nwritten: ${this.#path}.${kinds}`);
+  }
+
+  #throughput(): string {
     const throughput = table(
       ['model', 'outstanding', 'server', 'requests/s', 'spread', 'p50 ms', 'p99 ms', 'CPU ms'],
       this.rows.map((row) => [
@@ -101,20 +128,10 @@ export class Report {
         figure(row.cpu),
       ]),
     );
-    const bars = this.#bars.map(barLine).join('\n');
-    writeFileSync(`${this.#path}.svg`, plot(this.rows));
-    writeFileSync(
-      `${this.#path}.md`,
-      [
-        `${machine()}\n`,
-        'Medians over rounds; spread is the slowest and the fastest round; CPU is processor time of the',
-        'server for each request. A bar is open where its figure may lie on either side of the limit, with',
-        `a confidence of 95 %.\n\n${throughput}\n`,
-        ...this.#others,
-        `## Bars\n\n\`\`\`\n${bars}\n\`\`\`\n`,
-      ].join('\n'),
-    );
-    console.log(`\nBars\n${bars}\n\nwritten: ${this.#path}.{jsonl,md,svg}`);
+    return [
+      'Medians over rounds; spread is the slowest and the fastest round; CPU is processor time of the',
+      `server for each request.\n\n${throughput}\n`,
+    ].join('\n');
   }
 
   #json(entry: object): void {
