@@ -1,9 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
 import { fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
 import { parseChallenges } from '../../src/hub/challenge.js';
 import { digestOf } from '../../src/hub/digest.js';
 import { encodeManifest, parseManifest } from '../../src/hub/manifest.js';
 import type { Role } from '../../src/hub/media-type.js';
 import { layerOf, packageOf, parseTolerances } from '../../src/hub/package.js';
+import { RECORD, readRecord } from '../../src/hub/record.js';
 import { formatReference, parseReference } from '../../src/hub/reference.js';
 import { fuzz } from './harness.js';
 
@@ -46,6 +51,23 @@ fuzz({
   seeds: [utf8('Basic realm="a \\"b\\"", Bearer realm="https://r/t",service=x')],
   decode: (bytes) => {
     parseChallenges(Buffer.from(bytes).toString('latin1'));
+    return undefined;
+  },
+});
+
+const folder = mkdtempSync(join(tmpdir(), 'assay-fuzz-hub-'));
+after(() => rmSync(folder, { recursive: true }));
+const pulled = {
+  ...{ version: 1, place: 'oci://registry.example/models/m', tag: 'v1', state: 'complete' },
+  ...{ digest: digestOf(utf8('{}')), manifest: '{}' },
+};
+
+fuzz({
+  name: 'record of a pulled folder',
+  seeds: [utf8(JSON.stringify(pulled))],
+  decode: async (bytes) => {
+    writeFileSync(join(folder, RECORD), bytes);
+    await readRecord(folder);
     return undefined;
   },
 });
