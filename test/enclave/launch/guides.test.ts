@@ -9,6 +9,7 @@ import { parseSpecification } from '../../../enclave/image/specification.js';
 import { parseDeployment } from '../../../enclave/launch/deployment.js';
 import { planLaunch } from '../../../enclave/launch/plan.js';
 import { LAUNCH_TARGETS, renderLaunch } from '../../../enclave/launch/render.js';
+import { parseConfig } from '../../../src/config.js';
 import { repositoryRoot } from '../../vectors.js';
 
 const docs = join(repositoryRoot, 'docs');
@@ -46,6 +47,46 @@ function filledIn(text: string): unknown {
   ) as Record<string, unknown>;
   return policy;
 }
+
+suite('the guide for Kubernetes', () => {
+  const page = readFileSync(join(docs, 'kubernetes.md'), 'utf8');
+
+  test('shows a whole deployment that the launch command takes', () => {
+    const [shown = ''] = files(page, 'deployment.yaml');
+    const deployment = parseDeployment(parse(shown.replace('…', '0a'.repeat(32))));
+    for (const target of ['kubernetes', 'kserve'] as const) {
+      assert.equal(renderLaunch(target, planLaunch(deployment, POLICY)).length, 1);
+    }
+  });
+
+  test('shows a configuration that the service takes, and that a pod can be reached under', () => {
+    const [shown = ''] = files(page, 'config.yaml');
+    const { listen, metrics, models } = parseConfig(parse(shown), {}, '/app');
+    assert.deepEqual([listen.host, metrics?.host], ['0.0.0.0', '0.0.0.0']);
+    assert.deepEqual([listen.port, metrics?.port], [8443, 9464]);
+    assert.deepEqual(
+      models.map(({ path }) => path),
+      ['/app/fraud.onnx'],
+    );
+  });
+
+  test('makes a container image of what the package consists of', () => {
+    const manifest = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as {
+      readonly files: readonly string[];
+      readonly bin: { readonly assay: string };
+    };
+    const [shown = ''] = blocks(page, 'dockerfile');
+    const copied = [...shown.matchAll(/^COPY (.*) \S+$/gm)].flatMap(([, names = '']) =>
+      names.split(' '),
+    );
+    assert.deepEqual(copied, [
+      ...['package.json', 'package-lock.json', '.npmrc'],
+      ...manifest.files,
+      ...['config.yaml', 'fraud.onnx'],
+    ]);
+    assert.ok(shown.includes(`ENTRYPOINT ["node", "/app/${manifest.bin.assay}"]`));
+  });
+});
 
 for (const guide of ['bare-metal', 'gcp', 'aws', 'azure']) {
   suite(`the operator's guide for ${guide}`, () => {
