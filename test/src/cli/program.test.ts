@@ -90,6 +90,20 @@ describe('documentation', async () => {
   }
 });
 
+test('the changelog names every format', async () => {
+  const root = new URL('../../../../', import.meta.url);
+  const changelog = await readFile(new URL('CHANGELOG.md', root), 'utf8');
+  for (const room of ['attestation/', 'enclave/', 'src/']) {
+    const names = await readdir(new URL(room, root), { recursive: true });
+    for (const name of names.filter((each) => each.endsWith('.ts'))) {
+      const source = await readFile(new URL(name, new URL(room, root)), 'utf8');
+      for (const [format] of source.matchAll(/(urn:assay:|application\/vnd\.assay\.)[\w.:+-]+/g)) {
+        assert.ok(changelog.includes(`\`${format}\``), `${format} of ${room}${name}`);
+      }
+    }
+  }
+});
+
 describe('wrong usage', () => {
   const cases: readonly (readonly string[])[] = [
     ['no-such-command'],
