@@ -9,16 +9,16 @@ import { partsOfBlob } from './read-blob.js';
 import { Backoff, type RetryPolicy } from './retry.js';
 
 /** A transfer in progress: what the partial file holds has all gone through `hash`. */
-interface Partial {
+interface PartialBlob {
   readonly file: FileHandle;
   hash: Hash;
   size: number;
 }
 
-async function openPartial(path: string, blob: Descriptor): Promise<Partial> {
+async function openPartial(path: string, blob: Descriptor): Promise<PartialBlob> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
   const file = await open(path, flags, 0o644);
-  const partial: Partial = { file, hash: createHash('sha256'), size: 0 };
+  const partial: PartialBlob = { file, hash: createHash('sha256'), size: 0 };
   for await (const part of partsOf(file)) {
     partial.hash.update(part);
     partial.size += part.length;
@@ -27,7 +27,7 @@ async function openPartial(path: string, blob: Descriptor): Promise<Partial> {
   return partial;
 }
 
-async function restart(partial: Partial): Promise<void> {
+async function restart(partial: PartialBlob): Promise<void> {
   await partial.file.truncate(0);
   partial.hash = createHash('sha256');
   partial.size = 0;
@@ -36,7 +36,7 @@ async function restart(partial: Partial): Promise<void> {
 async function receive(
   hub: Hub,
   blob: Descriptor,
-  partial: Partial,
+  partial: PartialBlob,
   onPart: (done: number) => void,
 ): Promise<void> {
   const stream = await hub.openBlob(blob, partial.size);
