@@ -51,18 +51,18 @@ export function ownMetrics(
       () => engine.requestMemory.held,
     ),
     counter(
-      'assay_log_entries',
+      'assay_log_entries_total',
       "Entries of the epoch's log, those of manifests included",
       () => issuer.counts.entries,
     ),
-    counter('assay_log_heads', 'Tree heads signed', () => issuer.counts.heads),
+    counter('assay_log_heads_total', 'Tree heads signed', () => issuer.counts.heads),
     counter(
-      'assay_evidence_reports',
+      'assay_evidence_reports_total',
       'Hardware reports made',
       () => enclave.evidenceCounts.reports,
     ),
     counter(
-      'assay_evidence_answers',
+      'assay_evidence_answers_total',
       'Nonces answered by hardware reports',
       () => enclave.evidenceCounts.answers,
     ),

@@ -166,8 +166,11 @@ test('metrics count the log and the reports', async () => {
   const [response] = await once(request, 'response');
   const text = Buffer.concat(await response.toArray()).toString();
   const { entries } = serving.enclave.issuer.counts;
-  assert.match(text, new RegExp(`^assay_log_entries ${entries}$`, 'm'));
-  assert.match(text, /^assay_log_heads \d+$/m);
-  assert.match(text, /^assay_evidence_reports \d+$/m);
-  assert.match(text, /^assay_evidence_answers \d+$/m);
+  assert.match(text, new RegExp(`^assay_log_entries_total ${entries}$`, 'm'));
+  assert.match(text, /^assay_log_heads_total \d+$/m);
+  assert.match(text, /^assay_evidence_reports_total \d+$/m);
+  assert.match(text, /^assay_evidence_answers_total \d+$/m);
+  for (const [, name = '', kind] of text.matchAll(/^# TYPE (assay_\w+) (\w+)$/gm)) {
+    assert.equal(name.endsWith('_total'), kind === 'counter', `${name} is a ${kind}`);
+  }
 });

@@ -9,7 +9,7 @@ const metrics = await startMetrics({
   host: '127.0.0.1',
   port: 0,
   models: server.registry,
-  own: [{ name: 'assay_log_entries', help: 'entries', kind: 'gauge', read: () => 7 }],
+  own: [{ name: 'assay_log_entries_total', help: 'entries', kind: 'counter', read: () => 7 }],
 });
 after(() => metrics.close());
 
@@ -32,7 +32,7 @@ test('counts what was answered and what failed, under the names that Triton give
     'nv_inference_pending_request_count{model="echo",version="1"} 0',
     'assay_model_sessions{model="echo",version="1"} 1',
     `assay_model_memory_bytes{model="echo",version="1"} ${server.model('echo').memory}`,
-    'assay_log_entries 7',
+    'assay_log_entries_total 7',
   ]) {
     assert.ok(text.includes(`${line}\n`), line);
   }
