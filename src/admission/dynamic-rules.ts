@@ -1,6 +1,5 @@
-import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { outputDistance } from '../client/output-distance.js';
-import type { Tensor } from '../client/tensor.js';
+import { sameBits } from '../client/tensor.js';
 import { type AdmissionFinding, finding, measurement } from './finding.js';
 import { opsetCause } from './opset-cause.js';
 import { qualityFindings } from './quality.js';
@@ -26,13 +25,6 @@ function reasonOf(message: string): string {
     .replace(/\s+/g, ' ')
     .replace(/^.*?\/onnxruntime_src\/\S+ (?:.*?\) )?/, '')
     .slice(0, 500);
-}
-
-function sameBits(a: readonly Tensor[], b: readonly Tensor[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every(({ data }, index) => equalBytes(data, b[index]?.data ?? new Uint8Array()))
-  );
 }
 
 /** How the outputs of two settings compare, over the sets that both ran. */

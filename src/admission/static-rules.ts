@@ -3,7 +3,7 @@ import { functionKey } from '../../attestation/model/computation.js';
 import { elementBytes } from '../../attestation/model/elements.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
-import type { NodeState, Scope } from '../../attestation/model/scope.js';
+import { type NodeState, type Scope, subgraphsOf } from '../../attestation/model/scope.js';
 import { isSparse } from '../../attestation/model/tensor.js';
 import type { NodeView } from '../../attestation/model/views.js';
 import { divisionRule } from './division-rule.js';
@@ -12,7 +12,6 @@ import { type AdmissionFinding, finding } from './finding.js';
 import { newestOpset, supportOf } from './operators.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 import { nodeLabel } from './trapping-divisions.js';
-import { subgraphsOf } from './value-elements.js';
 
 /** Draw random numbers. */
 const RANDOM: ReadonlySet<string> = new Set([

@@ -3,11 +3,10 @@
  * nothing else with it.
  */
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
-import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { executableModel } from '../../attestation/model/executable.js';
 import { assertExternalSupplied } from '../../attestation/model/external-data.js';
 import { analyseModel } from '../../attestation/model/identity.js';
-import type { Tensor } from '../client/tensor.js';
+import { sameBits, type Tensor } from '../client/tensor.js';
 import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
 import { answerQuestions } from '../isolated-process.js';
@@ -36,10 +35,6 @@ async function runOnce(session: InferenceSession, inputs: readonly Tensor[]): Pr
     const { datatype, shape, data } = fromOrt(result);
     return [{ name, datatype, shape, data: new Uint8Array(data) }];
   });
-}
-
-function sameBits(a: readonly Tensor[], b: readonly Tensor[]): boolean {
-  return a.every((tensor, index) => equalBytes(tensor.data, b[index]?.data ?? new Uint8Array()));
 }
 
 async function runTwice(session: InferenceSession, inputs: readonly Tensor[]): Promise<TrialRun> {

@@ -1,6 +1,11 @@
 import { functionKey } from '../../attestation/model/computation.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
-import type { Definition, NodeState, Scope } from '../../attestation/model/scope.js';
+import {
+  type Definition,
+  type NodeState,
+  type Scope,
+  subgraphsOf,
+} from '../../attestation/model/scope.js';
 import type { AttributeView, NodeView } from '../../attestation/model/views.js';
 import {
   anyOf,
@@ -52,12 +57,6 @@ interface Frame {
   readonly state: NodeState;
   readonly needs: readonly NodeState[];
   next: number;
-}
-
-/** The scopes of the graphs among a node's attributes. */
-export function subgraphsOf({ node, scope }: NodeState): readonly Scope[] {
-  const graphs = node.attributes.flatMap((attribute) => attribute.graphs);
-  return graphs.flatMap((graph) => scope.subgraphs.get(graph) ?? []);
 }
 
 /** Which input of its node an input of a body is made of, as a whole, by slices or by elements; -1: none. */

@@ -1,4 +1,4 @@
-import { utf8 } from '../../attestation/encoding/bytes.js';
+import { equalBytes, utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Datatype, type Element, fixedType } from './datatype.js';
 
@@ -12,6 +12,14 @@ export interface Tensor {
    * then its bytes (Open Inference Protocol v2, raw tensor contents).
    */
   readonly data: Uint8Array;
+}
+
+/** True where there are as many, and each has the bytes of the other at its place. */
+export function sameBits(a: readonly Tensor[], b: readonly Tensor[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ data }, index) => equalBytes(data, b[index]?.data ?? new Uint8Array()))
+  );
 }
 
 const MAX_RANK = 32;
