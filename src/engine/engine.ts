@@ -11,7 +11,16 @@ export interface ModelSource {
   readonly externalData: readonly { readonly path: string; readonly data: Uint8Array }[];
 }
 
-export type GraphOptimizationLevel = 'disabled' | 'basic' | 'extended' | 'layout' | 'all';
+/** ONNX Runtime's, from none to all. */
+export const GRAPH_OPTIMIZATION_LEVELS = [
+  'disabled',
+  'basic',
+  'extended',
+  'layout',
+  'all',
+] as const;
+
+export type GraphOptimizationLevel = (typeof GRAPH_OPTIMIZATION_LEVELS)[number];
 
 /** Session options that can change the bits of an answer; part of the execution profile. */
 export interface ExecutionOptions {

@@ -3,7 +3,7 @@ import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { Tensor } from '../client/tensor.js';
-import type { GraphOptimizationLevel } from '../engine/engine.js';
+import { GRAPH_OPTIMIZATION_LEVELS, type GraphOptimizationLevel } from '../engine/engine.js';
 import { IsolatedProcess } from '../isolated-process.js';
 import { type Executed, type Executor, notExecuted } from './executor.js';
 import type { LocalAnswer, LocalQuestion } from './local-messages.js';
@@ -17,7 +17,7 @@ interface Opened {
 }
 
 function isLevel(level: string): level is GraphOptimizationLevel {
-  return ['disabled', 'basic', 'extended', 'layout', 'all'].includes(level);
+  return GRAPH_OPTIMIZATION_LEVELS.some((known) => known === level);
 }
 
 async function openModel(path: string): Promise<Opened> {
