@@ -1,4 +1,5 @@
 import { AssayError, type ErrorCode } from '../encoding/error.js';
+import type { Tee } from '../evidence/bundle.js';
 
 /**
  * Outcome of one check. `waived`: it did not hold, and the policy says in so many words that it need
@@ -70,7 +71,7 @@ export type ClaimValue = string | number | boolean | null | readonly ClaimValue[
 
 /** The one result shape (RFC 9334 Attestation Result) for every kind of evidence. */
 export interface AttestationResult {
-  readonly tee: 'sev-snp' | 'tdx' | null;
+  readonly tee: Tee | null;
   /** Structure, signatures, chain, revocation and binding hold. */
   readonly authentic: boolean;
   /** Authentic, and every check passed or was waived. */

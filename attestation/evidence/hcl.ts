@@ -1,6 +1,7 @@
 import { equalBytes, fromUtf8, isZero } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { ByteReader } from '../encoding/reader.js';
+import type { Tee } from './bundle.js';
 import { paravisorReportData } from './runtime-claims.js';
 import { SNP_REPORT_SIZE } from './snp-report.js';
 
@@ -20,7 +21,7 @@ const DATA_HEADER_SIZE = 20;
  * last, and the runtime claims (the vTPM's keys, the guest's own 64 bytes) that REPORT_DATA covers.
  */
 export interface HclReport {
-  readonly hardware: 'sev-snp' | 'tdx';
+  readonly hardware: Tee;
   /**
    * SEV-SNP report; or TDREPORT, which only the machine that made it can check: a quote of it has the
    * same REPORTDATA.

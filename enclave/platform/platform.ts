@@ -1,4 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { Tee } from '../../attestation/evidence/bundle.js';
 
 /** What one call of the hardware's (or the simulator's) attestation interface returns. */
 export interface HardwareEvidence {
@@ -21,7 +22,7 @@ export interface LaunchBinding {
 
 /** One driver for each kind of attestation interface: configfs-tsm, azure-vtpm, simulator. */
 export interface Platform {
-  readonly tee: 'sev-snp' | 'tdx';
+  readonly tee: Tee;
   /** True for evidence that no hardware signed. */
   readonly simulated: boolean;
   /** Evidence over 64 bytes of report data. Single flight: callers may overlap, the driver queues. */

@@ -1,6 +1,7 @@
 import type { ReferenceValues } from '../../attestation/appraisal/reference-values.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { Tee } from '../../attestation/evidence/bundle.js';
 import { required } from '../../enclave/launch/deployment.js';
 import { signatureOf } from '../../enclave/measurement/cpu-type.js';
 import { type SignedIdBlock, signIdBlock } from '../../enclave/measurement/id-block.js';
@@ -20,7 +21,7 @@ import { flag } from './options.js';
 /** Options of `assay measure launch`. */
 export interface LaunchOptions {
   readonly deployment?: string;
-  readonly tee?: 'sev-snp' | 'tdx';
+  readonly tee?: Tee;
   readonly firmware?: string;
   readonly firmwareDigest?: Uint8Array;
   readonly kernel?: string;
@@ -229,7 +230,7 @@ const ID_BLOCK = ['authorKey', 'guestPolicy', 'guestSvn', 'familyId', 'imageId']
 const PROCESSOR = ['cpu', 'cpuSignature'] as const;
 
 /** Options that the other hardware has no use for, as they are written. */
-const ONLY: { readonly [tee in 'sev-snp' | 'tdx']: readonly (keyof LaunchOptions)[] } = {
+const ONLY: { readonly [tee in Tee]: readonly (keyof LaunchOptions)[] } = {
   tdx: ['uki'],
   'sev-snp': [
     ...(['firmwareDigest', 'processors', 'vmm', 'features', 'idKey'] as const),
@@ -253,7 +254,7 @@ const OF_OWN_HOSTS = [
  * An option without effect would leave its caller with values that do not cover what it names: throws
  * USAGE_OPTION.
  */
-function refuseUncovered(given: LaunchOptions, tee: 'sev-snp' | 'tdx'): void {
+function refuseUncovered(given: LaunchOptions, tee: Tee): void {
   const fail = (message: string): never => {
     throw new AssayError('USAGE_OPTION', message);
   };

@@ -3,6 +3,7 @@ import { stringify } from 'yaml';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
 import type { Claims, ClaimValue } from '../../attestation/appraisal/result.js';
+import type { Tee } from '../../attestation/evidence/bundle.js';
 import { type AppraisalFlags, readAppraisal, trustOptions } from './appraisal-options.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
@@ -18,7 +19,7 @@ function isClaims(value: ClaimValue | undefined): value is Claims {
 }
 
 /** A policy that accepts what this evidence says and nothing else, without any waiver. */
-function policyOf(tee: 'sev-snp' | 'tdx', claims: Claims): { readonly [name: string]: Json } {
+function policyOf(tee: Tee, claims: Claims): { readonly [name: string]: Json } {
   const enclave = claims['enclave'];
   const listed = isClaims(enclave) ? enclave['models'] : undefined;
   const models = (Array.isArray(listed) ? (listed as readonly ClaimValue[]) : []).filter(isClaims);
