@@ -34,10 +34,14 @@ export interface VectorSet {
 
 /** How far an output may be from the expected one; what is absent is not bounded. */
 export interface VectorLimits {
+  /** With `relative`, as numpy.isclose: `|actual - reference| <= absolute + relative × |reference|`. */
   readonly absolute?: number | undefined;
   readonly relative?: number | undefined;
+  /** Most representable numbers between an element and its reference. */
   readonly ulp?: number | undefined;
+  /** Smallest cosine similarity of the output as a vector. */
   readonly cosine?: number | undefined;
+  /** The k largest elements along the last axis must have the same indices. */
   readonly topK?: number | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { VectorTolerances } from '../../attestation/evidence/self-test.js';
 import { type OutputDistance, outputDistance } from './output-distance.js';
 import { broken, type Limits, qualityOf } from './quality.js';
 import type { Tensor } from './tensor.js';
@@ -7,10 +8,7 @@ import type { Tensor } from './tensor.js';
  * Limits for each output, as a package's `tolerances.json` has them; `default` is for those that
  * `outputs` does not name. Without any, bits must be identical.
  */
-export interface Agreement {
-  readonly default?: Limits | undefined;
-  readonly outputs?: { readonly [name: string]: Limits } | undefined;
-}
+export type Agreement = VectorTolerances;
 
 /** How two answers compare, output by output. */
 export type AnswerRelation =

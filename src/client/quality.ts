@@ -1,20 +1,11 @@
+import type { VectorLimits } from '../../attestation/evidence/self-test.js';
 import { absoluteDistance } from '../../attestation/model/distance.js';
 import type { Numeric } from '../../attestation/model/number.js';
 import { numbersOf, type OutputDistance, outputDistance } from './output-distance.js';
 import type { Tensor } from './tensor.js';
 
 /** Bounds of one output, as a package's `tolerances.json` has them. Without any, bits must be identical. */
-export interface Limits {
-  /** With `relative`, as numpy.isclose: `|actual - reference| <= absolute + relative × |reference|`. */
-  readonly absolute?: number | undefined;
-  readonly relative?: number | undefined;
-  /** Most representable numbers between an element and its reference. */
-  readonly ulp?: number | undefined;
-  /** Smallest cosine similarity of the output as a vector. */
-  readonly cosine?: number | undefined;
-  /** The k largest elements along the last axis must have the same indices. */
-  readonly topK?: number | undefined;
-}
+export type Limits = VectorLimits;
 
 /** How far an output is from its reference, in every measure that limits can name. */
 export interface Quality {
