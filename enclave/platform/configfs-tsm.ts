@@ -16,10 +16,6 @@ import { findRtmr3 } from './rtmr.js';
 import { pause, type Scheduler, SerialQueue, systemScheduler } from './serial-queue.js';
 
 export interface ConfigfsOptions {
-  /** Mount point of configfs. */
-  readonly configfs?: string;
-  /** Where the kernel lists TDX measurement registers. */
-  readonly misc?: string;
   /**
    * Milliseconds that a caller waits, its place in the queue included. The default outlasts the
    * kernel's own patience (60 s on SNP, 30 s on TDX), so that its error is seen and not ours.
@@ -44,7 +40,7 @@ export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<Ha
   const fs = options.fs ?? kernelFs;
   const scheduler = options.scheduler ?? systemScheduler;
   const deadline = options.deadline ?? DEADLINE;
-  const directory = await ReportDirectory.create(fs, options.configfs ?? '/sys/kernel/config');
+  const directory = await ReportDirectory.create(fs);
   const tee = TEES[directory.provider];
   if (tee === undefined) {
     await directory.remove();
@@ -75,7 +71,7 @@ export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<Ha
       const { report } = await attest(sha512(label('launch-binding')));
       return { configuration: ownReport(tee, report).configuration };
     },
-    extendRtmr3: tee === 'tdx' ? await findRtmr3(fs, options.misc ?? '/sys/class/misc') : undefined,
+    extendRtmr3: tee === 'tdx' ? await findRtmr3(fs) : undefined,
     close: () => directory.remove(),
   };
 }

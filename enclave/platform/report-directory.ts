@@ -30,8 +30,8 @@ export class ReportDirectory {
   }
 
   /** Makes the directory, reads its provider, and takes the lowest privilege level the guest has. */
-  static async create(fs: ReportFs, configfs: string): Promise<ReportDirectory> {
-    const path = `${configfs}/tsm/report/assay-${randomBytes(8).toString('hex')}`;
+  static async create(fs: ReportFs): Promise<ReportDirectory> {
+    const path = `/sys/kernel/config/tsm/report/assay-${randomBytes(8).toString('hex')}`;
     try {
       await fs.makeDirectory(path);
     } catch (error) {

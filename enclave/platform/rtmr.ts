@@ -4,17 +4,16 @@ import { extendRtmr } from '../../attestation/evidence/event-log.js';
 import { isTransient, platformError } from './configfs-errors.js';
 import type { ReportFs } from './report-fs.js';
 
+const RTMR3 = '/sys/class/misc/tdx_guest/measurements/rtmr3:sha384';
 const RTMR_BYTES = 48;
 const READS = 3;
 
 /** The run-time register of a TDX guest, where the kernel (6.16 and later) has it and lets us write. */
 export async function findRtmr3(
   fs: ReportFs,
-  misc: string,
 ): Promise<((digest: Uint8Array) => Promise<void>) | undefined> {
-  const path = `${misc}/tdx_guest/measurements/rtmr3:sha384`;
-  if (!(await fs.canWrite(path))) return undefined;
-  return (digest) => extend(fs, path, digest);
+  if (!(await fs.canWrite(RTMR3))) return undefined;
+  return (digest) => extend(fs, RTMR3, digest);
 }
 
 /**

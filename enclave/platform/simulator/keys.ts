@@ -7,17 +7,14 @@ import { errnoOf } from '../report-fs.js';
 /** Kinds of key in AMD's and Intel's chains. */
 export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
 
-/** WebCrypto parameters of a kind; `hash` matters for RSA only (RFC 4055 binds it to the key's use). */
-function parameters(
-  kind: KeyKind,
-  hash: string,
-): RsaHashedKeyGenParams | (EcKeyGenParams & { hash?: never }) {
+/** WebCrypto parameters of a kind. An RSA key is made for one hash: AMD's authorities sign with SHA-384. */
+function parameters(kind: KeyKind): RsaHashedKeyGenParams | (EcKeyGenParams & { hash?: never }) {
   return kind === 'rsa-4096'
     ? {
         name: 'RSA-PSS',
         modulusLength: 4096,
         publicExponent: Uint8Array.of(1, 0, 1),
-        hash,
+        hash: 'SHA-384',
       }
     : { name: 'ECDSA', namedCurve: kind === 'p-256' ? 'P-256' : 'P-384' };
 }
@@ -75,12 +72,8 @@ export async function cachedBytes(
 }
 
 /** Imports a PKCS #8 private key together with its public key. */
-async function importPair(
-  pkcs8: Uint8Array<ArrayBuffer>,
-  kind: KeyKind,
-  hash: string,
-): Promise<CryptoKeyPair> {
-  const algorithm = parameters(kind, hash);
+async function importPair(pkcs8: Uint8Array<ArrayBuffer>, kind: KeyKind): Promise<CryptoKeyPair> {
+  const algorithm = parameters(kind);
   const privateKey = await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign']);
   const { kty, n, e, crv, x, y } = await crypto.subtle.exportKey('jwk', privateKey);
   const jwk = kind === 'rsa-4096' ? { kty, n, e } : { kty, crv, x, y };
@@ -99,11 +92,10 @@ export async function cachedKeyPair(
   directory: string,
   name: string,
   kind: KeyKind,
-  hash = 'SHA-384',
 ): Promise<CryptoKeyPair> {
   const pkcs8 = await cachedBytes(directory, `${name}.${kind}.pkcs8`, async () => {
-    const pair = await crypto.subtle.generateKey(parameters(kind, hash), true, ['sign', 'verify']);
+    const pair = await crypto.subtle.generateKey(parameters(kind), true, ['sign', 'verify']);
     return new Uint8Array(await crypto.subtle.exportKey('pkcs8', pair.privateKey));
   });
-  return importPair(pkcs8, kind, hash);
+  return importPair(pkcs8, kind);
 }

@@ -9,6 +9,7 @@ export interface Tpm {
   close(): Promise<void>;
 }
 
+const DEVICE = '/dev/tpmrm0';
 /** The kernel's own limit for commands and responses (Linux `drivers/char/tpm/tpm.h`, TPM_BUFSIZE). */
 const MAX_RESPONSE = 4096;
 
@@ -27,10 +28,10 @@ const MEANINGS: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   ETIME: ['PLATFORM_TIMEOUT', 'the TPM did not answer'],
 };
 
-function deviceError(path: string, error: unknown): AssayError {
+function deviceError(error: unknown): AssayError {
   const errno = errnoOf(error) ?? 'unknown error';
   const [code, text] = MEANINGS[errno] ?? ['PLATFORM_TPM', 'the TPM or its driver failed'];
-  return new AssayError(code, `${path}: ${errno}, ${text}`, error);
+  return new AssayError(code, `${DEVICE}: ${errno}, ${text}`, error);
 }
 
 /**
@@ -38,9 +39,9 @@ function deviceError(path: string, error: unknown): AssayError {
  * sessions are not disturbed (Linux Documentation/security/tpm). A write returns when the TPM has
  * answered, and one read then gives the whole response. Throws PLATFORM_*.
  */
-export async function openTpmDevice(path = '/dev/tpmrm0'): Promise<Tpm> {
-  const file = await open(path, constants.O_RDWR).catch((error: unknown) => {
-    throw deviceError(path, error);
+export async function openTpmDevice(): Promise<Tpm> {
+  const file = await open(DEVICE, constants.O_RDWR).catch((error: unknown) => {
+    throw deviceError(error);
   });
   return {
     async transact(command) {
@@ -50,7 +51,7 @@ export async function openTpmDevice(path = '/dev/tpmrm0'): Promise<Tpm> {
         const { bytesRead } = await file.read(response, 0, response.length, null);
         return response.subarray(0, bytesRead);
       } catch (error) {
-        throw deviceError(path, error);
+        throw deviceError(error);
       }
     },
     close: () => file.close(),
