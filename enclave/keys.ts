@@ -3,7 +3,7 @@ import { coordinate, makeSigningKey, type SigningKey } from './signing-key.js';
 import { makeTlsIdentity, type TlsIdentity } from './tls.js';
 
 /** The key to which callers encrypt, for whoever cannot end TLS in the enclave. */
-export interface EncryptionKey {
+interface EncryptionKey {
   /** X25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array;
   readonly privateKey: KeyObject;

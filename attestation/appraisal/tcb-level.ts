@@ -26,13 +26,10 @@ import {
  */
 
 /** Status of a whole platform: a level's, or advice to relaunch the TD. */
-export type TcbStatus =
-  | TcbLevelStatus
-  | 'TDRelaunchAdvised'
-  | 'TDRelaunchAdvisedConfigurationNeeded';
+type TcbStatus = TcbLevelStatus | 'TDRelaunchAdvised' | 'TDRelaunchAdvisedConfigurationNeeded';
 
 /** `OK`: the module is up to date, or of the first version, which has no levels of its own. */
-export type ModuleStatus = 'OK' | 'OutOfDate' | 'Revoked';
+type ModuleStatus = 'OK' | 'OutOfDate' | 'Revoked';
 
 /** What was compared with Intel's levels, whatever came of it. */
 export interface TcbComparison {

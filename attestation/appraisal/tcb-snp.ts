@@ -11,7 +11,7 @@ import type { SnpPolicy } from './policy-snp.js';
 import { SNP_REFERENCES } from './references-snp.js';
 
 /** Each component that is below its floor, in words; empty where none is. */
-export function tcbShortfall(actual: TcbComponents, floor: Partial<TcbComponents>): string[] {
+function tcbShortfall(actual: TcbComponents, floor: Partial<TcbComponents>): string[] {
   return TCB_COMPONENTS.flatMap((name) => {
     const [least, found] = [floor[name], actual[name]];
     if (least === undefined || (found !== undefined && found >= least)) return [];

@@ -34,7 +34,7 @@ const OID = {
 export type SignatureAlgorithm = 'rsa-pss-sha384-salt48' | 'ecdsa-p256-sha256';
 
 /** Kinds of subject key that the vendors' certificates hold. */
-export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
+type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
 
 /** A v3 certificate extension. */
 export interface Extension {

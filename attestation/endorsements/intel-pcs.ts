@@ -35,22 +35,22 @@ function query(update: TcbUpdate, ...parameters: readonly string[]): string {
 }
 
 /** URL of the TCB info (PCS API v4, "Get TDX TCB Info"). */
-export function tcbInfoUrl(base: string, fmspc: string, update: TcbUpdate): string {
+function tcbInfoUrl(base: string, fmspc: string, update: TcbUpdate): string {
   return `${base}/tdx/certification/v4/tcb${query(update, `fmspc=${fmspc.toUpperCase()}`)}`;
 }
 
 /** URL of the quoting enclave's identity (PCS API v4, "Get TDX QE Identity"). */
-export function qeIdentityUrl(base: string, update: TcbUpdate): string {
+function qeIdentityUrl(base: string, update: TcbUpdate): string {
   return `${base}/tdx/certification/v4/qe/identity${query(update)}`;
 }
 
 /** URL of a PCK CA's CRL (PCS API v4, "Get Revocation List"). */
-export function pckCrlUrl(base: string, ca: IntelRequest['ca']): string {
+function pckCrlUrl(base: string, ca: IntelRequest['ca']): string {
   return `${base}/sgx/certification/v4/pckcrl?ca=${ca}&encoding=der`;
 }
 
 /** URL of the root's CRL: Intel's own, or the PCCS's. */
-export function rootCrlUrl(base: string): string {
+function rootCrlUrl(base: string): string {
   return base === INTEL_PCS ? INTEL_ROOT_CRL : `${base}/sgx/certification/v4/rootcacrl`;
 }
 

@@ -22,7 +22,7 @@ export interface EndorsementCache {
 }
 
 /** How long an answer may be used; null is for good. */
-export interface Retention {
+interface Retention {
   /** From then on a new one is asked for, and this one serves only while the vendor is unreachable. */
   readonly refreshAfter: Date | null;
   /** From then on it is never served. */

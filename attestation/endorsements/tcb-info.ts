@@ -41,7 +41,7 @@ export interface IsvLevel extends LevelStatement {
 }
 
 /** What a TDX module must be; hexadecimal, lower case. */
-export interface TdxModule {
+interface TdxModule {
   readonly mrSigner: string;
   readonly attributes: string;
   readonly attributesMask: string;

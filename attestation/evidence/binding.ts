@@ -5,7 +5,7 @@ import { inclusionPaths, leafHash, rootFromInclusion } from '../encoding/merkle.
 import { manifestDigest } from './manifest.js';
 
 /** Length of a verifier's nonce, bytes. */
-export const NONCE_LENGTH = 32;
+const NONCE_LENGTH = 32;
 
 /** Where a verifier's nonce stands in the tree of the nonces that one hardware report answers. */
 export interface ChallengePosition {

@@ -13,7 +13,7 @@ import {
 import { type SelfTest, selfTestFromCbor, selfTestToCbor } from './self-test.js';
 
 /** A dimension: fixed, named, or unknown. */
-export type Dimension = number | string | null;
+type Dimension = number | string | null;
 
 /** One input or output of a model, in the order of its signature. */
 export interface TensorSignature {
@@ -25,14 +25,14 @@ export interface TensorSignature {
 }
 
 /** A file of a model, by its path relative to the model's folder. */
-export interface ModelFile {
+interface ModelFile {
   readonly path: string;
   readonly size: number;
   readonly sha256: Uint8Array;
 }
 
 /** Whether requests of several callers share executions. */
-export interface Batching {
+interface Batching {
   /** 1: every request is executed alone. */
   readonly maxBatchSize: number;
   /**

@@ -59,7 +59,7 @@ export function unknownPlatformBits(raw: bigint): bigint {
 }
 
 /** SIGNING_KEY of KEY_INFO: which key signed the report. */
-export type SigningKey = 'VCEK' | 'VLEK' | 'none';
+type SigningKey = 'VCEK' | 'VLEK' | 'none';
 
 /** KEY_INFO, the flags at offset 0x48. */
 export interface KeyInfo {

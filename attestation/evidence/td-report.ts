@@ -27,7 +27,7 @@ export interface TdReport {
   readonly td15: Td15 | undefined;
 }
 
-export interface Td15 {
+interface Td15 {
   /** SVNs of the TEE TCB that is loaded now: newer than `teeTcbSvn` after a TD-preserving update. */
   readonly teeTcbSvn2: Uint8Array;
   /** Measurement of the service TDs bound to this one when it was created. */

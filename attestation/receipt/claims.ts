@@ -27,7 +27,7 @@ export interface InferenceClaims {
 }
 
 /** EAT profile of these claims; `urn:assay` is this project's own, unregistered namespace. */
-export const CLAIMS_PROFILE = 'urn:assay:inference-claims:1';
+const CLAIMS_PROFILE = 'urn:assay:inference-claims:1';
 
 /** Claim keys of IANA's CWT registry (RFC 8392 section 4, RFC 9711 section 4). */
 const IAT = 6;

@@ -1,5 +1,5 @@
 /** A value of OpenTofu's language; `reference` is an expression that is written as it stands. */
-export type HclValue = string | number | boolean | readonly HclValue[] | { reference: string };
+type HclValue = string | number | boolean | readonly HclValue[] | { reference: string };
 
 /** A block: its words (`resource`, type, name), arguments, nested blocks. */
 export interface HclBlock {

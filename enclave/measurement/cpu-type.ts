@@ -1,7 +1,7 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 
 /** CPUID Fn0000_0001_EAX of a family, model and stepping (AMD 25481). */
-export function cpuSignature(family: number, model: number, stepping: number): number {
+function cpuSignature(family: number, model: number, stepping: number): number {
   const base = Math.min(family, 0xf);
   const extended = family - base;
   return (

@@ -20,7 +20,7 @@ export interface DirectBoot {
 }
 
 /** SHA-256 of each part, in the order of the table (QEMU `target/i386/sev.c`, SevHashTable). */
-export function kernelHashes(boot: DirectBoot): {
+function kernelHashes(boot: DirectBoot): {
   cmdline: Buffer;
   initrd: Buffer;
   kernel: Buffer;

@@ -69,7 +69,7 @@ const MXCSR = 0x408;
 const X87_FCW = 0x410;
 
 /** The 4 KiB save area of one virtual processor at launch. */
-export function saveArea(
+function saveArea(
   vmm: Vmm,
   instruction: number,
   signature: number,

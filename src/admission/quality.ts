@@ -8,7 +8,7 @@ import { type AdmissionFinding, finding, measurement } from './finding.js';
  * What is held against outputs whose publisher declared nothing: numpy's comparison with the bounds of
  * ONNX's own backend tests (onnx.backend.test.case.model.TestCase).
  */
-export const UNDECLARED_LIMITS: Limits = { absolute: 1e-7, relative: 1e-3 };
+const UNDECLARED_LIMITS: Limits = { absolute: 1e-7, relative: 1e-3 };
 
 function shown(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toPrecision(3);

@@ -5,7 +5,7 @@ import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
 import { printable, type Style, styleFor } from './output.js';
 
 /** A stream that a command writes to; `isTTY` as Node sets it. */
-export interface Output {
+interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
 }

@@ -81,7 +81,7 @@ function tcbLevels(style: Style, { matched, missed }: TdxTcbResult): string {
 }
 
 /** An Attestation Result for people: verdict, every check, claims, caveats. */
-export function renderResult(style: Style, result: AttestationResult): string {
+function renderResult(style: Style, result: AttestationResult): string {
   const verdict = verdictOf(result);
   const paint = { affirmed: style.green, refused: style.red, unchecked: style.yellow }[verdict];
   const anchor = result.trustAnchor;

@@ -29,7 +29,7 @@ function message(...fields: readonly Field[]): Uint8Array {
 }
 
 /** TensorProto.DataType */
-export const ELEMENT = { float: 1, uint8: 2, int8: 3 } as const;
+const ELEMENT = { float: 1, uint8: 2, int8: 3 } as const;
 type Element = keyof typeof ELEMENT;
 
 const INT = 2;

@@ -30,7 +30,7 @@ const COMPONENT = '[a-z0-9]+(?:(?:\\.|_{1,2}|-+)[a-z0-9]+)*';
 const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 
-export const REFERENCE_FORMS =
+const REFERENCE_FORMS =
   'oci://HOST[:PORT]/REPOSITORY[:TAG][@sha256:…] or ocidir://DIRECTORY[:TAG][@sha256:…]';
 
 function refuse(reason: string): never {

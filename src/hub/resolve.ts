@@ -37,7 +37,7 @@ export interface ResolvedModel {
 }
 
 /** Refuses a package without an ONNX model, with what to do about it; throws HUB_NOT_EXECUTABLE. */
-export function expectExecutable(contents: ModelPackage, reference: string): string {
+function expectExecutable(contents: ModelPackage, reference: string): string {
   const model = fileWithRole(contents, 'model');
   if (model !== undefined) return model.path;
   const ways = notExecutable(contents).map(

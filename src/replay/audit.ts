@@ -33,7 +33,7 @@ export interface HeldProof {
  */
 export type EntryOutcome = ReplayedOutcome | 'no-model' | 'unavailable' | 'manifest';
 
-export interface AuditedEntry {
+interface AuditedEntry {
   readonly index: number;
   readonly outcome: EntryOutcome;
   readonly file: string | null;

@@ -26,7 +26,7 @@ export interface NodeRelation {
 }
 
 /** Nodes that gave the same bits for every output of every test set. */
-export interface ExecutionClass {
+interface ExecutionClass {
   readonly targets: readonly string[];
   /** Distinct execution digests: profiles that are known to agree for this model. */
   readonly executions: readonly string[];

@@ -1,5 +1,5 @@
 /** A model that the configuration names, served at the moment or not. */
-export interface IndexedModel {
+interface IndexedModel {
   readonly name: string;
   readonly version: string;
   readonly ready: boolean;

@@ -73,7 +73,7 @@ export async function startDockerRegistry(
 }
 
 /** What a proxy does to a request: an answer of its own, or a connection that ends. */
-export type Interference =
+type Interference =
   | { readonly kind: 'answer'; readonly status: number; readonly headers?: Record<string, string> }
   | { readonly kind: 'cut-response'; readonly after: number }
   | { readonly kind: 'cut-request'; readonly after: number };

@@ -45,7 +45,7 @@ export interface TestServer {
 }
 
 /** `ModelStreamInferResponse` as proto-loader decodes it. */
-export interface StreamAnswer {
+interface StreamAnswer {
   readonly error_message: string;
   readonly infer_response: InferAnswer;
 }

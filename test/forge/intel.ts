@@ -41,7 +41,7 @@ type Authorities = keyof IntelHierarchy;
 type Members = Omit<TdxQuote, 'signedBytes'>;
 
 /** Changes one certificate: its template, or who signs it. */
-export interface CertificateFault {
+interface CertificateFault {
   readonly template?: (template: CertificateTemplate) => CertificateTemplate;
   readonly issuer?: (intel: IntelHierarchy) => Issuer;
 }

@@ -18,7 +18,7 @@ export function externalModel(elements: number, location = 'weights.bin'): Uint8
 }
 
 /** Bytes that look like nothing and are the same in every run. */
-export function noise(length: number, seed = 1): Uint8Array {
+function noise(length: number, seed = 1): Uint8Array {
   const bytes = new Uint8Array(length);
   let state = seed;
   for (let i = 0; i < length; i++) {

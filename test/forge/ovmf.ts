@@ -2,7 +2,7 @@ import { concat } from '../../attestation/encoding/bytes.js';
 import { guidBytes } from '../../enclave/measurement/guid.js';
 
 /** A section of the forged SEV metadata; kinds by the numbers of edk2. */
-export type ForgedSection = readonly [address: number, size: number, kind: number];
+type ForgedSection = readonly [address: number, size: number, kind: number];
 
 export interface ForgedTdvfSection {
   readonly dataOffset: number;

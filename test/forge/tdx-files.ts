@@ -15,8 +15,8 @@ import { referenceValues } from './tdx-case.js';
 const NOW = new Date('2026-11-21T12:00:00Z');
 
 /** Azure's runtime claims and Assay's log, which `azure.bin` covers. */
-export const CLAIMS = '{"keys":[]}';
-export const EVENTS = [{ type: 'model', content: new Uint8Array(32).fill(1) }];
+const CLAIMS = '{"keys":[]}';
+const EVENTS = [{ type: 'model', content: new Uint8Array(32).fill(1) }];
 
 /** Forged quotes, and what commands take beside them, in a folder that goes when the file ends. */
 export async function tdxFiles() {

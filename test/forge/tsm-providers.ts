@@ -20,7 +20,7 @@ export function snpReport(reportData: Uint8Array): Uint8Array {
   return report;
 }
 
-export function tdxQuote(reportData: Uint8Array): Uint8Array {
+function tdxQuote(reportData: Uint8Array): Uint8Array {
   const digest = new Uint8Array(48);
   return encodeTdxQuote({
     header: { version: 4, qeSvn: 0, pceSvn: 0, userData: new Uint8Array(20) },

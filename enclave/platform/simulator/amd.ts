@@ -138,7 +138,7 @@ export type VekSubject = {
 const SPL_NUMBERS = { bootLoader: 1, tee: 2, snp: 3, microcode: 8, fmc: 9 } as const;
 
 /** AMD's extensions for a VCEK or VLEK, in the order of genuine certificates (57230). */
-export function vekExtensionTemplates(subject: VekSubject): ExtensionTemplate[] {
+function vekExtensionTemplates(subject: VekSubject): ExtensionTemplate[] {
   const { product, productName, tcb } = subject;
   const sinceTurin = tcbLayout(product).includes('fmc');
   const reserved = sinceTurin ? [5, 6, 7] : [4, 5, 6, 7];

@@ -21,7 +21,7 @@ const module = {
 };
 
 /** TCB Info V3 (Intel PCS API v4) that finds the simulated platform up to date. */
-export function simulatedTcbInfo() {
+function simulatedTcbInfo() {
   return {
     id: 'TDX',
     version: 3,

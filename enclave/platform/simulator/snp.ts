@@ -100,7 +100,7 @@ export function simulatedReport(
 }
 
 /** Encodes a report and signs it as AMD's firmware does: ECDSA P-384 with SHA-384. */
-export async function signReport(
+async function signReport(
   report: SnpReport,
   privateKey: CryptoKey,
 ): Promise<Uint8Array<ArrayBuffer>> {

@@ -26,7 +26,7 @@ export interface WireInput {
   readonly parameters: readonly string[];
 }
 
-export interface WireOutput {
+interface WireOutput {
   readonly name: string;
   readonly parameters: readonly string[];
 }

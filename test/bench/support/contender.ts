@@ -15,7 +15,7 @@ export interface Contender {
   readonly stop: () => Promise<void>;
 }
 
-export interface Usage {
+interface Usage {
   /** Resident memory, bytes. */
   readonly rss: number;
   /** Processor time of the process, milliseconds. */
