@@ -7,7 +7,7 @@ import { type WalkBudget, WireReader, wireType } from './wire.js';
 const MAX_RANK = 256;
 
 /** Where a tensor's elements are. */
-export type TensorPayload =
+type TensorPayload =
   | { readonly kind: 'raw'; readonly bytes: Uint8Array }
   | { readonly kind: 'external'; readonly reference: ExternalReference }
   | { readonly kind: 'typed' };
@@ -59,7 +59,7 @@ function bad(name: string, reason: string): never {
 }
 
 /** Sizes as exact numbers; throws if one is negative or their product is not exact. */
-export function sizesOf(dims: readonly bigint[], name: string): [dims: number[], product: number] {
+function sizesOf(dims: readonly bigint[], name: string): [dims: number[], product: number] {
   let product = 1;
   const sizes = dims.map((dim) => {
     if (dim < 0n || dim > BigInt(Number.MAX_SAFE_INTEGER)) bad(name, 'has a dim that is no size');

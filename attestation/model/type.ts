@@ -7,7 +7,7 @@ const MAX_NESTING = 8;
 const MAX_RANK = 256;
 
 /** A dimension: a size, a symbol, or null where it is unknown. */
-export type Dimension = number | string | null;
+type Dimension = number | string | null;
 
 interface Shaped {
   /** TensorProto.DataType; 0 where a producer left an output's type to the runtime. */
