@@ -95,9 +95,8 @@ const audit = async (proofs: readonly string[], ...more: readonly string[]) => {
   return { code, found: JSON.parse(out || err) };
 };
 
-const published = (name = 'log', seed = SEED): string[] => [
-  ...[...model(), '--log', at(name), '--seed', seed],
-];
+const published = (name = 'log'): string[] => [...model(), '--log', at(name)];
+const sampled = (seed: string): string[] => [...published(), '--sample', '0.25', '--seed', seed];
 
 describe('a published log', () => {
   test('whose every answer replays to its bits is affirmed, with the confidence that gives', async () => {
@@ -111,7 +110,7 @@ describe('a published log', () => {
   });
 
   test('is sampled by the seed, and what the sample misses is said', async () => {
-    const quarter = [...published(), '--sample', '0.25'];
+    const quarter = sampled(SEED);
     const { code, found } = await audit(['proofs'], ...quarter);
     assert.equal(code, 0);
     assert.equal(found.counts.identical, 3);
@@ -120,9 +119,7 @@ describe('a published log', () => {
       audited.entries.map(({ index }: { index: number }) => index);
     const seeds = await Promise.all(
       ['01', '02', '03'].map((byte) =>
-        audit(['proofs'], ...published('log', byte.repeat(32)), '--sample', '0.25').then((a) =>
-          indices(a.found),
-        ),
+        audit(['proofs'], ...sampled(byte.repeat(32))).then((a) => indices(a.found)),
       ),
     );
     assert.ok(seeds.some((drawn) => drawn.join() !== indices(found).join()));
@@ -254,7 +251,7 @@ describe('a published log that was tampered with', () => {
 });
 
 describe('the log of a node that runs', () => {
-  const live = (): string[] => [...model(), '--log-target', node.target, '--seed', SEED];
+  const live = (): string[] => [...model(), '--log-target', node.target];
 
   test('is audited through its own proofs', async () => {
     const { code, found } = await audit(['proofs'], ...live());
