@@ -2,7 +2,7 @@ import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { coordinate, makeSigningKey, type SigningKey } from './signing-key.js';
 import { makeTlsIdentity, type TlsIdentity } from './tls.js';
 
-/** The key to which callers encrypt, for whoever cannot end TLS in the enclave. */
+/** For callers whose TLS ends before the enclave. It is attested; no method takes anything encrypted to it yet. */
 interface EncryptionKey {
   /** X25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array;

@@ -69,7 +69,7 @@ export interface Manifest {
   readonly signingKey: CoseKey;
   /** SHA-256 of the TLS certificate's SubjectPublicKeyInfo, DER. */
   readonly tlsKey: Uint8Array;
-  /** X25519 public key, 32 bytes. */
+  /** X25519 public key, 32 bytes: for what callers will encrypt; no method takes it yet. */
   readonly encryptionKey: Uint8Array;
   readonly models: readonly ManifestModel[];
   /** SHA-256 digest of the launch policy that is enforced; null where there is none. */
