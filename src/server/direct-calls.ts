@@ -1,9 +1,10 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type Server, status } from '@grpc/grpc-js';
 import { joined, totalLength } from '../engine/pieces.js';
+import { type Encoding, inflated, isEncoding } from './inflate.js';
 import { PieceGuard } from './piece-guard.js';
 import { PREFIX } from './protocol.js';
-import { RequestMessage } from './request-message.js';
+import { ownMemory, RequestMessage } from './request-message.js';
 import { toStatus } from './rpc-error.js';
 import { insideOf, takeStreams } from './streams.js';
 import type { Answer, Pieces, UnaryCall, UnaryMethod } from './unary-methods.js';
@@ -22,6 +23,7 @@ const PLAIN_TYPES = ['application/grpc', 'application/grpc+proto'];
 const MOST_SENT = 2 ** 32 - 1;
 const WITH_TRAILERS = { waitForTrailers: true } as const;
 const OK = { 'grpc-status': '0' } as const;
+const EMPTY = Buffer.alloc(0);
 /**
  * What a caller may send before it hears from the server, bytes, of one request and of all on a
  * connection: with the 64 KiB of RFC 9113 section 6.9.2 a tensor of 600 KB takes ten round trips.
@@ -41,13 +43,36 @@ function timeoutOf(header: string | string[] | undefined): number | undefined {
   return unit === undefined ? undefined : Number(match?.[1]) * MILLISECONDS[unit];
 }
 
+/** `identity` where the header is absent. */
+function encodingOf(headers: IncomingHttpHeaders): string {
+  return String(headers['grpc-encoding'] ?? 'identity');
+}
+
 /** Calls that need more than this file has are grpc-js's. */
 function isPlain(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers['grpc-encoding'];
+  const encoding = encodingOf(headers);
   return (
     headers[':method'] === 'POST' &&
     PLAIN_TYPES.includes(headers['content-type'] ?? '') &&
-    (encoding === undefined || encoding === 'identity')
+    (encoding === 'identity' || isEncoding(encoding))
+  );
+}
+
+/**
+ * grpc-js decompresses each message as it comes, a thousand times what was sent, before it knows that it
+ * has any use for it.
+ */
+function refuseEncoding(stream: ServerHttp2Stream, encoding: Encoding): void {
+  const details = `expected no ${encoding} but in calls with one message each way`;
+  stream.resume();
+  stream.respond(
+    {
+      ...RESPONSE,
+      'grpc-status': status.UNIMPLEMENTED,
+      'grpc-message': encodeURI(details),
+      'grpc-accept-encoding': 'identity',
+    },
+    { endStream: true },
   );
 }
 
@@ -91,6 +116,7 @@ class DirectCall implements UnaryCall<unknown> {
     stream: ServerHttp2Stream,
     method: UnaryMethod,
     timeout: number,
+    encoding: string,
     maxReceiveBytes: number,
   ) {
     this.#stream = stream;
@@ -99,19 +125,38 @@ class DirectCall implements UnaryCall<unknown> {
     if (timeout !== Number.POSITIVE_INFINITY) {
       this.#timer = setTimeout(() => this.#expire(), Math.min(timeout, MAX_DELAY));
     }
-    const message = new RequestMessage(maxReceiveBytes);
+    const limit = Math.min(method.limit, maxReceiveBytes);
+    const encoded = isEncoding(encoding) ? encoding : undefined;
+    const message = new RequestMessage(limit, encoded !== undefined);
     stream.on('data', (piece: Buffer) => this.#attempt(() => message.push(piece)));
     stream.once('end', () =>
       this.#attempt(() => {
-        this.request = method.parse(message.end());
-        method.handle(this, (error, response) =>
-          this.#attempt(() => this.#answer(error, response && method.serialize(response))),
-        );
-        // A caller who is slow to read its answer does not keep its request in memory.
-        this.request = undefined;
+        const pieces = message.end();
+        if (encoded === undefined || !message.compressed) this.#handle(method, pieces);
+        else this.#inflate(method, joined(pieces), encoded, limit);
       }),
     );
     stream.once('close', () => this.#close());
+  }
+
+  #inflate(method: UnaryMethod, message: Buffer, encoding: Encoding, limit: number): void {
+    inflated(message, encoding, limit, () => !this.#answered).then(
+      (bytes = EMPTY) =>
+        this.#attempt(() => this.#handle(method, ownMemory([bytes], bytes.length))),
+      (error) =>
+        this.#attempt(() => {
+          throw error;
+        }),
+    );
+  }
+
+  #handle(method: UnaryMethod, pieces: readonly Buffer[]): void {
+    this.request = method.parse(pieces);
+    method.handle(this, (error, response) =>
+      this.#attempt(() => this.#answer(error, response && method.serialize(response))),
+    );
+    // A caller who is slow to read its answer does not keep its request in memory.
+    this.request = undefined;
   }
 
   once(_event: 'cancelled', listener: () => void): void {
@@ -220,13 +265,16 @@ export function answerDirectly(
     takeStreams(http2Server, (stream, headers, pass) => {
       const method = methods.get(headers[':path'] ?? '');
       const timeout = timeoutOf(headers['grpc-timeout']);
-      if (method === undefined || timeout === undefined || !isPlain(headers)) {
+      const encoding = encodingOf(headers);
+      if (method !== undefined && timeout !== undefined && isPlain(headers)) {
+        inside?.onStreamOpened(stream);
+        new DirectCall(stream, method, timeout, encoding, maxReceiveBytes);
+      } else if (isEncoding(encoding)) {
+        refuseEncoding(stream, encoding);
+      } else {
         pass();
         guard(stream);
-        return;
       }
-      inside?.onStreamOpened(stream);
-      new DirectCall(stream, method, timeout, maxReceiveBytes);
     });
   }
   return inside !== undefined;

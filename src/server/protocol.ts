@@ -21,7 +21,7 @@ export const opaqueMessage = (message: object): Buffer =>
     : Buffer.concat(message as readonly Uint8Array[]).subarray(PREFIX);
 
 /** Bytes of a request that has no tensors: the generic codec, which has no other bound, decodes it at once. */
-const MOST_DECODED = 2 ** 20;
+export const MOST_DECODED = 2 ** 20;
 
 /** The same service, whose requests are refused before the generic codec decodes ones that are too long. */
 export function boundedDefinition(definition: ServiceDefinition): ServiceDefinition {

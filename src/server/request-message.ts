@@ -10,7 +10,7 @@ const EMPTY = Buffer.alloc(0);
  * A piece keeps the whole read alive that it came in, with frames of other requests. Copies where more than
  * half of that memory is not the message's.
  */
-function ownMemory(pieces: readonly Buffer[], received: number): readonly Buffer[] {
+export function ownMemory(pieces: readonly Buffer[], received: number): readonly Buffer[] {
   let kept = 0;
   let last: ArrayBufferLike | undefined;
   for (const { buffer } of pieces) {
@@ -30,17 +30,28 @@ function copied(pieces: readonly Buffer[], length: number): Buffer {
   return own;
 }
 
-/** The one uncompressed message of a request, as it comes in pieces. */
+/** The one message of a request, as it comes in pieces. */
 export class RequestMessage {
   readonly #limit: number;
+  readonly #encoded: boolean;
   readonly #list = new PieceList();
+  #compressed = false;
   #received = 0;
   /** With its prefix; undefined until that is here. */
   #expected: number | undefined;
 
-  /** @param limit most bytes of a message. */
-  constructor(limit: number) {
+  /**
+   * @param limit most bytes of a message.
+   * @param encoded whether it may be compressed.
+   */
+  constructor(limit: number, encoded = false) {
     this.#limit = limit;
+    this.#encoded = encoded;
+  }
+
+  /** Whether it says that it is; false until its prefix is here. */
+  get compressed(): boolean {
+    return this.#compressed;
   }
 
   /** Throws RpcError as soon as the message cannot become what was expected. */
@@ -81,7 +92,8 @@ export class RequestMessage {
     const [first] = pieces;
     const prefix = first !== undefined && first.length >= PREFIX ? first : Buffer.concat(pieces);
     const length = prefix.readUInt32BE(1);
-    if (prefix[0] !== 0) {
+    this.#compressed = prefix[0] === 1 && this.#encoded;
+    if (prefix[0] !== 0 && !this.#compressed) {
       this.#refuse(status.INTERNAL, 'expected no compressed message without a grpc-encoding');
     }
     if (length > this.#limit) {

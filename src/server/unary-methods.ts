@@ -5,7 +5,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { joined } from '../engine/pieces.js';
-import { opaqueMessage, PREFIX } from './protocol.js';
+import { MOST_DECODED, opaqueMessage, PREFIX } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
 /** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */
@@ -26,6 +26,8 @@ export type Pieces = readonly [Uint8Array, ...Uint8Array[]];
 
 /** A method with one message each way. */
 export interface UnaryMethod {
+  /** Largest request that there is a use for, bytes, whatever a server takes. */
+  readonly limit: number;
   /** From the pieces that it came in; throws RpcError for bytes that are no such message. */
   readonly parse: (pieces: readonly Buffer[]) => unknown;
   readonly handle: (call: UnaryCall<unknown>, answer: Answer<object>) => void;
@@ -57,6 +59,7 @@ export function unaryMethods(
       if (requestStream || responseStream || handler === undefined) continue;
       const opaque = requestDeserialize === opaqueMessage;
       methods.set(path, {
+        limit: opaque ? Number.POSITIVE_INFINITY : MOST_DECODED,
         parse: (pieces) => {
           if (opaque) return pieces;
           try {

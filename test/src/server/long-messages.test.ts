@@ -55,7 +55,7 @@ for (const count of [1, 1365, 1366, 30_000]) {
     assert.deepEqual(streamed?.infer_response.raw_output_contents, outputs);
   });
 
-  test(`tensors of ${12 * count} bytes come whole of a compressed message, which grpc-js answers`, async () => {
+  test(`tensors of ${12 * count} bytes come whole of a compressed message`, async () => {
     const session = connect(`https://localhost:${server.port}`, { ca: server.certificatePem });
     after(() => session.destroy());
     const { raw, outputs } = rows(count);
