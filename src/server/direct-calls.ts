@@ -32,6 +32,8 @@ const WINDOW = 2 ** 20;
 const SHARED_WINDOW = 4 * WINDOW;
 /** Longest delay of a timer, milliseconds. */
 const MAX_DELAY = 2 ** 31 - 1;
+/** As a `grpc-timeout`. */
+const LONGEST_TIMEOUT = '2147483S';
 
 const MILLISECONDS = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as const;
 
@@ -272,6 +274,10 @@ export function answerDirectly(
       } else if (isEncoding(encoding)) {
         refuseEncoding(stream, encoding);
       } else {
+        if (headers['grpc-timeout'] !== undefined && Number(timeout) > MAX_DELAY) {
+          // grpc-js takes a longer one for one that is over.
+          headers['grpc-timeout'] = LONGEST_TIMEOUT;
+        }
         pass();
         guard(stream);
       }

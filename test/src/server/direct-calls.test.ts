@@ -191,6 +191,12 @@ const others: readonly {
     status: status.OK,
   },
   {
+    name: 'a deadline in thirty days, of such a call',
+    pieces: [message],
+    headers: { 'content-type': 'application/grpc;v=1', 'grpc-timeout': '2592000S' },
+    status: status.OK,
+  },
+  {
     name: 'a timeout that is none',
     pieces: [message],
     headers: { 'grpc-timeout': '1 day' },
