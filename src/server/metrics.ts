@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -147,21 +147,64 @@ export interface RunningMetrics {
   close(): Promise<void>;
 }
 
-/** Serves `GET /metrics` in Prometheus's text format, and nothing else, over plain HTTP. */
+/** Milliseconds for which a rendered text answers whoever asks: rendering occupies the event loop. */
+const SHARED_MS = 1000;
+/** Milliseconds from the acceptance of a connection to its end, whatever was received or taken by then. */
+const CONNECTION_MS = 10_000;
+const MAX_CONNECTIONS = 32;
+const MAX_HEADER_BYTES = 8192;
+
+/** A registry's text, rendered at most once in SHARED_MS however many ask. */
+function sharedText(registry: Registry): () => Promise<string> {
+  let text: Promise<string> | undefined;
+  return () => {
+    if (text === undefined) {
+      text = registry.metrics();
+      setTimeout(() => {
+        text = undefined;
+      }, SHARED_MS).unref();
+    }
+    return text;
+  };
+}
+
+/** Answers one request on each connection, and ends the connection with the answer. */
+function makeServer(registry: Registry): Server {
+  const text = sharedText(registry);
+  const answer = (request: IncomingMessage, response: ServerResponse): void => {
+    response.setHeader('Connection', 'close');
+    const asks = request.method === 'GET' || request.method === 'HEAD';
+    if (!asks || request.url !== '/metrics') {
+      response.writeHead(404).end();
+      return;
+    }
+    text().then(
+      (body) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(body),
+      () => response.writeHead(500).end(),
+    );
+  };
+  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES }, answer);
+  // Node would answer each pipelined expectation that it does not know by itself.
+  server.on('checkExpectation', answer);
+  server.maxRequestsPerSocket = 1;
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on('connection', (socket) => {
+    const deadline = setTimeout(() => socket.destroy(), CONNECTION_MS);
+    socket.once('close', () => clearTimeout(deadline));
+  });
+  return server;
+}
+
+/**
+ * Serves GET and HEAD of `/metrics` in Prometheus's text format, and nothing else, over plain HTTP. What is
+ * answered is at most about a second old. Each connection has one request and ten seconds; connections
+ * beyond 32 are closed as they come. Rejects with CONFIG_LISTEN.
+ */
 export async function startMetrics(settings: MetricsSettings): Promise<RunningMetrics> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   register(registry, settings.models, settings.own ?? []);
-  const server = createServer((request, response) => {
-    if (request.method !== 'GET' || request.url !== '/metrics') {
-      response.writeHead(404).end();
-      return;
-    }
-    registry.metrics().then(
-      (text) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(text),
-      () => response.writeHead(500).end(),
-    );
-  });
+  const server = makeServer(registry);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       const { host, port } = settings;

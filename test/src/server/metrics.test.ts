@@ -39,6 +39,13 @@ test('counts what was answered and what failed, under the names that Triton give
   assert.match(text, /nv_inference_compute_infer_duration_us\{model="echo",version="1"\} [1-9]/);
 });
 
+test('answers HEAD without the text', async () => {
+  const head = await scrape('/metrics', 'HEAD');
+  assert.equal(head.status, 200);
+  assert.match(head.headers.get('content-type') ?? '', /^text\/plain/);
+  assert.equal(await head.text(), '');
+});
+
 test('answers nothing else', async () => {
   assert.equal((await scrape('/')).status, 404);
   assert.equal((await scrape('/metrics', 'POST')).status, 404);
