@@ -78,7 +78,6 @@ export async function bundleApplication(
     ...(await folder(out, HOME)),
     text(`${HOME}/build/package.json`, '{"type":"commonjs"}'),
     ...(await folder(join(repository, 'proto'), `${HOME}/proto`)),
-    ...(await folder(join(modules, 'grpc-health-check/proto'), `${HOME}/proto`)),
     ...(await folder(join(modules, '@grpc/reflection/build/proto/grpc'), `${HOME}/proto/grpc`)),
     await file(join(repository, 'package.json'), `${HOME}/package.json`),
     ...(await nativeRuntime(modules)),

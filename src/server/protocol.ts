@@ -23,16 +23,22 @@ export const opaqueMessage = (message: object): Buffer =>
 /** Bytes of a request that has no tensors: the generic codec, which has no other bound, decodes it at once. */
 export const MOST_DECODED = 2 ** 20;
 
+/** Bytes of a request that names a service, a symbol or a file. */
+export const MOST_NAMED = 4096;
+
 /** The same service, whose requests are refused before the generic codec decodes ones that are too long. */
-export function boundedDefinition(definition: ServiceDefinition): ServiceDefinition {
+export function boundedDefinition(
+  definition: ServiceDefinition,
+  most = MOST_DECODED,
+): ServiceDefinition {
   const bounded = (method: MethodDefinition<object, object>): MethodDefinition<object, object> =>
     method.requestDeserialize === opaqueMessage
       ? method
       : {
           ...method,
           requestDeserialize: (bytes) => {
-            if (bytes.length <= MOST_DECODED) return method.requestDeserialize(bytes);
-            const sizes = `${bytes.length} vs ${MOST_DECODED}`;
+            if (bytes.length <= most) return method.requestDeserialize(bytes);
+            const sizes = `${bytes.length} vs ${most}`;
             throw new RpcError(
               status.RESOURCE_EXHAUSTED,
               `Received message larger than max (${sizes})`,

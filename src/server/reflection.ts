@@ -5,9 +5,8 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { protoPath as healthProto } from 'grpc-health-check';
 import type { Message } from 'protobufjs';
 import descriptor, {
   type IDescriptorProto,
@@ -63,7 +62,7 @@ function reflectOn(packages: readonly PackageDefinition[]): Captured {
     return done;
   };
   const whole: PackageDefinition = {};
-  for (const [name, definition] of [...packages, loadSync(healthProto)].flatMap(Object.entries)) {
+  for (const [name, definition] of packages.flatMap(Object.entries)) {
     whole[name] =
       'fileDescriptorProtos' in definition
         ? { ...definition, fileDescriptorProtos: definition.fileDescriptorProtos.map(correct) }
@@ -75,9 +74,9 @@ function reflectOn(packages: readonly PackageDefinition[]): Captured {
 }
 
 /**
- * Adds `grpc.reflection.v1` and `v1alpha` for these packages and for the health service. Descriptors
- * are decoded, corrected and indexed at the first question: few ask, and it takes as long as all else
- * that a server does before it listens.
+ * Adds `grpc.reflection.v1` and `v1alpha` for these packages. Descriptors are decoded, corrected and
+ * indexed at the first question: few ask, and it takes as long as all else that a server does before it
+ * listens.
  */
 export function addReflection(server: Server, packages: readonly PackageDefinition[]): void {
   let captured: Captured | undefined;

@@ -5,8 +5,8 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
-import { HealthImplementation } from 'grpc-health-check';
 import { answerDirectly } from './direct-calls.js';
+import { healthService } from './health.js';
 import { type Address, type Listener, listen } from './listener.js';
 import { boundedDefinition } from './protocol.js';
 import { addReflection } from './reflection.js';
@@ -89,7 +89,9 @@ async function listenAll(
  * CONFIG_LISTEN where it cannot listen.
  */
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
-  const { services, connections } = settings;
+  const { connections } = settings;
+  const health = healthService(settings.services.map(({ name }) => name));
+  const services: readonly Service[] = [...settings.services, health];
   const server = new BoundedServer({
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': settings.maxReceiveBytes,
@@ -98,12 +100,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     'grpc.max_connection_idle_ms': connections.idle,
     ...KEEPALIVE,
   });
-  const names = ['', ...services.map(({ name }) => name)];
-  const health = new HealthImplementation(
-    Object.fromEntries(names.map((name) => [name, 'NOT_SERVING' as const])),
-  );
   for (const { definition, handlers } of services) server.addService(definition, handlers);
-  health.addToServer(server);
   addReflection(
     server,
     services.map((service) => service.package),
@@ -118,15 +115,12 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     ),
     maxReceiveBytes: settings.maxReceiveBytes,
   });
-  const setServing = (serving: boolean): void => {
-    for (const name of names) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
-  };
   return {
     port: listeners[0].port,
     plaintextPort: listeners[1]?.port,
-    setServing,
+    setServing: health.setServing,
     drain: async (grace) => {
-      setServing(false);
+      health.setServing(false);
       for (const listener of listeners) listener.close();
       // grpc-js knows of no connection whose handshake is under way, and without channelz its
       // forceShutdown() ends none at all.

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { Duplex } from 'node:stream';
 import { after, test } from 'node:test';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
@@ -7,6 +6,7 @@ import { Inferrer } from '../../../src/server/infer.js';
 import { ModelRegistry } from '../../../src/server/model-registry.js';
 import { streamInfer } from '../../../src/server/stream-infer.js';
 import { identityModel } from '../../forge/inference-models.js';
+import { quiet, SlowCall } from '../../forge/slow-call.js';
 
 const engine = await createEngine({ workers: 1 });
 after(() => engine.close());
@@ -21,49 +21,6 @@ models.add(echo);
 
 /** A request with no tensors is answered too: with what is wrong with it. */
 const REQUEST = Buffer.from('0a046563686f', 'hex');
-
-/** The server's side of a stream whose caller takes answers only when it is told to. */
-class SlowCall extends Duplex {
-  readonly taken: Buffer[] = [];
-  readonly #waiting: (() => void)[] = [];
-  #takes = false;
-
-  constructor() {
-    super({ objectMode: true });
-  }
-
-  override _read(): void {}
-
-  override _write(answer: Buffer, _: BufferEncoding, written: () => void): void {
-    this.taken.push(answer);
-    if (this.#takes) written();
-    else this.#waiting.push(written);
-  }
-
-  takeAll(): void {
-    this.#takes = true;
-    for (const written of this.#waiting.splice(0)) written();
-  }
-
-  getDeadline(): number {
-    return Number.POSITIVE_INFINITY;
-  }
-
-  getPeer(): string {
-    return '192.0.2.1:5000';
-  }
-}
-
-/** Resolves once nothing has happened for a hundred turns of the event loop. */
-async function quiet(measure: () => number): Promise<number> {
-  let last = -1;
-  for (let still = 0; still < 100; still++) {
-    if (measure() !== last) still = 0;
-    last = measure();
-    await new Promise(setImmediate);
-  }
-  return last;
-}
 
 function begin(): { readonly call: SlowCall; readonly failures: () => number } {
   let failures = 0;
