@@ -12,6 +12,7 @@ import descriptor, {
   type IDescriptorProto,
   type IFileDescriptorProto,
 } from 'protobufjs/ext/descriptor/index.js';
+import { boundedDefinition, MOST_NAMED } from './protocol.js';
 
 const METHOD = 'ServerReflectionInfo';
 type Method = MethodDefinition<object, object>;
@@ -52,6 +53,18 @@ class Captured extends Server {
     }
     this.services.set(method.path, { method, handler: handler as Handler });
   }
+}
+
+/**
+ * Stops reading the questions of a caller who does not take the answers, which `ReflectionService` writes
+ * without looking: a question takes a few bytes, its answer all files of a service. For a call that has its
+ * handler's listeners.
+ */
+function readAsAnswersAreTaken(call: Parameters<Handler>[0]): void {
+  call.on('data', () => {
+    if (call.writableNeedDrain) call.pause();
+  });
+  call.on('drain', () => call.resume());
 }
 
 function reflectOn(packages: readonly PackageDefinition[]): Captured {
@@ -97,7 +110,10 @@ export function addReflection(server: Server, packages: readonly PackageDefiniti
       responseSerialize: (response) => reflection().method.responseSerialize(response),
       responseDeserialize: (bytes) => reflection().method.responseDeserialize(bytes),
     };
-    const handler: Handler = (call) => reflection().handler(call);
-    server.addService({ [METHOD]: method }, { [METHOD]: handler });
+    const handler: Handler = (call) => {
+      reflection().handler(call);
+      readAsAnswersAreTaken(call);
+    };
+    server.addService(boundedDefinition({ [METHOD]: method }, MOST_NAMED), { [METHOD]: handler });
   }
 }

@@ -1,14 +1,25 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
-import { Client, credentials, type ServiceDefinition } from '@grpc/grpc-js';
+import {
+  Client,
+  credentials,
+  Server,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import descriptor, {
   type IDescriptorProto,
   type IFileDescriptorProto,
 } from 'protobufjs/ext/descriptor/index.js';
+import { loadInference } from '../../../src/server/protocol.js';
+import { addReflection } from '../../../src/server/reflection.js';
 import { startTestServer } from '../../forge/inference-server.js';
+import { quiet, SlowCall } from '../../forge/slow-call.js';
 
 const require = createRequire(import.meta.url);
 const protoFile = join(
@@ -81,4 +92,40 @@ test('reflected files name the entries of maps as strict readers demand', async 
     for (const message of messageType ?? []) maps += assertMapEntries(message);
   }
   assert.ok(maps >= 2, 'the inference service has maps of parameters');
+});
+
+class CapturingServer extends Server {
+  readonly captured = new Map<string, (call: SlowCall<object>) => void>();
+
+  override addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void {
+    for (const [name, { path }] of Object.entries(definition)) {
+      this.captured.set(path, handlers[name] as unknown as (call: SlowCall<object>) => void);
+    }
+  }
+}
+
+for (const version of ['v1', 'v1alpha']) {
+  test(`reflection ${version} does not read from a caller who takes no answers, who misses none once it does`, async () => {
+    const capturing = new CapturingServer();
+    addReflection(capturing, [loadInference()]);
+    const call = new SlowCall<object>();
+    capturing.captured.get(`/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`)?.(
+      call,
+    );
+    for (let i = 0; i < 1000; i++) call.push({ messageRequest: 'listServices', listServices: '' });
+    call.push(null);
+    const written = await quiet(() => call.writableLength);
+    assert.ok(written > 0 && written < 50, `${written} answers wait for a caller who took none`);
+    const ended = once(call, 'finish');
+    call.takeAll();
+    await ended;
+    assert.equal(call.taken.length, 1000);
+  });
+}
+
+test('a question longer than any name is not answered', async () => {
+  await ask({ file_containing_symbol: 'x'.repeat(4000) });
+  await assert.rejects(ask({ file_containing_symbol: 'x'.repeat(4094) }), {
+    code: status.INTERNAL,
+  });
 });
