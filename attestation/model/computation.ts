@@ -3,21 +3,17 @@ import { AssayError } from '../encoding/error.js';
 import { attributeType } from './attribute.js';
 import { attributeItem } from './attribute-item.js';
 import type { ModelHasher } from './hashing.js';
-import {
-  assertFree,
-  type Definition,
-  type NodeState,
-  needsOf,
-  type Scope,
-  subgraphsOf,
-} from './scope.js';
+import { assertFree, type Definition, type NodeState, needsOf, type Scope } from './scope.js';
 import { Symbols, typeItem, type ValueType } from './type.js';
 import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
 
-/** Digest of a function's body, and whether two calls of it are two draws. */
+/** Digest of a function's body, and what of it counts where it is called. */
 export interface FunctionDigest {
   readonly digest: Uint8Array;
+  /** Whether two calls of it are two draws. */
   readonly draws: boolean;
+  /** Its attributes whose subgraphs an If or a Scan takes, be it in a function that it calls. */
+  readonly apart: ReadonlySet<string>;
   /** The names of its body; every definition that its outputs need has its digest. */
   readonly scope: Scope;
 }
@@ -68,6 +64,7 @@ export class Computation {
   readonly #functions: FunctionDigests;
   readonly #opsets: Opsets;
   readonly #symbols = new Symbols();
+  readonly #apart = new Set<string>();
   #ordinal = 0;
   #walked = 0;
 
@@ -81,6 +78,11 @@ export class Computation {
   /** Number of draws so far. */
   get draws(): number {
     return this.#ordinal;
+  }
+
+  /** Attributes of the function so far, whose subgraphs an If or a Scan takes. */
+  get apart(): ReadonlySet<string> {
+    return new Set(this.#apart);
   }
 
   /** What a digest covers of a type; symbols are numbered over the whole computation. */
@@ -162,7 +164,7 @@ export class Computation {
       this.#functions.size === 0
         ? undefined
         : this.#functions.get(functionKey({ ...node, name: node.op }));
-    if (callee === undefined) assertOutputs(state);
+    this.#assertOutputs(state, callee);
     const draws =
       node.attributes.some(isPassedGraph) ||
       (callee?.draws ?? (!PURE_DOMAINS.has(node.domain) || DRAWS.has(node.op)));
@@ -186,6 +188,22 @@ export class Computation {
     }
     const rival = isRival(node) ? this.#operator(node, scope) : null;
     return this.#hasher.digest('call', [callee.digest, rival, ...content]);
+  }
+
+  /**
+   * Requires of the branches of an If and the body of a Scan, also where calls pass them on, that each output
+   * is a value of its own. A function of one of these names changes nothing: ONNX Runtime executes its own.
+   */
+  #assertOutputs({ node, scope }: NodeState, callee: FunctionDigest | undefined): void {
+    const takes = node.domain === '' && (node.op === 'If' || node.op === 'Scan');
+    for (const { name, reference, graphs } of node.attributes) {
+      if (!takes && callee?.apart.has(name) !== true) continue;
+      if (reference !== '') this.#apart.add(reference);
+      for (const graph of graphs) {
+        const inner = scope.subgraphs.get(graph);
+        if (inner !== undefined) setApart(inner, node);
+      }
+    }
   }
 
   /**
@@ -251,24 +269,18 @@ function isPassedGraph({ reference, type }: AttributeView): boolean {
   return reference !== '' && (type === graph || type === graphs);
 }
 
-/** Whether each output of a node's subgraphs is to be a value of its own: `assertOutputs`. */
-export function givesApart({ domain, op }: NodeView): boolean {
-  return domain === '' && (op === 'If' || op === 'Scan');
-}
-
 /**
- * Requires of the branches of an If and the body of a Scan that each output is a value of its own: ONNX Runtime
- * leaves the memory of others as it was, with what earlier requests left there.
+ * Requires that each output of a subgraph is a value of its own: of others an If and a Scan of ONNX Runtime
+ * leave the memory as it was, with what earlier requests left there.
  */
-function assertOutputs(state: NodeState): void {
-  if (!givesApart(state.node)) return;
-  for (const inner of subgraphsOf(state)) {
-    const names = new Set(inner.outputs.map(({ name }) => name));
-    const passed = inner.inputs.some(({ name }) => names.has(name));
-    if (names.size === inner.outputs.length && !passed) continue;
+function setApart(inner: Scope, { op }: NodeView): void {
+  const names = new Set(inner.outputs.map(({ name }) => name));
+  const passed = inner.inputs.some(({ name }) => names.has(name));
+  if (names.size < inner.outputs.length || passed) {
     throw new AssayError(
       'MODEL_SUBGRAPH_OUTPUT',
-      `expected values of its own, each once, as the outputs of a subgraph of ${state.node.op}`,
+      `expected values of its own, each once, as the outputs of a subgraph of ${op.slice(0, 100)}, which an If or a Scan takes`,
     );
   }
+  inner.apart = true;
 }

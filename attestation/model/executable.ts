@@ -2,7 +2,7 @@ import { AssayError } from '../encoding/error.js';
 import { attributeType } from './attribute.js';
 import { writeAttribute } from './attribute-writer.js';
 import { CalledFunctions, FUNCTIONS, type FunctionBody } from './called-functions.js';
-import { givesApart, PURE_DOMAINS } from './computation.js';
+import { PURE_DOMAINS } from './computation.js';
 import { ConstantWriter } from './constant-writer.js';
 import type { ExternalFiles } from './external.js';
 import type { ModelAnalysis } from './identity.js';
@@ -78,7 +78,7 @@ class ExecutableWriter {
       for (const inner of subgraphsOf(state)) {
         // Operators that are not ONNX's may feed their subgraphs by name.
         if (PURE_DOMAINS.has(state.node.domain)) {
-          this.#onceEach.outputs(inner, givesApart(state.node));
+          this.#onceEach.outputs(inner, inner.apart);
         } else {
           this.#keepNames(inner);
         }

@@ -89,10 +89,11 @@ export function digestFunctions(
     const computation = new Computation(hasher, digests, opsets);
     const outputs = computation.outputs(scope);
     const draws = computation.draws > 0;
+    const { apart } = computation;
     const defaults = computation.attributes(body.defaults, scope, false);
     computation.rest(scope);
     const digest = hasher.digest('function', [body.inputs.length, defaults, outputs]);
-    digests.set(key, { digest, draws, scope });
+    digests.set(key, { digest, draws, apart, scope });
   }
   return digests;
 }

@@ -101,6 +101,8 @@ export class Scope {
   readonly outputs: readonly ValueView[];
   readonly states: readonly NodeState[];
   readonly subgraphs = new Map<GraphView, Scope>();
+  /** Whether each output is to be a value of its own: that of an If or a Scan, once they were walked. */
+  apart = false;
   readonly #definitions = new Map<string, Definition>();
 
   private constructor(

@@ -65,6 +65,57 @@ const ambiguous: NodeInit = {
   },
 };
 
+/** A Scan whose body gives its own input, which ONNX Runtime does not write anywhere. */
+const passing: NodeInit = {
+  op: 'Scan',
+  inputs: ['x'],
+  outputs: ['y'],
+  attributes: {
+    body: { g: { inputs: [{ name: 'a', type }], nodes: [], outputs: [{ name: 'a' }] } },
+    num_scan_inputs: { i: 1 },
+  },
+};
+const twice: GraphInit = { nodes: [relu('x', 'a')], outputs: [{ name: 'a' }, { name: 'a' }] };
+const branching: NodeInit = {
+  op: 'If',
+  inputs: ['x'],
+  outputs: ['y', 'z'],
+  attributes: { then_branch: { g: twice } },
+};
+
+/** `node`, for which there is a function of its name. */
+const rivalled = (node: NodeInit): ModelInit => ({
+  graph: { ...plain, nodes: [node] },
+  functions: [{ ...functionOf(node.op, relu('a', 'b')), domain: '' }],
+});
+
+/** A call that passes the subgraphs of `node` on to it, through another function. */
+function passedOn(node: NodeInit): ModelInit {
+  const attributes = Object.fromEntries(
+    Object.entries(node.attributes ?? {}).map(([name, value]) => [
+      name,
+      'g' in value ? { ref: 'inner', type: 5 } : value,
+    ]),
+  );
+  const of = { inputs: node.inputs, outputs: node.outputs };
+  const call: NodeInit = {
+    ...{ ...of, op: 'inner', domain: 'd' },
+    attributes: { inner: { ref: 'outer', type: 5 } },
+  };
+  const [subgraph = { g: twice }] = Object.values(node.attributes ?? {});
+  return {
+    opsets: { '': 18, d: 1 },
+    graph: {
+      ...plain,
+      nodes: [{ ...call, op: 'outer', attributes: { outer: subgraph } }],
+    },
+    functions: [
+      { ...functionOf('inner', { ...node, attributes }), ...of, attributes: ['inner'] },
+      { ...functionOf('outer', call), ...of, attributes: ['outer'], opsets: { '': 18, d: 1 } },
+    ],
+  };
+}
+
 const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>> = {
   'a name that nothing defines': [withNodes(relu('gone', 'y')), 'MODEL_UNDEFINED_VALUE'],
   'a dangling name in a dead node': [
@@ -148,27 +199,22 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     withNodes({ ...relu('x', 'y'), attributes: { alpha: { ref: 'alpha', type: 1 } } }),
     'MODEL_ATTRIBUTE',
   ],
-  'a branch that gives one value twice': [
-    withNodes({
-      op: 'If',
-      inputs: ['x'],
-      outputs: ['y', 'z'],
-      attributes: {
-        then_branch: { g: { nodes: [relu('x', 'a')], outputs: [{ name: 'a' }, { name: 'a' }] } },
-      },
-    }),
+  'a branch that gives one value twice': [withNodes(branching), 'MODEL_SUBGRAPH_OUTPUT'],
+  'a branch of an If that has a rival, which gives one value twice': [
+    rivalled(branching),
     'MODEL_SUBGRAPH_OUTPUT',
   ],
-  'a Scan body that gives its own input': [
-    withNodes({
-      op: 'Scan',
-      inputs: ['x'],
-      outputs: ['y'],
-      attributes: {
-        body: { g: { inputs: [{ name: 'a', type }], nodes: [], outputs: [{ name: 'a' }] } },
-        num_scan_inputs: { i: 1 },
-      },
-    }),
+  'a branch that gives one value twice, and is passed on to an If': [
+    passedOn(branching),
+    'MODEL_SUBGRAPH_OUTPUT',
+  ],
+  'a Scan body that gives its own input': [withNodes(passing), 'MODEL_SUBGRAPH_OUTPUT'],
+  'the body of a Scan that has a rival, which gives its own input': [
+    rivalled(passing),
+    'MODEL_SUBGRAPH_OUTPUT',
+  ],
+  'a body that gives its own input, and is passed on to a Scan': [
+    passedOn(passing),
     'MODEL_SUBGRAPH_OUTPUT',
   ],
   'no opset': [{ graph: plain, opsets: {} }, 'MODEL_OPSET'],
