@@ -40,6 +40,11 @@ const DRAWS: ReadonlySet<string> = new Set([
   'RandomUniformLike',
 ]);
 
+/** Of what a runtime takes for an operator. */
+function mayDraw({ domain, op }: NodeView): boolean {
+  return !PURE_DOMAINS.has(domain) || DRAWS.has(op);
+}
+
 /** Domains in which a runtime has operators of its own that could stand in for a model's function. */
 const RUNTIME_DOMAIN = /^(|ai\.onnx(\..*)?|com\.microsoft(\..*)?|com\.ms(\..*)?|org\.pytorch\..*)$/;
 
@@ -167,7 +172,8 @@ export class Computation {
     this.#assertOutputs(state, callee);
     const draws =
       node.attributes.some(isPassedGraph) ||
-      (callee?.draws ?? (!PURE_DOMAINS.has(node.domain) || DRAWS.has(node.op)));
+      callee?.draws === true ||
+      ((callee === undefined || isRival(node)) && mayDraw(node));
     const inputs = node.inputs.map((name) =>
       name === '' ? null : this.#value(scope.resolve(name)),
     );

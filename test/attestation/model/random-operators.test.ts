@@ -13,7 +13,7 @@ function graphOf(model: ModelInit): string {
 function draws(nodes: readonly NodeInit[], functions: readonly FunctionInit[] = []): string {
   return graphOf({
     functions,
-    opsets: { '': 18, local: 1, 'com.example': 1 },
+    opsets: { '': 18, local: 1, 'com.example': 1, 'com.microsoft': 1 },
     graph: { inputs: [{ name: 'x', type: vector }], nodes, outputs: [{ name: 'y' }] },
   });
 }
@@ -27,9 +27,27 @@ const drawing: FunctionInit = {
   nodes: [{ op: 'RandomNormalLike', inputs: ['a'], outputs: ['b'] }],
 };
 
+/** What has the name of an operator of a runtime, and draws nothing itself. */
+const rival = (domain: string, name: string): FunctionInit => ({
+  ...drawing,
+  domain,
+  name,
+  nodes: [{ op: 'Neg', inputs: ['a'], outputs: ['b'] }],
+});
+
 for (const [what, op, functions] of [
   ['random operators', { op: 'RandomNormalLike' }, []],
   ['calls of a function that draws', { op: 'Draw', domain: 'local' }, [drawing]],
+  [
+    'calls of a rival of a random operator',
+    { op: 'RandomNormalLike' },
+    [rival('', 'RandomNormalLike')],
+  ],
+  [
+    'calls of a rival in the domain of a runtime',
+    { op: 'Anything', domain: 'com.microsoft' },
+    [rival('com.microsoft', 'Anything')],
+  ],
   ['operators of an unknown domain', { op: 'Anything', domain: 'com.example' }, []],
 ] as const) {
   test(`two ${what} are not one`, () => {
@@ -40,6 +58,21 @@ for (const [what, op, functions] of [
     assert.equal(two, draws([draw('b'), draw('a'), sum('a', 'b')], functions));
   });
 }
+
+test('two calls of a function that draws nothing, and is no rival, are one value', () => {
+  const call = (output: string): NodeInit => ({
+    op: 'RandomNormalLike',
+    domain: 'local',
+    inputs: ['x'],
+    outputs: [output],
+  });
+  const sum = (a: string, b: string): NodeInit => ({ op: 'Add', inputs: [a, b], outputs: ['y'] });
+  const functions = [rival('local', 'RandomNormalLike')];
+  assert.equal(
+    draws([call('a'), call('b'), sum('a', 'b')], functions),
+    draws([call('a'), sum('a', 'a')], functions),
+  );
+});
 
 test('two equal pure nodes are one value', () => {
   const relu = (output: string): NodeInit => ({ op: 'Relu', inputs: ['x'], outputs: [output] });
