@@ -35,10 +35,10 @@ class Alike<T extends { readonly scope: Scope; readonly digest: Uint8Array | nul
     return this.#first.get(each) ?? each;
   }
 
-  /** One of those that the first stands for, which is kept; there are as many as a file has. */
+  /** One of those that the first stands for, which is kept; there are as many as a file has names for it. */
   twin(first: T, index: number): T {
     const twin = this.#others.get(first)?.[index];
-    if (twin === undefined) throw new TypeError('a value has fewer twins than outputs that are it');
+    if (twin === undefined) throw new TypeError('a value has fewer twins than names of outputs');
     if (!this.#kept.has(twin)) this.#kept.set(twin, this.#kept.size);
     return twin;
   }
@@ -58,8 +58,8 @@ class Alike<T extends { readonly scope: Scope; readonly digest: Uint8Array | nul
 /**
  * The nodes and constants of graphs, each once: of those of one graph and one digest the first stands for all,
  * so that it is no matter whether a file has one that two others use, or one for each: what shares one is fused,
- * what has one each is not. Where several outputs of a graph are the same value, which has but one name, each
- * has a twin of its own.
+ * what has one each is not. Where outputs of a graph that have several names are the same value, which has but
+ * one, each name has a twin of its own.
  */
 export class OnceEach {
   readonly #nodes: Alike<NodeState>;
@@ -83,17 +83,22 @@ export class OnceEach {
 
   /**
    * The definitions that give a graph's outputs; called for each graph before `nodes` and `constants`.
-   * @param apart whether each has a name of its own, also those that are one value.
+   * @param apart whether each name of the file's gets one of its own, also those that are one value.
    */
   outputs(scope: Scope, apart = true): readonly Definition[] {
     const known = this.#outputs.get(scope);
     if (known !== undefined) return known;
     const given = new Map<Definition, number>();
+    const byName = new Map<string, Definition>();
     const outputs = scope.outputs.map(({ name }) => {
+      const named = byName.get(name);
+      if (named !== undefined) return named;
       const first = this.of(scope.resolve(name));
       const before = given.get(first) ?? 0;
       given.set(first, before + 1);
-      return before === 0 || !apart ? first : this.#twin(first, before - 1);
+      const output = before === 0 || !apart ? first : this.#twin(first, before - 1);
+      byName.set(name, output);
+      return output;
     });
     this.#outputs.set(scope, outputs);
     return outputs;

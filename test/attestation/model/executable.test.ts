@@ -420,6 +420,70 @@ test('outputs of a loop that are one value are written as one', () => {
   assert.deepEqual(executable(loop('v', 'w')), executable(loop('v', 'v')));
 });
 
+/** The body of a loop, each of whose outputs is the negative of what it carries on. */
+const turning = (...outputs: string[]): GraphInit => ({
+  inputs: [
+    { name: 'turn', type: { tensor: dataType.int64, shape: [] } },
+    { name: 'k', type: { tensor: dataType.bool, shape: [] } },
+    float('p'),
+  ],
+  nodes: [
+    node('Identity', ['k'], 'on'),
+    ...[...new Set(outputs)].map((name) => node('Neg', ['p'], name)),
+  ],
+  outputs: [
+    { name: 'on', type: { tensor: dataType.bool, shape: [] } },
+    ...outputs.map((name) => float(name)),
+  ],
+});
+
+const three64: TensorInit = { name: 't', type: dataType.int64, dims: [], int64s: [3] };
+
+/** A call of a function with one node, to which it passes `body` on. */
+function calledWith(domain: string, op: string, body: GraphInit, more: NodeInit): ModelInit {
+  const of = { inputs: ['t', 'x'], outputs: ['y', 'z'] };
+  const call: NodeInit = { ...of, op, domain, attributes: { body: { g: body } } };
+  const called: FunctionInit = {
+    ...{ domain, name: op, ...of, attributes: ['body'], opsets: { '': 18 } },
+    nodes: [more],
+  };
+  return ofOne(
+    { initializers: [three64], nodes: [call], outputs: [float('y'), float('z', [3, 1])] },
+    [called],
+  );
+}
+
+test('a subgraph that keeps its names gives one of them twice', async () => {
+  const loop: NodeInit = {
+    op: 'Loop',
+    inputs: ['t', '', 'x'],
+    outputs: ['y', 'z'],
+    attributes: { body: { ref: 'body', type: 5 } },
+  };
+  const bytes = encodeModel(calledWith('d', 'f', turning('n', 'n'), loop));
+  const [call] = readModel(executable(bytes)).graph.nodes;
+  const names = call?.attributes[0]?.graphs[0]?.outputs.map(({ name }) => name);
+  assert.deepEqual(names, ['on', 'n', 'n']);
+  assert.equal(await run(executable(bytes), one), await run(bytes, one));
+});
+
+test('a branch that a call passes on to an If gives values of its own, also of twins', () => {
+  const branches: NodeInit = {
+    op: 'If',
+    inputs: ['x'],
+    outputs: ['y', 'z'],
+    attributes: { then_branch: { ref: 'body', type: 5 } },
+  };
+  const twins: GraphInit = {
+    nodes: [node('Neg', ['x'], 'v'), node('Neg', ['x'], 'w')],
+    outputs: [float('v'), float('w')],
+  };
+  const [call] = readModel(executable(encodeModel(calledWith('', 'Rival', twins, branches)))).graph
+    .nodes;
+  const names = call?.attributes[0]?.graphs[0]?.outputs.map(({ name }) => name);
+  assert.equal(new Set(names).size, 2);
+});
+
 test('how many twins a file has is no matter where two outputs are one value', () => {
   const split = (...of: string[]): Uint8Array => {
     const nodes = of.map((name) => ({
