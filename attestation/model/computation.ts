@@ -4,7 +4,7 @@ import { attributeType } from './attribute.js';
 import { attributeItem } from './attribute-item.js';
 import type { ModelHasher } from './hashing.js';
 import { assertFree, type Definition, type NodeState, needsOf, type Scope } from './scope.js';
-import { Symbols, typeItem, type ValueType } from './type.js';
+import { type Symbols, typeItem, type ValueType } from './type.js';
 import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
 
 /** Digest of a function's body, and what of it counts where it is called. */
@@ -68,16 +68,25 @@ export class Computation {
   readonly #hasher: ModelHasher;
   readonly #functions: FunctionDigests;
   readonly #opsets: Opsets;
-  readonly #symbols = new Symbols();
+  readonly #symbols: Symbols | null;
   readonly #apart = new Set<string>();
   #ordinal = 0;
   #walked = 0;
 
-  /** @param opsets of the model. */
-  constructor(hasher: ModelHasher, functions: FunctionDigests, opsets: Opsets) {
+  /**
+   * @param opsets of the model.
+   * @param symbols null in a function: calls have sizes of their own, so that a symbol there equals nothing.
+   */
+  constructor(
+    hasher: ModelHasher,
+    functions: FunctionDigests,
+    opsets: Opsets,
+    symbols: Symbols | null,
+  ) {
     this.#hasher = hasher;
     this.#functions = functions;
     this.#opsets = opsets;
+    this.#symbols = symbols;
   }
 
   /** Number of draws so far. */

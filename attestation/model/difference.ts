@@ -68,7 +68,7 @@ class Walk {
       const both = left !== undefined && right !== undefined;
       if (both) this.#push({ a: a.resolve(left.name), b: b.resolve(right.name), at });
       // What differs in the types of inputs is told of the values.
-      const typed = both && (this.#sameType(left.type, right.type) || kind === 'input');
+      const typed = both && (this.#sameType(left.type, right.type, a) || kind === 'input');
       if (typed && (!named || left.name === right.name)) continue;
       this.#told.place({
         kind: 'value',
@@ -79,9 +79,9 @@ class Walk {
     }
   }
 
-  #sameType(a: ValueType | null, b: ValueType | null): boolean {
+  #sameType(a: ValueType | null, b: ValueType | null, { isFunction }: Scope): boolean {
     const [left, right] = [a, b].map((type, of) =>
-      encodeCbor(typeItem(type, this.#symbols[of === 0 ? 0 : 1])),
+      encodeCbor(typeItem(type, isFunction ? null : this.#symbols[of === 0 ? 0 : 1])),
     );
     return left !== undefined && right !== undefined && equalBytes(left, right);
   }
@@ -132,7 +132,8 @@ class Walk {
   ): void {
     const [x, y] = [a.fallback, b.fallback];
     const placed = a.index === b.index && a.scope.level === b.scope.level;
-    const alike = this.#sameType(a.value.type, b.value.type) && (x === null) === (y === null);
+    const alike =
+      this.#sameType(a.value.type, b.value.type, a.scope) && (x === null) === (y === null);
     if (!placed || !alike) {
       const text = (of: typeof a) => `input ${of.index} ${valueText(of.value, of.fallback)}`;
       this.#told.place({ kind: 'value', at, a: text(a), b: text(b) });

@@ -29,11 +29,6 @@ function hidden(name: string): AssayError {
   );
 }
 
-/** Callers know the model's symbols; but none is like those that a runtime or this file makes. */
-function keptSymbol(text: string): string {
-  return /^(unk__|assay)/.test(text) ? `assay ${text}` : text;
-}
-
 function opset(domain: string, version: number): WireWriter {
   const writer = new WireWriter();
   writer.text(1, domain);
@@ -52,14 +47,14 @@ class ExecutableWriter {
   /** Of the operators that are needed, by the graph or function body that they are in. */
   readonly #domains = new Map<Scope, Set<string>>();
   readonly #names = new Map<Definition, string>();
-  readonly #symbols = new Map<Scope, Map<string, string>>();
+  /** As they are written: of the signature, then of subgraphs. */
+  readonly #symbols = new Map<string, string>();
   readonly #taken = new Set<string>();
   /** Names that count, by the graph whose values have them. */
   readonly #kept = new Map<Scope, Set<string>>();
   /** Characters of names where they are used. */
   #written = 0;
   #nextName = 0;
-  #nextSymbol = 0;
 
   constructor(analysis: Analysis, external: ExternalFiles) {
     this.#analysis = analysis;
@@ -73,6 +68,9 @@ class ExecutableWriter {
     }
     this.#onceEach = new OnceEach(this.#needed);
     this.#keepNames(root);
+    for (const { type } of [...root.inputs, ...root.outputs]) {
+      if (type !== null) writeType(type, (text) => this.#keepSymbol(text));
+    }
     for (const body of this.#functions.bodies) this.#onceEach.outputs(body.scope);
     for (const state of states) {
       for (const inner of subgraphsOf(state)) {
@@ -207,15 +205,19 @@ class ExecutableWriter {
     return writer;
   }
 
-  /** A symbol of a function body, with all its subgraphs, is another than any of the model's graph. */
+  /** Callers know the signature's symbols; but none is like those that a runtime or this file makes. */
+  #keepSymbol(text: string): string {
+    const kept = /^(unk__|assay)/.test(text) ? `assay ${text}` : text;
+    this.#symbols.set(text, kept);
+    return kept;
+  }
+
+  /** Calls of one function have sizes of their own, which ONNX Runtime would take for equal by their symbols. */
   #type(type: ValueType, scope: Scope): WireWriter {
-    const top = topOf(scope);
-    if (top === this.#analysis.scope) return writeType(type, keptSymbol);
-    const symbols = this.#symbols.get(top) ?? new Map<string, string>();
-    this.#symbols.set(top, symbols);
+    if (scope.isFunction) return writeType(type, () => null);
     return writeType(type, (text) => {
-      const known = symbols.get(text) ?? `assay${this.#nextSymbol++}`;
-      symbols.set(text, known);
+      const known = this.#symbols.get(text) ?? `assay${this.#symbols.size}`;
+      this.#symbols.set(text, known);
       return known;
     });
   }
@@ -299,7 +301,7 @@ class ExecutableWriter {
  * shape; removes a Cast because of its node's name; takes an outer value for one of a branch that has the
  * same name; makes names as it inlines functions, which may be others' names; and fuses a node with the one
  * that uses it where no second one does, be it dead or its twin. Each changes answers under an unchanged
- * `graph`. So a model is written anew: values, nodes, functions and their symbols without their names but for
+ * `graph`. So a model is written anew: values, nodes, functions and symbols without their names but for
  * those that count, each computation once and in the order of the walk, and nothing that no output needs.
  *
  * @param analysis what `analyseModel` found.

@@ -86,7 +86,7 @@ export function digestFunctions(
     const body = byKey.get(key);
     if (body === undefined) continue;
     const scope = Scope.ofFunction(body);
-    const computation = new Computation(hasher, digests, opsets);
+    const computation = new Computation(hasher, digests, opsets, null);
     const outputs = computation.outputs(scope);
     const draws = computation.draws > 0;
     const { apart } = computation;

@@ -15,7 +15,7 @@ import { ModelHasher } from './hashing.js';
 import { readModel } from './onnx.js';
 import { assertFree, Scope } from './scope.js';
 import { isSparse } from './tensor.js';
-import { typeText } from './type.js';
+import { Symbols, typeText } from './type.js';
 import type { ModelView, NodeView, ValueView } from './views.js';
 import { constantsOf, digestWeights } from './weights.js';
 
@@ -193,7 +193,7 @@ export function analyseModel(
   const functions = digestFunctions(model.functions, model.opsets, hasher);
   const scope = Scope.ofGraph(model.graph, model.opsets, model.irVersion);
   assertInterface(scope);
-  const computation = new Computation(hasher, functions, model.opsets);
+  const computation = new Computation(hasher, functions, model.opsets, new Symbols());
   // The signature comes first, so that its symbols are numbered before any inner one.
   const inputs = scope.inputs.map(({ name, type, fallback }) => [
     name,

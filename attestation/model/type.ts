@@ -156,11 +156,15 @@ export class Symbols {
   }
 }
 
-/** What a digest covers of a type: a symbol is an array with its number, unknown is null. */
-export function typeItem(type: ValueType | null, symbols: Symbols): CborValue {
+/**
+ * What a digest covers of a type: a symbol is an array with its number, unknown is null.
+ * @param symbols null where they do not count: they are unknown.
+ */
+export function typeItem(type: ValueType | null, symbols: Symbols | null): CborValue {
   if (type === null) return null;
   if (type.kind === 'tensor' || type.kind === 'sparse_tensor') {
-    const dims = type.dims?.map((dim) => (typeof dim === 'string' ? [symbols.numberOf(dim)] : dim));
+    const size = (dim: string): CborValue => symbols && [symbols.numberOf(dim)];
+    const dims = type.dims?.map((dim) => (typeof dim === 'string' ? size(dim) : dim));
     return [type.kind, type.element, dims ?? null];
   }
   if (type.kind === 'map') return [type.kind, type.key, typeItem(type.of, symbols)];

@@ -6,6 +6,7 @@ import {
   mapGraphs,
   mapTensors,
   redocument,
+  renameSymbols,
   renameValues,
   reorderNodes,
   shuffled,
@@ -72,6 +73,11 @@ export const rewritings: readonly Rewriting[] = [
     rewrite: (model) => ({ model: renameValues(model) }),
   },
   {
+    name: 'symbols of subgraphs and functions',
+    keepsWeights: true,
+    rewrite: (model) => ({ model: renameSymbols(model) }),
+  },
+  {
     name: 'another topological order',
     keepsWeights: true,
     rewrite: (model, random) => ({ model: reorderNodes(model, random) }),
@@ -114,7 +120,10 @@ export const rewritings: readonly Rewriting[] = [
     rewrite: (model, random) => ({
       ...external(
         redocument(
-          addDeadNodes(renameValues(reorderNodes(addTwins(model, random), random)), random),
+          addDeadNodes(
+            renameSymbols(renameValues(reorderNodes(addTwins(model, random), random))),
+            random,
+          ),
         ),
       ),
       style: wildStyle(random),

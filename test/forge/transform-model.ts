@@ -6,6 +6,7 @@ import type {
   ModelInit,
   NodeInit,
   TensorInit,
+  TypeInit,
   ValueInit,
 } from './onnx-init.js';
 import { type Random, randomTensor } from './random-model.js';
@@ -149,6 +150,35 @@ export function renameValues(model: ModelInit): ModelInit {
       outputs: body.outputs.map(rename),
     })),
   };
+}
+
+/** The type with `rename` of each of its symbols. */
+function withSymbols(type: TypeInit, rename: (symbol: string) => string): TypeInit {
+  if ('sequence' in type) return { sequence: withSymbols(type.sequence, rename) };
+  if ('optional' in type) return { optional: withSymbols(type.optional, rename) };
+  if (!('shape' in type)) return type;
+  const shape = type.shape.map((size) => (typeof size === 'string' ? rename(size) : size));
+  return { ...type, shape };
+}
+
+/** Renames the symbols of subgraphs and functions, those of the model's signature aside. */
+export function renameSymbols(model: ModelInit): ModelInit {
+  const signature = new Set<string>();
+  const add = (symbol: string): string => {
+    signature.add(symbol);
+    return symbol;
+  };
+  for (const { type } of [...(model.graph.inputs ?? []), ...model.graph.outputs]) {
+    if (type !== undefined) withSymbols(type, add);
+  }
+  const rename = (symbol: string): string => (signature.has(symbol) ? symbol : `renamed ${symbol}`);
+  const value = (init: ValueInit): ValueInit =>
+    init.type === undefined ? init : { ...init, type: withSymbols(init.type, rename) };
+  return mapGraphs(model, (graph) => ({
+    ...graph,
+    inputs: (graph.inputs ?? []).map(value),
+    outputs: graph.outputs.map(value),
+  }));
 }
 
 /** Names that a node reads, those that its subgraphs capture included. */

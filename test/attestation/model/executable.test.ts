@@ -248,6 +248,55 @@ const lengthened = (symbol: string): ModelInit => {
   );
 };
 
+/**
+ * A function that gives the positive elements of what it is given, by the symbol of its branches for their
+ * count; both functions are one where the symbols do not count.
+ */
+const positives = (name: string, symbol: string): FunctionInit => {
+  const branchOf = (op: string): { readonly g: GraphInit } => ({
+    g: {
+      nodes: [
+        node('NonZero', ['a'], 'where'),
+        node('Transpose', ['where'], 'rows'),
+        node('GatherND', ['a', 'rows'], 'found'),
+        node(op, ['found'], 'out'),
+      ],
+      outputs: [{ name: 'out', type: { tensor: dataType.float, shape: [symbol] } }],
+    },
+  });
+  return {
+    ...lessFive,
+    name,
+    inputs: ['a', 'c'],
+    nodes: [
+      node('If', ['c'], 'b', {
+        attributes: { then_branch: branchOf('Relu'), else_branch: branchOf('Abs') },
+      }),
+    ],
+  };
+};
+
+/** Two calls of these functions, of which the second gets more elements. */
+const growing = (first: string, second: string): ModelInit =>
+  ofOne(
+    {
+      inputs: [ofLength('x', 'N'), condition],
+      nodes: [
+        node(first, ['x', 'c'], 'p', { domain: 'd' }),
+        node('Sin', ['p'], 'p1'),
+        node('Cos', ['p1'], 'p2'),
+        node('ReduceSum', ['p2'], 'p3', { attributes: { keepdims: { i: 1 } } }),
+        node('Concat', ['x', 'x', 'p3'], 'xx', { attributes: { axis: { i: 0 } } }),
+        node(second, ['xx', 'c'], 'q', { domain: 'd' }),
+        node('Sin', ['q'], 'q1'),
+        node('Cos', ['q1'], 'q2'),
+        node('ReduceSum', ['q2'], 'y', { attributes: { keepdims: { i: 1 } } }),
+      ],
+      outputs: [ofLength('y', null)],
+    },
+    [positives('f', 'F'), positives('g', 'G')],
+  );
+
 async function run(
   model: Uint8Array,
   x: Tensor,
@@ -315,6 +364,14 @@ for (const [what, honestInit, otherInit, x] of steered) {
     assert.equal(await run(executable(other), x), expected);
   });
 }
+
+test('what two calls of one function give need not have one size', async () => {
+  const [two, same] = [encodeModel(growing('f', 'g')), encodeModel(growing('f', 'f'))];
+  assert.equal(graphOf(two), graphOf(same));
+  assert.deepEqual(executable(two), executable(same));
+  assert.equal(graphOf(executable(two)), graphOf(two));
+  assert.equal(await run(executable(two), three), await run(two, three));
+});
 
 test('names that are kept may not be such as ONNX Runtime makes', () => {
   const refused = { code: 'MODEL_RESERVED_NAME' };
