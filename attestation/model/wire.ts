@@ -9,7 +9,8 @@ const MAX_TEXT = 64 * 1024;
 
 /**
  * Messages and names that one model may have: those of a hundred thousand nodes, and of as many initializers
- * with external data. What is kept of one, digests included, takes up to 700 bytes, of all less than 2 GB.
+ * with external data. What is kept of one, digests included, takes up to 700 bytes, of an output of a node up to
+ * 1000, and of all at most about 2.5 GB.
  */
 const MAX_PARTS = 2_500_000;
 
