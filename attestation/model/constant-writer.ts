@@ -5,10 +5,12 @@ import { type Constant, isSparse, type SparseView, type TensorView } from './ten
 import { WireWriter } from './wire-writer.js';
 
 /**
- * External data up to this size, bytes, is placed in the model, for as long as all of it together is no more
- * than there are files: ONNX Runtime refuses to infer a shape from a tensor of a few sizes that lies in a file.
+ * External data up to this size, bytes, is placed in the model: ONNX Runtime refuses to infer a shape from a
+ * tensor of a few sizes that lies in a file.
  */
 const PLACED = 4096;
+/** Bytes of external data that is placed: tensors may lie in the same place of a file. */
+const MOST_PLACED = 2 ** 28;
 /** What typed elements may take more than they do in the file, bytes: a varint of one byte stands for eight. */
 const MOST_GROWTH = 2 ** 28;
 
@@ -40,13 +42,11 @@ function writeReference(writer: WireWriter, { payload, size }: TensorView): void
 /** Writes constants in the one way that there is here: `raw_data`, linear positions, or in their file. */
 export class ConstantWriter {
   readonly #external: ExternalFiles;
-  /** Bytes of external data that may be placed yet: tensors may lie in the same place of a file. */
-  #placeable = 0;
+  #placed = 0;
   #growth = 0;
 
   constructor(external: ExternalFiles) {
     this.#external = external;
-    for (const { length } of external.values()) this.#placeable += length;
   }
 
   /** TensorProto or SparseTensorProto; throws MODEL_TOO_COMPLEX. */
@@ -102,9 +102,13 @@ export class ConstantWriter {
 
   #staysInFile({ payload, size }: TensorView): boolean {
     if (payload.kind !== 'external') return false;
-    if (size > Math.min(PLACED, this.#placeable)) return true;
-    this.#placeable -= size;
-    return false;
+    if (size > PLACED) return true;
+    this.#placed += size;
+    if (this.#placed <= MOST_PLACED) return false;
+    throw new AssayError(
+      'MODEL_TOO_COMPLEX',
+      `expected the external tensors of up to ${PLACED} bytes, which are placed in the model, to take at most ${MOST_PLACED} together`,
+    );
   }
 
   #grow({ type, elements, size, payload, message }: TensorView): void {

@@ -692,21 +692,43 @@ test('sizes that lie in a file are placed in the model: ONNX Runtime infers no s
   assert.equal(await run(written, two, { externalData }), '8000');
 });
 
-test('what is placed is no more than there are files, however often it is named', () => {
-  const file = Float32Array.from(wave(2000));
-  const external = new Map([['w.bin', new Uint8Array(file.buffer)]]);
-  const names = ['a', 'b', 'c', 'd', 'e'];
-  const initializers = names.map((name, i) => ({
-    name,
-    type: dataType.float,
-    dims: [1000],
-    external: { location: 'w.bin', offset: String(4 * i), length: '4000' },
-  }));
-  const nodes = [node('Sum', ['x', ...names], 'y')];
-  const bytes = encodeModel(ofOne({ initializers, nodes }));
-  const { initializers: written } = readModel(executable(bytes, external)).graph;
-  const kinds = written.map(({ payload }) => payload.kind);
-  assert.deepEqual(kinds, ['raw', 'raw', 'external', 'external', 'external']);
+/** A sum of tensors of 4 KiB, of which each lies in the file at one of these offsets. */
+const sumOf = (offsets: readonly number[]): Uint8Array =>
+  encodeModel(
+    ofOne({
+      initializers: offsets.map((offset, i) => ({
+        name: `w${i}`,
+        type: dataType.float,
+        dims: [1024],
+        external: { location: 'w.bin', offset: String(offset), length: '4096' },
+      })),
+      nodes: [node('Sum', ['x', ...offsets.map((_, i) => `w${i}`)], 'y')],
+    }),
+  );
+
+test('small tensors are placed in the model, whether or not they share their place in a file', () => {
+  const once = Float32Array.from(wave(1025));
+  const apart = new Float32Array(2048);
+  apart.set(once.subarray(0, 1024));
+  apart.set(once.subarray(1), 1024);
+  const [shared, own] = [once, apart].map(
+    (floats) => new Map([['w.bin', new Uint8Array(floats.buffer)]]),
+  );
+  const written = executable(sumOf([0, 4]), shared);
+  assert.deepEqual(written, executable(sumOf([0, 4096]), own));
+  const { initializers } = readModel(written).graph;
+  assert.deepEqual(
+    initializers.map(({ payload }) => payload.kind),
+    ['raw', 'raw'],
+  );
+});
+
+test('what is placed is no more than memory has room for, however often a file is named', () => {
+  const count = 70_000;
+  const file = new Uint8Array(Float32Array.from({ length: 1024 + count }, (_, i) => i).buffer);
+  const bytes = sumOf(Array.from({ length: count }, (_, i) => 4 * i));
+  const external = new Map([['w.bin', file]]);
+  assert.throws(() => executable(bytes, external), { code: 'MODEL_TOO_COMPLEX' });
 });
 
 test('a model without operators is executed', async () => {
