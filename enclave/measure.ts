@@ -24,7 +24,7 @@ export interface MeasuredModel {
    * not count in the identity a runtime must not see.
    */
   readonly bytes: Uint8Array;
-  /** External data by the location that the model names. */
+  /** The external data that `bytes` refers to, by location. */
   readonly external: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -104,7 +104,7 @@ export async function measureModel(path: string): Promise<Measurement> {
   const analysis = analyseModel(source, hashing, model);
   const { identity } = analysis;
   return {
-    measured: { path, identity, bytes: executableModel(analysis, external, shared), external },
+    measured: { path, identity, ...executableModel(analysis, external, shared) },
     analysis,
   };
 }

@@ -30,23 +30,20 @@ function described({ type, dims }: TensorView, name?: string): WireWriter {
   return writer;
 }
 
-function writeReference(writer: WireWriter, { payload, size }: TensorView): void {
-  if (payload.kind !== 'external') return;
-  const { location, offset } = payload.reference;
-  writer.message(13, pair('location', location));
-  writer.message(13, pair('offset', offset));
-  writer.message(13, pair('length', size));
-  writer.int(14, 1);
-}
-
 /** Writes constants in the one way that there is here: `raw_data`, linear positions, or in their file. */
 export class ConstantWriter {
   readonly #external: ExternalFiles;
+  readonly #locations = new Set<string>();
   #placed = 0;
   #growth = 0;
 
   constructor(external: ExternalFiles) {
     this.#external = external;
+  }
+
+  /** The files that what was written so far refers to. */
+  get external(): ExternalFiles {
+    return new Map([...this.#external].filter(([location]) => this.#locations.has(location)));
   }
 
   /** TensorProto or SparseTensorProto; throws MODEL_TOO_COMPLEX. */
@@ -57,7 +54,7 @@ export class ConstantWriter {
   tensor(view: TensorView, name?: string): WireWriter {
     const writer = described(view, name);
     if (this.#staysInFile(view)) {
-      writeReference(writer, view);
+      this.#writeReference(writer, view);
       return writer;
     }
     this.#grow(view);
@@ -84,7 +81,7 @@ export class ConstantWriter {
     const { indices } = view;
     if (this.#staysInFile(indices)) {
       const writer = described(indices);
-      writeReference(writer, indices);
+      this.#writeReference(writer, indices);
       return writer;
     }
     this.#grow(indices);
@@ -109,6 +106,16 @@ export class ConstantWriter {
       'MODEL_TOO_COMPLEX',
       `expected the external tensors of up to ${PLACED} bytes, which are placed in the model, to take at most ${MOST_PLACED} together`,
     );
+  }
+
+  #writeReference(writer: WireWriter, { payload, size }: TensorView): void {
+    if (payload.kind !== 'external') return;
+    const { location, offset } = payload.reference;
+    this.#locations.add(location);
+    writer.message(13, pair('location', location));
+    writer.message(13, pair('offset', offset));
+    writer.message(13, pair('length', size));
+    writer.int(14, 1);
   }
 
   #grow({ type, elements, size, payload, message }: TensorView): void {

@@ -56,9 +56,9 @@ class ExecutableWriter {
   #written = 0;
   #nextName = 0;
 
-  constructor(analysis: Analysis, external: ExternalFiles) {
+  constructor(analysis: Analysis, constants: ConstantWriter) {
     this.#analysis = analysis;
-    this.#constants = new ConstantWriter(external);
+    this.#constants = constants;
     const { scope: root } = analysis;
     this.#needed.addOutputs(root);
     this.#functions = new CalledFunctions(analysis, this.#needed);
@@ -294,6 +294,13 @@ class ExecutableWriter {
   }
 }
 
+/** A model as it is executed. */
+export interface ExecutableModel {
+  readonly bytes: Uint8Array;
+  /** The external data that it still refers to, by location: ONNX Runtime takes no file of 0 bytes. */
+  readonly external: ExternalFiles;
+}
+
 /**
  * The model that a runtime is to be given: what its digest covers, and nothing else.
  *
@@ -312,7 +319,8 @@ export function executableModel(
   analysis: Analysis,
   external: ExternalFiles = new Map(),
   allocate = (length: number): Uint8Array => new Uint8Array(length),
-): Uint8Array {
-  const writer = new ExecutableWriter(analysis, external).model();
-  return writer.into(allocate(writer.length));
+): ExecutableModel {
+  const constants = new ConstantWriter(external);
+  const model = new ExecutableWriter(analysis, constants).model();
+  return { bytes: model.into(allocate(model.length)), external: constants.external };
 }

@@ -44,10 +44,10 @@ export async function collectModels(
       await mkdir(dirname(join(home, location)), { recursive: true });
       await copyFile(join(dirname(path), location), join(home, location));
     }
-    const { identity, external } = (await measureModel(copy)).measured;
+    const { identity } = (await measureModel(copy)).measured;
     const entry = { graph: toHex(identity.graph), ...(selfTest && { selfTest }) };
     allowed.set(JSON.stringify(entry), entry);
-    for (const member of [basename(path), ...external.keys(), ...vectors]) {
+    for (const member of [...identity.files.map((each) => each.path), ...vectors]) {
       files.push(await file(join(home, member), guestPath(name, version, member)));
     }
   }

@@ -67,7 +67,7 @@ async function trial(job: TrialJob): Promise<TrialResult> {
   const source = await readModelSource(job.model);
   const analysis = analyseModel(source, { sha256: nativeSha256 });
   assertExternalSupplied(analysis.model);
-  const bytes = executableModel(analysis, source.external);
+  const { bytes, external } = executableModel(analysis, source.external);
   if (job.opset !== undefined) setOpset(bytes, job.opset);
   const before = process.memoryUsage.rss();
   const started = performance.now();
@@ -80,7 +80,7 @@ async function trial(job: TrialJob): Promise<TrialResult> {
       executionMode: 'sequential',
       logSeverityLevel: 4,
       extra: { session: { load_model_format: 'ONNX' } },
-      externalData: [...(source.external ?? [])].map(([path, data]) => ({ path, data })),
+      externalData: [...external].map(([path, data]) => ({ path, data })),
     });
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };

@@ -23,7 +23,7 @@ export class LocalNode {
 
   /**
    * @param engine of one worker.
-   * @param source whose bytes `executableModel` wrote.
+   * @param source with what `executableModel` gave.
    */
   constructor(engine: Engine, source: ModelSource) {
     this.#engine = engine;

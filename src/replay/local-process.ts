@@ -25,7 +25,7 @@ async function open(path: string): Promise<LocalAnswer> {
     const read = await readModelSource(path);
     const analysis = analyseModel(read, { sha256: nativeSha256 });
     assertExternalSupplied(analysis.model);
-    source = { ...read, bytes: executableModel(analysis, read.external) };
+    source = { path: read.path, ...executableModel(analysis, read.external) };
     return { kind: 'opened', graph: analysis.identity.graph };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;

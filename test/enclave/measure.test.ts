@@ -12,11 +12,13 @@ import { measureModel } from '../../enclave/measure.js';
 import { readModelSource } from '../../src/model-source.js';
 import { dataType, encodeModel } from '../forge/onnx.js';
 
-const weights = new Uint8Array(Float32Array.from([1, 2, 3, 4]).buffer);
+/** More than is placed in the model that is executed. */
+const LENGTH = 1100;
+const weights = new Uint8Array(Float32Array.from({ length: LENGTH }, (_, i) => i).buffer);
 
 /** `y = x + w`, with w in an external file. */
 function externalModel(location: string, annotated = false): Uint8Array {
-  const vector = { tensor: dataType.float, shape: [4] };
+  const vector = { tensor: dataType.float, shape: [LENGTH] };
   return encodeModel({
     graph: {
       name: 'add',
@@ -26,7 +28,7 @@ function externalModel(location: string, annotated = false): Uint8Array {
       ],
       inputs: [{ name: 'x', type: vector }],
       outputs: [{ name: 'y', type: vector }],
-      initializers: [{ name: 'w', type: dataType.float, dims: [4], external: { location } }],
+      initializers: [{ name: 'w', type: dataType.float, dims: [LENGTH], external: { location } }],
       ...(annotated ? { values: [{ name: 'sum', type: vector }] } : {}),
     },
   });
@@ -82,7 +84,7 @@ describe('a model with external data', () => {
     });
     assert.equal(toHex(identity.graph), toHex(portable.graph));
     assert.equal(toHex(identity.weights), toHex(portable.weights));
-    const executed = identifyModel({ path: 'm.onnx', bytes });
+    const executed = identifyModel({ path: 'm.onnx', bytes, external });
     assert.equal(toHex(executed.graph), toHex(identity.graph));
     assert.deepEqual(
       identity.files.map(({ path: file, sha256 }) => [file, toHex(sha256)]),
@@ -101,7 +103,7 @@ describe('a model with external data', () => {
     const { identity, bytes, external } = (await measureModel(join(path, 'm.onnx'))).measured;
     const digest = createHash('sha256').update(annotated).digest('hex');
     assert.equal(toHex(identity.files[0]?.sha256 ?? new Uint8Array()), digest);
-    const plain = executableModel(
+    const { bytes: plain } = executableModel(
       analyseModel({ path: 'm.onnx', bytes: externalModel('data/w.bin'), external }),
       external,
     );

@@ -18,10 +18,10 @@ fuzz({
   ),
   decode: (bytes) => {
     const analysis = analyseModel({ path: 'm', bytes });
-    const executable = executableModel(analysis);
+    const { bytes: executable } = executableModel(analysis);
     const again = analyseModel({ path: 'm', bytes: executable });
     assert.deepEqual(again.identity.graph, analysis.identity.graph);
-    assert.deepEqual(executableModel(again), executable);
+    assert.deepEqual(executableModel(again).bytes, executable);
     return undefined;
   },
 });

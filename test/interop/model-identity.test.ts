@@ -28,7 +28,7 @@ async function graphOf(file: string): Promise<string> {
   try {
     const source = await readModelSource(join(folder, file));
     const analysis = analyseModel(source, { sha256: nativeSha256 });
-    const executed = nativeSha256Once(executableModel(analysis, source.external));
+    const executed = nativeSha256Once(executableModel(analysis, source.external).bytes);
     return `${toHex(analysis.identity.graph)} ${toHex(executed)}`;
   } catch (error) {
     if (error instanceof AssayError) return error.code;

@@ -23,7 +23,8 @@ import { fc } from '../../property.js';
 
 const graphOf = (bytes: Uint8Array): string => toHex(identifyModel({ path: 'm', bytes }).graph);
 const executable = (bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Uint8Array =>
-  executableModel(analyseModel({ path: 'm', bytes, external: external ?? new Map() }), external);
+  executableModel(analyseModel({ path: 'm', bytes, external: external ?? new Map() }), external)
+    .bytes;
 
 const float = (name: string, shape: number[] = [1]): ValueInit => ({
   name,
@@ -721,6 +722,30 @@ test('small tensors are placed in the model, whether or not they share their pla
     initializers.map(({ payload }) => payload.kind),
     ['raw', 'raw'],
   );
+});
+
+test('of external data those files are given on that the model still refers to', async () => {
+  const tensorIn = (location: string, length: number): TensorInit => ({
+    name: location,
+    type: dataType.float,
+    dims: [length / 4],
+    external: { location, offset: '0', length: String(length) },
+  });
+  const initializers = [tensorIn('empty', 0), tensorIn('small', 4), tensorIn('large', 8000)];
+  const nodes = [
+    node('Concat', ['x', 'empty', 'small', 'large'], 'y', { attributes: { axis: { i: 0 } } }),
+  ];
+  const bytes = encodeModel(ofOne({ initializers, nodes, outputs: [float('y', [2002])] }));
+  const external = new Map([
+    ['empty', new Uint8Array()],
+    ['small', new Uint8Array(4)],
+    ['large', new Uint8Array(8000)],
+  ]);
+  const written = executableModel(analyseModel({ path: 'm', bytes, external }), external);
+  assert.deepEqual([...written.external.keys()], ['large']);
+  const externalData = [...written.external].map(([path, data]) => ({ path, data }));
+  const answer = await run(written.bytes, one, { externalData });
+  assert.equal(answer.split(',').length, 2002);
 });
 
 test('what is placed is no more than memory has room for, however often a file is named', () => {
