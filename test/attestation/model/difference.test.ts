@@ -150,6 +150,24 @@ test('an operator, an edge and a function body are told where they are', () => {
   ]);
 });
 
+test('symbols in a function are no difference', () => {
+  const branch = (op: string, symbol: string) => ({
+    g: {
+      nodes: [node(op, ['a'], 't')],
+      outputs: [{ name: 't', type: { tensor: 1, shape: [symbol] } }],
+    },
+  });
+  const calling = (op: string, symbol: string): ModelInit => {
+    const init = model([node('act', ['x'], 'y', { domain: 'local' })]);
+    const attributes = { then_branch: branch(op, 'N'), else_branch: branch('Abs', symbol) };
+    const nodes = [node('If', ['a'], 'b', { attributes })];
+    return { ...init, functions: (init.functions ?? []).map((body) => ({ ...body, nodes })) };
+  };
+  assert.deepEqual(rows(difference(calling('Relu', 'N'), calling('Neg', 'M'))), [
+    ['operator', 'Relu "t"', 'Neg "t"'],
+  ]);
+});
+
 test('subgraphs are compared inside', () => {
   const h = node('Add', ['x', 'w'], 'h');
   assert.deepEqual(rows(difference(model([h, branchy('Relu')]), model([h, branchy('Neg')]))), [
