@@ -1,7 +1,10 @@
 import { AssayError, type ErrorArea } from '../../attestation/encoding/error.js';
 import { serviceStatus } from '../client/service-status.js';
 
-/** Exit codes of every command, those of verdicts under the verdicts' names. Scripts branch on them, so they never change their meaning. */
+/**
+ * Exit codes of every command, those of verdicts under the verdicts' names. Scripts branch on them, so they
+ * never change their meaning.
+ */
 export const EXIT = {
   affirmed: 0,
   refused: 1,

@@ -1,10 +1,11 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Session } from '../client/session.js';
+import { answerDirectly } from '../server/direct-calls.js';
 import { inferenceHandlers } from '../server/inference-service.js';
 import { ModelRegistry } from '../server/model-registry.js';
-import { inferenceDefinition, loadInference } from '../server/protocol.js';
-import { passLiveStreams } from '../server/streams.js';
+import { boundedDefinition, inferenceDefinition, loadInference } from '../server/protocol.js';
+import { unaryMethods } from '../server/unary-methods.js';
 import { VERSION } from '../version.js';
 import { forwardedParameters, type OnAnswer, RemoteModel } from './remote-model.js';
 
@@ -46,16 +47,15 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     'grpc.max_receive_message_length': options.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
   });
-  server.addService(
-    inferenceDefinition(loadInference()),
-    inferenceHandlers({
-      models,
-      parameters: forwardedParameters,
-      server: { name: 'assay-proxy', version: VERSION },
-      ready: (model) => session.ready(model),
-      ...(options.onFailure && { onFailure: options.onFailure }),
-    }),
-  );
+  const definition = boundedDefinition(inferenceDefinition(loadInference()));
+  const handlers = inferenceHandlers({
+    models,
+    parameters: forwardedParameters,
+    server: { name: 'assay-proxy', version: VERSION },
+    ready: (model) => session.ready(model),
+    ...(options.onFailure && { onFailure: options.onFailure }),
+  });
+  server.addService(definition, handlers);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(options.address, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound);
@@ -65,7 +65,8 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
       }
     });
   });
-  passLiveStreams(server);
+  const { maxReceiveBytes } = options;
+  answerDirectly(server, { methods: unaryMethods([{ definition, handlers }]), maxReceiveBytes });
   // With channelz, which nothing serves: without it grpc-js does not know its connections here.
   return { port, close: () => server.forceShutdown() };
 }

@@ -251,15 +251,12 @@ function guard(stream: ServerHttp2Stream): void {
  * event loop's time for a small inference than all the rest, nearly a millisecond of a ping where
  * inferences keep the caches cold, and lets callers send more at once than it can be told to.
  * Connections, their limits and every other call stay its own. It has no interface for either, so this
- * looks inside of it: with a version that is made otherwise nothing changes, and the result is false.
+ * looks inside of it, and throws TypeError with a version that is made otherwise.
  * @param server with its listeners.
  */
-export function answerDirectly(
-  server: Server,
-  { methods, maxReceiveBytes }: DirectSettings,
-): boolean {
-  const inside = insideOf(server);
-  for (const http2Server of inside?.http2Servers.keys() ?? []) {
+export function answerDirectly(server: Server, { methods, maxReceiveBytes }: DirectSettings): void {
+  const { http2Servers, onStreamOpened } = insideOf(server);
+  for (const http2Server of http2Servers.keys()) {
     http2Server.on('session', (session) => {
       session.settings({ initialWindowSize: WINDOW });
       session.setLocalWindowSize(SHARED_WINDOW);
@@ -269,7 +266,7 @@ export function answerDirectly(
       const timeout = timeoutOf(headers['grpc-timeout']);
       const encoding = encodingOf(headers);
       if (method !== undefined && timeout !== undefined && isPlain(headers)) {
-        inside?.onStreamOpened(stream);
+        onStreamOpened(stream);
         new DirectCall(stream, method, timeout, encoding, maxReceiveBytes);
       } else if (isEncoding(encoding)) {
         refuseEncoding(stream, encoding);
@@ -283,5 +280,4 @@ export function answerDirectly(
       }
     });
   }
-  return inside !== undefined;
 }

@@ -8,10 +8,12 @@ interface Inside {
   onStreamOpened(stream: ServerHttp2Stream): void;
 }
 
-/** Undefined with a version that is made otherwise. */
-export function insideOf(server: Server): Inside | undefined {
+/** Throws TypeError with a version that is made otherwise: left to itself it may be ended by any caller. */
+export function insideOf(server: Server): Inside {
   const { http2Servers, onStreamOpened } = server as unknown as Partial<Inside>;
-  if (!(http2Servers instanceof Map) || typeof onStreamOpened !== 'function') return undefined;
+  if (!(http2Servers instanceof Map) || typeof onStreamOpened !== 'function') {
+    throw new TypeError('expected a server of grpc-js 1.14, this one is made otherwise');
+  }
   return { http2Servers, onStreamOpened: onStreamOpened.bind(server) };
 }
 
@@ -36,11 +38,4 @@ export function takeStreams(
       for (const other of others) Reflect.apply(other, http2Server, told);
     });
   });
-}
-
-/** `takeStreams` for a server of grpc-js's that listens, with nothing else changed. */
-export function passLiveStreams(server: Server): void {
-  for (const http2Server of insideOf(server)?.http2Servers.keys() ?? []) {
-    takeStreams(http2Server, (_stream, _headers, pass) => pass());
-  }
 }
