@@ -91,8 +91,8 @@ const JUDGED: readonly string[] = ['2.5.29.19', '2.5.29.15'];
 
 /**
  * Throws SNP_CERTIFICATE_{CONSTRAINTS, EXTENSION} unless the certificate may sign certificates, with
- * `below` further authorities under it, and has no critical extension beside those that say so (RFC 5280 sections 4.2 and 6.1.4). The vendors'
- * authorities all carry keyUsage, so it may not be absent.
+ * `below` further authorities under it, and has no critical extension beside those that say so (RFC 5280
+ * sections 4.2 and 6.1.4). The vendors' authorities all carry keyUsage, so it may not be absent.
  */
 export function requireAuthority(subject: Certificate, below: number): void {
   const { isCa, keyUsage = 0, pathLength = below, subjectCommonName } = subject;
