@@ -37,7 +37,6 @@ export type ToWorker =
   | { readonly kind: 'unload'; readonly loadId: number }
   | {
       readonly kind: 'run';
-      readonly id: number;
       /** One after another; answered together. */
       readonly executions: readonly Execution[];
     }
@@ -82,7 +81,6 @@ export type FromWorker =
   | { readonly kind: 'load-failed'; readonly loadId: number; readonly message: string }
   | {
       readonly kind: 'ran';
-      readonly id: number;
       /** In the order of the executions. */
       readonly results: readonly (ExecutionResult | ExecutionFailure)[];
       /** The annotator's, of the whole message. */

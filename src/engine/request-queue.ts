@@ -10,6 +10,7 @@ type Connections = Map<string, Pending[]>;
 
 /** Sends a key to the end of the turns, or away where nothing of it waits. */
 function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean): void {
+  if (turns.size === 1 && !empty) return;
   turns.delete(key);
   if (!empty) turns.set(key, rest);
 }

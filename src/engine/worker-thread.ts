@@ -42,7 +42,8 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #loads = new Map<number, Waiter<Signature>>();
   readonly #unloads = new Map<number, Waiter<void>>();
-  readonly #runs = new Map<number, Waiter<Ran>>();
+  /** A Map would keep answers alive that it has let go of, once V8 has taken it for long-lived. */
+  #run: Waiter<Ran> | undefined;
   readonly #started: Promise<void>;
   readonly #ended: Promise<void>;
   /** Milliseconds that an execution may take, by load. */
@@ -53,7 +54,6 @@ export class WorkerThread {
   readonly #events: ThreadEvents;
   readonly #annotating: Annotating;
   #runningLimit: number | undefined;
-  #nextRun = 0;
   #dispatched = Number.NEGATIVE_INFINITY;
   #executions = 0;
   /** Of its counter, once it has executed all that it was given. */
@@ -144,7 +144,7 @@ export class WorkerThread {
   ): Promise<Signature> {
     this.#limits.set(loadId, maxRun);
     const { model, externalData } = source;
-    return this.#ask(this.#loads, loadId, {
+    return this.#ask((waiter) => this.#loads.set(loadId, waiter), {
       kind: 'load',
       loadId,
       model,
@@ -155,7 +155,7 @@ export class WorkerThread {
 
   unload(loadId: number): Promise<void> {
     this.#limits.delete(loadId);
-    return this.#ask(this.#unloads, loadId, { kind: 'unload', loadId });
+    return this.#ask((waiter) => this.#unloads.set(loadId, waiter), { kind: 'unload', loadId });
   }
 
   /** One execution, as `runSeries` does it; rejects with its error. */
@@ -176,8 +176,6 @@ export class WorkerThread {
   async runSeries(
     executions: readonly Execution[],
   ): Promise<readonly (ExecutionResult | EngineError | undefined)[]> {
-    this.#nextRun += 1;
-    const id = this.#nextRun;
     const limit = this.#limits.get(executions[0]?.loadId ?? 0);
     const before = this.#executed();
     const steps = 2 * executions.length;
@@ -188,7 +186,13 @@ export class WorkerThread {
     this.#runningLimit = limit;
     const buffers = executions.map(({ buffer }) => buffer);
     try {
-      const { results } = await this.#ask(this.#runs, id, { kind: 'run', id, executions }, buffers);
+      const { results } = await this.#ask<Ran>(
+        (waiter) => {
+          this.#run = waiter;
+        },
+        { kind: 'run', executions },
+        buffers,
+      );
       return results.map((result) =>
         'message' in result
           ? new EngineError(result.refused ? 'invalid-request' : 'execution', result.message)
@@ -209,8 +213,7 @@ export class WorkerThread {
   }
 
   #ask<T>(
-    waiters: Map<number, Waiter<T>>,
-    id: number,
+    register: (waiter: Waiter<T>) => void,
     message: ToWorker,
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<T> {
@@ -219,7 +222,7 @@ export class WorkerThread {
         reject(new EngineError('execution', 'the worker thread has ended'));
         return;
       }
-      waiters.set(id, { resolve, reject });
+      register({ resolve, reject });
       this.#post(message, transfer);
     });
   }
@@ -244,7 +247,8 @@ export class WorkerThread {
       case 'ran':
         this.#watchdog.stop();
         if (message.notice !== undefined) this.#annotating.noticed?.(message.notice);
-        take(this.#runs, message.id)?.resolve(message);
+        this.#run?.resolve(message);
+        this.#run = undefined;
         break;
     }
   }
@@ -260,7 +264,9 @@ export class WorkerThread {
   }
 
   #rejectAll(error: EngineError): void {
-    for (const waiters of [this.#loads, this.#unloads, this.#runs]) {
+    this.#run?.reject(error);
+    this.#run = undefined;
+    for (const waiters of [this.#loads, this.#unloads]) {
       for (const waiter of waiters.values()) waiter.reject(error);
       waiters.clear();
     }

@@ -225,7 +225,7 @@ function annotated(each: Executed | ExecutionFailure): Annotated | ExecutionFail
 }
 
 /** Annotates once all have ended: each inference leaves the caches cold for what follows. */
-async function runSeries({ id, executions }: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
+async function runSeries({ executions }: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
   const executed: (Executed | ExecutionFailure)[] = [];
   for (const execution of executions) executed.push(await attempt(execution));
   const attempts = executed.map(annotated);
@@ -245,11 +245,11 @@ async function runSeries({ id, executions }: Extract<ToWorker, { kind: 'run' }>)
         if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
       }
     }
-    reply({ kind: 'ran', id, results, notice }, [...buffers]);
+    reply({ kind: 'ran', results, notice }, [...buffers]);
   } catch (error) {
     const message = `what was executed could not be sealed: ${messageOf(error)}`;
     const results = attempts.map((each) => ('result' in each ? { refused: false, message } : each));
-    reply({ kind: 'ran', id, results, notice: undefined });
+    reply({ kind: 'ran', results, notice: undefined });
   }
 }
 

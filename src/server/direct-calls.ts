@@ -194,8 +194,14 @@ class DirectCall implements UnaryCall<unknown> {
     this.#cancelled();
   }
 
+  /**
+   * Node's table of a connection's streams keeps those that have ended alive until V8 collects the whole heap,
+   * with all that they refer to: no request, then, and none of its answer.
+   */
   #close(): void {
+    this.#stream.removeAllListeners('data').removeAllListeners('end');
     if (this.#settle()) this.#cancelled();
+    this.#cancelled = ignore;
   }
 
   /** False where it was before. */
