@@ -69,12 +69,13 @@ async function bestSize(
   return Math.max(1, Math.min(size, Math.floor(affordable)));
 }
 
-/** Runs one row alone; undefined where the model refuses it (an adversary may be out of its range). */
-async function single(trial: BatchTrial, row: Row): Promise<Buffer | undefined> {
+/** Whether the model executes a row alone: an adversary may be out of its range. */
+async function accepts(trial: BatchTrial, row: Row): Promise<boolean> {
   try {
-    return (await trial.perRow([row]))?.[0];
-  } catch {
-    return undefined;
+    return (await trial.perRow([row])) !== undefined;
+  } catch (error) {
+    if (!trial.alive) throw error;
+    return false;
   }
 }
 
@@ -90,13 +91,13 @@ async function findDifference(
 ): Promise<string | undefined> {
   const expected: Buffer[] = [];
   for (const row of pool) {
-    const bytes = await single(trial, row);
+    const bytes = (await trial.perRow([row]))?.[0];
     if (bytes === undefined) return 'an output has not one row for each row of the inputs';
     expected.push(bytes);
   }
   const neighbours = new Map<SampleKind, Row>();
   for (const [kind, row] of adversaries) {
-    if ((await single(trial, row)) !== undefined) neighbours.set(kind, row);
+    if (await accepts(trial, row)) neighbours.set(kind, row);
   }
   const compare = async (slots: readonly (number | SampleKind)[]): Promise<string | undefined> => {
     const rows = slots.map((slot) =>

@@ -26,6 +26,11 @@ export class BatchTrial {
     this.#tails = tails;
   }
 
+  /** Whether its worker is. */
+  get alive(): boolean {
+    return this.#thread.alive;
+  }
+
   async run(rows: readonly Row[]): Promise<ExecutionResult> {
     const inputs: PackedInput[] = [];
     let end = 0;

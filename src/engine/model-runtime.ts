@@ -245,11 +245,14 @@ export class ModelRuntime implements LoadedModel {
 
   /** A batch failed: whoever is not to blame gets an answer, and nobody hears of another's data. */
   async #runEachAlone(batch: Batch, worker: WorkerThread): Promise<void> {
-    for (const pending of batch) {
-      const gone = overdue(pending, performance.now());
-      const [outcome] = gone === undefined ? await this.#run([[pending]], worker) : [gone];
-      this.#settle([pending], outcome);
-    }
+    for (const pending of batch) this.#settle([pending], await this.#runAlone(pending, worker));
+  }
+
+  async #runAlone(pending: Pending, worker: WorkerThread): Promise<Outcome> {
+    const gone = overdue(pending, performance.now());
+    if (gone !== undefined || !worker.alive) return gone;
+    const [outcome] = await this.#run([[pending]], worker);
+    return outcome;
   }
 
   async drain(): Promise<void> {

@@ -182,13 +182,13 @@ export class WorkerThread {
     this.#lastStep = before + steps;
     this.#executions = executions.length;
     this.#dispatched = performance.now();
-    if (limit !== undefined) this.#watchdog.start(limit);
-    this.#runningLimit = limit;
     const buffers = executions.map(({ buffer }) => buffer);
     try {
       const { results } = await this.#ask<Ran>(
         (waiter) => {
           this.#run = waiter;
+          this.#runningLimit = limit;
+          if (limit !== undefined) this.#watchdog.start(limit);
         },
         { kind: 'run', executions },
         buffers,

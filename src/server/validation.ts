@@ -177,9 +177,13 @@ export interface RequestParameters {
   readonly timeout: number;
 }
 
+/** What is larger than a safe integer counts as the largest: callers say so that there is no limit. */
 function unsigned(name: string, value: ParameterValue | undefined): number {
   if (value === undefined) return 0;
-  const number = typeof value === 'bigint' || typeof value === 'number' ? Number(value) : -1;
+  const number =
+    typeof value === 'bigint' || typeof value === 'number'
+      ? Math.min(Number(value), Number.MAX_SAFE_INTEGER)
+      : -1;
   if (!Number.isSafeInteger(number) || number < 0) {
     throw invalid(`parameter ${name}: expected an integer that is not negative`);
   }

@@ -2,19 +2,20 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Engine, LoadedModel } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { WorkerPool } from '../../../src/engine/worker-pool.js';
+import { WorkerThread } from '../../../src/engine/worker-thread.js';
 import { identityModel, identityRow, mlpModel } from '../../forge/inference-models.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-death-'));
 after(() => rm(folder, { recursive: true }));
 
-/** An annotator that ends its thread at an input of 13, having done what `last` says. */
+/** An annotator that fails at an input of 12 and ends its thread at 13, having done what `last` says. */
 async function deadly(last = '', first = ''): Promise<URL> {
   const path = join(folder, `${Math.random().toString(36).slice(2)}.mjs`);
   const source = `
@@ -22,12 +23,18 @@ async function deadly(last = '', first = ''): Promise<URL> {
     ${first}
     function annotate([input]) {
       const value = new DataView(input.data.buffer, input.data.byteOffset).getFloat32(0, true);
+      if (value === 12) throw new Error('no annotation');
       if (value === 13) { ${last}; process.exit(1); }
       return new Uint8Array();
     }
     export const makeAnnotator = () => ({ annotate });`;
   await writeFile(path, source);
   return pathToFileURL(path);
+}
+
+/** Far more than the watchdogs of these tests need, which look four times a second. */
+function passTime(): void {
+  for (let i = 0; i < 100; i++) mock.timers.tick(100);
 }
 
 async function start(
@@ -72,6 +79,101 @@ for (const workers of [1, 2]) {
     }
   });
 }
+
+test('a worker that dies as a failed batch is executed one by one: who is behind is executed again', async () => {
+  const hangs: EngineError[] = [];
+  const engine = await createEngine({
+    workers: 1,
+    annotator: { module: await deadly(), context: () => new Uint8Array() },
+    onHang: (error) => hangs.push(error),
+  });
+  const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+  const batching = { maxBatchSize: 8, sweep: false };
+  const options = { batching, operators: ['Identity'], maxRun: 1000 };
+  const model = await engine.load(source, options);
+  assert.equal(model.batching.maxBatchSize, 8, model.batching.reason);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    assert.deepEqual(await ends(model, [12, 13, 20]), ['execution', 'execution', 20]);
+    passTime();
+    assert.deepEqual(hangs, [], 'what a dead worker was not given does not hang');
+    assert.equal(engine.requestMemory.held, 0);
+  } finally {
+    mock.timers.reset();
+    await engine.close();
+  }
+});
+
+/** An annotator's module whose thread ends at a run of ONNX Runtime, counted from the first. */
+async function deadlyRun(at: number): Promise<URL> {
+  const path = join(folder, `run-${at}.mjs`);
+  const source = `
+    import { createRequire } from 'node:module';
+    const { prototype } = createRequire(${JSON.stringify(import.meta.url)})('onnxruntime-node').InferenceSession;
+    const { run } = prototype;
+    let runs = 0;
+    prototype.run = function (...all) {
+      runs += 1;
+      if (runs === ${at}) process.exit(1);
+      return run.apply(this, all);
+    };
+    export const makeAnnotator = () => ({ annotate: () => new Uint8Array() });`;
+  await writeFile(path, source);
+  return pathToFileURL(path);
+}
+
+for (const { what, at } of [
+  { what: 'an ordinary row', at: 1 },
+  { what: 'the first adversary', at: 9 },
+  { what: 'a batch', at: 20 },
+]) {
+  test(`a worker that dies as the proof of batches executes ${what}: the load fails, and states nothing`, async () => {
+    const hangs: EngineError[] = [];
+    const engine = await createEngine({
+      workers: 1,
+      annotator: { module: await deadlyRun(at), context: () => new Uint8Array() },
+      onHang: (error) => hangs.push(error),
+    });
+    mock.timers.enable({ apis: ['setTimeout'] });
+    try {
+      const loaded = engine.load(
+        { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] },
+        { batching: { maxBatchSize: 8, sweep: false }, operators: ['Identity'], maxRun: 1000 },
+      );
+      await assert.rejects(loaded, /^EngineError: the worker thread ended unexpectedly$/);
+      passTime();
+      assert.deepEqual(hangs, []);
+    } finally {
+      mock.timers.reset();
+      await engine.close();
+    }
+  });
+}
+
+test('what a worker is given that has ended is refused at once, and never hangs', async () => {
+  const onHang = mock.fn();
+  const thread = new WorkerThread(undefined, { onDeath: () => undefined, onHang });
+  const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+  await thread.load(1, source, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 1000);
+  await thread.close();
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const execution = {
+      loadId: 1,
+      buffer: new ArrayBuffer(8),
+      inputs: [{ datatype: 'FP32', shape: [1, 2], offset: 0, length: 8 }],
+      outputs: ['output'],
+      rows: [],
+      context: undefined,
+      notes: [],
+    } as const;
+    await assert.rejects(thread.run(execution), /^EngineError: the worker thread has ended$/);
+    passTime();
+    assert.equal(onHang.mock.callCount(), 0);
+  } finally {
+    mock.timers.reset();
+  }
+});
 
 test('a worker that dies while its model drains: what was accepted ends, and so does the drain', async () => {
   const { engine, model } = await start(await deadly(), 1);

@@ -102,6 +102,15 @@ test("a sequence's parameters change nothing, and nothing says that sequences ar
   assert.equal(config['sequence_batching'] ?? null, null);
 });
 
+test('the largest integers are a timeout and a priority like none', async () => {
+  const plain = await server.call<object>('ModelInfer', request('x'));
+  const most = [{ uint64_param: String(2n ** 64n - 1n) }, { int64_param: String(2n ** 63n - 1n) }];
+  for (const value of most) {
+    const parameters = { timeout: value, priority: value };
+    assert.deepEqual(await server.call('ModelInfer', { ...request('x'), parameters }), plain);
+  }
+});
+
 test('ModelStatistics counts', async () => {
   interface Answer {
     readonly model_stats: readonly {
