@@ -122,7 +122,7 @@ demo: build ## a real model, attested on the simulator, its answer verified, for
 .PHONY: image image-repro image-tools image-packages guest-packages test-guest
 SPEC ?= enclave/image/image.yaml
 IMAGE_TOOLS := gcc dpkg-deb apt-get npm tar xz lz4
-BUILD_IMAGE = node build/enclave/image/build.js
+BUILD_IMAGE = node build/src/cli/build-image.js
 
 image-tools:
 	@for tool in $(IMAGE_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \

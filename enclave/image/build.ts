@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { mkdir, readFile, realpath, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -12,7 +12,7 @@ import { readKernel } from './kernel.js';
 import { collectModels } from './models.js';
 import { fetchPackages, type PackageRoots } from './packages.js';
 import { run } from './run.js';
-import { parseSpecification } from './specification.js';
+import { readSpecification } from './specification.js';
 import { buildUki } from './uki.js';
 
 /** The repository's root, from the compiled file. */
@@ -82,14 +82,16 @@ function listing(files: readonly ImageFile[]): string {
     .join('');
 }
 
-/** Builds every artefact of a specification into `output`; packages are kept in `packageDirectory`. */
-async function build(
+/**
+ * Builds every artefact of a specification into `output`, an absolute path; archives of packages are kept
+ * in `packageDirectory`. Throws CONFIG_IMAGE, CONFIG_IMAGE_MIRROR, and MODEL_* of models that cannot be measured.
+ */
+export async function buildImage(
   specificationPath: string,
   output: string,
   packageDirectory: string,
 ): Promise<void> {
-  const text = await readFile(specificationPath, 'utf8');
-  const specification = parseSpecification(text, specificationPath);
+  const specification = await readSpecification(specificationPath);
   await mkdir(output, { recursive: true });
   const packages = await fetchPackages(join(SOURCES, 'packages.json'), packageDirectory);
   const kernel = await readKernel(
@@ -157,11 +159,3 @@ const pinned =
     [...packages.keys()].find((name) => name.startsWith(prefix)) ?? prefix;
 const KERNEL_BINARY = pinned('linux-binary-');
 const KERNEL_MODULES = pinned('linux-modules-');
-
-const [specificationPath, output, packageDirectory] = process.argv.slice(2);
-if (specificationPath === undefined || output === undefined || packageDirectory === undefined) {
-  console.error('usage: node build.js SPECIFICATION OUTPUT PACKAGES');
-  process.exitCode = 2;
-} else {
-  await build(specificationPath, resolve(output), resolve(packageDirectory));
-}

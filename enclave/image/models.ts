@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { externalLocations } from '../../attestation/model/external-data.js';
 import { readModel } from '../../attestation/model/onnx.js';
 import { measureModel } from '../measure.js';
@@ -23,9 +24,18 @@ async function vectorsIn(folder: string): Promise<string[]> {
   return members.filter((member) => wanted.test(member)).sort();
 }
 
+async function copyMember(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await copyFile(from, to).catch((cause) => {
+    const message = `cannot read ${from}: expected a model, or a file that belongs to one`;
+    throw new AssayError('CONFIG_IMAGE', message, cause);
+  });
+}
+
 /**
  * Copies every model into a folder of its own, measures the copy as the enclave will, and writes the
- * configuration and the launch policy that admit exactly these.
+ * configuration and the launch policy that admit exactly these. Throws CONFIG_IMAGE where a file is missing,
+ * MODEL_* where it is no model that can be measured.
  */
 export async function collectModels(
   specification: ImageSpecification,
@@ -36,13 +46,11 @@ export async function collectModels(
   for (const { name, version, path, selfTest } of specification.models) {
     const home = join(directory, 'models', `${name}-${version}`);
     await rm(home, { recursive: true, force: true });
-    await mkdir(home, { recursive: true });
     const copy = join(home, basename(path));
-    await copyFile(path, copy);
+    await copyMember(path, copy);
     const vectors = selfTest === undefined ? [] : await vectorsIn(dirname(path));
     for (const location of [...externalLocations(readModel(await readFile(copy))), ...vectors]) {
-      await mkdir(dirname(join(home, location)), { recursive: true });
-      await copyFile(join(dirname(path), location), join(home, location));
+      await copyMember(join(dirname(path), location), join(home, location));
     }
     const { identity } = (await measureModel(copy)).measured;
     const entry = { graph: toHex(identity.graph), ...(selfTest && { selfTest }) };

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { certificateHost } from '../certificate-host.js';
 import { parseYaml } from '../document.js';
@@ -45,7 +47,16 @@ const schema = z
 /** What a guest image is to serve. */
 export type ImageSpecification = z.output<typeof schema>;
 
-/** Reads a specification; model paths become absolute. Throws CONFIG_IMAGE. */
+/** Reads the specification in a file. Throws CONFIG_IMAGE. */
+export async function readSpecification(path: string): Promise<ImageSpecification> {
+  const text = await readFile(path, 'utf8').catch((cause) => {
+    const message = `cannot read ${path}: expected an image specification`;
+    throw new AssayError('CONFIG_IMAGE', message, cause);
+  });
+  return parseSpecification(text, path);
+}
+
+/** Takes the text of a specification apart; model paths become absolute. Throws CONFIG_IMAGE. */
 export function parseSpecification(text: string, path: string): ImageSpecification {
   const result = schema.safeParse(parseYaml(text, path, 'CONFIG_IMAGE'));
   if (!result.success) {

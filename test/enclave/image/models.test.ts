@@ -50,6 +50,16 @@ test('an image whose launch policy requires test vectors has them, and the toler
   assert.deepEqual(data('tolerances.json'), beside);
 });
 
+test('a model that is not there is refused, by its path', async () => {
+  const text =
+    '{version: 1, commandLine: quiet, hosts: [localhost], models: [{name: m, path: none.onnx}]}';
+  const specification = parseSpecification(text, join(folder, 'image.yaml'));
+  await assert.rejects(collectModels(specification, join(folder, 'missing')), {
+    code: 'CONFIG_IMAGE',
+    message: /none\.onnx/,
+  });
+});
+
 test('the service of an image gets the options of each model, and its own defaults for the rest', async () => {
   const options =
     'allowEmptyTensors: true, allowTrappingDivision: true, intraOpThreads: 2, graphOptimizationLevel: basic, maxRunSeconds: 5, batching: {maxBatchSize: 1}';

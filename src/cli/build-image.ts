@@ -1,0 +1,23 @@
+import { resolve } from 'node:path';
+import { buildImage } from '../../enclave/image/build.js';
+import { EXIT } from './exit-code.js';
+import { Io } from './io.js';
+
+/*
+ * What `make image` runs: no command of `assay`, since it needs this repository and a compiler. It fails as
+ * commands do.
+ */
+const { stdin, stdout, stderr, env, argv } = process;
+const [specification, output, packages] = argv.slice(2);
+if (specification === undefined || output === undefined || packages === undefined) {
+  stderr.write('usage: node build-image.js SPECIFICATION OUTPUT PACKAGES\n');
+  process.exitCode = EXIT.usage;
+} else {
+  const io = new Io({ stdin, stdout, stderr, env, now: () => new Date() }, false);
+  try {
+    await buildImage(specification, resolve(output), resolve(packages));
+  } catch (error) {
+    io.fail(error);
+  }
+  process.exitCode = io.exitCode;
+}
