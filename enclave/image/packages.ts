@@ -34,23 +34,14 @@ export async function fetchPackages(pinsFile: string, directory: string): Promis
   const apt = missing.length > 0 ? await aptOptions(suites, join(directory, 'apt')) : [];
   const roots = new Map<string, string>();
   for (const pin of pins.debian) {
-    const fetch = (into: string): Promise<unknown> =>
-      run('apt-get', [...apt, 'download', `${pin.name}=${pin.version}`], { cwd: into });
-    const archive = await verified(pin, cache, fetch);
-    roots.set(
-      pin.name,
-      await unpack(directory, pin, (root) => run('dpkg-deb', ['-x', archive, root])),
-    );
+    const words = [...apt, 'download', `${pin.name}=${pin.version}`];
+    const archive = await verified(pin, cache, 'apt-get', words);
+    roots.set(pin.name, await unpacked(directory, pin, 'dpkg-deb', (to) => ['-x', archive, to]));
   }
   for (const pin of pins.npm) {
-    const spec = `${pin.name}@${pin.version}`;
-    const fetch = (into: string): Promise<unknown> =>
-      run('npm', ['pack', '--silent', '--ignore-scripts', spec], { cwd: into });
-    const archive = await verified(pin, cache, fetch);
-    roots.set(
-      pin.name,
-      await unpack(directory, pin, (root) => run('tar', ['-xzf', archive, '-C', root])),
-    );
+    const words = ['pack', '--silent', '--ignore-scripts', `${pin.name}@${pin.version}`];
+    const archive = await verified(pin, cache, 'npm', words);
+    roots.set(pin.name, await unpacked(directory, pin, 'tar', (to) => ['-xzf', archive, '-C', to]));
   }
   return roots;
 }
@@ -61,25 +52,44 @@ interface Pin {
   readonly sha256: string;
 }
 
-/** The archive in the cache, fetched if it is not there, with the pinned digest in either case. */
+/** The archive in the cache, fetched by a program if it is not there, with the pinned digest in either case. */
 async function verified(
   pin: Pin,
   cache: string,
-  fetch: (into: string) => Promise<unknown>,
+  program: string,
+  words: readonly string[],
 ): Promise<string> {
   const path = join(cache, pin.sha256);
   if (!existsSync(path)) {
     const into = join(cache, `fetching-${pin.sha256.slice(0, 16)}`);
-    await rm(into, { recursive: true, force: true });
-    await mkdir(into);
-    await fromMirror(`${pin.name} ${pin.version}`, fetch(into));
-    const [file] = await readdir(into);
-    await assertDigest(join(into, file ?? ''), pin);
-    await rename(join(into, file ?? ''), path);
+    const file = await fetched(`${pin.name} ${pin.version}`, into, program, words);
+    await assertDigest(file, pin);
+    await rename(file, path);
     await rm(into, { recursive: true });
   }
   await assertDigest(path, pin);
   return path;
+}
+
+/** The file that a program fetches into a folder of its own. Throws CONFIG_IMAGE_MIRROR. */
+async function fetched(
+  what: string,
+  into: string,
+  program: string,
+  words: readonly string[],
+): Promise<string> {
+  await emptyFolder(into);
+  await fromMirror(what, run(program, words, { cwd: into }));
+  const entries = await readdir(into, { withFileTypes: true });
+  const file = entries.find((entry) => entry.isFile());
+  if (file !== undefined) return join(into, file.name);
+  const message = `${what} cannot be fetched: expected a file from ${program}, which left none`;
+  throw new AssayError('CONFIG_IMAGE_MIRROR', message);
+}
+
+async function emptyFolder(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true });
+  await mkdir(path, { recursive: true });
 }
 
 /** Mirrors drop old versions, and fail: either is no fault of what is built. */
@@ -104,19 +114,18 @@ async function assertDigest(path: string, pin: Pin): Promise<void> {
   );
 }
 
-async function unpack(
+async function unpacked(
   directory: string,
   pin: Pin,
-  extract: (root: string) => Promise<unknown>,
+  program: string,
+  words: (to: string) => readonly string[],
 ): Promise<string> {
   const root = join(directory, 'root', `${pin.name}-${pin.sha256.slice(0, 16)}`);
-  if (!existsSync(root)) {
-    const partial = `${root}.partial`;
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(partial, { recursive: true });
-    await extract(partial);
-    await rename(partial, root);
-  }
+  if (existsSync(root)) return root;
+  const partial = `${root}.partial`;
+  await emptyFolder(partial);
+  await run(program, words(partial));
+  await rename(partial, root);
   return root;
 }
 
@@ -133,14 +142,9 @@ export async function fetchCurrent(
   if (existsSync(root)) return root;
   const apt = await aptOptions([suite], join(directory, `apt-${suite}`));
   const into = `${root}.partial`;
-  await rm(into, { recursive: true, force: true });
-  await mkdir(into, { recursive: true });
-  await fromMirror(
-    `${name} of ${suite}`,
-    run('apt-get', [...apt, 'download', `${name}/${suite}`], { cwd: into }),
-  );
-  const [archive] = (await readdir(into)).filter((file) => file.endsWith('.deb'));
-  await run('dpkg-deb', ['-x', join(into, archive ?? ''), join(into, 'root')]);
+  const words = [...apt, 'download', `${name}/${suite}`];
+  const archive = await fetched(`${name} of ${suite}`, into, 'apt-get', words);
+  await run('dpkg-deb', ['-x', archive, join(into, 'root')]);
   await rename(join(into, 'root'), root);
   await rm(into, { recursive: true });
   return root;
