@@ -16,14 +16,14 @@ const pinsSchema = z.strictObject({
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** Unpacked packages by name. */
+/** Unpacked packages by name, until the next call with the same folder. */
 export type PackageRoots = ReadonlyMap<string, string>;
 
 /**
  * Fetches every pinned package through apt and npm as this machine has them set up, checks its
- * SHA-256 before anything is unpacked, and unpacks it. Mirrors drop old versions: the pin then has to
- * move, in a commit. Throws CONFIG_IMAGE_MIRROR where a package cannot be had, CONFIG_IMAGE where it is
- * another than the pinned one.
+ * SHA-256 before anything is unpacked, and unpacks it anew. Archives are kept between calls. Mirrors drop
+ * old versions: the pin then has to move, in a commit. Throws CONFIG_IMAGE_MIRROR where a package cannot be
+ * had, CONFIG_IMAGE where it is another than the pinned one.
  */
 export async function fetchPackages(pinsFile: string, directory: string): Promise<PackageRoots> {
   const pins = pinsSchema.parse(JSON.parse(await readFile(pinsFile, 'utf8')));
@@ -114,6 +114,7 @@ async function assertDigest(path: string, pin: Pin): Promise<void> {
   );
 }
 
+/** Unpacks an archive of the pinned digest: files that an earlier build unpacked nothing vouches for. */
 async function unpacked(
   directory: string,
   pin: Pin,
@@ -121,11 +122,8 @@ async function unpacked(
   words: (to: string) => readonly string[],
 ): Promise<string> {
   const root = join(directory, 'root', `${pin.name}-${pin.sha256.slice(0, 16)}`);
-  if (existsSync(root)) return root;
-  const partial = `${root}.partial`;
-  await emptyFolder(partial);
-  await run(program, words(partial));
-  await rename(partial, root);
+  await emptyFolder(root);
+  await run(program, words(root));
   return root;
 }
 

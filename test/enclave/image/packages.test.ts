@@ -104,5 +104,16 @@ for (const source of ['debian', 'npm'] as const) {
       for (const name of readdirSync(cache)) writeFileSync(join(cache, name), 'changed');
       await assert.rejects(fetch(), { code: 'CONFIG_IMAGE' });
     });
+
+    test('is unpacked anew for each build, whatever became of its files since the last', async () => {
+      const { fetch } = builder(source);
+      serve(GENUINE);
+      const content = await fetch();
+      writeFileSync(content, 'changed');
+      writeFileSync(`${content}.more`, 'added');
+      assert.equal(await fetch(), content);
+      assert.deepEqual(readdirSync(join(content, '..')), ['content']);
+      assert.equal(readFileSync(content, 'utf8'), 'genuine');
+    });
   });
 }
