@@ -23,8 +23,8 @@ const PERMISSION = lasting(
 const BUSY = passing('PLATFORM_BUSY', 'an earlier request is still with the hardware');
 
 /**
- * Linux `drivers/virt/coco/tsm.c`, `sev-guest.c` and `tdx-guest.c`: errors of making a report
- * directory, of writing `inblob` and of reading `outblob`.
+ * Linux `drivers/virt/coco/tsm.c`, `sev-guest.c` and `tdx-guest.c`: errors of making and removing a
+ * report directory, of writing `inblob` and of reading `outblob`.
  */
 const MEANINGS: Readonly<Record<string, Meaning>> = {
   ENXIO: NO_PROVIDER,

@@ -43,7 +43,7 @@ export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<Ha
   const directory = await ReportDirectory.create(fs);
   const tee = TEES[directory.provider];
   if (tee === undefined) {
-    await directory.remove();
+    await directory.remove().catch(() => undefined);
     throw new AssayError(
       'PLATFORM_PROVIDER',
       `expected the provider sev_guest or tdx_guest, not ${JSON.stringify(directory.provider)}`,

@@ -56,6 +56,12 @@ const bad =
 const warning = bad('warning');
 const problem = bad('problem');
 
+/** An error's code and message. */
+function messageOf(error: unknown): string {
+  const code = error instanceof AssayError ? error.code : (errnoOf(error) ?? 'unknown');
+  return `${code}: ${error instanceof Error ? error.message : String(error)}`;
+}
+
 function isSince(release: string, [major, minor]: readonly [number, number]): boolean {
   const [, a = '0', b = '0'] = /^(\d+)\.(\d+)/.exec(release) ?? [];
   return Number(a) > major || (Number(a) === major && Number(b) >= minor);
@@ -141,9 +147,7 @@ async function report(patient: Patient, platform: HardwarePlatform): Promise<Dia
       ...(platform.tee === 'sev-snp' ? [certificates(evidence.endorsements)] : []),
     ];
   } catch (error) {
-    const code = error instanceof AssayError ? error.code : (errnoOf(error) ?? 'unknown');
-    const found = error instanceof Error ? error.message : String(error);
-    return [problem('report', `${code}: ${found}`, 'see the message; the kernel log says more')];
+    return [problem('report', messageOf(error), 'see the message; the kernel log says more')];
   }
 }
 
@@ -187,6 +191,18 @@ function provider({ kind, platform }: Opened): Diagnosis {
   return warning('provider', found, 'the configuration must say platform: { kind: azure-vtpm }');
 }
 
+/** Closes the interface, and says what could not be given back. */
+async function leftBehind(platform: HardwarePlatform): Promise<Diagnosis[]> {
+  try {
+    await platform.close();
+    return [];
+  } catch (error) {
+    const advice =
+      'the trial may leave its report directory behind: while no service of Assay runs, rmdir /sys/kernel/config/tsm/report/assay-*';
+    return [warning('report directory', messageOf(error), advice)];
+  }
+}
+
 /**
  * Looks at everything that the service needs of this machine, and asks the hardware for one report.
  * Never throws for what it finds.
@@ -197,20 +213,15 @@ export async function diagnose(patient: Patient): Promise<Diagnosis[]> {
   try {
     opened = await patient.open();
   } catch (error) {
-    const code = error instanceof AssayError ? error.code : 'unknown';
-    const message = error instanceof Error ? error.message : String(error);
-    const advice = ADVICE[code] ?? 'see the message';
-    const closed = problem('provider', `${code}: ${message}`, advice);
+    const code = error instanceof AssayError ? error.code : '';
+    const closed = problem('provider', messageOf(error), ADVICE[code] ?? 'see the message');
     return [kernel(patient), ...always, await configfs(patient), closed];
   }
   const { kind, platform } = opened;
-  try {
-    const kernels = kind === 'azure-vtpm' ? [] : [kernel(patient), await configfs(patient)];
-    const reported = await report(patient, platform);
-    return [...kernels, ...always, provider(opened), ...reported, registers(patient, opened)];
-  } finally {
-    await platform.close();
-  }
+  const kernels = kind === 'azure-vtpm' ? [] : [kernel(patient), await configfs(patient)];
+  const reported = await report(patient, platform);
+  const found = [...kernels, ...always, provider(opened), ...reported, registers(patient, opened)];
+  return [...found, ...(await leftBehind(platform))];
 }
 
 /** The kernel's own interface, or where there is none the vTPM of Azure's paravisor. */

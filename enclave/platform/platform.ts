@@ -37,7 +37,7 @@ export interface Platform {
   readonly extendRtmr3: ((digest: Uint8Array) => Promise<void>) | undefined;
 }
 
-/** A driver of this machine's hardware; `close` gives back what it holds. */
+/** A driver of this machine's hardware; `close` gives back what it holds, or rejects with PLATFORM_*. */
 export interface HardwarePlatform extends Platform {
   close(): Promise<void>;
 }

@@ -93,8 +93,13 @@ export class ReportDirectory {
     }
   }
 
+  /** Gives the directory back to the kernel. Throws PLATFORM_*. */
   async remove(): Promise<void> {
-    await this.#fs.removeDirectory(this.#path);
+    try {
+      await this.#fs.removeDirectory(this.#path);
+    } catch (error) {
+      throw platformError('removing a report directory', error);
+    }
   }
 }
 

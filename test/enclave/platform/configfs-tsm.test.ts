@@ -14,6 +14,22 @@ function answering(answer: ForgedProvider['answer']): ForgedProvider {
 const code = (expected: string) => (error: unknown) =>
   error instanceof AssayError && error.code === expected;
 
+/** A kernel that refuses to remove a report directory, and to say whose reports they are. */
+class StubbornKernel extends ForgedKernel {
+  refuseProvider = false;
+  refuseRemoval = false;
+
+  override async removeDirectory(path: string): Promise<void> {
+    if (this.refuseRemoval) throw errno('EBUSY');
+    return super.removeDirectory(path);
+  }
+
+  override async read(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.refuseProvider && path.endsWith('/provider')) throw errno('EIO');
+    return super.read(path, limit);
+  }
+}
+
 suite('configfs-tsm', () => {
   test('a report and the auxiliary blob come back as the kernel gave them', async () => {
     const fs = new ForgedKernel({ ...snp, auxiliary: Uint8Array.of(1, 2, 3) });
@@ -69,6 +85,40 @@ suite('configfs-tsm', () => {
     assert.equal(fs.directories.size, 0);
   });
 
+  test('a provider that cannot be read is refused and its directory given back', async () => {
+    const fs = new StubbornKernel(snp);
+    fs.refuseProvider = true;
+    await assert.rejects(openConfigfsTsm({ fs }), code('PLATFORM_FIRMWARE'));
+    assert.equal(fs.directories.size, 0);
+  });
+
+  test('a directory that cannot be removed hides no other refusal', async () => {
+    const fs = new StubbornKernel({ ...snp, name: 'arm_cca_guest' });
+    fs.refuseRemoval = true;
+    await assert.rejects(openConfigfsTsm({ fs }), code('PLATFORM_PROVIDER'));
+  });
+
+  test('closing rejects with PLATFORM_BUSY where the directory cannot be removed', async () => {
+    const fs = new StubbornKernel(snp);
+    const platform = await openConfigfsTsm({ fs });
+    fs.refuseRemoval = true;
+    await assert.rejects(platform.close(), code('PLATFORM_BUSY'));
+  });
+
+  test('an endless auxiliary blob is refused', async () => {
+    const auxiliary = new Uint8Array(16 * 1024 * 1024 + 1);
+    const platform = await openConfigfsTsm({ fs: new ForgedKernel({ ...snp, auxiliary }) });
+    await assert.rejects(platform.attest(DATA), code('PLATFORM_REPORT_SIZE'));
+  });
+
+  test('a caller that writes to its report data meanwhile changes nothing', async () => {
+    const platform = await openConfigfsTsm({ fs: new ForgedKernel(snp) });
+    const data = Uint8Array.from(DATA);
+    const pending = platform.attest(data);
+    data.fill(0xff);
+    assert.deepEqual((await pending).report.subarray(0x50, 0x90), DATA);
+  });
+
   for (const [what, answer, expected] of [
     [
       'a quoting service that is down',
@@ -111,21 +161,23 @@ suite('configfs-tsm', () => {
     });
   }
 
-  test('busy hardware is asked again until it answers', async () => {
-    const clock = new ForgedClock();
-    let asked = 0;
-    const fs = new ForgedKernel(
-      answering((inblob) => {
-        asked += 1;
-        return asked < 4 ? Promise.reject(errno('EBUSY')) : snpReport(inblob);
-      }),
-    );
-    const platform = await openConfigfsTsm({ fs, scheduler: clock });
-    const pending = platform.attest(DATA);
-    await clock.advance(10_000);
-    assert.equal((await pending).report.length, 0x4a0);
-    assert.equal(asked, 4);
-  });
+  for (const busy of ['EBUSY', 'EAGAIN', 'EINTR']) {
+    test(`hardware that answers ${busy} is asked again until it answers otherwise`, async () => {
+      const clock = new ForgedClock();
+      let asked = 0;
+      const fs = new ForgedKernel(
+        answering((inblob) => {
+          asked += 1;
+          return asked < 4 ? Promise.reject(errno(busy)) : snpReport(inblob);
+        }),
+      );
+      const platform = await openConfigfsTsm({ fs, scheduler: clock });
+      const pending = platform.attest(DATA);
+      await clock.advance(10_000);
+      assert.equal((await pending).report.length, 0x4a0);
+      assert.equal(asked, 4);
+    });
+  }
 
   test('hardware that stays busy ends the call at its deadline and is left alone after it', async () => {
     const clock = new ForgedClock();

@@ -18,6 +18,13 @@ class Machine extends ForgedKernel {
   }
 }
 
+/** A machine that lets nobody remove a report directory. */
+class StickyKernel extends Machine {
+  override removeDirectory(): Promise<void> {
+    return Promise.reject(errno('EBUSY'));
+  }
+}
+
 function report(hostData: number): (data: Uint8Array) => Uint8Array {
   return (reportData) => {
     const bytes = new Uint8Array(SNP_REPORT_SIZE);
@@ -98,6 +105,11 @@ suite('doctor', () => {
         return patient(fs);
       },
       ['problem configfs'],
+    ],
+    [
+      'a report directory that stays behind',
+      () => patient(new StickyKernel(healthy)),
+      ['warning report directory'],
     ],
     ['no provider', () => patient(new Machine(undefined)), ['problem provider']],
     ['no permission', () => patient(new Machine(healthy, 'EACCES')), ['problem provider']],
