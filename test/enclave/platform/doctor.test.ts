@@ -93,6 +93,11 @@ suite('doctor', () => {
       ['problem clock'],
     ],
     [
+      'a clock in the far future',
+      () => patient(new Machine(healthy), { now: new Date('2199-01-01T00:00:00Z') }),
+      ['problem clock'],
+    ],
+    [
       'little memory',
       () => patient(new Machine(healthy), { memoryBytes: 512 * 1024 ** 2 }),
       ['warning memory'],
