@@ -191,19 +191,22 @@ suite('SEV-SNP launch digest', () => {
       { boot: undefined, firmware: parseFirmware(forgeOvmf({ sev: [[0x800000, 0x1000, 1]] })) },
       'MEASUREMENT_FIRMWARE',
     ],
-    [
-      'a section of unknown type',
-      { firmware: parseFirmware(forgeOvmf({ ...AMD_SEV_2023, sev: [[0, 0x1000, 9]] })) },
-      'MEASUREMENT_FIRMWARE',
-    ],
-    [
-      'a section that is no whole page',
-      { firmware: parseFirmware(forgeOvmf({ ...AMD_SEV_2023, sev: [[0, 0x800, 1]] })) },
-      'MEASUREMENT_FIRMWARE',
-    ],
   ] as const satisfies readonly [string, Partial<SnpLaunch>, string][]) {
     test(`${what} is refused with ${expected}`, () => {
       assert.throws(() => snpLaunchDigest({ ...launch, ...change }), code(expected));
+    });
+  }
+
+  for (const [what, section] of [
+    ['of unknown type', [0, 0x1000, 9]],
+    ['that is no whole page', [0, 0x800, 1]],
+    ['that begins within a page', [0x800, 0x1000, 1]],
+    ['of more pages than any firmware has', [0, 16 * 1024 * 1024 + 0x1000, 1]],
+  ] as const) {
+    test(`firmware with a section ${what} is refused`, () => {
+      const firmware = parseFirmware(forgeOvmf({ resetAddress: 1, sev: [section] }));
+      const measure = () => snpLaunchDigest({ ...launch, boot: undefined, firmware });
+      assert.throws(measure, code('MEASUREMENT_FIRMWARE'));
     });
   }
 

@@ -75,7 +75,13 @@ suite("Azure's services for a guest", () => {
 
   for (const [what, answer] of [
     ['an error', (_, response) => response.writeHead(429).end('{}')],
-    ['a redirection', (_, response) => response.writeHead(302, { location: '/acc/tdquote' }).end()],
+    [
+      'a redirection to a quote',
+      ({ url }, response) =>
+        url === '/quote'
+          ? response.end('{"quote":"AA"}')
+          : response.writeHead(302, { location: '/quote' }).end(),
+    ],
     ['no JSON', saying('busy')],
     ['no quote', saying('{}')],
     ['a quote twice', saying('{"quote":"AA","quote":"AQ"}')],
