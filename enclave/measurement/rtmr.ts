@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { utf8 } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { authenticodeSha384 } from './authenticode.js';
 import type { DirectBoot } from './kernel-hashes.js';
 import { readUki } from './systemd-stub.js';
@@ -63,15 +64,12 @@ export function rtmr1Events(boot: TdxBoot): BootEvent[] {
 }
 
 /**
- * RTMR2: what the boot stub and Linux's EFI stub measure (TCG PCRs 8 to 15). Direct: the command line
- * as UTF-16 with its NUL, to which OVMF adds ` initrd=initrd`, and the initrd. UKI: systemd-stub
+ * RTMR2: what the boot stub and Linux's EFI stub measure (TCG PCRs 8 to 15). Direct: the load options
+ * that OVMF makes, and the initrd; MEASUREMENT_INPUT for a command line beyond ASCII. UKI: systemd-stub
  * first measures each section's name and contents (systemd-stub(7), PCR 11).
  */
 export function rtmr2Events(boot: TdxBoot): BootEvent[] {
-  if (boot.kind === 'direct') {
-    const added = boot.initrd.length > 0 ? ' initrd=initrd' : '';
-    return linuxStub(boot.commandLine + added, boot.initrd);
-  }
+  if (boot.kind === 'direct') return linuxStub(loadOptions(boot), boot.initrd);
   const { measured, commandLine, initrd } = readUki(boot.image);
   const sections = measured.flatMap(({ name, contents }) => [
     event(`name of section ${name}`, utf8(`${name}\0`)),
@@ -80,9 +78,29 @@ export function rtmr2Events(boot: TdxBoot): BootEvent[] {
   return [...sections, ...linuxStub(commandLine, initrd)];
 }
 
-/** Linux `drivers/firmware/efi/libstub`: load options, then the initrd. */
-function linuxStub(commandLine: string, initrd: Uint8Array): BootEvent[] {
-  const options = Buffer.from(`${commandLine}\0`, 'utf16le');
-  const loadOptions = event('command line (UTF-16)', options);
-  return initrd.length === 0 ? [loadOptions] : [loadOptions, event('initrd', initrd)];
+/**
+ * The load options that OVMF gives the kernel (edk2 `OvmfPkg/Library/GenericQemuLoadImageLib`).
+ * `initrd=initrd` comes first since edk2's commit a2ac0fea of 2025; before it, it came last. OVMF widens
+ * bytes, so that characters beyond ASCII would become others.
+ */
+function loadOptions({ commandLine, initrd }: DirectBoot): string {
+  if (utf8(commandLine).some((byte) => byte === 0 || byte > 0x7f)) {
+    throw new AssayError(
+      'MEASUREMENT_INPUT',
+      'expected a command line of ASCII characters: the firmware hands on no others as they are',
+    );
+  }
+  return initrd.length === 0 ? commandLine : `initrd=initrd ${commandLine}`;
+}
+
+/**
+ * Linux `drivers/firmware/efi/libstub`: load options as UTF-16 with their NUL, then the initrd. What is
+ * empty is not measured.
+ */
+function linuxStub(options: string, initrd: Uint8Array): BootEvent[] {
+  const loaded = event('command line (UTF-16)', Buffer.from(`${options}\0`, 'utf16le'));
+  return [
+    ...(options === '' ? [] : [loaded]),
+    ...(initrd.length === 0 ? [] : [event('initrd', initrd)]),
+  ];
 }

@@ -97,6 +97,9 @@ const NO_BOOT_WHY = 'it covers what is booted: give --kernel or --uki';
 const DISK_WHY =
   'as computed it holds for an image that is started without a partition table; from a partitioned disk the firmware measures the GPT too';
 
+const OLDER_OVMF =
+  'as computed it holds for OVMF of edk2 since the middle of 2025, which puts initrd=initrd before the command line; older firmware puts it behind, and another value is reported';
+
 function openRegisters(boot: TdxBoot | undefined): [string, string][] {
   const booted: [string, string][] =
     boot === undefined
@@ -197,6 +200,7 @@ async function forTdx(
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).mrConfigId);
   return {
     events,
+    notes: boot?.kind === 'direct' && boot.initrd.length > 0 ? [['RTMR2', OLDER_OVMF]] : [],
     notComputed: openRegisters(boot),
     rows: [
       ['MRTD', mrTd],

@@ -71,6 +71,23 @@ suite('assay measure launch', () => {
     });
   }
 
+  for (const [what, boot, noted] of [
+    ['with an initrd, before which firmware puts a word', ['--initrd', 'kernel'], ['RTMR2']],
+    ['without', [], []],
+  ] as const) {
+    test(`a direct TDX boot ${what}: says which firmware RTMR2 is of`, async () => {
+      const files = boot.map((word) => (word.startsWith('--') ? word : at(word)));
+      const args = ['--tee', 'tdx', '--firmware', at('tdx.fd'), '--kernel', at('kernel'), ...files];
+      const { notes } = JSON.parse((await measure(...args, '--json')).out);
+      assert.deepEqual(
+        notes.map(({ what: register }: { readonly what: string }) => register),
+        noted,
+      );
+      const { out } = await measure(...args);
+      assert.equal(/To know\n +RTMR2 .*edk2 since the middle of 2025/.test(out), noted.length > 0);
+    });
+  }
+
   for (const [what, args, code] of [
     ['SNP on firmware without SEV metadata', ['sev-snp', 'plain.fd'], 'MEASUREMENT_FIRMWARE'],
     ['TDX on firmware without a TDVF descriptor', ['tdx', 'plain.fd'], 'MEASUREMENT_FIRMWARE'],
