@@ -6,6 +6,8 @@ import { AssayError } from '../../attestation/encoding/error.js';
 export const ID_BLOCK_BYTES = 96;
 export const ID_AUTH_BYTES = 4096;
 const AUTHOR_KEY_ALGORITHM_AT = 4;
+const ID_KEY_AT = 0x240;
+const AUTHOR_KEY_AT = 0x880;
 /** Fields are 72 bytes, little-endian, the upper 24 zero (AMD 56860, "ECDSA P-384"). */
 const FIELD_BYTES = 72;
 const COORDINATE_BYTES = 48;
@@ -68,16 +70,21 @@ export function signIdBlock(
   view.setUint32(0, ALGORITHM_P384_SHA384, true);
   if (authorKey !== undefined) view.setUint32(AUTHOR_KEY_ALGORITHM_AT, ALGORITHM_P384_SHA384, true);
   idAuth.set(signature(idKey, idBlock), 0x40);
-  idAuth.set(idPublic, 0x240);
+  idAuth.set(idPublic, ID_KEY_AT);
   if (authorKey !== undefined && authorPublic !== undefined) {
     idAuth.set(signature(authorKey, idPublic), 0x680);
-    idAuth.set(authorPublic, 0x880);
+    idAuth.set(authorPublic, AUTHOR_KEY_AT);
   }
+  return readIdBlock(idBlock, idAuth);
+}
+
+/** The two structures of a launch command, with the digests that the report will show of their keys. */
+export function readIdBlock(idBlock: Uint8Array, idAuth: Uint8Array): SignedIdBlock {
   return {
     idBlock,
     idAuth,
-    idKeyDigest: digest(idPublic),
-    authorKeyDigest: authorPublic && digest(authorPublic),
+    idKeyDigest: keyDigest(idAuth, ID_KEY_AT),
+    authorKeyDigest: hasAuthorKey(idAuth) ? keyDigest(idAuth, AUTHOR_KEY_AT) : undefined,
   };
 }
 
@@ -117,8 +124,9 @@ function littleEndian(bigEndian: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function digest(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha384').update(bytes).digest());
+function keyDigest(idAuth: Uint8Array, at: number): Uint8Array {
+  const key = idAuth.subarray(at, at + PUBLIC_KEY_BYTES);
+  return new Uint8Array(createHash('sha384').update(key).digest());
 }
 
 function exactly(bytes: Uint8Array, length: number, what: string): Uint8Array {

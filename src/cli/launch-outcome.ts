@@ -4,7 +4,11 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
 import { required } from '../../enclave/launch/deployment.js';
 import { signatureOf } from '../../enclave/measurement/cpu-type.js';
-import { type SignedIdBlock, signIdBlock } from '../../enclave/measurement/id-block.js';
+import {
+  readIdBlock,
+  type SignedIdBlock,
+  signIdBlock,
+} from '../../enclave/measurement/id-block.js';
 import type { DirectBoot } from '../../enclave/measurement/kernel-hashes.js';
 import { measureSnp, measureTdx, type TdxValues } from '../../enclave/measurement/launch-values.js';
 import type { TdxBoot } from '../../enclave/measurement/rtmr.js';
@@ -43,8 +47,13 @@ export interface LaunchOptions {
   readonly output?: string;
 }
 
+/** What is measured: the options, and the ID block of a deployment file, which no option names. */
+interface LaunchRequest extends LaunchOptions {
+  readonly idBlock?: SignedIdBlock | undefined;
+}
+
 /** The options with what a deployment file says filled in; options win. */
-async function complete(io: Io, given: LaunchOptions): Promise<LaunchOptions> {
+async function complete(io: Io, given: LaunchOptions): Promise<LaunchRequest> {
   if (given.deployment === undefined) return given;
   const { boot, machine, snp, tee, launchPolicy } = await readDeployment(io, given.deployment);
   return {
@@ -57,6 +66,12 @@ async function complete(io: Io, given: LaunchOptions): Promise<LaunchOptions> {
     cpu: machine.cpu,
     features: snp.features,
     guestPolicy: snp.policy,
+    idBlock:
+      snp.idBlock &&
+      readIdBlock(
+        Buffer.from(snp.idBlock.block, 'base64'),
+        Buffer.from(snp.idBlock.authentication, 'base64'),
+      ),
     launchPolicy,
     ...given,
   };
@@ -114,7 +129,7 @@ function openRegisters(boot: TdxBoot | undefined): [string, string][] {
 
 async function forSnp(
   io: Io,
-  options: LaunchOptions,
+  options: LaunchRequest,
   firmware: Uint8Array,
 ): Promise<LaunchOutcome> {
   const processors = options.processors ?? [1];
@@ -130,7 +145,7 @@ async function forSnp(
         : Number(options.cpuSignature),
     features: options.features ?? 1n,
   });
-  const idBlock = await makeIdBlock(io, options, measurements);
+  const idBlock = await idBlockOf(io, options, measurements);
   const idKey = idBlock && toHex(idBlock.idKeyDigest);
   const authorKey = idBlock?.authorKeyDigest && toHex(idBlock.authorKeyDigest);
   const hostData =
@@ -164,16 +179,18 @@ async function forSnp(
   };
 }
 
-async function makeIdBlock(
+/** The ID block of the launch: signed with the key of the options, or else the deployment's. */
+async function idBlockOf(
   io: Io,
-  options: LaunchOptions,
+  options: LaunchRequest,
   measurements: readonly { readonly digest: string }[],
 ): Promise<SignedIdBlock | undefined> {
-  if (options.idKey === undefined) return undefined;
+  if (options.idKey === undefined && options.idBlock === undefined) return undefined;
   const [only, ...more] = measurements;
   if (only === undefined || more.length > 0) {
     throw new AssayError('USAGE_OPTION', 'an ID block is for one number of --processors');
   }
+  if (options.idKey === undefined) return options.idBlock;
   const authorKey = options.authorKey && (await readPrivateKey(io, options.authorKey));
   return signIdBlock(
     {
