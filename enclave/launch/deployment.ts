@@ -3,7 +3,12 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';
-import { ID_AUTH_BYTES, ID_BLOCK_BYTES } from '../measurement/id-block.js';
+import {
+  ID_AUTH_BYTES,
+  ID_BLOCK_BYTES,
+  ID_BLOCK_VERSION,
+  idBlockFields,
+} from '../measurement/id-block.js';
 import { commandLine, plain } from '../plain-text.js';
 
 const path = plain.regex(/^[^ ,]+$/, 'expected no spaces or commas');
@@ -19,13 +24,33 @@ const flags = z
     error: 'expected an integer such as 0x30000, of up to 64 bits; in quotes from 53 bits on',
   })
   .transform((value) => BigInt(value));
+const hexadecimal = (value: bigint): string => `0x${value.toString(16)}`;
 const base64 = (bytes: number) =>
   z
     .base64()
-    .refine(
-      (text) => Buffer.from(text, 'base64').length === bytes,
-      `expected ${bytes} bytes in base64`,
+    .refine((text) => Buffer.from(text, 'base64').length === bytes, {
+      error: `expected ${bytes} bytes in base64`,
+      abort: true,
+    });
+
+/** An ID block with which the firmware would not start the guest: of another version, or for another policy. */
+function refuseOtherPolicy(
+  snp: { readonly policy: bigint; readonly idBlock?: { readonly block: string } | undefined },
+  context: z.RefinementCtx,
+): void {
+  if (snp.idBlock === undefined) return;
+  const { version, policy } = idBlockFields(Buffer.from(snp.idBlock.block, 'base64'));
+  const refuse = (message: string): void =>
+    context.addIssue({ code: 'custom', path: ['idBlock', 'block'], message });
+  if (version !== ID_BLOCK_VERSION) {
+    refuse(`expected an ID block of version ${ID_BLOCK_VERSION}, not ${version}`);
+  }
+  if (policy !== snp.policy) {
+    refuse(
+      `expected an ID block for policy ${hexadecimal(snp.policy)}, not ${hexadecimal(policy)}`,
     );
+  }
+}
 
 const schema = z.strictObject({
   version: z.literal(1),
@@ -70,11 +95,12 @@ const schema = z.strictObject({
       features: flags.refine((value) => value === 1n, 'expected 0x1').default(1n),
       /** Position of the encryption bit (CPUID 8000001F EBX). */
       cBitPosition: z.number().int().min(32).max(63).default(51),
-      /** ID block and its authentication: `idBlock` and `idAuth` of `assay measure launch`, base64. */
+      /** ID block of this policy, and its authentication: `idBlock` and `idAuth` of `assay measure launch`, base64. */
       idBlock: z
         .strictObject({ block: base64(ID_BLOCK_BYTES), authentication: base64(ID_AUTH_BYTES) })
         .optional(),
     })
+    .superRefine(refuseOtherPolicy)
     .prefault({}),
   tdx: z
     .strictObject({

@@ -28,12 +28,35 @@ export interface IdBlock {
   readonly policy: bigint;
 }
 
+/** What an ID block names, as the firmware compares it with the launch. */
+export interface IdBlockFields {
+  readonly launchDigest: Uint8Array;
+  readonly version: number;
+  readonly policy: bigint;
+}
+
 /** The two structures that QEMU takes (`id-block`, `id-auth`), and the digests a verifier pins. */
 export interface SignedIdBlock {
   readonly idBlock: Uint8Array;
   readonly idAuth: Uint8Array;
   readonly idKeyDigest: Uint8Array;
   readonly authorKeyDigest: Uint8Array | undefined;
+}
+
+const LAUNCH_DIGEST_BYTES = 48;
+const VERSION_AT = 80;
+const POLICY_AT = 88;
+/** The only version that the firmware takes. */
+export const ID_BLOCK_VERSION = 1;
+
+/** @param idBlock ID_BLOCK_BYTES. */
+export function idBlockFields(idBlock: Uint8Array): IdBlockFields {
+  const view = new DataView(idBlock.buffer, idBlock.byteOffset, idBlock.byteLength);
+  return {
+    launchDigest: idBlock.subarray(0, LAUNCH_DIGEST_BYTES),
+    version: view.getUint32(VERSION_AT, true),
+    policy: view.getBigUint64(POLICY_AT, true),
+  };
 }
 
 /** ID_BLOCK, 96 bytes (AMD 56860, SNP_LAUNCH_FINISH). */
@@ -44,12 +67,12 @@ function encodeIdBlock(block: IdBlock): Uint8Array<ArrayBuffer> {
   }
   const bytes = new Uint8Array(ID_BLOCK_BYTES);
   const view = new DataView(bytes.buffer);
-  bytes.set(exactly(block.launchDigest, 48, 'the launch digest'), 0);
+  bytes.set(exactly(block.launchDigest, LAUNCH_DIGEST_BYTES, 'the launch digest'), 0);
   bytes.set(exactly(block.familyId, 16, 'FAMILY_ID'), 48);
   bytes.set(exactly(block.imageId, 16, 'IMAGE_ID'), 64);
-  view.setUint32(80, 1, true);
+  view.setUint32(VERSION_AT, ID_BLOCK_VERSION, true);
   view.setUint32(84, guestSvn, true);
-  view.setBigUint64(88, block.policy, true);
+  view.setBigUint64(POLICY_AT, block.policy, true);
   return bytes;
 }
 

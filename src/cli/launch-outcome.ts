@@ -5,6 +5,7 @@ import type { Tee } from '../../attestation/evidence/bundle.js';
 import { required } from '../../enclave/launch/deployment.js';
 import { signatureOf } from '../../enclave/measurement/cpu-type.js';
 import {
+  idBlockFields,
   readIdBlock,
   type SignedIdBlock,
   signIdBlock,
@@ -179,18 +180,29 @@ async function forSnp(
   };
 }
 
+/** Refuses an ID block with which the firmware would not start this launch: throws CONFIG_DEPLOYMENT. */
+function checkLaunchDigest(given: SignedIdBlock, computed: string): SignedIdBlock {
+  const named = toHex(idBlockFields(given.idBlock).launchDigest);
+  if (named === computed) return given;
+  throw new AssayError(
+    'CONFIG_DEPLOYMENT',
+    `the deployment's ID block is for MEASUREMENT ${named}, not ${computed}: sign one with --id-key`,
+  );
+}
+
 /** The ID block of the launch: signed with the key of the options, or else the deployment's. */
 async function idBlockOf(
   io: Io,
   options: LaunchRequest,
   measurements: readonly { readonly digest: string }[],
 ): Promise<SignedIdBlock | undefined> {
-  if (options.idKey === undefined && options.idBlock === undefined) return undefined;
+  const { idKey, idBlock } = options;
+  if (idKey === undefined && idBlock === undefined) return undefined;
   const [only, ...more] = measurements;
   if (only === undefined || more.length > 0) {
     throw new AssayError('USAGE_OPTION', 'an ID block is for one number of --processors');
   }
-  if (options.idKey === undefined) return options.idBlock;
+  if (idKey === undefined) return idBlock && checkLaunchDigest(idBlock, only.digest);
   const authorKey = options.authorKey && (await readPrivateKey(io, options.authorKey));
   return signIdBlock(
     {
@@ -200,7 +212,7 @@ async function idBlockOf(
       guestSvn: options.guestSvn ?? 0,
       policy: options.guestPolicy ?? 0x30000n,
     },
-    await readPrivateKey(io, options.idKey),
+    await readPrivateKey(io, idKey),
     ...(authorKey ? [authorKey] : []),
   );
 }

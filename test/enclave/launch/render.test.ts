@@ -66,18 +66,24 @@ const TDX = {
 
 const TDX_ON_BRIDGE = { ...TDX, service: { bridge: 'br0' } };
 
-/** An ID block as long as the firmware wants it, whose key an author signed with this algorithm; 0, none did. */
-function idBlock(authorAlgorithm: number) {
+/** An ID block as the firmware wants it, whose key an author signed with this algorithm; 0, none did. */
+function idBlock(authorAlgorithm: number, { policy = 0x30000n, version = 1 } = {}) {
+  const block = Buffer.alloc(96);
+  block.writeUInt32LE(version, 80);
+  block.writeBigUInt64LE(policy, 88);
   const authentication = Buffer.alloc(4096);
   authentication.writeUInt32LE(1, 0);
   authentication.writeUInt32LE(authorAlgorithm, 4);
   return {
-    block: Buffer.alloc(96).toString('base64'),
+    block: block.toString('base64'),
     authentication: authentication.toString('base64'),
   };
 }
 
-const SNP_WITH_ID_BLOCK = { ...SNP, snp: { policy: '0xb0000', idBlock: idBlock(1) } };
+const SNP_WITH_ID_BLOCK = {
+  ...SNP,
+  snp: { policy: '0xb0000', idBlock: idBlock(1, { policy: 0xb0000n }) },
+};
 
 function render(value: unknown, target: LaunchTarget) {
   return renderLaunch(target, planLaunch(parseDeployment(value), POLICY));
@@ -261,6 +267,8 @@ suite('deployment file', () => {
     ['a guest policy that is no integer', { snp: { policy: 196608.5 } }],
     ['a negative guest policy', { snp: { policy: -1 } }],
     ['SEV_FEATURES that no launch command sets', { snp: { features: '0x21' } }],
+    ['an ID block for another guest policy', { snp: { policy: '0xb0000', idBlock: idBlock(1) } }],
+    ['an ID block of version 2', { snp: { idBlock: idBlock(1, { version: 2 }) } }],
     ['an ID block of 3 bytes', { snp: { idBlock: { ...idBlock(1), block: 'AAAA' } } }],
     [
       'an authentication of 3 bytes',

@@ -69,6 +69,19 @@ suite('assay measure launch of a deployment with an ID block', () => {
     assert.deepEqual(snp, reference.snp);
   });
 
+  test('refuses a block that is for another launch, and says how to make one', async () => {
+    const { reference, members } = await signed('--id-key', 'id.pem');
+    const other = { ...members, boot: { ...DEPLOYMENT.boot, commandLine: 'debug' } };
+    const { code, out, err } = await measure(other);
+    assert.deepEqual([code, out, JSON.parse(err).error.code], [2, '', 'CONFIG_DEPLOYMENT']);
+    const [named] = reference.snp.measurements;
+    assert.match(
+      JSON.parse(err).error.message,
+      new RegExp(`for MEASUREMENT ${named}, not .*--id-key`),
+    );
+    assert.equal((await measure(other, '--id-key', 'id.pem')).code, 0);
+  });
+
   test('is for one number of processors', async () => {
     const { members } = await signed('--id-key', 'id.pem');
     const { code, err } = await measure(members, '--processors', '2,4');
