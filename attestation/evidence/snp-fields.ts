@@ -1,3 +1,5 @@
+import { hasBit } from './bits.js';
+
 /** Product lines that the CPUID ranges of AMD's documents tell apart. */
 export type ProductLine = 'Milan' | 'Genoa' | 'Turin' | 'Venice';
 
@@ -39,6 +41,11 @@ export const GUEST_POLICY_BITS = {
   PAGE_SWAP_DISABLE: 25,
 } as const;
 export type GuestPolicyBit = keyof typeof GUEST_POLICY_BITS;
+
+/** Whether the firmware starts guests of this policy, as far as its reserved bits say: 17 is one, 63:26 are zero. */
+export function isGuestPolicy(policy: bigint): boolean {
+  return hasBit(policy, 17) && policy >> 26n === 0n;
+}
 
 /** Bits of PLATFORM_INFO (AMD 56860, table "PLATFORM_INFO"). */
 export const PLATFORM_INFO_BITS = {

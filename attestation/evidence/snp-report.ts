@@ -1,7 +1,6 @@
 import { AssayError } from '../encoding/error.js';
 import { ByteReader } from '../encoding/reader.js';
-import { hasBit } from './bits.js';
-import { type Cpuid, keyInfo as decodeKeyInfo } from './snp-fields.js';
+import { type Cpuid, keyInfo as decodeKeyInfo, isGuestPolicy } from './snp-fields.js';
 
 /** Size of every version of the report. */
 export const SNP_REPORT_SIZE = 0x4a0;
@@ -82,7 +81,7 @@ export function signedBytes(report: Uint8Array): Uint8Array {
 
 function guestPolicy(reader: ByteReader): bigint {
   const policy = reader.u64le('POLICY');
-  if (!hasBit(policy, 17) || policy >> 26n !== 0n) {
+  if (!isGuestPolicy(policy)) {
     fail('SNP_REPORT_POLICY', 'expected guest policy bit 17 to be one and bits 63:26 to be zero');
   }
   return policy;

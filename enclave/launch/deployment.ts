@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
+import { isGuestPolicy } from '../../attestation/evidence/snp-fields.js';
 import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';
 import {
@@ -26,12 +27,10 @@ const flags = z
   .transform((value) => BigInt(value));
 const hexadecimal = (value: bigint): string => `0x${value.toString(16)}`;
 const base64 = (bytes: number) =>
-  z
-    .base64()
-    .refine((text) => Buffer.from(text, 'base64').length === bytes, {
-      error: `expected ${bytes} bytes in base64`,
-      abort: true,
-    });
+  z.base64().refine((text) => Buffer.from(text, 'base64').length === bytes, {
+    error: `expected ${bytes} bytes in base64`,
+    abort: true,
+  });
 
 /** An ID block with which the firmware would not start the guest: of another version, or for another policy. */
 function refuseOtherPolicy(
@@ -87,9 +86,9 @@ const schema = z.strictObject({
     .prefault({}),
   snp: z
     .strictObject({
-      /** Guest policy (AMD 56860, "Guest policy"): bit 17 must be one. */
+      /** Guest policy (AMD 56860, "Guest policy"). */
       policy: flags
-        .refine((value) => (value & 0x20000n) !== 0n, 'bit 17 must be one')
+        .refine(isGuestPolicy, 'bit 17 must be one, and bits 63:26 zero')
         .default(0x30000n),
       /** SEV_FEATURES of the save areas: QEMU and libvirt have no option that sets another bit. */
       features: flags.refine((value) => value === 1n, 'expected 0x1').default(1n),

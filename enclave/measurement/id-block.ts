@@ -1,6 +1,7 @@
 import { createHash, type KeyObject, sign } from 'node:crypto';
 import { concat } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { isGuestPolicy } from '../../attestation/evidence/snp-fields.js';
 
 /** Sizes of the two structures (AMD 56860, SNP_LAUNCH_FINISH). */
 export const ID_BLOCK_BYTES = 96;
@@ -61,9 +62,15 @@ export function idBlockFields(idBlock: Uint8Array): IdBlockFields {
 
 /** ID_BLOCK, 96 bytes (AMD 56860, SNP_LAUNCH_FINISH). */
 function encodeIdBlock(block: IdBlock): Uint8Array<ArrayBuffer> {
-  const { guestSvn } = block;
+  const { guestSvn, policy } = block;
   if (!Number.isInteger(guestSvn) || guestSvn < 0 || guestSvn > 0xffff_ffff) {
     throw new AssayError('MEASUREMENT_INPUT', `expected a guest SVN of 32 bits, not ${guestSvn}`);
+  }
+  if (!isGuestPolicy(policy)) {
+    throw new AssayError(
+      'MEASUREMENT_INPUT',
+      `expected guest policy bit 17 to be one and bits 63:26 to be zero, not 0x${policy.toString(16)}`,
+    );
   }
   const bytes = new Uint8Array(ID_BLOCK_BYTES);
   const view = new DataView(bytes.buffer);
@@ -72,7 +79,7 @@ function encodeIdBlock(block: IdBlock): Uint8Array<ArrayBuffer> {
   bytes.set(exactly(block.imageId, 16, 'IMAGE_ID'), 64);
   view.setUint32(VERSION_AT, ID_BLOCK_VERSION, true);
   view.setUint32(84, guestSvn, true);
-  view.setBigUint64(POLICY_AT, block.policy, true);
+  view.setBigUint64(POLICY_AT, policy, true);
   return bytes;
 }
 

@@ -244,6 +244,7 @@ suite('deployment file', () => {
     ['nothing of SNP', {}, 0x30000n],
     ['an ID block alone', { idBlock: idBlock(0) }, 0x30000n],
     ['a policy as YAML reads it without quotes', { policy: 0xb0000, features: 1 }, 0xb0000n],
+    ['a policy with its highest bit', { policy: '0x2020000' }, 0x2020000n],
     ['a policy as text', { policy: '0xb0000', features: '0x1' }, 0xb0000n],
   ] as const) {
     test(`${what} is taken, and what is left out has its default`, () => {
@@ -264,6 +265,8 @@ suite('deployment file', () => {
     ['512 MiB, with which the guest does not boot', { machine: { memoryMiB: 512 } }],
     ['an unknown processor model', { machine: { cpu: 'host' } }],
     ['a guest policy without bit 17', { snp: { policy: '0x10000' } }],
+    ['a guest policy with bit 26', { snp: { policy: '0x4020000' } }],
+    ['a guest policy with bit 63', { snp: { policy: '0x8000000000020000' } }],
     ['a guest policy that is no integer', { snp: { policy: 196608.5 } }],
     ['a negative guest policy', { snp: { policy: -1 } }],
     ['SEV_FEATURES that no launch command sets', { snp: { features: '0x21' } }],

@@ -69,7 +69,7 @@ suite('ID block', () => {
         familyId: new Uint8Array(16).fill(1),
         imageId: new Uint8Array(16).fill(2),
         guestSvn: 7,
-        policy: 0x1_00b0_0000n,
+        policy: 0x30b_0000n,
       },
       idKey,
     );
@@ -78,7 +78,7 @@ suite('ID block', () => {
     assert.deepEqual(new Uint8Array(view.subarray(64, 80)), new Uint8Array(16).fill(2));
     assert.equal(view.readUInt32LE(80), 1);
     assert.equal(view.readUInt32LE(84), 7);
-    assert.equal(view.readBigUInt64LE(88), 0x1_00b0_0000n);
+    assert.equal(view.readBigUInt64LE(88), 0x30b_0000n);
   });
 
   for (const [what, make, expected] of [
@@ -89,6 +89,14 @@ suite('ID block', () => {
       () => signIdBlock({ ...block, launchDigest: new Uint8Array(32) }, idKey),
       'MEASUREMENT_INPUT',
     ],
+    ...[0x10000n, 0x400_0000n | 0x20000n, (2n ** 63n) | 0x20000n].map(
+      (policy) =>
+        [
+          `guest policy ${policy.toString(16)}, with which no guest starts,`,
+          () => signIdBlock({ ...block, policy }, idKey),
+          'MEASUREMENT_INPUT',
+        ] as const,
+    ),
     ...[2 ** 32, -1, 1.5].map(
       (guestSvn) =>
         [

@@ -82,6 +82,11 @@ suite('assay measure launch of a deployment with an ID block', () => {
     assert.equal((await measure(other, '--id-key', 'id.pem')).code, 0);
   });
 
+  test('signs none for a guest policy that the firmware refuses', async () => {
+    const { code, err } = await measure({}, '--id-key', 'id.pem', '--guest-policy', '0x0');
+    assert.deepEqual([code, JSON.parse(err).error.code], [2, 'MEASUREMENT_INPUT']);
+  });
+
   test('is for one number of processors', async () => {
     const { members } = await signed('--id-key', 'id.pem');
     const { code, err } = await measure(members, '--processors', '2,4');
