@@ -54,6 +54,32 @@ function podSpec(kubernetes: KubernetesDeployment, plan: LaunchPlan): Manifest {
   };
 }
 
+/** Callers reach these pods' service from anywhere, their metrics from some namespaces; the pods reach nobody. */
+function networkPolicy(
+  kubernetes: KubernetesDeployment,
+  { deployment: { name, service } }: LaunchPlan,
+  pods: Manifest,
+): Manifest {
+  const { namespace, metricsPort, metricsFrom } = kubernetes;
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: { name, namespace, labels: labels(name) },
+    spec: {
+      podSelector: { matchLabels: pods },
+      policyTypes: ['Ingress', 'Egress'],
+      ingress: [
+        { ports: [{ port: service.port, protocol: 'TCP' }] },
+        {
+          from: [{ namespaceSelector: { matchLabels: metricsFrom } }],
+          ports: [{ port: metricsPort, protocol: 'TCP' }],
+        },
+      ],
+      egress: [],
+    },
+  };
+}
+
 /** A Deployment with its Service, network policy and disruption budget. */
 export function kubernetesManifests(
   kubernetes: KubernetesDeployment,
@@ -91,23 +117,7 @@ export function kubernetesManifests(
         ],
       },
     },
-    {
-      apiVersion: 'networking.k8s.io/v1',
-      kind: 'NetworkPolicy',
-      metadata,
-      spec: {
-        podSelector: selector,
-        policyTypes: ['Ingress', 'Egress'],
-        ingress: [
-          { ports: [{ port: service.port, protocol: 'TCP' }] },
-          {
-            from: [{ namespaceSelector: { matchLabels: kubernetes.metricsFrom } }],
-            ports: [{ port: kubernetes.metricsPort, protocol: 'TCP' }],
-          },
-        ],
-        egress: [],
-      },
-    },
+    networkPolicy(kubernetes, plan, labels(name)),
     {
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
@@ -117,7 +127,7 @@ export function kubernetesManifests(
   ];
 }
 
-/** A KServe runtime and a service that uses it: Open Inference Protocol v2 over gRPC. */
+/** A KServe runtime, a service that uses it (Open Inference Protocol v2 over gRPC), and its network policy. */
 export function kserveManifests(
   kubernetes: KubernetesDeployment,
   plan: LaunchPlan,
@@ -163,5 +173,7 @@ export function kserveManifests(
         },
       },
     },
+    // KServe gives this label to the pods that it makes of the service.
+    networkPolicy(kubernetes, plan, { 'serving.kserve.io/inferenceservice': name }),
   ];
 }

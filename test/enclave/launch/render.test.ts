@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import type { LaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
 import { parseDeployment } from '../../../enclave/launch/deployment.js';
@@ -222,6 +223,19 @@ suite('launch files', () => {
     assert.match(script ?? '', /firewall-rules[^#]*--network=inner /);
     assert.equal(tofu?.match(/network += "inner"/g)?.length, 2);
   });
+
+  for (const [target, selected] of [
+    ['kubernetes', { 'app.kubernetes.io/name': 'assay' }],
+    ['kserve', { 'serving.kserve.io/inferenceservice': 'assay' }],
+  ] as const) {
+    test(`${target} lets the pods call out to nobody`, () => {
+      const documents = parseAllDocuments(render(SNP, target)[0]?.contents ?? '');
+      const manifests = documents.map((document) => document.toJS());
+      const { spec } = manifests.find(({ kind }) => kind === 'NetworkPolicy');
+      assert.deepEqual(spec.podSelector, { matchLabels: selected });
+      assert.deepEqual([spec.policyTypes, spec.egress], [['Ingress', 'Egress'], []]);
+    });
+  }
 
   test('EC2 has no TDX', () => {
     assert.throws(
