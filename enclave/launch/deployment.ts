@@ -15,7 +15,10 @@ import { commandLine, plain } from '../plain-text.js';
 const path = plain.regex(/^[^ ,]+$/, 'expected no spaces or commas');
 const identifier = z
   .string()
-  .regex(/^[a-z][a-z0-9-]{0,30}$/, 'expected a lower-case name of letters, digits and hyphens');
+  .regex(
+    /^[a-z]([a-z0-9-]{0,29}[a-z0-9])?$/,
+    'expected a lower-case name of letters, digits and, within, hyphens',
+  );
 const port = z.number().int().min(1).max(65535);
 const hex = (bytes: number) =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `expected ${2 * bytes} hex digits`);
@@ -51,7 +54,7 @@ function refuseOtherPolicy(
   }
 }
 
-const schema = z.strictObject({
+const members = z.strictObject({
   version: z.literal(1),
   /** Names the guest everywhere; its MAC address is of this name, and so one network has no two of one name. */
   name: identifier,
@@ -145,6 +148,11 @@ const schema = z.strictObject({
     .optional(),
   kubernetes: kubernetesSchema.optional(),
 });
+
+const schema = members.refine(
+  ({ service, kubernetes }) => kubernetes?.metricsPort !== service.port,
+  { error: "expected another port than the service's", path: ['kubernetes', 'metricsPort'] },
+);
 
 /** A deployment: one guest, wherever it is to run. */
 export type Deployment = z.output<typeof schema>;

@@ -8,78 +8,10 @@ import type { LaunchPolicy } from '../../../attestation/evidence/launch-policy.j
 import { parseDeployment } from '../../../enclave/launch/deployment.js';
 import { planLaunch } from '../../../enclave/launch/plan.js';
 import { LAUNCH_TARGETS, type LaunchTarget, renderLaunch } from '../../../enclave/launch/render.js';
+import { idBlock, POLICY, SNP, TDX } from '../../forge/deployment.js';
 import { repositoryRoot } from '../../vectors.js';
 
-const POLICY: LaunchPolicy = {
-  models: [{ graph: new Uint8Array(32).fill(0x11), execution: null }],
-  development: false,
-  plaintext: false,
-};
-
-const BASE = {
-  version: 1,
-  name: 'assay',
-  launchPolicy: 'launch-policy.yaml',
-  boot: {
-    firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
-    kernel: '/var/lib/assay/vmlinuz',
-    initrd: '/var/lib/assay/initrd.lz4',
-    commandLine: 'console=ttyS0 panic=-1',
-  },
-  machine: { processors: 4, memoryMiB: 8192, cpu: 'EPYC-Milan' },
-  gcp: {
-    project: 'example',
-    zone: 'europe-west4-a',
-    machineType: 'n2d-standard-4',
-    image: 'assay-1',
-    sourceRanges: ['203.0.113.0/24'],
-  },
-  kubernetes: { image: `registry.example/assay@sha256:${'a'.repeat(64)}`, replicas: 3 },
-  azure: {
-    resourceGroup: 'assay',
-    location: 'westeurope',
-    size: 'Standard_DC4as_v5',
-    image:
-      '/subscriptions/0/resourceGroups/assay/providers/Microsoft.Compute/galleries/assay/images/assay/versions/1.0.0',
-    subnet:
-      '/subscriptions/0/resourceGroups/assay/providers/Microsoft.Network/virtualNetworks/assay/subnets/guests',
-  },
-};
-
-const SNP = {
-  ...BASE,
-  tee: 'sev-snp',
-  aws: {
-    region: 'eu-west-1',
-    instanceType: 'm6a.xlarge',
-    ami: 'ami-0123456789abcdef0',
-    subnet: 'subnet-0123456789abcdef0',
-    securityGroup: 'sg-0123456789abcdef0',
-  },
-};
-
-const TDX = {
-  ...BASE,
-  tee: 'tdx',
-  boot: { ...BASE.boot, firmware: '/usr/share/ovmf/OVMF.inteltdx.ms.fd' },
-  gcp: { ...BASE.gcp, machineType: 'c3-standard-4' },
-};
-
 const TDX_ON_BRIDGE = { ...TDX, service: { bridge: 'br0' } };
-
-/** An ID block as the firmware wants it, whose key an author signed with this algorithm; 0, none did. */
-function idBlock(authorAlgorithm: number, { policy = 0x30000n, version = 1 } = {}) {
-  const block = Buffer.alloc(96);
-  block.writeUInt32LE(version, 80);
-  block.writeBigUInt64LE(policy, 88);
-  const authentication = Buffer.alloc(4096);
-  authentication.writeUInt32LE(1, 0);
-  authentication.writeUInt32LE(authorAlgorithm, 4);
-  return {
-    block: block.toString('base64'),
-    authentication: authentication.toString('base64'),
-  };
-}
 
 const SNP_WITH_ID_BLOCK = {
   ...SNP,
@@ -251,57 +183,4 @@ suite('launch files', () => {
       (error) => error instanceof AssayError && /member aws/.test(error.message),
     );
   });
-});
-
-suite('deployment file', () => {
-  for (const [what, snp, policy] of [
-    ['nothing of SNP', {}, 0x30000n],
-    ['an ID block alone', { idBlock: idBlock(0) }, 0x30000n],
-    ['a policy as YAML reads it without quotes', { policy: 0xb0000, features: 1 }, 0xb0000n],
-    ['a policy with its highest bit', { policy: '0x2020000' }, 0x2020000n],
-    ['a policy as text', { policy: '0xb0000', features: '0x1' }, 0xb0000n],
-  ] as const) {
-    test(`${what} is taken, and what is left out has its default`, () => {
-      const { snp: read } = parseDeployment({ ...SNP, snp });
-      assert.deepEqual([read.policy, read.features, read.cBitPosition], [policy, 1n, 51]);
-    });
-  }
-
-  for (const [what, change] of [
-    ['an unknown member', { extra: 1 }],
-    ['another version', { version: 2 }],
-    ['a name with a shell in it', { name: 'a;rm' }],
-    ['a command line with quotes', { boot: { ...BASE.boot, commandLine: "a'b" } }],
-    ['a command line with a substitution', { boot: { ...BASE.boot, commandLine: '$(id)' } }],
-    ['a command line with a blank at its end', { boot: { ...BASE.boot, commandLine: 'quiet ' } }],
-    ['a path with a comma', { boot: { ...BASE.boot, kernel: 'a,readonly=on' } }],
-    ['no processor', { machine: { processors: 0 } }],
-    ['512 MiB, with which the guest does not boot', { machine: { memoryMiB: 512 } }],
-    ['an unknown processor model', { machine: { cpu: 'host' } }],
-    ['a guest policy without bit 17', { snp: { policy: '0x10000' } }],
-    ['a guest policy with bit 26', { snp: { policy: '0x4020000' } }],
-    ['a guest policy with bit 63', { snp: { policy: '0x8000000000020000' } }],
-    ['a guest policy that is no integer', { snp: { policy: 196608.5 } }],
-    ['a negative guest policy', { snp: { policy: -1 } }],
-    ['SEV_FEATURES that no launch command sets', { snp: { features: '0x21' } }],
-    ['an ID block for another guest policy', { snp: { policy: '0xb0000', idBlock: idBlock(1) } }],
-    ['an ID block of version 2', { snp: { idBlock: idBlock(1, { version: 2 }) } }],
-    ['an ID block of 3 bytes', { snp: { idBlock: { ...idBlock(1), block: 'AAAA' } } }],
-    [
-      'an authentication of 3 bytes',
-      { snp: { idBlock: { ...idBlock(1), authentication: 'AQID' } } },
-    ],
-    ['a port that is none', { service: { port: 0 } }],
-    ['a container image by tag', { kubernetes: { image: 'registry.example/assay:latest' } }],
-    ['a subnet with an option behind it', { gcp: { ...SNP.gcp, subnet: 'x,no-address' } }],
-    ['an image that no target starts', { boot: { ...BASE.boot, uki: 'assay.efi' } }],
-    ['an AMI that is none', { aws: { ...SNP.aws, ami: 'ami' } }],
-  ] as const) {
-    test(`${what} is refused`, () => {
-      assert.throws(
-        () => parseDeployment({ ...SNP, ...change }),
-        (error) => error instanceof AssayError && error.code === 'CONFIG_DEPLOYMENT',
-      );
-    });
-  }
 });
