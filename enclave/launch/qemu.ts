@@ -2,11 +2,11 @@ import { type Deployment, refuseUnused, required } from './deployment.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
-/** QEMU's `-object` values: commas double, everything else stands as it is. */
+/** QEMU's `-object` values, which hold no commas: flags, numbers and base64. */
 function properties(type: string, members: Readonly<Record<string, string | undefined>>): string {
   const pairs = Object.entries(members)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${value?.replaceAll(',', ',,')}`);
+    .map(([name, value]) => `${name}=${value}`);
   return [type, ...pairs].join(',');
 }
 
