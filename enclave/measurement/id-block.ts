@@ -30,7 +30,7 @@ export interface IdBlock {
 }
 
 /** What an ID block names, as the firmware compares it with the launch. */
-export interface IdBlockFields {
+interface IdBlockFields {
   readonly launchDigest: Uint8Array;
   readonly version: number;
   readonly policy: bigint;
