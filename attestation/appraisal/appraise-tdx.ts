@@ -5,6 +5,7 @@ import {
   bitField,
   TD_ATTRIBUTE_BITS,
   type TdAttributeBit,
+  TUD,
   unknownAttributeBits,
   XFAM_FIXED0,
   XFAM_FIXED1,
@@ -128,15 +129,19 @@ function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPol
       reason,
       waiver || undefined,
     );
-  want(
-    'debug',
-    'DEBUG',
-    0,
+  findings.check(
+    'tdx.attributes.debug',
+    (raw & TUD) === 0n,
+    {
+      expected: 'TUD (bits 7:0) 0x0',
+      actual: `TUD 0x${(raw & TUD).toString(16)}`,
+      reference: TDX_REFERENCES.attributes,
+    },
     {
       pass: 'The host cannot read or change the guest’s memory as a debugger.',
       fail: 'The guest is under debug: the host can read and change its memory.',
     },
-    rules.allowDebug === true && 'attributes.allowDebug',
+    rules.allowDebug === true ? 'attributes.allowDebug' : undefined,
   );
   want(
     'migratable',

@@ -28,7 +28,7 @@ const acceptedStatus = z.union([acceptable, z.strictObject({ status: acceptable,
 
 /**
  * Appraisal policy for TDX quotes. What it does not mention must hold by default: TCB status
- * UpToDate without advisories, no DEBUG, no migration, SEPT_VE_DISABLE set, no bit without a name in
+ * UpToDate without advisories, no debug, no migration, SEPT_VE_DISABLE set, no bit without a name in
  * TDATTRIBUTES, no service TD. Members named `accept…` and `allow…` waive one of these, and the
  * result shows it. Identity fields that it does not mention are reported and not judged, except what
  * measures the guest: without reference values for MRTD and RTMR0 to RTMR2 no quote is affirmed.
@@ -67,10 +67,12 @@ export const tdxPolicySchema = z.strictObject({
       require: attributes.optional(),
       /** Bits that must be zero, beside DEBUG and MIGRATABLE. */
       forbid: attributes.optional(),
+      /** Accepts a TD under debug: DEBUG, or any other bit of TUD (bits 7:0). */
       allowDebug: z.boolean().optional(),
       allowMigratable: z.boolean().optional(),
       /** Accepts SEPT_VE_DISABLE clear, as in guests under Azure's paravisor. */
       allowSeptVe: z.boolean().optional(),
+      /** Accepts bits that have no name; those of TUD are not among them. */
       allowUnknownBits: z.boolean().optional(),
     })
     .optional(),

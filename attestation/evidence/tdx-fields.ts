@@ -2,7 +2,7 @@ import { namedBits } from './bits.js';
 
 /**
  * Bits of TDATTRIBUTES (Intel TDX Module Base Architecture Specification, TD attributes). Bits 7:0
- * say that a TD is under debug, bits 31:8 may weaken it, bits 63:32 do not.
+ * (TUD) say that a TD is under debug, bits 31:8 may weaken it, bits 63:32 do not.
  */
 export const TD_ATTRIBUTE_BITS = {
   DEBUG: 0,
@@ -16,6 +16,9 @@ export const TD_ATTRIBUTE_BITS = {
 
 export type TdAttributeBit = keyof typeof TD_ATTRIBUTE_BITS;
 
+/** The bits of TDATTRIBUTES that say that a TD is under debug; bits 7:1 have no names yet. */
+export const TUD = 0xffn;
+
 /** XFAM bits that every TD has: x87 and SSE. */
 export const XFAM_FIXED1 = 0x3n;
 /** XFAM bits that a TD may have. */
@@ -26,9 +29,10 @@ export function bitField(bytes: Uint8Array): bigint {
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 
-/** Bits of TDATTRIBUTES that have no name here. */
+/** Bits of TDATTRIBUTES that have no name here and are not of TUD, so that nobody knows what they say. */
 export function unknownAttributeBits(raw: bigint): bigint {
-  return Object.values(TD_ATTRIBUTE_BITS).reduce((rest, bit) => rest & ~(1n << BigInt(bit)), raw);
+  const bits = Object.values(TD_ATTRIBUTE_BITS);
+  return bits.reduce((rest, bit) => rest & ~(1n << BigInt(bit)), raw & ~TUD);
 }
 
 /** The bits of TDATTRIBUTES by name. */

@@ -4,7 +4,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { parsePemChain } from '../../attestation/endorsements/intel.js';
 import { pckPlatform } from '../../attestation/endorsements/pck.js';
 import { type Td15Extension, tdReportKind } from '../../attestation/evidence/td-report.js';
-import { namedAttributes } from '../../attestation/evidence/tdx-fields.js';
+import { bitField, namedAttributes, TUD } from '../../attestation/evidence/tdx-fields.js';
 import { parseTdxQuote, type TdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
@@ -26,7 +26,9 @@ function bytes(part: Field['part'], name: string, value: Uint8Array, meaning: st
 
 function attributes(value: Uint8Array): string {
   const names = Object.entries(namedAttributes(value)).flatMap(([name, on]) => (on ? [name] : []));
-  return names.length === 0 ? 'no bit with a name is set' : names.join(', ');
+  const named = names.length === 0 ? 'no bit with a name is set' : names.join(', ');
+  const tud = bitField(value) & TUD;
+  return tud === 0n ? named : `${named}; under debug: TUD (bits 7:0) is 0x${tud.toString(16)}`;
 }
 
 function extensionFields(extension: Td15Extension | undefined): Field[] {

@@ -89,6 +89,22 @@ describe('assay show', () => {
     assert.equal((await assay('show', 'tdx', at('ccel.bin'))).code, 1);
   });
 
+  test('tdx says which bits put a TD under debug, those without names too', async () => {
+    const quote = await readFile(at('quote.bin'));
+    for (const [tud, meaning] of [
+      [0x00, 'SEPT_VE_DISABLE'],
+      [0x01, 'DEBUG, SEPT_VE_DISABLE; under debug: TUD (bits 7:0) is 0x1'],
+      [0x82, 'SEPT_VE_DISABLE; under debug: TUD (bits 7:0) is 0x82'],
+    ] as const) {
+      // The first byte of TDATTRIBUTES, which follows the header and 120 bytes of the TD report.
+      quote[48 + 120] = tud;
+      await writeFile(at('debug.bin'), quote);
+      const { fields } = JSON.parse((await assay('show', 'tdx', at('debug.bin'), '--json')).out);
+      const shown = fields.find((field: { name: string }) => field.name === 'TDATTRIBUTES');
+      assert.equal(shown.meaning, meaning);
+    }
+  });
+
   test('eventlog explains each event and what they lead to', async () => {
     const tcg = await assay('show', 'eventlog', at('ccel.bin'));
     assert.equal(tcg.code, 0);

@@ -14,6 +14,11 @@ const withService = (report: TdReport): TdReport => ({
   td15: { teeTcbSvn2: report.teeTcbSvn, mrServiceTd: service },
 });
 
+const TUD = [1, 2, 3, 4, 5, 6, 7].map((bit) => ({
+  bit,
+  hex: `${(1 << bit).toString(16).padStart(2, '0')}00001000000000`,
+}));
+
 const rejected = (name: string, hex: string, code: string): TdxCase => ({
   name,
   fault: { report: attributes(hex) },
@@ -22,13 +27,7 @@ const rejected = (name: string, hex: string, code: string): TdxCase => ({
 
 tdxCases('TDATTRIBUTES are strict by default', [
   rejected('DEBUG', '0100001000000000', 'debug'),
-  ...[1, 2, 3, 4, 5, 6, 7].map((bit) =>
-    rejected(
-      `reserved bit ${bit} of TUD`,
-      `${(1 << bit).toString(16).padStart(2, '0')}00001000000000`,
-      'unknown',
-    ),
-  ),
+  ...TUD.map(({ bit, hex }) => rejected(`reserved bit ${bit} of TUD`, hex, 'debug')),
   rejected('reserved bit 8', '0001001000000000', 'unknown'),
   rejected('reserved bit 26', '0000001400000000', 'unknown'),
   rejected('MIGRATABLE', '0000003000000000', 'migratable'),
@@ -71,6 +70,21 @@ tdxCases('each waiver is shown, and waives nothing else', [
     code: null,
     waived: ['tdx.attributes.unknown'],
   },
+  ...TUD.flatMap(({ bit, hex }) => [
+    {
+      name: `reserved bit ${bit} of TUD by allowDebug`,
+      fault: { report: attributes(hex) },
+      policy: { attributes: { allowDebug: true } },
+      code: null,
+      waived: ['tdx.attributes.debug'],
+    },
+    {
+      name: `reserved bit ${bit} of TUD not by allowUnknownBits`,
+      fault: { report: attributes(hex) },
+      policy: { attributes: { allowUnknownBits: true } },
+      code: 'tdx.attributes.debug',
+    },
+  ]),
   {
     name: 'DEBUG allowed, SEPT_VE_DISABLE clear',
     fault: { report: attributes('0000000000000000') },
