@@ -1,4 +1,4 @@
-import { equalBytes, isZero } from '../encoding/bytes.js';
+import { equalBytes, isZero, toHex } from '../encoding/bytes.js';
 import type { CertificateRevocationList } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
 import type { Certificate } from '../encoding/x509.js';
@@ -141,7 +141,10 @@ function chipBinding({ hwid }: VekExtensions, chipId: Uint8Array): Authenticated
 function requireChip({ hwid }: VekExtensions, chipId: Uint8Array): void {
   if (hwid === undefined || isZero(chipId)) return;
   if (!equalBytes(hwid, chipId.subarray(0, hwid.length))) {
-    throw new AssayError('SNP_HWID_MISMATCH', 'the certificate is of another chip than CHIP_ID');
+    throw new AssayError(
+      'SNP_HWID_MISMATCH',
+      `the HWID of the certificate is ${toHex(hwid)}, CHIP_ID is ${toHex(chipId)}`,
+    );
   }
 }
 

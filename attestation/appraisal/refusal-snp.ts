@@ -1,9 +1,9 @@
 import type { AssayError } from '../encoding/error.js';
 import { SNP_REFERENCES } from './references-snp.js';
-import { type AttestationResult, type Finding, findingOf, isUnchecked } from './result.js';
+import { type Rules, refusal } from './refusal.js';
+import type { AttestationResult } from './result.js';
 
-/** What was expected, and where that rule is from: by the first two words of a code, or by its first. */
-const RULES: Readonly<Record<string, readonly [expected: string, reference: string]>> = {
+const RULES: Rules = {
   SNP_REPORT: [
     'an ATTESTATION_REPORT of version 2 to 5, reserved ranges zero',
     SNP_REFERENCES.report,
@@ -27,29 +27,9 @@ const RULES: Readonly<Record<string, readonly [expected: string, reference: stri
   ENDORSEMENTS: ['the certificates that endorse the report', SNP_REFERENCES.chain],
 };
 
-function ruleOf(code: string): readonly [expected: string, reference: string] {
-  const [area = '', reason = ''] = code.split('_');
-  return (
-    RULES[`${area}_${reason}`] ?? RULES[area] ?? ['authentic evidence', SNP_REFERENCES.documents]
-  );
-}
-
-/** A result for evidence that is not authentic, or that could not be authenticated. */
+/** A result for a report that is not authentic, or that could not be authenticated. */
 export function snpRefusal(error: AssayError, at: Date): AttestationResult {
-  const [expected, reference] = ruleOf(error.code);
-  const finding: Finding = { ...findingOf(error, reference), expected };
-  return {
-    tee: 'sev-snp',
-    authentic: false,
-    affirmed: false,
-    code: error.code,
-    summary: `${isUnchecked(error) ? 'The report could not be checked' : 'The report is not authentic'}: ${error.message}.`,
-    simulated: false,
-    trustAnchor: null,
-    at: at.toISOString(),
-    fresh: false,
-    checks: [finding],
-    claims: {},
-    caveats: [],
-  };
+  const { documents } = SNP_REFERENCES;
+  const refused = { tee: 'sev-snp', evidence: 'report', rules: RULES, documents } as const;
+  return refusal(refused, error, at);
 }

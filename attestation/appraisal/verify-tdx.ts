@@ -10,16 +10,9 @@ import {
 import { PARAVISOR } from './caveats.js';
 import { tdxClaims } from './claims-tdx.js';
 import type { TdxPolicy } from './policy-tdx.js';
-import { TDX_REFERENCES } from './references-tdx.js';
-import {
-  type AttestationResult,
-  findingOf,
-  isUnchecked,
-  requireTime,
-  type TdxTcbResult,
-  type TrustAnchor,
-} from './result.js';
-import { type TcbEvaluation, TcbNotSupportedError } from './tcb-level.js';
+import { tdxRefusal } from './refusal-tdx.js';
+import { type AttestationResult, requireTime, type TdxTcbResult } from './result.js';
+import type { TcbEvaluation } from './tcb-level.js';
 
 /** What no check of a quote can show. Every result says so. */
 const CAVEATS = [
@@ -27,20 +20,6 @@ const CAVEATS = [
   'Host-supplied ACPI tables execute in the guest; only RTMR0 tells of them.',
   'MRTD and the RTMRs say what was launched, not that it is free of faults.',
 ] as const;
-
-/** The shape of results for a platform that meets no level at all. */
-function notSupported({ comparison }: TcbNotSupportedError): TdxTcbResult {
-  return {
-    ...comparison,
-    status: 'TCB_NOT_SUPPORTED',
-    sgx: null,
-    tdx: null,
-    module: null,
-    qe: null,
-    advisories: null,
-    date: null,
-  };
-}
 
 /** The evaluation in the shape of results. */
 function tcbResult(tcb: TcbEvaluation): TdxTcbResult {
@@ -60,30 +39,6 @@ function caveats(policy: TdxPolicy, { runtimeClaims }: TdxExpectations): string[
       : []),
     ...(runtimeClaims === undefined ? [] : [PARAVISOR]),
   ];
-}
-
-/** A result for evidence that is not authentic, or that could not be authenticated. */
-export function tdxRefusal(
-  error: AssayError,
-  at: Date,
-  anchor: TrustAnchor | null = null,
-): AttestationResult {
-  const finding = findingOf(error, TDX_REFERENCES.documents);
-  return {
-    tee: 'tdx',
-    authentic: false,
-    affirmed: false,
-    code: error.code,
-    summary: `${isUnchecked(error) ? 'The quote could not be checked' : 'The quote is not authentic'}: ${error.message}.`,
-    simulated: anchor?.simulated ?? false,
-    trustAnchor: anchor,
-    at: at.toISOString(),
-    fresh: false,
-    checks: [finding],
-    claims: {},
-    ...(error instanceof TcbNotSupportedError ? { tcb: notSupported(error) } : {}),
-    caveats: [],
-  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { equalBytes, fromUtf8, toHex } from '../encoding/bytes.js';
+import { fromUtf8, toHex } from '../encoding/bytes.js';
 import { parseCrl } from '../encoding/crl.js';
 import { contextTag, DerValue, TAG } from '../encoding/der.js';
 import { AssayError } from '../encoding/error.js';
@@ -136,8 +136,12 @@ const vcekOf =
     if (vek.product !== product) {
       throw new AssayError('SNP_PRODUCT_MISMATCH', `expected a VCEK for ${product}`);
     }
-    if (vek.hwid === undefined || !equalBytes(vek.hwid, hwid)) {
-      throw new AssayError('SNP_HWID_MISMATCH', 'the certificate is of another chip');
+    const [named, asked] = [toHex(vek.hwid ?? new Uint8Array()), toHex(hwid)];
+    if (named !== asked) {
+      throw new AssayError(
+        'SNP_HWID_MISMATCH',
+        `the HWID of the certificate is ${named}, not ${asked} as was asked for`,
+      );
     }
     if (!hasSpls(vek.tcb, spls)) {
       throw new AssayError('SNP_TCB_MISMATCH', 'the certificate is for another TCB');

@@ -3,9 +3,10 @@ import { appraiseBundle, evidenceRefusal } from '../../attestation/appraisal/app
 import { onSuppliersWord } from '../../attestation/appraisal/caveats.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
+import { tdxRefusal } from '../../attestation/appraisal/refusal-tdx.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
-import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { detectEvidence } from '../../attestation/evidence/detect.js';

@@ -3,8 +3,9 @@ import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.j
 import type { EnclavePolicy } from '../../attestation/appraisal/policy-enclave.js';
 import type { TdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
+import { tdxRefusal } from '../../attestation/appraisal/refusal-tdx.js';
 import { verdictOf } from '../../attestation/appraisal/result.js';
-import { tdxRefusal, verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
+import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { CollateralInput } from '../../attestation/endorsements/intel.js';
 import { parseHclReport } from '../../attestation/evidence/hcl.js';

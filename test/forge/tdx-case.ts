@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.js';
 import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
+import { TDX_REFERENCES } from '../../attestation/appraisal/references-tdx.js';
 import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
@@ -50,6 +51,9 @@ async function check(item: TdxCase): Promise<void> {
   assert.deepEqual(ids('fail'), item.code === null ? [] : [item.code], result.summary);
   assert.deepEqual(ids('waived'), item.waived ?? []);
   assert.equal(result.affirmed, item.code === null);
+  const [first] = result.checks;
+  assert.notEqual(first?.expected, 'authentic evidence');
+  assert.notEqual(first?.reference, TDX_REFERENCES.documents);
   assert.equal(result.authentic, item.code === null || item.code.startsWith('tdx.'));
   if (item.status !== undefined) assert.equal(result.tcb?.status, item.status);
 }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
+import { simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
+import { replaced } from '../../forge/certificate-changes.js';
 import { idsOf, judgeSnp } from '../../forge/judge-snp.js';
 import { FORGED_REPORTS, MACHINES } from '../../forge/snp-report-cases.js';
 
@@ -18,6 +21,13 @@ for (const [name, cases] of Object.entries(FORGED_REPORTS)) {
     }
   });
 }
+
+test('a certificate of another chip is told with both chips', async () => {
+  const hwid = '09'.repeat(64);
+  const { summary } = await judgeSnp({ vek: replaced('4', fromHex(hwid)) });
+  const chipId = toHex(simulatedChipId('Milan'));
+  assert.ok(summary.endsWith(`: the HWID of the certificate is ${hwid}, CHIP_ID is ${chipId}.`));
+});
 
 describe('flawless machines', () => {
   for (const product of ['Milan', 'Genoa', 'Turin'] as const) {
