@@ -1,13 +1,13 @@
 import * as z from 'zod';
 import { schemaError } from '../encoding/schema.js';
 import { TD_ATTRIBUTE_BITS, type TdAttributeBit } from '../evidence/tdx-fields.js';
-import { hex, oneOf } from './policy-values.js';
+import { hex, notEmpty, oneOf } from './policy-values.js';
 
 const digests = oneOf(48).optional();
 
-const attributes = z.array(
-  z.enum(Object.keys(TD_ATTRIBUTE_BITS) as [TdAttributeBit, ...TdAttributeBit[]]),
-);
+const attributes = z
+  .array(z.enum(Object.keys(TD_ATTRIBUTE_BITS) as [TdAttributeBit, ...TdAttributeBit[]]))
+  .min(1);
 
 /** Statuses that a policy may accept; Revoked is not among them. */
 export const ACCEPTABLE = [
@@ -45,7 +45,10 @@ export const tdxPolicySchema = z.strictObject({
   /** Expected RTMR3: what the running software extended. */
   rtmr3: digests,
   /** Registers of the guest's measurement that need no reference values. */
-  allowUnknown: z.array(z.enum(['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'])).optional(),
+  allowUnknown: z
+    .array(z.enum(['mrTd', 'rtmr0', 'rtmr1', 'rtmr2']))
+    .min(1)
+    .optional(),
   mrSeam: digests,
   mrSignerSeam: digests,
   mrConfigId: digests,
@@ -61,8 +64,8 @@ export const tdxPolicySchema = z.strictObject({
   tdAttributes: oneOf(8).optional(),
   /** Expected XFAM as a whole, 8 bytes as they stand in the quote. */
   xfam: oneOf(8).optional(),
-  attributes: z
-    .strictObject({
+  attributes: notEmpty(
+    z.strictObject({
       /** Bits that must be one. */
       require: attributes.optional(),
       /** Bits that must be zero, beside DEBUG and MIGRATABLE. */
@@ -74,10 +77,10 @@ export const tdxPolicySchema = z.strictObject({
       allowSeptVe: z.boolean().optional(),
       /** Accepts bits that have no name; those of TUD are not among them. */
       allowUnknownBits: z.boolean().optional(),
-    })
-    .optional(),
-  tcb: z
-    .strictObject({
+    }),
+  ).optional(),
+  tcb: notEmpty(
+    z.strictObject({
       /** Statuses accepted beside UpToDate. */
       acceptStatuses: z.array(acceptedStatus).min(1).optional(),
       /** Advisories accepted, each until a time (RFC 3339). */
@@ -96,8 +99,8 @@ export const tdxPolicySchema = z.strictObject({
       minimumTeeTcbSvn: hex(16).optional(),
       /** Earliest TCB date (RFC 3339) of the level that the platform meets. */
       minimumTcbDate: time.optional(),
-    })
-    .optional(),
+    }),
+  ).optional(),
   /** Machines: expected PPID of the PCK certificate, 16 bytes. */
   ppids: oneOf(16).optional(),
   /** Kinds of platform: expected FMSPC, 6 bytes. */
