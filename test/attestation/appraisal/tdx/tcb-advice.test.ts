@@ -122,7 +122,7 @@ tdxCases('exceptions for statuses and advisories are named, and end', [
     code: STATUS,
   },
   {
-    name: 'status accepted until later',
+    name: 'status accepted until this very time',
     fault: { tcbInfo: platformStatus('OutOfDate') },
     policy: { tcb: { acceptStatuses: [{ status: 'OutOfDate', until: '2026-11-21T00:00:00Z' }] } },
     code: null,
@@ -142,9 +142,16 @@ tdxCases('exceptions for statuses and advisories are named, and end', [
     waived: [STATUS, 'tdx.tcb.advisories'],
   },
   {
+    name: 'advisory accepted until this very time',
+    fault: { tcbInfo: advisories },
+    policy: named('2026-11-21T00:00:00Z'),
+    code: null,
+    waived: [STATUS, 'tdx.tcb.advisories'],
+  },
+  {
     name: 'the exception for the advisory is over',
     fault: { tcbInfo: advisories },
-    policy: named('2026-01-01T00:00:00Z'),
+    policy: named('2026-11-20T23:59:59Z'),
     code: 'tdx.tcb.advisories',
     waived: [STATUS],
   },
