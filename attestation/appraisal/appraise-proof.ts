@@ -1,6 +1,4 @@
-import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
-import { amdEndorsements } from '../endorsements/amd.js';
 import type { HmacSha256 } from '../receipt/commitment.js';
 import { decodeProofFile, type ProofFile } from '../receipt/proof-file.js';
 import { type AppraiseOptions, appraiseBundle } from './appraise.js';
@@ -56,30 +54,9 @@ function unreadable(error: AssayError, at: Date): AppraisedProof {
   };
 }
 
-/** Revocation lists of a file or blob; none of one that does not parse, which the appraisal refuses. */
-function listsIn(blob: Uint8Array): readonly CertificateRevocationList[] {
-  try {
-    return amdEndorsements([blob]).crls.map(parseCrl);
-  } catch (error) {
-    if (error instanceof AssayError) return [];
-    throw error;
-  }
-}
-
-/**
- * The file's own endorsements, judged like the host's: whoever made the file chose them. Its revocation
- * lists are as old as it is: those that have expired are left out where the caller has some.
- */
-function carriedBy(
-  { endorsements: { amd, intel } }: ProofFile,
-  { amd: own = [] }: Endorsements,
-  at: Date,
-): Endorsements {
-  const hasLists = own.some((blob) => listsIn(blob).length > 0);
-  const isExpired = (blob: Uint8Array): boolean =>
-    listsIn(blob).some(({ nextUpdate }) => nextUpdate < at);
-  const kept = amd.filter((blob) => !(hasLists && isExpired(blob)));
-  return intel === null ? { amd: kept } : { amd: kept, intel };
+/** The file's own endorsements, judged like the host's: whoever made the file chose them. */
+function carriedBy({ endorsements: { amd, intel } }: ProofFile): Endorsements {
+  return intel === null ? { amd } : { amd, intel };
 }
 
 /** The evidence's result with the receipt's findings behind its own. */
@@ -132,7 +109,7 @@ export async function appraiseProof(
   const { result: evidence, enclave } = await appraiseBundle(proof.evidence, policy, {
     ...appraisal,
     statedNonce: proof.evidenceNonce,
-    carried: carriedBy(proof, appraisal.endorsements ?? {}, options.at),
+    carried: carriedBy(proof),
   });
   if (enclave === null) return { result: evidence, proof, enclave };
   const { name, version } = proof.model;

@@ -11,7 +11,13 @@ import {
   tcbText,
 } from '../evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
-import { requireCurrent, requireValidity, startCrl, startLink } from './certified.js';
+import {
+  requireCurrent,
+  requireValidity,
+  type StartedCrl,
+  startCrl,
+  startLink,
+} from './certified.js';
 import { snpAuthorities, sortCertificates } from './chain-snp.js';
 import { requireTime, type TrustAnchor } from './result.js';
 import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
@@ -20,7 +26,13 @@ import { type PendingSignature, requireSignatures, subjectKey } from './signatur
 export interface SnpEndorsements {
   /** The VCEK or VLEK certificate, and authorities above it where they are not pinned. */
   readonly certificates: readonly Uint8Array[];
+  /** The verifier's own revocation lists: each has to be current. */
   readonly crls: readonly Uint8Array[];
+  /**
+   * Those that came with the evidence, chosen by its host or by whoever passed it on. They age with it: one
+   * that has expired counts only where there is no other list, and is refused there.
+   */
+  readonly hostCrls?: readonly Uint8Array[];
 }
 
 export interface AuthenticateSnpOptions {
@@ -45,8 +57,8 @@ export interface AuthenticatedSnp {
    */
   readonly chip: 'bound' | 'masked' | 'none';
   /**
-   * thisUpdate of each current CRL of the root that was given; none of them lists an authority of the
-   * chain. Empty: revocation was not checked.
+   * thisUpdate of each CRL of the root that counted; all are current, and none of them lists an authority
+   * of the chain. Empty: revocation was not checked.
    */
   readonly revocationLists: readonly Date[];
   readonly at: Date;
@@ -174,6 +186,20 @@ function requireUnrevoked(
   }
 }
 
+/**
+ * The lists that revocation is judged by. A host that is revoked gains nothing by an expired list, which it
+ * could as well have left out; a current one of its own may revoke what the verifier's does not.
+ */
+function countedLists(
+  own: readonly StartedCrl[],
+  hosts: readonly StartedCrl[],
+  at: Date,
+): readonly CertificateRevocationList[] {
+  const unexpired = hosts.filter(({ list }) => at <= list.nextUpdate);
+  const counted = [...own, ...unexpired];
+  return (counted.length === 0 ? hosts : counted).map(({ list }) => list);
+}
+
 /** A report whose signatures are being checked. */
 export interface OpenedSnp {
   /** What will have been authenticated once `authentic` has returned, and claims nothing before. */
@@ -209,11 +235,13 @@ export function openSnp(
   const key = { leaf, kind, product: vek.product };
   const { ark, issuer, anchor, links } = snpAuthorities(key, sorted, roots, at);
   requireValidity(leaf, at);
-  const lists = endorsements.crls.map((der) => startCrl(der, ark, CRL_CODES));
+  const start = (der: Uint8Array): StartedCrl => startCrl(der, ark, CRL_CODES);
+  const [own, hosts] = [endorsements.crls.map(start), (endorsements.hostCrls ?? []).map(start)];
+  const lists = countedLists(own, hosts, at);
   const chain = links.map(startLink);
   const authentic = async (): Promise<void> => {
-    await requireSignatures([...chain, ...lists.map((crl) => crl.signature)]);
-    for (const { list } of lists) {
+    await requireSignatures([...chain, ...[...own, ...hosts].map(({ signature }) => signature)]);
+    for (const list of lists) {
       requireCurrent(list, ark, at, CRL_CODES);
       requireUnrevoked(list, [ark, issuer]);
     }
@@ -229,7 +257,7 @@ export function openSnp(
     chain: [ark, issuer, leaf].map(({ subjectCommonName }) => subjectCommonName),
     trustAnchor: anchor,
     chip: chipBinding(vek, report.chipId),
-    revocationLists: [...new Set(lists.map(({ list }) => list))].map((list) => list.thisUpdate),
+    revocationLists: lists.map(({ thisUpdate }) => thisUpdate),
     at,
   };
   const started = Promise.allSettled([leaf, issuer].map(subjectKey));

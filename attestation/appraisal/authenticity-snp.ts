@@ -25,7 +25,7 @@ function chipFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolic
 }
 
 function revocationFinding(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolicy): void {
-  const dates = snp.revocationLists.map((date) => date.toISOString());
+  const dates = [...new Set(snp.revocationLists.map((date) => date.toISOString()))];
   const isChecked = dates.length > 0;
   const comparison = {
     expected: `a current CRL of ${snp.trustAnchor.commonName} without the chain’s authorities`,

@@ -11,7 +11,7 @@ export const PARAVISOR =
  * A list or collateral from before a revocation is genuine until its end, and whoever hands over evidence
  * of a revoked platform would choose that one.
  */
-const SUPPLIERS_CHOICE =
+export const SUPPLIERS_CHOICE =
   'Revocation was judged only by what came with the evidence: its host chose that, or whoever passed it on, and what the vendor says since may differ.';
 
 /** Says of an authentic result that the verifier had nothing of its own to judge revocation by. */

@@ -121,7 +121,7 @@ export interface CrlCodes {
 }
 
 /** A revocation list whose signature is being checked. */
-interface StartedCrl {
+export interface StartedCrl {
   readonly list: CertificateRevocationList;
   readonly signature: PendingSignature;
 }

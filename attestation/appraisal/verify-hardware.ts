@@ -27,7 +27,8 @@ export interface HardwareOptions {
   /** The verifier's own: what it had from the vendor. */
   readonly endorsements?: Endorsements;
   /**
-   * Those of the file that the bundle came in, which its maker chose as the host chose the bundle's.
+   * Those of the file that the bundle came in, which its maker chose as the host chose the bundle's:
+   * revocation lists count as the host's do.
    * Collateral counts before the bundle's, and after the verifier's.
    */
   readonly carried?: Endorsements;
@@ -51,10 +52,10 @@ export async function verifyHardware(
     const own = amdEndorsements(endorsements.amd ?? []);
     const all = {
       certificates: [...known.certificates, ...own.certificates],
-      crls: [...known.crls, ...own.crls],
+      crls: own.crls,
+      hostCrls: known.crls,
     };
-    const result = await verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
-    return known.crls.length > 0 && own.crls.length === 0 ? onSuppliersWord(result) : result;
+    return verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
   }
   const own = endorsements.intel;
   const collateral = own ?? carried.intel ?? bundle.endorsements ?? undefined;

@@ -6,7 +6,7 @@ import {
   openSnp,
   type SnpEndorsements,
 } from './authenticate-snp.js';
-import { PARAVISOR } from './caveats.js';
+import { PARAVISOR, SUPPLIERS_CHOICE } from './caveats.js';
 import { snpClaims } from './claims-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { snpRefusal } from './refusal-snp.js';
@@ -22,6 +22,7 @@ const CAVEATS = [
 
 function caveats(
   snp: AuthenticatedSnp,
+  { crls, hostCrls = [] }: SnpEndorsements,
   policy: SnpPolicy,
   { runtimeClaims }: SnpExpectations,
 ): string[] {
@@ -37,12 +38,14 @@ function caveats(
       ? ['A VLEK names a cloud provider, not a chip: CHIP_ID is not certified.']
       : []),
     ...(runtimeClaims === undefined ? [] : [PARAVISOR]),
+    ...(crls.length === 0 && hostCrls.length > 0 ? [SUPPLIERS_CHOICE] : []),
   ];
 }
 
 /** The verdict on a report that is authentic. */
 function snpResult(
   snp: AuthenticatedSnp,
+  endorsements: SnpEndorsements,
   policy: SnpPolicy,
   expectations: SnpExpectations,
 ): AttestationResult {
@@ -69,7 +72,7 @@ function snpResult(
     fresh: false,
     checks,
     claims: snpClaims(snp),
-    caveats: caveats(snp, policy, expectations),
+    caveats: caveats(snp, endorsements, policy, expectations),
   };
 }
 
@@ -90,7 +93,7 @@ export async function verifySnp(
   try {
     const { snp, started, authentic } = openSnp(report, endorsements, options);
     await started;
-    const result = snpResult(snp, policy, expectations);
+    const result = snpResult(snp, endorsements, policy, expectations);
     await authentic();
     return result;
   } catch (error) {

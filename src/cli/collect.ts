@@ -39,7 +39,8 @@ async function collectEvidence(io: Io, options: SnpOptions, out: string): Promis
   ];
   const collectedAt = Math.floor(at.getTime() / 1000);
   const { evidence } = input;
-  const bytes = encodeSnpEvidence({ evidence, certificates, crls: gathered.crls, collectedAt });
+  const crls = [...gathered.crls, ...gathered.hostCrls];
+  const bytes = encodeSnpEvidence({ evidence, certificates, crls, collectedAt });
   await writeOutput(out, bytes);
   const facts = {
     file: out,
@@ -47,7 +48,7 @@ async function collectEvidence(io: Io, options: SnpOptions, out: string): Promis
     product: snp.product,
     signingKey: snp.signingKey,
     certificates: certificates.length,
-    crls: gathered.crls.length,
+    crls: crls.length,
     collectedAt: at.toISOString(),
   };
   io.print(facts, () => table(Object.entries(facts).map(([name, value]) => [name, String(value)])));

@@ -53,8 +53,6 @@ async function readTable(io: Io, path: string): Promise<readonly AuxblobEntry[]>
 interface ReadSnp {
   readonly input: SnpInput;
   readonly gathered: Gathered;
-  /** Whether every revocation list came with the evidence: none is the caller's or was fetched. */
-  readonly isSuppliersWord: boolean;
 }
 
 /** Opens the input and gathers what endorses it; `fetches` false keeps off the network, `roots` replace AMD's. */
@@ -89,7 +87,5 @@ export async function readSnp(
     gatherSnpEndorsements(input.report, supplied, service),
   );
   for (const note of gathered.notes) io.note(note);
-  const { crls } = gathered;
-  const isSuppliersWord = crls.length > 0 && crls.every((crl) => supplied.host.crls.includes(crl));
-  return { input, gathered, isSuppliersWord };
+  return { input, gathered };
 }

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { appraiseBundle, evidenceRefusal } from '../../attestation/appraisal/appraise.js';
-import { onSuppliersWord } from '../../attestation/appraisal/caveats.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import { tdxRefusal } from '../../attestation/appraisal/refusal-tdx.js';
@@ -42,12 +41,12 @@ async function appraiseSnp(
     const own = amdEndorsements(endorsements?.amd ?? []);
     const all = {
       certificates: [...certificates, ...own.certificates],
-      crls: [...crls, ...own.crls],
+      crls: own.crls,
+      hostCrls: crls,
     };
     const trusted = roots === undefined ? { at } : { at, roots };
     const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
-    const result = await verifySnp(report, all, policy.snp, trusted, expectations);
-    return crls.length > 0 && own.crls.length === 0 ? onSuppliersWord(result) : result;
+    return await verifySnp(report, all, policy.snp, trusted, expectations);
   } catch (error) {
     if (error instanceof AssayError) return snpRefusal(error, at);
     throw error;

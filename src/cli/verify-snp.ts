@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { onSuppliersWord } from '../../attestation/appraisal/caveats.js';
 import type { EnclavePolicy } from '../../attestation/appraisal/policy-enclave.js';
 import type { SnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
@@ -55,18 +54,11 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   if (foreign) refuseIdle(options, ['cache'], 'with --root: AMD is not asked, unless by --kds');
   const fetches = options.offline !== true && !foreign;
   const result = await judged(at, async () => {
-    const { input, gathered, isSuppliersWord } = await readSnp(
-      io,
-      options,
-      at,
-      fetches,
-      roots.roots,
-    );
+    const { input, gathered } = await readSnp(io, options, at, fetches, roots.roots);
     if (gathered.missing !== undefined) throw gathered.missing;
     const { report, runtimeClaims } = input;
     const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
-    const verified = await verifySnp(report, gathered, policy, { at, ...roots }, expectations);
-    return isSuppliersWord ? onSuppliersWord(verified) : verified;
+    return verifySnp(report, gathered, policy, { at, ...roots }, expectations);
   });
   printResult(io, withoutBundle(result, { enclave }));
 }

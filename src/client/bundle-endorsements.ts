@@ -52,8 +52,8 @@ async function forSnp(
     { host, caller },
     service,
   );
-  const carried = new Set([...host.certificates, ...host.crls]);
-  const amd = [...certificates, ...crls].filter((der) => !carried.has(der));
+  const carried = new Set(host.certificates);
+  const amd = [...certificates.filter((der) => !carried.has(der)), ...crls];
   return { endorsements: { ...supplied, amd }, notes };
 }
 

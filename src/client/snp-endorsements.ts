@@ -1,4 +1,7 @@
-import { authenticateSnp } from '../../attestation/appraisal/authenticate-snp.js';
+import {
+  authenticateSnp,
+  type SnpEndorsements,
+} from '../../attestation/appraisal/authenticate-snp.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -30,8 +33,8 @@ export interface AmdService {
   readonly roots?: readonly Uint8Array[] | undefined;
 }
 
-/** Endorsements with what could not be fetched, in words. */
-export interface Gathered extends AmdEndorsements {
+/** Endorsements by who vouches for their age, with what could not be fetched, in words. */
+export interface Gathered extends Required<SnpEndorsements> {
   readonly notes: readonly string[];
   /** Set where the certificate that the report needs could not be had. */
   readonly missing: AssayError | undefined;
@@ -118,7 +121,7 @@ export async function gatherSnpEndorsements(
   service: AmdService | undefined,
 ): Promise<Gathered> {
   const certificates = [...host.certificates, ...caller.certificates];
-  const supplied = { certificates, crls: [...caller.crls, ...host.crls] };
+  const supplied = { certificates, crls: caller.crls, hostCrls: host.crls };
   if (service === undefined) return { ...supplied, notes: [], missing: undefined };
   const wanted = request(parseSnpReport(reportBytes));
   let vek = certificates.find((der) => nameOf(der).subject === `SEV-${wanted.kind}`);
@@ -138,6 +141,6 @@ export async function gatherSnpEndorsements(
     const rest = host.crls.length === 0 ? '' : ' It was judged by the host’s list alone.';
     return { ...supplied, notes: [`Revocation: ${crl}.${rest}`], missing: undefined };
   }
-  const others = host.crls.filter((der) => !equalBytes(der, crl));
-  return { certificates, crls: [crl, ...others], notes: [], missing: undefined };
+  const hostCrls = host.crls.filter((der) => !equalBytes(der, crl));
+  return { certificates, crls: [crl], hostCrls, notes: [], missing: undefined };
 }

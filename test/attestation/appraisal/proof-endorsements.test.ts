@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import type { AppraiseOptions } from '../../../attestation/appraisal/appraise.js';
 import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
-import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { encodeAuxblob, parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { decodeBundle, encodeBundle, type Tee } from '../../../attestation/evidence/bundle.js';
 import {
   encodeProofFile,
@@ -24,11 +24,15 @@ async function proofOf(
   tee: Tee,
   carry: (supplied: Uint8Array) => ProofEndorsements,
   own: AppraiseOptions['endorsements'],
+  table: readonly Uint8Array[] = [],
 ) {
   const { bytes, roots } = await forgeBundle(tee, models, nonce);
   const bundle = decodeBundle(bytes);
   const file = encodeProofFile({
-    evidence: encodeBundle({ ...bundle, endorsements: null }),
+    evidence: encodeBundle({
+      ...bundle,
+      endorsements: encodeAuxblob(table.map((data) => ({ kind: 'crl', data }))),
+    }),
     evidenceNonce: nonce,
     endorsements: carry(bundle.endorsements ?? new Uint8Array()),
     model: { name: 'double', version: '1' },
@@ -78,6 +82,11 @@ for (const [name, carried, own, code] of [
     assert.equal(told, code, summary);
   });
 }
+
+test('a caller’s list stands in place of one that has expired in the bundle’s own table', async () => {
+  const { code, summary } = await proofOf('sev-snp', carrying(), { amd: [fresh] }, [expired]);
+  assert.equal(code, AUTHENTIC, summary);
+});
 
 /** Intel's collateral of this tcbEvaluationDataNumber. */
 async function collateral(evaluation: number): Promise<Uint8Array> {

@@ -22,6 +22,19 @@ for (const [title, cases] of Object.entries(FORGED_CHAINS)) {
   });
 }
 
+const list = async (fault: AmdFault): Promise<Uint8Array> =>
+  (await forgeSnp(fault)).endorsements.crls[0] ?? new Uint8Array();
+const current = await list({});
+const expired = await list({ crl: (given) => ({ ...given, nextUpdate: before(FORGED_AT) }) });
+const future = await list({ crl: (given) => ({ ...given, thisUpdate: after(FORGED_AT) }) });
+const forgery = await list({
+  crl: (given) => ({ ...given, nextUpdate: before(FORGED_AT) }),
+  crlIssuer: signedByStranger,
+});
+const revoking = await list({
+  crl: (given) => ({ ...given, revoked: [{ serialNumber: '010001', date: before(FORGED_AT) }] }),
+});
+
 describe('endorsements that are missing or in another order', () => {
   test('any order is accepted, and twice the same', async () => {
     const fault: AmdFault = { supply: certificates((list) => [...list, ...list].reverse()) };
@@ -57,6 +70,27 @@ describe('endorsements that are missing or in another order', () => {
     assert.equal(lenient.affirmed, true);
     assert.deepEqual(idsOf(lenient, 'waived'), ['snp.revocation']);
   });
+
+  for (const [name, own, hosts, code] of [
+    ['the host’s expired one beside the verifier’s', [current], [expired], null],
+    ['the host’s expired one beside a current one of its own', [], [expired, current], null],
+    ['the host’s expired one alone', [], [expired], 'SNP_CRL_VALIDITY'],
+    ['the verifier’s expired one beside the host’s', [expired], [current], 'SNP_CRL_VALIDITY'],
+    ['two expired ones', [expired], [expired], 'SNP_CRL_VALIDITY'],
+    ['one of the host that is yet to come', [current], [future], 'SNP_CRL_VALIDITY'],
+    ['one of the host that revokes', [current], [revoking], 'SNP_REVOKED'],
+    ['one of the verifier that revokes', [revoking], [current], 'SNP_REVOKED'],
+    ['the host’s expired one, forged', [current], [forgery], 'SNP_CRL_SIGNATURE'],
+  ] as const) {
+    test(`revocation lists: ${name}: ${code ?? 'affirmed'}`, async () => {
+      const lists = { crls: own, hostCrls: hosts };
+      const fault: AmdFault = {
+        supply: supply(({ endorsements }) => ({ endorsements: { ...endorsements, ...lists } })),
+      };
+      const result = await judgeSnp(fault);
+      assert.equal(result.code, code, result.summary);
+    });
+  }
 
   test('of several roots of one name the chain’s own counts, wherever it stands', async () => {
     const { roots: others } = await forgeSnp({ ark: dated(before(FORGED_AT), after(FORGED_AT)) });

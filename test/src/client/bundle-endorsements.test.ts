@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type AppraiseOptions, appraiseBundle } from '../../../attestation/appraisal/appraise.js';
+import { forgetCertificates } from '../../../attestation/appraisal/certified.js';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
 import type { CollateralText } from '../../../attestation/endorsements/intel.js';
 import {
@@ -61,6 +62,7 @@ const list = async (template: Partial<CrlTemplate>): Promise<Uint8Array> => {
   return endorsements.crls[0] ?? new Uint8Array();
 };
 const before = await list({ thisUpdate: days(-200), nextUpdate: days(1) });
+const expired = await list({ thisUpdate: days(-47), nextUpdate: days(-1) });
 const since = await list({ thisUpdate: days(-1), nextUpdate: days(30) });
 const revoking = await list({
   thisUpdate: days(-1),
@@ -103,6 +105,15 @@ describe('the list of an SEV-SNP host', () => {
     assert.equal(result.code, 'SNP_REVOKED');
   });
 
+  test('may have expired where AMD’s is to be had', async () => {
+    const { bytes, roots } = await snp(expired);
+    const { result, judged } = await appraised(bytes, roots, serves(since));
+    assert.equal(result.affirmed, true, result.summary);
+    assert.equal(judged, `current, of ${days(-1).toISOString()}, none listed`);
+    const alone = await appraised(bytes, roots, undefined);
+    assert.equal(alone.result.code, 'SNP_CRL_VALIDITY');
+  });
+
   test('stands beside AMD’s, and the finding dates both', async () => {
     const { bytes, roots } = await snp(before);
     const { result, judged, caveat, notes } = await appraised(bytes, roots, serves(since));
@@ -113,6 +124,7 @@ describe('the list of an SEV-SNP host', () => {
   });
 
   test('that is the one AMD serves is the host’s choice no more', async () => {
+    forgetCertificates();
     const { bytes, roots } = await snp(since);
     const { result, judged, caveat } = await appraised(bytes, roots, serves(since));
     assert.equal(result.affirmed, true, result.summary);

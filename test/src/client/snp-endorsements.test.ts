@@ -27,20 +27,18 @@ function service() {
 }
 
 test('AMD’s list stands beside the host’s, each once', async () => {
-  for (const [given, expected] of [
-    [[list], [served, list]],
-    [
-      [served, list],
-      [served, list],
-    ],
-    [[], [served]],
+  for (const [given, others] of [
+    [[list], [list]],
+    [[served, list], [list]],
+    [[], []],
   ] as const) {
     const { asked, service: amd } = service();
     const supplied = { host: { certificates, crls: given }, caller: none };
     const gathered = await gatherSnpEndorsements(report, supplied, amd);
     assert.deepEqual(gathered, {
       certificates,
-      crls: expected.map((der) => new Uint8Array(der)),
+      crls: [new Uint8Array(served)],
+      hostCrls: others,
       notes: [],
       missing: undefined,
     });
@@ -53,7 +51,7 @@ test('a caller’s list stands beside the host’s, and nobody is asked', async 
   const supplied = { host: { certificates, crls }, caller: { certificates: [], crls: [served] } };
   for (const asks of [amd, undefined]) {
     const gathered = await gatherSnpEndorsements(report, supplied, asks);
-    assert.deepEqual(gathered.crls, [served, list]);
+    assert.deepEqual([gathered.crls, gathered.hostCrls], [[served], [list]]);
   }
   assert.deepEqual(asked, []);
 });
