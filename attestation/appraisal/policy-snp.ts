@@ -113,7 +113,7 @@ export const snpPolicySchema = z.strictObject({
   mitigations: notEmpty(
     z.strictObject({ launch: bitVector.optional(), current: bitVector.optional() }),
   ).optional(),
-  /** Accepts firmware that is not committed: the host could still roll it back. */
+  /** Accepts firmware above what is committed: the host could still roll it back. */
   allowProvisionalFirmware: z.boolean().optional(),
   /** Accepts a CHIP_ID of zeros under a VCEK: then no chip is named. */
   allowMaskedChipId: z.boolean().optional(),

@@ -5,6 +5,7 @@ import {
   tcbComponents,
   tcbText,
 } from '../evidence/snp-fields.js';
+import type { FirmwareVersion, SnpReport } from '../evidence/snp-report.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
@@ -73,6 +74,57 @@ function checkFloors(
   }
 }
 
+/** Rank of a firmware version: the higher of two is the later one. */
+function rank({ major, minor, build = 0 }: NonNullable<SnpPolicy['minimumFirmware']>): number {
+  return (major * 256 + minor) * 256 + build;
+}
+
+const versionText = ({ major, minor, build }: FirmwareVersion): string =>
+  `${major}.${minor}.${build}`;
+
+/**
+ * Judges what the host can roll the firmware back to. SNP_COMMIT commits what runs, so that no platform
+ * comes to run less than it has committed: no policy waives that, and what the host may do there is not asked.
+ */
+function committedFindings(
+  findings: Findings,
+  report: SnpReport,
+  tcb: Readonly<Record<'committed' | 'current', TcbComponents>>,
+  policy: SnpPolicy,
+): void {
+  const { current, committed } = report;
+  const [running, kept] = [versionText(current), versionText(committed)];
+  const expected = `${tcbText(tcb.current)}, version ${running}`;
+  const comparison = {
+    actual: `committed ${tcbText(tcb.committed)}, version ${kept}`,
+    reference: SNP_REFERENCES.committed,
+  };
+  const above = [
+    ...tcbShortfall(tcb.current, tcb.committed),
+    ...(rank(committed) > rank(current) ? [`version ${running} is below ${kept}`] : []),
+  ];
+  findings.check(
+    'snp.tcb.committed-within-current',
+    above.length === 0,
+    { expected: `committed at most ${expected}`, ...comparison },
+    {
+      pass: 'No more firmware is committed than runs.',
+      fail: `The firmware that runs is below what is committed: ${above.join('; ')}.`,
+    },
+  );
+  if (above.length > 0) return;
+  findings.check(
+    'snp.tcb.provisional',
+    report.committedTcb === report.currentTcb && rank(committed) === rank(current),
+    { expected: `committed ${expected}`, ...comparison },
+    {
+      pass: 'The firmware that runs is committed: the host cannot roll it back.',
+      fail: 'The firmware that runs is provisional: the host may still roll it back.',
+    },
+    policy.allowProvisionalFirmware ? 'allowProvisionalFirmware' : undefined,
+  );
+}
+
 /** Judges the report's four TCB versions and its two firmware versions against each other and the floors. */
 export function appraiseSnpTcb(
   findings: Findings,
@@ -99,43 +151,20 @@ export function appraiseSnpTcb(
       fail: `The reported TCB is above the current one: ${above.join('; ')}.`,
     },
   );
-  const { current, committed } = report;
-  const same =
-    report.committedTcb === report.currentTcb &&
-    current.build === committed.build &&
-    current.minor === committed.minor &&
-    current.major === committed.major;
-  const text = (tcb: TcbComponents, version: typeof current): string =>
-    `${tcbText(tcb)}, version ${version.major}.${version.minor}.${version.build}`;
-  findings.check(
-    'snp.tcb.provisional',
-    same,
-    {
-      expected: `committed ${text(versions.current, current)}`,
-      actual: `committed ${text(versions.committed, committed)}`,
-      reference: SNP_REFERENCES.committed,
-    },
-    {
-      pass: 'The firmware that runs is committed: the host cannot roll it back.',
-      fail: 'The firmware that runs is provisional: the host may still roll it back.',
-    },
-    policy.allowProvisionalFirmware ? 'allowProvisionalFirmware' : undefined,
-  );
+  committedFindings(findings, report, versions, policy);
   checkFloors(findings, versions, product, policy);
   const least = policy.minimumFirmware;
   if (least === undefined) return;
-  const order = (version: { major: number; minor: number; build?: number | undefined }): number =>
-    (version.major * 256 + version.minor) * 256 + (version.build ?? 0);
   for (const [name, version] of [
-    ['current', current],
-    ['committed', committed],
+    ['current', report.current],
+    ['committed', report.committed],
   ] as const) {
     findings.check(
       `snp.firmware.${name}`,
-      order(version) >= order(least),
+      rank(version) >= rank(least),
       {
         expected: `at least ${least.major}.${least.minor}.${least.build ?? 0}`,
-        actual: `${version.major}.${version.minor}.${version.build}`,
+        actual: versionText(version),
         reference: `${SNP_REFERENCES.policy}, minimumFirmware`,
       },
       {

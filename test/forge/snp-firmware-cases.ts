@@ -31,8 +31,24 @@ export const FIRMWARE_CASES: readonly PolicyCase[] = [
         check: 'snp.tcb.provisional',
         waiver: { allowProvisionalFirmware: true },
       },
+      {
+        name: `${product}: ${component} that is committed is above what runs, whatever is provisional`,
+        fault: {
+          product,
+          report: { committedTcb: encodeTcb(moved(product, component, 1), product) },
+        },
+        policy: { allowProvisionalFirmware: true },
+        check: 'snp.tcb.committed-within-current',
+      },
     ]),
   ),
+  {
+    name: 'of what is committed one component is above what runs, and another below',
+    fault: report({
+      committedTcb: encodeTcb({ ...moved('Milan', 'microcode', 1), bootLoader: 0 }, 'Milan'),
+    }),
+    check: 'snp.tcb.committed-within-current',
+  },
   {
     name: 'floors for another product line',
     policy: { minimumTcb: { Genoa: { reported: SIMULATED_CHIPS.Genoa.tcb } } },
@@ -68,6 +84,18 @@ export const FIRMWARE_CASES: readonly PolicyCase[] = [
     waiver: { allowProvisionalFirmware: true },
   })),
   {
+    name: 'a later build of an earlier minor version is what is committed',
+    fault: report({ committed: { build: 41, minor: 54, major: 1 } }),
+    check: 'snp.tcb.provisional',
+    waiver: { allowProvisionalFirmware: true },
+  },
+  ...(['build', 'minor', 'major'] as const).map((part) => ({
+    name: `the firmware's ${part} that is committed is above what runs, whatever is provisional`,
+    fault: report({ committed: { build: 40, minor: 55, major: 1, [part]: 99 } }),
+    policy: { allowProvisionalFirmware: true },
+    check: 'snp.tcb.committed-within-current',
+  })),
+  {
     name: 'the build of the committed firmware is below its floor',
     fault: report({ committed: { build: 39, minor: 55, major: 1 } }),
     policy: {
@@ -75,12 +103,6 @@ export const FIRMWARE_CASES: readonly PolicyCase[] = [
       minimumFirmware: { major: 1, minor: 55, build: 40 },
     },
     check: 'snp.firmware.committed',
-  },
-  {
-    name: 'the current firmware is below its floor',
-    fault: report({ current: { build: 40, minor: 54, major: 1 } }),
-    policy: { allowProvisionalFirmware: true, minimumFirmware: { major: 1, minor: 55 } },
-    check: 'snp.firmware.current',
   },
   {
     name: 'a launch mitigation is missing',

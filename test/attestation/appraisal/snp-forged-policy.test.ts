@@ -111,6 +111,15 @@ describe('policies that a report meets', () => {
     assert.match(result.caveats.join('\n'), /paravisor is what the hardware measured/);
   });
 
+  test('firmware below its floor is told as current and as committed, which is never above', async () => {
+    const old = { build: 40, minor: 54, major: 1 };
+    const result = await judgeSnp(
+      { report: { current: old, committed: old } },
+      { minimumFirmware: { major: 1, minor: 55 } },
+    );
+    assert.deepEqual(idsOf(result, 'fail'), ['snp.firmware.current', 'snp.firmware.committed']);
+  });
+
   test('a shortfall names each component', async () => {
     const floor = { bootLoader: 5, tee: 0, snp: 24, microcode: 220 };
     const result = await judgeSnp({}, { minimumTcb: { Milan: { reported: floor } } });
