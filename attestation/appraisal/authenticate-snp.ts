@@ -71,7 +71,8 @@ const CRL_CODES = {
   extension: 'SNP_CRL_EXTENSION',
 } as const;
 
-function signingKey(report: SnpReport): VekKind {
+/** The key that the report says signed it; throws SNP_UNSIGNED where it names none. */
+export function requireSigningKey(report: SnpReport): VekKind {
   const info = keyInfo(report.keyInfo);
   if (info === undefined || info.signingKey === 'none' || info.maskChipKey) {
     throw new AssayError('SNP_UNSIGNED', 'the firmware did not sign the report: its key is masked');
@@ -112,28 +113,34 @@ function requireEndEntity(vek: Certificate): void {
   }
 }
 
-function productLine(report: SnpReport, vek: VekExtensions): ProductLine {
+/**
+ * The product line of the report's CPUID; undefined for a report of version 2, which has none. Throws
+ * SNP_PRODUCT_UNKNOWN.
+ */
+export function reportedLine({ cpuid }: SnpReport): ProductLine | undefined {
+  if (cpuid === undefined) return undefined;
+  const line = productOfCpuid(cpuid);
+  if (line !== undefined) return line;
+  const { family, model } = cpuid;
+  throw new AssayError(
+    'SNP_PRODUCT_UNKNOWN',
+    `no product line has family 0x${family.toString(16)} and model 0x${model.toString(16)}`,
+  );
+}
+
+function productLine(line: ProductLine | undefined, vek: VekExtensions): ProductLine {
   const lines: readonly ProductLine[] = ['Milan', 'Genoa', 'Turin', 'Venice'];
   const named = lines.find((line) => line === vek.product);
   if (named === undefined) {
     throw new AssayError('SNP_PRODUCT_UNKNOWN', `the certificate is for ${vek.product}`);
   }
-  if (report.cpuid === undefined) return named;
-  const { family, model } = report.cpuid;
-  const line = productOfCpuid(report.cpuid);
-  if (line === undefined) {
-    throw new AssayError(
-      'SNP_PRODUCT_UNKNOWN',
-      `no product line has family 0x${family.toString(16)} and model 0x${model.toString(16)}`,
-    );
-  }
-  if (line !== named) {
+  if (line !== undefined && line !== named) {
     throw new AssayError(
       'SNP_PRODUCT_MISMATCH',
       `the report comes from ${line}, the certificate is for ${named}`,
     );
   }
-  return line;
+  return named;
 }
 
 function requireTcb(report: SnpReport, vek: VekExtensions, product: ProductLine): void {
@@ -225,13 +232,14 @@ export function openSnp(
   requireTime(at);
   const evidence = new Uint8Array(bytes);
   const report = parseSnpReport(evidence);
-  const kind = signingKey(report);
+  const kind = requireSigningKey(report);
+  const line = reportedLine(report);
   const sorted = sortCertificates(endorsements.certificates);
   const leaf = selectVek(kind, sorted.veks);
   requireEndEntity(leaf);
   const signature = startReport(evidence, report, leaf);
   const vek = vekExtensions(leaf, kind);
-  const product = productLine(report, vek);
+  const product = productLine(line, vek);
   const key = { leaf, kind, product: vek.product };
   const { ark, issuer, anchor, links } = snpAuthorities(key, sorted, roots, at);
   requireValidity(leaf, at);

@@ -1,5 +1,7 @@
 import {
   authenticateSnp,
+  reportedLine,
+  requireSigningKey,
   type SnpEndorsements,
 } from '../../attestation/appraisal/authenticate-snp.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
@@ -14,12 +16,7 @@ import {
 } from '../../attestation/endorsements/amd.js';
 import type { VekKind } from '../../attestation/endorsements/amd-extensions.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
-import {
-  keyInfo,
-  type ProductLine,
-  productOfCpuid,
-  tcbComponents,
-} from '../../attestation/evidence/snp-fields.js';
+import { type ProductLine, tcbComponents } from '../../attestation/evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport } from '../../attestation/evidence/snp-report.js';
 
 /** Where AMD is asked, and for when. */
@@ -40,10 +37,11 @@ export interface Gathered extends Required<SnpEndorsements> {
   readonly missing: AssayError | undefined;
 }
 
+/** What AMD would be asked; throws SNP_* for a report that no certificate of AMD's can endorse. */
 function request(report: SnpReport): AmdRequest {
-  const line = report.cpuid === undefined ? undefined : productOfCpuid(report.cpuid);
+  const line = reportedLine(report);
   return {
-    kind: keyInfo(report.keyInfo)?.signingKey === 'VLEK' ? 'VLEK' : 'VCEK',
+    kind: requireSigningKey(report),
     products: line === undefined ? ['Milan', 'Genoa'] : [line],
     chipId: report.chipId,
     tcb: (product) => tcbComponents(report.reportedTcb, product as ProductLine),
@@ -112,8 +110,8 @@ async function isAuthentic(
  * only where AMD's cannot be had. Nobody is asked for a CRL for a report that is not authentic.
  * `service` undefined means offline.
  *
- * Throws where a supplied certificate or the report does not parse; failing fetches are told in the
- * result.
+ * Throws where a supplied certificate or the report does not parse, and before anybody is asked where the
+ * report says of itself that it cannot be authentic; failing fetches are told in the result.
  */
 export async function gatherSnpEndorsements(
   reportBytes: Uint8Array,

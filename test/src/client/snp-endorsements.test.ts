@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import { EndorsementSource } from '../../../attestation/endorsements/source.js';
 import { gatherSnpEndorsements } from '../../../src/client/snp-endorsements.js';
 import { forgeSnp } from '../../forge/amd.js';
@@ -45,6 +47,28 @@ test('AMD’s list stands beside the host’s, each once', async () => {
     assert.deepEqual(asked, ['https://kds.example/vcek/v1/Milan/crl']);
   }
 });
+
+for (const [name, change, code] of [
+  ['that nobody signed', { keyInfo: 0x1c }, 'SNP_UNSIGNED'],
+  ['of a masked key', { keyInfo: 2 }, 'SNP_UNSIGNED'],
+  [
+    'of a processor without a product line',
+    { cpuid: { family: 0x19, model: 0x20, stepping: 0 } },
+    'SNP_PRODUCT_UNKNOWN',
+  ],
+] as const) {
+  test(`a report ${name} makes nobody ask: ${code}`, async () => {
+    const forged = await forgeSnp({ report: change });
+    const { asked, service: amd } = service();
+    await assert.rejects(
+      gatherSnpEndorsements(forged.report, { host: none, caller: none }, amd),
+      (error) => error instanceof AssayError && error.code === code,
+    );
+    assert.deepEqual(asked, []);
+    const offline = await verifySnp(forged.report, none, {}, { at: AT });
+    assert.equal(offline.code, code);
+  });
+}
 
 test('a caller’s list stands beside the host’s, and nobody is asked', async () => {
   const { asked, service: amd } = service();
