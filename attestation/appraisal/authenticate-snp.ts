@@ -7,8 +7,7 @@ import {
   keyInfo,
   type ProductLine,
   productOfCpuid,
-  tcbComponents,
-  tcbText,
+  tcbVersionText,
 } from '../evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
 import {
@@ -145,7 +144,7 @@ function productLine(line: ProductLine | undefined, vek: VekExtensions): Product
 
 function requireTcb(report: SnpReport, vek: VekExtensions, product: ProductLine): void {
   if (report.reportedTcb === vek.tcb) return;
-  const text = (raw: bigint): string => tcbText(tcbComponents(raw, product));
+  const text = (raw: bigint): string => tcbVersionText(raw, product);
   throw new AssayError(
     'SNP_TCB_MISMATCH',
     `the certificate is for TCB ${text(vek.tcb)}, the report says ${text(report.reportedTcb)}`,

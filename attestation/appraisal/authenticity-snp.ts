@@ -1,5 +1,5 @@
 import { toHex } from '../encoding/bytes.js';
-import { tcbComponents, tcbText } from '../evidence/snp-fields.js';
+import { tcbVersionText } from '../evidence/snp-fields.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
@@ -86,8 +86,8 @@ export function authenticityFindings(
   findings.pass(
     'snp.certificate.tcb',
     {
-      expected: tcbText(tcbComponents(vek.tcb, product)),
-      actual: tcbText(tcbComponents(report.reportedTcb, product)),
+      expected: tcbVersionText(vek.tcb, product),
+      actual: tcbVersionText(report.reportedTcb, product),
       reference: SNP_REFERENCES.certificateTcb,
     },
     'The key was derived for the TCB that the report states.',

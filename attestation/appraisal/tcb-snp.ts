@@ -4,8 +4,9 @@ import {
   type TcbComponents,
   tcbComponents,
   tcbText,
+  tcbVersionText,
 } from '../evidence/snp-fields.js';
-import type { FirmwareVersion, SnpReport } from '../evidence/snp-report.js';
+import type { FirmwareVersion } from '../evidence/snp-report.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import type { Findings } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
@@ -88,19 +89,18 @@ const versionText = ({ major, minor, build }: FirmwareVersion): string =>
  */
 function committedFindings(
   findings: Findings,
-  report: SnpReport,
-  tcb: Readonly<Record<'committed' | 'current', TcbComponents>>,
+  { report, product }: AuthenticatedSnp,
   policy: SnpPolicy,
 ): void {
-  const { current, committed } = report;
+  const { current, committed, currentTcb, committedTcb } = report;
   const [running, kept] = [versionText(current), versionText(committed)];
-  const expected = `${tcbText(tcb.current)}, version ${running}`;
+  const expected = `${tcbVersionText(currentTcb, product)}, version ${running}`;
   const comparison = {
-    actual: `committed ${tcbText(tcb.committed)}, version ${kept}`,
+    actual: `committed ${tcbVersionText(committedTcb, product)}, version ${kept}`,
     reference: SNP_REFERENCES.committed,
   };
   const above = [
-    ...tcbShortfall(tcb.current, tcb.committed),
+    ...tcbShortfall(tcbComponents(currentTcb, product), tcbComponents(committedTcb, product)),
     ...(rank(committed) > rank(current) ? [`version ${running} is below ${kept}`] : []),
   ];
   findings.check(
@@ -115,7 +115,7 @@ function committedFindings(
   if (above.length > 0) return;
   findings.check(
     'snp.tcb.provisional',
-    report.committedTcb === report.currentTcb && rank(committed) === rank(current),
+    committedTcb === currentTcb && rank(committed) === rank(current),
     { expected: `committed ${expected}`, ...comparison },
     {
       pass: 'The firmware that runs is committed: the host cannot roll it back.',
@@ -126,11 +126,8 @@ function committedFindings(
 }
 
 /** Judges the report's four TCB versions and its two firmware versions against each other and the floors. */
-export function appraiseSnpTcb(
-  findings: Findings,
-  { report, product }: AuthenticatedSnp,
-  policy: SnpPolicy,
-): void {
+export function appraiseSnpTcb(findings: Findings, snp: AuthenticatedSnp, policy: SnpPolicy): void {
+  const { report, product } = snp;
   const versions = {
     reported: tcbComponents(report.reportedTcb, product),
     committed: tcbComponents(report.committedTcb, product),
@@ -142,8 +139,8 @@ export function appraiseSnpTcb(
     'snp.tcb.reported-within-current',
     above.length === 0,
     {
-      expected: `at most ${tcbText(versions.current)}`,
-      actual: tcbText(versions.reported),
+      expected: `at most ${tcbVersionText(report.currentTcb, product)}`,
+      actual: tcbVersionText(report.reportedTcb, product),
       reference: SNP_REFERENCES.tcb,
     },
     {
@@ -151,7 +148,7 @@ export function appraiseSnpTcb(
       fail: `The reported TCB is above the current one: ${above.join('; ')}.`,
     },
   );
-  committedFindings(findings, report, versions, policy);
+  committedFindings(findings, snp, policy);
   checkFloors(findings, versions, product, policy);
   const least = policy.minimumFirmware;
   if (least === undefined) return;

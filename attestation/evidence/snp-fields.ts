@@ -130,3 +130,11 @@ export function encodeTcb(components: TcbComponents, product: ProductLine): bigi
     0n,
   );
 }
+
+/** A TCB_VERSION in words, with its raw value where these leave out a reserved byte that is not zero. */
+export function tcbVersionText(raw: bigint, product: ProductLine): string {
+  const components = tcbComponents(raw, product);
+  const text = tcbText(components);
+  const isWhole = encodeTcb(components, product) === raw;
+  return isWhole ? text : `${text} (0x${raw.toString(16).padStart(16, '0')}: reserved bytes set)`;
+}

@@ -4,6 +4,7 @@ import { parseSnpPolicy } from '../../../attestation/appraisal/policy-snp.js';
 import { toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { paravisorReportData } from '../../../attestation/evidence/runtime-claims.js';
+import { encodeTcb } from '../../../attestation/evidence/snp-fields.js';
 import { SIMULATED_CHIPS, simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
 import type { AmdFault } from '../../forge/amd.js';
 import { idsOf, judgeSnp, KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
@@ -118,6 +119,23 @@ describe('policies that a report meets', () => {
       { minimumFirmware: { major: 1, minor: 55 } },
     );
     assert.deepEqual(idsOf(result, 'fail'), ['snp.firmware.current', 'snp.firmware.committed']);
+  });
+
+  test('TCB versions that differ in reserved bytes alone are told apart', async () => {
+    const tcb = encodeTcb(SIMULATED_CHIPS.Milan.tcb, 'Milan');
+    const text = 'bootLoader 4, tee 0, snp 24, microcode 219';
+    const raw = `${text} (0xdb18000000010004: reserved bytes set)`;
+    const provisional = await judgeSnp({ report: { committedTcb: tcb | 0x10000n } });
+    const finding = provisional.checks.find(({ outcome }) => outcome === 'fail');
+    assert.equal(finding?.id, 'snp.tcb.provisional');
+    assert.equal(finding?.expected, `committed ${text}, version 1.55.40`);
+    assert.equal(finding?.actual, `committed ${raw}, version 1.55.40`);
+    const uncertified = await judgeSnp({ report: { reportedTcb: tcb | 0x10000n } });
+    assert.equal(uncertified.code, 'SNP_TCB_MISMATCH');
+    assert.match(
+      uncertified.summary,
+      /for TCB bootLoader 4, tee 0, snp 24, microcode 219, .* microcode 219 \(0xdb18000000010004:/,
+    );
   });
 
   test('a shortfall names each component', async () => {
