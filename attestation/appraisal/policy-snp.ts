@@ -4,7 +4,7 @@ import { GUEST_POLICY_BITS, PLATFORM_INFO_BITS } from '../evidence/snp-fields.js
 import { notEmpty, oneOf } from './policy-values.js';
 
 const bits = <Name extends string>(names: { readonly [name in Name]: number }) =>
-  z.array(z.enum(Object.keys(names) as [Name, ...Name[]]));
+  z.array(z.enum(Object.keys(names) as [Name, ...Name[]])).min(1);
 
 const byte = z.number().int().min(0).max(255);
 
@@ -77,8 +77,8 @@ export const snpPolicySchema = z.strictObject({
   cspIds: z.array(z.string().min(1)).min(1).optional(),
   /** VMPLs that may have asked for the report; 0 unless given. */
   vmpl: z.array(z.number().int().min(0).max(3)).min(1).optional(),
-  guestPolicy: z
-    .strictObject({
+  guestPolicy: notEmpty(
+    z.strictObject({
       /** Bits that must be one. */
       require: bits(GUEST_POLICY_BITS).optional(),
       /** Bits that must be zero, beside DEBUG, MIGRATE_MA and CXL_ALLOW. */
@@ -88,15 +88,15 @@ export const snpPolicySchema = z.strictObject({
       allowCxl: z.boolean().optional(),
       /** Floor of the ABI version that the guest's policy demands of the firmware. */
       minimumAbi: z.strictObject({ major: byte, minor: byte }).optional(),
-    })
-    .optional(),
-  platformInfo: z
-    .strictObject({
+    }),
+  ).optional(),
+  platformInfo: notEmpty(
+    z.strictObject({
       require: bits(PLATFORM_INFO_BITS).optional(),
       forbid: bits(PLATFORM_INFO_BITS).optional(),
       allowUnknownBits: z.boolean().optional(),
-    })
-    .optional(),
+    }),
+  ).optional(),
   /** Floors by product line. A product without floors is refused once any product has them. */
   minimumTcb: notEmpty(
     z.strictObject({
