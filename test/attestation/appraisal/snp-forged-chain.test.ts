@@ -31,8 +31,10 @@ const forgery = await list({
   crl: (given) => ({ ...given, nextUpdate: before(FORGED_AT) }),
   crlIssuer: signedByStranger,
 });
-const revoking = await list({
-  crl: (given) => ({ ...given, revoked: [{ serialNumber: '010001', date: before(FORGED_AT) }] }),
+const revoked = [{ serialNumber: '010001', date: before(FORGED_AT) }];
+const revoking = await list({ crl: (given) => ({ ...given, revoked }) });
+const revokingToday = await list({
+  crl: (given) => ({ ...given, revoked, nextUpdate: FORGED_AT }),
 });
 
 describe('endorsements that are missing or in another order', () => {
@@ -71,6 +73,18 @@ describe('endorsements that are missing or in another order', () => {
     assert.deepEqual(idsOf(lenient, 'waived'), ['snp.revocation']);
   });
 
+  for (const [name, fault] of [
+    ['a certificate from its first instant', { vek: dated(FORGED_AT, after(FORGED_AT)) }],
+    ['a certificate to its last', { vek: dated(before(FORGED_AT), FORGED_AT) }],
+    ['a list from its first instant', { crl: (given) => ({ ...given, thisUpdate: FORGED_AT }) }],
+    ['a list to its last', { crl: (given) => ({ ...given, nextUpdate: FORGED_AT }) }],
+  ] as const satisfies readonly (readonly [string, AmdFault])[]) {
+    test(`${name} holds`, async () => {
+      const result = await judgeSnp(fault);
+      assert.equal(result.code, null, result.summary);
+    });
+  }
+
   for (const [name, own, hosts, code] of [
     ['the host’s expired one beside the verifier’s', [current], [expired], null],
     ['the host’s expired one beside a current one of its own', [], [expired, current], null],
@@ -79,6 +93,7 @@ describe('endorsements that are missing or in another order', () => {
     ['two expired ones', [expired], [expired], 'SNP_CRL_VALIDITY'],
     ['one of the host that is yet to come', [current], [future], 'SNP_CRL_VALIDITY'],
     ['one of the host that revokes', [current], [revoking], 'SNP_REVOKED'],
+    ['one of the host that revokes, at its end', [current], [revokingToday], 'SNP_REVOKED'],
     ['one of the verifier that revokes', [revoking], [current], 'SNP_REVOKED'],
     ['the host’s expired one, forged', [current], [forgery], 'SNP_CRL_SIGNATURE'],
   ] as const) {
