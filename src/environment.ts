@@ -17,6 +17,14 @@ export function processSurroundings(): Surroundings {
 }
 
 /**
+ * Has this process ignore SIGUSR1. Whoever may signal it could otherwise open Node's inspector in it, and
+ * execute anything there: Node does that at this signal wherever nobody listens for it.
+ */
+export function keepInspectorClosed(): void {
+  process.on('SIGUSR1', () => undefined);
+}
+
+/**
  * What Kubernetes sets in the pods of a namespace for each of its services, whatever it is called
  * ("Accessing the Service", environment variables): addresses, which only who looks for them reads.
  */
@@ -54,7 +62,7 @@ const HARMLESS: ReadonlySet<string> = new Set([
 ]);
 
 /** Any other argument is refused: each version of Node.js has new ones that load code or write memory out. */
-const HARMLESS_ARGUMENT = /^--(no-warnings|max-(old|semi)-space-size=\d+)$/;
+const HARMLESS_ARGUMENT = /^--(no-warnings|disable-sigusr1|max-(old|semi)-space-size=\d+)$/;
 
 function mayAct(name: string, value: string): boolean {
   return value !== '' && VARIABLE.test(name) && !HARMLESS.has(name) && !isServiceLink(name, value);

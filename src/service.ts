@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { AssayError } from '../attestation/encoding/error.js';
 import { adviceOnNode } from '../enclave/platform/node-version.js';
 import { loadConfig } from './config.js';
-import { processSurroundings } from './environment.js';
+import { keepInspectorClosed, processSurroundings } from './environment.js';
 import { describeError, makeLog } from './log.js';
 import { serve } from './main.js';
 
@@ -54,6 +54,8 @@ function endBy(signal: NodeJS.Signals): Promise<never> {
  * Rejects with what `loadConfig` and `serve` reject with.
  */
 export async function runService(path: string, options: ServiceOptions = {}): Promise<void> {
+  // Before anything is awaited: an inspector that opened earlier is then seen among the surroundings.
+  keepInspectorClosed();
   const config = await loadConfig(path, process.env);
   const log = makeLog(config.logLevel);
   const { node, nghttp2 } = process.versions;

@@ -337,6 +337,10 @@ describe('surroundings', () => {
     assert.throws(() => assertUndisturbed(longer), { code: 'CONFIG_ENVIRONMENT' });
   });
 
+  test('an argument that closes the inspector to signals is accepted', () => {
+    assertUndisturbed({ ...clean, execArgv: ['--disable-sigusr1'] });
+  });
+
   test('an empty variable is none', () => {
     assertUndisturbed({ ...clean, env: { NODE_OPTIONS: '' } });
   });

@@ -86,6 +86,13 @@ describe('the service', () => {
     for (const form of forms) assert.ok(!out.includes(form), `the log holds ${form}`);
   });
 
+  test('SIGUSR1 opens no inspector', async () => {
+    server.kill('SIGUSR1');
+    const attested = spawnAssay(['attest', target, ...trust()]);
+    assert.equal(await attested.ended, 0);
+    assert.equal(server.written.err, '');
+  });
+
   test('drains and ends with exit code 0 on SIGTERM', async () => {
     server.kill('SIGTERM');
     assert.equal(await server.ended, 0);
