@@ -91,6 +91,26 @@ function assertSameModel(asked: ManifestModel, { graph, execution }: InferenceCl
   );
 }
 
+/** Of the checks of an answer, those that compare it with what its very manifest states. */
+const BY_MANIFEST: ReadonlySet<string> = new Set([
+  'receipt.manifest',
+  'receipt.graph',
+  'receipt.execution',
+]);
+
+/**
+ * The enclave's key signed the answer, but no evidence was seen for the manifest that it names: the models
+ * changed again before any could be fetched. What needs no manifest is refused as ever.
+ */
+function refuseUnattested({ claims, checks, ...appraised }: AppraisedInference): never {
+  const others = checks.filter(({ id }) => !BY_MANIFEST.has(id));
+  assertAgrees({ ...appraised, claims, checks: others });
+  throw new AssayError(
+    'RECEIPT_UNATTESTED',
+    `expected an answer under a manifest that the evidence covers, not ${toHex(claims.manifest)}: the enclave's models changed before evidence for it was fetched, ask again`,
+  );
+}
+
 function attestedLate(): AssayError {
   const details = 'the enclave stated another manifest and was not attested again in time';
   const cause = Object.assign(new Error(details), { code: status.DEADLINE_EXCEEDED, details });
@@ -207,15 +227,23 @@ export class Session {
     }
   }
 
+  /** Attests until the manifest is known: an attestation under way may have begun before it was stated. */
+  async #learn(digest: string): Promise<void> {
+    const begunBefore = this.#refreshing !== undefined;
+    await this.refresh();
+    if (begunBefore && !this.#known.has(digest)) await this.refresh();
+  }
+
   /**
    * The enclave as the manifest that an answer names states it: attested again if it is not known. That
-   * goes on for other calls where this one's bounds end it.
+   * goes on for other calls where this one's bounds end it. Undefined where the manifest is of the past
+   * already, for which no evidence can be had.
    */
-  async #statedBy(receipt: Uint8Array, bounds: CallOptions): Promise<Affirmed> {
+  async #statedBy(receipt: Uint8Array, bounds: CallOptions): Promise<Affirmed | undefined> {
     const { manifest } = decodeClaims(decodeInferenceReceipt(receipt).claims);
     const digest = toHex(manifest);
-    if (!this.#known.has(digest)) await within(this.refresh(), bounds, attestedLate);
-    return this.#known.get(digest) ?? this.#current;
+    if (!this.#known.has(digest)) await within(this.#learn(digest), bounds, attestedLate);
+    return this.#known.get(digest);
   }
 
   /**
@@ -224,8 +252,10 @@ export class Session {
    * request was sent.
    * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE or USAGE_TIMEOUT before
    *   anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
-   *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; NotAffirmedError where the
-   *   enclave states another manifest that is not affirmed; the signal's own reason where `options.signal` aborts.
+   *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; RECEIPT_UNATTESTED for one
+   *   that could not be checked, since the models changed before evidence for its manifest could be fetched;
+   *   NotAffirmedError where the enclave states another manifest that is not affirmed; the signal's own
+   *   reason where `options.signal` aborts.
    */
   async infer(
     name: string,
@@ -249,8 +279,10 @@ export class Session {
     const { version } = model;
     const exchange = { model: model.name, version, nonce, inputs: ordered, ...received };
     const bounds = { timeout: deadline - performance.now(), signal };
-    const { enclave, evidence } = await this.#statedBy(received.receipt, bounds);
+    const stated = await this.#statedBy(received.receipt, bounds);
+    const { enclave, evidence } = stated ?? this.#current;
     const appraised = await appraiseInference(exchange, enclave, nativeHmacSha256);
+    if (stated === undefined) refuseUnattested(appraised);
     assertAgrees(appraised);
     assertSameModel(model, appraised.claims);
     this.log.observe(appraised.head);

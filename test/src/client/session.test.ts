@@ -200,7 +200,21 @@ describe('answers that are refused', () => {
     ['claims of another graph', signed({ graph: fill(99) }), 'RECEIPT_GRAPH'],
     ['claims of another execution', signed({ execution: fill(99) }), 'RECEIPT_EXECUTION'],
     ['claims of another boot', signed({ epoch: fill(99) }), 'RECEIPT_EPOCH'],
-    ['claims under another manifest', signed({ manifest: fill(99) }), 'RECEIPT_MANIFEST'],
+    [
+      'claims under a manifest without evidence',
+      signed({ manifest: fill(99) }),
+      'RECEIPT_UNATTESTED',
+    ],
+    [
+      'another response, under a manifest without evidence',
+      signed({ manifest: fill(99), response: fill(99) }),
+      'RECEIPT_RESPONSE',
+    ],
+    [
+      'another boot, under a manifest without evidence',
+      signed({ manifest: fill(99), epoch: fill(99) }),
+      'RECEIPT_EPOCH',
+    ],
     ['claims of another key', signed({ signingKey: fill(99) }), 'RECEIPT_SIGNING_KEY'],
     ['another request', signed({ request: fill(99) }), 'RECEIPT_REQUEST'],
     ['another response', signed({ response: fill(99) }), 'RECEIPT_RESPONSE'],
@@ -307,6 +321,51 @@ describe('an enclave whose models change', () => {
       own.close();
     });
   }
+
+  test('is attested once more for an answer that came while older evidence was under way', async () => {
+    const own = await connect(changing.target, policy, options);
+    const [fetched, released] = [withResolvers(), withResolvers()];
+    changing.lies = {
+      bundle: async (bundle) => {
+        fetched.resolve();
+        await released.promise;
+        return bundle;
+      },
+    };
+    const older = own.refresh();
+    await fetched.promise;
+    changing.lies = {
+      answer: () => {
+        changing.lies = {};
+        setImmediate(released.resolve);
+      },
+    };
+    await changing.enclave.restate([adder, other]);
+    const answer = await own.infer('adder', inputs);
+    assert.equal((await older).affirmed, true);
+    assert.deepEqual(answer.claims.manifest, changing.enclave.manifestDigest);
+    await changing.enclave.restate(models);
+    own.close();
+  });
+
+  test('whose models changed twice is not called a forger: the answer between could not be checked', async () => {
+    const own = await connect(changing.target, policy, options);
+    const replaced = { ...adder, profile: { ...adder.profile, intraOpThreads: 2 } };
+    await changing.enclave.restate([
+      { ...replaced, execution: executionDigest(adder.graph, replaced.profile) },
+    ]);
+    changing.lies = {
+      issue: async (claims) => {
+        const receipt = await issueClaims(changing.enclave.issuer, claims);
+        await changing.enclave.restate(models);
+        changing.lies = {};
+        return receipt;
+      },
+    };
+    await assert.rejects(own.infer('adder', inputs), { code: 'RECEIPT_UNATTESTED' });
+    await own.infer('adder', inputs);
+    own.close();
+  });
 
   test('is refused if its new manifest is not affirmed', async () => {
     const own = await connect(changing.target, policy, options);
