@@ -37,10 +37,10 @@ export function isServiceLink(name: string, value: string): boolean {
 
 /**
  * Of Node.js, the dynamic linker (ld.so(8)), the C library (GCONV_PATH and GLIBC_TUNABLES), OpenSSL,
- * whose configuration names libraries to load, and ONNX Runtime.
+ * whose configuration names libraries to load, ONNX Runtime, and gRPC, whose traces show callers' metadata.
  */
 const VARIABLE =
-  /^(NODE_.+|LD_.+|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+)$/;
+  /^(NODE_.+|LD_.+|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+|GRPC_(NODE_)?(TRACE|VERBOSITY))$/;
 
 /**
  * Those of them that neither bring code nor write out what is in memory: authorities for TLS, whose bytes
@@ -70,7 +70,7 @@ function mayAct(name: string, value: string): boolean {
 
 /**
  * Refuses to go on where something that was not measured may act, or memory be written out: preloaded
- * libraries, Node's options and variables, a debugger, ONNX Runtime's variables. Throws CONFIG_ENVIRONMENT;
+ * libraries, Node's options and variables, a debugger, ONNX Runtime's variables, gRPC's traces. Throws CONFIG_ENVIRONMENT;
  * `development: true` in the configuration, which the launch policy has to allow, lets it pass.
  */
 export function assertUndisturbed({ env, execArgv, inspector }: Surroundings): void {
