@@ -33,6 +33,11 @@ function placedModel(path: string, directory: string): string {
   return formatReference({ ...reference, path: folder });
 }
 
+function placedPlatform(platform: Config['platform'], directory: string): Config['platform'] {
+  if (platform.kind !== 'simulator' || platform.rootDirectory === undefined) return platform;
+  return { ...platform, rootDirectory: resolve(directory, platform.rootDirectory) };
+}
+
 /**
  * Validates a configuration. Relative paths are relative to `directory`. Throws CONFIG_INVALID, which
  * names each member at fault, or HUB_REFERENCE.
@@ -50,6 +55,7 @@ export function parseConfig(value: unknown, env: Environment, directory: string)
       ...model,
       path: placedModel(model.path, directory),
     })),
+    platform: placedPlatform(config.platform, directory),
     hub: { ...config.hub, cache: resolve(directory, config.hub.cache) },
     receiptLog: {
       ...config.receiptLog,

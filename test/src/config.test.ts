@@ -95,6 +95,28 @@ describe('configuration', () => {
     });
   }
 
+  test('every path is relative to the configuration', () => {
+    const config = parseConfig(
+      {
+        models: [{ name: 'm', path: 'm.onnx' }],
+        platform: { kind: 'simulator', rootDirectory: 'keys' },
+        launchPolicy: 'policy.yaml',
+        hub: { cache: 'cache' },
+        receiptLog: { directory: 'log' },
+      },
+      {},
+      '/etc/assay',
+    );
+    assert.equal(config.models[0]?.path, '/etc/assay/m.onnx');
+    assert.equal(
+      config.platform.kind === 'simulator' && config.platform.rootDirectory,
+      '/etc/assay/keys',
+    );
+    assert.equal(config.launchPolicy, '/etc/assay/policy.yaml');
+    assert.equal(config.hub.cache, '/etc/assay/cache');
+    assert.equal(config.receiptLog.directory, '/etc/assay/log');
+  });
+
   test('a hub in a folder is relative to the configuration, one elsewhere is where it is', () => {
     const digest = `sha256:${'0'.repeat(64)}`;
     const cases = [
