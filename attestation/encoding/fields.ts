@@ -4,6 +4,9 @@ import { AssayError, type ErrorCode } from './error.js';
 /** Characters of an unknown member's name that are told; it is as long as its writer likes. */
 const MAX_NAME = 64;
 
+/** Seconds since 1970 to the last moment that a `Date` holds (ECMA-262, Time Values and Time Range). */
+const MAX_TIME = 8.64e12;
+
 /** Strict access to the members of a CBOR map: each is taken once, by type, and none may be left. */
 export class CborFields {
   readonly #left: Map<CborKey, CborValue>;
@@ -66,6 +69,12 @@ export class CborFields {
     return typeof value === 'number' && value >= 0
       ? value
       : this.#wrong(key, 'an unsigned integer');
+  }
+
+  /** Seconds since 1970, as far as a `Date` reaches. */
+  time(key: CborKey): number {
+    const value = this.unsigned(key);
+    return value <= MAX_TIME ? value : this.#wrong(key, `seconds of at most ${MAX_TIME}`);
   }
 
   boolean(key: CborKey): boolean {

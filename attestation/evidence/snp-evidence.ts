@@ -50,7 +50,7 @@ export function decodeSnpEvidence(bytes: Uint8Array): SnpEvidence {
     evidence: fields.bytes('evidence'),
     certificates: blobs(fields, 'certificates'),
     crls: blobs(fields, 'crls'),
-    collectedAt: fields.unsigned('collectedAt'),
+    collectedAt: fields.time('collectedAt'),
   };
   fields.end();
   return bundle;

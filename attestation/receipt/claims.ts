@@ -142,7 +142,7 @@ export function decodeClaims(bytes: Uint8Array): InferenceClaims {
   }
   const model = fields.map('model');
   const claims = {
-    issuedAt: fields.unsigned(IAT),
+    issuedAt: fields.time(IAT),
     nonce: fields.has(EAT_NONCE) ? fields.bytes(EAT_NONCE, 32) : null,
     epoch: fields.bytes('epoch', 32),
     model: { name: model.text('name'), version: model.text('version') },

@@ -275,6 +275,11 @@ describe('refused: claims', () => {
     ['no profile', 'CLAIMS_ENCODING', (b) => editMap(b, (m) => m.delete(265))],
     ['no time', 'CLAIMS_ENCODING', (b) => editMap(b, (m) => m.delete(6))],
     ['a negative time', 'CLAIMS_ENCODING', (b) => editMap(b, (m) => m.set(6, -1))],
+    [
+      'a time beyond what a Date holds',
+      'CLAIMS_ENCODING',
+      (b) => editMap(b, (m) => m.set(6, 8_640_000_000_001)),
+    ],
     ['a nonce of 31 bytes', 'CLAIMS_ENCODING', (b) => editMap(b, (m) => m.set(10, fill(1, 31)))],
     ['an unknown claim', 'CLAIMS_ENCODING', (b) => editMap(b, (m) => m.set('note', 'x'))],
     ['no graph', 'CLAIMS_ENCODING', (b) => editMap(b, (m) => m.delete('graph'))],
@@ -298,4 +303,9 @@ describe('refused: claims', () => {
   for (const [name, code, change] of cases) {
     test(`${name}: ${code}`, () => assert.throws(() => decodeClaims(change(claims)), { code }));
   }
+
+  test('the last time that a Date holds is one', () => {
+    const { issuedAt } = decodeClaims(editMap(claims, (m) => m.set(6, 8_640_000_000_000)));
+    assert.equal(new Date(issuedAt * 1000).toISOString(), '+275760-09-13T00:00:00.000Z');
+  });
 });
