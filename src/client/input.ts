@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { fromBase64, fromUtf8 } from '../../attestation/encoding/bytes.js';
+import { fromBase64 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Datatype, fixedType } from './datatype.js';
 import { isNpy, parseNpy } from './npy.js';
 import { elementCount, packBytes, type Tensor, tensor } from './tensor.js';
@@ -88,8 +89,17 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Bytes that are no text travel in JSON as `{"base64": …}`. */
-function elementFromJson(element: unknown): unknown {
+/**
+ * Bytes that are no text travel in JSON as `{"base64": …}`. Throws TENSOR_ELEMENT for a numeral that is larger
+ * than every double, which JSON's parser makes an infinity.
+ */
+function elementFromJson(element: unknown, index: number, what: string): unknown {
+  if (typeof element === 'number' && !Number.isFinite(element)) {
+    throw new AssayError(
+      'TENSOR_ELEMENT',
+      `${what}: element ${index} is a numeral beyond what a double holds; an infinity is the text "Infinity" or "-Infinity"`,
+    );
+  }
   if (!isObject(element)) return element;
   const { success, data } = z.strictObject({ base64: z.base64() }).safeParse(element);
   return success ? fromBase64(data.base64) : element;
@@ -112,7 +122,8 @@ function parseStated(
     throw new AssayError('TENSOR_SHAPE', `${what}: the file states its shape; give none beside it`);
   }
   if (stated.datatype !== spec.datatype) throw wrongDatatype(spec, stated.datatype);
-  return tensor(spec.name, spec.datatype, stated.data.map(elementFromJson), stated.shape);
+  const elements = stated.data.map((element, i) => elementFromJson(element, i, what));
+  return tensor(spec.name, spec.datatype, elements, stated.shape);
 }
 
 function parseJson(
@@ -121,17 +132,13 @@ function parseJson(
   given: readonly number[] | undefined,
 ): Tensor {
   const what = `input ${spec.name}`;
-  let value: unknown;
-  try {
-    value = JSON.parse(fromUtf8(bytes));
-  } catch (cause) {
-    throw new AssayError('TENSOR_JSON', `${what}: expected JSON in UTF-8`, cause);
-  }
+  const value = parseStrictJson(bytes, what, 'TENSOR_JSON', bytes.length);
   if (isObject(value)) return parseStated(spec, value, given);
   const { shape, leaves } = flatten(value, what);
   const flat = shape.length === 1 && spec.shape !== undefined && spec.shape.length !== 1;
   const wanted = given ?? (flat ? solveShape(spec, leaves.length) : shape);
-  return tensor(spec.name, spec.datatype, leaves.map(elementFromJson), wanted);
+  const elements = leaves.map((leaf, i) => elementFromJson(leaf, i, what));
+  return tensor(spec.name, spec.datatype, elements, wanted);
 }
 
 function parseRaw(

@@ -222,6 +222,31 @@ describe('inputs from files', () => {
       () => inputFrom(image, json({ x: [1, 2] }), 'json'),
       'TENSOR_JSON',
     ],
+    [
+      'a member twice',
+      () =>
+        inputFrom(
+          image,
+          utf8('{"datatype":"FP32","shape":[1,2],"data":[1,2],"data":[3,4]}'),
+          'json',
+        ),
+      'TENSOR_JSON',
+    ],
+    [
+      'a numeral beyond every double',
+      () => inputFrom(image, utf8('[[1, 1e400]]'), 'json'),
+      'TENSOR_ELEMENT',
+    ],
+    [
+      'a negative numeral beyond every double, in a stated tensor',
+      () =>
+        inputFrom(
+          { ...image, datatype: 'FP64' },
+          utf8('{"datatype":"FP64","shape":[1,2],"data":[1,-1e400]}'),
+          'json',
+        ),
+      'TENSOR_ELEMENT',
+    ],
     ['no JSON', () => inputFrom(image, utf8('[1,'), 'json'), 'TENSOR_JSON'],
     ['text for numbers', () => inputFrom(image, json([['a', 'b']]), 'json'), 'TENSOR_ELEMENT'],
     ['half an element', () => inputFrom(image, new Uint8Array(7), 'binary'), 'TENSOR_SHAPE'],
