@@ -32,6 +32,21 @@ test('the package loads under its own name', () => {
   assert.equal(out, 'function,function,function,function,function\n');
 });
 
+test('the package holds what its README refers to', async () => {
+  const page = await readFile(join(repositoryRoot, 'README.md'), 'utf8');
+  const { files }: { readonly files: readonly string[] } = JSON.parse(
+    await readFile(join(repositoryRoot, 'package.json'), 'utf8'),
+  );
+  const linked = [...page.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = '']) => path);
+  assert.ok(linked.includes('docs/hub.md'));
+  const held = (path: string): boolean =>
+    files.some((each) => path === each || path.startsWith(`${each}/`));
+  assert.deepEqual(
+    linked.filter((path) => !held(path)),
+    [],
+  );
+});
+
 test('the example in README compiles', async () => {
   const page = await readFile(join(repositoryRoot, 'README.md'), 'utf8');
   const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(page) ?? [];
