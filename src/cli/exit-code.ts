@@ -34,6 +34,7 @@ const CALLERS_FAULTS: readonly (number | undefined)[] = [3, 5, 11];
 const BY_CODE: { readonly [code: string]: ExitCode } = {
   CONFIG_LISTEN: EXIT.service,
   LAUNCH_POLICY_FILE: EXIT.usage,
+  MODEL_FILE: EXIT.usage,
   PROOF_MODEL: EXIT.usage,
   PROOF_SIZE: EXIT.usage,
   PROOF_EXECUTION: EXIT.unchecked,

@@ -127,6 +127,15 @@ describe('the service', () => {
     );
   });
 
+  test('does not start without a file of its model, which is no verdict on the model: exit 2', async () => {
+    const config = JSON.parse(await readFile(at('assay.json'), 'utf8'));
+    const models = [{ name: 'scale', path: 'none.onnx' }];
+    await writeFile(at('absent.json'), JSON.stringify({ ...config, models }));
+    const refused = spawnAssay(['serve', at('absent.json')]);
+    assert.equal(await refused.ended, 2);
+    assert.match(refused.written.err, /^error MODEL_FILE: model scale 1 \(.*none\.onnx\): /);
+  });
+
   test('does not start with a model that the launch policy does not name', async () => {
     await writeFile(at('scale.onnx'), scaleModel(3));
     const refused = spawnAssay(['serve', at('assay.json')]);
