@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { certificateHost } from '../enclave/certificate-host.js';
 import { modelOptions } from '../enclave/model-options.js';
+import { isHubReference } from './hub/reference.js';
 
 const port = z.number().int().min(0).max(65535);
 const path = z.string().min(1);
@@ -11,16 +12,21 @@ const address = (defaultPort: number) =>
     port: port.default(defaultPort),
   });
 
-const simulator = z.strictObject({
-  kind: z.literal('simulator'),
-  tee: z.enum(['sev-snp', 'tdx']).default('sev-snp'),
-  reportVersion: z.union([z.literal(3), z.literal(5)]).optional(),
-  rootDirectory: path.optional(),
-  pinned: z
-    .string()
-    .regex(/^([0-9a-f]{64}|[0-9a-f]{96})$/)
-    .optional(),
-});
+const simulator = z
+  .strictObject({
+    kind: z.literal('simulator'),
+    tee: z.enum(['sev-snp', 'tdx']).default('sev-snp'),
+    reportVersion: z.union([z.literal(3), z.literal(5)]).optional(),
+    rootDirectory: path.optional(),
+    pinned: z
+      .string()
+      .regex(/^([0-9a-f]{64}|[0-9a-f]{96})$/)
+      .optional(),
+  })
+  .refine(({ tee, reportVersion }) => tee === 'sev-snp' || reportVersion === undefined, {
+    path: ['reportVersion'],
+    message: 'changes nothing with tee: tdx, it is of the reports of SEV-SNP',
+  });
 
 const configfs = z.strictObject({
   kind: z.literal('configfs-tsm'),
@@ -30,18 +36,32 @@ const azure = z.strictObject({
   kind: z.literal('azure-vtpm'),
 });
 
-const model = z.strictObject({
-  ...modelOptions,
-  path: path,
-  versionPolicy: z
-    .union([
-      z.strictObject({ latest: z.number().int().min(1) }),
-      z.strictObject({ all: z.literal(true) }),
-      z.strictObject({ specific: z.array(z.number().int().min(1)).min(1) }),
-    ])
-    .optional(),
-  selfTest: z.boolean().default(true),
-});
+const { version } = modelOptions;
+
+const model = z
+  .strictObject({
+    ...modelOptions,
+    version: version.unwrap().optional(),
+    path: path,
+    versionPolicy: z
+      .union([
+        z.strictObject({ latest: z.number().int().min(1) }),
+        z.strictObject({ all: z.literal(true) }),
+        z.strictObject({ specific: z.array(z.number().int().min(1)).min(1) }),
+      ])
+      .optional(),
+    selfTest: z.boolean().default(true),
+  })
+  .refine((model) => model.versionPolicy === undefined || model.version === undefined, {
+    path: ['version'],
+    message: 'changes nothing beside versionPolicy: the folders below path name the versions',
+  })
+  .refine((model) => model.versionPolicy === undefined || !isHubReference(model.path), {
+    path: ['versionPolicy'],
+    message:
+      "contradicts path: expected a folder of versions, not a hub's reference, which names one",
+  })
+  .transform((model) => ({ ...model, version: version.parse(model.version) }));
 
 /** Everything that an operator can set; assay.example.yaml says what each member does. Unknown ones are errors. */
 export const configSchema = z.strictObject({

@@ -48,7 +48,8 @@ export function parseConfig(value: unknown, env: Environment, directory: string)
     throw schemaError('CONFIG_INVALID', 'the configuration is not valid', result.error);
   }
   const config = result.data;
-  assertNamedOnce(config.models);
+  // The versions of the others are known once their folders are read.
+  assertNamedOnce(config.models.filter(({ versionPolicy }) => versionPolicy === undefined));
   return {
     ...config,
     models: config.models.map((model) => ({

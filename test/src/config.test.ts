@@ -234,6 +234,30 @@ describe('configuration', () => {
     assert.deepEqual(parseConfig(minimal, links, '/'), parseConfig(minimal, {}, '/'));
   });
 
+  const versions = { versionPolicy: { latest: 1 } };
+  const idle: readonly (readonly [string, object, RegExp])[] = [
+    [
+      'a version beside a version policy',
+      { models: [{ name: 'm', path: 'm', version: '7', ...versions }] },
+      /changes nothing beside versionPolicy: .* at models\[0\]\.version$/,
+    ],
+    [
+      'a version policy for a model of a hub',
+      { models: [{ name: 'm', path: `oci://x.example/m@sha256:${'0'.repeat(64)}`, ...versions }] },
+      /contradicts path: .* at models\[0\]\.versionPolicy$/,
+    ],
+    [
+      'the version of a report that TDX does not have',
+      { ...minimal, platform: { kind: 'simulator', tee: 'tdx', reportVersion: 5 } },
+      /changes nothing with tee: tdx.* at platform\.reportVersion$/,
+    ],
+  ];
+  for (const [name, value, message] of idle) {
+    test(`${name} is refused, and the member named`, () => {
+      assert.throws(() => parseConfig(value, {}, '/'), { code: 'CONFIG_INVALID', message });
+    });
+  }
+
   const refused: readonly (readonly [string, unknown, Record<string, string>?])[] = [
     ['no models', {}],
     ['an empty list of models', { models: [] }],

@@ -16,8 +16,7 @@ async function served(...policies: readonly (object | undefined)[]): Promise<rea
   const models = policies.map((versionPolicy, i) => ({
     name: 'ocr',
     path: 'ocr',
-    version: `v${i}`,
-    ...(versionPolicy === undefined ? {} : { versionPolicy }),
+    ...(versionPolicy === undefined ? { version: `v${i}` } : { versionPolicy }),
   }));
   const expanded = await expandVersions(parseConfig({ models }, {}, directory).models);
   return expanded.map(({ version, path }) => `${version} ${path.slice(directory.length + 1)}`);
