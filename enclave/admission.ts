@@ -11,6 +11,7 @@ import {
   type LaunchPolicyRule,
 } from '../attestation/evidence/launch-policy-model.js';
 import type { ManifestModel } from '../attestation/evidence/manifest.js';
+import type { Turns } from '../src/system/turns.js';
 import {
   type AdmittedModel,
   describeModel,
@@ -19,7 +20,6 @@ import {
 } from './manifest.js';
 import type { Platform } from './platform/platform.js';
 import type { RuntimeLog } from './runtime-log.js';
-import type { Turns } from './turns.js';
 
 /** What of the configuration the launch policy rules on. */
 export interface RuledConfiguration {

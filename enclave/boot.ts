@@ -4,6 +4,7 @@ import {
   launchPolicyDigest,
 } from '../attestation/evidence/launch-policy.js';
 import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.js';
+import { Turns } from '../src/system/turns.js';
 import {
   Admission,
   assertConfiguration,
@@ -16,7 +17,6 @@ import { makeKeys } from './keys.js';
 import type { Platform } from './platform/platform.js';
 import { RuntimeLog } from './runtime-log.js';
 import type { SigningKey } from './signing-key.js';
-import { Turns } from './turns.js';
 
 export interface BootOptions {
   readonly platform: Platform;

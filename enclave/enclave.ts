@@ -3,6 +3,7 @@ import { reportData } from '../attestation/evidence/binding.js';
 import { encodeBundle } from '../attestation/evidence/bundle.js';
 import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.js';
 import { manifestEntry } from '../attestation/receipt/claims.js';
+import type { Turns } from '../src/system/turns.js';
 import type { Admission } from './admission.js';
 import { Challenger } from './challenge.js';
 import { Issuer, type IssuerOptions } from './issuer.js';
@@ -10,7 +11,6 @@ import type { EnclaveKeys } from './keys.js';
 import { makeStatement, type Statement } from './manifest.js';
 import type { HardwareEvidence, Platform } from './platform/platform.js';
 import type { RuntimeLog } from './runtime-log.js';
-import type { Turns } from './turns.js';
 
 /** What `bootEnclave` prepared. */
 export interface EnclaveParts {

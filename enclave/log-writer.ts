@@ -7,7 +7,7 @@ import {
   type SignedTreeHead,
   treeHeadInput,
 } from '../attestation/receipt/tree-head.js';
-import { nativeSha256Once } from './sha256.js';
+import { nativeSha256Once } from '../src/system/sha256.js';
 import { type Extension, SharedRange } from './shared-range.js';
 import { signEs256 } from './signing-key.js';
 

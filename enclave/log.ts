@@ -1,7 +1,7 @@
 import { equalBytes } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
 import { merkleHashes, merkleRoot } from '../attestation/encoding/merkle.js';
-import { nativeSha256Once } from './sha256.js';
+import { nativeSha256Once } from '../src/system/sha256.js';
 import { TreeSnapshot } from './tree-snapshot.js';
 
 const { nodeHash } = merkleHashes(nativeSha256Once);

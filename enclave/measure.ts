@@ -1,5 +1,4 @@
 import { constants } from 'node:buffer';
-import { createHash } from 'node:crypto';
 import { constants as fileConstants } from 'node:fs';
 import { open, realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -12,7 +11,7 @@ import {
   type ModelIdentity,
 } from '../attestation/model/identity.js';
 import { readModel } from '../attestation/model/onnx.js';
-import { nativeSha256Once } from './sha256.js';
+import { nativeSha256, nativeSha256Once } from '../src/system/sha256.js';
 
 /** A model that was read once: what is executed is written from what was measured. */
 export interface MeasuredModel {
@@ -100,7 +99,7 @@ export async function measureModel(path: string): Promise<Measurement> {
     external.set(location, await readOnce(expected, shared));
   }
   const source = { path: basename(path), bytes, external };
-  const hashing = { sha256: () => createHash('sha256'), sha256Once: nativeSha256Once };
+  const hashing = { sha256: nativeSha256, sha256Once: nativeSha256Once };
   const analysis = analyseModel(source, hashing, model);
   const { identity } = analysis;
   return {

@@ -3,8 +3,8 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, TILE_WIDTH, tilePath } from '../attestation/receipt/tile-path.js';
+import { errnoOf } from '../src/system/errno.js';
 import type { TileArchive } from './log.js';
-import { errnoOf } from './platform/report-fs.js';
 
 const HASH = 32;
 

@@ -1,6 +1,6 @@
 import { AssayError } from '../attestation/encoding/error.js';
 import { merkleHashes } from '../attestation/encoding/merkle.js';
-import { nativeSha256Once } from './sha256.js';
+import { nativeSha256Once } from '../src/system/sha256.js';
 
 const { nodeHash } = merkleHashes(nativeSha256Once);
 

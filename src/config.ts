@@ -4,11 +4,11 @@ import { AssayError } from '../attestation/encoding/error.js';
 import { schemaError } from '../attestation/encoding/schema.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
 import { parseYaml } from '../enclave/document.js';
-import { type Config, configSchema } from './config-schema.js';
-import type { Environment } from './environment.js';
 import { formatReference, isHubReference, parseReference } from './hub/reference.js';
-import { withOverrides } from './overrides.js';
-import { assertNamedOnce } from './version-policy.js';
+import { type Config, configSchema } from './service/config-schema.js';
+import { withOverrides } from './service/overrides.js';
+import { assertNamedOnce } from './service/version-policy.js';
+import type { Environment } from './system/environment.js';
 
 async function readYaml(path: string, what: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {

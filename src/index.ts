@@ -30,4 +30,4 @@ export type { AttestedEvidence, Inference, InferOptions, Session } from './clien
 export { specOf } from './client/signature.js';
 export { elementsOf, type Tensor, tensor } from './client/tensor.js';
 export { type TypedArray, typedArrayOf } from './client/typed-array.js';
-export { nativeP256 } from './native-p256.js';
+export { nativeP256 } from './system/native-p256.js';

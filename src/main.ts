@@ -10,17 +10,10 @@ import { SharedRange } from '../enclave/shared-range.js';
 import { makeSigningKey, type SigningKey } from '../enclave/signing-key.js';
 import { TileFiles } from '../enclave/tile-files.js';
 import { loadLaunchPolicy } from './config.js';
-import type { Config, ConfiguredModel } from './config-schema.js';
 import type { Engine } from './engine/engine.js';
 import { EngineError } from './engine/error.js';
 import { createEngine } from './engine/onnx-engine.js';
 import { executionFacts } from './engine/profile.js';
-import { assertUndisturbed, type Surroundings } from './environment.js';
-import { describeError, type Log } from './log.js';
-import { type Loader, loadModel, type ServingModel } from './model-loading.js';
-import { ModelManager } from './model-manager.js';
-import { openPlatform } from './platform.js';
-import { repositoryOf } from './repository-control.js';
 import {
   attestationDefinition,
   attestationHandlers,
@@ -39,8 +32,15 @@ import {
   startServer,
 } from './server/server.js';
 import { StatedLoads } from './server/stated-loads.js';
-import { VERSION } from './version.js';
-import { expandVersions } from './version-policy.js';
+import type { Config, ConfiguredModel } from './service/config-schema.js';
+import { describeError, type Log } from './service/log.js';
+import { type Loader, loadModel, type ServingModel } from './service/model-loading.js';
+import { ModelManager } from './service/model-manager.js';
+import { openPlatform } from './service/platform.js';
+import { repositoryOf } from './service/repository-control.js';
+import { assertUndisturbed, type Surroundings } from './service/surroundings.js';
+import { expandVersions } from './service/version-policy.js';
+import { VERSION } from './system/version.js';
 
 export interface ServeOptions {
   readonly log: Log;

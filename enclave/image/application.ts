@@ -8,13 +8,13 @@ import { run } from './run.js';
 const HOME = '/app';
 /** What runs there: the service, its worker threads and what they load by URL. */
 const ENTRIES = [
-  'src/guest',
+  'src/service/guest',
   'src/engine/native-facts-thread',
   'src/engine/worker',
   'src/server/annotate',
 ] as const;
 /** Of these, what is compiled ahead. The worker imports, which no script can. */
-const COMPILED = ['src/guest', 'src/server/annotate'] as const;
+const COMPILED = ['src/service/guest', 'src/server/annotate'] as const;
 /** Loaded as they are: native code, and what only optional accelerations ask for. */
 const EXTERNAL = ['onnxruntime-node', 'cbor-extract'] as const;
 /** Makes certificates for development and tests. No image asks for it, and none has it. */

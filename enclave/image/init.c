@@ -97,7 +97,7 @@ static void lock_kernel(void) {
 
 /* Root without capabilities: owns the report directory, and can do nothing else that root can. */
 static void start_service(void) {
-  char *const arguments[] = {"/bin/node", "/app/build/src/guest.js", NULL};
+  char *const arguments[] = {"/bin/node", "/app/build/src/service/guest.js", NULL};
   char *const environment[] = {"NODE_ENV=production", "HOME=/tmp", "UV_THREADPOOL_SIZE=8",
                                "ORT_DISABLE_TELEMETRY=1", NULL};
   const struct rlimit none = {0, 0}, files = {65536, 65536};

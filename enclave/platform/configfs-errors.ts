@@ -1,5 +1,5 @@
 import { AssayError, type ErrorCode } from '../../attestation/encoding/error.js';
-import { errnoOf } from './report-fs.js';
+import { errnoOf } from '../../src/system/errno.js';
 
 /** What an errno of the kernel's report interface means, and what an operator can do about it. */
 interface Meaning {

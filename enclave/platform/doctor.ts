@@ -1,11 +1,12 @@
 import { isZero, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { errnoOf } from '../../src/system/errno.js';
 import { openAzureVtpm } from './azure-vtpm.js';
 import { openConfigfsTsm } from './configfs-tsm.js';
 import { adviceOnNode, type NodeVersions } from './node-version.js';
 import type { HardwarePlatform } from './platform.js';
-import { errnoOf, type ReportFs } from './report-fs.js';
+import type { ReportFs } from './report-fs.js';
 
 /** What one look at this machine found, and what its operator can do about it. */
 export interface Diagnosis {

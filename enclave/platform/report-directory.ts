@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { isMissing } from '../../src/system/errno.js';
 import { platformError } from './configfs-errors.js';
-import { errnoOf, type ReportFs } from './report-fs.js';
+import type { ReportFs } from './report-fs.js';
 
 /** Linux 7.2's own limit for `outblob`; older kernels stop at 32 KiB. */
 const MAX_BLOB = 16 * 1024 * 1024;
@@ -88,7 +89,7 @@ export class ReportDirectory {
       refuseOversized(blob, 'auxiliary blob');
       return blob.length === 0 ? undefined : blob;
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT') return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
@@ -118,7 +119,7 @@ async function takePrivilegeFloor(fs: ReportFs, path: string): Promise<void> {
   try {
     floor = (await readText(fs, `${path}/privlevel_floor`)).trim();
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
+    if (isMissing(error)) return;
     throw error;
   }
   if (floor !== '0') await fs.write(`${path}/privlevel`, Buffer.from(floor));

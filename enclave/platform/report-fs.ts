@@ -53,9 +53,3 @@ export const kernelFs: ReportFs = {
     }
   },
 };
-
-/** The errno name of a failed file operation; undefined for any other error. */
-export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}

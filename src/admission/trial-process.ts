@@ -9,8 +9,9 @@ import { analyseModel } from '../../attestation/model/identity.js';
 import { sameBits, type Tensor } from '../client/tensor.js';
 import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
-import { answerQuestions } from '../isolated-process.js';
-import { nativeSha256, readModelSource } from '../model-source.js';
+import { answerQuestions } from '../system/isolated-process.js';
+import { nativeSha256 } from '../system/sha256.js';
+import { readModelSource } from './model-source.js';
 import { setOpset } from './opset-import.js';
 import type { TrialJob, TrialResult, TrialRun } from './trial-messages.js';
 

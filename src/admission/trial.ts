@@ -2,7 +2,7 @@ import type { ModelIdentity, ValueSignature } from '../../attestation/model/iden
 import { datatypeOfElements } from '../client/datatype.js';
 import type { Tensor } from '../client/tensor.js';
 import { sampleRow, sampler } from '../engine/sample-inputs.js';
-import { IsolatedProcess } from '../isolated-process.js';
+import { IsolatedProcess } from '../system/isolated-process.js';
 import type { TestSet } from './test-sets.js';
 import type { TrialJob, TrialResult, TrialSetting } from './trial-messages.js';
 

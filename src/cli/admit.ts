@@ -10,14 +10,15 @@ import {
 import { dynamicFindings } from '../admission/dynamic-rules.js';
 import { emptyInputFinding } from '../admission/empty-inputs.js';
 import { type AdmissionFinding, worstOf } from '../admission/finding.js';
+import { readModelSource } from '../admission/model-source.js';
 import { opsetUseOf } from '../admission/opset-cause.js';
+import { readTolerances } from '../admission/package-vectors.js';
 import { staticFindings } from '../admission/static-rules.js';
 import { findTestFolders, requiredNames, type TestSet } from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
 import { readVectorFiles } from '../admission/vector-files.js';
 import type { Tolerances } from '../hub/package.js';
-import { nativeSha256, readModelSource } from '../model-source.js';
-import { readTolerances } from '../package-vectors.js';
+import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
 import { readTolerancesFile } from './files.js';
 import { identityJson } from './inspect.js';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { nativeP256 } from '../native-p256.js';
+import { nativeP256 } from '../system/native-p256.js';
 import { readCertificates, readInput, requireAmdEndorsements, requireCollateral } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseTime } from './options.js';

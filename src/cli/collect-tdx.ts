@@ -2,7 +2,7 @@ import {
   authenticateTdx,
   verifyTdxSignatures,
 } from '../../attestation/appraisal/authenticate-tdx.js';
-import { nativeP256 } from '../native-p256.js';
+import { nativeP256 } from '../system/native-p256.js';
 import { readInput, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { table } from './output.js';

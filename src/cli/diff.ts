@@ -10,7 +10,8 @@ import {
   type ModelIdentity,
   type ValueSignature,
 } from '../../attestation/model/identity.js';
-import { nativeSha256, readModelSource } from '../model-source.js';
+import { readModelSource } from '../admission/model-source.js';
+import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
 import { domainText, signatureText } from './inspect.js';
 import type { Io } from './io.js';

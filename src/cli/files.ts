@@ -8,7 +8,7 @@ import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
-import { makeFolders } from '../make-folders.js';
+import { makeFolders } from '../system/make-folders.js';
 import { EXIT } from './exit-code.js';
 import type { Io } from './io.js';
 

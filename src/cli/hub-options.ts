@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { cacheFolder, homeFolder } from '../cache-folder.js';
 import { dockerCredentials } from '../hub/credentials.js';
 import type { HubOptions } from '../hub/open-hub.js';
 import { parseReference, type Reference } from '../hub/reference.js';
 import { UploadNotes } from '../hub/upload-notes.js';
+import { cacheFolder, homeFolder } from '../system/cache-folder.js';
 import type { Io, Progress } from './io.js';
 import { refuseIdle } from './options.js';
 import { size } from './output.js';

@@ -6,9 +6,10 @@ import {
   type ModelIdentity,
   type ValueSignature,
 } from '../../attestation/model/identity.js';
+import { readModelSource } from '../admission/model-source.js';
+import { readPackageVectors } from '../admission/package-vectors.js';
 import { requiredNames } from '../admission/test-sets.js';
-import { nativeSha256, readModelSource } from '../model-source.js';
-import { readPackageVectors } from '../package-vectors.js';
+import { nativeSha256 } from '../system/sha256.js';
 import type { Io, Json } from './io.js';
 import { examples } from './options.js';
 import { type Cell, type Style, section, size } from './output.js';

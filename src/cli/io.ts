@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { EngineError } from '../engine/error.js';
+import type { Environment } from '../system/environment.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
 import { printable, type Style, styleFor } from './output.js';
 
@@ -15,7 +16,7 @@ export interface Surroundings {
   readonly stdin: Readable;
   readonly stdout: Output;
   readonly stderr: Output;
-  readonly env: { readonly [name: string]: string | undefined };
+  readonly env: Environment;
   /** The only clock of the command line; everything below takes a time. */
   readonly now: () => Date;
 }

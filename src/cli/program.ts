@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../system/version.js';
 import { registerAdmit } from './admit.js';
 import { registerAttest } from './attest.js';
 import { registerCollect } from './collect.js';

@@ -24,7 +24,7 @@ export function registerServe(program: Command): void {
       ),
     )
     .action(async (config: string, flags: Flags) => {
-      const { runService } = await import('../service.js');
+      const { runService } = await import('../service/service.js');
       await runService(config, flags);
     });
 }

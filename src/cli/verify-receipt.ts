@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { ProofFile } from '../../attestation/receipt/proof-file.js';
-import { nativeHmacSha256 } from '../native-hmac.js';
+import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';

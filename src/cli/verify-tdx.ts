@@ -9,7 +9,7 @@ import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { CollateralInput } from '../../attestation/endorsements/intel.js';
 import { parseHclReport } from '../../attestation/evidence/hcl.js';
-import { nativeP256 } from '../native-p256.js';
+import { nativeP256 } from '../system/native-p256.js';
 import { readInput, requireCollateral } from './files.js';
 import type { Io } from './io.js';
 import { examples, group, parseTime, refuseIdle } from './options.js';

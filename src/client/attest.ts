@@ -9,7 +9,7 @@ import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { CHAIN_OF_TRUST } from '../../attestation/appraisal/references-enclave.js';
 import type { AttestationResult, Finding } from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
-import { nativeP256 } from '../native-p256.js';
+import { nativeP256 } from '../system/native-p256.js';
 import { completeEndorsements, type VendorServices } from './bundle-endorsements.js';
 import { parseTarget } from './endpoint.js';
 import { DEFAULT_TIMEOUT, PinnedChannel } from './rpc.js';

@@ -8,7 +8,7 @@ import { INTEL_PCS } from '../../attestation/endorsements/intel-pcs.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
 import { decodeBundle, type EvidenceBundle } from '../../attestation/evidence/bundle.js';
-import { nativeP256 } from '../native-p256.js';
+import { nativeP256 } from '../system/native-p256.js';
 import { gatherSnpEndorsements } from './snp-endorsements.js';
 import { gatherTdxCollateral } from './tdx-endorsements.js';
 

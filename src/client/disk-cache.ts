@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { fromBase64, toBase64 } from '../../attestation/encoding/bytes.js';
 import type { CachedAnswer, EndorsementCache } from '../../attestation/endorsements/source.js';
-import { cacheFolder } from '../cache-folder.js';
-import { makeFolders } from '../make-folders.js';
+import { cacheFolder } from '../system/cache-folder.js';
+import type { Environment } from '../system/environment.js';
+import { makeFolders } from '../system/make-folders.js';
 
 const entrySchema = z.strictObject({
   url: z.string(),
@@ -15,9 +16,7 @@ const entrySchema = z.strictObject({
 });
 
 /** Where endorsements are kept unless the caller says otherwise: XDG_CACHE_HOME or ~/.cache. */
-export function defaultCacheDirectory(env: {
-  readonly [name: string]: string | undefined;
-}): string {
+export function defaultCacheDirectory(env: Environment): string {
   return cacheFolder(env, 'endorsements');
 }
 

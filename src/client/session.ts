@@ -20,7 +20,7 @@ import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/cl
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
-import { nativeHmacSha256 } from '../native-hmac.js';
+import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
 import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';

@@ -54,9 +54,9 @@ export async function probeKernels(): Promise<ReadonlyMap<string, Uint8Array>> {
   }
 }
 
-/** SHA-256 (lower-case hex) of the answers, in the probe's order. */
-export async function kernelDigest(): Promise<string> {
+/** SHA-256 of the answers, in the probe's order. */
+export async function kernelDigest(): Promise<Uint8Array> {
   const hash = createHash('sha256');
   for (const data of (await probeKernels()).values()) hash.update(data);
-  return hash.digest('hex');
+  return hash.digest();
 }

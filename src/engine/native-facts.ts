@@ -8,10 +8,10 @@ import { kernelDigest } from './kernel-probe.js';
 export interface NativeFacts {
   /** ONNX Runtime's version, for people; `libraries` is what pins it. */
   readonly runtime: string;
-  /** SHA-256 (lower-case hex) of ONNX Runtime's native files, by file name, sorted. */
-  readonly libraries: readonly { readonly file: string; readonly sha256: string }[];
+  /** SHA-256 of ONNX Runtime's native files, by file name, sorted. */
+  readonly libraries: readonly { readonly file: string; readonly sha256: Uint8Array }[];
   /** What ONNX Runtime's kernels give on this processor: `kernelDigest()`. */
-  readonly kernels: string;
+  readonly kernels: Uint8Array;
 }
 
 /**
@@ -31,7 +31,7 @@ export async function readNativeFacts(): Promise<NativeFacts> {
   const libraries = files.sort().map((file) => {
     const sha256 = createHash('sha256')
       .update(readFileSync(join(folder, file)))
-      .digest('hex');
+      .digest();
     return { file, sha256 };
   });
   return { runtime, libraries, kernels: await kernelDigest() };

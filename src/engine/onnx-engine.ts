@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { Turns } from '../system/turns.js';
 import { decideBatching } from './batch-gate.js';
 import type {
   AnnotatorSettings,
@@ -68,7 +69,7 @@ class OnnxEngine implements Engine {
   /** Those of all loads, also of one that is under way: what a worker has that takes another's place. */
   readonly #sessions = new Set<ModelSessions>();
   /** Loads and unloads happen one after another: each load is measured by what memory grows by. */
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   #nextLoad = 0;
   #waking: NodeJS.Immediate | undefined;
   #closing = false;
@@ -104,13 +105,13 @@ class OnnxEngine implements Engine {
   }
 
   load(source: ModelSource, options: LoadOptions = {}): Promise<LoadedModel> {
-    return this.#inTurn(() => this.#load(source, options));
+    return this.#turns.take(() => this.#load(source, options));
   }
 
   async close(): Promise<void> {
     this.#closing = true;
     await Promise.all([...this.#models.values()].map(({ runtime }) => runtime.drain()));
-    await this.#inTurn(() => this.#pool.close());
+    await this.#turns.take(() => this.#pool.close());
   }
 
   #assertOpen(): void {
@@ -152,7 +153,7 @@ class OnnxEngine implements Engine {
       {
         wake: () => this.#wake(),
         dispatch: () => this.#pump(),
-        release: () => this.#inTurn(() => this.#unload(loadId)),
+        release: () => this.#turns.take(() => this.#unload(loadId)),
       },
     );
     this.#models.set(loadId, { runtime, sessions });
@@ -212,15 +213,6 @@ class OnnxEngine implements Engine {
     for (const sessions of this.#sessions) {
       await sessions.spread(this.#leastLoaded()).catch(() => undefined);
     }
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    return result;
   }
 
   /**

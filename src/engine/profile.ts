@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
+import { VERSION } from '../system/version.js';
 import type { ExecutionOptions, GraphOptimizationLevel } from './engine.js';
 import { EngineError } from './error.js';
 import type { NativeFacts } from './native-facts.js';
@@ -20,6 +21,8 @@ export interface ExecutionFacts extends NativeFacts {
   readonly instructionSet: string;
   /** `v20.19.0` */
   readonly node: string;
+  /** Assay's version. */
+  readonly assay: string;
 }
 
 /** As ONNX Runtime's MlasPlatform tests them (`core/mlas/lib/platform.cpp`), in /proc/cpuinfo's names. */
@@ -104,5 +107,6 @@ export async function executionFacts(options: ExecutionOptions = {}): Promise<Ex
     instructionSet,
     kernels,
     node: process.version,
+    assay: VERSION,
   };
 }

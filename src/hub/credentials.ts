@@ -5,6 +5,8 @@ import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
+import type { Environment } from '../system/environment.js';
+import { isMissing } from '../system/errno.js';
 
 /** What a registry knows a caller by. An identity token is exchanged at the registry's own realm. */
 export type Credentials =
@@ -13,8 +15,6 @@ export type Credentials =
 
 /** Finds the credentials for a registry's host; undefined is anonymous. */
 export type CredentialSource = (host: string) => Promise<Credentials | undefined>;
-
-type Environment = { readonly [name: string]: string | undefined };
 
 const entry = z.looseObject({
   auth: z.string().optional(),
@@ -38,7 +38,7 @@ async function readConfig(path: string): Promise<z.infer<typeof schema> | undefi
   try {
     bytes = await readFile(path);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    if (isMissing(error)) return undefined;
     return refuse(`cannot read ${path}`, error);
   }
   const parsed = schema.safeParse(parseStrictJson(bytes, path, 'HUB_CREDENTIALS'));

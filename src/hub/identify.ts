@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { externalLocations } from '../../attestation/model/external-data.js';
 import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
 import { readModel } from '../../attestation/model/onnx.js';
+import { nativeSha256 } from '../system/sha256.js';
 import { readPlain } from './local.js';
 import type { ModelPackage } from './package.js';
 import { checkPackagePath } from './package-path.js';
@@ -26,7 +26,7 @@ export async function identifyFiles(
     external.set(location, await readPlain(locate(location), MAX_EXTERNAL));
   }
   const source = { path: model, bytes, external };
-  return analyseModel(source, { sha256: () => createHash('sha256') }, view).identity;
+  return analyseModel(source, { sha256: nativeSha256 }, view).identity;
 }
 
 /** External data of a model in a folder, as it names them. */

@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { errnoOf, isMissing } from '../system/errno.js';
 import type { Digest } from './digest.js';
 
 const PART = 1024 * 1024;
@@ -13,11 +14,6 @@ const READ = 2 ** 30;
 export interface Content {
   readonly size: number;
   readonly digest: Digest;
-}
-
-/** True for the error of a file that is not there. */
-export function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 /** What is read of a file; undefined where it is not there. */
@@ -163,7 +159,7 @@ export async function makeParents(root: string, path: string): Promise<void> {
     try {
       await mkdir(folder);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (errnoOf(error) !== 'EEXIST') throw error;
     }
     if (!(await lstat(folder)).isDirectory()) {
       throw new AssayError('HUB_FILE', `expected ${folder} to be a folder and no link`);

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, link, open, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { errnoOf } from '../system/errno.js';
 import { ifPresent } from './local.js';
 
 /** Milliseconds between two signs of life of a holder, and without one until it counts as gone. */
@@ -23,7 +24,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return errnoOf(error) === 'EPERM';
   }
 }
 
@@ -38,7 +39,7 @@ async function isFirst(make: () => Promise<unknown>): Promise<boolean> {
     await make();
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (errnoOf(error) === 'EEXIST') return false;
     throw error;
   }
 }

@@ -2,9 +2,10 @@ import { lstat, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { isMissing } from '../system/errno.js';
 import { checkMagic, formatOfPath } from './formats.js';
 import { identifyFiles, locationsOf } from './identify.js';
-import { isMissing, measureFile, openPlain, readPlain, withFileErrors } from './local.js';
+import { measureFile, openPlain, readPlain, withFileErrors } from './local.js';
 import type { Role } from './media-type.js';
 import {
   checkPackage,

@@ -6,7 +6,7 @@ import { inferenceHandlers } from '../server/inference-service.js';
 import { ModelRegistry } from '../server/model-registry.js';
 import { boundedDefinition, inferenceDefinition, loadInference } from '../server/protocol.js';
 import { unaryMethods } from '../server/unary-methods.js';
-import { VERSION } from '../version.js';
+import { VERSION } from '../system/version.js';
 import { forwardedParameters, type OnAnswer, RemoteModel } from './remote-model.js';
 
 export interface ProxyOptions {

@@ -4,7 +4,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { Tensor } from '../client/tensor.js';
 import { GRAPH_OPTIMIZATION_LEVELS, type GraphOptimizationLevel } from '../engine/engine.js';
-import { IsolatedProcess } from '../isolated-process.js';
+import { IsolatedProcess } from '../system/isolated-process.js';
 import { type Executed, type Executor, notExecuted } from './executor.js';
 import type { LocalAnswer, LocalQuestion } from './local-messages.js';
 

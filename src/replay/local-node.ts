@@ -3,7 +3,7 @@ import type { ModelSource } from '../../attestation/model/identity.js';
 import type { Tensor } from '../client/tensor.js';
 import type { Engine, ExecutionOptions, LoadedModel } from '../engine/engine.js';
 import { EngineError } from '../engine/error.js';
-import { executionProfile } from '../execution-profile.js';
+import { executionFacts } from '../engine/profile.js';
 import type { Executed } from './executor.js';
 
 /** Who asks for an execution gives it up, and this process with it, long before the engine does. */
@@ -48,7 +48,7 @@ export class LocalNode {
 
   /** Where memory has no room, other options make it: how many there are is the proofs' to say. */
   async #load(options: ExecutionOptions): Promise<Loaded> {
-    const profile = await executionProfile(options);
+    const profile = await executionFacts(options);
     try {
       return { model: await this.#session(options), profile };
     } catch (error) {

@@ -6,8 +6,9 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { executableModel } from '../../attestation/model/executable.js';
 import { assertExternalSupplied } from '../../attestation/model/external-data.js';
 import { analyseModel, type ModelSource } from '../../attestation/model/identity.js';
-import { answerQuestions } from '../isolated-process.js';
-import { nativeSha256, readModelSource } from '../model-source.js';
+import { readModelSource } from '../admission/model-source.js';
+import { answerQuestions } from '../system/isolated-process.js';
+import { nativeSha256 } from '../system/sha256.js';
 import type { LocalAnswer, LocalQuestion } from './local-messages.js';
 import type { LocalNode } from './local-node.js';
 

@@ -10,7 +10,7 @@ import {
 } from '../../attestation/evidence/manifest.js';
 import type { ProofFile } from '../../attestation/receipt/proof-file.js';
 import type { Agreement } from '../client/agreement.js';
-import { nativeHmacSha256 } from '../native-hmac.js';
+import { nativeHmacSha256 } from '../system/native-hmac.js';
 import type { Executor } from './executor.js';
 import { judgeReplay, type Replay, type ReplayVerdict, tensorsOf } from './replay.js';
 

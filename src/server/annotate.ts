@@ -3,10 +3,10 @@ import { ClaimsForm, claimsEntry, decodeClaims } from '../../attestation/receipt
 import { commitTensors, encodeSalt, SALT_LENGTH } from '../../attestation/receipt/commitment.js';
 import { useInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeNotice, LogWriter, type SharedLog } from '../../enclave/log-writer.js';
-import { nativeSha256Once } from '../../enclave/sha256.js';
 import type { Annotator, ExecutionNotes, Sealed } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
-import { nativeHmacSha256 } from '../native-hmac.js';
+import { nativeHmacSha256 } from '../system/native-hmac.js';
+import { nativeSha256Once } from '../system/sha256.js';
 import { type Annotation, makeAnnotation, splitAnnotation } from './annotation.js';
 import { base64Url, receiptParameters } from './receipt-parameters.js';
 

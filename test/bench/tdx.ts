@@ -11,7 +11,7 @@ import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
-import { nativeP256 } from '../../src/native-p256.js';
+import { nativeP256 } from '../../src/system/native-p256.js';
 import { repositoryRoot, vectorFile, vectorPath, withoutVectors } from '../vectors.js';
 import {
   type Contender,

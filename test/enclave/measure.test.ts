@@ -9,7 +9,7 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { executableModel } from '../../attestation/model/executable.js';
 import { analyseModel, identifyModel } from '../../attestation/model/identity.js';
 import { measureModel } from '../../enclave/measure.js';
-import { readModelSource } from '../../src/model-source.js';
+import { readModelSource } from '../../src/admission/model-source.js';
 import { dataType, encodeModel } from '../forge/onnx.js';
 
 /** More than is placed in the model that is executed. */

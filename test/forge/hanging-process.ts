@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { answerQuestions } from '../../src/isolated-process.js';
+import { answerQuestions } from '../../src/system/isolated-process.js';
 
 answerQuestions(async () => {
   const socket = connect(process.env['HANGING_SOCKET'] ?? '');

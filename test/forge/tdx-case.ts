@@ -8,7 +8,7 @@ import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { type P256, webCryptoP256 } from '../../attestation/encoding/p256.js';
 import { simulatedTdReport } from '../../enclave/platform/simulator/tdx.js';
-import { nativeP256 } from '../../src/native-p256.js';
+import { nativeP256 } from '../../src/system/native-p256.js';
 import { forgeTdx, type IntelFault } from './intel.js';
 
 /** One fault, and the one code or check that must tell of it; null: nothing may be found wrong. */

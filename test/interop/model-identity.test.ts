@@ -9,8 +9,8 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { executableModel } from '../../attestation/model/executable.js';
 import { analyseModel } from '../../attestation/model/identity.js';
-import { nativeSha256Once } from '../../enclave/sha256.js';
-import { nativeSha256, readModelSource } from '../../src/model-source.js';
+import { readModelSource } from '../../src/admission/model-source.js';
+import { nativeSha256, nativeSha256Once } from '../../src/system/sha256.js';
 import { repositoryRoot } from '../vectors.js';
 import { python, withoutPython } from './peers.js';
 

@@ -5,8 +5,8 @@ import { after } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { parseConfig } from '../../src/config.js';
-import { makeLog } from '../../src/log.js';
 import { type Serving, serve } from '../../src/main.js';
+import { makeLog } from '../../src/service/log.js';
 import { assay } from '../forge/cli.js';
 import { simulatorKeys } from '../forge/enclave.js';
 

@@ -9,8 +9,8 @@ import { connect } from '../../src/client/connect.js';
 import type { Session } from '../../src/client/session.js';
 import { parseConfig } from '../../src/config.js';
 import { createEngine } from '../../src/engine/onnx-engine.js';
-import { makeLog } from '../../src/log.js';
 import { type Serving, serve } from '../../src/main.js';
+import { makeLog } from '../../src/service/log.js';
 import { simulatorKeys } from '../forge/enclave.js';
 import { SOAK_MODELS } from './soak-models.js';
 

@@ -6,9 +6,9 @@ import { after, before, describe, test } from 'node:test';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { loadConfig, loadLaunchPolicy, parseConfig } from '../../src/config.js';
-import { type Config, configSchema } from '../../src/config-schema.js';
-import { assertUndisturbed } from '../../src/environment.js';
 import { parseReference } from '../../src/hub/reference.js';
+import { type Config, configSchema } from '../../src/service/config-schema.js';
+import { assertUndisturbed } from '../../src/service/surroundings.js';
 import { repositoryRoot } from '../vectors.js';
 
 const minimal = { models: [{ name: 'm', path: 'm.onnx' }] };

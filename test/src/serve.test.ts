@@ -11,9 +11,9 @@ import { identifyModel } from '../../attestation/model/identity.js';
 import { connect } from '../../src/client/connect.js';
 import type { Tensor } from '../../src/client/tensor.js';
 import { parseConfig } from '../../src/config.js';
-import { type Config, configSchema } from '../../src/config-schema.js';
-import { makeLog } from '../../src/log.js';
 import { type Serving, serve } from '../../src/main.js';
+import { type Config, configSchema } from '../../src/service/config-schema.js';
+import { makeLog } from '../../src/service/log.js';
 import { affirmingPolicy, scaleModel, servedModel, simulatorKeys } from '../forge/enclave.js';
 
 const clean = { env: {}, execArgv: [], inspector: undefined };

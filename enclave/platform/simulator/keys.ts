@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { errnoOf } from '../report-fs.js';
+import { errnoOf, isMissing } from '../../../src/system/errno.js';
 
 /** Kinds of key in AMD's and Intel's chains. */
 export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
@@ -17,10 +17,6 @@ function parameters(kind: KeyKind): RsaHashedKeyGenParams | (EcKeyGenParams & { 
         hash: 'SHA-384',
       }
     : { name: 'ECDSA', namedCurve: kind === 'p-256' ? 'P-256' : 'P-384' };
-}
-
-function isMissing(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
 }
 
 async function create(directory: string, path: string): Promise<FileHandle> {

@@ -1,6 +1,6 @@
 import { constants, open } from 'node:fs/promises';
 import { AssayError, type ErrorCode } from '../../../attestation/encoding/error.js';
-import { errnoOf } from '../report-fs.js';
+import { errnoOf } from '../../../src/system/errno.js';
 
 /** A TPM 2.0 that takes one command at a time. */
 export interface Tpm {

@@ -15,7 +15,7 @@ const at = new Date(time);
 
 async function assay(): Promise<boolean> {
   const { verifyTdx } = await import('../../../attestation/appraisal/verify-tdx.js');
-  const { nativeP256 } = await import('../../../src/native-p256.js');
+  const { nativeP256 } = await import('../../../src/system/native-p256.js');
   const options = { at, p256: nativeP256 };
   const { authentic, tcb } = await verifyTdx(quote, collateral, {}, options);
   return authentic && tcb?.status === 'UpToDate';

@@ -8,7 +8,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { parseLaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
 import { collectModels } from '../../../enclave/image/models.js';
 import { parseSpecification } from '../../../enclave/image/specification.js';
-import { configSchema } from '../../../src/config-schema.js';
+import { configSchema } from '../../../src/service/config-schema.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-image-'));

@@ -7,8 +7,8 @@ process.env['ORT_DISABLE_TELEMETRY'] = '1';
 
 test('the probe gives the same digest whenever it is executed', async () => {
   const digest = await kernelDigest();
-  assert.match(digest, /^[0-9a-f]{64}$/);
-  assert.equal(await kernelDigest(), digest);
+  assert.equal(digest.length, 32);
+  assert.deepEqual(await kernelDigest(), digest);
 });
 
 test('every operator of the probe gives numbers that its kernel has to round', async () => {

@@ -29,7 +29,7 @@ test('the facts of this process', async () => {
   assert.equal(facts.node, process.version);
   assert.match(facts.runtime, /^\d+\.\d+\.\d+$/);
   assert.ok(facts.libraries.some(({ file }) => file.endsWith('.node')));
-  for (const { sha256 } of facts.libraries) assert.match(sha256, /^[0-9a-f]{64}$/);
+  for (const { sha256 } of facts.libraries) assert.equal(sha256.length, 32);
   assert.deepEqual(await executionFacts(), {
     ...facts,
     intraOpThreads: 1,

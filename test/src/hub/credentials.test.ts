@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { homeFolder } from '../../../src/cache-folder.js';
 import { type Credentials, dockerCredentials } from '../../../src/hub/credentials.js';
+import { homeFolder } from '../../../src/system/cache-folder.js';
 import { temporaryFolder } from './setting.js';
 
 const PASSWORD: Credentials = { kind: 'password', username: 'ann', password: 'pä:ss' };

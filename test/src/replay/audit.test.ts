@@ -14,7 +14,7 @@ import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.j
 import { TileFiles } from '../../../enclave/tile-files.js';
 import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
-import { executionProfile } from '../../../src/execution-profile.js';
+import { executionFacts } from '../../../src/engine/profile.js';
 import { adderModel, computing, startAdder } from '../../forge/adder-server.js';
 import { flip } from '../../forge/cbor.js';
 import { assay } from '../../forge/cli.js';
@@ -29,8 +29,8 @@ const fail = (error: unknown): never => {
 const folder = await mkdtemp(join(tmpdir(), 'assay-audit-'));
 const at = (...names: string[]): string => join(folder, ...names);
 const archive = new TileFiles(at('log'), fail);
-const node = await startAdder({}, await executionProfile({}), { archive });
-const other = await startAdder({}, await executionProfile({}));
+const node = await startAdder({}, await executionFacts(), { archive });
+const other = await startAdder({}, await executionFacts());
 const SEED = '07'.repeat(32);
 
 const policy = {

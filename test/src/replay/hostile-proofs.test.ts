@@ -9,7 +9,7 @@ import { identifyModel } from '../../../attestation/model/identity.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { TileFiles } from '../../../enclave/tile-files.js';
 import { type Tensor, tensor } from '../../../src/client/tensor.js';
-import { executionProfile } from '../../../src/execution-profile.js';
+import { executionFacts } from '../../../src/engine/profile.js';
 import { assay } from '../../forge/cli.js';
 import { bootOptions, bootServing, launch, rootsOf } from '../../forge/enclave.js';
 import { loopModel } from '../../forge/inference-models.js';
@@ -20,7 +20,7 @@ import { writtenProof } from '../../forge/written-proofs.js';
 const folder = await mkdtemp(join(tmpdir(), 'assay-hostile-'));
 const at = (...names: string[]): string => join(folder, ...names);
 
-const profile = await executionProfile({});
+const profile = await executionFacts();
 const models = {
   recurrent: recurrentModel(),
   division: divisionModel(dataType.int64),

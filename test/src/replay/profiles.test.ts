@@ -11,12 +11,12 @@ import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.j
 import { connectAll, type Quorum } from '../../../src/client/quorum.js';
 import { tensor } from '../../../src/client/tensor.js';
 import { parseConfig } from '../../../src/config.js';
-import { makeLog } from '../../../src/log.js';
 import { type Serving, serve } from '../../../src/main.js';
 import { answersOf, compareNodes } from '../../../src/replay/conform.js';
 import { encodeRecord, readRecord } from '../../../src/replay/conformance-record.js';
 import { LocalExecutor } from '../../../src/replay/local-executor.js';
 import { replayProof } from '../../../src/replay/replay-proof.js';
+import { makeLog } from '../../../src/service/log.js';
 import { simulatorKeys } from '../../forge/enclave.js';
 
 /** A convolution network whose bits depend on what the graph optimiser fuses. */

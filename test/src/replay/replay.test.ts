@@ -15,14 +15,14 @@ import {
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
-import { executionProfile } from '../../../src/execution-profile.js';
+import { executionFacts } from '../../../src/engine/profile.js';
 import { isSampled } from '../../../src/replay/sample.js';
 import { adderModel, computing, type Lies, startAdder } from '../../forge/adder-server.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { writtenProof } from '../../forge/written-proofs.js';
 
-const here = await startAdder({}, await executionProfile({}));
+const here = await startAdder({}, await executionFacts());
 const elsewhere = await startAdder();
 const near = computing([4 * (1 + 2 ** -22), 6]);
 const far = computing([40, 6]);

@@ -14,7 +14,6 @@ import { decodeTreeHead, verifyTreeHead } from '../../../attestation/receipt/tre
 import { parseTarget } from '../../../src/client/endpoint.js';
 import { PinnedChannel } from '../../../src/client/rpc.js';
 import { parseConfig } from '../../../src/config.js';
-import { makeLog } from '../../../src/log.js';
 import { type Serving, serve } from '../../../src/main.js';
 import {
   attestationDefinition,
@@ -22,6 +21,7 @@ import {
   loadAttestation,
 } from '../../../src/server/attestation-service.js';
 import { type RunningServer, startServer } from '../../../src/server/server.js';
+import { makeLog } from '../../../src/service/log.js';
 import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
 
 let directory = '';

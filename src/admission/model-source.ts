@@ -1,0 +1,58 @@
+import { constants } from 'node:buffer';
+import { open, realpath } from 'node:fs/promises';
+import { basename, dirname, join, relative, sep } from 'node:path';
+import { AssayError } from '../../attestation/encoding/error.js';
+import { externalLocations } from '../../attestation/model/external-data.js';
+import type { ModelSource } from '../../attestation/model/identity.js';
+import { readModel } from '../../attestation/model/onnx.js';
+
+/** Largest single read: Node ends the process at 2 GiB. */
+const READ = 2 ** 30;
+
+async function readWhole(path: string, shown: string): Promise<Uint8Array> {
+  const handle = await open(path, 'r').catch((cause: unknown) => {
+    throw new AssayError('USAGE_FILE', `cannot read ${shown}: expected a readable file`, cause);
+  });
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw new AssayError('USAGE_FILE', `${shown} is not a regular file`);
+    if (stats.size > constants.MAX_LENGTH) {
+      throw new AssayError(
+        'USAGE_FILE',
+        `${shown} has ${stats.size} bytes, more than the ${constants.MAX_LENGTH} that Node.js ${process.version} holds in one buffer: keep external data in several files`,
+      );
+    }
+    const bytes = new Uint8Array(stats.size);
+    let offset = 0;
+    while (offset < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, offset, Math.min(bytes.length - offset, READ));
+      if (bytesRead === 0) {
+        throw new AssayError('USAGE_FILE', `${shown} became shorter while it was read`);
+      }
+      offset += bytesRead;
+    }
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Reads a model and its external data for a person who looks at it, who may have links where an
+ * enclave may not (`enclave/measure.ts`); external data must still lie below the model's folder.
+ */
+export async function readModelSource(path: string): Promise<ModelSource> {
+  const bytes = await readWhole(path, path);
+  const folder = await realpath(dirname(path));
+  const external = new Map<string, Uint8Array>();
+  for (const location of externalLocations(readModel(bytes))) {
+    const file = await realpath(join(folder, location)).catch((cause: unknown) => {
+      throw new AssayError('USAGE_FILE', `external data ${location} is not there`, cause);
+    });
+    if (relative(folder, file).split(sep)[0] === '..') {
+      throw new AssayError('USAGE_FILE', `external data ${location} leads out of the folder`);
+    }
+    external.set(location, await readWhole(file, location));
+  }
+  return { path: basename(path), bytes, external };
+}

@@ -1,0 +1,131 @@
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ModelAnalysis } from '../../attestation/model/identity.js';
+import type { Admission } from '../../enclave/admission.js';
+import type { TriedModel } from '../../enclave/manifest.js';
+import type { MeasuredModel } from '../../enclave/measure.js';
+import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
+import type { BatchingOptions, Engine, LoadedModel } from '../engine/engine.js';
+import { executionFacts } from '../engine/profile.js';
+import type { Config, ConfiguredModel } from './config-schema.js';
+import type { Log } from './log.js';
+import { measureConfigured } from './model-files.js';
+import { selfTest } from './self-test.js';
+import type { Surroundings } from './surroundings.js';
+
+/** A model in the engine, with what the manifest says of it. */
+export interface ServingModel {
+  readonly loaded: LoadedModel;
+  readonly entry: ManifestModel;
+}
+
+/** What it takes to load models. */
+export interface Loader {
+  readonly config: Config;
+  readonly engine: Engine;
+  readonly admission: Admission;
+  readonly surroundings: Surroundings;
+  readonly log: Log;
+}
+
+/** `{a: undefined}` is not `{}` to exact optional properties. */
+function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
+  const { defaultPriorityLevel, maxBatchSize, ...rest } = batching;
+  return {
+    ...rest,
+    ...(defaultPriorityLevel !== undefined && { defaultPriorityLevel }),
+    ...(maxBatchSize !== undefined && { maxBatchSize }),
+  };
+}
+
+function intoEngine(
+  engine: Engine,
+  configured: ConfiguredModel,
+  { identity, bytes, external }: MeasuredModel,
+): Promise<LoadedModel> {
+  const { name, version, intraOpThreads, graphOptimizationLevel } = configured;
+  const externalData = [...external].map(([path, data]) => ({ path, data }));
+  return engine.load(
+    { name, version, model: bytes, externalData },
+    {
+      intraOpThreads,
+      graphOptimizationLevel,
+      batching: batchingOptions(configured),
+      maxRun: configured.maxRunSeconds * 1000,
+      acceptsEmpty: configured.allowEmptyTensors,
+      operators: identity.operators.map((operator) => operator.name),
+    },
+  );
+}
+
+/** What trying a loaded model shows. */
+async function tried(
+  loaded: LoadedModel,
+  configured: ConfiguredModel,
+  measured: MeasuredModel,
+): Promise<TriedModel> {
+  const { maxBatchSize, invariance } = loaded.batching;
+  return {
+    batching: { maxBatchSize, invariance },
+    selfTest: configured.selfTest ? await selfTest(loaded, measured.path) : null,
+  };
+}
+
+/** Throws MODEL_DIVISION for a model with which a caller could end the process, and every other caller's answers. */
+function assertNothingTraps(analysis: ModelAnalysis, configured: ConfiguredModel): void {
+  if (configured.allowTrappingDivision) return;
+  const divisions = trappingDivisions(analysis);
+  if (divisions.length === 0) return;
+  const [first = ''] = divisions.map(nodeLabel);
+  throw new AssayError(
+    'MODEL_DIVISION',
+    `model ${configured.name}: expected no division of the least integer by -1, with which a caller ends the process, but ${first.slice(0, 200)}${divisions.length > 1 ? ` and ${divisions.length - 1} more` : ''} may do it; bound the divisor in the model, or say allowTrappingDivision`,
+  );
+}
+
+/** The analysis ends here: it would be kept for as long as the sessions take to load. */
+async function measureJudged(
+  { config, surroundings }: Loader,
+  configured: ConfiguredModel,
+): Promise<MeasuredModel> {
+  const { measured, analysis } = await measureConfigured(configured.path, config.hub, surroundings);
+  assertNothingTraps(analysis, configured);
+  return measured;
+}
+
+/**
+ * Measures a model, has it admitted, then loads what was measured. Rejects with MODEL_*, HUB_*,
+ * LAUNCH_POLICY_*, EVENT_LOG_FULL, PLATFORM_* or EngineError; a model that was admitted and does not
+ * load, does not pass its own test vectors, or does not give what the launch policy requires of them,
+ * is freed and retired.
+ */
+export async function loadModel(
+  loader: Loader,
+  configured: ConfiguredModel,
+): Promise<ServingModel> {
+  const { engine, admission, log } = loader;
+  const { name, version } = configured;
+  const measured = await measureJudged(loader, configured);
+  const { identity } = measured;
+  log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
+  const profile = await executionFacts(configured);
+  const admitted = await admission.admit({ name, version, identity, profile });
+  let loaded: LoadedModel | undefined;
+  try {
+    loaded = await intoEngine(engine, configured, measured);
+    const entry = admission.confirm(admitted, await tried(loaded, configured, measured));
+    const { sets, identical } = entry.selfTest ?? { sets: 0, identical: 0 };
+    const { instances, memory } = loaded;
+    const { sizes: _, ...batching } = loaded.batching;
+    log.info(
+      { model: name, version, batching, instances, memory, selfTest: { sets, identical } },
+      'loaded a model',
+    );
+    return { loaded, entry };
+  } catch (error) {
+    await loaded?.drain();
+    await admission.retire(admitted);
+    throw error;
+  }
+}

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, type TestContext, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { parseConfig } from '../../../src/config.js';
+import { type Serving, serve } from '../../../src/main.js';
+import { makeLog } from '../../../src/service/log.js';
+import { Caller } from '../../bench/support/rpc.js';
+import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
+import { dataType } from '../../forge/onnx.js';
+import { annotatedModel, divisionModel, recurrentModel } from '../../forge/trapping-models.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'assay-trap-'));
+after(() => rm(folder, { recursive: true }));
+
+interface Allowed {
+  readonly allowTrappingDivision?: boolean;
+  readonly allowEmptyTensors?: boolean;
+}
+
+const dividing = join(folder, 'dividing.onnx');
+await writeFile(dividing, divisionModel(dataType.int64));
+
+function start(allowed: Allowed = {}): Promise<Serving> {
+  const config = {
+    listen: { port: 0 },
+    plaintext: { port: 0 },
+    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
+    models: [
+      {
+        name: 'ratio',
+        path: 'ratio.onnx',
+        batching: { maxBatchSize: 1 },
+        ...allowed,
+      },
+    ],
+    modelControl: 'explicit',
+    development: true,
+    workers: 1,
+  };
+  return serve(parseConfig(config, {}, folder), {
+    log: makeLog('silent'),
+    surroundings: { env: {}, execArgv: [], inspector: undefined },
+    now: () => new Date(),
+    onFatal: (error) => {
+      throw error;
+    },
+  });
+}
+
+async function startCaller(t: TestContext, allowed: Allowed = {}): Promise<Caller> {
+  const serving = await start(allowed);
+  const caller = new Caller(`127.0.0.1:${serving.plaintextPort}`);
+  t.after(async () => {
+    caller.close();
+    await serving.close();
+  });
+  return caller;
+}
+
+const place = (model: Uint8Array): Promise<void> => writeFile(join(folder, 'ratio.onnx'), model);
+
+test('a model with which callers can end the process is not served', async () => {
+  await place(divisionModel(dataType.int64));
+  await assert.rejects(start(), {
+    code: 'MODEL_DIVISION',
+    message: /^model ratio: .*Div "Div" and 1 more may do it; .*allowTrappingDivision$/,
+  });
+});
+
+test('at run time it is refused, and the model before it is served still', async (t) => {
+  await place(scaleModel(2));
+  const caller = await startCaller(t);
+  await place(divisionModel(dataType.int32));
+  await assert.rejects(caller.call('RepositoryModelLoad', { model_name: 'ratio' }), {
+    code: status.FAILED_PRECONDITION,
+    details: /^MODEL_DIVISION: /,
+  });
+  assert.deepEqual(await caller.call('ModelReady', { name: 'ratio' }), { ready: true });
+});
+
+test('it is served where the configuration says so, and answers other divisions', async (t) => {
+  await place(divisionModel(dataType.int64));
+  const caller = await startCaller(t, { allowTrappingDivision: true });
+  const tensor = (name: string, value: number): object => ({
+    name,
+    datatype: 'INT64',
+    shape: [1],
+    contents: { int64_contents: [value] },
+  });
+  const divide = (divisor: number): Promise<{ raw_output_contents: readonly Buffer[] }> =>
+    caller.call('ModelInfer', {
+      model_name: 'ratio',
+      inputs: [tensor('p', -7), tensor('q', divisor)],
+    });
+  const { raw_output_contents: outputs } = await divide(2);
+  assert.deepEqual(
+    outputs.map((bytes) => bytes.readBigInt64LE()),
+    [-3n, 1n],
+  );
+  await assert.rejects(divide(0), {
+    code: status.INVALID_ARGUMENT,
+    details: 'with these inputs the model divides an integer by zero',
+  });
+  assert.equal((await divide(7)).raw_output_contents[0]?.readBigInt64LE(), -1n);
+});
+
+test('a model that states the types of inner values is judged as it was measured, and served', async (t) => {
+  await place(annotatedModel());
+  const caller = await startCaller(t);
+  const answer = await caller.call<{ raw_output_contents: readonly Buffer[] }>('ModelInfer', {
+    model_name: 'ratio',
+    inputs: [{ name: 'p', datatype: 'INT64', shape: [1], contents: { int64_contents: [7] } }],
+  });
+  assert.equal(answer.raw_output_contents[0]?.readBigInt64LE(), -3n);
+});
+
+const infer = (caller: Caller, name: string, shape: readonly number[]): Promise<object> =>
+  caller.call('ModelInfer', {
+    model_name: 'ratio',
+    inputs: [{ name, datatype: 'FP32', shape }],
+    raw_input_contents: [Buffer.alloc(4 * shape.reduce((product, size) => product * size, 1))],
+  });
+
+test('a tensor without elements is refused, and the model goes on', async (t) => {
+  await place(recurrentModel());
+  const caller = await startCaller(t);
+  for (const shape of [
+    [1, 0, 1],
+    [0, 1, 1],
+  ]) {
+    await assert.rejects(infer(caller, 'x', shape), {
+      code: status.INVALID_ARGUMENT,
+      details: `input x: expected elements, shape [${shape}] has none; the model is not configured with allowEmptyTensors`,
+    });
+  }
+  await infer(caller, 'x', [2, 1, 1]);
+});
+
+test('a tensor without elements is taken where the configuration says so', async (t) => {
+  await place(scaleModel(2));
+  const caller = await startCaller(t, { allowEmptyTensors: true });
+  await infer(caller, 'x', [0]);
+});
+
+/** How a process ends that runs a model on what an expression gives. */
+async function endOf(path: string, feeds: string): Promise<number | NodeJS.Signals | null> {
+  const code = `
+    const { InferenceSession, Tensor } = await import('onnxruntime-node');
+    const session = await InferenceSession.create(process.argv[1], { logSeverityLevel: 4 });
+    const integer = (value) => new Tensor('int64', BigInt64Array.of(value), [1]);
+    await session.run(${feeds});
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code, path], {
+    stdio: 'ignore',
+  });
+  const [exit, signal] = await once(child, 'exit');
+  return signal ?? exit;
+}
+
+test('ONNX Runtime has not learned to divide: without the refusal the process ends', {
+  skip: process.arch === 'x64' ? false : 'only x86 processors trap',
+}, async () => {
+  const by = (divisor: string): Promise<number | NodeJS.Signals | null> =>
+    endOf(dividing, `{ p: integer(-(2n ** 63n)), q: integer(${divisor}) }`);
+  assert.equal(await by('1n'), 0);
+  assert.equal(await by('0n'), 1, 'a rejected promise');
+  assert.equal(await by('-1n'), 'SIGFPE');
+});
+
+test('ONNX Runtime has not learned of empty tensors: without the refusal the process ends', async () => {
+  const recurrent = join(folder, 'recurrent.onnx');
+  await writeFile(recurrent, recurrentModel());
+  const rows = (count: number): string =>
+    `{ x: new Tensor('float32', new Float32Array(${count}), [1, ${count}, 1]) }`;
+  assert.equal(await endOf(recurrent, rows(1)), 0);
+  assert.equal(await endOf(recurrent, rows(0)), 'SIGABRT');
+});

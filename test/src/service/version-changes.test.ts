@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { parseConfig } from '../../../src/config.js';
+import type { Engine } from '../../../src/engine/engine.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { type Serving, serve } from '../../../src/main.js';
+import { makeLog } from '../../../src/service/log.js';
+import { Caller } from '../../bench/support/rpc.js';
+import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'assay-versions-'));
+after(() => rm(folder, { recursive: true }));
+
+/** Places a version that multiplies by its own number. */
+async function place(version: number): Promise<void> {
+  await mkdir(join(folder, 'scale', String(version)), { recursive: true });
+  await writeFile(join(folder, 'scale', String(version), 'model.onnx'), scaleModel(version));
+}
+
+const remove = (version: number): Promise<void> =>
+  rm(join(folder, 'scale', String(version)), { recursive: true });
+
+interface Started {
+  readonly serving: Serving;
+  readonly caller: Caller;
+  readonly engine: Engine | undefined;
+}
+
+async function start(versionPolicy: object): Promise<Started> {
+  const config = {
+    listen: { port: 0 },
+    plaintext: { port: 0 },
+    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
+    models: [{ name: 'scale', path: 'scale', versionPolicy, batching: { maxBatchSize: 1 } }],
+    modelControl: 'explicit',
+    development: true,
+    workers: 1,
+  };
+  let engine: Engine | undefined;
+  const serving = await serve(parseConfig(config, {}, folder), {
+    log: makeLog('silent'),
+    surroundings: { env: {}, execArgv: [], inspector: undefined },
+    now: () => new Date(),
+    onFatal: (error) => {
+      throw error;
+    },
+    makeEngine: async (settings) => {
+      engine = await createEngine({ ...settings, memoryInUse: () => 0 });
+      return engine;
+    },
+  });
+  return { serving, caller: new Caller(`127.0.0.1:${serving.plaintextPort}`), engine };
+}
+
+describe('a folder of versions that changes while the service runs', () => {
+  let serving: Serving;
+  let caller: Caller;
+  let engine: Engine | undefined;
+  /** Bytes that all loaded models take; what sessions add to them is not measured here. */
+  const held = (): number => engine?.memory.reserved ?? Number.NaN;
+  beforeEach(async () => {
+    await rm(join(folder, 'scale'), { recursive: true, force: true });
+    await Promise.all([1, 2].map(place));
+  });
+  afterEach(async () => {
+    caller.close();
+    await serving.close();
+  });
+
+  const load = (): Promise<unknown> => caller.call('RepositoryModelLoad', { model_name: 'scale' });
+  const unload = (): Promise<unknown> =>
+    caller.call('RepositoryModelUnload', { model_name: 'scale' });
+  const versions = async (): Promise<readonly string[]> => {
+    const metadata = await caller.call<{ versions: readonly string[] }>('ModelMetadata', {
+      name: 'scale',
+    });
+    assert.deepEqual(
+      serving.enclave.manifest.models.map(({ version }) => version),
+      metadata.versions,
+      'the manifest has what is served',
+    );
+    return metadata.versions;
+  };
+  const index = async (): Promise<readonly string[]> => {
+    const { models } = await caller.call<{ models: readonly { version: string; state: string }[] }>(
+      'RepositoryIndex',
+      {},
+    );
+    return models.map(({ version, state }) => `${version} ${state}`);
+  };
+  /** What the newest version makes of 1. */
+  const answer = async (): Promise<number> => {
+    const { raw_output_contents: outputs } = await caller.call<{
+      raw_output_contents: readonly Buffer[];
+    }>('ModelInfer', {
+      model_name: 'scale',
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [1], contents: { fp32_contents: [1] } }],
+    });
+    return outputs[0]?.readFloatLE() ?? Number.NaN;
+  };
+
+  test('a new version is served once the model is loaded, and the one that it displaces is not', async () => {
+    ({ serving, caller } = await start({ latest: 2 }));
+    await place(3);
+    assert.deepEqual(await versions(), ['1', '2'], 'nothing happens unasked');
+    await load();
+    assert.deepEqual(await versions(), ['2', '3']);
+    assert.deepEqual(await index(), ['2 READY', '3 READY']);
+    assert.equal(await answer(), 3);
+  });
+
+  test('a version that was taken away is served until the model is loaded', async () => {
+    ({ serving, caller } = await start({ all: true }));
+    await remove(2);
+    assert.equal(await answer(), 2);
+    await load();
+    assert.deepEqual(await versions(), ['1']);
+    assert.equal(await answer(), 1);
+  });
+
+  test('a policy that cannot be met refuses the load, and what is served stays', async () => {
+    ({ serving, caller } = await start({ specific: [1, 2] }));
+    await remove(1);
+    await assert.rejects(load(), { code: status.NOT_FOUND });
+    assert.deepEqual(await versions(), ['1', '2']);
+    await rm(join(folder, 'scale'), { recursive: true });
+    await assert.rejects(load(), { code: status.NOT_FOUND });
+    assert.deepEqual(await index(), ['1 READY', '2 READY']);
+  });
+
+  test('a new version that does not load leaves the others, and says that it is not served', async () => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    await place(3);
+    await writeFile(join(folder, 'scale', '3', 'model.onnx'), 'no model');
+    await assert.rejects(load(), { code: status.FAILED_PRECONDITION });
+    assert.deepEqual(await versions(), ['2']);
+    assert.deepEqual((await index()).toSorted(), ['2 READY', '3 UNAVAILABLE']);
+    await place(3);
+    await load();
+    assert.deepEqual(await index(), ['3 READY']);
+  });
+
+  test('a model that was unloaded comes back with the versions that are there then', async () => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    await unload();
+    assert.deepEqual(await index(), ['2 UNAVAILABLE']);
+    await place(10);
+    await load();
+    assert.deepEqual(await versions(), ['10']);
+    assert.equal(await answer(), 10);
+  });
+
+  test('a load whose manifest cannot be stated leaves what was served, and nothing of itself', async (t) => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    const restate = t.mock.method(serving.enclave, 'restate', async () => {
+      throw new Error('the log cannot be appended to');
+    });
+    await assert.rejects(load(), { code: status.INTERNAL });
+    await place(3);
+    await assert.rejects(load(), { code: status.INTERNAL });
+    restate.mock.restore();
+    assert.deepEqual(await versions(), ['2']);
+    assert.equal(await answer(), 2);
+    await load();
+    assert.deepEqual(await versions(), ['3']);
+    assert.equal(await answer(), 3);
+  });
+
+  test('an unload whose manifest cannot be stated leaves everything served and stated', async (t) => {
+    ({ serving, caller, engine } = await start({ all: true }));
+    const before = held();
+    const append = t.mock.method(serving.enclave.issuer, 'append', async () => {
+      throw new Error('the head cannot be signed');
+    });
+    await assert.rejects(unload(), { code: status.INTERNAL });
+    await remove(1);
+    await assert.rejects(load(), { code: status.INTERNAL }, 'version 1 would be withdrawn');
+    append.mock.restore();
+    assert.deepEqual((await index()).toSorted(), ['1 READY', '2 READY']);
+    assert.deepEqual(await versions(), ['1', '2']);
+    assert.equal(await answer(), 2);
+    assert.equal(held(), before);
+    await unload();
+    assert.deepEqual(await index(), ['2 UNAVAILABLE']);
+    assert.deepEqual(serving.enclave.manifest.models, []);
+    assert.equal(held(), 0);
+  });
+
+  test('an unload that the hardware is not told of ends the sessions of every version', async (t) => {
+    ({ serving, caller, engine } = await start({ all: true }));
+    t.mock.method(serving.enclave.admission, 'retire', async () => {
+      throw new Error('RTMR3 cannot be extended');
+    });
+    await assert.rejects(unload(), { code: status.INTERNAL });
+    assert.deepEqual(serving.enclave.manifest.models, []);
+    assert.equal(held(), 0);
+  });
+});

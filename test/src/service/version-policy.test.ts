@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { parseConfig } from '../../../src/config.js';
+import { chosenVersions, expandVersions } from '../../../src/service/version-policy.js';
+
+const directory = await mkdtemp(join(tmpdir(), 'assay-versions-'));
+after(() => rm(directory, { recursive: true }));
+for (const version of ['1', '2', '10', 'draft', '0', '01']) {
+  await mkdir(join(directory, 'ocr', version), { recursive: true });
+}
+
+async function served(...policies: readonly (object | undefined)[]): Promise<readonly string[]> {
+  const models = policies.map((versionPolicy, i) => ({
+    name: 'ocr',
+    path: 'ocr',
+    ...(versionPolicy === undefined ? { version: `v${i}` } : { versionPolicy }),
+  }));
+  const expanded = await expandVersions(parseConfig({ models }, {}, directory).models);
+  return expanded.map(({ version, path }) => `${version} ${path.slice(directory.length + 1)}`);
+}
+
+test('versions are the folders that are whole numbers, compared as numbers', async () => {
+  assert.deepEqual(await served({ latest: 1 }), ['10 ocr/10/model.onnx']);
+  assert.deepEqual(await served({ latest: 2 }), ['2 ocr/2/model.onnx', '10 ocr/10/model.onnx']);
+  assert.equal((await served({ all: true })).length, 3);
+  assert.deepEqual(await served({ specific: [2, 1] }), [
+    '1 ocr/1/model.onnx',
+    '2 ocr/2/model.onnx',
+  ]);
+  assert.deepEqual(await served(undefined), ['v0 ocr']);
+});
+
+test('a version that is not there is refused, as is a policy of two minds', async () => {
+  await assert.rejects(served({ specific: [3] }), { code: 'CONFIG_MODEL' });
+  await assert.rejects(served({ latest: 1, all: true }), { code: 'CONFIG_INVALID' });
+  assert.deepEqual(chosenVersions([], { all: true }), []);
+});
+
+test('two entries may not choose one version of a name', async () => {
+  assert.equal((await served({ specific: [1] }, { specific: [2] })).length, 2);
+  await assert.rejects(served({ specific: [1] }, { all: true }), { code: 'CONFIG_INVALID' });
+});
