@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, TILE_WIDTH, tilePath } from '../attestation/receipt/tile-path.js';
 import { errnoOf } from '../src/system/errno.js';
+import { makeFolders } from '../src/system/make-folders.js';
 import type { TileArchive } from './log.js';
 
 const HASH = 32;
@@ -107,7 +108,7 @@ export class TileFiles implements TileArchive {
 }
 
 async function put(path: string, bytes: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   const aside = `${path}.new`;
   await writeFile(aside, bytes);
   await rename(aside, path);

@@ -1,12 +1,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { lstat, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
+import { makeFolders } from '../system/make-folders.js';
 import { type Digest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
 import {
@@ -131,7 +132,7 @@ export class Layout implements Hub {
   }
 
   async #prepare(): Promise<void> {
-    await mkdir(join(this.#path, 'blobs', 'sha256'), { recursive: true });
+    await makeFolders(join(this.#path, 'blobs', 'sha256'));
   }
 
   /** Copies a file while hashing it; what does not match never gets the blob's name. */

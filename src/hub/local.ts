@@ -4,6 +4,7 @@ import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promise
 import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf, isMissing } from '../system/errno.js';
+import { makeFolders } from '../system/make-folders.js';
 import type { Digest } from './digest.js';
 
 const PART = 1024 * 1024;
@@ -152,7 +153,7 @@ export async function writeWhole(path: string, bytes: Uint8Array): Promise<void>
 
 /** Makes the folders of a package path below `root`, none of which may be a link. */
 export async function makeParents(root: string, path: string): Promise<void> {
-  await mkdir(root, { recursive: true });
+  await makeFolders(root);
   let folder = root;
   for (const segment of path.split('/').slice(0, -1)) {
     folder = join(folder, segment);

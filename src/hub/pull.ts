@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { makeFolders } from '../system/make-folders.js';
 import { hexOf } from './digest.js';
 import { fetchBlob } from './fetch-blob.js';
 import type { Hub } from './hub.js';
@@ -130,7 +131,7 @@ async function replace(
 ): Promise<void> {
   const { contents } = found;
   const staging = join(directory, STAGING);
-  await mkdir(staging, { recursive: true });
+  await makeFolders(staging);
   const staged = new Map(
     contents.files.map(({ path, blob }, i) => [path, join(staging, `${hexOf(blob.digest)}-${i}`)]),
   );
@@ -177,7 +178,7 @@ export async function pullModel(
       await mark(directory, 'complete', hub, reference, found);
   };
   await withFileErrors(`writing to ${directory}`, async () => {
-    await mkdir(directory, { recursive: true });
+    await makeFolders(directory);
     await withLock(join(directory, LOCK), settle);
   });
   return found;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../system/make-folders.js';
 import type { Digest } from './digest.js';
 
 const MAX_LENGTH = 16 * 1024;
@@ -36,7 +37,7 @@ export class UploadNotes {
 
   async note(start: URL, digest: Digest, location: URL): Promise<void> {
     try {
-      await mkdir(this.#directory(), { recursive: true, mode: 0o700 });
+      await makeFolders(this.#directory(), 0o700);
       await writeFile(this.#path(start, digest), location.href, { mode: 0o600 });
     } catch {}
   }

@@ -151,6 +151,16 @@ describe('a disk that cannot be written', () => {
   const append = (issuer: Issuer, count: number) =>
     Promise.all(Array.from({ length: count }, (_, i) => issuer.append(entry(i))));
 
+  test('where no folder can be made is told as well, and does not keep the log from its end', async () => {
+    const errors: unknown[] = [];
+    const archive = new TileFiles('/proc/none/below', (error) => errors.push(error));
+    const issuer = await Issuer.start(makeSigningKey(), entry(0), { archive, retain: RETAIN });
+    await issuer.flush();
+    const [told] = errors;
+    assert.ok(told instanceof AssayError);
+    assert.equal(told.message, 'tile/0/000.p/1 cannot be written now: ENOENT');
+  });
+
   test('is told at once, costs no answer, and nothing of the log once it is mended', async () => {
     const errors: unknown[] = [];
     await writeFile(blocked(), '');

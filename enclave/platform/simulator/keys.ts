@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { errnoOf, isMissing } from '../../../src/system/errno.js';
+import { makeFolders } from '../../../src/system/make-folders.js';
 
 /** Kinds of key in AMD's and Intel's chains. */
 export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
@@ -21,7 +22,7 @@ function parameters(kind: KeyKind): RsaHashedKeyGenParams | (EcKeyGenParams & { 
 
 async function create(directory: string, path: string): Promise<FileHandle> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeFolders(directory, 0o700);
     return await open(path, 'wx', 0o600);
   } catch (cause) {
     throw new AssayError(

@@ -104,10 +104,13 @@ describe('the SEV-SNP simulator', () => {
   });
 
   test('a folder that cannot hold its keys is named', async () => {
-    const rootDirectory = join(fileURLToPath(import.meta.url), 'below');
-    await assert.rejects(
-      createSimulator({ tee: 'sev-snp', launchPolicyDigest: digest, rootDirectory }),
-      { code: 'CONFIG_PLATFORM', message: /platform\.rootDirectory/ },
-    );
+    for (const folder of [fileURLToPath(import.meta.url), '/proc/none']) {
+      const rootDirectory = join(folder, 'below');
+      await assert.rejects(
+        createSimulator({ tee: 'sev-snp', launchPolicyDigest: digest, rootDirectory }),
+        { code: 'CONFIG_PLATFORM', message: /platform\.rootDirectory/ },
+        folder,
+      );
+    }
   });
 });

@@ -36,6 +36,17 @@ async function setting(t: TestContext) {
   return { root, path, reference, pushed, blob };
 }
 
+test('a push to where no folder can be made ends with a code of its own', async (t) => {
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  const pushing = pushModel(
+    await readPackage(source, 'tiny'),
+    parseReference('ocidir:///proc/none/hub:v1'),
+    options,
+  );
+  await assert.rejects(pushing, { code: 'HUB_FILE', message: /ENOENT/ });
+});
+
 test('a folder is a hub: an OCI image layout', async (t) => {
   const { root, path, reference, pushed } = await setting(t);
   assert.equal(readFileSync(join(path, 'oci-layout'), 'utf8'), '{"imageLayoutVersion":"1.0.0"}');

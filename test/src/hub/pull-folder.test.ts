@@ -193,8 +193,15 @@ test('a folder that cannot be written ends the pull with a code of its own', asy
   const { place, options } = await stockedRegistry(t);
   const folder = temporaryFolder(t);
   writeFiles(folder, { file: '' });
-  await assert.rejects(pullModel(parseReference(`${place}:v1`), join(folder, 'file'), options), {
-    code: 'HUB_FILE',
-    message: /E(NOTDIR|EXIST)/,
-  });
+  const cases = [
+    [join(folder, 'file'), /EEXIST/],
+    [join(folder, 'file', 'below'), /ENOTDIR/],
+    ['/proc/none/below', /ENOENT/],
+  ] as const;
+  for (const [path, message] of cases) {
+    await assert.rejects(pullModel(parseReference(`${place}:v1`), path, options), {
+      code: 'HUB_FILE',
+      message,
+    });
+  }
 });

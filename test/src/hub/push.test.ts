@@ -134,6 +134,12 @@ test('another process goes on with an upload that was interrupted', async (t) =>
   assert.equal(registry.blobs.get(weights)?.length, SIZE);
 });
 
+test('where no note can be kept, a push does without', async (t) => {
+  const { source, reference, options } = await setting(t);
+  const uploads = new UploadNotes(() => '/proc/none/uploads');
+  await pushModel(source, reference, { ...options, uploads });
+});
+
 test('a note about an upload that is gone starts a new one, and is not kept', async (t) => {
   const { registry, source, reference, options, patches } = await setting(t);
   const notes = join(temporaryFolder(t), 'uploads');
