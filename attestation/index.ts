@@ -21,6 +21,7 @@ export {
   appraiseProof,
 } from './appraisal/appraise-proof.js';
 export { type AppraisalPolicy, parsePolicy } from './appraisal/policy.js';
+export { appraiseEvidence } from './appraisal/raw-evidence.js';
 export {
   type AttestationResult,
   type Claims,

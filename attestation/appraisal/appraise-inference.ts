@@ -164,7 +164,7 @@ export async function appraiseInference(
   return { claims, index, head, checks: findings.all };
 }
 
-/** Throws RECEIPT_MISMATCH for the first finding that failed. */
+/** Throws the code of the first finding that failed: RECEIPT_NONCE, RECEIPT_REQUEST, … */
 export function assertAgrees({ checks }: AppraisedInference): void {
   const failed = checks.find(({ outcome }) => outcome === 'fail');
   if (failed === undefined) return;

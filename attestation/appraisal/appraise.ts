@@ -9,6 +9,7 @@ import { decodeManifest, type Manifest } from '../evidence/manifest.js';
 import { paravisorReportData, userDataOf } from '../evidence/runtime-claims.js';
 import { parseSnpReport } from '../evidence/snp-report.js';
 import { parseTdxQuote } from '../evidence/tdx-quote.js';
+import { acceptedTee } from './accepted-tee.js';
 import { appraiseEnclave } from './appraise-enclave.js';
 import type { AppraisedEnclave } from './appraise-inference.js';
 import { REPLAY } from './caveats.js';
@@ -138,25 +139,6 @@ export function evidenceRefusal(
   };
 }
 
-function kindFindings({ tee }: EvidenceBundle, policy: AppraisalPolicy): readonly Finding[] {
-  const findings = new Findings();
-  const member = tee === 'sev-snp' ? 'snp' : 'tdx';
-  findings.check(
-    'policy.tee',
-    policy[member] !== undefined,
-    {
-      expected: `a policy with the member ${member}`,
-      actual: tee,
-      reference: CHAIN_OF_TRUST.evidence,
-    },
-    {
-      pass: 'The policy accepts this kind of hardware.',
-      fail: 'The policy has no rules for this kind of hardware, so it does not accept it.',
-    },
-  );
-  return findings.all;
-}
-
 /** Whose nonce the binding was checked under. */
 type NonceOrigin = 'verifier' | 'file';
 
@@ -237,7 +219,7 @@ export async function appraiseBundle(
     const fresh = nonce !== undefined;
     const origin = fresh ? 'verifier' : statedNonce && 'file';
     const checks = [
-      ...kindFindings(bundle, policy),
+      ...acceptedTee(bundle.tee, policy),
       ...hardware.checks,
       ...bindingFindings(bundle, origin),
       ...appraiseEnclave(stated, policy.enclave ?? {}),

@@ -1,37 +1,28 @@
+import { AssayError } from '../encoding/error.js';
+import { detectEvidence } from '../evidence/detect.js';
+import { parseHclReport } from '../evidence/hcl.js';
+import { isSnpEvidence } from '../evidence/snp-evidence.js';
+import { openSnpInput } from '../evidence/snp-input.js';
+import { acceptedTee } from './accepted-tee.js';
+import { type AppraiseOptions, appraiseBundle, evidenceRefusal } from './appraise.js';
 import { REPLAY } from './caveats.js';
 import { Findings } from './findings.js';
-import type { EnclavePolicy } from './policy-enclave.js';
+import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
-import type { AttestationResult } from './result.js';
+import { snpRefusal } from './refusal-snp.js';
+import { tdxRefusal } from './refusal-tdx.js';
+import { type AttestationResult, requireTime } from './result.js';
+import { verifyHardware } from './verify-hardware.js';
 
-/** What the verifier wants to know that only a bundle can show. */
-export interface BundleDemands {
-  /** The policy's member `enclave`. */
-  readonly enclave?: EnclavePolicy | undefined;
-  /** The verifier's own nonce. */
-  readonly nonce?: Uint8Array | undefined;
-}
-
-/**
- * The result of a report or quote that came without a bundle, which may be a replay, held to demands that
- * only a bundle can meet: each fails. Whoever hands over evidence chooses its form, and must not get rid of
- * a check, or of a caveat, by leaving out what would be checked.
- */
-export function withoutBundle(
-  result: AttestationResult,
-  { enclave, nonce }: BundleDemands,
-): AttestationResult {
-  if (!result.authentic) return result;
+/** What the verifier wants to know that only a bundle can show: each fails. */
+function unmet({ enclave }: AppraisalPolicy, nonce: Uint8Array | undefined): Findings {
   const findings = new Findings();
+  const comparison = { actual: 'a report without a bundle', reference: CHAIN_OF_TRUST.evidence };
   if (nonce !== undefined) {
     findings.check(
       'binding.nonce',
       false,
-      {
-        expected: 'the verifier’s nonce',
-        actual: 'a report without a bundle',
-        reference: CHAIN_OF_TRUST.evidence,
-      },
+      { expected: 'the verifier’s nonce', ...comparison },
       { pass: '', fail: 'Evidence without a bundle binds no nonce that could be checked.' },
     );
   }
@@ -39,24 +30,95 @@ export function withoutBundle(
     findings.check(
       'enclave.manifest',
       false,
-      {
-        expected: 'a manifest that the policy’s member enclave can judge',
-        actual: 'a report without a bundle',
-        reference: CHAIN_OF_TRUST.evidence,
-      },
+      { expected: 'a manifest that the policy’s member enclave can judge', ...comparison },
       { pass: '', fail: 'Evidence without a bundle states no enclave that could be judged.' },
     );
   }
-  const [first] = findings.all;
+  return findings;
+}
+
+/**
+ * The result of a report or quote that came without a bundle, which may be a replay, held to all of the
+ * policy, and to the verifier's nonce. Whoever hands over evidence chooses its form, and must not get rid of
+ * a check, or of a caveat, by leaving out what would be checked.
+ */
+export function withoutBundle(
+  result: AttestationResult,
+  policy: AppraisalPolicy,
+  nonce?: Uint8Array,
+): AttestationResult {
+  if (!result.authentic || result.tee === null) return result;
   const caveats = [...result.caveats, REPLAY];
-  if (first === undefined) return { ...result, caveats };
-  const hasFailed = result.checks.some(({ outcome }) => outcome === 'fail');
+  const tee = acceptedTee(result.tee, policy).filter(({ outcome }) => outcome === 'fail');
+  const { all } = unmet(policy, nonce);
+  if (tee.length + all.length === 0) return { ...result, caveats };
+  const checks = [...tee, ...result.checks, ...all];
+  const first = checks.find(({ outcome }) => outcome === 'fail');
+  const isOwn = first !== undefined && result.checks.includes(first);
   return {
     ...result,
     affirmed: false,
-    code: hasFailed ? result.code : first.id,
-    summary: hasFailed ? result.summary : first.reason,
-    checks: [...result.checks, ...findings.all],
+    code: isOwn ? result.code : (first?.id ?? null),
+    summary: isOwn ? result.summary : (first?.reason ?? ''),
+    checks,
     caveats,
   };
+}
+
+/** A raw SNP report, an Azure HCL report or a collected file. */
+async function appraiseSnp(
+  bytes: Uint8Array,
+  policy: AppraisalPolicy,
+  options: AppraiseOptions,
+): Promise<AttestationResult> {
+  try {
+    const { report, runtimeClaims, certificates, crls } = openSnpInput(bytes);
+    const evidence = { tee: 'sev-snp', report, endorsements: null, runtimeClaims } as const;
+    const carried = { amd: [...certificates, ...crls] };
+    return await verifyHardware(evidence, policy, { ...options, carried });
+  } catch (error) {
+    if (error instanceof AssayError) return snpRefusal(error, options.at);
+    throw error;
+  }
+}
+
+/** Undefined for a bundle. */
+async function appraiseRaw(
+  bytes: Uint8Array,
+  policy: AppraisalPolicy,
+  options: AppraiseOptions,
+): Promise<AttestationResult | undefined> {
+  const kind = detectEvidence(bytes);
+  if (kind === 'tdx-quote') {
+    const quote = { tee: 'tdx', report: bytes, endorsements: null } as const;
+    return verifyHardware(quote, policy, options);
+  }
+  if (kind === 'azure-hcl' && parseHclReport(bytes).hardware === 'tdx') {
+    const message =
+      'the HCL report of a TDX guest holds no quote; give it and the quote to verify tdx';
+    return tdxRefusal(new AssayError('ENDORSEMENTS_MISSING', message), options.at);
+  }
+  if (kind === 'cbor' && !isSnpEvidence(bytes)) return undefined;
+  return appraiseSnp(bytes, policy, options);
+}
+
+/**
+ * Appraises evidence of whatever kind the bytes turn out to be: an Assay bundle, a raw SEV-SNP report or TDX
+ * quote, an Azure HCL report, a collected report. What only a bundle can show, and the policy or the nonce
+ * demands, fails without one. What is no evidence is refused in the same shape.
+ */
+export async function appraiseEvidence(
+  bytes: Uint8Array,
+  policy: AppraisalPolicy,
+  options: AppraiseOptions,
+): Promise<AttestationResult> {
+  requireTime(options.at);
+  try {
+    const raw = await appraiseRaw(bytes, policy, options);
+    if (raw !== undefined) return withoutBundle(raw, policy, options.nonce);
+  } catch (error) {
+    if (error instanceof AssayError) return evidenceRefusal(error, options.at);
+    throw error;
+  }
+  return (await appraiseBundle(bytes, policy, options)).result;
 }

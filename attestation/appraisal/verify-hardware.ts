@@ -34,9 +34,14 @@ export interface HardwareOptions {
   readonly carried?: Endorsements;
 }
 
+/** A report or quote, and what its supplier says of it. */
+interface HardwareEvidence extends Pick<EvidenceBundle, 'tee' | 'report' | 'endorsements'> {
+  readonly runtimeClaims?: Uint8Array | undefined;
+}
+
 /** The hardware's half: authenticity of the report, then every check of the policy on it. */
 export async function verifyHardware(
-  bundle: EvidenceBundle,
+  bundle: HardwareEvidence,
   policy: AppraisalPolicy,
   { at, roots, p256, endorsements = {}, carried = {} }: HardwareOptions,
 ): Promise<AttestationResult> {
@@ -62,5 +67,5 @@ export async function verifyHardware(
   const trusted = p256 === undefined ? options : { ...options, p256 };
   const tdx = policy.tdx ?? {};
   const result = await verifyTdx(bundle.report, collateral, tdx, trusted, expectations);
-  return own === undefined ? onSuppliersWord(result) : result;
+  return own === undefined && collateral !== undefined ? onSuppliersWord(result) : result;
 }

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
-import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
+import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { nativeP256 } from '../system/native-p256.js';
 import { readCertificates, readInput, requireAmdEndorsements, requireCollateral } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseTime } from './options.js';
-import { readPolicyFile } from './policy-file.js';
+import { readPolicy } from './policy-file.js';
 
 /** Options of every command that appraises. */
 export interface AppraisalFlags {
@@ -55,13 +55,9 @@ async function readEndorsements(io: Io, path: string): Promise<Uint8Array> {
   return isJson(bytes) ? requireCollateral(path, bytes) : requireAmdEndorsements(path, bytes);
 }
 
-/** The strictest policy there is: it has no reference values, so that its result says which are needed. */
-const NO_POLICY = { version: 1, snp: {}, tdx: {} } as const;
-
 /** Reads what the options name; throws USAGE_FILE or POLICY_INVALID. */
 export async function readAppraisal(io: Io, flags: AppraisalFlags): Promise<Appraisal> {
-  const policy =
-    flags.policy === undefined ? parsePolicy(NO_POLICY) : await readPolicyFile(io, flags.policy);
+  const policy = await readPolicy(io, flags.policy);
   const files = await Promise.all(
     (flags.endorsements ?? []).map((path) => readEndorsements(io, path)),
   );

@@ -12,7 +12,7 @@ import type { Io } from './io.js';
  * Reads an appraisal policy file. Its member `include`, which only files have, lists reference-values
  * files as `assay measure launch` writes them, relative to the policy file; their values are added.
  */
-export async function readPolicyFile(io: Io, path: string): Promise<AppraisalPolicy> {
+async function readPolicyFile(io: Io, path: string): Promise<AppraisalPolicy> {
   const document = await readDocument(io, path);
   if (typeof document !== 'object' || document === null || !('include' in document)) {
     return parsePolicy(document);
@@ -27,4 +27,12 @@ export async function readPolicyFile(io: Io, path: string): Promise<AppraisalPol
     ),
   );
   return withReferenceValues(parsePolicy(policy), references);
+}
+
+/** The strictest policy there is: it has no reference values, so that its result says which are needed. */
+const NO_POLICY = { version: 1, snp: {}, tdx: {} } as const;
+
+/** The policy of `--policy`, or the strictest without one. Throws USAGE_FILE or POLICY_INVALID. */
+export async function readPolicy(io: Io, path: string | undefined): Promise<AppraisalPolicy> {
+  return path === undefined ? parsePolicy(NO_POLICY) : readPolicyFile(io, path);
 }

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import type { EnclavePolicy } from '../../attestation/appraisal/policy-enclave.js';
-import type { SnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
@@ -9,7 +7,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { readCertificates } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, group, parseTime, refuseIdle } from './options.js';
-import { readPolicyFile } from './policy-file.js';
+import { readPolicy } from './policy-file.js';
 import { printResult } from './render-result.js';
 import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
 
@@ -17,18 +15,6 @@ interface VerifyOptions extends SnpOptions {
   readonly root: readonly string[];
   readonly at?: Date;
   readonly policy?: string;
-}
-
-interface RawPolicy {
-  readonly snp: SnpPolicy;
-  readonly enclave?: EnclavePolicy | undefined;
-}
-
-async function readPolicy(io: Io, path: string | undefined): Promise<RawPolicy> {
-  if (path === undefined) return { snp: {} };
-  const { snp, enclave } = await readPolicyFile(io, path);
-  if (snp !== undefined) return { snp, enclave };
-  throw new AssayError('POLICY_INVALID', 'the policy has no member snp: it accepts no SEV-SNP');
 }
 
 /** Errors of the evidence become a result; errors of the call stay errors. */
@@ -46,7 +32,7 @@ async function judged(
 
 async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const at = options.at ?? io.now();
-  const { snp: policy, enclave } = await readPolicy(io, options.policy);
+  const policy = await readPolicy(io, options.policy);
   const named = await Promise.all(options.root.map((path) => readCertificates(io, path)));
   const roots = named.length === 0 ? {} : { roots: named.flat() };
   const foreign = named.length > 0 && options.kds === undefined;
@@ -58,9 +44,9 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
     if (gathered.missing !== undefined) throw gathered.missing;
     const { report, runtimeClaims } = input;
     const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
-    return verifySnp(report, gathered, policy, { at, ...roots }, expectations);
+    return verifySnp(report, gathered, policy.snp ?? {}, { at, ...roots }, expectations);
   });
-  printResult(io, withoutBundle(result, { enclave }));
+  printResult(io, withoutBundle(result, policy));
 }
 
 /** `assay verify snp`: any SEV-SNP report against AMD's chain and a policy. */

@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.js';
-import type { EnclavePolicy } from '../../attestation/appraisal/policy-enclave.js';
-import type { TdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { tdxRefusal } from '../../attestation/appraisal/refusal-tdx.js';
 import { verdictOf } from '../../attestation/appraisal/result.js';
@@ -13,7 +11,7 @@ import { nativeP256 } from '../system/native-p256.js';
 import { readInput, requireCollateral } from './files.js';
 import type { Io } from './io.js';
 import { examples, group, parseTime, refuseIdle } from './options.js';
-import { readPolicyFile } from './policy-file.js';
+import { readPolicy } from './policy-file.js';
 import { printResult } from './render-result.js';
 import { addPcsOptions, askForCollateral, type PcsOptions, readIntelRoots } from './tdx-options.js';
 
@@ -26,18 +24,6 @@ interface VerifyOptions extends PcsOptions {
   readonly at?: Date;
   readonly policy?: string;
   readonly offline?: boolean;
-}
-
-interface RawPolicy {
-  readonly tdx: TdxPolicy;
-  readonly enclave?: EnclavePolicy | undefined;
-}
-
-async function readPolicy(io: Io, path: string | undefined): Promise<RawPolicy> {
-  if (path === undefined) return { tdx: {} };
-  const { tdx, enclave } = await readPolicyFile(io, path);
-  if (tdx !== undefined) return { tdx, enclave };
-  throw new AssayError('POLICY_INVALID', 'the policy has no member tdx: it accepts no TDX');
 }
 
 /** Collateral, or why there is none where it was asked for. */
@@ -83,15 +69,15 @@ async function expectationsOf(io: Io, options: VerifyOptions): Promise<TdxExpect
 
 async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const at = options.at ?? io.now();
-  const { tdx: policy, enclave } = await readPolicy(io, options.policy);
+  const policy = await readPolicy(io, options.policy);
   const roots = await readIntelRoots(io, options);
   const quote = await readInput(io, options.quote);
   try {
     const expectations = await expectationsOf(io, options);
     const { collateral, missing } = await collateralOf(io, quote, options);
     const trusted = { at, p256: nativeP256, ...roots };
-    const raw = await verifyTdx(quote, collateral, policy, trusted, expectations);
-    const result = withoutBundle(raw, { enclave });
+    const raw = await verifyTdx(quote, collateral, policy.tdx ?? {}, trusted, expectations);
+    const result = withoutBundle(raw, policy);
     // Without collateral a quote is refused for its own signatures, or could not be checked.
     const isUnchecked = missing !== undefined && verdictOf(result) === 'unchecked';
     printResult(io, isUnchecked ? tdxRefusal(missing, at, result.trustAnchor) : result);

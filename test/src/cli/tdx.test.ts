@@ -55,9 +55,14 @@ describe('assay verify tdx', () => {
       assert.equal((await judge('--pcs', url)).code, 2, url);
     }
     assert.equal((await judge('--policy', at('misspelt.json'))).code, 2);
-    assert.equal((await judge('--policy', at('snp-only.json'))).code, 2);
     assert.equal((await judge('--collateral', at('none.json'))).code, 2);
     assert.equal((await judge('--policy', at('ccel.bin'))).code, 2);
+  });
+
+  test('a policy that accepts no TDX refuses a quote', async () => {
+    const only = ['--policy', at('snp-only.json')];
+    const { code, out } = await judge(...simulated().slice(0, -2), ...only, '--json');
+    assert.deepEqual([code, JSON.parse(out).code], [1, 'policy.tee']);
   });
 
   test('files that are no collateral are wrong usage, those that are no quote are refused', async () => {
