@@ -10,7 +10,8 @@ const joined = Buffer.allocUnsafeSlow(AT_ONCE);
 export const nativeSha256: Sha256Factory = () => createHash('sha256');
 
 /**
- * SHA-256 of the concatenation of the parts by Node's own implementation. The digest is taken as a string: a Buffer of its own for each costs more than hashing.
+ * SHA-256 of the concatenation of the parts by Node's own implementation. The digest is taken as a string: a
+ * Buffer of its own for each costs more than hashing.
  */
 export function nativeSha256Once(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;

@@ -5,6 +5,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { executableModel } from '../../../attestation/model/executable.js';
 import { analyseModel, identifyModel } from '../../../attestation/model/identity.js';
 import { readModel } from '../../../attestation/model/onnx.js';
+import { nativeSha256 } from '../../../src/system/sha256.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type {
   FunctionInit,
@@ -21,10 +22,15 @@ import { rewritings } from '../../forge/rewritings.js';
 import { int, message, bytes as wireBytes } from '../../forge/wire.js';
 import { fc } from '../../property.js';
 
-const graphOf = (bytes: Uint8Array): string => toHex(identifyModel({ path: 'm', bytes }).graph);
-const executable = (bytes: Uint8Array, external?: ReadonlyMap<string, Uint8Array>): Uint8Array =>
-  executableModel(analyseModel({ path: 'm', bytes, external: external ?? new Map() }), external)
-    .bytes;
+/** Node's hash: the portable one takes most of the time of these tests. */
+const HASHING = { sha256: nativeSha256 };
+const graphOf = (bytes: Uint8Array): string =>
+  toHex(identifyModel({ path: 'm', bytes }, HASHING).graph);
+const executable = (
+  bytes: Uint8Array,
+  external: ReadonlyMap<string, Uint8Array> = new Map(),
+): Uint8Array =>
+  executableModel(analyseModel({ path: 'm', bytes, external }, HASHING), external).bytes;
 
 const float = (name: string, shape: number[] = [1]): ValueInit => ({
   name,
