@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { type Endpoint, parseEndpoint } from '../client/endpoint.js';
 import type { Inference, Session } from '../client/session.js';
 import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
 import { makeFolder, writeOutput } from './files.js';
@@ -9,9 +10,12 @@ import { examples } from './options.js';
 import { simulatedBanner } from './render-result.js';
 
 interface Flags extends AttestationFlags {
-  readonly listen: string;
+  readonly listen: Endpoint;
   readonly saveProofs?: string;
 }
+
+/** Where clients connect unless they are told otherwise. */
+const LISTEN = '127.0.0.1:8001';
 
 const MAX_RECEIVE = 64 * 1024 * 1024;
 
@@ -40,10 +44,10 @@ function failureNotes(io: Io): (error: unknown) => void {
   };
 }
 
-/** Parses `host:port` or `[address]:port`; port 0 is any that is free. */
-function parseListen(text: string): string {
-  const [, port] = /^(?:\[[0-9a-fA-F:.%]+\]|[^\s:/[\]]+):(\d{1,5})$/.exec(text) ?? [];
-  if (port !== undefined && Number(port) <= 65_535) return text;
+/** Port 0 is any that is free. */
+function parseListen(text: string): Endpoint {
+  const endpoint = parseEndpoint(text);
+  if (endpoint !== undefined) return endpoint;
   throw new InvalidArgumentError('expected host:port such as 127.0.0.1:8001.');
 }
 
@@ -70,7 +74,7 @@ async function serve(io: Io, target: string, session: Session, flags: Flags): Pr
       `${simulatedBanner(style, simulated)}${target} is affirmed; its models answer on port ${proxy.port}, without TLS: ${models.join(', ')}`,
   );
   await stop;
-  proxy.close();
+  await proxy.close();
 }
 
 /** `assay proxy TARGET`: attested inference for clients that know nothing of it. */
@@ -81,11 +85,10 @@ export function registerProxy(program: Command, io: Io): void {
       .description('attest a server and pass verified answers to any client on this machine')
       .argument('<target>', 'host:port of the server'),
   )
-    .option(
-      '--listen <host:port>',
-      'where clients connect, without TLS',
-      parseListen,
-      '127.0.0.1:8001',
+    .addOption(
+      new Option('--listen <host:port>', 'where clients connect, without TLS; 1024 at once')
+        .argParser(parseListen)
+        .default(parseListen(LISTEN), LISTEN),
     )
     .option(
       '--save-proofs <folder>',

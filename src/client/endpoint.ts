@@ -11,15 +11,21 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Parses `host:port` or `[address]:port`; throws USAGE_TARGET. */
-export function parseTarget(target: string): Endpoint {
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(target);
+/** Parses `host:port` or `[address]:port`; undefined where it is neither. */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[2];
   const port = Number(match?.[3]);
-  if (host === undefined || port < 1 || port > 65535) {
+  return host === undefined || port > 65_535 ? undefined : { host, port };
+}
+
+/** Parses where a server is; throws USAGE_TARGET. */
+export function parseTarget(target: string): Endpoint {
+  const endpoint = parseEndpoint(target);
+  if (endpoint === undefined || endpoint.port < 1) {
     throw new AssayError('USAGE_TARGET', `expected host:port, not ${JSON.stringify(target)}`);
   }
-  return { host, port };
+  return endpoint;
 }
 
 /** SHA-256 of a certificate's SubjectPublicKeyInfo: what the manifest states of the TLS key. */

@@ -1,8 +1,8 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
-import { AssayError } from '../../attestation/encoding/error.js';
 import type { Session } from '../client/session.js';
 import { answerDirectly } from '../server/direct-calls.js';
 import { inferenceHandlers } from '../server/inference-service.js';
+import { type Address, KEEPALIVE, listen } from '../server/listener.js';
 import { ModelRegistry } from '../server/model-registry.js';
 import { boundedDefinition, inferenceDefinition, loadInference } from '../server/protocol.js';
 import { unaryMethods } from '../server/unary-methods.js';
@@ -10,8 +10,8 @@ import { VERSION } from '../system/version.js';
 import { forwardedParameters, type OnAnswer, RemoteModel } from './remote-model.js';
 
 export interface ProxyOptions {
-  /** `host:port`, port 0 for a free one. Without TLS: what passes there, the machine sees. */
-  readonly address: string;
+  /** Without TLS: what passes there, the machine sees. */
+  readonly address: Address;
   /** Largest request, bytes. */
   readonly maxReceiveBytes: number;
   /** Told of every answer, verified, before its caller gets it. */
@@ -23,17 +23,20 @@ export interface ProxyOptions {
   readonly onFailure?: (error: unknown) => void;
 }
 
+/** Connections open at once; more are closed as they come. */
+const MAX_CONNECTIONS = 1024;
+
 /** A running proxy. */
 export interface Proxy {
   readonly port: number;
   /** Stops accepting and ends every connection. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /**
  * Speaks the Open Inference Protocol to clients that know nothing of Assay, on this machine, and
  * attested inference to the enclave of a session: no answer passes without a valid receipt. Serves the
- * models that the session's manifest has when it starts.
+ * models that the session's manifest has when it starts. Rejects with CONFIG_LISTEN.
  */
 export async function startProxy(session: Session, options: ProxyOptions): Promise<Proxy> {
   // What goes wrong is an error of this function or a status of a call; standard error is its caller's.
@@ -44,8 +47,10 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     models.add(new RemoteModel(session, model, i, onAnswer));
   });
   const server = new Server({
+    'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': options.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
+    ...KEEPALIVE,
   });
   const definition = boundedDefinition(inferenceDefinition(loadInference()));
   const handlers = inferenceHandlers({
@@ -56,17 +61,15 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     ...(options.onFailure && { onFailure: options.onFailure }),
   });
   server.addService(definition, handlers);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(options.address, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error === null) resolve(bound);
-      else {
-        const message = `cannot listen on ${options.address}: ${error.message}`;
-        reject(new AssayError('CONFIG_LISTEN', message, error));
-      }
-    });
-  });
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = await listen(options.address, MAX_CONNECTIONS, injector);
   const { maxReceiveBytes } = options;
   answerDirectly(server, { methods: unaryMethods([{ definition, handlers }]), maxReceiveBytes });
-  // With channelz, which nothing serves: without it grpc-js does not know its connections here.
-  return { port, close: () => server.forceShutdown() };
+  return {
+    port: listener.port,
+    close: () => {
+      listener.close();
+      return listener.disconnect();
+    },
+  };
 }

@@ -7,7 +7,7 @@ import {
 import type { PackageDefinition } from '@grpc/proto-loader';
 import { answerDirectly } from './direct-calls.js';
 import { healthService } from './health.js';
-import { type Address, type Listener, listen } from './listener.js';
+import { type Address, KEEPALIVE, type Listener, listen } from './listener.js';
 import { boundedDefinition } from './protocol.js';
 import { addReflection } from './reflection.js';
 import { unaryMethods } from './unary-methods.js';
@@ -30,9 +30,6 @@ export interface ConnectionLimits {
   /** Milliseconds without a call after which a connection is closed. */
   readonly idle: number;
 }
-
-/** How often a silent connection is asked whether its peer is there, and how long for, milliseconds. */
-const KEEPALIVE = { 'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 20_000 };
 
 export interface ServerSettings {
   readonly services: readonly Service[];
@@ -122,15 +119,17 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     drain: async (grace) => {
       health.setServing(false);
       for (const listener of listeners) listener.close();
+      // What grpc-js waits for may never come, where its connection was lost.
+      await new Promise<void>((resolve) => {
+        const late = setTimeout(resolve, grace);
+        server.tryShutdown(() => {
+          clearTimeout(late);
+          resolve();
+        });
+      });
       // grpc-js knows of no connection whose handshake is under way, and without channelz its
       // forceShutdown() ends none at all.
-      const disconnect = (): void => {
-        for (const listener of listeners) listener.disconnect();
-      };
-      const timer = setTimeout(disconnect, grace);
-      await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-      clearTimeout(timer);
-      disconnect();
+      await Promise.all(listeners.map((listener) => listener.disconnect()));
     },
   };
 }
