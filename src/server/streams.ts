@@ -1,4 +1,9 @@
-import type { Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type {
+  Http2Server,
+  IncomingHttpHeaders,
+  ServerHttp2Session,
+  ServerHttp2Stream,
+} from 'node:http2';
 import type { Server } from '@grpc/grpc-js';
 
 /** What grpc-js 1.14 keeps to itself. */
@@ -15,6 +20,18 @@ export function insideOf(server: Server): Inside {
     throw new TypeError('expected a server of grpc-js 1.14, this one is made otherwise');
   }
   return { http2Servers, onStreamOpened: onStreamOpened.bind(server) };
+}
+
+/** The sessions of a server's connections, as they come and go; throws as `insideOf`. */
+export function sessionsOf(server: Server): ReadonlySet<ServerHttp2Session> {
+  const sessions = new Set<ServerHttp2Session>();
+  for (const http2Server of insideOf(server).http2Servers.keys()) {
+    http2Server.on('session', (session) => {
+      sessions.add(session);
+      session.once('close', () => sessions.delete(session));
+    });
+  }
+  return sessions;
 }
 
 function ignore(): void {}
