@@ -146,7 +146,7 @@ guest-packages: image-packages
 
 test-guest: image ## boot the guest under emulation as SNP, TDX and Azure, attest, infer, tamper
 	test/guest/setup.sh
-	node --test --test-reporter=spec --test-concurrency=1 build/test/guest/network.js build/test/guest/launch-options.js build/test/guest/guest-boot.js build/test/guest/other-hardware.js build/test/guest/measured-boot.js build/test/guest/hostile-frames.js
+	node --test --test-reporter=spec --test-concurrency=1 build/test/guest/network.js build/test/guest/launch-options.js build/test/guest/guest-boot.js build/test/guest/other-hardware.js build/test/guest/measured-boot.js build/test/guest/image-node.js
 
 soak: build ## the service under mixed load, reloads and dying workers for SOAK_SECONDS (120)
 	node build/test/soak/soak.js
