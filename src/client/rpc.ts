@@ -13,6 +13,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { BoundedHandshakes, HANDSHAKE } from './bounded-handshakes.js';
 import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
 import { MAX_MESSAGE } from './exchange.js';
 import { type CallOptions, LONGEST } from './within.js';
@@ -46,8 +47,6 @@ const NO_NAME = 'enclave.invalid';
 
 /** Milliseconds for a call where the caller names none. */
 export const DEFAULT_TIMEOUT = 60_000;
-/** Longest wait for a TLS handshake, milliseconds. */
-const HANDSHAKE = 10_000;
 
 /**
  * Milliseconds to wait, from 1 to `longest`. Throws USAGE_TIMEOUT for what is no time: grpc-js throws at NaN
@@ -80,6 +79,7 @@ export class PinnedChannel {
   readonly certificate: X509Certificate;
   /** SHA-256 of the SubjectPublicKeyInfo that is pinned. */
   readonly key: Uint8Array;
+  readonly #credentials: BoundedHandshakes;
   readonly #attestation: Client;
   /** Opened by the first inference: grpc-js bounds messages by the connection. */
   #inference: Client | undefined;
@@ -88,21 +88,13 @@ export class PinnedChannel {
     this.endpoint = endpoint;
     this.certificate = certificate;
     this.key = spkiDigest(certificate);
+    this.#credentials = this.#makeCredentials();
     this.#attestation = this.#open(MAX_ATTESTATION);
   }
 
-  /** A connection of its own, under the same pin, on which answers have at most so many bytes. */
-  #open(maxReceived: number): Client {
-    const { endpoint, certificate } = this;
-    const options: ClientOptions = {
-      'grpc.max_receive_message_length': maxReceived,
-      'grpc.max_send_message_length': MAX_MESSAGE,
-      'grpc.enable_http_proxy': 0,
-      'grpc.enable_channelz': 0,
-      'grpc.use_local_subchannel_pool': 1,
-      ...(isIP(endpoint.host) === 0 ? {} : { 'grpc.ssl_target_name_override': NO_NAME }),
-    };
-    const context = createSecureContext({ ca: certificate.toString(), minVersion: 'TLSv1.3' });
+  #makeCredentials(): BoundedHandshakes {
+    const ca = this.certificate.toString();
+    const context = createSecureContext({ ca, minVersion: 'TLSv1.3' });
     const checkServerIdentity = (_: string, peer: { readonly raw: Buffer }): Error | undefined => {
       try {
         assertPinned(new X509Certificate(peer.raw), this.key, this.#where);
@@ -111,11 +103,22 @@ export class PinnedChannel {
         return error instanceof Error ? error : new Error(String(error));
       }
     };
-    return new Client(
-      this.#where,
+    return new BoundedHandshakes(
       credentials.createFromSecureContext(context, { checkServerIdentity }),
-      options,
     );
+  }
+
+  /** A connection of its own, under the same pin, on which answers have at most so many bytes. */
+  #open(maxReceived: number): Client {
+    const options: ClientOptions = {
+      'grpc.max_receive_message_length': maxReceived,
+      'grpc.max_send_message_length': MAX_MESSAGE,
+      'grpc.enable_http_proxy': 0,
+      'grpc.enable_channelz': 0,
+      'grpc.use_local_subchannel_pool': 1,
+      ...(isIP(this.endpoint.host) === 0 ? {} : { 'grpc.ssl_target_name_override': NO_NAME }),
+    };
+    return new Client(this.#where, this.#credentials, options);
   }
 
   /**
@@ -197,7 +200,9 @@ export class PinnedChannel {
     throw new AssayError('CLIENT_SERVICE', `${name} answered ${code}: ${details}`, error);
   }
 
+  /** Ends connections, also those that are being made. */
   close(): void {
+    this.#credentials.close();
     this.#attestation.close();
     this.#inference?.close();
   }
