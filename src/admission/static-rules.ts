@@ -49,6 +49,7 @@ function placedNodes({ scope, functions }: ModelAnalysis): Placed[] {
   return [scope, ...[...functions.values()].map((body) => body.scope)].flatMap(within);
 }
 
+/** Undefined also where it is a call's to give. */
 function intAttribute(node: NodeView, name: string): bigint | undefined {
   const found = node.attributes.find((attribute) => attribute.name === name);
   return found?.type === attributeType.int && found.reference === '' ? found.int : undefined;
@@ -140,15 +141,16 @@ function trainingMode({ node, scope }: Placed, files: ExternalFiles): boolean {
   return elementBytes(definition.constant, files)[0] !== 0;
 }
 
+/** Also true where the call of a function says it. */
 function inTraining(placed: Placed, files: ExternalFiles): boolean {
   const { node, scope } = placed;
   const version = scope.opsets.get('') ?? 0;
   if (node.domain !== '')
     return node.domain.startsWith('ai.onnx.') && node.domain.includes('training');
   if (node.op === 'BatchNormalization') {
-    const mode = intAttribute(node, 'training_mode') ?? 0n;
-    if (version >= 14) return mode !== 0n;
-    return node.outputs.length > 1;
+    const given = node.attributes.some(({ name }) => name === 'training_mode');
+    if (given && intAttribute(node, 'training_mode') !== 0n) return true;
+    return version < 14 && node.outputs.length > 1;
   }
   if (node.op !== 'Dropout') return false;
   if (version >= 12) return trainingMode(placed, files);
@@ -198,7 +200,7 @@ function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admi
       'training',
       'refuse',
       training,
-      'these are in training mode: export the model for inference',
+      'these are in training mode, or the call of a function says whether they are: export the model for inference',
       'nothing is in training mode',
     ),
     trainingInfo === 0

@@ -6,6 +6,7 @@ import { supportOf } from '../../../src/admission/operators.js';
 import { staticFindings } from '../../../src/admission/static-rules.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type {
+  Attributes,
   FunctionInit,
   GraphInit,
   ModelInit,
@@ -61,6 +62,23 @@ const quiet: FunctionInit = {
     op('Dropout', { inputs: ['a', '', 'mode'], outputs: ['b'] }),
   ],
 };
+
+/** A function whose BatchNormalization is told by the call whether to train, or by a default. */
+const normalizing = (defaults: Attributes): FunctionInit => ({
+  domain: 'com.example',
+  name: 'Own',
+  inputs: ['a'],
+  outputs: ['b'],
+  ...('mode' in defaults ? { defaults } : { attributes: ['mode'] }),
+  opsets: { '': 21 },
+  nodes: [
+    op('BatchNormalization', {
+      inputs: ['a', 'a', 'a', 'a', 'a'],
+      outputs: ['b'],
+      attributes: { training_mode: { ref: 'mode', type: 2 } },
+    }),
+  ],
+});
 
 const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readonly string[]]>> = {
   'a plain operator': [model(op('Relu')), []],
@@ -178,6 +196,24 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
   ],
   'BatchNormalization in training': [
     model(op('BatchNormalization', { attributes: { training_mode: { i: 1 } } })),
+    ['refuse static.training BatchNormalization "here"'],
+  ],
+  'BatchNormalization for inference, in so many words': [
+    model(op('BatchNormalization', { attributes: { training_mode: { i: 0 } } })),
+    [],
+  ],
+  'BatchNormalization in training, as its function is called': [
+    {
+      ...model(op('Own', { domain: 'com.example', attributes: { mode: { i: 1 } } })),
+      functions: [normalizing({})],
+    },
+    ['refuse static.training BatchNormalization "here"'],
+  ],
+  'BatchNormalization in training, as is the default of its function': [
+    {
+      ...model(op('Own', { domain: 'com.example' })),
+      functions: [normalizing({ mode: { i: 1 } })],
+    },
     ['refuse static.training BatchNormalization "here"'],
   ],
   'training graphs': [
