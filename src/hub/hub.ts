@@ -17,7 +17,7 @@ export interface BlobStream {
 export interface Hub {
   /** The reference without tag and digest. */
   readonly place: string;
-  /** A manifest's bytes, bounded; throws HUB_NOT_FOUND. */
+  /** A manifest's bytes, bounded; throws HUB_NOT_FOUND, and HUB_DIGEST where the hub itself states another. */
   readManifest(tagOrDigest: string): Promise<Uint8Array>;
   openBlob(blob: Descriptor, start: number): Promise<BlobStream>;
   hasBlob(blob: Descriptor): Promise<boolean>;

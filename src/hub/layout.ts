@@ -8,7 +8,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { makeFolders } from '../system/make-folders.js';
-import { type Digest, hexOf, isDigest } from './digest.js';
+import { type Digest, expectDigest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
 import {
   holds,
@@ -112,7 +112,9 @@ export class Layout implements Hub {
     if (index === undefined || digest === undefined) {
       throw new AssayError('HUB_NOT_FOUND', `expected ${tagOrDigest} in ${this.place}`);
     }
-    return readPlain(this.#blob(digest), MAX_MANIFEST);
+    const bytes = await readPlain(this.#blob(digest), MAX_MANIFEST);
+    expectDigest(bytes, digest, `the manifest of ${tagOrDigest} in ${this.place}`);
+    return bytes;
   }
 
   async openBlob(blob: Descriptor, start: number): Promise<BlobStream> {

@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { hexOf } from '../../../src/hub/digest.js';
 import { Layout, listLayouts } from '../../../src/hub/layout.js';
@@ -33,7 +33,8 @@ async function setting(t: TestContext) {
     const digest = pushed.contents.files.find((file) => file.path === name)?.blob.digest;
     return join(path, 'blobs', 'sha256', digest === undefined ? 'none' : hexOf(digest));
   };
-  return { root, path, reference, pushed, blob };
+  const manifest = join(path, 'blobs', 'sha256', hexOf(pushed.digest));
+  return { root, path, reference, pushed, blob, manifest };
 }
 
 test('a push to where no folder can be made ends with a code of its own', async (t) => {
@@ -168,6 +169,12 @@ const faults: readonly (readonly [string, string, Spoil])[] = [
       symlinkSync('/etc/hostname', blob('weights.bin'));
     },
   ],
+  [
+    'a manifest in which one letter is another',
+    'HUB_DIGEST',
+    ({ manifest }) =>
+      writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"tiny"', '"tidy"')),
+  ],
   ['a broken index', 'HUB_LAYOUT', ({ path }) => writeFileSync(join(path, 'index.json'), '{}')],
   ['no index', 'HUB_NOT_FOUND', ({ path }) => rmSync(join(path, 'index.json'))],
   ...unmarked.map(([name, spoil]) => [name, 'HUB_LAYOUT', spoil] as const),
@@ -198,11 +205,8 @@ test('a push to a folder repairs what is corrupted there', async (t) => {
 
 for (const name of ['index.json', 'oci-layout', 'manifest']) {
   test(`a push to a folder follows no link in the place of a new ${name}`, async (t) => {
-    const { root, path, reference, pushed, blob } = await setting(t);
-    const written =
-      name === 'manifest'
-        ? join(dirname(blob('model.onnx')), hexOf(pushed.digest))
-        : join(path, name);
+    const { root, path, reference, manifest } = await setting(t);
+    const written = name === 'manifest' ? manifest : join(path, name);
     const before = readFileSync(written);
     for (const file of ['index.json', 'oci-layout']) rmSync(join(path, file));
     writeFileSync(join(root, 'victim'), 'precious');
