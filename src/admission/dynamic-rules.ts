@@ -144,7 +144,7 @@ export async function dynamicFindings(inputs: TrialInputs): Promise<AdmissionFin
   findings.push(...latencyFindings(served, plain, inputs.baseline));
   served.runs.forEach((run, index) => {
     const set = sets[index];
-    if (set === undefined || !('outputs' in run)) return;
+    if (inputs.sampled || set === undefined || !('outputs' in run)) return;
     findings.push(...qualityFindings(set.name, set.outputs, run.outputs, inputs.tolerances));
   });
   const wrong = ({ rule, outcome }: AdmissionFinding): boolean =>

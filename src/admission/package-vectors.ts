@@ -3,7 +3,13 @@ import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
 import { isMissing } from '../system/errno.js';
-import { findTestFolders, type Names, readTestFolder, type TestSet } from './test-sets.js';
+import {
+  assertReferences,
+  findTestFolders,
+  type Names,
+  readTestFolder,
+  type TestSet,
+} from './test-sets.js';
 
 /** Test vectors that lie beside a model, each file read once. */
 export interface PackageVectors {
@@ -43,9 +49,6 @@ export async function readPackageVectors(
   if (folders.length === 0) return null;
   const sets: TestSet[] = [];
   for (const folder of folders) sets.push(await readTestFolder(folder, names));
-  const idle = sets.find(({ outputs }) => outputs.length === 0);
-  if (idle !== undefined) {
-    throw new AssayError('MODEL_VECTORS', `${idle.name}: expected at least output_0.pb`);
-  }
+  assertReferences(sets);
   return { sets, tolerances: await readTolerances(path) };
 }

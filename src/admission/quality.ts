@@ -40,7 +40,7 @@ function measuredNumbers({ distance, topK }: Quality): { readonly [name: string]
 
 /**
  * Judges the outputs of one test set. Where the publisher declared no tolerance, ONNX's own bounds
- * decide, and what is within them but not identical is a warning.
+ * decide, and what is within them but not identical is a warning, as is an output without a reference.
  */
 export function qualityFindings(
   set: string,
@@ -48,7 +48,7 @@ export function qualityFindings(
   outputs: readonly Tensor[],
   tolerances: Tolerances | null,
 ): AdmissionFinding[] {
-  return references.map((reference) => {
+  const judged = references.map((reference) => {
     const rule = `quality.${set}.${reference.name}`;
     const actual = outputs.find(({ name }) => name === reference.name);
     if (actual === undefined) return finding(rule, 'refuse', 'the model gave no such output');
@@ -70,4 +70,11 @@ export function qualityFindings(
       ? measurement(rule, 'warn', `${told}; the publisher declared no tolerance`, numbers)
       : measurement(rule, 'pass', told, numbers);
   });
+  const uncompared = outputs.filter(({ name }) => !references.some((other) => other.name === name));
+  return [
+    ...judged,
+    ...uncompared.map(({ name }) =>
+      finding(`quality.${set}.${name}`, 'warn', 'it has no reference: nothing was compared'),
+    ),
+  ];
 }

@@ -91,3 +91,10 @@ export async function findTestFolders(folder: string): Promise<string[]> {
     .sort((a, b) => number(a) - number(b))
     .map((name) => join(folder, name));
 }
+
+/** Refuses a set beside a model that expects no output: running it would show nothing. Throws MODEL_VECTORS. */
+export function assertReferences(sets: readonly TestSet[]): void {
+  const idle = sets.find(({ outputs }) => outputs.length === 0);
+  if (idle === undefined) return;
+  throw new AssayError('MODEL_VECTORS', `${idle.name}: expected at least output_0.pb`);
+}

@@ -14,7 +14,12 @@ import { readModelSource } from '../admission/model-source.js';
 import { opsetUseOf } from '../admission/opset-cause.js';
 import { readTolerances } from '../admission/package-vectors.js';
 import { staticFindings } from '../admission/static-rules.js';
-import { findTestFolders, requiredNames, type TestSet } from '../admission/test-sets.js';
+import {
+  assertReferences,
+  findTestFolders,
+  requiredNames,
+  type TestSet,
+} from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
 import { readVectorFiles } from '../admission/vector-files.js';
 import type { Tolerances } from '../hub/package.js';
@@ -47,11 +52,13 @@ interface Flags {
   readonly static?: boolean;
 }
 
-/** The sets that were named, else those beside the model. */
+/** The sets that were named, else those beside the model, which must be such that a node starts with them. */
 async function testSets(path: string, identity: ModelIdentity, flags: Flags): Promise<TestSet[]> {
   const paths = flags.vectors ?? (await findTestFolders(dirname(path)));
   const named = identity.inputs.map(({ name }) => name);
-  return readVectorFiles(paths, { ...requiredNames(identity), named });
+  const sets = await readVectorFiles(paths, { ...requiredNames(identity), named });
+  if (flags.vectors === undefined) assertReferences(sets);
+  return sets;
 }
 
 function tolerancesOf(io: Io, path: string, { tolerances }: Flags): Promise<Tolerances | null> {

@@ -75,6 +75,17 @@ test('another shape or type, and a missing output, are refused', () => {
   assert.equal(qualityFindings('set', [reference], [], null)[0]?.outcome, 'refuse');
 });
 
+test('an output without a reference is a warning beside those that have one', () => {
+  const found = qualityFindings('set', [reference], [reference, { ...near, name: 'z' }], null);
+  assert.deepEqual(
+    found.map(({ rule, outcome }) => [rule, outcome]),
+    [
+      ['quality.set.y', 'pass'],
+      ['quality.set.z', 'warn'],
+    ],
+  );
+});
+
 test('strings are equal or not', () => {
   const text = (value: string) => tensor('y', 'BYTES', [value], [1]);
   assert.match(judge(text('a'), { absolute: 1 }, text('a')), /^pass/);

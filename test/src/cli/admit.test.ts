@@ -209,6 +209,16 @@ test('vectors without elements that end the runtime are named before what they d
   assert.match(run?.message ?? '', /^it loads, but its vectors end .* ended the process \(SIG/);
 });
 
+test('vectors that expect no output are no package’s, and a warning where they are named', async () => {
+  const path = await folderOf('idle', model(identity), vectors);
+  const set = join(root, 'idle', 'test_data_set_0');
+  await rm(join(set, 'output_0.pb'));
+  const { code, err } = await assay(['--json', 'admit', path]);
+  assert.deepEqual([code, JSON.parse(err).error.code], [1, 'MODEL_VECTORS']);
+  const report = await admit(path, '--vectors', set);
+  assert.deepEqual([report.code, outcomes(report, 'warn')], [0, ['quality.test_data_set_0.y']]);
+});
+
 test('permuted weights are refused for the output that they spoil', async () => {
   const report = await admit(await folderOf('permuted', model([0, 1, 1, 0]), vectors));
   assert.equal(report.code, 1);
