@@ -1,4 +1,4 @@
-import { inflateRawSync } from 'node:zlib';
+import { crc32, inflateRawSync } from 'node:zlib';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseNpy } from '../client/npy.js';
 import type { Tensor } from '../client/tensor.js';
@@ -30,6 +30,8 @@ interface Entry {
   readonly method: number;
   /** Uncompressed bytes. */
   readonly size: number;
+  /** CRC-32 of these. */
+  readonly checksum: number;
   readonly header: number;
   readonly start: number;
   readonly end: number;
@@ -50,6 +52,7 @@ function readDirectory(bytes: Buffer): Entry[] {
         name: bytes.toString('utf8', at + 46, at + 46 + nameLength).replace(/\.npy$/, ''),
         method: bytes.readUInt16LE(at + 10),
         size: bytes.readUInt32LE(at + 24),
+        checksum: bytes.readUInt32LE(at + 16),
         header,
         start,
         end: start + bytes.readUInt32LE(at + 20),
@@ -75,7 +78,7 @@ function assertBounded(entries: readonly Entry[], length: number): void {
   }
 }
 
-function contentOf(bytes: Buffer, { name, method, size, start, end }: Entry): Uint8Array {
+function unpacked(bytes: Buffer, { name, method, size, start, end }: Entry): Uint8Array {
   const packed = bytes.subarray(start, end);
   if (method === 0) return packed;
   if (method !== 8) return bad(`uses compression method ${method}: expected stored or deflated`);
@@ -87,6 +90,15 @@ function contentOf(bytes: Buffer, { name, method, size, start, end }: Entry): Ui
       cause,
     );
   }
+}
+
+function contentOf(bytes: Buffer, entry: Entry): Uint8Array {
+  const content = unpacked(bytes, entry);
+  if (content.length !== entry.size) bad('contradicts its directory');
+  if (crc32(content) !== entry.checksum) {
+    bad(`has an array ${JSON.stringify(entry.name)} whose CRC-32 is not the one in the directory`);
+  }
+  return content;
 }
 
 /**
@@ -107,11 +119,7 @@ export function npzTestSet(name: string, file: Uint8Array, { inputs, outputs }: 
   }
   assertBounded(entries, bytes.length);
   const arrays = new Map(
-    entries.map((entry) => {
-      const content = contentOf(bytes, entry);
-      if (content.length !== entry.size) bad('contradicts its directory');
-      return [entry.name, parseNpy(entry.name, content)] as const;
-    }),
+    entries.map((entry) => [entry.name, parseNpy(entry.name, contentOf(bytes, entry))] as const),
   );
   const select = (keys: readonly string[]): Tensor[] =>
     keys.flatMap((key) => arrays.get(key) ?? []);

@@ -1,4 +1,4 @@
-import { deflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
 import { formatNpy } from '../../src/client/npy.js';
 import type { Tensor } from '../../src/client/tensor.js';
 
@@ -17,6 +17,7 @@ export function npz(tensors: readonly Tensor[], method: 0 | 8): Buffer {
     const entry = Buffer.alloc(46);
     entry.writeUInt32LE(0x02014b50);
     entry.writeUInt16LE(method, 10);
+    entry.writeUInt32LE(crc32(content), 16);
     entry.writeUInt32LE(packed.length, 20);
     entry.writeUInt32LE(content.length, 24);
     entry.writeUInt16LE(name.length, 28);

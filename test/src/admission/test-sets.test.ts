@@ -50,6 +50,9 @@ function forged(
 
 describe('an npz is refused', () => {
   const whole = npz([x], 8);
+  const flipped = npz([x], 0);
+  const at = flipped.indexOf(x.data);
+  flipped.writeUInt8(flipped.readUInt8(at) ^ 1, at);
   const cases: readonly (readonly [string, Uint8Array, RegExp])[] = [
     ['that is no zip', Buffer.alloc(100), /no zip file/],
     ['that is empty', new Uint8Array(), /no zip file/],
@@ -72,6 +75,11 @@ describe('an npz is refused', () => {
       'that inflates to less than it says',
       forged([x], (bytes, [at = 0]) => bytes.writeUInt32LE(1000, at + 24)),
       /contradicts its directory/,
+    ],
+    [
+      'in which one bit of an array is another',
+      flipped,
+      /an array "x" whose CRC-32 is not the one in the directory/,
     ],
     [
       'for a name that the model has not, before it is inflated',
