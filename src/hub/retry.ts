@@ -37,7 +37,7 @@ const LONGEST_RETRY_AFTER = 120_000;
 /** Milliseconds that a Retry-After header asks for (RFC 9110 section 10.2.3). */
 function asked(header: string | undefined, now: Date): number {
   if (header === undefined) return 0;
-  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
+  if (/^\d+$/.test(header)) return Math.min(Number(header), Number.MAX_SAFE_INTEGER) * 1000;
   const time = Date.parse(header);
   return Number.isNaN(time) ? 0 : Math.max(0, time - now.getTime());
 }
