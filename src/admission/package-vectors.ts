@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { parseTolerances, type Tolerances } from '../hub/package.js';
+import { assertLimitsOfOutputs, parseTolerances, type Tolerances } from '../hub/package.js';
 import { isMissing } from '../system/errno.js';
 import {
   assertReferences,
@@ -50,5 +50,7 @@ export async function readPackageVectors(
   const sets: TestSet[] = [];
   for (const folder of folders) sets.push(await readTestFolder(folder, names));
   assertReferences(sets);
-  return { sets, tolerances: await readTolerances(path) };
+  const tolerances = await readTolerances(path);
+  if (tolerances !== null) assertLimitsOfOutputs(tolerances, names.outputs);
+  return { sets, tolerances };
 }

@@ -22,7 +22,7 @@ import {
 } from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
 import { readVectorFiles } from '../admission/vector-files.js';
-import type { Tolerances } from '../hub/package.js';
+import { assertLimitsOfOutputs, type Tolerances } from '../hub/package.js';
 import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
 import { readTolerancesFile } from './files.js';
@@ -61,8 +61,21 @@ async function testSets(path: string, identity: ModelIdentity, flags: Flags): Pr
   return sets;
 }
 
-function tolerancesOf(io: Io, path: string, { tolerances }: Flags): Promise<Tolerances | null> {
-  return tolerances === undefined ? readTolerances(path) : readTolerancesFile(io, tolerances);
+async function tolerancesOf(
+  io: Io,
+  path: string,
+  { outputs }: ModelIdentity,
+  flags: Flags,
+): Promise<Tolerances | null> {
+  const file = flags.tolerances;
+  const declared = await (file === undefined ? readTolerances(path) : readTolerancesFile(io, file));
+  if (declared !== null) {
+    assertLimitsOfOutputs(
+      declared,
+      outputs.map(({ name }) => name),
+    );
+  }
+  return declared;
 }
 
 /** Findings of a trial, and the digest of the vectors that it ran, as policies name it. */
@@ -80,7 +93,7 @@ async function dynamic(
   const { identity } = analysis;
   const vectors = await testSets(path, identity, flags);
   const sampled = vectors.length === 0;
-  const tolerances = await tolerancesOf(io, path, flags);
+  const tolerances = await tolerancesOf(io, path, identity, flags);
   const baseline = flags.baseline ?? tolerances?.baseline?.latency ?? null;
   const sets = sampled ? sampleSets(identity) : vectors;
   const findings = await dynamicFindings({

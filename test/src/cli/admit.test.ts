@@ -240,6 +240,18 @@ test('declared tolerances decide, and the baseline is compared', async () => {
   assert.ok(admitted.findings.some(({ rule }) => rule === 'dynamic.baseline'));
 });
 
+test('tolerances of an output that the model has not are no tolerances', async () => {
+  const strict = { version: 1, default: { absolute: 1 }, outputs: { Y: {} } };
+  const path = await folderOf('misspelt', model(identity), vectors, strict);
+  const file = join(root, 'misspelt', 'tolerances.json');
+  for (const named of [[], ['--tolerances', file]]) {
+    const { code, err } = await assay(['--json', 'admit', path, ...named]);
+    const { error } = JSON.parse(err);
+    assert.deepEqual([code, error.code], [1, 'HUB_TOLERANCES']);
+    assert.match(error.message, /of the model \("y"\), not for "Y"$/);
+  }
+});
+
 test('tolerances that are not there are a wrong call', async () => {
   const path = await folderOf('undeclared', model(identity), vectors);
   const { code, err } = await assay(['--json', 'admit', path, '--tolerances', join(root, 'none')]);

@@ -167,6 +167,14 @@ describe('a model with test vectors', () => {
     const tolerances = { version: 1, defualt: {} };
     await assert.rejects(outcomeOf({ sets: right, tolerances }), { code: 'HUB_TOLERANCES' });
   });
+
+  test('is not served with tolerances of an output that it has not: HUB_TOLERANCES', async () => {
+    const tolerances = { version: 1, default: { absolute: 1 }, outputs: { z: {} } };
+    await assert.rejects(outcomeOf({ sets: right, tolerances }), {
+      code: 'HUB_TOLERANCES',
+      message: /expected limits for outputs of the model \("y"\), not for "z"$/,
+    });
+  });
 });
 
 describe('a launch policy that requires test vectors', () => {
