@@ -25,6 +25,8 @@ export interface MeasuredModel {
   readonly bytes: Uint8Array;
   /** The external data that `bytes` refers to, by location. */
   readonly external: ReadonlyMap<string, Uint8Array>;
+  /** Names of the operators that are executed, each once; what the publisher's file has besides does not count. */
+  readonly operators: readonly string[];
 }
 
 /** A measured model, and what was found as it was identified. */

@@ -1,8 +1,8 @@
 import { toHex } from '../encoding/bytes.js';
 import { functionKey, isRival } from './computation.js';
 import type { ModelAnalysis } from './identity.js';
-import type { Needed } from './needed.js';
-import { type Scope, topOf } from './scope.js';
+import { Needed } from './needed.js';
+import { type NodeState, type Scope, topOf } from './scope.js';
 import type { FunctionView, NodeView } from './views.js';
 
 /** Of the functions of a model, but for those whose own domain counts. */
@@ -27,13 +27,18 @@ function byDigest(a: FunctionBody, b: FunctionBody): number {
   return left === right ? 0 : (left ?? '') < (right ?? '') ? -1 : 1;
 }
 
+type Analysis = Pick<ModelAnalysis, 'model' | 'scope' | 'functions'>;
+
 /** The functions that a model needs: those that are called, as those are that they call. One for each digest. */
 export class CalledFunctions {
+  /** What the outputs of the model's graph need, and those of the functions. */
+  readonly needed = new Needed();
   readonly bodies: readonly FunctionBody[];
   readonly #byKey = new Map<string, FunctionBody>();
 
-  /** @param needed what the outputs of the model's graph need; what the functions need is added to it. */
-  constructor({ model, functions }: Pick<ModelAnalysis, 'model' | 'functions'>, needed: Needed) {
+  constructor({ model, scope, functions }: Analysis) {
+    const { needed } = this;
+    needed.addOutputs(scope);
     const views = new Map(model.functions.map((view) => [functionKey(view), view]));
     const bodies = new Map<string, FunctionBody>();
     const operators = new Set<string>();
@@ -58,7 +63,7 @@ export class CalledFunctions {
       needed.addOutputs(body.scope);
     }
     this.bodies = [...bodies.values()].sort(byDigest);
-    this.#addReferences(needed);
+    this.#addReferences();
     this.#name(operators);
   }
 
@@ -69,9 +74,9 @@ export class CalledFunctions {
       : undefined;
   }
 
-  #addReferences({ states }: Needed): void {
+  #addReferences(): void {
     const byScope = new Map(this.bodies.map((body) => [body.scope, body]));
-    for (const { node, scope } of states) {
+    for (const { node, scope } of this.needed.states) {
       const body = byScope.get(topOf(scope));
       for (const { reference } of node.attributes) {
         if (reference !== '') body?.attributes.add(reference);
@@ -90,4 +95,13 @@ export class CalledFunctions {
       } while (operators.has(body.name));
     }
   }
+}
+
+/**
+ * The nodes that are executed: operators and calls that outputs need, in the graph and in the functions that it
+ * calls. Models of one graph digest have the same, though one may have a node for each use of what it gives.
+ */
+export function executedNodes(analysis: Analysis): ReadonlySet<NodeState> {
+  const { states } = new CalledFunctions(analysis).needed;
+  return new Set([...states].filter(({ node }) => node.constant === null));
 }

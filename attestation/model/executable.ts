@@ -6,7 +6,6 @@ import { PURE_DOMAINS } from './computation.js';
 import { ConstantWriter } from './constant-writer.js';
 import type { ExternalFiles } from './external.js';
 import type { ModelAnalysis } from './identity.js';
-import { Needed } from './needed.js';
 import { OnceEach } from './once-each.js';
 import { type Definition, type NodeState, type Scope, subgraphsOf, topOf } from './scope.js';
 import { type Constant, isSparse } from './tensor.js';
@@ -42,8 +41,8 @@ class ExecutableWriter {
   readonly #analysis: Analysis;
   readonly #constants: ConstantWriter;
   readonly #functions: CalledFunctions;
-  readonly #needed = new Needed();
   readonly #onceEach: OnceEach;
+  readonly operators = new Set<string>();
   /** Of the operators that are needed, by the graph or function body that they are in. */
   readonly #domains = new Map<Scope, Set<string>>();
   readonly #names = new Map<Definition, string>();
@@ -60,19 +59,18 @@ class ExecutableWriter {
     this.#analysis = analysis;
     this.#constants = constants;
     const { scope: root } = analysis;
-    this.#needed.addOutputs(root);
-    this.#functions = new CalledFunctions(analysis, this.#needed);
-    const states = [...this.#needed.states];
-    for (const { node, scope } of states) {
-      if (node.constant === null) this.#addDomain(topOf(scope), this.#domainOf(node));
+    this.#functions = new CalledFunctions(analysis);
+    const { needed } = this.#functions;
+    for (const { node, scope } of needed.states) {
+      if (node.constant === null) this.#addOperator(node, topOf(scope));
     }
-    this.#onceEach = new OnceEach(this.#needed);
+    this.#onceEach = new OnceEach(needed);
     this.#keepNames(root);
     for (const { type } of [...root.inputs, ...root.outputs]) {
       if (type !== null) writeType(type, (text) => this.#keepSymbol(text));
     }
     for (const body of this.#functions.bodies) this.#onceEach.outputs(body.scope);
-    for (const state of states) {
+    for (const state of needed.states) {
       for (const inner of subgraphsOf(state)) {
         // Operators that are not ONNX's may feed their subgraphs by name.
         if (PURE_DOMAINS.has(state.node.domain)) {
@@ -84,9 +82,10 @@ class ExecutableWriter {
     }
   }
 
-  #addDomain(top: Scope, domain: string): void {
+  #addOperator(node: NodeView, top: Scope): void {
     const domains = this.#domains.get(top) ?? new Set<string>();
-    this.#domains.set(top, domains.add(domain));
+    this.#domains.set(top, domains.add(this.#domainOf(node)));
+    if (this.#functions.of(node)?.rival !== false) this.operators.add(node.op);
   }
 
   #domainOf(node: NodeView): string {
@@ -299,6 +298,8 @@ export interface ExecutableModel {
   readonly bytes: Uint8Array;
   /** The external data that it still refers to, by location: ONNX Runtime takes no file of 0 bytes. */
   readonly external: ExternalFiles;
+  /** Names of its operators, subgraphs and functions included, each once; calls of functions are none. */
+  readonly operators: readonly string[];
 }
 
 /**
@@ -321,6 +322,8 @@ export function executableModel(
   allocate = (length: number): Uint8Array => new Uint8Array(length),
 ): ExecutableModel {
   const constants = new ConstantWriter(external);
-  const model = new ExecutableWriter(analysis, constants).model();
-  return { bytes: model.into(allocate(model.length)), external: constants.external };
+  const writer = new ExecutableWriter(analysis, constants);
+  const model = writer.model();
+  const bytes = model.into(allocate(model.length));
+  return { bytes, external: constants.external, operators: [...writer.operators].sort() };
 }

@@ -1,3 +1,4 @@
+import { executedNodes } from '../../attestation/model/called-functions.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { changeOf, otherMeanings } from './operators.js';
@@ -10,12 +11,12 @@ import type { TrialResult } from './trial-messages.js';
 /** Other versions that are tried, each a load and a run. */
 const MAX_TRIALS = 8;
 
-/** Null where the model's own graph has none of ONNX's operators, or a version beyond all that exist. */
-export function opsetUseOf({ model, identity }: ModelAnalysis): OpsetUse | null {
-  const version = model.opsets.get('');
+/** Null where the model imports none of ONNX's operators, or a version beyond all that exist. */
+export function opsetUseOf(analysis: ModelAnalysis): OpsetUse | null {
+  const version = analysis.model.opsets.get('');
   if (version === undefined || version >= ONE_BYTE) return null;
-  const operators = identity.operators.flatMap(({ domain, name }) => (domain === '' ? [name] : []));
-  return { version, operators };
+  const own = [...executedNodes(analysis)].filter(({ node }) => node.domain === '');
+  return { version, operators: [...new Set(own.map(({ node }) => node.op))].sort() };
 }
 
 /** Whether a trial did everything that is asked of the model. */

@@ -1,4 +1,5 @@
 import { attributeType } from '../../attestation/model/attribute.js';
+import { executedNodes } from '../../attestation/model/called-functions.js';
 import { functionKey } from '../../attestation/model/computation.js';
 import { elementBytes } from '../../attestation/model/elements.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
@@ -43,10 +44,15 @@ const TENSOR_TYPES: ReadonlySet<string> = new Set([
 /** A node with the names and opsets that hold where it is. */
 type Placed = Pick<NodeState, 'node' | 'scope'>;
 
-function placedNodes({ scope, functions }: ModelAnalysis): Placed[] {
-  const within = ({ states }: Scope): Placed[] =>
+/** The nodes that are executed, in the file's order. Others change no answer, and so no verdict. */
+function placedNodes(analysis: ModelAnalysis): Placed[] {
+  const { scope, functions } = analysis;
+  const executed = executedNodes(analysis);
+  const within = ({ states }: Scope): NodeState[] =>
     states.flatMap((state) => [state, ...subgraphsOf(state).flatMap(within)]);
-  return [scope, ...[...functions.values()].map((body) => body.scope)].flatMap(within);
+  return [scope, ...[...functions.values()].map((body) => body.scope)]
+    .flatMap(within)
+    .filter((state) => executed.has(state));
 }
 
 /** Undefined also where it is a call's to give. */
@@ -55,8 +61,11 @@ function intAttribute(node: NodeView, name: string): bigint | undefined {
   return found?.type === attributeType.int && found.reference === '' ? found.int : undefined;
 }
 
-function opsetRule(analysis: ModelAnalysis): AdmissionFinding[] {
-  return analysis.identity.opsets.map(({ domain, version }) => {
+/** Imports of which no operator is executed do not count. */
+function opsetRule({ identity }: ModelAnalysis, nodes: readonly Placed[]): AdmissionFinding[] {
+  const used = new Set(nodes.map(({ node }) => node.domain));
+  const imports = identity.opsets.filter(({ domain }) => used.has(domain));
+  return imports.map(({ domain, version }) => {
     const newest = newestOpset(domain);
     const shown = domain === '' ? 'ai.onnx' : domain;
     if (newest !== undefined && version > newest) {
@@ -231,7 +240,7 @@ function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admi
 export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
   const nodes = placedNodes(analysis);
   return [
-    ...opsetRule(analysis),
+    ...opsetRule(analysis, nodes),
     ...operatorRules(analysis, nodes),
     ...signatureRules(analysis),
     ...fileRules(analysis),

@@ -1,5 +1,5 @@
+import { executedNodes } from '../../attestation/model/called-functions.js';
 import { functionKey } from '../../attestation/model/computation.js';
-import { eachNode } from '../../attestation/model/functions.js';
 import type { ModelAnalysis, OperatorCount } from '../../attestation/model/identity.js';
 import type { NodeView } from '../../attestation/model/views.js';
 import { alike, anyOf, type Elements, INT32, INT64, UNKNOWN } from './element-range.js';
@@ -40,7 +40,7 @@ function calleesOf({ model, functions }: ModelAnalysis): ReadonlyMap<string, Cal
 }
 
 /**
- * The divisions, in subgraphs and functions too, of which it cannot be told from the model that no
+ * The divisions that are executed, in subgraphs and functions too, of which it cannot be told from the model that no
  * caller makes them divide the least integer of 32 or 64 bits by -1. No integer holds that quotient: x86
  * processors trap, ONNX Runtime does not look before (1.30), and the process ends. What is divided and
  * what divides is followed from inputs, constants and sizes of tensors through ONNX's own operators, by
@@ -49,7 +49,7 @@ function calleesOf({ model, functions }: ModelAnalysis): ReadonlyMap<string, Cal
  * integers. Where calls are too many or too deep to be followed, all divisions in functions count.
  */
 export function trappingDivisions(analysis: ModelAnalysis): readonly NodeView[] {
-  const { identity, scope, model, hasher } = analysis;
+  const { identity, scope, hasher } = analysis;
   if (!identity.operators.some(mayDivide)) return [];
   const found = new Set<NodeView>();
   let skipped = false;
@@ -67,10 +67,8 @@ export function trappingDivisions(analysis: ModelAnalysis): readonly NodeView[] 
     },
   });
   values.walk(scope);
-  for (const { nodes } of skipped ? model.functions : []) {
-    eachNode(nodes, (node) => {
-      if (divides(node)) found.add(node);
-    });
+  for (const { node, scope: at } of skipped ? executedNodes(analysis) : []) {
+    if (at.isFunction && divides(node)) found.add(node);
   }
   return [...found];
 }

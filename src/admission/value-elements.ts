@@ -85,13 +85,12 @@ export class ValueElements {
     this.#call = call;
   }
 
-  /** Visits every node of the scope and of all subgraphs in it; returns what the outputs hold. */
+  /** Visits every node that the scope's outputs need, in subgraphs too; returns what they hold. */
   walk(scope: Scope): readonly Elements[] {
     this.#adopt(scope);
-    const states = [scope, ...this.#owners.keys()].flatMap((inner) => inner.states);
-    if (this.#call !== undefined) this.#shared.calledNodes -= states.length;
-    for (const state of states) this.#reach(state);
-    return scope.outputs.map(({ name }) => this.#value(scope.resolve(name)));
+    const outputs = scope.outputs.map(({ name }) => scope.resolve(name));
+    for (const output of outputs) if (output.kind === 'output') this.#reach(output.state);
+    return outputs.map((output) => this.#value(output));
   }
 
   #adopt(scope: Scope): void {
@@ -189,6 +188,7 @@ export class ValueElements {
       name === '' ? undefined : this.#value(scope.resolve(name)),
     );
     this.#shared.visit(state, inputs);
+    if (this.#call !== undefined) this.#shared.calledNodes -= 1;
     const node = this.#bound(state.node);
     const callee = this.#callee(node);
     if (callee !== undefined) {

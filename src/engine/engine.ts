@@ -62,7 +62,7 @@ export interface LoadOptions extends ExecutionOptions {
   readonly batching?: BatchingOptions;
   /** Milliseconds that one execution may take before its worker counts as hung; default five minutes. */
   readonly maxRun?: number;
-  /** Operators of the graph, subgraphs and functions included; without them nothing is batched. */
+  /** Operators that are executed, those in subgraphs and functions included; without them nothing is batched. */
   readonly operators?: readonly string[];
   /** See `LoadedModel.acceptsEmpty`; default true. */
   readonly acceptsEmpty?: boolean;

@@ -42,7 +42,7 @@ function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
 function intoEngine(
   engine: Engine,
   configured: ConfiguredModel,
-  { identity, bytes, external }: MeasuredModel,
+  { bytes, external, operators }: MeasuredModel,
 ): Promise<LoadedModel> {
   const { name, version, intraOpThreads, graphOptimizationLevel } = configured;
   const externalData = [...external].map(([path, data]) => ({ path, data }));
@@ -54,7 +54,7 @@ function intoEngine(
       batching: batchingOptions(configured),
       maxRun: configured.maxRunSeconds * 1000,
       acceptsEmpty: configured.allowEmptyTensors,
-      operators: identity.operators.map((operator) => operator.name),
+      operators,
     },
   );
 }

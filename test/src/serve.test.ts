@@ -15,6 +15,7 @@ import { type Serving, serve } from '../../src/main.js';
 import { type Config, configSchema } from '../../src/service/config-schema.js';
 import { makeLog } from '../../src/service/log.js';
 import { affirmingPolicy, scaleModel, servedModel, simulatorKeys } from '../forge/enclave.js';
+import { dataType, encodeModel } from '../forge/onnx.js';
 
 const clean = { env: {}, execArgv: [], inspector: undefined };
 const options = {
@@ -230,6 +231,31 @@ test('a model that is a symbolic link, or has a second name, is refused', async 
   await link(model.path, path);
   await assert.rejects(serve(other, options), { code: 'MODEL_FILE' });
   await rm(path);
+});
+
+test('an operator that is not executed does not rule batching out', async () => {
+  const vectors = { tensor: dataType.float, shape: ['n', 2] };
+  const graph = {
+    nodes: [
+      { op: 'Relu', inputs: ['x'], outputs: ['y'] },
+      { op: 'RandomNormalLike', inputs: ['x'], outputs: ['unused'] },
+    ],
+    inputs: [{ name: 'x', type: vectors }],
+    outputs: [{ name: 'y', type: vectors }],
+  };
+  const { launchPolicy: _, ...config } = await configure('sev-snp', 2, 2);
+  const [model] = config.models;
+  assert.ok(model !== undefined);
+  await writeFile(model.path, encodeModel({ graph }));
+  const batching = { ...model.batching, maxBatchSize: 2 };
+  const serving = await serve({ ...config, models: [{ ...model, batching }] }, options);
+  try {
+    const [served] = serving.enclave.manifest.models;
+    assert.ok(served !== undefined);
+    assert.notEqual(served.batching.invariance, 'unproven');
+  } finally {
+    await serving.close();
+  }
 });
 
 describe('an address that somebody has', () => {

@@ -754,6 +754,33 @@ test('of external data those files are given on that the model still refers to',
   assert.equal(answer.split(',').length, 2002);
 });
 
+test('the operators of a model are those that are executed, whatever its functions are called', () => {
+  const If = node('If', ['no'], 'i', {
+    attributes: {
+      then_branch: { g: branch(node('Neg', ['x'], 'out')) },
+      else_branch: { g: branch(node('Abs', ['x'], 'out'), node('Exp', ['x'], 'e')) },
+    },
+  });
+  const called = (name: string, op: string): FunctionInit => ({
+    ...{ domain: 'd', name, inputs: ['a'], outputs: ['b'], opsets: { '': 18 } },
+    nodes: [
+      node('Constant', [], 'c', { attributes: { value_float: { f: 1 } } }),
+      node(op, ['a'], 'b'),
+    ],
+  });
+  const nodes = [
+    If,
+    node('Loop', ['i'], 'y', { domain: 'd' }),
+    node('RandomNormalLike', ['x'], 'r'),
+    node('Scan', ['x'], 's', { domain: 'd' }),
+  ];
+  const initializers: TensorInit[] = [{ name: 'no', type: dataType.bool, dims: [], int32s: [0] }];
+  const functions = [called('Loop', 'Relu'), called('Scan', 'Elu')];
+  const bytes = encodeModel(ofOne({ initializers, nodes }, functions));
+  const { operators } = executableModel(analyseModel({ path: 'm', bytes }));
+  assert.deepEqual(operators, ['Abs', 'If', 'Neg', 'Relu']);
+});
+
 test('what is placed is no more than memory has room for, however often a file is named', () => {
   const count = 70_000;
   const file = new Uint8Array(Float32Array.from({ length: 1024 + count }, (_, i) => i).buffer);

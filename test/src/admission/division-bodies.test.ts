@@ -59,8 +59,8 @@ const chain = (length: number, calls: number, of: string): readonly FunctionInit
     nodes: Array.from({ length: calls }, (__, call) =>
       node(
         level === length - 1 ? of : `F${level + 1}`,
-        'u v',
-        call === 0 ? 'w' : `w${call}`,
+        `${call === 0 ? 'u' : `w${call}`} v`,
+        call === calls - 1 ? 'w' : `w${call + 1}`,
         {},
         level === length - 1 ? '' : 'local',
       ),
@@ -132,7 +132,11 @@ const REFUSED: Readonly<Record<string, Case>> = {
     functions: chain(2_000, 1, 'Div'),
   },
   'what functions divide that are called too often to be followed': {
-    nodes: [node('F0', 'p two', 'x', {}, 'local'), node('Ratio', 'p q', 'y', {}, 'local')],
+    nodes: [
+      node('F0', 'p two', 'a', {}, 'local'),
+      node('Ratio', 'p q', 'b', {}, 'local'),
+      node('Add', 'a b', 'y'),
+    ],
     functions: [...chain(20, 2, 'Add'), ratio('Div', 'u v')],
   },
 };
@@ -167,6 +171,14 @@ const ADMITTED: Readonly<Record<string, Case>> = {
   'what functions give that are called too deep to be followed, by a constant': {
     nodes: [node('F0', 'p q', 'a', {}, 'local'), node('Div', 'a two', 'y')],
     functions: chain(2_000, 1, 'Add'),
+  },
+  'what a function divides in a call that no output needs': {
+    nodes: [node('Ratio', 'p q', 'b', {}, 'local'), node('Ratio', 'p two', 'y', {}, 'local')],
+    functions: [ratio('Div', 'u v')],
+  },
+  'what a function divides that is not called, where others are called too deep to be followed': {
+    nodes: [node('F0', 'p q', 'y', {}, 'local')],
+    functions: [...chain(2_000, 1, 'Add'), ratio('Div', 'u v')],
   },
 };
 

@@ -121,6 +121,7 @@ const REFUSED: Readonly<Record<string, Case>> = {
 };
 
 const ADMITTED: Readonly<Record<string, Case>> = {
+  'what no output needs': { nodes: [node('Div', 'p q', 'b'), node('Identity', 'p', 'y')] },
   'narrow integers, which are widened before': { nodes: [node('Div', 'p q', 'y')], type: int8 },
   'narrow integers that were cast': {
     nodes: both(node('Cast', 'p', 'a', { to: int32 }), node('Cast', 'q', 'b', { to: int32 })),

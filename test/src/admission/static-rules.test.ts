@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { toHex } from '../../../attestation/encoding/bytes.js';
 import { analyseModel } from '../../../attestation/model/identity.js';
 import { worstOf } from '../../../src/admission/finding.js';
 import { supportOf } from '../../../src/admission/operators.js';
@@ -247,6 +248,50 @@ for (const [what, [init, expected]] of Object.entries(cases)) {
   });
 }
 
+const plain = model(op('Relu'));
+const beside = (...nodes: NodeInit[]): ModelInit =>
+  model(op('Relu'), { nodes: [op('Relu'), ...nodes] });
+const unused: NodeInit = { op: 'RandomNormalLike', inputs: ['x'], outputs: ['r'] };
+const graphOf = (init: ModelInit): string =>
+  toHex(analyseModel({ path: 'm', bytes: encodeModel(init) }).identity.graph);
+
+/** Files of one computation: they are judged alike. */
+const notExecuted: Readonly<Record<string, ModelInit>> = {
+  'random numbers': beside(unused),
+  'an operator that does not exist': beside({ ...unused, op: 'Relux' }),
+  'a custom operator': beside({ ...unused, domain: 'com.example' }),
+  'a tree ensemble, and rows that mix': beside(
+    { ...unused, op: 'DynamicQuantizeLinear' },
+    { ...unused, op: 'TreeEnsembleRegressor', domain: 'ai.onnx.ml', outputs: ['s'] },
+  ),
+  'training mode': beside({
+    ...unused,
+    op: 'BatchNormalization',
+    attributes: { training_mode: { i: 1 } },
+  }),
+  'random numbers in a subgraph': beside({
+    ...unused,
+    op: 'If',
+    attributes: { then_branch: { g: { nodes: [unused], outputs: [{ name: 'r' }] } } },
+    outputs: ['s'],
+  }),
+  'a function that draws random numbers': {
+    ...plain,
+    functions: [{ ...quiet, nodes: [{ ...unused, inputs: ['a'], outputs: ['b'] }] }],
+  },
+  'the operators of an opset from the future': {
+    ...plain,
+    opsets: { ...plain.opsets, 'ai.onnx.ml': 99 },
+  },
+};
+
+for (const [what, init] of Object.entries(notExecuted)) {
+  test(`${what}, not executed: admitted`, () => {
+    assert.equal(graphOf(init), graphOf(plain));
+    assert.deepEqual(judge(init), []);
+  });
+}
+
 test('the worst rule decides', () => {
   const analyse = (init: ModelInit) => analyseModel({ path: 'm', bytes: encodeModel(init) });
   const worst = (init: ModelInit) => worstOf(staticFindings(analyse(init)));
@@ -257,7 +302,11 @@ test('the worst rule decides', () => {
 
 test('the nodes of one finding are counted, and the first are named', () => {
   const nodes = Array.from({ length: 50 }, (_, i) =>
-    op('Relux', { name: `n${i}`, outputs: [i === 49 ? 'y' : `v${i}`] }),
+    op('Relux', {
+      name: `n${i}`,
+      inputs: [i === 0 ? 'x' : `v${i - 1}`],
+      outputs: [i === 49 ? 'y' : `v${i}`],
+    }),
   );
   const init = model(op('Relu'), { nodes });
   const found = staticFindings(analyseModel({ path: 'm', bytes: encodeModel(init) }));
