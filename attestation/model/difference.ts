@@ -2,17 +2,14 @@ import { equalBytes } from '../encoding/bytes.js';
 import { type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { attributeItem } from './attribute-item.js';
 import { attributeText } from './attribute-text.js';
-import { functionKey } from './computation.js';
+import { functionKey, isRival } from './computation.js';
 import { definitionText, nodeText, valueText } from './difference-text.js';
 import { type ComputationDifference, Differences } from './differences.js';
 import type { ModelAnalysis } from './identity.js';
+import { ComputedValues, inputLike, inputsOf, isSame } from './matching.js';
 import type { Definition, NodeState, Scope } from './scope.js';
 import { Symbols, typeItem, typeText, type ValueType } from './type.js';
 import type { AttributeView, FunctionView, ValueView } from './views.js';
-
-function isSame(a: Definition, b: Definition): boolean {
-  return a.digest !== null && b.digest !== null && equalBytes(a.digest, b.digest);
-}
 
 interface Pair {
   readonly a: Definition;
@@ -24,6 +21,8 @@ class Walk {
   readonly #told: Differences;
   readonly #a: ModelAnalysis;
   readonly #b: ModelAnalysis;
+  readonly #inA: ComputedValues;
+  readonly #inB: ComputedValues;
   readonly #stack: Pair[] = [];
   readonly #ids = new Map<object, number>();
   readonly #seen = new Set<string>();
@@ -33,16 +32,19 @@ class Walk {
   constructor(a: ModelAnalysis, b: ModelAnalysis) {
     this.#a = a;
     this.#b = b;
+    this.#inA = new ComputedValues(a);
+    this.#inB = new ComputedValues(b);
     this.#told = new Differences(a.hasher.files, b.hasher.files);
   }
 
-  #first(a: object, b: object): boolean {
+  /** Whether these two are met for the first time; `of`: in this respect. */
+  #first(a: object, b: object, of = ''): boolean {
     const id = (of: object): number => {
       const known = this.#ids.get(of) ?? this.#ids.size;
       this.#ids.set(of, known);
       return known;
     };
-    const key = `${id(a)} ${id(b)}`;
+    const key = `${id(a)} ${id(b)} ${of}`;
     if (this.#seen.has(key)) return false;
     this.#seen.add(key);
     return true;
@@ -108,18 +110,15 @@ class Walk {
       this.#parameters(a, b, at);
       return;
     }
-    if (a.kind !== 'output' || b.kind !== 'output') {
-      if (this.#inserted(a, b)) return;
-      this.#told.place({ kind: 'value', at, a: definitionText(a), b: definitionText(b) });
+    // What both models compute differs in none of them: the one that uses it has another.
+    if (this.#inB.has(a, b) && this.#inA.has(b, a)) {
+      this.#edge(a, b, at);
       return;
     }
-    if (a.index !== b.index) {
-      this.#told.place({
-        kind: 'edge',
-        at,
-        a: `output ${a.index} of ${definitionText(a)}`,
-        b: `output ${b.index} of ${definitionText(b)}`,
-      });
+    if (a.kind !== 'output' || b.kind !== 'output') {
+      if (this.#inserted({ a, b, at })) return;
+      this.#told.place({ kind: 'value', at, a: definitionText(a), b: definitionText(b) });
+      return;
     }
     this.#nodes(a, b, at);
   }
@@ -144,37 +143,30 @@ class Walk {
     if (!equalBytes(left, right)) this.#told.weight(x, y);
   }
 
-  #inputs({ node, scope }: NodeState): (Definition | null)[] {
-    return node.inputs.map((name) => (name === '' ? null : scope.resolve(name)));
+  #edge(a: Definition | null, b: Definition | null, at: string): void {
+    const text = (of: typeof a) => (of === null ? null : definitionText(of));
+    this.#told.place({ kind: 'edge', at, a: text(a), b: text(b) });
   }
 
-  /** Tells a node that only one of the two has in this place, and goes on behind it. */
-  #inserted(a: Definition, b: Definition): boolean {
-    const same = (x: Definition, y: Definition | null): boolean => {
-      if (y === null) return false;
-      return (
-        isSame(x, y) ||
-        (x.kind === 'output' &&
-          y.kind === 'output' &&
-          x.state.node.op === y.state.node.op &&
-          x.state.node.domain === y.state.node.domain)
-      );
-    };
-    const behind = (inner: Definition, outer: Definition): Definition | undefined =>
-      outer.kind === 'output'
-        ? (this.#inputs(outer.state).find((input) => same(inner, input)) ?? undefined)
-        : undefined;
-    const at = 'only here';
-    const more = behind(a, b);
+  /** Tells a node that only one of the two has in this place, and goes on behind it if the other has it nowhere. */
+  #inserted({ a, b, at }: Pair): boolean {
+    const only = { kind: 'operator', at: 'only here' } as const;
+    const more = inputLike(a, b);
     if (more !== undefined) {
-      this.#told.place({ kind: 'operator', at, a: null, b: definitionText(b) });
-      this.#stack.push({ a, b: more, at });
+      if (this.#inA.has(b, a)) this.#edge(a, b, at);
+      else {
+        this.#told.place({ ...only, a: null, b: definitionText(b) });
+        this.#stack.push({ a, b: more.input, at: more.at });
+      }
       return true;
     }
-    const less = behind(b, a);
+    const less = inputLike(b, a);
     if (less === undefined) return false;
-    this.#told.place({ kind: 'operator', at, a: definitionText(a), b: null });
-    this.#stack.push({ a: less, b, at });
+    if (this.#inB.has(a, b)) this.#edge(a, b, at);
+    else {
+      this.#told.place({ ...only, a: definitionText(a), b: null });
+      this.#stack.push({ a: less.input, b, at: less.at });
+    }
     return true;
   }
 
@@ -187,10 +179,20 @@ class Walk {
     const operator = ({ node }: NodeState) => JSON.stringify([node.domain, node.op, node.overload]);
     const before = this.#size;
     const called = this.#calls(left, right);
-    if (called === undefined && operator(left) !== operator(right)) {
-      if (this.#inserted(a, b)) return;
+    const named = called === undefined || isRival(left.node) || isRival(right.node);
+    const other = named && operator(left) !== operator(right);
+    const otherVersion = named && !other && this.#opsets(left, right);
+    if (other) {
+      if (this.#inserted({ a, b, at })) return;
       this.#told.place({ kind: 'operator', at, a: definitionText(a), b: definitionText(b) });
-    } else if (called === undefined) this.#opsets(left, right);
+    } else if (a.index !== b.index) {
+      this.#told.place({
+        kind: 'edge',
+        at,
+        a: `output ${a.index} of ${definitionText(a)}`,
+        b: `output ${b.index} of ${definitionText(b)}`,
+      });
+    }
     const of = ` of ${nodeText(left.node)}`;
     this.#attributes(
       [left.node.attributes, right.node.attributes],
@@ -198,19 +200,12 @@ class Walk {
       of,
       left.node.domain !== '',
     );
-    const [x, y] = [this.#inputs(left), this.#inputs(right)];
+    const [x, y] = [inputsOf(left), inputsOf(right)];
     for (let index = 0; index < Math.max(x.length, y.length); index++) {
       const [from, to] = [x[index] ?? null, y[index] ?? null];
       const place = `input ${index} of ${nodeText(left.node)}`;
       if (from !== null && to !== null) this.#push({ a: from, b: to, at: place });
-      else if (from !== to) {
-        this.#told.place({
-          kind: 'edge',
-          at: place,
-          a: from === null ? null : definitionText(from),
-          b: to === null ? null : definitionText(to),
-        });
-      }
+      else if (from !== to) this.#edge(from, to, place);
     }
     const outputs = ({ node }: NodeState) => node.outputs.map((name) => name !== '').join();
     if (outputs(left) !== outputs(right)) {
@@ -222,14 +217,8 @@ class Walk {
       });
     }
     // Of two nodes that are equal in all, one is another draw of random numbers.
-    if (
-      this.#size === before &&
-      called !== 'other' &&
-      !this.#told.truncated &&
-      a.index === b.index
-    ) {
-      this.#told.place({ kind: 'edge', at, a: definitionText(a), b: definitionText(b) });
-    }
+    const equal = this.#size === before && called !== 'other' && !otherVersion;
+    if (equal && !this.#told.truncated) this.#edge(a, b, at);
   }
 
   get #size(): number {
@@ -254,12 +243,20 @@ class Walk {
     return 'other';
   }
 
-  /** Tells once for each two bodies which versions of operators their nodes have. */
-  #opsets(left: NodeState, right: NodeState): void {
+  /**
+   * Whether two nodes have their operators from other versions of the operator set: those that their bodies
+   * import, or else their models. Tells once for each two of these and each domain.
+   */
+  #opsets(left: NodeState, right: NodeState): boolean {
     const { domain } = left.node;
-    const [x, y] = [left.scope.opsets, right.scope.opsets];
+    const [other] = [
+      [left.scope.opsets, right.scope.opsets] as const,
+      [this.#a.model.opsets, this.#b.model.opsets] as const,
+    ].filter(([x, y]) => x.get(domain) !== y.get(domain));
+    if (other === undefined) return false;
+    const [x, y] = other;
+    if (!this.#first(x, y, domain)) return true;
     const [from, to] = [x.get(domain), y.get(domain)];
-    if (from === to || !this.#first(x, y)) return;
     const shown = domain === '' ? 'ai.onnx' : domain;
     this.#told.place({
       kind: 'opset',
@@ -267,6 +264,7 @@ class Walk {
       a: from === undefined ? null : String(from),
       b: to === undefined ? null : String(to),
     });
+    return true;
   }
 
   #attributes(

@@ -199,12 +199,59 @@ const drawn = (a: string, b: string): ModelInit =>
     node('Add', [a, b], 'y'),
   ]);
 
+const functional = (opset: number): ModelInit => ({
+  ...model([node('act', ['x'], 'y', { domain: 'local' })]),
+  opsets: { '': opset, local: 1 },
+});
+
+const rival = (opset: number): ModelInit => {
+  const init = model([node('act', ['x'], 'y', { domain: 'ai.onnx.ml' })]);
+  const functions = (init.functions ?? []).map((body) => ({ ...body, domain: 'ai.onnx.ml' }));
+  return { ...init, functions, opsets: { '': 18, 'ai.onnx.ml': opset } };
+};
+
+const versioned = (opsets: Readonly<Record<string, number>>): ModelInit => ({
+  ...model([
+    node('Relu', ['x'], 'a'),
+    node('Sigmoid', ['x'], 'b'),
+    node('Tanh', ['b'], 'c'),
+    node('Scaler', ['x'], 'd', { domain: 'ai.onnx.ml' }),
+    node('Sum', ['a', 'b', 'c', 'd'], 'y'),
+  ]),
+  opsets: { '': 18, 'ai.onnx.ml': 3, ...opsets },
+});
+
 /** What is told of two models that differ in one place alone. */
 const told: Readonly<Record<string, readonly [ModelInit, ModelInit, readonly string[]]>> = {
   'the opset of a function': [
     called({}),
     called({ opset: 16 }),
     ['opset', 'ai.onnx of Relu "b"', '18', '16'],
+  ],
+  'the opset of the model, which functions are executed in': [
+    called({}),
+    { ...called({}), opsets: { '': 16, local: 1 } },
+    ['opset', 'ai.onnx of If "y"', '18', '16'],
+  ],
+  'the opset of the model, of which functions alone have an operator': [
+    functional(18),
+    functional(16),
+    ['opset', 'ai.onnx of Relu "b"', '18', '16'],
+  ],
+  'the opset of an operator that a runtime may have in place of a function': [
+    rival(3),
+    rival(2),
+    ['opset', 'ai.onnx.ml of act "y"', '3', '2'],
+  ],
+  'the opset of many nodes, once': [
+    versioned({}),
+    versioned({ '': 16 }),
+    ['opset', 'ai.onnx of Sum "y"', '18', '16'],
+  ],
+  'the opset of another domain': [
+    versioned({}),
+    versioned({ 'ai.onnx.ml': 2 }),
+    ['opset', 'ai.onnx.ml of Scaler "d"', '3', '2'],
   ],
   'the default of an attribute of a function': [
     called({}),
@@ -248,6 +295,90 @@ for (const [name, [a, b, expected]] of Object.entries(told)) {
     assert.deepEqual(weights, []);
   });
 }
+
+const sum = (a: string, b: string) => node('Add', [a, b], 'y');
+const negated = (of: string): ModelInit =>
+  model([node('Neg', ['x'], 'n'), node('Abs', [of], 'p'), node('Exp', ['n'], 'q'), sum('p', 'q')]);
+const capturing = (name: string): ModelInit => {
+  const inner = { nodes: [node('Abs', [name], 't')], outputs: [{ name: 't' }] };
+  const chosen = node('If', ['x'], 'i', { attributes: { then_branch: { g: inner } } });
+  return model([node('Neg', ['x'], 'n'), chosen, sum('i', 'n')]);
+};
+const doubled = (a: string, b: string): ModelInit =>
+  model([
+    ...['x', 'w'].map((of) => node('Neg', [of], `n${of}`)),
+    node('Abs', [a], 'p'),
+    node('Exp', [b], 'q'),
+    sum('p', 'q'),
+  ]);
+const scaled = (of: string): ModelInit =>
+  model([
+    node('LeakyRelu', ['x'], 'l', { attributes: { alpha: { f: 0.5 } } }),
+    node('LeakyRelu', ['x'], 'm', { attributes: { alpha: { f: 0.25 } } }),
+    node('Neg', ['l'], 'n'),
+    node('Abs', [of], 'p'),
+    node('Exp', ['n'], 'q'),
+    sum('p', 'q'),
+  ]);
+
+/** What is told of two models of which one uses another of the values that both compute. */
+const rewired: Readonly<Record<string, readonly [ModelInit, ModelInit, readonly string[][]]>> = {
+  'the input of a node that others use too': [
+    negated('n'),
+    negated('x'),
+    [['edge', 'input 0 of Abs "p"', 'Neg "n"', 'input "x"']],
+  ],
+  'what a subgraph captures': [
+    capturing('x'),
+    capturing('n'),
+    [['edge', 'input 0 of Abs "t"', 'input "x"', 'Neg "n"']],
+  ],
+  'nodes of one operator, exchanged': [
+    doubled('nx', 'nw'),
+    doubled('nw', 'nx'),
+    [
+      ['edge', 'input 0 of Exp "q"', 'Neg "nw"', 'Neg "nx"'],
+      ['edge', 'input 0 of Abs "p"', 'Neg "nx"', 'Neg "nw"'],
+    ],
+  ],
+  'a node that others use too, in place of one of which only one has the like': [
+    scaled('m'),
+    scaled('n'),
+    [['edge', 'input 0 of Abs "p"', 'LeakyRelu "m"', 'Neg "n"']],
+  ],
+};
+
+for (const [name, [a, b, expected]] of Object.entries(rewired)) {
+  test(`${name}: the edge is told, not an operator that both have`, () => {
+    assert.deepEqual(
+      difference(a, b).graph.map((entry) => [entry.kind, entry.at, entry.a, entry.b]),
+      expected,
+    );
+  });
+}
+
+test('what differs behind an operator that only one has is told of its input', () => {
+  const a = model([node('Split', ['x'], 's', { outputs: ['s', 'y'] })]);
+  const b = model([node('Split', ['x'], 's', { outputs: ['s', 't'] }), node('Neg', ['s'], 'y')]);
+  assert.deepEqual(
+    difference(a, b).graph.map((entry) => [entry.kind, entry.at]),
+    [
+      ['operator', 'only here'],
+      ['edge', 'input 0 of Neg "y"'],
+    ],
+  );
+});
+
+test('the opsets of two domains are both told', () => {
+  const { graph } = difference(versioned({}), versioned({ '': 16, 'ai.onnx.ml': 2 }));
+  assert.deepEqual(
+    graph.map(({ kind, at }) => [kind, at]),
+    [
+      ['opset', 'ai.onnx of Sum "y"'],
+      ['opset', 'ai.onnx.ml of Scaler "d"'],
+    ],
+  );
+});
 
 test('another default of an input is told as a weight', () => {
   const { graph, weights } = difference(defaulted([2], [1, 2]), defaulted([2], [1, 3]));
