@@ -18,7 +18,10 @@ export interface NodeAnswers {
   readonly proofs: readonly Uint8Array[];
 }
 
-/** How two nodes compare over all test sets: the worst of them, and in which. */
+/**
+ * How two nodes compare over all test sets: the worst of them, and in which. Of those of one kind that is the
+ * one with the largest absolute difference of any output, and then with the most elements of other bits.
+ */
 export interface NodeRelation {
   readonly relation: AnswerRelation;
   /** Name of the test set that `relation` is of. */
@@ -73,12 +76,23 @@ export async function answersOf(
   return { target, model, simulated: session.result.simulated, answers, proofs };
 }
 
+/** What tells the worse of two relations, the first number that differs deciding. */
+function severity({ relation }: NodeRelation): readonly number[] {
+  const outputs = 'outputs' in relation ? relation.outputs : [];
+  const farthest = Math.max(0, ...outputs.map(({ numeric }) => numeric?.maxAbsolute ?? 0));
+  const differing = outputs.reduce((sum, output) => sum + output.differing, 0);
+  return [ORDER.indexOf(relation.kind), farthest, differing];
+}
+
+function isWorse(a: NodeRelation, b: NodeRelation): boolean {
+  const [left, right] = [severity(a), severity(b)];
+  const at = left.findIndex((value, i) => value !== right[i]);
+  return (left[at] ?? 0) > (right[at] ?? 0);
+}
+
 function worst(relations: readonly NodeRelation[]): NodeRelation | null {
   return relations.reduce<NodeRelation | null>(
-    (bad, next) =>
-      bad === null || ORDER.indexOf(next.relation.kind) > ORDER.indexOf(bad.relation.kind)
-        ? next
-        : bad,
+    (bad, next) => (bad === null || isWorse(next, bad) ? next : bad),
     null,
   );
 }

@@ -347,3 +347,93 @@ test('outputs are compared one by one', () => {
   assert.deepEqual(kinds('z'), ['within', ['identical', 'within']]);
   assert.equal(found.matrix[0]?.[1]?.relation.kind, 'within');
 });
+
+describe('of several test sets the worst is told', () => {
+  const [model] = one.enclave.manifest.models;
+  assert.ok(model !== undefined);
+  const outputs = [{ name: 'y', type: 'tensor(float)', dims: [2] }];
+  const node = (target: string, answers: readonly (readonly number[])[]): NodeAnswers => ({
+    ...{ target, model: { ...model, outputs }, simulated: true, proofs: [] },
+    answers: answers.map((values) => [tensor('y', 'FP32', values)]),
+  });
+  const cases: Readonly<
+    Record<
+      string,
+      readonly [answers: readonly (readonly number[])[], within: number, worst: string]
+    >
+  > = {
+    'the farther of two within the tolerance': [
+      [
+        [1, 1.25],
+        [1, 1.5],
+      ],
+      1,
+      '1 within',
+    ],
+    'the farther of two apart': [
+      [
+        [1, 1.25],
+        [1, 1e9],
+      ],
+      0,
+      '1 apart',
+    ],
+    'a NaN before any number': [
+      [
+        [1, 1e9],
+        [1, Number.NaN],
+      ],
+      0,
+      '1 apart',
+    ],
+    'of equally far ones that with more elements that differ': [
+      [
+        [1, 2],
+        [2, 2],
+      ],
+      1,
+      '1 within',
+    ],
+    'of equally bad ones the first': [
+      [
+        [1, 2],
+        [2, 1],
+      ],
+      1,
+      '0 within',
+    ],
+    'another shape before any distance': [
+      [
+        [1, 1, 1],
+        [1, 1e9],
+      ],
+      0,
+      '0 incomparable',
+    ],
+    'one apart before one within': [
+      [
+        [1, 1.5],
+        [1, 1],
+      ],
+      0.25,
+      '0 apart',
+    ],
+  };
+  for (const [name, [answers, absolute, worst]] of Object.entries(cases)) {
+    test(name, () => {
+      const sets = answers.map((_, i) => {
+        return { name: `${i}`, inputs: [], outputs: [tensor('y', 'FP32', [1, 1])] };
+      });
+      const same = node(
+        'a',
+        answers.map(() => [1, 1]),
+      );
+      const found = compareNodes([same, node('b', answers)], sets, { default: { absolute } });
+      const told = [found.matrix[0]?.[1], found.reference[1]];
+      assert.deepEqual(
+        told.map((relation) => `${relation?.testSet} ${relation?.relation.kind}`),
+        [worst, worst],
+      );
+    });
+  }
+});
