@@ -101,7 +101,7 @@ function requireEndEntity(vek: Certificate): void {
   if (keyKind !== 'p-384' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
     throw new AssayError(
       'SNP_CERTIFICATE_KEY',
-      `expected ${subjectCommonName} to have a P-384 key`,
+      `expected ${subjectCommonName} to have a P-384 key, signed by RSASSA-PSS, not ${keyKind} and ${signatureAlgorithm}`,
     );
   }
   if (isCa) {

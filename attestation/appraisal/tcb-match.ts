@@ -121,36 +121,40 @@ export function matchModule(info: TcbInfo, report: TdReport): LevelMatch<IsvLeve
   const [isvSvn = 0, version = 0] = report.teeTcbSvn;
   const identity = version > 0 ? moduleIdentity(info, version) : undefined;
   const module = identity ?? info.module;
-  if (toHex(report.mrSignerSeam) !== module.mrSigner) {
-    mismatch("expected MRSIGNERSEAM to be the TDX module signer's");
+  const [signer, attributes] = [toHex(report.mrSignerSeam), toHex(report.seamAttributes)];
+  if (signer !== module.mrSigner) {
+    mismatch(
+      `expected MRSIGNERSEAM to be the TDX module signer's, ${module.mrSigner}, not ${signer}`,
+    );
   }
-  if (!isZero(report.seamAttributes) || toHex(report.seamAttributes) !== module.attributes) {
-    mismatch("expected SEAMATTRIBUTES to be zero and the TDX module's");
+  if (!isZero(report.seamAttributes) || attributes !== module.attributes) {
+    mismatch(
+      `expected SEAMATTRIBUTES to be zero and the TDX module's, ${module.attributes}, not ${attributes}`,
+    );
   }
   return identity && matchIsv(`TDX module ${identity.id}`, isvSvn, identity.levels);
 }
 
-function masked(actual: Uint8Array, mask: string, expected: string): boolean {
-  const kept = fromHex(mask).map((bits, i) => bits & (actual[i] ?? 0));
-  return toHex(kept) === expected;
+/** The bits that count, hexadecimal. */
+function masked(actual: Uint8Array, mask: string): string {
+  return toHex(fromHex(mask).map((bits, i) => bits & (actual[i] ?? 0)));
 }
 
 /** Throws TDX_QE_IDENTITY unless the quoting enclave is the one that Intel names. */
 export function matchQe(identity: QeIdentity, qe: QeReport): LevelMatch<IsvLevel> {
-  const wrong = [
-    {
-      name: 'MISCSELECT',
-      ok: masked(qe.bytes.subarray(16, 20), identity.miscSelectMask, identity.miscSelect),
-    },
-    { name: 'ATTRIBUTES', ok: masked(qe.attributes, identity.attributesMask, identity.attributes) },
-    { name: 'MRSIGNER', ok: toHex(qe.mrSigner) === identity.mrSigner },
-    { name: 'ISVPRODID', ok: qe.isvProdId === identity.isvProdId },
-  ].find(({ ok }) => !ok);
-  if (wrong !== undefined) {
-    throw new AssayError(
-      'TDX_QE_IDENTITY',
-      `expected ${wrong.name} of the quoting enclave to be as Intel's QE identity says`,
-    );
+  const { miscSelect, miscSelectMask, attributes, attributesMask, mrSigner, isvProdId } = identity;
+  for (const [name, actual, expected] of [
+    ['MISCSELECT', masked(qe.bytes.subarray(16, 20), miscSelectMask), miscSelect],
+    ['ATTRIBUTES', masked(qe.attributes, attributesMask), attributes],
+    ['MRSIGNER', toHex(qe.mrSigner), mrSigner],
+    ['ISVPRODID', qe.isvProdId, isvProdId],
+  ] as const) {
+    if (actual !== expected) {
+      throw new AssayError(
+        'TDX_QE_IDENTITY',
+        `expected ${name} of the quoting enclave to be as Intel's QE identity says, ${expected}, not ${actual}`,
+      );
+    }
   }
   return matchIsv('QE', qe.isvSvn, identity.levels);
 }

@@ -95,18 +95,6 @@ export function crlUrl(base: string, kind: VekKind, product: string): string {
 const DAY = 86_400_000;
 const later = (date: Date, milliseconds: number): Date => new Date(date.getTime() + milliseconds);
 
-/** A VCEK never changes for its chip and TCB: kept for good. */
-const retainVcek: Retain = ({ body }) => {
-  parseCertificate(body);
-  return { refreshAfter: null, expires: null };
-};
-
-/** A list is asked for once a day and never served beyond its nextUpdate. */
-const retainCrl: Retain = ({ body }, storedAt) => ({
-  refreshAfter: later(storedAt, DAY),
-  expires: parseCrl(body).nextUpdate,
-});
-
 /** What has to be known of a report to fetch what endorses it. */
 export interface AmdRequest {
   readonly kind: VekKind;
@@ -128,13 +116,19 @@ function hasSpls(tcb: bigint, { fmc, bootLoader, tee, snp, microcode }: Spls): b
   );
 }
 
-/** The answer is the VCEK of this chip and TCB; throws the code that an appraisal would refuse it with. */
+/**
+ * The answer is the VCEK of this chip and TCB, which never changes: kept for good. Throws the code that an
+ * appraisal would refuse it with.
+ */
 const vcekOf =
   (product: string, hwid: Uint8Array, spls: Spls): Retain =>
-  (answer, storedAt) => {
-    const vek = vekExtensions(parseCertificate(answer.body), 'VCEK');
+  ({ body }) => {
+    const vek = vekExtensions(parseCertificate(body), 'VCEK');
     if (vek.product !== product) {
-      throw new AssayError('SNP_PRODUCT_MISMATCH', `expected a VCEK for ${product}`);
+      throw new AssayError(
+        'SNP_PRODUCT_MISMATCH',
+        `expected a VCEK for ${product}, not ${vek.product}`,
+      );
     }
     const [named, asked] = [toHex(vek.hwid ?? new Uint8Array()), toHex(hwid)];
     if (named !== asked) {
@@ -144,20 +138,27 @@ const vcekOf =
       );
     }
     if (!hasSpls(vek.tcb, spls)) {
-      throw new AssayError('SNP_TCB_MISMATCH', 'the certificate is for another TCB');
+      throw new AssayError(
+        'SNP_TCB_MISMATCH',
+        `the certificate is for TCB_VERSION 0x${vek.tcb.toString(16)}, not for the SPLs that were asked for`,
+      );
     }
-    return retainVcek(answer, storedAt);
+    return { refreshAfter: null, expires: null };
   };
 
-/** The answer is a list of this product line's root. */
+/** The answer is a list of this product line's root: asked for once a day, never served beyond its nextUpdate. */
 const crlOf =
   (product: string): Retain =>
-  (answer, storedAt) => {
-    const name = commonNameOf(parseCrl(answer.body).issuer);
+  ({ body }, storedAt) => {
+    const { issuer, nextUpdate } = parseCrl(body);
+    const name = commonNameOf(issuer);
     if (name !== `ARK-${product}` && !name.startsWith(`ARK-${product} SIMULATED`)) {
-      throw new AssayError('SNP_CRL_ISSUER', `expected a revocation list of ARK-${product}`);
+      throw new AssayError(
+        'SNP_CRL_ISSUER',
+        `expected a revocation list of ARK-${product}, not of ${name}`,
+      );
     }
-    return retainCrl(answer, storedAt);
+    return { refreshAfter: later(storedAt, DAY), expires: nextUpdate };
   };
 
 /**

@@ -7,6 +7,7 @@ import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { type NodeState, type Scope, subgraphsOf } from '../../attestation/model/scope.js';
 import { isSparse } from '../../attestation/model/tensor.js';
 import type { NodeView } from '../../attestation/model/views.js';
+import { BY_ELEMENT_TYPE } from '../client/datatype.js';
 import { divisionRule } from './division-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
@@ -22,23 +23,6 @@ const RANDOM: ReadonlySet<string> = new Set([
   'RandomNormalLike',
   'RandomUniform',
   'RandomUniformLike',
-]);
-
-/** Element types that ONNX Runtime for Node takes and gives. */
-const TENSOR_TYPES: ReadonlySet<string> = new Set([
-  'FLOAT',
-  'DOUBLE',
-  'FLOAT16',
-  'UINT8',
-  'UINT16',
-  'UINT32',
-  'UINT64',
-  'INT8',
-  'INT16',
-  'INT32',
-  'INT64',
-  'BOOL',
-  'STRING',
 ]);
 
 /** A node with the names and opsets that hold where it is. */
@@ -114,7 +98,7 @@ function signatureRules({ identity }: ModelAnalysis): AdmissionFinding[] {
   const foreign = values.filter(
     ({ type, elementType }) =>
       type !== 'undefined' &&
-      !(type.startsWith('tensor(') && (elementType === null || TENSOR_TYPES.has(elementType))),
+      !(type.startsWith('tensor(') && (elementType === null || BY_ELEMENT_TYPE.has(elementType))),
   );
   const dynamic = identity.inputs.filter(
     ({ dims }) => dims === null || dims.slice(1).some((dim) => typeof dim !== 'number'),

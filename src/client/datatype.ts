@@ -201,8 +201,12 @@ export function elementTypeOf(datatype: Datatype): string {
   return ONNX_NAMES[datatype] ?? datatype;
 }
 
+/** The datatypes by the element types of ONNX that they stand for: those that callers can send. */
+export const BY_ELEMENT_TYPE: ReadonlyMap<string, Datatype> = new Map(
+  [...FIXED_DATATYPES, 'BYTES' as const].map((datatype) => [elementTypeOf(datatype), datatype]),
+);
+
 /** The datatype of an element type of ONNX; throws TENSOR_DATATYPE for those that callers cannot send. */
 export function datatypeOfElements(elementType: string): Datatype {
-  const found = Object.entries(ONNX_NAMES).find(([, name]) => name === elementType);
-  return datatypeOf(found?.[0] ?? elementType);
+  return BY_ELEMENT_TYPE.get(elementType) ?? datatypeOf(elementType);
 }

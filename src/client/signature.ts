@@ -4,30 +4,14 @@ import type {
   ManifestModel,
   TensorSignature,
 } from '../../attestation/evidence/manifest.js';
-import type { Datatype } from './datatype.js';
+import { BY_ELEMENT_TYPE } from './datatype.js';
 import type { TensorSpec } from './input.js';
 import { assertTensor, type Tensor } from './tensor.js';
 
-/** ONNX's types, as far as the Open Inference Protocol has a word for them. */
-const DATATYPES: ReadonlyMap<string, Datatype> = new Map([
-  ['tensor(float)', 'FP32'],
-  ['tensor(uint8)', 'UINT8'],
-  ['tensor(int8)', 'INT8'],
-  ['tensor(uint16)', 'UINT16'],
-  ['tensor(int16)', 'INT16'],
-  ['tensor(int32)', 'INT32'],
-  ['tensor(int64)', 'INT64'],
-  ['tensor(string)', 'BYTES'],
-  ['tensor(bool)', 'BOOL'],
-  ['tensor(float16)', 'FP16'],
-  ['tensor(double)', 'FP64'],
-  ['tensor(uint32)', 'UINT32'],
-  ['tensor(uint64)', 'UINT64'],
-]);
-
 /** One input or output of the manifest in the protocol's words; throws TENSOR_DATATYPE. */
 export function specOf({ name, type, dims }: TensorSignature): TensorSpec {
-  const datatype = DATATYPES.get(type);
+  const [, element = ''] = /^tensor\(([a-z0-9]+)\)$/.exec(type) ?? [];
+  const datatype = BY_ELEMENT_TYPE.get(element.toUpperCase());
   if (datatype === undefined) {
     throw new AssayError('TENSOR_DATATYPE', `${name}: ${type} cannot be sent`);
   }
