@@ -32,7 +32,10 @@ export type ErrorArea =
   | 'CONFIG'
   | 'USAGE';
 
-/** `AREA_REASON`, stable across releases: scripts and tests match on it, people read the message. */
+/**
+ * `AREA_REASON`, stable across releases: scripts and tests match on it, people read the message.
+ * docs/error-codes.md lists each.
+ */
 export type ErrorCode = `${ErrorArea}_${Uppercase<string>}`;
 
 /** Characters that tell what came; whoever sent it decides how much there is to tell. */
