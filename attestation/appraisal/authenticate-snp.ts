@@ -276,8 +276,8 @@ export function openSnp(
  * certificate is for this chip, product and TCB. What the report then says is for the policy to
  * judge. Sources: AMD 56860 and 57230, RFC 5280 section 6.
  *
- * Throws AssayError: USAGE_TIME for an invalid `at`, SNP_* where the evidence does not hold, X509_*, CRL_* where an endorsement is
- * malformed, ENDORSEMENTS_MISSING where one that is needed was not supplied.
+ * Throws AssayError: USAGE_TIME for an invalid `at`, SNP_* where the evidence does not hold, X509_*, CRL_*
+ * where an endorsement is malformed, ENDORSEMENTS_MISSING where one that is needed was not supplied.
  */
 export async function authenticateSnp(
   bytes: Uint8Array,

@@ -40,13 +40,13 @@ function calleesOf({ model, functions }: ModelAnalysis): ReadonlyMap<string, Cal
 }
 
 /**
- * The divisions that are executed, in subgraphs and functions too, of which it cannot be told from the model that no
- * caller makes them divide the least integer of 32 or 64 bits by -1. No integer holds that quotient: x86
- * processors trap, ONNX Runtime does not look before (1.30), and the process ends. What is divided and
- * what divides is followed from inputs, constants and sizes of tensors through ONNX's own operators, by
- * type and bounds; values of which not even the type is known may be the least integer and -1. Operators
- * that are not ONNX's own give values of which nothing is known, and two of these are not taken for
- * integers. Where calls are too many or too deep to be followed, all divisions in functions count.
+ * The divisions that are executed, in subgraphs and functions too, of which it cannot be told from the model
+ * that no caller makes them divide the least integer of 32 or 64 bits by -1. No integer holds that quotient:
+ * x86 processors trap, ONNX Runtime does not look before (1.30), and the process ends. What is divided and
+ * what divides is followed from inputs, constants and sizes of tensors through ONNX's own operators, by type
+ * and bounds; values of which not even the type is known may be the least integer and -1. Operators that are
+ * not ONNX's own give values of which nothing is known, and two of these are not taken for integers. Where
+ * calls are too many or too deep to be followed, all divisions in functions count.
  */
 export function trappingDivisions(analysis: ModelAnalysis): readonly NodeView[] {
   const { identity, scope, hasher } = analysis;

@@ -68,8 +68,9 @@ function mayAct(name: string, value: string): boolean {
 
 /**
  * Refuses to go on where something that was not measured may act, or memory be written out: preloaded
- * libraries, Node's options and variables, a debugger, ONNX Runtime's variables, gRPC's traces. Throws CONFIG_ENVIRONMENT;
- * `development: true` in the configuration, which the launch policy has to allow, lets it pass.
+ * libraries, Node's options and variables, a debugger, ONNX Runtime's variables, gRPC's traces. Throws
+ * CONFIG_ENVIRONMENT; `development: true` in the configuration, which the launch policy has to allow, lets it
+ * pass.
  */
 export function assertUndisturbed({ env, execArgv, inspector }: Surroundings): void {
   const found = [
