@@ -9,9 +9,8 @@
  */
 import { type Contender, start } from './support/contender.js';
 import { canLoad } from './support/load.js';
-import { measureBars } from './support/paired.js';
+import { measureBars, measureReceipts } from './support/paired.js';
 import { measurePing } from './support/ping.js';
-import { measureReceipts } from './support/receipt-cost.js';
 import { Report } from './support/report.js';
 import { chosenModels, type ServingModel } from './support/serving-models.js';
 import { measureModel, ROUNDS, SECONDS } from './support/throughput.js';

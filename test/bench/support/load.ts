@@ -28,7 +28,7 @@ export interface LoadResult {
 }
 
 /** A message as gRPC sends it, uncompressed ("Length-Prefixed-Message" of gRPC over HTTP/2). */
-export function framed(message: Buffer): Buffer {
+function framed(message: Buffer): Buffer {
   const frame = Buffer.alloc(5 + message.length);
   frame.writeUInt32BE(message.length, 1);
   message.copy(frame, 5);
