@@ -25,7 +25,7 @@ import { readVectorFiles } from '../admission/vector-files.js';
 import { assertLimitsOfOutputs, type Tolerances } from '../hub/package.js';
 import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
-import { readTolerancesFile } from './files.js';
+import { readTolerancesFile, requireLimitsOfOutputs } from './files.js';
 import { identityJson } from './inspect.js';
 import type { Io, Json } from './io.js';
 import { collect, examples, refuseIdle } from './options.js';
@@ -67,8 +67,12 @@ async function tolerancesOf(
   { outputs }: ModelIdentity,
   flags: Flags,
 ): Promise<Tolerances | null> {
-  const file = flags.tolerances;
-  const declared = await (file === undefined ? readTolerances(path) : readTolerancesFile(io, file));
+  if (flags.tolerances !== undefined) {
+    const named = await readTolerancesFile(io, flags.tolerances);
+    requireLimitsOfOutputs(named, outputs);
+    return named;
+  }
+  const declared = await readTolerances(path);
   if (declared !== null) {
     assertLimitsOfOutputs(
       declared,

@@ -21,7 +21,13 @@ import {
 } from './attestation-options.js';
 import { conformanceJson, conformanceText } from './conform-text.js';
 import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
-import { readInput, readTolerancesFile, requireWritable, writeOutput } from './files.js';
+import {
+  readInput,
+  readTolerancesFile,
+  requireLimitsOfOutputs,
+  requireWritable,
+  writeOutput,
+} from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, refuseIdle } from './options.js';
 
@@ -111,6 +117,7 @@ async function compare(
     (record && (await modelOfRecord(record, asked, policy, options))) ??
     (node && findModel(node.session.manifest, name, modelVersion));
   if (model === undefined) throw new AssayError('USAGE_ARGUMENTS', 'expected a target or --with');
+  if (agreement !== undefined) requireLimitsOfOutputs(agreement, model.outputs);
   const sets = await readSets(flags.vectors, model);
   const ask = async ({ target, session }: QuorumNode): Promise<NodeAnswers[]> => {
     try {

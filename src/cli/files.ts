@@ -7,7 +7,7 @@ import { pemBlocks } from '../../attestation/encoding/pem.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
-import { parseTolerances, type Tolerances } from '../hub/package.js';
+import { assertLimitsOfOutputs, parseTolerances, type Tolerances } from '../hub/package.js';
 import { makeFolders } from '../system/make-folders.js';
 import { EXIT } from './exit-code.js';
 import type { Io } from './io.js';
@@ -204,7 +204,22 @@ export async function readCertificates(io: Io, path: string): Promise<Uint8Array
   });
 }
 
-/** A publisher's `tolerances.json`; throws USAGE_FILE or HUB_TOLERANCES. */
+/** The publisher's `tolerances.json` that `--tolerances` names; throws USAGE_FILE. */
 export async function readTolerancesFile(io: Io, path: string): Promise<Tolerances> {
-  return parseTolerances(await readInput(io, path));
+  const bytes = await readInput(io, path);
+  return asFile(path, 'no tolerances.json', () => parseTolerances(bytes));
+}
+
+/**
+ * Throws USAGE_FILE where what `--tolerances` names has limits for none of these outputs: a misspelt strict
+ * limit would give way to the default.
+ */
+export function requireLimitsOfOutputs(
+  tolerances: Pick<Tolerances, 'outputs'>,
+  outputs: readonly { readonly name: string }[],
+): void {
+  const names = outputs.map(({ name }) => name);
+  asFile('what --tolerances names', 'not for this model', () =>
+    assertLimitsOfOutputs(tolerances, names),
+  );
 }

@@ -23,6 +23,7 @@ import {
   makeFolder,
   readTolerancesFile,
   reportUnwritten,
+  requireLimitsOfOutputs,
   requireWritable,
   writeAnswerFiles,
 } from './files.js';
@@ -71,8 +72,10 @@ async function ask(
   quorum: Quorum,
   name: string,
   flags: Flags,
+  agreement: Agreement,
 ): Promise<Pick<Decision, 'outputs' | 'tally'>> {
   const model = quorum.model(name, flags.modelVersion);
+  requireLimitsOfOutputs(agreement, model.outputs);
   const outputs = parseOutputs(flags.output);
   const inputs = await readInputs(io, model, flags);
   try {
@@ -207,7 +210,8 @@ async function decide(
   try {
     const simulated = quorum.nodes.some(({ session }) => session.result.simulated);
     const { excluded } = quorum;
-    return { ...(await ask(io, quorum, name, flags)), excluded, simulated, tooFew: null };
+    const asked = await ask(io, quorum, name, flags, agreement);
+    return { ...asked, excluded, simulated, tooFew: null };
   } finally {
     quorum.close();
   }

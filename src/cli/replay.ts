@@ -17,7 +17,7 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT } from './exit-code.js';
-import { readInput, readTolerancesFile } from './files.js';
+import { readInput, readTolerancesFile, requireLimitsOfOutputs } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, parseNonce, refuseIdle } from './options.js';
 import { auditFiles, type LogFlags, openLog } from './replay-log.js';
@@ -126,6 +126,7 @@ async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void
   try {
     const executor = await openExecutor(flags, appraisal);
     try {
+      if (agreement !== undefined) requireLimitsOfOutputs(agreement, executor.outputs);
       const job: Job = { files, appraisal, executor, agreement, seed };
       if (opened === undefined) await replayFiles(io, job, flags.sample);
       else await auditFiles(io, opened.log, { ...job, fraction: flags.sample ?? 1 });

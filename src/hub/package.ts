@@ -81,7 +81,7 @@ export function parseTolerances(bytes: Uint8Array): Tolerances {
  * HUB_TOLERANCES.
  */
 export function assertLimitsOfOutputs(
-  { outputs = {} }: Tolerances,
+  { outputs = {} }: Pick<Tolerances, 'outputs'>,
   names: readonly string[],
 ): void {
   const stray = Object.keys(outputs).find((name) => !names.includes(name));

@@ -15,6 +15,8 @@ export interface Executed {
 
 /** Something that executes an attested computation again. */
 export interface Executor {
+  /** Of every model that it has. */
+  readonly outputs: readonly { readonly name: string }[];
   /**
    * Rejects with PROOF_MODEL if it does not have this graph, PROOF_EXECUTION if this request cannot be
    * executed.
@@ -50,6 +52,10 @@ export class RemoteExecutor implements Executor {
     this.#session = session;
   }
 
+  get outputs(): Executor['outputs'] {
+    return this.#session.models().flatMap(({ outputs }) => outputs);
+  }
+
   async run(
     model: ManifestModel,
     inputs: readonly Tensor[],
@@ -78,6 +84,10 @@ export class ExecutorSet implements Executor {
 
   constructor(executors: readonly Executor[]) {
     this.#executors = executors;
+  }
+
+  get outputs(): Executor['outputs'] {
+    return this.#executors.flatMap(({ outputs }) => outputs);
   }
 
   async run(

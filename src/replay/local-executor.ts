@@ -10,8 +10,8 @@ import type { LocalAnswer, LocalQuestion } from './local-messages.js';
 
 type ModelProcess = IsolatedProcess<LocalQuestion, LocalAnswer>;
 
-/** A process that has read the model, and the graph that this computes. */
-interface Opened {
+/** A process that has read the model, the graph that this computes, and its outputs. */
+interface Opened extends Pick<Executor, 'outputs'> {
   readonly process: ModelProcess;
   readonly graph: Uint8Array;
 }
@@ -24,7 +24,8 @@ async function openModel(path: string): Promise<Opened> {
   const process: ModelProcess = new IsolatedProcess(new URL('./local-process.js', import.meta.url));
   const reply = await process.ask({ kind: 'open', path });
   if ('answer' in reply && reply.answer.kind === 'opened') {
-    return { process, graph: reply.answer.graph };
+    const { graph, outputs } = reply.answer;
+    return { process, graph, outputs };
   }
   await process.close();
   if ('ended' in reply) throw notExecuted(`${basename(path)}: ${reply.ended}`);
@@ -39,11 +40,13 @@ async function openModel(path: string): Promise<Opened> {
  * a process of its own, which executes all requests, and is started again after one that ended it.
  */
 export class LocalExecutor implements Executor {
+  readonly outputs: Executor['outputs'];
   readonly #path: string;
   readonly #deadlineMs: number;
   #opened: Opened | undefined;
 
   private constructor(path: string, maxRunSeconds: number, opened: Opened) {
+    this.outputs = opened.outputs;
     this.#path = path;
     this.#deadlineMs = maxRunSeconds * 1000;
     this.#opened = opened;

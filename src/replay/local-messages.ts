@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../attestation/encoding/error.js';
 import type { Tensor } from '../client/tensor.js';
 import type { ExecutionOptions } from '../engine/engine.js';
-import type { Executed } from './executor.js';
+import type { Executed, Executor } from './executor.js';
 
 /** What the process that executes is asked: first for a model, then to execute it. */
 export type LocalQuestion =
@@ -19,7 +19,11 @@ export type LocalQuestion =
 
 /** What it answers. */
 export type LocalAnswer =
-  | { readonly kind: 'opened'; readonly graph: Uint8Array }
+  | {
+      readonly kind: 'opened';
+      readonly graph: Uint8Array;
+      readonly outputs: Executor['outputs'];
+    }
   | { readonly kind: 'executed'; readonly executed: Executed }
   /** AssayError: the model cannot be opened. */
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string }

@@ -27,7 +27,8 @@ async function open(path: string): Promise<LocalAnswer> {
     const analysis = analyseModel(read, { sha256: nativeSha256 });
     assertExternalSupplied(analysis.model);
     source = { path: read.path, ...executableModel(analysis, read.external) };
-    return { kind: 'opened', graph: analysis.identity.graph };
+    const { graph, outputs } = analysis.identity;
+    return { kind: 'opened', graph, outputs: outputs.map(({ name }) => ({ name })) };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;
     return { kind: 'refused', code: error.code, message: error.message };

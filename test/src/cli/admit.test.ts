@@ -245,18 +245,23 @@ test('tolerances of an output that the model has not are no tolerances', async (
   const strict = { version: 1, default: { absolute: 1 }, outputs: { Y: {} } };
   const path = await folderOf('misspelt', model(identity), vectors, strict);
   const file = join(root, 'misspelt', 'tolerances.json');
-  for (const named of [[], ['--tolerances', file]]) {
+  for (const [named, ...expected] of [
+    [[], 1, 'HUB_TOLERANCES'],
+    [['--tolerances', file], 2, 'USAGE_FILE'],
+  ] as const) {
     const { code, err } = await assay(['--json', 'admit', path, ...named]);
     const { error } = JSON.parse(err);
-    assert.deepEqual([code, error.code], [1, 'HUB_TOLERANCES']);
+    assert.deepEqual([code, error.code], expected);
     assert.match(error.message, /of the model \("y"\), not for "Y"$/);
   }
 });
 
-test('tolerances that are not there are a wrong call', async () => {
+test('tolerances that are not there, or are none, are a wrong call', async () => {
   const path = await folderOf('undeclared', model(identity), vectors);
-  const { code, err } = await assay(['--json', 'admit', path, '--tolerances', join(root, 'none')]);
-  assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_FILE']);
+  for (const file of [join(root, 'none'), path]) {
+    const { code, err } = await assay(['--json', 'admit', path, '--tolerances', file]);
+    assert.deepEqual([code, JSON.parse(err).error.code], [2, 'USAGE_FILE']);
+  }
 });
 
 test('what only loading tells is told in the runtime’s words', async () => {

@@ -32,6 +32,7 @@ before(async () => {
     'policy.json': JSON.stringify(policy),
     'root.pem': toPem(one.root, 'CERTIFICATE'),
     'tolerances.json': JSON.stringify({ version: 1, default: { ulp: 2 } }),
+    'misspelt.json': JSON.stringify({ version: 1, default: { ulp: 2 }, outputs: { Sum: {} } }),
     'any.json': JSON.stringify({
       ...policy,
       enclave: { allowUnknownModels: true, allowUnpinned: true },
@@ -155,6 +156,12 @@ describe('assay quorum', () => {
     assert.equal((await asked(3)).code, 1);
     const { code, found } = await asked(3, '--tolerances', at('tolerances.json'));
     assert.deepEqual([code, found.agreeing.length], [0, 3]);
+  });
+
+  test('is a wrong call with tolerances of an output that the model has not', async () => {
+    const { code, found } = await asked(3, '--tolerances', at('misspelt.json'));
+    assert.deepEqual([code, found.error.code], [2, 'USAGE_FILE']);
+    assert.match(found.error.message, /of the model \("sum"\), not for "Sum"$/);
   });
 
   test('goes on without a node that is down, and says so', async () => {

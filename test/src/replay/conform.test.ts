@@ -38,6 +38,7 @@ before(async () => {
     'policy.json': JSON.stringify(policy),
     'root.pem': toPem(one.root, 'CERTIFICATE'),
     'tolerances.json': JSON.stringify({ version: 1, default: { ulp: 2 } }),
+    'misspelt.json': JSON.stringify({ version: 1, default: { ulp: 2 }, outputs: { Sum: {} } }),
     'vectors/test_data_set_0/input_0.pb': pair([1, 2]),
     'vectors/test_data_set_0/input_1.pb': pair([3, 4]),
     'vectors/test_data_set_0/output_0.pb': pair([4, 6]),
@@ -121,6 +122,23 @@ describe('assay conform', () => {
     const { code, out } = await conform(all, ...tolerant());
     assert.deepEqual([code, signs(out)], [1, ['==~=', '==~=', '~~=~']]);
     assert.match(out, new RegExp(`CONTRADICTION ${one.target} and ${three.target} state one`));
+  });
+
+  test('tolerances of an output that the model has not are a wrong call, for a record too', async () => {
+    const saved = at('to-misspell.json');
+    assert.equal((await conform([one.target], '--save', saved)).code, 0);
+    for (const [nodes, more] of [
+      [[one.target], []],
+      [[], ['--with', saved]],
+    ] as const) {
+      const { code, err } = await conform(
+        nodes,
+        ...[...more, '--tolerances', at('misspelt.json'), '--json'],
+      );
+      const { error } = JSON.parse(err);
+      assert.deepEqual([code, error.code], [2, 'USAGE_FILE']);
+      assert.match(error.message, /of the model \("sum"\), not for "Sum"$/);
+    }
   });
 
   test('nodes that agree with each other and not with the reference do not conform', async () => {

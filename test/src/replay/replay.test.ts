@@ -56,6 +56,9 @@ before(async () => {
   await writeFile(at('adder.onnx'), adderModel());
   await writeFile(at('scale.onnx'), scaleModel(2));
   await writeFile(at('tolerances.json'), JSON.stringify({ version: 1, default: { ulp: 2 } }));
+  const limits = (outputs: object) => JSON.stringify({ version: 1, default: { ulp: 2 }, outputs });
+  await writeFile(at('misspelt.json'), limits({ Sum: {} }));
+  await writeFile(at('both.json'), limits({ sum: { ulp: 2 }, y: {} }));
   await prove(here, {}, 'honest.proof');
   await prove(here, near, 'near.proof');
   await prove(here, far, 'far.proof');
@@ -105,6 +108,26 @@ describe('a replay on this machine', () => {
     const people = await assay(['replay', at('far.proof'), ...trust(), ...local()]);
     assert.match(people.out, /^CONTRADICTION \(SIMULATED\) /);
     assert.match(people.out, /sum: 1 of 2 elements differ; the first at 0: 4 and 40/);
+  });
+
+  test('is a wrong call with tolerances of an output that no model at hand has', async () => {
+    for (const [named, executor] of [
+      ['misspelt.json', local()],
+      ['misspelt.json', ['--target', here.target]],
+      ['both.json', local()],
+    ] as const) {
+      const tolerances = ['--tolerances', at(named)];
+      const { code, err } = await replay(['near.proof'], ...executor, ...tolerances);
+      const { error } = JSON.parse(err);
+      assert.deepEqual([code, error.code], [2, 'USAGE_FILE']);
+      assert.match(error.message, /of the model \("sum"\), not for "(Sum|y)"$/);
+    }
+  });
+
+  test('takes tolerances of outputs of several models', async () => {
+    const models = [...local(), '--model', at('scale.onnx')];
+    const outcome = await replay(['near.proof'], ...models, '--tolerances', at('both.json'));
+    assert.equal(JSON.parse(outcome.out).replays[0].verdict, 'within');
   });
 
   test('needs the very model of the proof', async () => {
