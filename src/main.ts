@@ -119,16 +119,34 @@ async function boot(
 }
 
 /**
+ * Closes in order what a start that failed has opened. What cannot be closed is logged: the failure of the
+ * start is what its caller is told.
+ */
+async function closeOpened(
+  log: Log,
+  ...opened: readonly (Pick<Serving, 'close'> | undefined)[]
+): Promise<void> {
+  for (const one of opened) {
+    try {
+      await one?.close();
+    } catch (error) {
+      log.error(describeError(error), 'what a failed start had opened could not be closed');
+    }
+  }
+}
+
+/**
  * Awaits a booting enclave and an engine whose threads start meanwhile: neither needs the other. Where
  * one fails the other is not left behind.
  */
 async function beside(
   booting: Promise<BootingEnclave>,
   starting: Promise<Engine>,
+  log: Log,
 ): Promise<readonly [BootingEnclave, Engine]> {
   const [booted, engine] = await Promise.allSettled([booting, starting]);
   if (booted.status === 'rejected') {
-    if (engine.status === 'fulfilled') await engine.value.close();
+    if (engine.status === 'fulfilled') await closeOpened(log, engine.value);
     throw booted.reason;
   }
   if (engine.status === 'rejected') throw engine.reason;
@@ -230,6 +248,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     const [booting, engine] = await beside(
       boot(config, platform, { signing, memory }, now(), log),
       starting,
+      log,
     );
     started = engine;
     const { admission } = booting;
@@ -279,9 +298,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       },
     };
   } catch (error) {
-    await started?.close();
-    await metrics?.close();
-    await close();
+    await closeOpened(log, started, metrics, { close });
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { link, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -11,6 +12,8 @@ import { identifyModel } from '../../attestation/model/identity.js';
 import { connect } from '../../src/client/connect.js';
 import type { Tensor } from '../../src/client/tensor.js';
 import { parseConfig } from '../../src/config.js';
+import { EngineError } from '../../src/engine/error.js';
+import { createEngine } from '../../src/engine/onnx-engine.js';
 import { type Serving, serve } from '../../src/main.js';
 import { type Config, configSchema } from '../../src/service/config-schema.js';
 import { makeLog } from '../../src/service/log.js';
@@ -256,6 +259,53 @@ test('an operator that is not executed does not rule batching out', async () => 
   } finally {
     await serving.close();
   }
+});
+
+describe('a start that fails, and an engine that cannot be closed then', () => {
+  const makeEngine: typeof createEngine = async (settings) => {
+    const engine = await createEngine(settings);
+    const close = engine.close.bind(engine);
+    return Object.assign(engine, {
+      close: async () => {
+        await close();
+        throw new EngineError('execution', 'the engine cannot be closed');
+      },
+    });
+  };
+  const faults: readonly (readonly [string, string, (config: Config) => unknown])[] = [
+    [
+      'of the enclave',
+      'LAUNCH_POLICY_MISMATCH',
+      (config) => ({ ...config, platform: { ...config.platform, pinned: '00'.repeat(32) } }),
+    ],
+    [
+      'of a model',
+      'MODEL_FILE',
+      (config) => ({ ...config, models: [{ name: 'none', path: join(directory, 'none.onnx') }] }),
+    ],
+  ];
+  for (const [name, code, change] of faults) {
+    test(`the failure ${name} is what is told`, async () => {
+      const config = configSchema.parse(change(await configure('sev-snp', 2, 2)));
+      await assert.rejects(serve(config, { ...options, makeEngine }), { code });
+    });
+  }
+
+  test('what was opened after it is closed', async (t) => {
+    const { launchPolicy: _, ...config } = await configure('sev-snp', 2, 2);
+    const listening = async (server: Server, port: number): Promise<{ port: number }> => {
+      await once(server.listen(port, '127.0.0.1'), 'listening');
+      return server.address() as AddressInfo;
+    };
+    const [taken, free] = [createServer(), createServer()];
+    t.after(() => Promise.all([taken, free].map((server) => server.close())));
+    const listen = { host: '127.0.0.1', port: (await listening(taken, 0)).port };
+    const metrics = { host: '127.0.0.1', port: (await listening(free, 0)).port };
+    await once(free.close(), 'close');
+    const starting = serve({ ...config, listen, metrics }, { ...options, makeEngine });
+    await assert.rejects(starting, { code: 'CONFIG_LISTEN' });
+    await listening(free, metrics.port);
+  });
 });
 
 describe('an address that somebody has', () => {
