@@ -31,10 +31,6 @@ export interface Extension {
   readonly tree: TreeSnapshot;
 }
 
-function has(size: number, height: number): boolean {
-  return Math.floor(size / 2 ** height) % 2 === 1;
-}
-
 /**
  * The edge of an append-only log in memory that threads share: the roots of the complete subtrees that a
  * tree of its size consists of (a compact range from 0), which is all that it takes to append, and to
@@ -120,8 +116,8 @@ export class SharedRange {
       append(levels, leaf);
     });
     const grown = size + leaves.length;
-    for (const [height, { hashes }] of levels.entries()) {
-      const edge = has(grown, height) ? hashes.at(-1) : undefined;
+    for (const [height, { first, hashes }] of levels.entries()) {
+      const edge = (first + hashes.length) % 2 === 1 ? hashes.at(-1) : undefined;
       if (edge !== undefined) this.#bytes.set(edge, STATES + (1 - valid) * STATE + height * HASH);
     }
     Atomics.store(this.#counters, 0, BigInt(grown) * 2n + BigInt(1 - valid));
@@ -137,10 +133,9 @@ export class SharedRange {
   /** The range as it is, to be appended to. */
   #levels(size: number, valid: number): Level[] {
     const levels: Level[] = [];
-    for (let height = 0; size >= 2 ** height; height++) {
-      const complete = Math.floor(size / 2 ** height);
-      const at = STATES + valid * STATE + height * HASH;
-      const hashes = has(size, height) ? [this.#bytes.slice(at, at + HASH)] : [];
+    for (let complete = size; complete > 0; complete = Math.floor(complete / 2)) {
+      const at = STATES + valid * STATE + levels.length * HASH;
+      const hashes = complete % 2 === 1 ? [this.#bytes.slice(at, at + HASH)] : [];
       levels.push({ first: complete - hashes.length, hashes });
     }
     return levels;
