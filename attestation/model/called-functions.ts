@@ -3,6 +3,7 @@ import { functionKey, isRival } from './computation.js';
 import type { ModelAnalysis } from './identity.js';
 import { Needed } from './needed.js';
 import { type NodeState, type Scope, topOf } from './scope.js';
+import type { Constant } from './tensor.js';
 import type { FunctionView, NodeView } from './views.js';
 
 /** Of the functions of a model, but for those whose own domain counts. */
@@ -104,4 +105,13 @@ export class CalledFunctions {
 export function executedNodes(analysis: Analysis): ReadonlySet<NodeState> {
   const { states } = new CalledFunctions(analysis).needed;
   return new Set([...states].filter(({ node }) => node.constant === null));
+}
+
+/** The constants that these nodes and the outputs of the model's graph need, the defaults of inputs too. */
+export function neededConstants(analysis: Analysis): Constant[] {
+  const { definitions } = new CalledFunctions(analysis).needed;
+  return [...definitions].flatMap((definition) => {
+    if (definition.kind === 'constant') return [definition.constant];
+    return definition.kind === 'input' && definition.fallback !== null ? [definition.fallback] : [];
+  });
 }

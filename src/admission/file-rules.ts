@@ -1,6 +1,6 @@
+import { neededConstants } from '../../attestation/model/called-functions.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { isSparse, nameOf } from '../../attestation/model/tensor.js';
-import { constantsOf } from '../../attestation/model/weights.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 
@@ -10,9 +10,12 @@ const MAX_MODEL_FILE = 2 ** 31 - 1;
 /** Bytes of one initializer that ONNX Runtime takes from memory, rather than from a file. */
 const MAX_TENSOR = 2 ** 31;
 
-/** Constants that the runtime does not take from memory, where an enclave has read them to. */
-function oversized({ model }: ModelAnalysis): string[] {
-  return constantsOf(model).flatMap((constant) => {
+/**
+ * Constants that the runtime does not take from memory, where an enclave has read them to. It is given no
+ * others than what is executed needs.
+ */
+function oversized(analysis: ModelAnalysis): string[] {
+  return neededConstants(analysis).flatMap((constant) => {
     const { type, dims } = isSparse(constant) ? constant.values : constant;
     const bytes = (dims.reduce((count, dim) => count * dim, 1) * type.bits) / 8;
     return bytes > MAX_TENSOR ? [`${type.name} "${nameOf(constant)}" of ${bytes} bytes`] : [];

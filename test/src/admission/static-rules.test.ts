@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { analyseModel } from '../../../attestation/model/identity.js';
+import { nameOf } from '../../../attestation/model/tensor.js';
 import { worstOf } from '../../../src/admission/finding.js';
 import { supportOf } from '../../../src/admission/operators.js';
 import { staticFindings } from '../../../src/admission/static-rules.js';
@@ -315,18 +316,22 @@ test('the nodes of one finding are counted, and the first are named', () => {
   assert.equal(refused?.nodes.length, 20);
 });
 
-test('a tensor that the runtime does not take from memory is refused', () => {
-  const init = model(op('Relu'), { initializers: [flag('w', 0)] });
-  const analysis = analyseModel({ path: 'm', bytes: encodeModel(init) });
-  const judged = (bytes: number) => {
-    const initializers = analysis.model.graph.initializers.map((w) => ({ ...w, dims: [bytes] }));
-    const graph = { ...analysis.model.graph, initializers };
-    return staticFindings({ ...analysis, model: { ...analysis.model, graph } })
+test('a tensor that the runtime does not take from memory is refused, where an output needs it', () => {
+  const judged = (bytes: number, ...large: readonly string[]) => {
+    const initializers = [flag('used', 0), flag('dead', 0)];
+    const init = model(op('Dropout', { inputs: ['x', '', 'used'] }), { initializers });
+    const analysis = analyseModel({ path: 'm', bytes: encodeModel(init) });
+    for (const constant of analysis.model.graph.initializers) {
+      if (large.includes(nameOf(constant))) Object.assign(constant, { dims: [bytes] });
+    }
+    return staticFindings(analysis)
       .filter(({ outcome }) => outcome === 'refuse')
       .map(({ rule, nodes }) => [rule, ...nodes].join(' '));
   };
-  assert.deepEqual(judged(2 ** 31), []);
-  assert.deepEqual(judged(2 ** 31 + 1), ['static.tensor-size BOOL "w" of 2147483649 bytes']);
+  assert.deepEqual(judged(2 ** 31, 'used'), []);
+  assert.deepEqual(judged(2 ** 31 + 1, 'dead'), []);
+  const refused = ['static.tensor-size BOOL "used" of 2147483649 bytes'];
+  assert.deepEqual(judged(2 ** 31 + 1, 'used', 'dead'), refused);
 });
 
 test('operators are looked up at the version that an import means', () => {
