@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { schemaError } from '../encoding/schema.js';
 import { GUEST_POLICY_BITS, PLATFORM_INFO_BITS } from '../evidence/snp-fields.js';
 import { notEmpty, oneOf } from './policy-values.js';
 
@@ -123,10 +122,3 @@ export const snpPolicySchema = z.strictObject({
 
 /** A parsed policy: hexadecimal in lower case, bit vectors as integers. */
 export type SnpPolicy = z.output<typeof snpPolicySchema>;
-
-/** Parses a policy; throws POLICY_INVALID, which names each member that is wrong. */
-export function parseSnpPolicy(value: unknown): SnpPolicy {
-  const result = snpPolicySchema.safeParse(value);
-  if (result.success) return result.data;
-  throw schemaError('POLICY_INVALID', 'the SEV-SNP policy is not valid', result.error);
-}

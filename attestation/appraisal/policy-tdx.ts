@@ -1,5 +1,4 @@
 import * as z from 'zod';
-import { schemaError } from '../encoding/schema.js';
 import { TD_ATTRIBUTE_BITS, type TdAttributeBit } from '../evidence/tdx-fields.js';
 import { hex, notEmpty, oneOf } from './policy-values.js';
 
@@ -109,10 +108,3 @@ export const tdxPolicySchema = z.strictObject({
 
 /** A parsed policy: hexadecimal in lower case. */
 export type TdxPolicy = z.output<typeof tdxPolicySchema>;
-
-/** Parses a policy; throws POLICY_INVALID, which names each member that is wrong. */
-export function parseTdxPolicy(value: unknown): TdxPolicy {
-  const result = tdxPolicySchema.safeParse(value);
-  if (result.success) return result.data;
-  throw schemaError('POLICY_INVALID', 'the TDX policy is not valid', result.error);
-}

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { forgetCertificates } from '../../attestation/appraisal/certified.js';
-import { parseSnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { parseSnpReport, signedBytes } from '../../attestation/evidence/snp-report.js';
+import { snpPolicy } from '../forge/platform-policy.js';
 import { repositoryRoot, vectorFile, withoutVectors } from '../vectors.js';
 import { type Contender, sideBySide } from './support/measure.js';
 import { Report } from './support/report.js';
@@ -43,7 +43,7 @@ async function main(results: Report): Promise<void> {
   const [vek, ask, ark] = supplied.certificates.map((der) => new X509Certificate(der));
   if (vek === undefined || ask === undefined || ark === undefined) throw new Error('no chain');
   const { measurement, signature } = parseSnpReport(report);
-  const policy = parseSnpPolicy({ measurements: [toHex(measurement)], crl: 'optional' });
+  const policy = snpPolicy({ measurements: [toHex(measurement)], crl: 'optional' });
   const at = new Date('2026-06-01T00:00:00Z');
 
   const key = { key: vek.publicKey, dsaEncoding: 'ieee-p1363' } as const;

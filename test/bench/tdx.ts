@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { AuthenticateTdxOptions } from '../../attestation/appraisal/authenticate-tdx.js';
-import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
 import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { nativeP256 } from '../../src/system/native-p256.js';
+import { tdxPolicy } from '../forge/platform-policy.js';
 import { repositoryRoot, vectorFile, vectorPath, withoutVectors } from '../vectors.js';
 import {
   type Contender,
@@ -88,7 +88,7 @@ async function main(results: Report): Promise<void> {
   const at = new Date(verifyAt);
   const { report } = parseTdxQuote(quote);
   const [rtmr0, rtmr1, rtmr2] = report.rtmrs.map((rtmr) => [toHex(rtmr)]);
-  const policy = parseTdxPolicy({ mrTd: [toHex(report.mrTd)], rtmr0, rtmr1, rtmr2 });
+  const policy = tdxPolicy({ mrTd: [toHex(report.mrTd)], rtmr0, rtmr1, rtmr2 });
   const appraise = async (options: Partial<AuthenticateTdxOptions>): Promise<void> =>
     must((await verifyTdx(quote, collateral, policy, { at, ...options })).affirmed);
   // As the command line and the client for Node verify; the pinned root is a constant of the program.

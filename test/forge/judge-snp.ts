@@ -1,10 +1,10 @@
 import type { SnpExpectations } from '../../attestation/appraisal/appraise-snp.js';
-import { parseSnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
 import { type AmdFault, forgeSnp } from './amd.js';
+import { snpPolicy } from './platform-policy.js';
 
 /** The time that forged evidence is judged at. */
 export const FORGED_AT = new Date('2026-06-01T00:00:00Z');
@@ -19,7 +19,7 @@ export async function judgeSnp(
   expectations: SnpExpectations = {},
 ): Promise<AttestationResult> {
   const { report, endorsements, roots } = await forgeSnp(fault);
-  const parsed = parseSnpPolicy({ measurements: [KNOWN_MEASUREMENT], ...policy });
+  const parsed = snpPolicy({ measurements: [KNOWN_MEASUREMENT], ...policy });
   return verifySnp(report, endorsements, parsed, { at: FORGED_AT, roots }, expectations);
 }
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.js';
-import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
 import { TDX_REFERENCES } from '../../attestation/appraisal/references-tdx.js';
 import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
@@ -10,6 +9,7 @@ import { type P256, webCryptoP256 } from '../../attestation/encoding/p256.js';
 import { simulatedTdReport } from '../../enclave/platform/simulator/tdx.js';
 import { nativeP256 } from '../../src/system/native-p256.js';
 import { forgeTdx, type IntelFault } from './intel.js';
+import { tdxPolicy } from './platform-policy.js';
 
 /** One fault, and the one code or check that must tell of it; null: nothing may be found wrong. */
 export interface TdxCase {
@@ -37,7 +37,7 @@ export function referenceValues() {
 
 async function check(item: TdxCase): Promise<void> {
   const { quote, collateral, roots } = await forgeTdx(item.fault);
-  const policy = parseTdxPolicy({ ...referenceValues(), ...item.policy });
+  const policy = tdxPolicy({ ...referenceValues(), ...item.policy });
   const at = new Date(item.at ?? AT);
   const appraise = (p256: P256) => {
     const options = { at, roots, p256, cache: new TdxCache() };

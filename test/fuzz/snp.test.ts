@@ -1,5 +1,4 @@
 import { authenticateSnp } from '../../attestation/appraisal/authenticate-snp.js';
-import { parseSnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { encodeDer, parseDer } from '../../attestation/encoding/asn1.js';
 import { equalBytes, fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
@@ -18,6 +17,7 @@ import { encodeSnpReport, parseSnpReport } from '../../attestation/evidence/snp-
 import { forgeSnp } from '../forge/amd.js';
 import { hclReport } from '../forge/hcl.js';
 import { FORGED_AT } from '../forge/judge-snp.js';
+import { snpPolicy } from '../forge/platform-policy.js';
 import { fuzz } from './harness.js';
 
 const machines = await Promise.all([
@@ -38,7 +38,7 @@ const crl = milan.endorsements.crls[0] ?? new Uint8Array();
 const [vcek = new Uint8Array(), ask = new Uint8Array()] = milan.endorsements.certificates;
 const azure = hclReport(milan.report, '{"keys":[]}');
 
-const lenient = parseSnpPolicy({ crl: 'optional' });
+const lenient = snpPolicy({ crl: 'optional' });
 
 fuzz({
   name: 'SEV-SNP report',
@@ -177,7 +177,7 @@ fuzz({
     } catch (cause) {
       throw new AssayError('POLICY_INVALID', 'expected JSON', cause);
     }
-    parseSnpPolicy(value);
+    snpPolicy(value);
     return undefined;
   },
 });

@@ -1,4 +1,3 @@
-import { parseTdxPolicy } from '../../attestation/appraisal/policy-tdx.js';
 import { TdxCache } from '../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../attestation/appraisal/verify-tdx.js';
 import { fromHex, fromUtf8, toHex, utf8 } from '../../attestation/encoding/bytes.js';
@@ -13,6 +12,7 @@ import { parseTcgEventLog } from '../../attestation/evidence/tcg-event-log.js';
 import { encodeTdxQuote, parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { AssayError } from '../../attestation/index.js';
 import { extended, forgedIntel, forgeTdx } from '../forge/intel.js';
+import { tdxPolicy } from '../forge/platform-policy.js';
 import { BOOT_EVENTS, encodeTcgEventLog, forgeTcgLog } from '../forge/tcg-log.js';
 import { referenceValues } from '../forge/tdx-case.js';
 import { fuzz } from './harness.js';
@@ -78,7 +78,7 @@ decodes('QE identity', utf8(collateral.qe_identity), (bytes) =>
 decodes('PCK CRLs', fromHex(collateral.pck_crl), parseCrl);
 decodes('PCK certificates', intel.pck.der, (bytes) => pckPlatform(parseCertificate(bytes)));
 decodes('TDX policies', utf8(JSON.stringify(referenceValues())), (bytes) =>
-  parseTdxPolicy(parseStrictJson(bytes, 'the policy', 'POLICY_INVALID')),
+  tdxPolicy(parseStrictJson(bytes, 'the policy', 'POLICY_INVALID')),
 );
 
 /** What the two signatures of a quote cover. Text around the PEM blocks and padding are not. */
@@ -95,7 +95,7 @@ fuzz({
   deadline: 10_000,
   decode: async (bytes) => {
     const options = { at: new Date('2026-11-21T00:00:00Z'), roots: four.roots, cache };
-    const result = await verifyTdx(bytes, collateral, parseTdxPolicy({}), options);
+    const result = await verifyTdx(bytes, collateral, tdxPolicy({}), options);
     if (!result.authentic) throw new AssayError('TDX_QUOTE_SIGNATURE', result.summary);
     if (!genuine.has(covered(bytes))) throw new Error('a quote that nobody signed was accepted');
     return undefined;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { before, describe, test } from 'node:test';
-import { parseSnpPolicy } from '../../attestation/appraisal/policy-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
@@ -9,6 +8,7 @@ import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import type { SimulatedProduct } from '../../enclave/platform/simulator/snp.js';
 import { type AmdFault, type ForgedSnp, forgeSnp } from '../forge/amd.js';
 import { FORGED_AT } from '../forge/judge-snp.js';
+import { snpPolicy } from '../forge/platform-policy.js';
 import { FORGED_CHAINS } from '../forge/snp-chain-cases.js';
 import { FORGED_POLICIES } from '../forge/snp-policy-cases.js';
 import { FORGED_REPORTS } from '../forge/snp-report-cases.js';
@@ -204,7 +204,7 @@ describe('go-sev-guest', { skip }, () => {
       const result = await verifySnp(
         new Uint8Array(Buffer.from(report, 'base64')),
         amdEndorsements(blobs.map((blob) => new Uint8Array(Buffer.from(blob, 'base64')))),
-        parseSnpPolicy({ measurements: [toHex(measured)], crl: 'optional' }),
+        snpPolicy({ measurements: [toHex(measured)], crl: 'optional' }),
         { at: new Date(at) },
       );
       differences.set(name, compare(result, answer, 'affirmed'));
@@ -230,7 +230,7 @@ describe('go-sev-guest', { skip }, () => {
     for (const [i, { question: asking, forged, defaultPolicy }] of asked.entries()) {
       const { report, endorsements, roots } = forged;
       const measured = toHex(report.subarray(0x90, 0xc0));
-      const policy = parseSnpPolicy(measured.length === 96 ? { measurements: [measured] } : {});
+      const policy = snpPolicy(measured.length === 96 ? { measurements: [measured] } : {});
       const result = await verifySnp(report, endorsements, policy, { at: FORGED_AT, roots });
       const answer = answers[i] ?? assert.fail('the peer left a case out');
       const what = defaultPolicy ? 'affirmed' : 'authentic';

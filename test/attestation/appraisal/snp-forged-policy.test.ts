@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseSnpPolicy } from '../../../attestation/appraisal/policy-snp.js';
 import { toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { paravisorReportData } from '../../../attestation/evidence/runtime-claims.js';
@@ -8,6 +7,7 @@ import { encodeTcb } from '../../../attestation/evidence/snp-fields.js';
 import { SIMULATED_CHIPS, simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
 import type { AmdFault } from '../../forge/amd.js';
 import { idsOf, judgeSnp, KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
+import { snpPolicy } from '../../forge/platform-policy.js';
 import { FORGED_POLICIES } from '../../forge/snp-policy-cases.js';
 
 const BASE = 0x30000n;
@@ -177,7 +177,7 @@ describe('policies that are no policies', () => {
   })) {
     test(name, () => {
       assert.throws(
-        () => parseSnpPolicy(policy),
+        () => snpPolicy(policy),
         (error) => error instanceof AssayError && error.code === 'POLICY_INVALID',
       );
     });

@@ -1,8 +1,8 @@
+import { snpPolicy } from '../../forge/platform-policy.js';
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { X509Certificate as PeculiarCertificate } from '@peculiar/x509';
-import { parseSnpPolicy } from '../../../attestation/appraisal/policy-snp.js';
 import { type AttestationResult, verdictOf } from '../../../attestation/appraisal/result.js';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -51,7 +51,7 @@ function read(name: string): { vector: Vector; report: Uint8Array; blobs: Uint8A
 
 function verify(name: string, policy: object = {}, bytes?: Uint8Array): Promise<AttestationResult> {
   const { vector, report, blobs } = read(name);
-  return verifySnp(bytes ?? report, amdEndorsements(blobs), parseSnpPolicy(policy), {
+  return verifySnp(bytes ?? report, amdEndorsements(blobs), snpPolicy(policy), {
     at: new Date(vector.verifyAt),
   });
 }
@@ -114,13 +114,13 @@ describe('genuine reports', { skip: withoutVectors }, () => {
   test('a VLEK outlives its year only at a time within it', async () => {
     const { report, blobs } = read('milan-v3-vlek-vmpl1');
     const late = { at: new Date('2026-06-01T00:00:00Z') };
-    const result = await verifySnp(report, amdEndorsements(blobs), parseSnpPolicy({}), late);
+    const result = await verifySnp(report, amdEndorsements(blobs), snpPolicy({}), late);
     assert.equal(result.code, 'SNP_CERTIFICATE_VALIDITY');
   });
 
   test('a VCEK alone is enough: the authorities are pinned', async () => {
     const { report, blobs, vector } = read('turin-v5-vcek');
-    const result = await verifySnp(report, amdEndorsements(blobs.slice(0, 1)), parseSnpPolicy({}), {
+    const result = await verifySnp(report, amdEndorsements(blobs.slice(0, 1)), snpPolicy({}), {
       at: new Date(vector.verifyAt),
     });
     assert.equal(result.authentic, true);
@@ -139,7 +139,7 @@ describe('genuine reports', { skip: withoutVectors }, () => {
       const { report, blobs, vector } = read('milan-v3-vcek');
       const endorsements = amdEndorsements([...blobs.slice(0, 1), chain]);
       const at = new Date(vector.verifyAt);
-      const result = await verifySnp(report, endorsements, parseSnpPolicy({}), { at });
+      const result = await verifySnp(report, endorsements, snpPolicy({}), { at });
       assert.equal(result.code, code, result.summary);
     });
   }
@@ -152,7 +152,7 @@ describe('genuine reports', { skip: withoutVectors }, () => {
     tampered[tampered.length - 1] = (tampered.at(-1) ?? 0) ^ 1;
     const endorsements = { certificates: [vek, tampered], crls };
     const at = new Date(vector.verifyAt);
-    const result = await verifySnp(report, endorsements, parseSnpPolicy({}), { at });
+    const result = await verifySnp(report, endorsements, snpPolicy({}), { at });
     assert.equal(result.code, 'SNP_CERTIFICATE_SIGNATURE');
   });
 });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { authenticateTdx } from '../../../attestation/appraisal/authenticate-tdx.js';
-import { parseTdxPolicy } from '../../../attestation/appraisal/policy-tdx.js';
 import { verdictOf } from '../../../attestation/appraisal/result.js';
 import { TdxCache } from '../../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { parseTdxQuote } from '../../../attestation/evidence/tdx-quote.js';
 import { AssayError } from '../../../attestation/index.js';
+import { tdxPolicy } from '../../forge/platform-policy.js';
 import { vectorCases, vectorFile, withoutVectors } from '../../vectors.js';
 
 interface GenuineCase {
@@ -86,7 +86,7 @@ test('genuine quotes meet a strict policy or fail it for known reasons', {
     const { quote, collateral, known } = load(name);
     const { report } = parseTdxQuote(quote);
     const [rtmr0, rtmr1, rtmr2] = report.rtmrs.map((rtmr) => [toHex(rtmr)]);
-    const policy = parseTdxPolicy({ mrTd: [toHex(report.mrTd)], rtmr0, rtmr1, rtmr2 });
+    const policy = tdxPolicy({ mrTd: [toHex(report.mrTd)], rtmr0, rtmr1, rtmr2 });
     const at = new Date(known.verifyAt);
     const result = await verifyTdx(quote, collateral, policy, { at });
     const failed = result.checks.filter(({ outcome }) => outcome !== 'pass').map(({ id }) => id);
@@ -94,7 +94,7 @@ test('genuine quotes meet a strict policy or fail it for known reasons', {
     assert.equal(result.affirmed, failed.length === 0, name);
     assert.equal(result.code, failed[0] ?? null, name);
     assert.equal(result.tcb?.status, known.expected.tcbStatus, name);
-    const without = await verifyTdx(quote, collateral, parseTdxPolicy({}), { at });
+    const without = await verifyTdx(quote, collateral, tdxPolicy({}), { at });
     const rest = without.checks.filter(({ outcome }) => outcome === 'fail').map(({ id }) => id);
     const authentic = known.expected.tcbStatus !== 'TCB_NOT_SUPPORTED';
     assert.deepEqual(
@@ -137,12 +137,12 @@ test('without collateral a genuine quote is unchecked, a broken one refused', {
 }, async () => {
   const { quote, known } = load('v5-uptodate');
   const at = new Date(known.verifyAt);
-  const result = await verifyTdx(quote, undefined, parseTdxPolicy({}), { at });
+  const result = await verifyTdx(quote, undefined, tdxPolicy({}), { at });
   assert.equal(verdictOf(result), 'unchecked');
   assert.equal(result.code, 'ENDORSEMENTS_MISSING');
   const broken = new Uint8Array(quote);
   broken[600] = (broken[600] ?? 0) ^ 1;
-  const refused = await verifyTdx(broken, undefined, parseTdxPolicy({}), { at });
+  const refused = await verifyTdx(broken, undefined, tdxPolicy({}), { at });
   assert.equal(verdictOf(refused), 'refused');
   assert.equal(refused.code, 'TDX_QUOTE_SIGNATURE');
 });

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { parseTdxPolicy } from '../../../attestation/appraisal/policy-tdx.js';
 import { type AttestationResult, verdictOf } from '../../../attestation/appraisal/result.js';
 import { TdxCache } from '../../../attestation/appraisal/tdx-cache.js';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
@@ -10,6 +9,7 @@ import { importSubjectKey } from '../../../attestation/encoding/x509-key.js';
 import { forgeSnp } from '../../forge/amd.js';
 import { forgeTdx } from '../../forge/intel.js';
 import { FORGED_AT } from '../../forge/judge-snp.js';
+import { tdxPolicy } from '../../forge/platform-policy.js';
 import { referenceValues } from '../../forge/tdx-case.js';
 
 const snp = await forgeSnp();
@@ -22,7 +22,7 @@ async function appraiseSnp(): Promise<AttestationResult> {
 }
 
 async function appraiseTdx(): Promise<AttestationResult> {
-  const policy = parseTdxPolicy(referenceValues());
+  const policy = tdxPolicy(referenceValues());
   const options = { at: new Date('2026-11-21T00:00:00Z'), roots: tdx.roots, cache };
   return verifyTdx(tdx.quote, tdx.collateral, policy, options);
 }

@@ -3,7 +3,6 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { parseSnpPolicy } from '../../../attestation/appraisal/policy-snp.js';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
@@ -16,6 +15,7 @@ import { createSimulator } from '../../../enclave/platform/simulator/simulator.j
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { forgeDirectory } from '../../forge/amd.js';
 import { FORGED_AT } from '../../forge/judge-snp.js';
+import { snpPolicy } from '../../forge/platform-policy.js';
 
 const digest = new Uint8Array(32).fill(0xd1);
 const reportData = new Uint8Array(64).fill(0xa5);
@@ -44,7 +44,7 @@ describe('the SEV-SNP simulator', () => {
         ['vcek', 'ask', 'ark', 'crl'],
       );
       const supplied = amdEndorsements(table.map(({ data }) => data));
-      const policy = parseSnpPolicy({ measurements: [toHex(SIMULATED_MEASUREMENT)] });
+      const policy = snpPolicy({ measurements: [toHex(SIMULATED_MEASUREMENT)] });
       const roots = pemBlocks(platform.rootPem, 'CERTIFICATE');
       const expected = { reportData, hostData: digest };
       const result = await verifySnp(report, supplied, policy, { at: FORGED_AT, roots }, expected);

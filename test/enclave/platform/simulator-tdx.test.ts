@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parseTdxPolicy } from '../../../attestation/appraisal/policy-tdx.js';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { pemBlocks } from '../../../attestation/encoding/pem.js';
 import { replayRuntimeLog, runtimeEventDigest } from '../../../attestation/evidence/event-log.js';
 import { createSimulator } from '../../../enclave/platform/simulator/simulator.js';
+import { tdxPolicy } from '../../forge/platform-policy.js';
 import { repositoryRoot } from '../../vectors.js';
 
 const rootDirectory = join(repositoryRoot, 'build', '.simulator-keys');
@@ -17,7 +17,7 @@ test('a simulated quote is authentic under its own root and under no other', asy
   const simulator = await createSimulator({ tee: 'tdx', launchPolicyDigest, rootDirectory });
   const reportData = new Uint8Array(64).fill(9);
   const { report, endorsements } = await simulator.attest(reportData);
-  const policy = parseTdxPolicy({ allowUnknown: ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] });
+  const policy = tdxPolicy({ allowUnknown: ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] });
   const roots = pemBlocks(simulator.rootPem, 'CERTIFICATE');
   const expectations = { reportData, mrConfigId: launchPolicyDigest, rtmr3: new Uint8Array(48) };
   const result = await verifyTdx(report, endorsements, policy, { at, roots }, expectations);
@@ -40,7 +40,7 @@ test('a simulated TD extends RTMR3 and keeps MRCONFIGID', async () => {
   const roots = pemBlocks(simulator.rootPem, 'CERTIFICATE');
   const options = { at, roots };
   const expected = replayRuntimeLog(events);
-  const result = await verifyTdx(report, endorsements, parseTdxPolicy({}), options, {
+  const result = await verifyTdx(report, endorsements, tdxPolicy({}), options, {
     rtmr3: expected,
   });
   assert.equal(result.claims['rtmr3'], toHex(expected));
@@ -49,7 +49,7 @@ test('a simulated TD extends RTMR3 and keeps MRCONFIGID', async () => {
     ['tdx.measurement'],
   );
   assert.deepEqual((await simulator.launchBinding()).configuration, launchPolicyDigest);
-  const reordered = await verifyTdx(report, endorsements, parseTdxPolicy({}), options, {
+  const reordered = await verifyTdx(report, endorsements, tdxPolicy({}), options, {
     rtmr3: replayRuntimeLog([...events].reverse()),
   });
   assert.ok(reordered.checks.some(({ id, outcome }) => id === 'tdx.rtmr3' && outcome === 'fail'));

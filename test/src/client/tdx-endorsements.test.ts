@@ -3,7 +3,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { parseTdxPolicy } from '../../../attestation/appraisal/policy-tdx.js';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import type { CollateralText } from '../../../attestation/endorsements/intel.js';
 import { EndorsementSource, type SourceOptions } from '../../../attestation/endorsements/source.js';
@@ -14,6 +13,7 @@ import { gatherTdxCollateral } from '../../../src/client/tdx-endorsements.js';
 import { type ForgedTdx, forgeTdx, type IntelFault } from '../../forge/intel.js';
 import { set } from '../../forge/json.js';
 import { Pcs } from '../../forge/pcs.js';
+import { tdxPolicy } from '../../forge/platform-policy.js';
 import { referenceValues } from '../../forge/tdx-case.js';
 
 const now = new Date('2026-11-21T00:00:00Z');
@@ -70,7 +70,7 @@ test('collateral from a PCS verifies the quote', async () => {
   for (const hexadecimal of [false, true]) {
     pcs.hexadecimal = hexadecimal;
     const { collateral } = await gather(sourceAt(now));
-    const policy = parseTdxPolicy(referenceValues());
+    const policy = tdxPolicy(referenceValues());
     const options = { at: now, roots: forged.roots };
     const result = await verifyTdx(forged.quote, collateral, policy, options);
     assert.equal(result.affirmed, true, result.summary);
@@ -109,7 +109,7 @@ test('what has expired is never served, and an outage is no verdict', async () =
   pcs.troubles.push(...Array.from({ length: 64 }, () => 'hang up' as const));
   const { missing } = await gather(sourceAt(new Date('2049-01-01T00:00:00Z')));
   assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
-  const policy = parseTdxPolicy(referenceValues());
+  const policy = tdxPolicy(referenceValues());
   const result = await verifyTdx(forged.quote, undefined, policy, {
     at: now,
     roots: forged.roots,
@@ -154,7 +154,7 @@ test('an issuer chain of something else in the header makes no collateral that v
       name in headers ? { [name]: encodeURIComponent(other) } : { ...headers };
     const { collateral } = await gather(uncached());
     const options = { at: now, roots: forged.roots };
-    const result = await verifyTdx(forged.quote, collateral, parseTdxPolicy({}), options);
+    const result = await verifyTdx(forged.quote, collateral, tdxPolicy({}), options);
     assert.equal(result.code, 'TDX_CERTIFICATE_ROLE', name);
   }
 });

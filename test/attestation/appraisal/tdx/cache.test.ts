@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseTdxPolicy } from '../../../../attestation/appraisal/policy-tdx.js';
 import { TdxCache } from '../../../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { toPem } from '../../../../attestation/encoding/pem.js';
 import { forgedIntel, forgeTdx, type IntelFault, strangerKey } from '../../../forge/intel.js';
 import { set } from '../../../forge/json.js';
+import { tdxPolicy } from '../../../forge/platform-policy.js';
 import { referenceValues } from '../../../forge/tdx-case.js';
 
-const policy = parseTdxPolicy(referenceValues());
+const policy = tdxPolicy(referenceValues());
 const stranger = await strangerKey();
 const { pck } = await forgedIntel();
 const revoked = [

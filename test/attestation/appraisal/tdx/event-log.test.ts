@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseTdxPolicy } from '../../../../attestation/appraisal/policy-tdx.js';
 import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { utf8 } from '../../../../attestation/encoding/bytes.js';
 import {
@@ -17,6 +16,7 @@ import {
 } from '../../../../attestation/evidence/tcg-event-log.js';
 import type { TdReport } from '../../../../attestation/evidence/td-report.js';
 import { forgeTdx } from '../../../forge/intel.js';
+import { tdxPolicy } from '../../../forge/platform-policy.js';
 import { BOOT_EVENTS, forgeTcgLog, type LoggedEvent } from '../../../forge/tcg-log.js';
 
 const at = new Date('2026-11-21T00:00:00Z');
@@ -47,7 +47,7 @@ async function failures(
   expectations: { readonly eventLog?: Uint8Array; readonly runtimeLog?: Uint8Array },
 ): Promise<readonly string[]> {
   const { quote, collateral, roots } = await forgeTdx({ report: booted(rtmr3) });
-  const policy = parseTdxPolicy({ allowUnknown: ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] });
+  const policy = tdxPolicy({ allowUnknown: ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] });
   const result = await verifyTdx(quote, collateral, policy, { at, roots }, expectations);
   return result.checks
     .filter(({ outcome }) => outcome === 'fail')

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseTdxPolicy } from '../../../../attestation/appraisal/policy-tdx.js';
 import { AssayError } from '../../../../attestation/index.js';
 import { extended, type IntelFault } from '../../../forge/intel.js';
 import { set } from '../../../forge/json.js';
+import { tdxPolicy } from '../../../forge/platform-policy.js';
 import { referenceValues, type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
 
 const other = (bytes: number) => ['ab'.repeat(bytes)];
@@ -201,7 +201,7 @@ test('a policy is strict data', () => {
   ];
   for (const value of wrong) {
     assert.throws(
-      () => parseTdxPolicy(value),
+      () => tdxPolicy(value),
       (error) => error instanceof AssayError && error.code === 'POLICY_INVALID',
       JSON.stringify(value),
     );

@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseTdxPolicy } from '../../../../attestation/appraisal/policy-tdx.js';
 import type { TdxTcbResult } from '../../../../attestation/appraisal/result.js';
 import { TdxCache } from '../../../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { fromHex } from '../../../../attestation/encoding/bytes.js';
 import { forgeTdx, type IntelFault } from '../../../forge/intel.js';
 import { all, each, set } from '../../../forge/json.js';
+import { tdxPolicy } from '../../../forge/platform-policy.js';
 
 async function tcbOf(fault: IntelFault): Promise<TdxTcbResult> {
   const { quote, collateral, roots } = await forgeTdx(fault);
   const options = { at: new Date('2026-11-21T00:00:00Z'), roots, cache: new TdxCache() };
-  const { tcb } = await verifyTdx(quote, collateral, parseTdxPolicy({}), options);
+  const { tcb } = await verifyTdx(quote, collateral, tdxPolicy({}), options);
   return tcb ?? assert.fail('expected a result with a TCB');
 }
 
