@@ -18,7 +18,10 @@ import type { LocalPackage } from './package-source.js';
 import type { Reference } from './reference.js';
 
 export interface PushOptions extends HubOptions {
-  /** Lets a tag that means another model mean this one. Default: that is an error. */
+  /**
+   * Lets a tag that means another model mean this one. Default: that is an error. What the tag meant is not
+   * read then: a tag whose manifest is corrupted can be given another.
+   */
   readonly moveTag?: boolean;
 }
 

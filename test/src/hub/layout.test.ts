@@ -203,6 +203,18 @@ test('a push to a folder repairs what is corrupted there', async (t) => {
   await pullModel(reference, temporaryFolder(t), options);
 });
 
+test('a tag of a folder whose manifest is corrupted is mended by a push that may move it', async (t) => {
+  const { reference, manifest, pushed } = await setting(t);
+  writeFileSync(manifest, '{}');
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  const contents = await readPackage(source, 'tiny');
+  await assert.rejects(pushModel(contents, reference, options), { code: 'HUB_DIGEST' });
+  await pushModel(contents, reference, { ...options, moveTag: true });
+  const pulled = await pullModel(reference, temporaryFolder(t), options);
+  assert.equal(pulled.digest, pushed.digest);
+});
+
 for (const name of ['index.json', 'oci-layout', 'manifest']) {
   test(`a push to a folder follows no link in the place of a new ${name}`, async (t) => {
     const { root, path, reference, manifest } = await setting(t);
