@@ -10,7 +10,7 @@ import { PublishedLog } from '../replay/published-log.js';
 import { type Confidence, confidenceOf } from '../replay/sample.js';
 import type { Appraisal } from './appraisal-options.js';
 import type { Attestation } from './attestation-options.js';
-import { EXIT, type ExitCode } from './exit-code.js';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
 import { type Style, section } from './output.js';
@@ -77,7 +77,9 @@ function indices(audit: LogAudit, outcome: EntryOutcome): number[] {
 function confidence(audit: LogAudit): Confidence | null {
   const count = (outcome: EntryOutcome): number => indices(audit, outcome).length;
   const wrong = count('contradiction') + count('refused') + audit.contradicted.length;
-  return wrong > 0 ? null : confidenceOf(count('identical') + count('within'));
+  return wrong > 0 || audit.fault !== null
+    ? null
+    : confidenceOf(count('identical') + count('within'));
 }
 
 const percent = (part: number): string => `${Number((part * 100).toPrecision(3))} %`;
@@ -133,6 +135,9 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
       ...(audit.later === 0 ? [] : [['proofs of later entries', String(audit.later)]]),
     ]),
     `\n${section(style, `Sample: ${drawn}`, rows)}`,
+    audit.fault === null
+      ? ''
+      : `\n${style.red('NOT ONE LOG')}: ${audit.fault.code}, ${audit.fault.message}\n`,
     faults(style.red('CONTRADICTED by the log'), audit.contradicted),
     faults('Not proofs of this log', audit.outside),
     ...audit.entries.flatMap(({ outcome, file, replayed }) =>
@@ -161,6 +166,7 @@ function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]:
     },
     counts: Object.fromEntries(outcomes.map((name) => [name, indices(audit, name).length])),
     confidence: sure && { ...sure, missed: sure.missed.map((line) => ({ ...line })) },
+    fault: audit.fault && { code: audit.fault.code, message: audit.fault.message },
     contradicted: faults(audit.contradicted),
     outside: faults(audit.outside),
     entries: audit.entries.map(({ index, outcome, file, replayed }) => ({
@@ -201,6 +207,7 @@ export async function auditFiles(
   io.exitCode = worstExit([
     ...audit.entries.map(({ outcome }) => EXITS[outcome]),
     ...(audit.contradicted.length > 0 ? [EXIT.refused] : []),
+    ...(audit.fault === null ? [] : [exitCodeOf(audit.fault)]),
     ...(nothing ? [EXIT.unchecked] : []),
   ]);
   const drawn = `${audit.entries.length} of ${log.head.size - 1} entries (${percent(fraction)}), by the seed ${toHex(seed)}`;

@@ -57,6 +57,11 @@ export interface LogAudit {
   readonly later: number;
   /** Whether the evidence that vouches for the log's key is a simulator's. */
   readonly simulated: boolean;
+  /**
+   * Why what the log showed is not of one log, or, as RECEIPT_UNSETTLED, not proven to be; null where it
+   * is. Evidence against the node, like the contradicted proofs.
+   */
+  readonly fault: AssayError | null;
   /** Proofs with a receipt of the log's own key that the log contradicts: evidence against the node. */
   readonly contradicted: readonly ProofFault[];
   /** Files that are no proofs of this log: unreadable, of another enclave or boot, or forged. */
@@ -162,14 +167,45 @@ async function replayEntry(
   }
 }
 
-/** A manifest of the enclave is no answer: whoever holds any proof under it can tell its entry. */
-async function isManifest(
+/** What a log shows of entries that no proof is at hand of. */
+interface LookedUp {
+  /** Those of them that are manifests. */
+  readonly manifests: ReadonlySet<number>;
+  readonly fault: AssayError | null;
+}
+
+/**
+ * A manifest of the enclave is no answer: whoever holds any proof under it can tell its entry. A node may
+ * show one in a second log, so that nothing counts before all that it showed is proven to be of one.
+ */
+async function lookUp(
   log: AuditedLog,
-  index: number,
-  manifests: Iterable<Uint8Array>,
-): Promise<boolean> {
-  for (const entry of manifests) if (await log.has(index, entry)) return true;
-  return false;
+  indices: readonly number[],
+  entries: readonly Uint8Array[],
+): Promise<LookedUp> {
+  const manifests = new Set<number>();
+  try {
+    for (const index of indices) {
+      for (const entry of entries) {
+        if (!(await log.has(index, entry))) continue;
+        manifests.add(index);
+        break;
+      }
+    }
+    await log.settle();
+    return { manifests, fault: null };
+  } catch (error) {
+    if (!(error instanceof AssayError && error.code.startsWith('RECEIPT_'))) throw error;
+    return { manifests, fault: error };
+  }
+}
+
+/** Entries of the manifests that some proof was made under, each once. */
+function manifestEntries(proofs: readonly Logged[]): readonly Uint8Array[] {
+  const entries = new Map(
+    proofs.map(({ manifest }) => [manifest.join(), manifestEntry(manifest)] as const),
+  );
+  return [...entries.values()];
 }
 
 /**
@@ -194,19 +230,17 @@ export async function auditLog(
   const held = uncontradicted.filter(({ index }) => index < log.head.size);
   const later = uncontradicted.length - held.length;
   const byIndex = new Map(held.map((proof) => [proof.index, proof] as const));
-  const manifests = new Map(
-    own.map(({ manifest }) => [manifest.join(), manifestEntry(manifest)] as const),
-  );
+  const missing = sample.filter((index) => !byIndex.has(index));
+  const { manifests, fault } = await lookUp(log, missing, manifestEntries(own));
   const entries: AuditedEntry[] = [];
   for (const [i, index] of sample.entries()) {
     options.onProgress?.(`${i + 1} of ${sample.length}`);
     const proof = byIndex.get(index);
     if (proof !== undefined) entries.push(await replayEntry(index, proof, options));
     else {
-      const manifest = await isManifest(log, index, manifests.values());
-      const outcome = manifest ? 'manifest' : 'unavailable';
+      const outcome = manifests.has(index) ? 'manifest' : 'unavailable';
       entries.push({ index, outcome, file: null, replayed: null });
     }
   }
-  return { entries, held: held.length, later, simulated, contradicted, outside };
+  return { entries, held: held.length, later, simulated, fault, contradicted, outside };
 }

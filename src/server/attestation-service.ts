@@ -8,10 +8,13 @@ import {
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Enclave } from '../../enclave/enclave.js';
+import type { Issuer } from '../../enclave/issuer.js';
 import type { Answer, UnaryCall } from './unary-methods.js';
 
 /** What of an enclave this service shows. */
-export type Attester = Pick<Enclave, 'evidence' | 'manifestBytes' | 'issuer'>;
+export interface Attester extends Pick<Enclave, 'evidence' | 'manifestBytes'> {
+  readonly issuer: Pick<Issuer, 'treeHead' | 'inclusion' | 'consistency'>;
+}
 
 interface Requests {
   GetEvidence: { readonly nonce: Uint8Array };

@@ -55,6 +55,8 @@ export interface Lies {
     treeHead: Uint8Array;
     proof: Uint8Array;
   };
+  /** `GetInclusionProof`, in place of the enclave's issuer. */
+  readonly inclusion?: (honest: () => Uint8Array, index: number) => Uint8Array;
 }
 
 /** A running server over a genuine enclave of the simulator. */
@@ -195,29 +197,29 @@ export async function startAdder(
     log: () => log,
   });
   const enclave = await bootServing(options);
+  const { issuer } = enclave;
   const started = { lies, inferences: 0, ready: true };
   const server = new Server();
   const attester = {
     manifestBytes: enclave.manifestBytes,
-    issuer: enclave.issuer,
+    issuer: {
+      treeHead: () => issuer.treeHead(),
+      inclusion: (index: number) => {
+        const honest = (): Uint8Array => issuer.inclusion(index);
+        return started.lies.inclusion?.(honest, index) ?? honest();
+      },
+      consistency: (oldSize: number) => {
+        const honest = issuer.consistency(oldSize);
+        return started.lies.consistency?.(honest, oldSize) ?? honest;
+      },
+    },
     evidence: async (nonce: Uint8Array) => {
       const bundle = await enclave.evidence(started.lies.nonce?.(nonce) ?? nonce);
       return started.lies.bundle?.(bundle) ?? bundle;
     },
   };
   const handlers = attestationHandlers(attester);
-  server.addService(attestationDefinition(loadAttestation()), {
-    ...handlers,
-    GetConsistencyProof: (
-      call: ServerUnaryCall<{ readonly old_size: string }, object>,
-      done: sendUnaryData<object>,
-    ) => {
-      const oldSize = Number(call.request.old_size);
-      const honest = enclave.issuer.consistency(oldSize);
-      const { treeHead, proof } = started.lies.consistency?.(honest, oldSize) ?? honest;
-      done(null, { tree_head: treeHead, proof });
-    },
-  });
+  server.addService(attestationDefinition(loadAttestation()), handlers);
   server.addService(inferenceDefinition(), {
     ServerReady: (_: unknown, done: sendUnaryData<object>) => done(null, { ready: started.ready }),
     ModelReady: (
