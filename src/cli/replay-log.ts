@@ -138,7 +138,7 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
     audit.fault === null
       ? ''
       : `\n${style.red('NOT ONE LOG')}: ${audit.fault.code}, ${audit.fault.message}\n`,
-    faults(style.red('CONTRADICTED by the log'), audit.contradicted),
+    faults(style.red('CONTRADICTED by the log or by each other'), audit.contradicted),
     faults('Not proofs of this log', audit.outside),
     ...audit.entries.flatMap(({ outcome, file, replayed }) =>
       replayed === null || outcome === 'identical' || outcome === 'within'

@@ -12,6 +12,7 @@ import { verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { Agreement } from '../client/agreement.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 import type { Executor } from './executor.js';
+import { forksAmong } from './receipt-forks.js';
 import {
   outcomeOf,
   type ReplayedOutcome,
@@ -62,7 +63,7 @@ export interface LogAudit {
    * is. Evidence against the node, like the contradicted proofs.
    */
   readonly fault: AssayError | null;
-  /** Proofs with a receipt of the log's own key that the log contradicts: evidence against the node. */
+  /** Proofs with a receipt of the log's own key that the log, or another of them, contradicts: evidence against the node. */
   readonly contradicted: readonly ProofFault[];
   /** Files that are no proofs of this log: unreadable, of another enclave or boot, or forged. */
   readonly outside: readonly ProofFault[];
@@ -208,6 +209,20 @@ function manifestEntries(proofs: readonly Logged[]): readonly Uint8Array[] {
   return [...entries.values()];
 }
 
+/** Holds the receipts against the log, and those that it does not contradict against each other. */
+async function judge(log: AuditedLog, own: readonly Logged[]) {
+  const contradicted: ProofFault[] = [];
+  const passed = (proofs: readonly Logged[], errors: readonly (AssayError | null)[]) =>
+    proofs.filter(({ file }, i) => {
+      const error = errors[i] ?? null;
+      if (error !== null) contradicted.push({ file, error });
+      return error === null;
+    });
+  const consistent = passed(own, await log.judge(own));
+  const uncontradicted = passed(consistent, forksAmong(consistent));
+  return { contradicted, uncontradicted };
+}
+
 /**
  * Audits a fraction of a log: whose key signed it, that every proof at hand is of it, and for a sample of
  * its entries that executing their requests again gives their answers. Rejects with RECEIPT_UNATTESTED
@@ -221,12 +236,7 @@ export async function auditLog(
 ): Promise<LogAudit> {
   const sample = sampleLog(log.head, options.seed, options.fraction);
   const { own, outside, simulated } = await logged(log, proofs, options);
-  const judged = await log.judge(own);
-  const contradicted = own.flatMap(({ file }, i) => {
-    const error = judged[i] ?? null;
-    return error === null ? [] : [{ file, error }];
-  });
-  const uncontradicted = own.filter((_, i) => judged[i] === null);
+  const { contradicted, uncontradicted } = await judge(log, own);
   const held = uncontradicted.filter(({ index }) => index < log.head.size);
   const later = uncontradicted.length - held.length;
   const byIndex = new Map(held.map((proof) => [proof.index, proof] as const));

@@ -1,80 +1,24 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, afterEach, before, describe, test } from 'node:test';
-import { parsePolicy } from '../../../attestation/appraisal/policy.js';
-import { toHex } from '../../../attestation/encoding/bytes.js';
+import { rm } from 'node:fs/promises';
+import { describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { toPem } from '../../../attestation/encoding/pem.js';
-import { claimsEntry, manifestEntry } from '../../../attestation/receipt/claims.js';
-import { decodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
-import { decodeProofFile } from '../../../attestation/receipt/proof-file.js';
+import { manifestEntry } from '../../../attestation/receipt/claims.js';
 import { Issuer } from '../../../enclave/issuer.js';
-import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
-import { connect } from '../../../src/client/connect.js';
-import { executionFacts } from '../../../src/engine/profile.js';
-import { adderModel, startAdder } from '../../forge/adder-server.js';
-import { inputs } from '../../forge/adder-session.js';
-import { assay } from '../../forge/cli.js';
+import { auditedAdder } from '../../forge/audited-adder.js';
 
-/** Answers that the auditor holds the proofs of; nobody holds one of the entry after them. */
+/** Answers that the auditor holds the proofs of; that of the answer after them is lost. */
 const HELD = 3;
 const UNHELD = HELD + 1;
 
-const folder = await mkdtemp(join(tmpdir(), 'assay-live-audit-'));
-const at = (...names: string[]): string => join(folder, ...names);
-const node = await startAdder({}, await executionFacts());
-const policy = {
-  version: 1,
-  snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-  enclave: {
-    models: node.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-    allowUnpinned: true,
-  },
-};
-const manifest = manifestEntry(node.enclave.manifestDigest);
-
-before(async () => {
-  await mkdir(at('proofs'));
-  await writeFile(at('policy.json'), JSON.stringify(policy));
-  await writeFile(at('root.pem'), toPem(node.root, 'CERTIFICATE'));
-  await writeFile(at('adder.onnx'), adderModel());
-  const session = await connect(node.target, parsePolicy(policy), { roots: [node.root] });
-  for (let i = 1; i <= HELD; i++) {
-    const answer = await session.infer('adder', inputs);
-    await writeFile(at('proofs', `${i}.proof`), answer.proof());
-  }
-  await session.infer('adder', inputs);
-  session.close();
-});
-
-afterEach(() => {
-  node.lies = {};
-});
-
-after(async () => {
-  node.close();
-  await rm(folder, { recursive: true });
-});
-
-const flags = (): string[] => [
-  ...['--policy', at('policy.json'), '--root', at('root.pem'), '--model', at('adder.onnx')],
-  ...['--log-target', node.target],
-];
-
-async function audit() {
-  const { code, out, err } = await assay(['replay', at('proofs'), ...flags(), '--json']);
-  return { code, found: JSON.parse(out || err) };
-}
+const { node, at, audit, replay, entryOf } = await auditedAdder(UNHELD);
+await rm(at('proofs', `${UNHELD}.proof`));
+const live = ['--log-target', node.target];
 
 /** A second log of the node's key: the held answers, and this many manifests in place of the others. */
 async function secondLog(manifests: number): Promise<Issuer> {
+  const manifest = manifestEntry(node.enclave.manifestDigest);
   const issuer = await Issuer.start(node.enclave.keys.signing, manifest);
-  for (let i = 1; i <= HELD; i++) {
-    const { receipt } = decodeProofFile(new Uint8Array(await readFile(at('proofs', `${i}.proof`))));
-    await issuer.append(claimsEntry(decodeInferenceReceipt(receipt).claims));
-  }
+  for (let i = 1; i <= HELD; i++) await issuer.append(await entryOf('proofs', `${i}.proof`));
   for (let i = 0; i < manifests; i++) await issuer.append(manifest);
   return issuer;
 }
@@ -90,10 +34,10 @@ describe('a node that shows an answer nobody holds as a manifest, in a second lo
       node.lies = {
         inclusion: (honest, index) => (index === UNHELD ? second.inclusion(index) : honest()),
       };
-      const { code, found } = await audit();
+      const { code, found } = await audit('proofs', live);
       assert.deepEqual([code, found.fault?.code, found.confidence], [1, 'RECEIPT_FORK', null]);
       assert.equal(found.counts.identical, HELD, 'what else was found is told');
-      const people = await assay(['replay', at('proofs'), ...flags()]);
+      const people = await replay('proofs', live);
       assert.match(people.out, /^NOT ONE LOG: RECEIPT_FORK, /m);
     });
   }
@@ -106,6 +50,6 @@ test('a node that denies an entry below the head that it signed contradicts itse
       return honest();
     },
   };
-  const { code, found } = await audit();
+  const { code, found } = await audit('proofs', live);
   assert.deepEqual([code, found.fault?.code], [1, 'RECEIPT_FORK']);
 });

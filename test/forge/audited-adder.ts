@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach } from 'node:test';
+import { parsePolicy } from '../../attestation/appraisal/policy.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { toPem } from '../../attestation/encoding/pem.js';
+import { claimsEntry } from '../../attestation/receipt/claims.js';
+import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
+import { decodeProofFile } from '../../attestation/receipt/proof-file.js';
+import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
+import { TileFiles } from '../../enclave/tile-files.js';
+import { connect } from '../../src/client/connect.js';
+import { executionFacts } from '../../src/engine/profile.js';
+import { adderModel, startAdder } from './adder-server.js';
+import { inputs } from './adder-session.js';
+import { assay } from './cli.js';
+
+/**
+ * An enclave that adds, publishes its log in the folder `log` and gave this many answers, whose proofs are
+ * `proofs/1.proof` and so on; the policy that affirms them is `policy.json`. It tells the truth again after
+ * each test, and ends with the file.
+ */
+export async function auditedAdder(answers: number) {
+  const folder = await mkdtemp(join(tmpdir(), 'assay-audited-'));
+  const at = (...names: string[]): string => join(folder, ...names);
+  const archive = new TileFiles(at('log'), (error) => {
+    throw error;
+  });
+  const node = await startAdder({}, await executionFacts(), { archive });
+  const policy = {
+    version: 1,
+    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+    enclave: {
+      models: node.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
+      allowUnpinned: true,
+    },
+  };
+  await mkdir(at('proofs'));
+  await writeFile(at('policy.json'), JSON.stringify(policy));
+  await writeFile(at('root.pem'), toPem(node.root, 'CERTIFICATE'));
+  await writeFile(at('adder.onnx'), adderModel());
+  const session = await connect(node.target, parsePolicy(policy), { roots: [node.root] });
+  for (let i = 1; i <= answers; i++) {
+    const answer = await session.infer('adder', inputs);
+    await writeFile(at('proofs', `${i}.proof`), answer.proof());
+  }
+  session.close();
+  await node.enclave.issuer.flush();
+  afterEach(() => {
+    node.lies = {};
+  });
+  after(async () => {
+    node.close();
+    await rm(folder, { recursive: true });
+  });
+
+  /** `assay replay` of the proofs in a folder, under a policy file. */
+  const replay = (proofs: string, more: readonly string[], policyFile = 'policy.json') => {
+    const trust = ['--policy', at(policyFile), '--root', at('root.pem')];
+    return assay(['replay', at(proofs), ...trust, '--model', at('adder.onnx'), ...more]);
+  };
+  const proof = async (...file: string[]) =>
+    decodeProofFile(new Uint8Array(await readFile(at(...file))));
+  return {
+    node,
+    at,
+    policy,
+    replay,
+    proof,
+    /** The same with `--json`: the exit code, and what was found. */
+    audit: async (proofs: string, more: readonly string[], policyFile?: string) => {
+      const { code, out, err } = await replay(proofs, [...more, '--json'], policyFile);
+      return { code, found: JSON.parse(out || err) };
+    },
+    /** The log entry of a proof. */
+    entryOf: async (...file: string[]) =>
+      claimsEntry(decodeInferenceReceipt((await proof(...file)).receipt).claims),
+  };
+}
