@@ -2,7 +2,13 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
 import type { Tolerances } from '../hub/package.js';
-import { auditLog, type EntryOutcome, type LogAudit, type ProofFault } from '../replay/audit.js';
+import {
+  type AuditedEntry,
+  auditLog,
+  type EntryOutcome,
+  type LogAudit,
+  type ProofFault,
+} from '../replay/audit.js';
 import type { AuditedLog } from '../replay/audited-log.js';
 import type { Executor } from '../replay/executor.js';
 import { LiveLog } from '../replay/live-log.js';
@@ -15,7 +21,7 @@ import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
 import { type Style, section } from './output.js';
 import { simulatedBanner } from './render-result.js';
-import { replayJson, replayText, worstExit } from './replay-text.js';
+import { exitOfReplay, replayJson, replayText, worstExit } from './replay-text.js';
 
 /** Which log is audited, if any. */
 export interface LogFlags {
@@ -66,6 +72,11 @@ const EXITS: { readonly [outcome in EntryOutcome]: ExitCode } = {
   refused: EXIT.refused,
 };
 
+/** A proof that is not affirmed may be refused, or one that could not be checked. */
+function exitOfEntry({ outcome, replayed }: AuditedEntry): ExitCode {
+  return outcome === 'refused' && replayed !== null ? exitOfReplay(replayed) : EXITS[outcome];
+}
+
 const outcomes = Object.keys(MEANING) as EntryOutcome[];
 const PLACES = 20;
 
@@ -76,10 +87,11 @@ function indices(audit: LogAudit, outcome: EntryOutcome): number[] {
 /** What the sample says of all answers whose proofs could be had, if nothing in it was wrong. */
 function confidence(audit: LogAudit): Confidence | null {
   const count = (outcome: EntryOutcome): number => indices(audit, outcome).length;
-  const wrong = count('contradiction') + count('refused') + audit.contradicted.length;
-  return wrong > 0 || audit.fault !== null
-    ? null
-    : confidenceOf(count('identical') + count('within'));
+  const wrong =
+    audit.fault !== null ||
+    audit.contradicted.length > 0 ||
+    audit.entries.some((entry) => exitOfEntry(entry) === EXIT.refused);
+  return wrong ? null : confidenceOf(count('identical') + count('within'));
 }
 
 const percent = (part: number): string => `${Number((part * 100).toPrecision(3))} %`;
@@ -205,7 +217,7 @@ export async function auditFiles(
   );
   const nothing = idleReason(log, audit) !== null;
   io.exitCode = worstExit([
-    ...audit.entries.map(({ outcome }) => EXITS[outcome]),
+    ...audit.entries.map(exitOfEntry),
     ...(audit.contradicted.length > 0 ? [EXIT.refused] : []),
     ...(audit.fault === null ? [] : [exitCodeOf(audit.fault)]),
     ...(nothing ? [EXIT.unchecked] : []),

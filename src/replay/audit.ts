@@ -1,6 +1,7 @@
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
+import { verdictOf } from '../../attestation/appraisal/result.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { type CoseKey, coseKeyThumbprint } from '../../attestation/encoding/cose.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -10,6 +11,7 @@ import { decodeProofFile } from '../../attestation/receipt/proof-file.js';
 import { decodeReceipt, verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { Agreement } from '../client/agreement.js';
+import { NotAffirmedError } from '../client/connect.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 import type { Executor } from './executor.js';
 import { forksAmong } from './receipt-forks.js';
@@ -34,7 +36,8 @@ export interface HeldProof {
  */
 export type EntryOutcome = ReplayedOutcome | 'no-model' | 'unavailable' | 'manifest';
 
-interface AuditedEntry {
+/** An entry of the sample, and what became of it. */
+export interface AuditedEntry {
   readonly index: number;
   readonly outcome: EntryOutcome;
   readonly file: string | null;
@@ -97,22 +100,32 @@ function placeOf(bytes: Uint8Array, keyId: Uint8Array) {
   return { entry: claimsEntry(claims), receipt, manifest: decodeClaims(claims).manifest };
 }
 
-/** The key that signed the log, from the first proof of it whose evidence is affirmed. */
+/**
+ * The key that signed the log, from the first proof of it whose evidence is affirmed. Where there is none,
+ * the error says why: a refused proof's before one that could not be checked.
+ */
 async function attestedKey(
   log: AuditedLog,
   proofs: readonly HeldProof[],
   { policy, appraisal }: AuditOptions,
 ): Promise<{ readonly key: CoseKey; readonly simulated: boolean }> {
-  for (const { read } of proofs) {
+  let refused: NotAffirmedError | undefined;
+  let unchecked: NotAffirmedError | undefined;
+  for (const { file, read } of proofs) {
     const { result, enclave } = await appraiseProof(await read(), policy, appraisal);
     const key = result.affirmed ? enclave?.manifest.signingKey : undefined;
     if (key !== undefined && equalBytes(coseKeyThumbprint(key), log.head.keyId)) {
       return { key, simulated: result.simulated };
     }
+    const reason = new NotAffirmedError(file, result);
+    if (verdictOf(result) === 'refused') refused ??= reason;
+    else unchecked ??= reason;
   }
+  if (refused !== undefined) throw refused;
   throw new AssayError(
     'RECEIPT_UNATTESTED',
     'expected a proof of this log whose evidence is affirmed: without one, nobody vouches for the key that signed it',
+    unchecked,
   );
 }
 
@@ -225,9 +238,9 @@ async function judge(log: AuditedLog, own: readonly Logged[]) {
 
 /**
  * Audits a fraction of a log: whose key signed it, that every proof at hand is of it, and for a sample of
- * its entries that executing their requests again gives their answers. Rejects with RECEIPT_UNATTESTED
- * if no proof's evidence vouches for the key, RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key
- * did not sign, and as the executor does.
+ * its entries that executing their requests again gives their answers. Rejects with CLIENT_REFUSED if no proof
+ * vouches for the key and one is refused, RECEIPT_UNATTESTED if there is none or none could be checked,
+ * RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key did not sign, and as the executor does.
  */
 export async function auditLog(
   log: AuditedLog,

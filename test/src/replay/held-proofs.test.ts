@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { cp, writeFile } from 'node:fs/promises';
-import { test } from 'node:test';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { manifestEntry } from '../../../attestation/receipt/claims.js';
 import {
   decodeInferenceReceipt,
@@ -13,7 +14,7 @@ import { auditedAdder } from '../../forge/audited-adder.js';
 import { issueClaims } from '../../forge/issue.js';
 
 const ANSWERS = 4;
-const { node, at, audit, proof, entryOf } = await auditedAdder(ANSWERS);
+const { node, at, policy, audit, proof, entryOf } = await auditedAdder(ANSWERS);
 
 /** A log of the node's key with the first two answers, published where a name is given. */
 async function shortLog(name?: string): Promise<Issuer> {
@@ -44,4 +45,42 @@ test('receipts of one place in two logs that both extend the published one are a
     found.contradicted.map((fault: { file: string; code: string }) => [fault.file, fault.code]),
     ['3.proof', '4.proof'].map((file) => [at('forked', file), 'RECEIPT_FORK']),
   );
+});
+
+describe('proofs that are not affirmed', () => {
+  const published = ['--log', at('log')];
+
+  /** A copy of a proof whose evidence nobody endorses any more. */
+  async function strip(...file: string[]): Promise<void> {
+    const held = await proof(...file);
+    const evidence = encodeBundle({ ...decodeBundle(held.evidence), endorsements: null });
+    await writeFile(at(...file), encodeProofFile({ ...held, evidence }));
+  }
+
+  test('one that could not be checked leaves the audit unchecked, and others their confidence', async () => {
+    await cp(at('proofs'), at('stripped'), { recursive: true });
+    await strip('stripped', '3.proof');
+    const { code, found } = await audit('stripped', [...published, '--offline']);
+    assert.deepEqual([code, found.counts.refused, found.confidence?.replayed], [3, 1, ANSWERS - 1]);
+  });
+
+  test('the only one could not be checked: unattested, with the reason', async () => {
+    await mkdir(at('single'));
+    await cp(at('proofs', '1.proof'), at('single', '1.proof'));
+    await strip('single', '1.proof');
+    const { code, found } = await audit('single', [...published, '--offline']);
+    assert.deepEqual([code, found.error.code], [3, 'RECEIPT_UNATTESTED']);
+    assert.match(
+      found.error.causes[0].message,
+      /1\.proof is not affirmed \(ENDORSEMENTS_MISSING\)/,
+    );
+  });
+
+  test('all are refused by the policy: refused, with the reason', async () => {
+    const strict = { ...policy, snp: { measurements: ['ab'.repeat(48)] } };
+    await writeFile(at('strict.json'), JSON.stringify(strict));
+    const { code, found } = await audit('proofs', published, 'strict.json');
+    assert.deepEqual([code, found.error.code], [1, 'CLIENT_REFUSED']);
+    assert.match(found.error.message, /1\.proof is not affirmed \(snp\.measurement\)/);
+  });
 });
