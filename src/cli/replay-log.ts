@@ -56,7 +56,7 @@ const MEANING: { readonly [outcome in EntryOutcome]: string } = {
   'not-executed': 'the request could not be executed again',
   refused: 'the proof at hand is not affirmed',
   'no-model': 'no model at hand computes this',
-  unavailable: 'no proof at hand',
+  unavailable: 'no proof at hand, or older than what the node keeps',
   manifest: 'no answer: a manifest of the enclave',
 };
 

@@ -32,7 +32,8 @@ export interface HeldProof {
 /**
  * What became of a sampled entry: a replay's verdict; `not-executed`: its request could not be executed
  * again; `refused`: its proof is not affirmed; `no-model`: nothing here has the model; `unavailable`:
- * nobody gave its proof; `manifest`: no answer, but a manifest of the enclave.
+ * nobody gave its proof, or the log no longer proves that it is of it; `manifest`: no answer, but a
+ * manifest of the enclave.
  */
 export type EntryOutcome = ReplayedOutcome | 'no-model' | 'unavailable' | 'manifest';
 
@@ -181,6 +182,12 @@ async function replayEntry(
   }
 }
 
+/** An answer that is right, and not proven to be of the log: what is wrong with it stays wrong. */
+function unproven(entry: AuditedEntry): AuditedEntry {
+  const right = entry.outcome === 'identical' || entry.outcome === 'within';
+  return right ? { ...entry, outcome: 'unavailable' } : entry;
+}
+
 /** What a log shows of entries that no proof is at hand of. */
 interface LookedUp {
   /** Those of them that are manifests. */
@@ -225,15 +232,19 @@ function manifestEntries(proofs: readonly Logged[]): readonly Uint8Array[] {
 /** Holds the receipts against the log, and those that it does not contradict against each other. */
 async function judge(log: AuditedLog, own: readonly Logged[]) {
   const contradicted: ProofFault[] = [];
+  const pruned = new Set<number>();
   const passed = (proofs: readonly Logged[], errors: readonly (AssayError | null)[]) =>
-    proofs.filter(({ file }, i) => {
+    proofs.filter(({ file, index }, i) => {
       const error = errors[i] ?? null;
-      if (error !== null) contradicted.push({ file, error });
-      return error === null;
+      if (error === null) return true;
+      const unsettled = error.code === 'RECEIPT_UNSETTLED';
+      if (unsettled) pruned.add(index);
+      else contradicted.push({ file, error });
+      return unsettled;
     });
   const consistent = passed(own, await log.judge(own));
   const uncontradicted = passed(consistent, forksAmong(consistent));
-  return { contradicted, uncontradicted };
+  return { contradicted, uncontradicted, pruned };
 }
 
 /**
@@ -249,7 +260,7 @@ export async function auditLog(
 ): Promise<LogAudit> {
   const sample = sampleLog(log.head, options.seed, options.fraction);
   const { own, outside, simulated } = await logged(log, proofs, options);
-  const { contradicted, uncontradicted } = await judge(log, own);
+  const { contradicted, uncontradicted, pruned } = await judge(log, own);
   const held = uncontradicted.filter(({ index }) => index < log.head.size);
   const later = uncontradicted.length - held.length;
   const byIndex = new Map(held.map((proof) => [proof.index, proof] as const));
@@ -259,8 +270,10 @@ export async function auditLog(
   for (const [i, index] of sample.entries()) {
     options.onProgress?.(`${i + 1} of ${sample.length}`);
     const proof = byIndex.get(index);
-    if (proof !== undefined) entries.push(await replayEntry(index, proof, options));
-    else {
+    if (proof !== undefined) {
+      const entry = await replayEntry(index, proof, options);
+      entries.push(pruned.has(index) ? unproven(entry) : entry);
+    } else {
       const outcome = manifests.has(index) ? 'manifest' : 'unavailable';
       entries.push({ index, outcome, file: null, replayed: null });
     }

@@ -19,7 +19,8 @@ export interface AuditedLog {
   has(index: number, entry: Uint8Array): Promise<boolean>;
   /**
    * For each receipt an error if it is not of this log: its head is no prefix of the log, or the log
-   * has another entry in its place.
+   * has another entry in its place. RECEIPT_UNSETTLED contradicts nothing: the log no longer keeps what
+   * would prove it.
    */
   judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]>;
   /**

@@ -4,6 +4,7 @@ import { serviceStatus } from '../client/service-status.js';
 import type { Session } from '../client/session.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 
+const NOT_FOUND = 5;
 const OUT_OF_RANGE = 11;
 /** Entries that are looked up between two audits: each may show two heads, which an audit settles. */
 const ENTRIES_PER_AUDIT = 256;
@@ -18,6 +19,16 @@ function isFault(error: unknown): error is AssayError {
 function isOfAnother(error: unknown): boolean {
   if (!(error instanceof AssayError)) return false;
   return error.code === 'RECEIPT_INCLUSION' || error.code === 'RECEIPT_SIGNATURE';
+}
+
+/** A node prunes its log, and says so of what it no longer keeps; a lie of this kind proves nothing either. */
+function pruned(error: unknown): AssayError | null {
+  if (serviceStatus(error) !== NOT_FOUND) return null;
+  return new AssayError(
+    'RECEIPT_UNSETTLED',
+    'the node says that it no longer keeps what would prove this part of its log',
+    error,
+  );
 }
 
 function denied(what: string, cause: unknown): AssayError {
@@ -52,7 +63,7 @@ export class LiveLog implements AuditedLog {
       await this.#session.log.prove(index, entry);
       return true;
     } catch (error) {
-      if (isOfAnother(error)) return false;
+      if (isOfAnother(error) || pruned(error) !== null) return false;
       if (serviceStatus(error) !== OUT_OF_RANGE) throw error;
       if (index >= this.head.size) return false;
       throw denied(
@@ -71,8 +82,9 @@ export class LiveLog implements AuditedLog {
         await this.#session.log.prove(index, entry);
         judged.push(null);
       } catch (error) {
-        if (!isFault(error)) throw error;
-        judged.push(error);
+        const fault = pruned(error) ?? error;
+        if (!isFault(fault)) throw fault;
+        judged.push(fault);
       }
     }
     return judged;
@@ -83,7 +95,7 @@ export class LiveLog implements AuditedLog {
     try {
       await this.#session.audit();
     } catch (error) {
-      if (serviceStatus(error) !== OUT_OF_RANGE) throw error;
+      if (serviceStatus(error) !== OUT_OF_RANGE) throw pruned(error) ?? error;
       throw denied('a log of a size that it says it never had', error);
     }
   }

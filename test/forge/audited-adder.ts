@@ -40,12 +40,12 @@ export async function auditedAdder(answers: number) {
   await writeFile(at('policy.json'), JSON.stringify(policy));
   await writeFile(at('root.pem'), toPem(node.root, 'CERTIFICATE'));
   await writeFile(at('adder.onnx'), adderModel());
-  const session = await connect(node.target, parsePolicy(policy), { roots: [node.root] });
-  for (let i = 1; i <= answers; i++) {
-    const answer = await session.infer('adder', inputs);
-    await writeFile(at('proofs', `${i}.proof`), answer.proof());
-  }
-  session.close();
+  const prove = async (...file: string[]): Promise<void> => {
+    const session = await connect(node.target, parsePolicy(policy), { roots: [node.root] });
+    await writeFile(at(...file), (await session.infer('adder', inputs)).proof());
+    session.close();
+  };
+  for (let i = 1; i <= answers; i++) await prove('proofs', `${i}.proof`);
   await node.enclave.issuer.flush();
   afterEach(() => {
     node.lies = {};
@@ -68,6 +68,8 @@ export async function auditedAdder(answers: number) {
     policy,
     replay,
     proof,
+    /** Asks the node once, and keeps the proof of its answer. */
+    prove,
     /** The same with `--json`: the exit code, and what was found. */
     audit: async (proofs: string, more: readonly string[], policyFile?: string) => {
       const { code, out, err } = await replay(proofs, [...more, '--json'], policyFile);

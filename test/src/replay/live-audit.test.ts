@@ -4,13 +4,14 @@ import { describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { manifestEntry } from '../../../attestation/receipt/claims.js';
 import { Issuer } from '../../../enclave/issuer.js';
+import { computing, type Lies } from '../../forge/adder-server.js';
 import { auditedAdder } from '../../forge/audited-adder.js';
 
 /** Answers that the auditor holds the proofs of; that of the answer after them is lost. */
 const HELD = 3;
 const UNHELD = HELD + 1;
 
-const { node, at, audit, replay, entryOf } = await auditedAdder(UNHELD);
+const { node, at, audit, replay, prove, entryOf } = await auditedAdder(UNHELD);
 await rm(at('proofs', `${UNHELD}.proof`));
 const live = ['--log-target', node.target];
 
@@ -52,4 +53,41 @@ test('a node that denies an entry below the head that it signed contradicts itse
   };
   const { code, found } = await audit('proofs', live);
   assert.deepEqual([code, found.fault?.code], [1, 'RECEIPT_FORK']);
+});
+
+describe('a node that no longer keeps all of its log', () => {
+  const pruned = (): never => {
+    throw new AssayError('MERKLE_PRUNED', 'older than what is kept');
+  };
+  const ofEntry = (pruning: number): Lies => ({
+    inclusion: (honest, index) => (index === pruning ? pruned() : honest()),
+  });
+  const ofSize = (pruning: number): Lies => ({
+    consistency: (honest, size) => (size === pruning ? pruned() : honest),
+  });
+  const cases: readonly (readonly [string, Lies, number, string | null])[] = [
+    ['proves no entry that is at hand', ofEntry(2), 2, null],
+    ['proves no entry that is not', ofEntry(UNHELD), 1, null],
+    ['ties no receipt to its newest head', ofSize(3), 2, null],
+    ['ties no head that it showed to others', ofSize(UNHELD + 1), 1, 'RECEIPT_UNSETTLED'],
+  ];
+  for (const [name, lies, unavailable, fault] of cases) {
+    test(`${name}: unavailable, and the others are audited`, async () => {
+      node.lies = lies;
+      const { code, found } = await audit('proofs', live);
+      assert.deepEqual([code, found.fault?.code ?? null], [3, fault]);
+      assert.deepEqual(
+        [found.counts.unavailable, found.counts.identical, found.contradicted],
+        [unavailable, UNHELD - unavailable, []],
+      );
+    });
+  }
+
+  test('hides no answer that its model does not compute by that', async () => {
+    node.lies = computing([40, 6]);
+    await prove('proofs', 'lie.proof');
+    node.lies = ofEntry(UNHELD + 1);
+    const { code, found } = await audit('proofs', live);
+    assert.deepEqual([code, found.counts.contradiction], [1, 1]);
+  });
 });
