@@ -143,8 +143,8 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
       ['entries', String(log.head.size)],
       ['root', toHex(log.head.root)],
       ['signed by', toHex(log.head.keyId)],
-      ['proofs of it at hand', String(audit.held)],
-      ...(audit.later === 0 ? [] : [['proofs of later entries', String(audit.later)]]),
+      ['with a proof at hand', String(audit.held)],
+      ...(audit.later === 0 ? [] : [['later, with a proof at hand', String(audit.later)]]),
     ]),
     `\n${section(style, `Sample: ${drawn}`, rows)}`,
     audit.fault === null

@@ -1,7 +1,7 @@
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
-import { verdictOf } from '../../attestation/appraisal/result.js';
+import { type Verdict, verdictOf } from '../../attestation/appraisal/result.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { type CoseKey, coseKeyThumbprint } from '../../attestation/encoding/cose.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -56,9 +56,9 @@ export interface ProofFault {
 export interface LogAudit {
   /** Sampled entries, in the order of the log. */
   readonly entries: readonly AuditedEntry[];
-  /** Proofs at hand that are of this log, of entries that its head covers. */
+  /** Entries that the head covers, of which a proof of this log is at hand. */
   readonly held: number;
-  /** Proofs of later entries than the head covers: of this enclave, and not to be found in this log yet. */
+  /** Later entries than the head covers that proofs are at hand of: of this enclave, and not in this log yet. */
   readonly later: number;
   /** Whether the evidence that vouches for the log's key is a simulator's. */
   readonly simulated: boolean;
@@ -69,7 +69,7 @@ export interface LogAudit {
   readonly fault: AssayError | null;
   /** Proofs with a receipt of the log's own key that the log, or another of them, contradicts: evidence against the node. */
   readonly contradicted: readonly ProofFault[];
-  /** Files that are no proofs of this log: unreadable, of another enclave or boot, or forged. */
+  /** Files that are no proofs of this log: unreadable, of another enclave or boot, forged, or damaged copies. */
   readonly outside: readonly ProofFault[];
 }
 
@@ -83,6 +83,8 @@ export interface AuditOptions {
   readonly agreement?: Agreement | undefined;
   readonly onProgress?: (text: string) => void;
 }
+
+const VERDICTS: readonly Verdict[] = ['affirmed', 'unchecked', 'refused'];
 
 /** A proof of this log, and what it is without its tensors. */
 interface Logged extends LoggedReceipt, HeldProof {
@@ -137,7 +139,7 @@ async function logged(
   options: AuditOptions,
 ): Promise<{
   readonly own: readonly Logged[];
-  readonly outside: readonly ProofFault[];
+  readonly outside: ProofFault[];
   readonly simulated: boolean;
 }> {
   const outside: ProofFault[] = [];
@@ -182,10 +184,51 @@ async function replayEntry(
   }
 }
 
+/** How far a proof is from being affirmed. */
+function rank({ replayed }: AuditedEntry): number {
+  return replayed === null ? 0 : VERDICTS.indexOf(verdictOf(replayed.result));
+}
+
+/**
+ * Replays the first of an entry's proofs that is affirmed, or else says of one why it is not: one that could
+ * not be checked before those that are refused. A damaged copy beside a better one is `outside`: whoever
+ * damaged it says nothing of the answer. Undefined where there is no proof.
+ */
+async function replayFirst(
+  index: number,
+  proofs: readonly HeldProof[],
+  options: AuditOptions,
+  outside: ProofFault[],
+): Promise<AuditedEntry | undefined> {
+  const tried: AuditedEntry[] = [];
+  for (const proof of proofs) {
+    const entry = await replayEntry(index, proof, options);
+    tried.push(entry);
+    if (entry.outcome !== 'refused') break;
+  }
+  const [best, ...others] = tried.sort((a, b) => rank(a) - rank(b));
+  for (const { file, replayed } of others) {
+    if (file === null || replayed === null) continue;
+    outside.push({ file, error: new NotAffirmedError(file, replayed.result) });
+  }
+  return best;
+}
+
 /** An answer that is right, and not proven to be of the log: what is wrong with it stays wrong. */
 function unproven(entry: AuditedEntry): AuditedEntry {
   const right = entry.outcome === 'identical' || entry.outcome === 'within';
   return right ? { ...entry, outcome: 'unavailable' } : entry;
+}
+
+/** The proofs of each entry: somebody may hold copies. */
+function byEntry(proofs: readonly Logged[]): ReadonlyMap<number, readonly HeldProof[]> {
+  const entries = new Map<number, HeldProof[]>();
+  for (const proof of proofs) {
+    const copies = entries.get(proof.index);
+    if (copies === undefined) entries.set(proof.index, [proof]);
+    else copies.push(proof);
+  }
+  return entries;
 }
 
 /** What a log shows of entries that no proof is at hand of. */
@@ -261,22 +304,21 @@ export async function auditLog(
   const sample = sampleLog(log.head, options.seed, options.fraction);
   const { own, outside, simulated } = await logged(log, proofs, options);
   const { contradicted, uncontradicted, pruned } = await judge(log, own);
-  const held = uncontradicted.filter(({ index }) => index < log.head.size);
-  const later = uncontradicted.length - held.length;
-  const byIndex = new Map(held.map((proof) => [proof.index, proof] as const));
+  const byIndex = byEntry(uncontradicted);
+  const held = [...byIndex.keys()].filter((index) => index < log.head.size).length;
   const missing = sample.filter((index) => !byIndex.has(index));
   const { manifests, fault } = await lookUp(log, missing, manifestEntries(own));
   const entries: AuditedEntry[] = [];
   for (const [i, index] of sample.entries()) {
     options.onProgress?.(`${i + 1} of ${sample.length}`);
-    const proof = byIndex.get(index);
-    if (proof !== undefined) {
-      const entry = await replayEntry(index, proof, options);
+    const entry = await replayFirst(index, byIndex.get(index) ?? [], options, outside);
+    if (entry !== undefined) {
       entries.push(pruned.has(index) ? unproven(entry) : entry);
     } else {
       const outcome = manifests.has(index) ? 'manifest' : 'unavailable';
       entries.push({ index, outcome, file: null, replayed: null });
     }
   }
-  return { entries, held: held.length, later, simulated, fault, contradicted, outside };
+  const later = byIndex.size - held;
+  return { entries, held, later, simulated, fault, contradicted, outside };
 }

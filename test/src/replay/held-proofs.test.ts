@@ -11,6 +11,7 @@ import { encodeProofFile } from '../../../attestation/receipt/proof-file.js';
 import { Issuer } from '../../../enclave/issuer.js';
 import { TileFiles } from '../../../enclave/tile-files.js';
 import { auditedAdder } from '../../forge/audited-adder.js';
+import { flip } from '../../forge/cbor.js';
 import { issueClaims } from '../../forge/issue.js';
 
 const ANSWERS = 4;
@@ -27,6 +28,20 @@ async function shortLog(name?: string): Promise<Issuer> {
   for (const file of ['1.proof', '2.proof']) await issuer.append(await entryOf('proofs', file));
   await issuer.flush();
   return issuer;
+}
+
+/** Takes away what endorses the evidence of a proof. */
+async function strip(...file: string[]): Promise<void> {
+  const held = await proof(...file);
+  const evidence = encodeBundle({ ...decodeBundle(held.evidence), endorsements: null });
+  await writeFile(at(...file), encodeProofFile({ ...held, evidence }));
+}
+
+/** Writes a copy of a proof whose answer is not the one that its receipt is for. */
+async function damage(original: string, ...file: string[]): Promise<void> {
+  const held = await proof('proofs', original);
+  const outputs = held.outputs.map((output) => ({ ...output, data: flip(output.data, 0) }));
+  await writeFile(at(...file), encodeProofFile({ ...held, outputs }));
 }
 
 test('receipts of one place in two logs that both extend the published one are a fork', async () => {
@@ -49,13 +64,6 @@ test('receipts of one place in two logs that both extend the published one are a
 
 describe('proofs that are not affirmed', () => {
   const published = ['--log', at('log')];
-
-  /** A copy of a proof whose evidence nobody endorses any more. */
-  async function strip(...file: string[]): Promise<void> {
-    const held = await proof(...file);
-    const evidence = encodeBundle({ ...decodeBundle(held.evidence), endorsements: null });
-    await writeFile(at(...file), encodeProofFile({ ...held, evidence }));
-  }
 
   test('one that could not be checked leaves the audit unchecked, and others their confidence', async () => {
     await cp(at('proofs'), at('stripped'), { recursive: true });
@@ -82,5 +90,32 @@ describe('proofs that are not affirmed', () => {
     const { code, found } = await audit('proofs', published, 'strict.json');
     assert.deepEqual([code, found.error.code], [1, 'CLIENT_REFUSED']);
     assert.match(found.error.message, /1\.proof is not affirmed \(snp\.measurement\)/);
+  });
+});
+
+describe('a damaged copy of a proof, beside the proof', () => {
+  for (const name of ['0.proof', 'zz.proof']) {
+    test(`named ${name}, says nothing of the answer`, async () => {
+      const folder = `copies-${name}`;
+      await cp(at('proofs'), at(folder), { recursive: true });
+      await damage('3.proof', folder, name);
+      const { code, found } = await audit(folder, ['--log', at('log')]);
+      assert.deepEqual(
+        [code, found.counts.identical, found.counts.refused, found.log.held],
+        [0, ANSWERS, 0, ANSWERS],
+      );
+    });
+  }
+
+  test('is named, and does not stand for one that could not be checked', async () => {
+    await cp(at('proofs'), at('worse'), { recursive: true });
+    await strip('worse', '3.proof');
+    await damage('3.proof', 'worse', '0.proof');
+    const { code, found } = await audit('worse', ['--log', at('log'), '--offline']);
+    assert.equal(code, 3);
+    assert.deepEqual(
+      found.outside.map((fault: { file: string; code: string }) => [fault.file, fault.code]),
+      [[at('worse', '0.proof'), 'CLIENT_REFUSED']],
+    );
   });
 });
