@@ -294,14 +294,15 @@ async function judge(log: AuditedLog, own: readonly Logged[]) {
  * Audits a fraction of a log: whose key signed it, that every proof at hand is of it, and for a sample of
  * its entries that executing their requests again gives their answers. Rejects with CLIENT_REFUSED if no proof
  * vouches for the key and one is refused, RECEIPT_UNATTESTED if there is none or none could be checked,
- * RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key did not sign, and as the executor does.
+ * RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key did not sign, as `sampleLog`, and as the executor
+ * does.
  */
 export async function auditLog(
   log: AuditedLog,
   proofs: readonly HeldProof[],
   options: AuditOptions,
 ): Promise<LogAudit> {
-  const sample = sampleLog(log.head, options.seed, options.fraction);
+  const sample = await sampleLog(log.head, options.seed, options.fraction);
   const { own, outside, simulated } = await logged(log, proofs, options);
   const { contradicted, uncontradicted, pruned } = await judge(log, own);
   const byIndex = byEntry(uncontradicted);

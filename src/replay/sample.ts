@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { label, sha256 } from '../../attestation/encoding/hash.js';
 import type { SignedTreeHead } from '../../attestation/receipt/tree-head.js';
@@ -22,30 +23,72 @@ export function isSampled(proof: Uint8Array, seed: Uint8Array, fraction: number)
   return position(sha256(label('replay-sample'), seed, proof)) < fraction * 2 ** 48;
 }
 
+/** Entries of the largest log that samples are drawn of: each is hashed, which takes minutes for so many. */
+const MAX_LOG_SIZE = 2 ** 28;
+/** Entries of the largest sample. */
+const MAX_SAMPLE = 2 ** 22;
+/** Entries that are hashed before other events have their turn. */
+const AT_ONCE = 2 ** 13;
+
+interface Ranked {
+  readonly index: number;
+  readonly rank: number;
+}
+
+/** The entries of the smallest ranks, of two alike the first one; in the order in which they are given. */
+function smallestOf(entries: readonly Ranked[], count: number): Ranked[] {
+  const limit = Float64Array.from(entries, ({ rank }) => rank).sort()[count - 1];
+  if (limit === undefined) return [...entries];
+  let alike = count - entries.filter(({ rank }) => rank < limit).length;
+  return entries.filter(({ rank }) => {
+    if (rank === limit) alike -= 1;
+    return rank < limit || (rank === limit && alike >= 0);
+  });
+}
+
+/** Entries to draw; throws RECEIPT_LOG_SIZE or USAGE_OPTION for more than can be. */
+function countOf(size: number, fraction: number): number {
+  assertFraction(fraction);
+  if (size > MAX_LOG_SIZE) {
+    throw new AssayError(
+      'RECEIPT_LOG_SIZE',
+      `expected a log of at most ${MAX_LOG_SIZE} entries, not ${size}: no sample is drawn of more`,
+    );
+  }
+  const count = Math.ceil(Math.max(0, size - 1) * fraction);
+  if (count <= MAX_SAMPLE) return count;
+  throw new AssayError(
+    'USAGE_OPTION',
+    `expected a sample of at most ${MAX_SAMPLE} entries, not ${count} of ${size - 1}: choose a smaller fraction`,
+  );
+}
+
 /**
  * Entries of a log that belong to a sample, in order: of all but entry 0, which is the first manifest's,
  * the fraction (rounded up) whose SHA-256(label ‖ seed ‖ root ‖ index as u64) is smallest. The log's root
  * is in it, so that a log made for a known seed is another sample; still, draw the seed after the log
- * was published.
+ * was published. Rejects with RECEIPT_LOG_SIZE for a log of more than 2^28 entries, USAGE_OPTION for no
+ * fraction or a sample of more than 2^22.
  */
-export function sampleLog(
+export async function sampleLog(
   { size, root }: Pick<SignedTreeHead, 'size' | 'root'>,
   seed: Uint8Array,
   fraction: number,
-): readonly number[] {
-  assertFraction(fraction);
+): Promise<readonly number[]> {
+  const count = countOf(size, fraction);
+  if (count === 0) return [];
   const domain = label('log-sample');
-  const index = new Uint8Array(8);
-  const view = new DataView(index.buffer);
-  const ranked = Array.from({ length: Math.max(0, size - 1) }, (_, i) => {
-    view.setBigUint64(0, BigInt(i + 1));
-    return { index: i + 1, rank: position(sha256(domain, seed, root, index)) };
-  });
-  ranked.sort((a, b) => a.rank - b.rank || a.index - b.index);
-  return ranked
-    .slice(0, Math.ceil(ranked.length * fraction))
-    .map((entry) => entry.index)
-    .sort((a, b) => a - b);
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  let drawn: Ranked[] = [];
+  for (let index = 1; index < size; index++) {
+    view.setBigUint64(0, BigInt(index));
+    drawn.push({ index, rank: position(sha256(domain, seed, root, bytes)) });
+    if (index % AT_ONCE !== 0) continue;
+    await setImmediate();
+    if (drawn.length >= 2 * count) drawn = smallestOf(drawn, count);
+  }
+  return smallestOf(drawn, count).map(({ index }) => index);
 }
 
 /** What a sample in which nothing was wrong says of what it was drawn from. */
