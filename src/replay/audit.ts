@@ -233,7 +233,7 @@ function byEntry(proofs: readonly Logged[]): ReadonlyMap<number, readonly HeldPr
 
 /** What a log shows of entries that no proof is at hand of. */
 interface LookedUp {
-  /** Those of them that are manifests. */
+  /** Those of them that are manifests; none where there is a fault. */
   readonly manifests: ReadonlySet<number>;
   readonly fault: AssayError | null;
 }
@@ -260,7 +260,7 @@ async function lookUp(
     return { manifests, fault: null };
   } catch (error) {
     if (!(error instanceof AssayError && error.code.startsWith('RECEIPT_'))) throw error;
-    return { manifests, fault: error };
+    return { manifests: new Set(), fault: error };
   }
 }
 
