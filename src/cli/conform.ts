@@ -5,6 +5,7 @@ import type { TestSet } from '../admission/test-sets.js';
 import { readVectorFiles } from '../admission/vector-files.js';
 import {
   connectAll,
+  distinctEnclaves,
   type ExcludedNode,
   NoQuorumError,
   type Quorum,
@@ -131,12 +132,14 @@ async function compare(
   const answered = await io.during(`running ${sets.length} test sets`, () =>
     Promise.all(attested.nodes.map(ask)),
   );
-  const nodes = answered.flat();
+  const answers = answered.flat();
   for (const bytes of records) {
     const recorded = await readRecord(bytes, asked, sets, policy, options);
-    nodes.push(...recorded.nodes);
+    answers.push(...recorded.nodes);
     excluded.push(...recorded.excluded);
   }
+  const { nodes, duplicates } = distinctEnclaves(answers, ({ epoch }) => epoch);
+  excluded.push(...duplicates.map(({ node, error }) => ({ target: node.target, error })));
   if (nodes.length === 0 && excluded.length > 0) return { conformance: NOTHING, excluded };
   return { conformance: compareNodes(nodes, sets, agreement), excluded };
 }

@@ -207,6 +207,34 @@ export class Quorum {
   }
 }
 
+/** A node that is an enclave with another name, and why it takes no part. */
+interface Duplicate<T> {
+  readonly node: T;
+  readonly error: AssayError;
+}
+
+/**
+ * The first node of each enclave, told by the epoch that its evidence vouches for, and the others with
+ * CLIENT_DUPLICATE: neither two addresses nor two names make two nodes of one.
+ */
+export function distinctEnclaves<T extends { readonly target: string }>(
+  all: readonly T[],
+  epochOf: (node: T) => Uint8Array,
+): { readonly nodes: readonly T[]; readonly duplicates: readonly Duplicate<T>[] } {
+  const nodes = new Map<string, T>();
+  const duplicates: Duplicate<T>[] = [];
+  for (const node of all) {
+    const epoch = toHex(epochOf(node));
+    const known = nodes.get(epoch);
+    if (known === undefined) nodes.set(epoch, node);
+    else {
+      const message = `${node.target} is the same enclave as ${known.target}: it counts once`;
+      duplicates.push({ node, error: new AssayError('CLIENT_DUPLICATE', message) });
+    }
+  }
+  return { nodes: [...nodes.values()], duplicates };
+}
+
 /**
  * Attests several nodes at once. Targets that lead to one enclave count once: nobody votes twice by
  * having two addresses. How many machines stand behind the enclaves is the policy's to say (chip ids,
@@ -229,27 +257,18 @@ export async function connectAll(
   const outcomes = await Promise.allSettled(
     targets.map((target) => connect(target, policy, options)),
   );
-  const nodes: QuorumNode[] = [];
+  const reached: QuorumNode[] = [];
   const excluded: ExcludedNode[] = [];
-  const epochs = new Map<string, string>();
   outcomes.forEach((outcome, i) => {
     const target = targets[i] ?? '';
-    if (outcome.status === 'rejected') {
-      excluded.push({ target, error: asAssayError(outcome.reason) });
-      return;
-    }
-    const session = outcome.value;
-    const epoch = toHex(session.manifest.epoch);
-    const known = epochs.get(epoch);
-    if (known === undefined) {
-      epochs.set(epoch, target);
-      nodes.push({ target, session });
-      return;
-    }
-    session.close();
-    const message = `${target} is the same enclave as ${known}: it has one vote`;
-    excluded.push({ target, error: new AssayError('CLIENT_DUPLICATE', message) });
+    if (outcome.status === 'fulfilled') reached.push({ target, session: outcome.value });
+    else excluded.push({ target, error: asAssayError(outcome.reason) });
   });
+  const { nodes, duplicates } = distinctEnclaves(reached, ({ session }) => session.manifest.epoch);
+  for (const { node, error } of duplicates) {
+    node.session.close();
+    excluded.push({ target: node.target, error });
+  }
   const quorum = new Quorum(nodes, excluded, options);
   if (nodes.length >= agree) return quorum;
   quorum.close();

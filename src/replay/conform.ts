@@ -11,6 +11,8 @@ import { type ProfileSpread, profileSpreads } from './profile-difference.js';
 /** What one attested node answered to every test set, each answer with a valid receipt. */
 export interface NodeAnswers {
   readonly target: string;
+  /** Of the enclave's boot, as its evidence states it: what tells two nodes from one with two names. */
+  readonly epoch: Uint8Array;
   readonly model: ManifestModel;
   readonly simulated: boolean;
   readonly answers: readonly (readonly Tensor[])[];
@@ -73,7 +75,8 @@ export async function answersOf(
     answers.push(answer.outputs);
     proofs.push(answer.proof());
   }
-  return { target, model, simulated: session.result.simulated, answers, proofs };
+  const { epoch } = session.manifest;
+  return { target, epoch, model, simulated: session.result.simulated, answers, proofs };
 }
 
 /** What tells the worse of two relations, the first number that differs deciding. */

@@ -119,7 +119,7 @@ async function answersOfProofs(
     simulated ||= result.simulated;
   }
   if (first === undefined) return mismatch(`${target} has no proofs`);
-  return { target, model: first.model, simulated, answers, proofs };
+  return { target, ...first, simulated, answers, proofs };
 }
 
 function parseRecord(bytes: Uint8Array): z.output<typeof schema> {

@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { toHex } from '../../../attestation/encoding/bytes.js';
+import { toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
@@ -317,6 +317,24 @@ describe('a record', () => {
     assert.match(found.excluded[0].message, /one a test set/);
   });
 
+  test('makes no two nodes of one enclave, whatever it calls them', async () => {
+    const told = async (...args: Parameters<typeof conform>) => {
+      const { code, out } = await conform(...args, '--json');
+      const { nodes, classes, excluded } = JSON.parse(out);
+      const reasons = excluded.map((node: { code: string }) => node.code);
+      return [code, nodes.length, classes[0].targets.length, reasons];
+    };
+    const value = await read();
+    const [node] = value.nodes;
+    value.nodes = ['a', 'b', 'c'].map((target) => ({ ...node, target }));
+    await writeFile(at('renamed.json'), JSON.stringify(value));
+    const twice = ['CLIENT_DUPLICATE', 'CLIENT_DUPLICATE'];
+    assert.deepEqual(await told([], '--with', at('renamed.json')), [1, 1, 1, twice]);
+    const again = ['--with', record(), '--with', record()];
+    assert.deepEqual(await told([], ...again), [1, 2, 2, twice]);
+    assert.deepEqual(await told([two.target, three.target], '--with', record()), [1, 2, 2, twice]);
+  });
+
   test('is of its own test sets', async () => {
     const set = at('others/test_data_set_0');
     await cp(at('vectors/test_data_set_0'), set, { recursive: true });
@@ -345,6 +363,7 @@ test('outputs are compared one by one', () => {
   const outputs = ['y', 'z'].map((name) => ({ name, type: 'tensor(float)', dims: [1] }));
   const node = (target: string, y: number, z: number): NodeAnswers => ({
     target,
+    epoch: utf8(target),
     model: { ...model, outputs },
     simulated: true,
     answers: [[tensor('y', 'FP32', [y]), tensor('z', 'FP32', [z])]],
@@ -371,7 +390,7 @@ describe('of several test sets the worst is told', () => {
   assert.ok(model !== undefined);
   const outputs = [{ name: 'y', type: 'tensor(float)', dims: [2] }];
   const node = (target: string, answers: readonly (readonly number[])[]): NodeAnswers => ({
-    ...{ target, model: { ...model, outputs }, simulated: true, proofs: [] },
+    ...{ target, epoch: utf8(target), model: { ...model, outputs }, simulated: true, proofs: [] },
     answers: answers.map((values) => [tensor('y', 'FP32', values)]),
   });
   const cases: Readonly<
