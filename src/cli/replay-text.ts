@@ -1,5 +1,5 @@
 import { verdictOf } from '../../attestation/appraisal/result.js';
-import { outcomeOf, type ReplayedProof } from '../replay/replay-proof.js';
+import { type NoModelError, outcomeOf, type ReplayedProof } from '../replay/replay-proof.js';
 import { EXIT, type ExitCode } from './exit-code.js';
 import type { Json } from './io.js';
 import { printable, type Style } from './output.js';
@@ -8,6 +8,8 @@ import { relationJson, relationLines } from './relation-text.js';
 /** What became of one proof. */
 export interface ReplayRow extends ReplayedProof {
   readonly file: string;
+  /** Of a proof that was not executed because nothing at hand has its model. */
+  readonly noModel?: NoModelError;
 }
 
 /** Exit code of one replay: a contradiction is refused, what could not be decided is unchecked. */
@@ -24,10 +26,12 @@ export function worstExit(exits: readonly ExitCode[]): ExitCode {
 }
 
 /** A replay for people: the verdict, how far the outputs are apart, what differs in the profile. */
-export function replayText(style: Style, { file, result, replay, failure }: ReplayRow): string {
+export function replayText(style: Style, row: ReplayRow): string {
+  const { file, result, replay, failure, noModel } = row;
   const banner = result.simulated ? style.yellow(' (SIMULATED)') : '';
   if (failure !== null) {
-    return `${style.yellow('NOT EXECUTED')}${banner} ${printable(file)}: ${printable(failure)}\n`;
+    const why = style.yellow(noModel === undefined ? 'NOT EXECUTED' : 'NO MODEL');
+    return `${why}${banner} ${printable(file)}: ${printable(failure)}\n`;
   }
   if (replay === null) {
     const verdict = style.red(verdictOf(result).toUpperCase());
@@ -50,13 +54,13 @@ export function replayText(style: Style, { file, result, replay, failure }: Repl
 }
 
 /** The same for scripts. */
-export function replayJson({ file, ...replayed }: ReplayRow): Json {
+export function replayJson({ file, noModel, ...replayed }: ReplayRow): Json {
   const { result, replay, failure } = replayed;
   return {
     file,
     simulated: result.simulated,
     evidence: { verdict: verdictOf(result), code: result.code, summary: result.summary },
-    verdict: outcomeOf(replayed),
+    verdict: noModel === undefined ? outcomeOf(replayed) : 'no-model',
     failure,
     relation: replay === null ? null : relationJson(replay.relation),
     profile: replay === null ? null : replay.profile.map((difference) => ({ ...difference })),

@@ -8,7 +8,7 @@ import { connect } from '../client/connect.js';
 import type { Tolerances } from '../hub/package.js';
 import { type Executor, ExecutorSet, RemoteExecutor } from '../replay/executor.js';
 import { LocalExecutor } from '../replay/local-executor.js';
-import { replayProof } from '../replay/replay-proof.js';
+import { NoModelError, replayProof } from '../replay/replay-proof.js';
 import { isSampled } from '../replay/sample.js';
 import {
   type Attestation,
@@ -82,19 +82,36 @@ interface Job {
   readonly seed: Uint8Array;
 }
 
+/** One proof more; throws as `replayProof`, but for a proof whose model is not at hand. */
+async function replayFile(file: string, bytes: Uint8Array, job: Job): Promise<ReplayRow> {
+  const { appraisal, executor, agreement } = job;
+  try {
+    const { policy, options } = appraisal;
+    return { file, ...(await replayProof(bytes, policy, options, executor, agreement)) };
+  } catch (error) {
+    if (!(error instanceof NoModelError)) throw error;
+    return { file, result: error.result, replay: null, failure: error.message, noModel: error };
+  }
+}
+
+/**
+ * Replays what is sampled of the files and prints what became of each. A proof of a model that is not at
+ * hand hides none of the others; throws PROOF_MODEL where every one is.
+ */
 async function replayFiles(io: Io, job: Job, sample: number | undefined): Promise<void> {
-  const { files, appraisal, executor, agreement, seed } = job;
+  const { files, seed } = job;
   const rows: ReplayRow[] = [];
   await io.during('replaying', async (progress) => {
     for (const [i, file] of files.entries()) {
       progress.update(`${i + 1} of ${files.length}`);
       const bytes = await readInput(io, file);
       if (!isSampled(bytes, seed, sample ?? 1)) continue;
-      const { policy, options } = appraisal;
-      rows.push({ file, ...(await replayProof(bytes, policy, options, executor, agreement)) });
+      rows.push(await replayFile(file, bytes, job));
     }
   });
-  const nothing = rows.length === 0;
+  const [first] = rows;
+  if (first?.noModel && rows.every(({ noModel }) => noModel)) throw first.noModel;
+  const nothing = first === undefined;
   io.exitCode = nothing ? EXIT.unchecked : worstExit(rows.map(exitOfReplay));
   const summary = { proofs: files.length, replayed: rows.length, seed: toHex(seed) };
   io.print({ ...summary, replays: rows.map(replayJson) }, (style) => {

@@ -30,6 +30,16 @@ export function outcomeOf({ replay, failure }: ReplayedProof): ReplayedOutcome {
   return replay?.verdict ?? (failure === null ? 'refused' : 'not-executed');
 }
 
+/** Nothing at hand has the model of a proof that is affirmed: PROOF_MODEL. */
+export class NoModelError extends AssayError {
+  readonly result: AttestationResult;
+
+  constructor(result: AttestationResult, cause: AssayError) {
+    super('PROOF_MODEL', cause.message, cause);
+    this.result = result;
+  }
+}
+
 function modelOf(manifest: Manifest, proof: ProofFile): ManifestModel {
   const model = statedModel(manifest, proof.model);
   if (model !== undefined) return model;
@@ -47,8 +57,8 @@ function isUnexecutable(error: unknown): error is AssayError {
 
 /**
  * Appraises a proof file; if it is affirmed, executes its request again and compares every bit. Rejects
- * with PROOF_MODEL if the executor does not have the model, and with what the executor rejects with but
- * PROOF_EXECUTION: no proof keeps others from being replayed.
+ * with NoModelError if the executor does not have the model, and with what else the executor rejects with
+ * but PROOF_EXECUTION: no proof keeps others from being replayed.
  */
 export async function replayProof(
   bytes: Uint8Array,
@@ -64,14 +74,17 @@ export async function replayProof(
   if (!result.affirmed || proof === null || enclave === null) {
     return { result, replay: null, failure: null };
   }
-  const model = modelOf(enclave.manifest, proof);
   try {
+    const model = modelOf(enclave.manifest, proof);
     const outputs = tensorsOf(proof.outputs);
     const names = outputs.map(({ name }) => name);
     const replayed = await executor.run(model, tensorsOf(proof.inputs), names);
     const replay = judgeReplay({ outputs, profile: model.profile }, replayed, agreement);
     return { result, replay, failure: null };
   } catch (error) {
+    if (error instanceof AssayError && error.code === 'PROOF_MODEL') {
+      throw new NoModelError(result, error);
+    }
     if (!isUnexecutable(error)) throw error;
     return { result, replay: null, failure: error.message };
   }

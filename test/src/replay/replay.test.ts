@@ -7,6 +7,7 @@ import { status } from '@grpc/grpc-js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
+import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import {
   decodeProofFile,
   encodeProofFile,
@@ -40,9 +41,14 @@ const policy = {
 };
 
 /** Saves a proof of what a node answered. */
-async function prove(server: typeof here, lies: Lies, file: string): Promise<void> {
+async function prove(
+  server: typeof here,
+  lies: Lies,
+  file: string,
+  trusted: unknown = policy,
+): Promise<void> {
   server.lies = lies;
-  const session = await connect(server.target, parsePolicy(policy), { roots: [here.root] });
+  const session = await connect(server.target, parsePolicy(trusted), { roots: [here.root] });
   const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
   await writeFile(at(file), (await session.infer('adder', inputs)).proof());
   session.close();
@@ -134,6 +140,29 @@ describe('a replay on this machine', () => {
     const outcome = await replay(['honest.proof'], '--model', at('scale.onnx'));
     assert.equal(outcome.code, 2);
     assert.equal(JSON.parse(outcome.err).error.code, 'PROOF_MODEL');
+  });
+
+  test('a proof of a model that is not at hand hides no contradiction', async () => {
+    const [adder] = elsewhere.enclave.manifest.models;
+    assert.ok(adder !== undefined);
+    const graph = new Uint8Array(32).fill(7);
+    const execution = executionDigest(graph, adder.profile);
+    await elsewhere.enclave.restate([{ ...adder, graph, execution }]);
+    const graphs = [...policy.enclave.models, { graph: toHex(graph) }];
+    const wider = { ...policy, enclave: { ...policy.enclave, models: graphs } };
+    await writeFile(at('wider.json'), JSON.stringify(wider));
+    await prove(elsewhere, {}, 'other.proof', wider);
+    await elsewhere.enclave.restate([adder]);
+    const found = async (...files: string[]) => {
+      const both = ['--policy', at('wider.json'), '--root', at('root.pem'), ...local()];
+      const { code, out } = await assay(['replay', ...files.map(at), ...both, '--json']);
+      const told = await assay(['replay', ...files.map(at), ...both]);
+      const { replays } = JSON.parse(out);
+      assert.match(told.out, /^NO MODEL \(SIMULATED\) .*other\.proof: /m);
+      return [code, ...replays.map(({ verdict }: { verdict: string }) => verdict)];
+    };
+    assert.deepEqual(await found('other.proof', 'far.proof'), [1, 'no-model', 'contradiction']);
+    assert.deepEqual(await found('honest.proof', 'other.proof'), [3, 'identical', 'no-model']);
   });
 
   type Forge = (honest: ProofFile, far: ProofFile) => Partial<ProofFile>;
