@@ -1,6 +1,6 @@
 import { constants } from 'node:buffer';
 import { constants as fileConstants } from 'node:fs';
-import { open, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { executableModel } from '../attestation/model/executable.js';
@@ -11,6 +11,7 @@ import {
   type ModelIdentity,
 } from '../attestation/model/identity.js';
 import { readModel } from '../attestation/model/onnx.js';
+import { openRegular } from '../src/system/open-regular.js';
 import { nativeSha256, nativeSha256Once } from '../src/system/sha256.js';
 
 /** A model that was read once: what is executed is written from what was measured. */
@@ -55,26 +56,27 @@ async function readOnce(
   const fail = (reason: string, cause?: unknown): never => {
     throw new AssayError('MODEL_FILE', `${basename(path)}: ${reason}`, cause);
   };
-  const handle = await open(path, fileConstants.O_RDONLY | fileConstants.O_NOFOLLOW).catch(
-    (cause) => fail('expected a readable file that is no symbolic link', cause),
+  const opened = await openRegular(path, fileConstants.O_NOFOLLOW).catch((cause) =>
+    fail('expected a readable file that is no symbolic link', cause),
   );
+  if (opened === null) return fail('expected a regular file with one name');
+  const { file, stats } = opened;
   try {
-    const stats = await handle.stat();
-    const { size } = stats;
-    if (!stats.isFile() || stats.nlink !== 1) fail('expected a regular file with one name');
+    const { size, nlink } = stats;
+    if (nlink !== 1) fail('expected a regular file with one name');
     if (size > constants.MAX_LENGTH) fail(`${size} bytes ${TOO_LARGE}`);
     const bytes = allocate(size);
     let offset = 0;
     while (offset < size) {
-      const { bytesRead } = await handle.read(bytes, offset, Math.min(size - offset, 2 ** 30));
+      const { bytesRead } = await file.read(bytes, offset, Math.min(size - offset, 2 ** 30));
       if (bytesRead === 0) fail('the file became shorter while it was read');
       offset += bytesRead;
     }
-    const { bytesRead } = await handle.read(new Uint8Array(1), 0, 1);
+    const { bytesRead } = await file.read(new Uint8Array(1), 0, 1);
     if (bytesRead !== 0) fail('the file became longer while it was read');
     return bytes;
   } finally {
-    await handle.close();
+    await file.close();
   }
 }
 

@@ -1,21 +1,22 @@
 import { constants } from 'node:buffer';
-import { open, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { externalLocations } from '../../attestation/model/external-data.js';
 import type { ModelSource } from '../../attestation/model/identity.js';
 import { readModel } from '../../attestation/model/onnx.js';
+import { openRegular } from '../system/open-regular.js';
 
 /** Largest single read: Node ends the process at 2 GiB. */
 const READ = 2 ** 30;
 
 async function readWhole(path: string, shown: string): Promise<Uint8Array> {
-  const handle = await open(path, 'r').catch((cause: unknown) => {
+  const opened = await openRegular(path).catch((cause: unknown) => {
     throw new AssayError('USAGE_FILE', `cannot read ${shown}: expected a readable file`, cause);
   });
+  if (opened === null) throw new AssayError('USAGE_FILE', `${shown} is not a regular file`);
+  const { file, stats } = opened;
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new AssayError('USAGE_FILE', `${shown} is not a regular file`);
     if (stats.size > constants.MAX_LENGTH) {
       throw new AssayError(
         'USAGE_FILE',
@@ -25,7 +26,7 @@ async function readWhole(path: string, shown: string): Promise<Uint8Array> {
     const bytes = new Uint8Array(stats.size);
     let offset = 0;
     while (offset < bytes.length) {
-      const { bytesRead } = await handle.read(bytes, offset, Math.min(bytes.length - offset, READ));
+      const { bytesRead } = await file.read(bytes, offset, Math.min(bytes.length - offset, READ));
       if (bytesRead === 0) {
         throw new AssayError('USAGE_FILE', `${shown} became shorter while it was read`);
       }
@@ -33,7 +34,7 @@ async function readWhole(path: string, shown: string): Promise<Uint8Array> {
     }
     return bytes;
   } finally {
-    await handle.close();
+    await file.close();
   }
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf, isMissing } from '../system/errno.js';
 import { makeFolders } from '../system/make-folders.js';
+import { openRegular } from '../system/open-regular.js';
 import type { Digest } from './digest.js';
 
 const PART = 1024 * 1024;
@@ -40,15 +41,11 @@ export async function withFileErrors<T>(what: string, work: () => Promise<T>): P
 
 /** Opens a regular file that is no link, neither symbolic nor hard; throws HUB_FILE. */
 export async function openPlain(path: string): Promise<FileHandle> {
-  let file: FileHandle;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
+  const opened = await openRegular(path, constants.O_NOFOLLOW).catch((error: unknown) => {
     throw new AssayError('HUB_FILE', `cannot read ${path}`, error);
-  }
-  const stat = await file.stat();
-  if (stat.isFile() && stat.nlink === 1) return file;
-  await file.close();
+  });
+  if (opened?.stats.nlink === 1) return opened.file;
+  await opened?.file.close();
   throw new AssayError('HUB_FILE', `expected ${path} to be a regular file with one name`);
 }
 

@@ -3,6 +3,7 @@ import { type FileHandle, link, open, readFile, readlink, rm, stat } from 'node:
 import { hostname } from 'node:os';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf } from '../system/errno.js';
+import { openRegular } from '../system/open-regular.js';
 import { ifPresent } from './local.js';
 
 /** Milliseconds between two signs of life of a holder, and without one until it counts as gone. */
@@ -28,9 +29,18 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** What a lock says; undefined where there is none. */
-function read(path: string): Promise<string | undefined> {
-  return ifPresent(readFile(path, 'utf8'));
+/** What a lock says; undefined where there is none. Throws HUB_FILE for what is no file. */
+async function read(path: string): Promise<string | undefined> {
+  const opened = await ifPresent(openRegular(path));
+  if (opened === undefined) return undefined;
+  if (opened === null) {
+    throw new AssayError('HUB_FILE', `expected the lock ${path} to be a regular file`);
+  }
+  try {
+    return await opened.file.readFile('utf8');
+  } finally {
+    await opened.file.close();
+  }
 }
 
 /** True for what makes a file of its own, false where there is one already. */
@@ -95,7 +105,7 @@ async function take(path: string, own: string, file: FileHandle): Promise<boolea
 /**
  * Runs something while no other process writes to the same folder. The lock of a process that is gone is
  * taken over: at once where process ids tell, and ten minutes after its last sign of life where it was on
- * another machine or in another container. Throws HUB_LOCKED.
+ * another machine or in another container. Throws HUB_LOCKED, and HUB_FILE where the lock is no file.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const id = randomUUID();

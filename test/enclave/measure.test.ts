@@ -10,6 +10,7 @@ import { executableModel } from '../../attestation/model/executable.js';
 import { analyseModel, identifyModel } from '../../attestation/model/identity.js';
 import { measureModel } from '../../enclave/measure.js';
 import { readModelSource } from '../../src/admission/model-source.js';
+import { makeFifo, needsFifo } from '../forge/fifo.js';
 import { dataType, encodeModel } from '../forge/onnx.js';
 
 /** More than is placed in the model that is executed. */
@@ -160,6 +161,26 @@ describe('a model with external data', () => {
       await writeFile(join(root, 'w.bin'), weights);
       await writeFile(join(path, 'm.onnx'), externalModel(location));
       await assert.rejects(measureModel(join(path, 'm.onnx')), { code: 'MODEL_EXTERNAL_PATH' });
+    });
+  }
+});
+
+test('a FIFO in place of a file is refused, and no writer waited for', {
+  skip: needsFifo,
+  timeout: 20_000,
+}, async (t) => {
+  const path = await folder('fifo');
+  await writeFile(join(path, 'm.onnx'), externalModel('data/w.bin'));
+  makeFifo(t, join(path, 'data', 'w.bin'));
+  makeFifo(t, join(path, 'fifo.onnx'));
+  for (const model of ['m.onnx', 'fifo.onnx']) {
+    await assert.rejects(measureModel(join(path, model)), {
+      code: 'MODEL_FILE',
+      message: /expected a regular file/,
+    });
+    await assert.rejects(readModelSource(join(path, model)), {
+      code: 'USAGE_FILE',
+      message: /not a regular file/,
     });
   }
 });

@@ -201,9 +201,22 @@ test('workers that end as often as they start, while a caller holds a stream ope
   assert.equal(await published(service), 1);
 });
 
+/** Waits for whoever writes to pipe.onnx, as a file system does that does not answer. */
+const ENDLESS_OPEN = `
+import files from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+const { open } = files;
+files.open = (path, ...rest) => open(path, ...(path.endsWith('pipe.onnx') ? ['r'] : rest));
+syncBuiltinESMExports();`;
+
 test('SIGTERM while a model is read ends the process', async () => {
   execFileSync('mkfifo', [at('pipe.onnx')]);
-  const service = await serve([SCALE, { name: 'pipe', path: 'pipe.onnx' }]);
+  await writeFile(at('endless.mjs'), ENDLESS_OPEN);
+  const service = await serve(
+    [SCALE, { name: 'pipe', path: 'pipe.onnx' }],
+    { development: true },
+    { NODE_OPTIONS: `--import=${at('endless.mjs')}` },
+  );
   await service.printed(/"model":"scale".*(loaded a model)/);
   service.kill('SIGTERM');
   assert.equal(await service.ended, null);

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync, statSync, utimesSync, watch, writeFileSync }
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { withLock } from '../../../src/hub/lock.js';
+import { makeFifo, needsFifo } from '../../forge/fifo.js';
 import { temporaryFolder } from './setting.js';
 
 const HOUR = 3600;
@@ -61,6 +62,18 @@ for (const [name, change, seconds] of kept) {
     assert.deepEqual(readdirSync(folder), ['lock']);
   });
 }
+
+test('a lock that is a FIFO is refused, and no writer waited for', {
+  skip: needsFifo,
+  timeout: 20_000,
+}, async (t) => {
+  const path = join(temporaryFolder(t), 'lock');
+  makeFifo(t, path);
+  await assert.rejects(withLock(path, assert.fail), {
+    code: 'HUB_FILE',
+    message: /expected the lock .* to be a regular file/,
+  });
+});
 
 const claims: readonly (readonly [string, (text: string) => string, number, boolean])[] = [
   ['of a process that runs', (text) => text.replace(/^\d+/, String(process.ppid)), 0, false],
