@@ -65,7 +65,7 @@ export async function send(request: HttpRequest, options: HttpOptions): Promise<
         : { 'content-length': String(body?.length ?? 0) };
     const outgoing = make(url, {
       method,
-      headers: { 'user-agent': 'assay', ...headers, ...length },
+      headers: { 'user-agent': 'assay', 'accept-encoding': 'identity', ...headers, ...length },
     });
     outgoing.setTimeout(options.idleTimeout, () => {
       outgoing.destroy(new Error(`nothing came for ${options.idleTimeout} ms`));
@@ -134,12 +134,27 @@ export function discard({ body }: HttpResponse): void {
   body.socket.unref();
 }
 
-/** Reads a body of at most `limit` bytes; throws HUB_SIZE, or HUB_UNREACHABLE where it breaks off. */
+/**
+ * Refuses a body in another encoding than the one asked for: sizes and digests are of the bytes as they
+ * are. Throws HUB_PROTOCOL.
+ */
+export function expectIdentity({ headers, url, body }: HttpResponse): void {
+  const encoding = headers['content-encoding'] ?? 'identity';
+  if (encoding.toLowerCase() === 'identity') return;
+  body.destroy();
+  throw new AssayError(
+    'HUB_PROTOCOL',
+    `expected ${url.host} to send bytes as they are, not with a Content-Encoding`,
+  );
+}
+
+/** Reads a body of at most `limit` bytes; throws HUB_SIZE, HUB_PROTOCOL, or HUB_UNREACHABLE where it breaks off. */
 export async function readBody(
   response: HttpResponse,
   limit: number,
   what: string,
 ): Promise<Uint8Array> {
+  expectIdentity(response);
   const parts: Uint8Array[] = [];
   let length = 0;
   const tooLarge = (): AssayError =>

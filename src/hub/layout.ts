@@ -119,6 +119,14 @@ export class Layout implements Hub {
 
   async openBlob(blob: Descriptor, start: number): Promise<BlobStream> {
     const file = await openPlain(this.#blob(blob.digest));
+    const { size } = await file.stat();
+    if (size !== blob.size) {
+      await file.close();
+      throw new AssayError(
+        'HUB_SIZE',
+        `expected ${blob.digest} in ${this.place} to have ${blob.size} bytes, not ${size}`,
+      );
+    }
     const body = async function* (): AsyncGenerator<Uint8Array> {
       try {
         yield* partsOf(file, start);

@@ -3,7 +3,7 @@ import { fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Digest, digestOf } from './digest.js';
-import { discard, type HttpResponse, readBody } from './http.js';
+import { discard, expectIdentity, type HttpResponse, readBody } from './http.js';
 import type { BlobStream, Hub } from './hub.js';
 import { type Descriptor, MAX_MANIFEST } from './manifest.js';
 import { INDEX_TYPE, MANIFEST_TYPE } from './media-type.js';
@@ -124,6 +124,7 @@ export class Registry implements Hub {
       discard(response);
       return this.openBlob(blob, 0);
     }
+    expectIdentity(response);
     return { start: rangeStart(response, blob, start), body: response.body };
   }
 

@@ -157,7 +157,7 @@ const faults: readonly (readonly [string, string, Spoil])[] = [
   ],
   [
     'a shorter blob',
-    'HUB_UNREACHABLE',
+    'HUB_SIZE',
     ({ blob }) => writeFileSync(blob('weights.bin'), Buffer.alloc(4095)),
   ],
   ['a missing blob', 'HUB_FILE', ({ blob }) => rmSync(blob('weights.bin'))],

@@ -26,6 +26,11 @@ const lasting: readonly (readonly [string, Fault, string])[] = [
   ['always breaks off', { kind: 'cut', after: 3 }, 'HUB_UNREACHABLE'],
   ['always ends early', { kind: 'short', bytes: 3 }, 'HUB_UNREACHABLE'],
   ['is out of order', { kind: 'answer', status: 503 }, 'HUB_SERVICE'],
+  [
+    'is compressed on the way',
+    { kind: 'header', name: 'content-encoding', value: 'gzip' },
+    'HUB_PROTOCOL',
+  ],
   ['is another', { kind: 'corrupt' }, 'HUB_DIGEST'],
 ];
 for (const [name, fault, code] of lasting) {
