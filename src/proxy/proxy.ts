@@ -5,6 +5,7 @@ import { inferenceHandlers } from '../server/inference-service.js';
 import { type Address, KEEPALIVE, listen } from '../server/listener.js';
 import { ModelRegistry } from '../server/model-registry.js';
 import { boundedDefinition, inferenceDefinition, loadInference } from '../server/protocol.js';
+import { cancelWithStatus } from '../server/streams.js';
 import { unaryMethods } from '../server/unary-methods.js';
 import { VERSION } from '../system/version.js';
 import { forwardedParameters, type OnAnswer, RemoteModel } from './remote-model.js';
@@ -50,6 +51,7 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     'grpc.enable_channelz': 0,
     'grpc.max_receive_message_length': options.maxReceiveBytes,
     'grpc.max_send_message_length': -1,
+    interceptors: [cancelWithStatus],
     ...KEEPALIVE,
   });
   const definition = boundedDefinition(inferenceDefinition(loadInference()));

@@ -11,7 +11,7 @@ import { healthService } from './health.js';
 import { type Address, KEEPALIVE, type Listener, listen } from './listener.js';
 import { boundedDefinition } from './protocol.js';
 import { addReflection } from './reflection.js';
-import { sessionsOf } from './streams.js';
+import { cancelWithStatus, sessionsOf } from './streams.js';
 import { unaryMethods } from './unary-methods.js';
 
 export interface Service {
@@ -108,6 +108,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     'grpc.max_send_message_length': -1,
     'grpc.max_concurrent_streams': connections.maxStreams,
     'grpc.max_connection_idle_ms': connections.idle,
+    interceptors: [cancelWithStatus],
     ...KEEPALIVE,
   });
   for (const { definition, handlers } of services) server.addService(definition, handlers);

@@ -4,13 +4,18 @@ import type {
   ServerHttp2Session,
   ServerHttp2Stream,
 } from 'node:http2';
-import type { Server } from '@grpc/grpc-js';
+import type { Server, ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js';
 
 /** What grpc-js 1.14 keeps to itself. */
 interface Inside {
   readonly http2Servers: ReadonlyMap<Http2Server, unknown>;
   /** Counts the stream, so that its connection is not idle. */
   onStreamOpened(stream: ServerHttp2Stream): void;
+}
+
+interface InsideCall {
+  /** Tells the call's handler, once. What is written from then on is dropped, and so is what the caller sends. */
+  notifyOnCancel(): void;
 }
 
 /** Throws TypeError with a version that is made otherwise: left to itself it may be ended by any caller. */
@@ -21,6 +26,21 @@ export function insideOf(server: Server): Inside {
   }
   return { http2Servers, onStreamOpened: onStreamOpened.bind(server) };
 }
+
+/**
+ * Cancels a call of grpc-js's as its status is sent. Left to itself, grpc-js does so once the status has gone
+ * out, behind the answers that the caller has yet to take; an answer that is written meanwhile, past a deadline
+ * or an oversized message, makes the stream fail without a status, and it never ends.
+ */
+export const cancelWithStatus: ServerInterceptor = (_method, call) => {
+  const base = call as ServerInterceptingCall & InsideCall;
+  const sendStatus = base.sendStatus.bind(base);
+  base.sendStatus = (status) => {
+    sendStatus(status);
+    base.notifyOnCancel();
+  };
+  return base;
+};
 
 /** The sessions of a server's connections, as they come and go; throws as `insideOf`. */
 export function sessionsOf(server: Server): ReadonlySet<ServerHttp2Session> {

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { after } from 'node:test';
 import { promisify } from 'node:util';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { makeTlsIdentity } from '../../enclave/tls.js';
 import { startServer } from '../../src/server/server.js';
 import type { Answer, UnaryCall } from '../../src/server/unary-methods.js';
@@ -10,6 +10,7 @@ import type { Answer, UnaryCall } from '../../src/server/unary-methods.js';
 /** Bytes of the largest message that the service takes. */
 export const ECHO_MAX = 100_000;
 export const ECHO_PATH = '/test.Echo/Echo';
+export const REPEAT_PATH = '/test.Echo/Repeat';
 
 /** Calls that wait for the test, as events `held`, and their cancellations, `cancelled`. */
 export const calls = new EventEmitter();
@@ -27,6 +28,12 @@ const echo = (...[call, answer]: Call): void => {
   } else answer(null, request);
 };
 
+/** Answers each message of a stream with itself, whether the caller takes answers or not. */
+const repeat = (call: ServerDuplexStream<Buffer, Buffer>): void => {
+  call.once('cancelled', () => calls.emit('cancelled'));
+  call.on('data', (message: Buffer) => call.write(message));
+};
+
 /** Messages are their bytes, but for one each way that a codec would refuse. */
 function codec(refused: string): (bytes: Buffer) => Buffer {
   return (bytes) => {
@@ -35,23 +42,23 @@ function codec(refused: string): (bytes: Buffer) => Buffer {
   };
 }
 
-const definition = {
-  Echo: {
-    path: ECHO_PATH,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: codec('-'),
-    requestDeserialize: codec('malformed'),
-    responseSerialize: codec('unsayable'),
-    responseDeserialize: codec('-'),
-  },
+const messages = {
+  requestSerialize: codec('-'),
+  requestDeserialize: codec('malformed'),
+  responseSerialize: codec('unsayable'),
+  responseDeserialize: codec('-'),
 };
+const definition = {
+  Echo: { ...messages, path: ECHO_PATH, requestStream: false, responseStream: false },
+  Repeat: { ...messages, path: REPEAT_PATH, requestStream: true, responseStream: true },
+};
+const handlers = { Echo: echo, Repeat: repeat };
 
 /** The service as Assay's server answers it; it and its connections end with the file. */
 export async function startEcho(idle: number) {
   const tls = await makeTlsIdentity(['localhost'], new Date());
   const server = await startServer({
-    services: [{ name: 'test.Echo', definition, handlers: { Echo: echo }, package: {} }],
+    services: [{ name: 'test.Echo', definition, handlers, package: {} }],
     address: { host: '127.0.0.1', port: 0 },
     plaintextAddress: { host: '127.0.0.1', port: 0 },
     tls,
@@ -72,7 +79,7 @@ export async function startEcho(idle: number) {
 /** A connection to the same service as grpc-js alone answers it. */
 export async function openLibrary() {
   const plain = new Server({ 'grpc.max_receive_message_length': ECHO_MAX });
-  plain.addService(definition, { Echo: echo });
+  plain.addService(definition, handlers);
   after(() => plain.forceShutdown());
   const port = await promisify(plain.bindAsync.bind(plain))(
     '127.0.0.1:0',
