@@ -28,6 +28,8 @@ export interface HealthService {
   readonly handlers: UntypedServiceImplementation;
   readonly package: PackageDefinition;
   setServing(serving: boolean): void;
+  /** Nothing serves any more: who watches is told so, then its stream ends with OK. */
+  end(): void;
 }
 
 /**
@@ -38,6 +40,7 @@ export function healthService(services: readonly string[]): HealthService {
   const names = ['', ...services];
   const watchers = new Set<() => void>();
   let current: HealthCheckResponse = { status: 'NOT_SERVING' };
+  let over = false;
 
   const check = (
     { request: { service } }: UnaryCall<HealthCheckRequest>,
@@ -49,21 +52,25 @@ export function healthService(services: readonly string[]): HealthService {
 
   /** One answer waits for its caller at most; what is told once it has been taken is the latest status. */
   const watch = (call: ServerWritableStream<HealthCheckRequest, HealthCheckResponse>): void => {
-    if (!names.includes(call.request.service)) {
-      call.write({ status: 'SERVICE_UNKNOWN' });
-      return;
-    }
+    const known = names.includes(call.request.service);
+    let told: HealthCheckResponse['status'] | undefined;
     const tell = (): void => {
       watchers.delete(tell);
-      const told = current;
-      call.write(told, () => {
-        if (call.cancelled) return;
-        if (told.status === current.status) watchers.add(tell);
-        else tell();
-      });
+      if (call.cancelled) return;
+      const latest: HealthCheckResponse = known ? current : { status: 'SERVICE_UNKNOWN' };
+      if (latest.status !== told) {
+        told = latest.status;
+        call.write(latest, tell);
+      } else if (over) call.end();
+      else watchers.add(tell);
     };
     call.once('cancelled', () => watchers.delete(tell));
     tell();
+  };
+
+  const setServing = (serving: boolean): void => {
+    current = { status: serving ? 'SERVING' : 'NOT_SERVING' };
+    for (const tell of [...watchers]) tell();
   };
 
   const definitions = loadSync(PROTO, { keepCase: true, enums: String, defaults: true });
@@ -77,11 +84,10 @@ export function healthService(services: readonly string[]): HealthService {
         answer(null, { statuses: Object.fromEntries(names.map((name) => [name, current])) }),
     },
     package: definitions,
-    setServing: (serving) => {
-      const next = serving ? 'SERVING' : 'NOT_SERVING';
-      if (next === current.status) return;
-      current = { status: next };
-      for (const tell of [...watchers]) tell();
+    setServing,
+    end: () => {
+      over = true;
+      setServing(false);
     },
   };
 }

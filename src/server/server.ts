@@ -50,8 +50,9 @@ export interface RunningServer {
   /** What `grpc.health.v1.Health` answers, for the server and each of its services. */
   setServing(serving: boolean): void;
   /**
-   * Stops accepting, waits for calls under way, at most so many milliseconds, then ends every connection,
-   * also those on which a caller holds a stream open or sends its request by halves.
+   * Stops accepting, tells who watches its health and ends the watch, waits for other calls under way, at most
+   * so many milliseconds, then ends every connection, also those on which a caller holds a stream open or
+   * sends its request by halves.
    */
   drain(grace: number): Promise<void>;
 }
@@ -132,7 +133,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     plaintextPort: listeners[1]?.port,
     setServing: health.setServing,
     drain: async (grace) => {
-      health.setServing(false);
+      health.end();
       for (const listener of listeners) listener.close();
       // It has every session end with its calls, and calls back before they have: Node 24 closes the sessions
       // of a server with it, and grpc-js does not wait for what is closing already.

@@ -1,9 +1,10 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { calls, ECHO_PATH, startEcho } from '../../forge/echo-service.js';
-import { framed, send } from '../../forge/raw-grpc.js';
+import { framed, replyTo, send } from '../../forge/raw-grpc.js';
 
 /** Milliseconds that these drains wait for what never ends. */
 const GRACE = 50;
@@ -49,7 +50,6 @@ async function unanswered(
 }
 
 const OPEN: Readonly<Record<string, (session: ClientHttp2Session) => Promise<unknown>>> = {
-  'a watch of its health': (session) => once(open(session, WATCH, framed('')).end(), 'data'),
   'a stream on which nothing was sent': (session) => {
     open(session, REFLECTION, Buffer.alloc(0));
     return received(session);
@@ -68,6 +68,26 @@ for (const [name, begin] of Object.entries(OPEN)) {
     const closed = sessions.map((session) => once(session, 'close'));
     await server.drain(GRACE);
     await Promise.all(closed);
+  });
+}
+
+const WATCHED: readonly [name: string, request: string, statuses: readonly number[]][] = [
+  ['the server', '', [1, 2]],
+  ['a service', '\n\x09test.Echo', [1, 2]],
+  ['a name that is no service', '\n\x01x', [3]],
+];
+
+for (const [name, request, statuses] of WATCHED) {
+  test(`a drain tells who watches ${name}, and does not wait for it`, LIMIT, async () => {
+    const server = await startEcho(3_600_000);
+    server.setServing(true);
+    const stream = open(server.open(), WATCH, framed(request)).end();
+    const reply = replyTo(stream);
+    await once(stream, 'data');
+    await server.drain(3_600_000);
+    const { status, body } = await reply;
+    assert.equal(status, 0);
+    assert.deepEqual(body, Buffer.concat(statuses.map((one) => framed(Buffer.from([8, one])))));
   });
 }
 
