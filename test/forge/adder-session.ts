@@ -1,10 +1,9 @@
 import { after, afterEach } from 'node:test';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
-import { toHex } from '../../attestation/encoding/bytes.js';
-import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
 import { connect } from '../../src/client/connect.js';
 import { tensor } from '../../src/client/tensor.js';
 import { startAdder } from './adder-server.js';
+import { servedPolicy } from './served-policy.js';
 
 /** The numbers 1 and 2, and 3 and 4. */
 export const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
@@ -15,14 +14,7 @@ export const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])]
  */
 export async function trustedAdder() {
   const server = await startAdder();
-  const policy = parsePolicy({
-    version: 1,
-    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-    enclave: {
-      models: server.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-      allowUnpinned: true,
-    },
-  });
+  const policy = parsePolicy(servedPolicy(server.enclave));
   const options = { roots: [server.root] };
   const session = await connect(server.target, policy, options);
   after(() => {

@@ -3,18 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach } from 'node:test';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
-import { toHex } from '../../attestation/encoding/bytes.js';
 import { toPem } from '../../attestation/encoding/pem.js';
 import { claimsEntry } from '../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { decodeProofFile } from '../../attestation/receipt/proof-file.js';
-import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
 import { TileFiles } from '../../enclave/tile-files.js';
 import { connect } from '../../src/client/connect.js';
 import { executionFacts } from '../../src/engine/profile.js';
 import { adderModel, startAdder } from './adder-server.js';
 import { inputs } from './adder-session.js';
 import { assay } from './cli.js';
+import { servedPolicy } from './served-policy.js';
 
 /**
  * An enclave that adds, publishes its log in the folder `log` and gave this many answers, whose proofs are
@@ -28,14 +27,7 @@ export async function auditedAdder(answers: number) {
     throw error;
   });
   const node = await startAdder({}, await executionFacts(), { archive });
-  const policy = {
-    version: 1,
-    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-    enclave: {
-      models: node.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-      allowUnpinned: true,
-    },
-  };
+  const policy = servedPolicy(node.enclave);
   await mkdir(at('proofs'));
   await writeFile(at('policy.json'), JSON.stringify(policy));
   await writeFile(at('root.pem'), toPem(node.root, 'CERTIFICATE'));

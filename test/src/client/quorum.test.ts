@@ -2,23 +2,16 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
-import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connectAll, NoQuorumError } from '../../../src/client/quorum.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
 import { computing, type Lies, startAdder } from '../../forge/adder-server.js';
 import { issueClaims } from '../../forge/issue.js';
+import { servedPolicy } from '../../forge/served-policy.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
 const targets = servers.map(({ target }) => target);
-const policy = parsePolicy({
-  version: 1,
-  snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-  enclave: {
-    models: one.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-    allowUnpinned: true,
-  },
-});
+const policy = parsePolicy(servedPolicy(one.enclave));
 const roots = servers.map(({ root }) => root).slice(0, 1);
 const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
 after(() => {

@@ -7,22 +7,14 @@ import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
-import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
-import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { type Spawned, spawnAssay } from '../../forge/cli.js';
+import { servedPolicy } from '../../forge/served-policy.js';
 import { repositoryRoot } from '../../vectors.js';
 
 const server = await startAdder();
-const policy = {
-  version: 1,
-  snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-  enclave: {
-    models: server.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-    allowUnpinned: true,
-  },
-};
+const policy = servedPolicy(server.enclave);
 const protocol = loadSync(join(repositoryRoot, 'proto', 'open_inference_grpc.proto'), {
   keepCase: true,
   longs: Number,

@@ -4,13 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
-import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { claimsEntry, manifestEntry } from '../../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
 import { decodeProofFile, encodeProofFile } from '../../../attestation/receipt/proof-file.js';
 import { Issuer } from '../../../enclave/issuer.js';
-import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { TileFiles } from '../../../enclave/tile-files.js';
 import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
@@ -20,6 +18,7 @@ import { flip } from '../../forge/cbor.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { issueClaims } from '../../forge/issue.js';
+import { servedPolicy } from '../../forge/served-policy.js';
 
 const ANSWERS = 12;
 const fail = (error: unknown): never => {
@@ -33,14 +32,7 @@ const node = await startAdder({}, await executionFacts(), { archive });
 const other = await startAdder({}, await executionFacts());
 const SEED = '07'.repeat(32);
 
-const policy = {
-  version: 1,
-  snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-  enclave: {
-    models: node.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-    allowUnpinned: true,
-  },
-};
+const policy = servedPolicy(node.enclave);
 
 /** Asks a node once, and keeps the proof of what it answered. */
 async function prove(server: typeof node, ...file: string[]): Promise<void> {

@@ -3,10 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
-import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { TileFiles } from '../../../enclave/tile-files.js';
 import { type Tensor, tensor } from '../../../src/client/tensor.js';
 import { executionFacts } from '../../../src/engine/profile.js';
@@ -14,6 +12,7 @@ import { assay } from '../../forge/cli.js';
 import { bootOptions, bootServing, launch, rootsOf } from '../../forge/enclave.js';
 import { loopModel } from '../../forge/inference-models.js';
 import { dataType } from '../../forge/onnx.js';
+import { servedPolicy } from '../../forge/served-policy.js';
 import { divisionModel, recurrentModel } from '../../forge/trapping-models.js';
 import { writtenProof } from '../../forge/written-proofs.js';
 
@@ -69,14 +68,7 @@ before(async () => {
     await writeFile(at('proofs', `${name}.proof`), await writtenProof(enclave, ...answer));
   }
   await enclave.issuer.flush();
-  const policy = {
-    version: 1,
-    snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-    enclave: {
-      models: enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-      allowUnpinned: true,
-    },
-  };
+  const policy = servedPolicy(enclave);
   const [root = new Uint8Array()] = rootsOf(platform);
   await writeFile(at('policy.json'), JSON.stringify(policy));
   await writeFile(at('root.pem'), toPem(root, 'CERTIFICATE'));

@@ -13,7 +13,6 @@ import {
   encodeProofFile,
   type ProofFile,
 } from '../../../attestation/receipt/proof-file.js';
-import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
 import { executionFacts } from '../../../src/engine/profile.js';
@@ -21,6 +20,7 @@ import { isSampled } from '../../../src/replay/sample.js';
 import { adderModel, computing, type Lies, startAdder } from '../../forge/adder-server.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
+import { servedPolicy } from '../../forge/served-policy.js';
 import { writtenProof } from '../../forge/written-proofs.js';
 
 const here = await startAdder({}, await executionFacts());
@@ -31,14 +31,7 @@ let folder = '';
 const at = (name: string): string => join(folder, name);
 const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 
-const policy = {
-  version: 1,
-  snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
-  enclave: {
-    models: here.enclave.manifest.models.map(({ graph }) => ({ graph: toHex(graph) })),
-    allowUnpinned: true,
-  },
-};
+const policy = servedPolicy(here.enclave);
 
 /** Saves a proof of what a node answered. */
 async function prove(
