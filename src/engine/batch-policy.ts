@@ -10,6 +10,8 @@ const LONGEST_SERIES = 16_000_000;
 const LARGEST_SERIES = 2 ** 20;
 /** Executions that a worker is given at once: they may turn out longer than the one they were judged by. */
 const MOST_EXECUTIONS = 8;
+/** Requests of one connection that are taken together where executions are short. */
+const LONG_TURN = 8;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** What a policy has to know of a queue. */
@@ -28,6 +30,31 @@ export interface Executing {
   readonly dispatched: number;
   /** It has ended, and its answers are on their way. */
   readonly ended: boolean;
+}
+
+/**
+ * What is known of a model's short executions. A worker that has one, and no other work than the same model's,
+ * is given the next at once: no other worker could begin it much earlier, and this one does not stand idle
+ * until its answers have reached the event loop and the next work has come back, which takes longer than the
+ * execution.
+ */
+export class ShortExecutions {
+  /** Most bytes of inputs with which one was short. */
+  #bytes = 0;
+
+  /**
+   * Where one was long, half of its bytes is the most that is expected to be short.
+   * @param nanoseconds that an execution took with so many bytes of inputs.
+   */
+  learn(bytes: number, nanoseconds: number): void {
+    if (nanoseconds / 1e6 < SHORT_EXECUTION) this.#bytes = Math.max(this.#bytes, bytes);
+    else this.#bytes = Math.min(this.#bytes, bytes / 4);
+  }
+
+  /** Whether one with so many will be short; never one with far more than any that was. */
+  expects(bytes: number): boolean {
+    return bytes <= 2 * this.#bytes;
+  }
 }
 
 /** The level of requests that name none; 0 where there are no levels. */
@@ -77,6 +104,16 @@ export class BatchPolicy {
       left = Math.max(left, end - now);
     }
     return left;
+  }
+
+  /**
+   * Requests that a connection may have in its turn. What is answered together on one connection shares its
+   * writes and the client's, which for a short execution is worth more than another connection loses that
+   * waits for one.
+   * @param lastExecution nanoseconds of the newest execution.
+   */
+  turn(lastExecution: number): number {
+    return lastExecution / 1e6 < SHORT_EXECUTION ? LONG_TURN : 1;
   }
 
   /** Rows to dispatch now. */

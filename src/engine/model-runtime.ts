@@ -1,4 +1,4 @@
-import { BatchPolicy } from './batch-policy.js';
+import { BatchPolicy, ShortExecutions } from './batch-policy.js';
 import { tailsKey } from './batch-shapes.js';
 import type {
   BatchingOptions,
@@ -40,6 +40,13 @@ export interface RuntimeHooks {
   readonly release: () => Promise<void>;
 }
 
+/** A series that has not ended. */
+interface Given {
+  readonly worker: WorkerThread;
+  /** Its executions are, as far as can be told. */
+  readonly short: boolean;
+}
+
 /** One load of a model: its queue, its statistics, its way in and out of executions. */
 export class ModelRuntime implements LoadedModel {
   readonly loadId: number;
@@ -59,8 +66,8 @@ export class ModelRuntime implements LoadedModel {
   readonly #mostRows: number;
   /** Series that are not answered yet. */
   #running = 0;
-  /** The workers that have one. */
-  readonly #executing = new Set<WorkerThread>();
+  readonly #short = new ShortExecutions();
+  readonly #executing: Given[] = [];
   /** Nanoseconds in ONNX Runtime of the newest execution. */
   #lastExecution = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -163,8 +170,19 @@ export class ModelRuntime implements LoadedModel {
 
   /** The next work for a free worker, executions one after another, or undefined. */
   take(now: number): readonly Batch[] | undefined {
-    const delay = this.#delay(now);
-    if (delay > 0) {
+    const workers = this.#executing.map(({ worker }) => worker);
+    const left = this.#policy.gathers(this.#queue, workers, this.#lastExecution, now);
+    return this.#takeUnless(Math.max(left, this.#delay(now)), now);
+  }
+
+  /** As `take`, for one that has a series of whatever model, to do behind it. */
+  takeBehind(busy: WorkerThread, now: number): readonly Batch[] | undefined {
+    if (!this.#executing.some(({ worker, short }) => short && worker === busy)) return undefined;
+    return this.#takeUnless(this.#delay(now), now);
+  }
+
+  #takeUnless(delay: number, now: number): readonly Batch[] | undefined {
+    if (delay > 0 && !this.#queue.full) {
       this.#wakeIn(delay);
       return undefined;
     }
@@ -172,9 +190,10 @@ export class ModelRuntime implements LoadedModel {
     this.#timer = undefined;
     const rows = this.#policy.sizeNow(this.#queue);
     const count = this.#policy.seriesNow(this.#queue, rows, this.instances, this.#lastExecution);
+    const turn = this.#policy.turn(this.#lastExecution);
     const series: Batch[] = [];
     while (series.length < count) {
-      const [first, ...others] = this.#queue.take(rows, now);
+      const [first, ...others] = this.#queue.take(rows, now, turn);
       if (first === undefined) break;
       series.push([first, ...others]);
     }
@@ -186,19 +205,17 @@ export class ModelRuntime implements LoadedModel {
     return series;
   }
 
-  /** Milliseconds for which what waits is better left waiting. */
+  /** Milliseconds for which what waits is better left waiting for more. */
   #delay(now: number): number {
-    if (this.#queue.full) return 0;
-    const left = this.#policy.gathers(this.#queue, this.#executing, this.#lastExecution, now);
-    if (left > 0 || this.#draining !== undefined) return left;
-    return this.#policy.waits(this.#queue, now);
+    return this.#draining === undefined ? this.#policy.waits(this.#queue, now) : 0;
   }
 
   /** Executes a series and answers each of its requests; `free` is called once the worker is. */
   async execute(series: readonly Batch[], worker: WorkerThread, free: () => void): Promise<void> {
-    this.#executing.add(worker);
+    const given = { worker, short: series.every((batch) => this.#short.expects(bytesIn(batch))) };
+    this.#executing.push(given);
     const released = (): void => {
-      this.#executing.delete(worker);
+      this.#executing.splice(this.#executing.indexOf(given), 1);
       free();
     };
     const outcomes = await this.#run(series, worker);
@@ -217,10 +234,13 @@ export class ModelRuntime implements LoadedModel {
 
   async #run(series: readonly Batch[], worker: WorkerThread): Promise<readonly Outcome[]> {
     const outcomes = await runSeries(this.loadId, series, worker, this.#settings.context());
-    const last = outcomes.at(-1);
-    if (last !== undefined && !(last instanceof EngineError)) {
-      this.#lastExecution = last[0]?.timings.computeInfer ?? this.#lastExecution;
-    }
+    series.forEach((batch, i) => {
+      const outcome = outcomes[i];
+      if (outcome === undefined || outcome instanceof EngineError) return;
+      const { computeInfer = this.#lastExecution } = outcome[0]?.timings ?? {};
+      this.#lastExecution = computeInfer;
+      this.#short.learn(bytesIn(batch), computeInfer);
+    });
     return outcomes;
   }
 
@@ -324,6 +344,10 @@ function bytesOf({ inputs, messageBytes = 0 }: InferenceRequest): number {
     messageBytes,
     inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0),
   );
+}
+
+function bytesIn(batch: Batch): number {
+  return batch.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function nanosecondsSince(started: number): number {

@@ -42,6 +42,11 @@ export interface EngineSettings {
 const DEFAULT_QUEUE_SIZE = 1024;
 const DEFAULT_MAX_RUN = 300_000;
 
+interface Work {
+  readonly runtime: ModelRuntime;
+  readonly series: readonly Batch[];
+}
+
 interface Registered {
   readonly runtime: ModelRuntime;
   readonly sessions: ModelSessions;
@@ -226,32 +231,39 @@ class OnnxEngine implements Engine {
     });
   }
 
-  /** Gives every free worker what is next for it. Synchronous: called whenever something changes. */
+  /**
+   * Gives every free worker what is next for it, and one that is free in a moment what it can go on with.
+   * Synchronous: called whenever something changes.
+   */
   #pump(): void {
     for (const slot of this.#pool.slots) {
-      if (slot.busy || !slot.thread.alive) continue;
-      const { thread } = slot;
-      const release = (): void => {
-        // A worker that died meanwhile has been replaced; the new one is free when it says so.
-        if (slot.thread === thread) slot.busy = false;
-        this.#pump();
-      };
-      const errand = slot.errands.shift();
-      if (errand !== undefined) {
-        slot.busy = true;
-        void errand.run().finally(release);
-        continue;
-      }
-      const work = this.#next(slot);
-      if (work === undefined) continue;
-      slot.busy = true;
-      slot.restarts = 0;
-      void work.runtime.execute(work.series, thread, release);
+      const { given, thread } = slot;
+      if (given > 1 || !thread.alive) continue;
+      const errand = given === 0 ? slot.errands.shift() : undefined;
+      if (errand !== undefined) void errand.run().finally(this.#give(slot));
+      else this.#execute(slot, given === 0 ? this.#next(slot) : this.#behind(slot));
     }
   }
 
+  #execute(slot: Slot, work: Work | undefined): void {
+    if (work === undefined) return;
+    slot.restarts = 0;
+    void work.runtime.execute(work.series, slot.thread, this.#give(slot));
+  }
+
+  /** Counts what a worker is given; what is returned is called once it has ended. */
+  #give(slot: Slot): () => void {
+    const { thread } = slot;
+    slot.given += 1;
+    return () => {
+      // A worker that died meanwhile has been replaced; the new one is free when it says so.
+      if (slot.thread === thread) slot.given -= 1;
+      this.#pump();
+    };
+  }
+
   /** The next work of the models that a worker holds, which take turns. */
-  #next(slot: Slot): { runtime: ModelRuntime; series: readonly Batch[] } | undefined {
+  #next(slot: Slot): Work | undefined {
     const now = performance.now();
     for (const [loadId, registered] of this.#models) {
       const { runtime, sessions } = registered;
@@ -263,6 +275,19 @@ class OnnxEngine implements Engine {
       return { runtime, series };
     }
     return undefined;
+  }
+
+  /** The next work for a worker that has a series, where it need not take turns: nothing else waits for it. */
+  #behind(slot: Slot): Work | undefined {
+    if (slot.errands.length > 0) return undefined;
+    let only: ModelRuntime | undefined;
+    for (const { runtime, sessions } of this.#models.values()) {
+      if (runtime.waiting === 0 || !sessions.holds(slot)) continue;
+      if (only !== undefined) return undefined;
+      only = runtime;
+    }
+    const series = only?.takeBehind(slot.thread, performance.now());
+    return only && series && { runtime: only, series };
   }
 
   /** A worker is lost for good: what waits for it alone is refused. */

@@ -15,11 +15,41 @@ function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean)
   if (!empty) turns.set(key, rest);
 }
 
+/** Requests that share an execution, as they are gathered. */
+class Gathering {
+  readonly batch: Pending[] = [];
+  readonly #maxRows: number;
+  #rows = 0;
+
+  constructor(maxRows: number) {
+    this.#maxRows = maxRows;
+  }
+
+  get full(): boolean {
+    const [first] = this.batch;
+    if (first === undefined) return false;
+    const most = Math.min(this.#maxRows, first.sharedRows);
+    return this.#rows >= most || most <= 1;
+  }
+
+  joins(next: Pending): boolean {
+    const [first] = this.batch;
+    if (first === undefined) return true;
+    const fits = this.#rows + next.rows <= Math.min(this.#maxRows, first.sharedRows);
+    return fits && next.batchKey === first.batchKey;
+  }
+
+  add(next: Pending): void {
+    this.batch.push(next);
+    this.#rows += next.rows;
+  }
+}
+
 /**
  * A bounded queue. More urgent priorities leave first; within one, addresses take turns, so that a
  * caller with a thousand waiting requests delays another by one, not by a thousand, over however many
  * connections it sends them; connections of one address, which may be a proxy's with callers of its
- * own, take turns among themselves; within a connection, first in, first out.
+ * own, take turns among themselves, of one request or several; within a connection, first in, first out.
  */
 export class RequestQueue implements WaitingRequests {
   /** priority → address → its connections. */
@@ -131,54 +161,46 @@ export class RequestQueue implements WaitingRequests {
   /**
    * Removes the next request and those that may share its execution, `maxRows` rows at most (the
    * first alone may have more). Requests past their deadline are rejected on the way.
+   * @param turn requests that a connection may have in its turn, where one address alone waits.
    */
-  take(maxRows: number, now: number): Pending[] {
-    const batch: Pending[] = [];
-    let rows = 0;
-    const joins = (next: Pending): boolean => {
-      const [first = next] = batch;
-      const fits = rows + next.rows <= Math.min(maxRows, first.sharedRows);
-      return first === next || (fits && next.batchKey === first.batchKey);
-    };
+  take(maxRows: number, now: number, turn = 1): readonly Pending[] {
+    const gathering = new Gathering(maxRows);
     for (const priority of [...this.#levels.keys()].sort((a, b) => a - b)) {
       const level = this.#levels.get(priority);
       let progress = level !== undefined;
       while (level !== undefined && progress) {
         progress = false;
+        const most = level.size === 1 ? turn : 1;
         for (const [address, connections] of [...level]) {
-          const next = this.#next(connections, joins, now);
-          if (next !== undefined) {
-            batch.push(next);
-            rows += next.rows;
+          if (this.#takeTurn(connections, gathering, most, now)) {
             progress = true;
-          }
-          if (next !== undefined) {
             endTurn(level, address, connections, connections.size === 0);
           }
-          const most = Math.min(maxRows, batch[0]?.sharedRows ?? maxRows);
-          if (batch.length > 0 && (rows >= most || most <= 1)) return batch;
+          if (gathering.full) return gathering.batch;
         }
       }
       if (level?.size === 0) this.#levels.delete(priority);
     }
-    return batch;
+    return gathering.batch;
   }
 
-  /** Removes the first request that joins, of the connection whose turn it is. */
-  #next(
-    connections: Connections,
-    joins: (pending: Pending) => boolean,
-    now: number,
-  ): Pending | undefined {
+  /** Removes the first requests that join, `most` at most, of the connection whose turn it is; false: none does. */
+  #takeTurn(connections: Connections, gathering: Gathering, most: number, now: number): boolean {
     for (const [connection, waiting] of connections) {
-      const head = this.#head(waiting, now);
-      if (head === undefined || !joins(head)) continue;
-      waiting.shift();
-      this.#settle(head);
+      let taken = 0;
+      while (taken < most && !gathering.full) {
+        const head = this.#head(waiting, now);
+        if (head === undefined || !gathering.joins(head)) break;
+        waiting.shift();
+        this.#settle(head);
+        gathering.add(head);
+        taken += 1;
+      }
+      if (taken === 0) continue;
       endTurn(connections, connection, waiting, waiting.length === 0);
-      return head;
+      return true;
     }
-    return undefined;
+    return false;
   }
 
   /** The first whose deadline has not passed; those before it are given up. */

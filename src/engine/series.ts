@@ -21,11 +21,13 @@ export async function runSeries(
   worker: WorkerThread,
   context: Uint8Array | undefined,
 ): Promise<readonly Outcome[]> {
-  let started = performance.now();
   try {
-    const results = await worker.runSeries(series.map((batch) => pack(loadId, batch, context)));
+    const { began, outcomes } = await worker.runSeries(
+      series.map((batch) => pack(loadId, batch, context)),
+    );
+    let started = began;
     return series.map((batch, i) => {
-      const result = results[i];
+      const result = outcomes[i];
       if (result === undefined || result instanceof EngineError) return result;
       const outcome = outcomeOf(batch, result, started);
       started += (result.computeInput + result.computeInfer + result.computeOutput) / 1e6;

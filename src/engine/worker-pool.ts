@@ -13,7 +13,8 @@ interface Errand {
 /** The place of one worker, which is replaced when its thread dies. */
 export interface Slot {
   thread: WorkerThread;
-  busy: boolean;
+  /** Series and errands that its worker has; more than one where a series waits behind another. */
+  given: number;
   /** Work that needs the worker between executions: loads and unloads. */
   readonly errands: Errand[];
   restarts: number;
@@ -44,7 +45,7 @@ export class WorkerPool {
     this.#settings = settings;
     this.slots = Array.from({ length: settings.workers }, () => ({
       thread: this.#spawn(),
-      busy: false,
+      given: 0,
       errands: [],
       restarts: 0,
       lost: undefined,
@@ -99,7 +100,7 @@ export class WorkerPool {
       this.#settings.onFatal(error);
       return;
     }
-    slot.busy = true;
+    slot.given = 1;
     const thread = this.#spawn();
     slot.thread = thread;
     try {
@@ -111,7 +112,7 @@ export class WorkerPool {
       await thread.close();
       return this.#replace(slot);
     }
-    slot.busy = false;
+    slot.given = 0;
     this.#settings.pump();
   }
 }

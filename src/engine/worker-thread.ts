@@ -18,6 +18,25 @@ export interface Signature {
 
 type Ran = Extract<FromWorker, { kind: 'ran' }>;
 
+/** What came of an execution; undefined where the thread was lost at another, or before it. */
+type Outcome = ExecutionResult | EngineError | undefined;
+
+/** A series of executions that the thread has. */
+interface Run {
+  readonly executions: number;
+  /** Milliseconds that each may take. */
+  readonly limit: number | undefined;
+  /** performance.now() at which it was posted. */
+  readonly dispatched: number;
+  readonly waiter: Waiter<Ended>;
+}
+
+interface Ended {
+  readonly results: Ran['results'];
+  /** performance.now() at which the thread was free for the series. */
+  readonly began: number;
+}
+
 interface Waiter<T> {
   readonly resolve: (value: T) => void;
   readonly reject: (error: EngineError) => void;
@@ -42,8 +61,11 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #loads = new Map<number, Waiter<Signature>>();
   readonly #unloads = new Map<number, Waiter<void>>();
-  /** A Map would keep answers alive that it has let go of, once V8 has taken it for long-lived. */
-  #run: Waiter<Ran> | undefined;
+  /**
+   * Those that the thread has, in their order. A Map would keep answers alive that it has let go of, once V8
+   * has taken it for long-lived.
+   */
+  readonly #runs: Run[] = [];
   readonly #started: Promise<void>;
   readonly #ended: Promise<void>;
   /** Milliseconds that an execution may take, by load. */
@@ -53,9 +75,8 @@ export class WorkerThread {
   readonly #watchdog = new Watchdog(this.#executed, () => this.#hang());
   readonly #events: ThreadEvents;
   readonly #annotating: Annotating;
-  #runningLimit: number | undefined;
-  #dispatched = Number.NEGATIVE_INFINITY;
-  #executions = 0;
+  /** performance.now() at which the newest answer came. */
+  #answered = Number.NEGATIVE_INFINITY;
   /** Of its counter, once it has executed all that it was given. */
   #lastStep = 0;
   #closing = false;
@@ -115,14 +136,14 @@ export class WorkerThread {
     return this.#hung;
   }
 
-  /** In the series that it was given last. */
+  /** In all series that it has. */
   get executions(): number {
-    return this.#executions;
+    return this.#runs.reduce((sum, { executions }) => sum + executions, 0);
   }
 
-  /** performance.now() at which it was given that series. */
+  /** performance.now() at which it was given the last of them. */
   get dispatched(): number {
-    return this.#dispatched;
+    return this.#runs.at(-1)?.dispatched ?? Number.NEGATIVE_INFINITY;
   }
 
   /** It has executed all of it, and says so soon. */
@@ -160,7 +181,7 @@ export class WorkerThread {
 
   /** One execution, as `runSeries` does it; rejects with its error. */
   async run(execution: Execution): Promise<ExecutionResult> {
-    const [result] = await this.runSeries([execution]);
+    const [result] = (await this.runSeries([execution])).outcomes;
     if (result === undefined || result instanceof EngineError) {
       throw result ?? new EngineError('execution', 'the worker thread answered nothing');
     }
@@ -168,40 +189,41 @@ export class WorkerThread {
   }
 
   /**
-   * Executions of one load, one after another; one series at a time. Resolves to what came of each once all
-   * have ended: its result or its error, or undefined where the thread ended or hangs at another of them.
-   * That one has an error, so that trying the others again comes to an end. Their buffers are transferred:
-   * they are empty when this returns.
+   * Executions of one load, one after another, behind the series that it has. Resolves to what came of each
+   * once all have ended: its result or its error, or undefined where the thread ended or hangs at another of
+   * them, or before them. That one has an error, so that trying the others again comes to an end. Their buffers
+   * are transferred: they are empty when this returns.
    */
   async runSeries(
     executions: readonly Execution[],
-  ): Promise<readonly (ExecutionResult | EngineError | undefined)[]> {
-    const limit = this.#limits.get(executions[0]?.loadId ?? 0);
-    const before = this.#executed();
+  ): Promise<{ readonly began: number; readonly outcomes: readonly Outcome[] }> {
+    const dispatched = performance.now();
+    const before = this.#runs.length > 0 ? this.#lastStep : this.#executed();
     const steps = 2 * executions.length;
     this.#lastStep = before + steps;
-    this.#executions = executions.length;
-    this.#dispatched = performance.now();
     const buffers = executions.map(({ buffer }) => buffer);
+    const limit = this.#limits.get(executions[0]?.loadId ?? 0);
     try {
-      const { results } = await this.#ask<Ran>(
+      const { results, began } = await this.#ask<Ended>(
         (waiter) => {
-          this.#run = waiter;
-          this.#runningLimit = limit;
-          if (limit !== undefined) this.#watchdog.start(limit);
+          this.#runs.push({ executions: executions.length, limit, dispatched, waiter });
+          if (this.#runs.length === 1) this.#watch();
         },
         { kind: 'run', executions },
         buffers,
       );
-      return results.map((result) =>
+      const outcomes = results.map((result) =>
         'message' in result
           ? new EngineError(result.refused ? 'invalid-request' : 'execution', result.message)
           : result,
       );
+      return { began, outcomes };
     } catch (error) {
       const taken = stepsBetween(before, this.#executed());
-      const blamed = taken < steps ? taken % executions.length : undefined;
-      return executions.map((_, i) => (i === (blamed ?? i) ? asEngineError(error) : undefined));
+      const blamed = (i: number): boolean =>
+        taken >= steps || (taken >= 0 && i === taken % executions.length);
+      const outcomes = executions.map((_, i) => (blamed(i) ? asEngineError(error) : undefined));
+      return { began: dispatched, outcomes };
     }
   }
 
@@ -245,27 +267,39 @@ export class WorkerThread {
         take(this.#loads, message.loadId)?.reject(new EngineError('load', message.message));
         break;
       case 'ran':
-        this.#watchdog.stop();
-        if (message.notice !== undefined) this.#annotating.noticed?.(message.notice);
-        this.#run?.resolve(message);
-        this.#run = undefined;
+        this.#ran(message);
         break;
     }
+  }
+
+  #ran({ results, notice }: Ran): void {
+    const run = this.#runs.shift();
+    this.#watch();
+    if (notice !== undefined) this.#annotating.noticed?.(notice);
+    const began = Math.max(run?.dispatched ?? 0, this.#answered);
+    this.#answered = performance.now();
+    run?.waiter.resolve({ results, began });
+  }
+
+  /** Watches the first of what it has. */
+  #watch(): void {
+    this.#watchdog.stop();
+    const limit = this.#runs[0]?.limit;
+    if (limit !== undefined) this.#watchdog.start(limit);
   }
 
   #hang(): void {
     this.#hung = true;
     const error = new EngineError(
       'timeout',
-      `the execution took longer than the ${(this.#runningLimit ?? 0) / 1000} s that it may take`,
+      `the execution took longer than the ${(this.#runs[0]?.limit ?? 0) / 1000} s that it may take`,
     );
     this.#rejectAll(error);
     this.#events.onHang(this, error);
   }
 
   #rejectAll(error: EngineError): void {
-    this.#run?.reject(error);
-    this.#run = undefined;
+    for (const { waiter } of this.#runs.splice(0)) waiter.reject(error);
     for (const waiters of [this.#loads, this.#unloads]) {
       for (const waiter of waiters.values()) waiter.reject(error);
       waiters.clear();

@@ -7,6 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Engine, LoadedModel } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
+import type { Execution } from '../../../src/engine/messages.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { WorkerPool } from '../../../src/engine/worker-pool.js';
 import { WorkerThread } from '../../../src/engine/worker-thread.js';
@@ -150,6 +151,17 @@ for (const { what, at } of [
   });
 }
 
+/** One execution of the identity model, of one row. */
+const executionOf = (value: number): Execution => ({
+  loadId: 1,
+  buffer: Float32Array.of(value, 0).buffer,
+  inputs: [{ datatype: 'FP32', shape: [1, 2], offset: 0, length: 8 }],
+  outputs: ['output'],
+  rows: [],
+  context: new Uint8Array(),
+  notes: [],
+});
+
 test('what a worker is given that has ended is refused at once, and never hangs', async () => {
   const onHang = mock.fn();
   const thread = new WorkerThread(undefined, { onDeath: () => undefined, onHang });
@@ -158,22 +170,51 @@ test('what a worker is given that has ended is refused at once, and never hangs'
   await thread.close();
   mock.timers.enable({ apis: ['setTimeout'] });
   try {
-    const execution = {
-      loadId: 1,
-      buffer: new ArrayBuffer(8),
-      inputs: [{ datatype: 'FP32', shape: [1, 2], offset: 0, length: 8 }],
-      outputs: ['output'],
-      rows: [],
-      context: undefined,
-      notes: [],
-    } as const;
-    await assert.rejects(thread.run(execution), /^EngineError: the worker thread has ended$/);
+    await assert.rejects(thread.run(executionOf(1)), /^EngineError: the worker thread has ended$/);
     passTime();
     assert.equal(onHang.mock.callCount(), 0);
   } finally {
     mock.timers.reset();
   }
 });
+
+for (const { what, series, expected } of [
+  {
+    what: 'the first series',
+    series: [[13], [1, 2]],
+    expected: [['EngineError'], ['none', 'none']],
+  },
+  {
+    what: 'the second execution of the first',
+    series: [[1, 13], [2]],
+    expected: [['none', 'EngineError'], ['none']],
+  },
+  {
+    what: 'the series behind it',
+    series: [[1], [13, 2]],
+    expected: [['answered'], ['EngineError', 'none']],
+  },
+]) {
+  test(`a worker that dies in ${what}: what it had not begun may be tried again`, async () => {
+    const annotator = { module: await deadly(), context: () => new Uint8Array() };
+    const onHang = mock.fn();
+    const thread = new WorkerThread(annotator, { onDeath: () => undefined, onHang });
+    const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+    await thread.load(1, source, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 1000);
+    const ended = await Promise.all(
+      series.map((values) => thread.runSeries(values.map(executionOf))),
+    );
+    const told = ended.map(({ outcomes }) =>
+      outcomes.map((outcome) => {
+        if (outcome === undefined) return 'none';
+        return outcome instanceof EngineError ? outcome.name : 'answered';
+      }),
+    );
+    await thread.close();
+    assert.deepEqual(told, expected);
+    assert.equal(onHang.mock.callCount(), 0);
+  });
+}
 
 test('a worker that dies while its model drains: what was accepted ends, and so does the drain', async () => {
   const { engine, model } = await start(await deadly(), 1);
