@@ -131,14 +131,14 @@ class DirectCall implements UnaryCall<unknown> {
     const encoded = isEncoding(encoding) ? encoding : undefined;
     const message = new RequestMessage(limit, encoded !== undefined);
     stream.on('data', (piece: Buffer) => this.#attempt(() => message.push(piece)));
-    stream.once('end', () =>
+    stream.on('end', () =>
       this.#attempt(() => {
         const pieces = message.end();
         if (encoded === undefined || !message.compressed) this.#handle(method, pieces);
         else this.#inflate(method, joined(pieces), encoded, limit);
       }),
     );
-    stream.once('close', () => this.#close());
+    stream.on('close', () => this.#close());
   }
 
   #inflate(method: UnaryMethod, message: Buffer, encoding: Encoding, limit: number): void {
@@ -226,7 +226,7 @@ class DirectCall implements UnaryCall<unknown> {
     const [first, ...others] = length <= COPIED ? [joined(response)] : response;
     writePrefix(first, length);
     stream.respond(RESPONSE, WITH_TRAILERS);
-    stream.once('wantTrailers', sendOk);
+    stream.on('wantTrailers', sendOk);
     // All in one write: a frame of its own for each piece costs the event loop a twentieth of its time.
     if (others.length > 0) stream.cork();
     stream.write(first);

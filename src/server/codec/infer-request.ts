@@ -124,11 +124,17 @@ function decodeShape(reader: FieldReader, into: bigint[]): void {
   }
 }
 
+const NO_NAMES: readonly string[] = [];
+
+function namesIn(parameters: ReadonlyMap<string, unknown> | undefined): readonly string[] {
+  return parameters === undefined ? NO_NAMES : [...parameters.keys()];
+}
+
 function decodeInput(reader: FieldReader): WireInput {
   let name = '';
   let datatype = '';
   const shape: bigint[] = [];
-  const parameters = new Map<string, ParameterValue>();
+  let parameters: Map<string, ParameterValue> | undefined;
   let contents: TypedContents | undefined;
   while (reader.next()) {
     switch (reader.field) {
@@ -142,6 +148,7 @@ function decodeInput(reader: FieldReader): WireInput {
         decodeShape(reader, shape);
         break;
       case 4:
+        parameters ??= new Map();
         decodeEntry(reader.message(), parameters);
         break;
       case 5:
@@ -152,18 +159,20 @@ function decodeInput(reader: FieldReader): WireInput {
         reader.skip();
     }
   }
-  return { name, datatype, shape, contents, parameters: [...parameters.keys()] };
+  return { name, datatype, shape, contents, parameters: namesIn(parameters) };
 }
 
 function decodeOutput(reader: FieldReader): WireOutput {
-  const parameters = new Map<string, ParameterValue>();
+  let parameters: Map<string, ParameterValue> | undefined;
   let name = '';
   while (reader.next()) {
     if (reader.field === 1) name = reader.text();
-    else if (reader.field === 2) decodeEntry(reader.message(), parameters);
-    else reader.skip();
+    else if (reader.field === 2) {
+      parameters ??= new Map();
+      decodeEntry(reader.message(), parameters);
+    } else reader.skip();
   }
-  return { name, parameters: [...parameters.keys()] };
+  return { name, parameters: namesIn(parameters) };
 }
 
 /** Decodes a `ModelInferRequest`, whole or in pieces; throws TENSOR_WIRE. Tensors are views of it. */
