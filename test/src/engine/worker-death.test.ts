@@ -216,6 +216,35 @@ for (const { what, series, expected } of [
   });
 }
 
+test('what waits behind an execution that hangs may be tried again', async () => {
+  const gate = new Int32Array(new SharedArrayBuffer(4));
+  const source = `export const makeAnnotator = (gate) => ({
+    annotate: () => { Atomics.wait(new Int32Array(gate), 0, 0); return new Uint8Array(); },
+  });`;
+  const module = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+  const hangs: EngineError[] = [];
+  const thread = new WorkerThread(
+    { module, data: gate.buffer, context: () => new Uint8Array() },
+    { onDeath: () => undefined, onHang: (_, error) => hangs.push(error) },
+  );
+  const model = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+  await thread.load(1, model, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 20);
+  try {
+    const [first, second] = await Promise.all([
+      thread.runSeries([executionOf(1)]),
+      thread.runSeries([executionOf(2), executionOf(3)]),
+    ]);
+    assert.deepEqual(first.outcomes, hangs);
+    assert.deepEqual(second.outcomes, [undefined, undefined]);
+    assert.equal(hangs.length, 1);
+    assert.match(String(hangs[0]), /took longer than the 0\.02 s that it may take$/);
+  } finally {
+    Atomics.store(gate, 0, 1);
+    Atomics.notify(gate, 0);
+    await thread.close();
+  }
+});
+
 test('a worker that dies while its model drains: what was accepted ends, and so does the drain', async () => {
   const { engine, model } = await start(await deadly(), 1);
   try {
