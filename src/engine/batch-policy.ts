@@ -23,12 +23,12 @@ interface Waiting {
   readonly oldest: number | undefined;
 }
 
-/** A series of executions that a worker has. */
+/** What a worker has to execute. */
 export interface Executing {
   readonly executions: number;
-  /** performance.now() */
+  /** performance.now() at which it was given the last of it. */
   readonly dispatched: number;
-  /** It has ended, and its answers are on their way. */
+  /** All has ended, and the answers are on their way. */
   readonly ended: boolean;
 }
 

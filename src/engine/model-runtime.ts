@@ -13,7 +13,7 @@ import { addressOf, cancelled, overdue, type Pending } from './pending.js';
 import { totalLength } from './pieces.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
-import { type Batch, type Outcome, runSeries } from './series.js';
+import { type Batch, bytesIn, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
 import { piecesOf, type TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
@@ -175,7 +175,7 @@ export class ModelRuntime implements LoadedModel {
     return this.#takeUnless(Math.max(left, this.#delay(now)), now);
   }
 
-  /** As `take`, for one that has a series of whatever model, to do behind it. */
+  /** What a worker can go on with that has a series; undefined unless that is a short one of this model. */
   takeBehind(busy: WorkerThread, now: number): readonly Batch[] | undefined {
     if (!this.#executing.some(({ worker, short }) => short && worker === busy)) return undefined;
     return this.#takeUnless(this.#delay(now), now);
@@ -236,10 +236,10 @@ export class ModelRuntime implements LoadedModel {
     const outcomes = await runSeries(this.loadId, series, worker, this.#settings.context());
     series.forEach((batch, i) => {
       const outcome = outcomes[i];
-      if (outcome === undefined || outcome instanceof EngineError) return;
-      const { computeInfer = this.#lastExecution } = outcome[0]?.timings ?? {};
-      this.#lastExecution = computeInfer;
-      this.#short.learn(bytesIn(batch), computeInfer);
+      const took = outcome instanceof EngineError ? undefined : outcome?.[0]?.timings.computeInfer;
+      if (took === undefined) return;
+      this.#lastExecution = took;
+      this.#short.learn(bytesIn(batch), took);
     });
     return outcomes;
   }
@@ -344,10 +344,6 @@ function bytesOf({ inputs, messageBytes = 0 }: InferenceRequest): number {
     messageBytes,
     inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0),
   );
-}
-
-function bytesIn(batch: Batch): number {
-  return batch.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function nanosecondsSince(started: number): number {

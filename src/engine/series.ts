@@ -8,6 +8,11 @@ import type { WorkerThread } from './worker-thread.js';
 /** Requests of one execution, taken from a model's queue. */
 export type Batch = readonly [Pending, ...Pending[]];
 
+/** What its requests hold in memory. */
+export function bytesIn(batch: Batch): number {
+  return batch.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 /**
  * What came of a batch: the result of each of its requests, or what is wrong with it; undefined where the
  * worker was lost at another.

@@ -19,7 +19,7 @@ export interface Signature {
 type Ran = Extract<FromWorker, { kind: 'ran' }>;
 
 /** What came of an execution; undefined where the thread was lost at another, or before it. */
-type Outcome = ExecutionResult | EngineError | undefined;
+type ExecutionOutcome = ExecutionResult | EngineError | undefined;
 
 /** A series of executions that the thread has. */
 interface Run {
@@ -196,7 +196,7 @@ export class WorkerThread {
    */
   async runSeries(
     executions: readonly Execution[],
-  ): Promise<{ readonly began: number; readonly outcomes: readonly Outcome[] }> {
+  ): Promise<{ readonly began: number; readonly outcomes: readonly ExecutionOutcome[] }> {
     const dispatched = performance.now();
     const before = this.#runs.length > 0 ? this.#lastStep : this.#executed();
     const steps = 2 * executions.length;

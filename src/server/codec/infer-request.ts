@@ -124,10 +124,9 @@ function decodeShape(reader: FieldReader, into: bigint[]): void {
   }
 }
 
-const NO_NAMES: readonly string[] = [];
-
+/** Most tensors have none, and no Map of them. */
 function namesIn(parameters: ReadonlyMap<string, unknown> | undefined): readonly string[] {
-  return parameters === undefined ? NO_NAMES : [...parameters.keys()];
+  return [...(parameters?.keys() ?? [])];
 }
 
 function decodeInput(reader: FieldReader): WireInput {

@@ -1,0 +1,20 @@
+import { addressOf, type Pending } from '../../src/engine/pending.js';
+
+/** A request whose end is written into `ends`. */
+export function pending(caller: string, bytes: number, ends: Map<Pending, string>): Pending {
+  const made: Pending = {
+    request: { inputs: [], outputs: [], caller },
+    address: addressOf(caller),
+    batchKey: '',
+    sharedRows: 1,
+    rows: 1,
+    bytes,
+    priority: 0,
+    enqueued: ends.size,
+    expires: Number.POSITIVE_INFINITY,
+    settled: false,
+    resolve: () => undefined,
+    reject: ({ message }) => ends.set(made, message),
+  };
+  return made;
+}
