@@ -36,7 +36,8 @@ export interface Executing {
  * What is known of a model's short executions. A worker that has one, and no other work than the same model's,
  * is given the next at once: no other worker could begin it much earlier, and this one does not stand idle
  * until its answers have reached the event loop and the next work has come back, which takes longer than the
- * execution.
+ * execution. Where the time depends on values, as in a Loop, one may turn out long all the same: then what was
+ * given behind it waits for it, nothing else.
  */
 export class ShortExecutions {
   /** Most bytes of inputs with which one was short. */
