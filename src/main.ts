@@ -24,7 +24,7 @@ import { type RunningMetrics, startMetrics } from './server/metrics.js';
 import { ModelRegistry } from './server/model-registry.js';
 import type { ModelRepository } from './server/model-repository.js';
 import { ownMetrics } from './server/own-metrics.js';
-import { attestedParameters } from './server/receipt-parameters.js';
+import { attestedHead } from './server/receipt-parameters.js';
 import {
   type ConnectionLimits,
   type RunningServer,
@@ -192,7 +192,7 @@ function services(
   return [
     inferenceService({
       models,
-      parameters: attestedParameters,
+      head: attestedHead,
       ...(repository === undefined ? {} : { repository }),
       server: { name: 'assay', version: VERSION },
       ready,

@@ -124,7 +124,7 @@ export interface InferenceRequest {
   /** How the engine hears that the caller went away; takes effect until dispatch. */
   readonly cancellation?: Cancellation;
   /** Handed to the annotator with the request's tensors; absent: nothing. */
-  readonly note?: Uint8Array;
+  readonly note?: Uint8Array | undefined;
 }
 
 export interface InferenceResult {

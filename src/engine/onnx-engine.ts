@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Turns } from '../system/turns.js';
 import { decideBatching } from './batch-gate.js';
+import { collectSparingly } from './collections.js';
 import type {
   AnnotatorSettings,
   BatchingOutcome,
@@ -10,7 +11,6 @@ import type {
   ModelSource,
 } from './engine.js';
 import { EngineError } from './error.js';
-import { collectLessOften } from './heap-growth.js';
 import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
 import { ModelRuntime } from './model-runtime.js';
 import { ModelSessions, type SessionOptions } from './model-sessions.js';
@@ -58,7 +58,7 @@ export async function createEngine(settings: EngineSettings = {}): Promise<Engin
   // Threads have environments of their own, which native code does not see: it is said here.
   process.env['ORT_DISABLE_TELEMETRY'] = '1';
   favourEventLoop();
-  collectLessOften();
+  collectSparingly();
   const engine = new OnnxEngine(settings);
   await engine.started();
   return engine;

@@ -8,7 +8,7 @@ import { boundedDefinition, inferenceDefinition, loadInference } from '../server
 import { cancelWithStatus } from '../server/streams.js';
 import { unaryMethods } from '../server/unary-methods.js';
 import { VERSION } from '../system/version.js';
-import { forwardedParameters, type OnAnswer, RemoteModel } from './remote-model.js';
+import { forwardedHead, type OnAnswer, RemoteModel } from './remote-model.js';
 
 export interface ProxyOptions {
   /** Without TLS: what passes there, the machine sees. */
@@ -57,7 +57,7 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
   const definition = boundedDefinition(inferenceDefinition(loadInference()));
   const handlers = inferenceHandlers({
     models,
-    parameters: forwardedParameters,
+    head: forwardedHead,
     server: { name: 'assay-proxy', version: VERSION },
     ready: (model) => session.ready(model),
     ...(options.onFailure && { onFailure: options.onFailure }),

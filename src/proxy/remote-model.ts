@@ -8,6 +8,7 @@ import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/e
 import { joined } from '../engine/pieces.js';
 import { type InferenceTimings, Statistics } from '../engine/statistics.js';
 import { type InputTensor, piecesOf, type Tensor, type TensorSpec } from '../engine/tensor.js';
+import { encodeHead } from '../server/codec/infer-response.js';
 import { type Answered, base64Url, receiptParameters } from '../server/receipt-parameters.js';
 import { RpcError } from '../server/rpc-error.js';
 
@@ -110,7 +111,8 @@ export class RemoteModel implements LoadedModel {
       this.statistics.succeeded(elapsed, timings);
       this.statistics.executed(timings);
       const { outputs, receipt, salt } = answer;
-      const annotation = receiptParameters(base64Url(receipt), base64Url(salt));
+      const parameters = receiptParameters(base64Url(receipt), base64Url(salt));
+      const annotation = Buffer.concat([encodeHead(this, outputs), parameters]);
       return { outputs, annotation, timings };
     } catch (error) {
       this.statistics.failed((performance.now() - started) * 1e6);
@@ -125,7 +127,7 @@ export class RemoteModel implements LoadedModel {
  * Passes the enclave's own receipts on. Throws RpcError for a caller's nonce: the proxy drew its own, and
  * the receipt carries that.
  */
-export function forwardedParameters({ nonce, annotation }: Answered): Uint8Array {
+export function forwardedHead({ nonce, result: { annotation } }: Answered): Uint8Array {
   if (nonce !== undefined) {
     throw new RpcError(
       status.INVALID_ARGUMENT,

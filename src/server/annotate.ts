@@ -1,5 +1,10 @@
 import { randomFillSync } from 'node:crypto';
-import { ClaimsForm, claimsEntry, decodeClaims } from '../../attestation/receipt/claims.js';
+import {
+  ClaimsForm,
+  claimsEntry,
+  decodeClaims,
+  type InferenceClaims,
+} from '../../attestation/receipt/claims.js';
 import { commitTensors, encodeSalt, SALT_LENGTH } from '../../attestation/receipt/commitment.js';
 import { useInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeNotice, LogWriter, type SharedLog } from '../../enclave/log-writer.js';
@@ -8,6 +13,7 @@ import type { Tensor } from '../engine/tensor.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { nativeSha256Once } from '../system/sha256.js';
 import { type Annotation, makeAnnotation, splitAnnotation } from './annotation.js';
+import { encodeHead } from './codec/infer-response.js';
 import { base64Url, receiptParameters } from './receipt-parameters.js';
 
 /** Salts are drawn many at once: a call of the random number generator costs more than its bytes. */
@@ -26,24 +32,31 @@ function drawSalt(into: Uint8Array): void {
 }
 
 /** Contexts change once a second and with a model's manifest, so what was decoded is kept. */
-const MAX_FORMS = 64;
-const forms = new Map<string, ClaimsForm>();
-/** The requests of one execution share one context. */
-let current: { readonly context: Uint8Array; readonly form: ClaimsForm } | undefined;
+const MAX_KNOWN = 64;
+const known = new Map<string, Context>();
 
-function formOf(context: Uint8Array): ClaimsForm {
-  if (current?.context !== context) current = { context, form: knownForm(context) };
-  return current.form;
+interface Context {
+  readonly form: ClaimsForm;
+  readonly model: InferenceClaims['model'];
 }
 
-function knownForm(context: Uint8Array): ClaimsForm {
+/** The requests of one execution share one. */
+let current: { readonly bytes: Uint8Array; readonly context: Context } | undefined;
+
+function contextOf(bytes: Uint8Array): Context {
+  if (current?.bytes !== bytes) current = { bytes, context: knownContext(bytes) };
+  return current.context;
+}
+
+function knownContext(context: Uint8Array): Context {
   const key = Buffer.from(context.buffer, context.byteOffset, context.length).toString('latin1');
-  const known = forms.get(key);
-  if (known !== undefined) return known;
-  if (forms.size >= MAX_FORMS) forms.clear();
-  const form = new ClaimsForm(decodeClaims(context));
-  forms.set(key, form);
-  return form;
+  const there = known.get(key);
+  if (there !== undefined) return there;
+  if (known.size >= MAX_KNOWN) known.clear();
+  const claims = decodeClaims(context);
+  const made = { form: new ClaimsForm(claims), model: claims.model };
+  known.set(key, made);
+  return made;
 }
 
 /**
@@ -55,9 +68,9 @@ function annotate(
   outputs: readonly Tensor[],
   { context, note }: ExecutionNotes,
 ): Uint8Array {
-  const form = formOf(context);
+  const { form, model } = contextOf(context);
   const nonce = note.length === 0 ? null : note;
-  const annotation = makeAnnotation(form.length(nonce));
+  const annotation = makeAnnotation(form.length(nonce), encodeHead(model, outputs));
   const { salt, entry, claims } = splitAnnotation(annotation);
   drawSalt(salt);
   form.fill(claims, {
@@ -69,20 +82,20 @@ function annotate(
   return annotation;
 }
 
-/** Logs what was claimed, under one head, and makes of each the parameters that its answer carries. */
+/** Logs what was claimed, under one tree head, and makes of each the head of its answer, with its receipt. */
 function seal(writer: LogWriter, annotations: readonly Uint8Array[]): Sealed {
   const claimed: Annotation[] = annotations.map(splitAnnotation);
-  const { head, place } = writer.append(claimed.map(({ entry }) => entry));
-  const parameters = claimed.map(({ claims, salt }, i) => {
+  const { head: treeHead, place } = writer.append(claimed.map(({ entry }) => entry));
+  const heads = claimed.map(({ claims, salt, head }, i) => {
     const receipt = useInferenceReceipt(claims, place(i), base64Url);
-    return receiptParameters(receipt, base64Url(encodeSalt(salt)));
+    return Buffer.concat([head, receiptParameters(receipt, base64Url(encodeSalt(salt)))]);
   });
-  return { annotations: parameters, notice: encodeNotice(head) };
+  return { annotations: heads, notice: encodeNotice(treeHead) };
 }
 
 /**
  * The service's annotator, from what `SharedLog` says: a worker claims, logs and signs what it executed,
- * so that none of it meets the event loop, which is told of the newest head.
+ * so that none of it meets the event loop, which is told of the newest tree head.
  */
 export function makeAnnotator(log: unknown): Annotator {
   const writer = new LogWriter(log as SharedLog);

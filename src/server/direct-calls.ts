@@ -1,9 +1,9 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { type Server, status } from '@grpc/grpc-js';
 import { joined, totalLength } from '../engine/pieces.js';
+import { PREFIX } from './codec/prefix.js';
 import { type Encoding, inflated, isEncoding } from './inflate.js';
 import { PieceGuard } from './piece-guard.js';
-import { PREFIX } from './protocol.js';
 import { ownMemory, RequestMessage } from './request-message.js';
 import { toStatus } from './rpc-error.js';
 import { insideOf, takeStreams } from './streams.js';

@@ -1,8 +1,9 @@
 import type { Cancellation, InferenceRequest, LoadedModel } from '../engine/engine.js';
 import type { WireRequest } from './codec/infer-request.js';
-import type { WireResponse } from './codec/infer-response.js';
+import { encodeHead, encodeRest } from './codec/infer-response.js';
 import type { ModelRegistry } from './model-registry.js';
-import type { AnswerParameters } from './receipt-parameters.js';
+import type { AnswerHead } from './receipt-parameters.js';
+import type { Pieces } from './unary-methods.js';
 import { validateInputs, validateOutputs, validateParameters } from './validation.js';
 
 /** What a call tells of its caller. */
@@ -14,31 +15,33 @@ export interface Caller {
   readonly cancellation: Cancellation;
 }
 
-const NONE = new Uint8Array();
-
-/** From the bytes of a ModelInferRequest to the answer with its receipt. */
+/** From a ModelInferRequest to the bytes of the answer with its receipt. */
 export class Inferrer {
   readonly #models: ModelRegistry;
-  readonly #parameters: AnswerParameters;
+  readonly #head: AnswerHead;
 
-  constructor(models: ModelRegistry, parameters: AnswerParameters = () => NONE) {
+  /** @param head absent: answers have no parameters, and so no receipts. */
+  constructor(
+    models: ModelRegistry,
+    head: AnswerHead = ({ model, result }) => encodeHead(model, result.outputs),
+  ) {
     this.#models = models;
-    this.#parameters = parameters;
+    this.#head = head;
   }
 
-  /** Rejects with RpcError, EngineError, or AssayError TENSOR_… */
-  async infer(wire: WireRequest, caller: Caller): Promise<WireResponse> {
+  /**
+   * Resolves to a ModelInferResponse behind `PREFIX` bytes of room. Throws or rejects with RpcError, EngineError,
+   * or AssayError TENSOR_…
+   */
+  infer(wire: WireRequest, caller: Caller): Promise<Pieces> {
     const model = this.#models.get(wire.modelName, wire.modelVersion);
-    const { nonce, ...request } = inferenceRequest(wire, model, caller);
-    const result = await model.infer(request);
-    const { annotation, outputs } = result;
-    return {
-      modelName: model.name,
-      modelVersion: model.version,
-      id: wire.id,
-      parameters: this.#parameters({ model, nonce, annotation }),
-      outputs,
-    };
+    const request = inferenceRequest(wire, model, caller);
+    return model
+      .infer(request)
+      .then((result) => [
+        this.#head({ model, nonce: request.note, result }),
+        ...encodeRest(wire.id, result.outputs),
+      ]);
   }
 }
 
@@ -46,10 +49,9 @@ function inferenceRequest(
   wire: WireRequest,
   model: LoadedModel,
   { peer, remaining, cancellation }: Caller,
-): InferenceRequest & { readonly nonce: Uint8Array | undefined } {
+): InferenceRequest {
   const { nonce, priority, timeout } = validateParameters(wire);
   return {
-    nonce,
     inputs: validateInputs(wire, model),
     messageBytes: wire.size,
     outputs: validateOutputs(wire, model),
@@ -58,6 +60,6 @@ function inferenceRequest(
     timeout,
     deadline: performance.now() + remaining,
     cancellation,
-    ...(nonce === undefined ? {} : { note: nonce }),
+    note: nonce,
   };
 }

@@ -2,23 +2,22 @@ import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Cancellation, type LoadedModel } from '../engine/engine.js';
 import type { TensorSpec } from '../engine/tensor.js';
 import { decodeInferRequest } from './codec/infer-request.js';
-import { encodeInferResponse } from './codec/infer-response.js';
 import { Inferrer } from './infer.js';
 import { modelConfig } from './model-config.js';
 import type { ModelRegistry } from './model-registry.js';
 import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
-import { INFERENCE_SERVICE, inferenceDefinition, loadInference, PREFIX } from './protocol.js';
-import type { AnswerParameters } from './receipt-parameters.js';
+import { INFERENCE_SERVICE, inferenceDefinition, loadInference } from './protocol.js';
+import type { AnswerHead } from './receipt-parameters.js';
 import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
 import type { Service } from './server.js';
 import { streamInfer } from './stream-infer.js';
-import type { Answer, UnaryCall } from './unary-methods.js';
+import type { Answer, Pieces, UnaryCall } from './unary-methods.js';
 
 export interface InferenceServiceOptions {
   readonly models: ModelRegistry;
-  /** Of each answer; absent: none, and so no receipts. */
-  readonly parameters?: AnswerParameters;
+  /** Of each answer; absent: without parameters, and so without receipts. */
+  readonly head?: AnswerHead;
   /** Absent: models cannot be loaded or unloaded at run time. */
   readonly repository?: ModelRepository;
   readonly server: { readonly name: string; readonly version: string };
@@ -65,7 +64,7 @@ export function inferenceService(options: InferenceServiceOptions): Service {
 /** Handlers of `inference.GRPCInferenceService`. */
 export function inferenceHandlers(options: InferenceServiceOptions): UntypedServiceImplementation {
   const { models, server, ready } = options;
-  const inferrer = new Inferrer(models, options.parameters);
+  const inferrer = new Inferrer(models, options.head);
   const failed = (error: unknown): void => {
     if (isOwnFailure(error)) options.onFailure?.(error);
   };
@@ -74,13 +73,15 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     answer: (request: Request, call: UnaryCall<Request>) => Promise<Response>,
   ): Handler<Request, Response> {
     return (call, done) => {
-      answer(call.request, call).then(
-        (response) => done(null, response),
-        (error: unknown) => {
-          failed(error);
-          done(toStatus(error));
-        },
-      );
+      const fail = (error: unknown): void => {
+        failed(error);
+        done(toStatus(error));
+      };
+      try {
+        answer(call.request, call).then((response) => done(null, response), fail);
+      } catch (error) {
+        fail(error);
+      }
     };
   }
 
@@ -95,13 +96,12 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     ModelMetadata: unary<ModelReference, object>(async ({ name, version }) =>
       metadata(models.get(name, version), models.versions(name)),
     ),
-    ModelInfer: unary<Buffer | readonly Buffer[], Uint8Array[]>(async (message, call) => {
+    ModelInfer: unary<Buffer | readonly Buffer[], Pieces>((message, call) => {
       const cancellation = new Cancellation();
       call.once('cancelled', () => cancellation.cancel());
       const remaining = Number(call.getDeadline()) - Date.now();
       const caller = { peer: call.getPeer(), remaining, cancellation };
-      const response = await inferrer.infer(decodeInferRequest(message), caller);
-      return encodeInferResponse(response, PREFIX);
+      return inferrer.infer(decodeInferRequest(message), caller);
     }),
     ModelStreamInfer: streamInfer(inferrer, failed),
     ModelConfig: unary<ModelReference, object>(async ({ name, version }) => ({

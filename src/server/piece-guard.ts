@@ -1,4 +1,4 @@
-import { PREFIX } from './protocol.js';
+import { PREFIX } from './codec/prefix.js';
 
 /** Pieces of one message that may be as short as they like. */
 const FREE = 1024;

@@ -1,11 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { type MethodDefinition, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { PREFIX } from './codec/prefix.js';
 import { RpcError } from './rpc-error.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/open_inference_grpc.proto', import.meta.url));
-/** Of a Length-Prefixed-Message ("gRPC over HTTP2"): a byte that says whether it is compressed, u32 length. */
-export const PREFIX = 5;
 /** Full name. */
 export const INFERENCE_SERVICE = 'inference.GRPCInferenceService';
 

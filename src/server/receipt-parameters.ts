@@ -1,5 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { LoadedModel } from '../engine/engine.js';
+import type { InferenceResult, LoadedModel } from '../engine/engine.js';
 import { encodeParameters } from './codec/infer-response.js';
 
 /** One inference, executed, about to be answered. */
@@ -7,12 +7,11 @@ export interface Answered {
   readonly model: LoadedModel;
   /** The request's `nonce` parameter, decoded; undefined where the caller sent none. */
   readonly nonce: Uint8Array | undefined;
-  /** What the model's execution was annotated with; undefined where it was not. */
-  readonly annotation: Uint8Array | undefined;
+  readonly result: Pick<InferenceResult, 'annotation' | 'outputs'>;
 }
 
-/** The encoded parameters of an answer, or an error in place of the answer. */
-export type AnswerParameters = (answered: Answered) => Uint8Array;
+/** `encodeHead` of an answer with its parameters, or an error in place of the answer. */
+export type AnswerHead = (answered: Answered) => Uint8Array;
 
 /** The parameters `receipt` and `receipt_salt`, encoded. Both are base64url of CBOR. */
 export function receiptParameters(receipt: string, salt: string): Uint8Array {
@@ -28,10 +27,10 @@ export function base64Url(bytes: Uint8Array): string {
 }
 
 /**
- * What the worker that executed the inference logged and signed of it. Throws ENGINE_UNATTESTED for a
+ * What the worker that executed the inference, logged it and signed made of it. Throws ENGINE_UNATTESTED for a
  * load that no manifest has: nothing is answered without a receipt.
  */
-export function attestedParameters({ model, annotation }: Answered): Uint8Array {
+export function attestedHead({ model, result: { annotation } }: Answered): Uint8Array {
   if (annotation !== undefined) return annotation;
   throw new AssayError(
     'ENGINE_UNATTESTED',

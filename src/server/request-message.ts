@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { writePieces } from '../engine/pieces.js';
+import { PREFIX } from './codec/prefix.js';
 import { PieceList } from './piece-list.js';
-import { PREFIX } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
 const EMPTY = Buffer.alloc(0);

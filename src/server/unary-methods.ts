@@ -5,7 +5,8 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { joined } from '../engine/pieces.js';
-import { MOST_DECODED, opaqueMessage, PREFIX } from './protocol.js';
+import { PREFIX } from './codec/prefix.js';
+import { MOST_DECODED, opaqueMessage } from './protocol.js';
 import { RpcError } from './rpc-error.js';
 
 /** What a handler sees of a unary call; grpc-js's `ServerUnaryCall` is one. */

@@ -14,7 +14,7 @@ import { inferenceService } from '../../src/server/inference-service.js';
 import { ModelRegistry } from '../../src/server/model-registry.js';
 import type { ModelRepository } from '../../src/server/model-repository.js';
 import { INFERENCE_SERVICE, loadInference } from '../../src/server/protocol.js';
-import type { AnswerParameters } from '../../src/server/receipt-parameters.js';
+import type { AnswerHead } from '../../src/server/receipt-parameters.js';
 import { type ConnectionLimits, startServer } from '../../src/server/server.js';
 
 const definitions = loadInference();
@@ -22,7 +22,7 @@ const definitions = loadInference();
 export interface TestServerOptions {
   readonly models: Readonly<Record<string, Uint8Array>>;
   readonly engine?: EngineSettings;
-  readonly parameters?: AnswerParameters;
+  readonly head?: AnswerHead;
   readonly repository?: ModelRepository;
   readonly maxReceiveBytes?: number;
   readonly connections?: Partial<ConnectionLimits>;
@@ -89,7 +89,7 @@ export async function startLoopbackServer(options: TestServerOptions): Promise<T
         server: { name: 'assay', version: 'test' },
         ready: () => true,
         onFailure: (error) => failures.push(error),
-        ...(options.parameters === undefined ? {} : { parameters: options.parameters }),
+        ...(options.head === undefined ? {} : { head: options.head }),
         ...(options.repository === undefined ? {} : { repository: options.repository }),
       }),
     ],

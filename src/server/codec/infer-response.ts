@@ -1,14 +1,5 @@
 import type { Tensor } from '../../engine/tensor.js';
-
-/** `ModelInferResponse` as Assay sends it: outputs raw, parameters of type string. */
-export interface WireResponse {
-  readonly modelName: string;
-  readonly modelVersion: string;
-  readonly id: string;
-  /** `encodeParameters`; empty for none. */
-  readonly parameters: Uint8Array;
-  readonly outputs: readonly Tensor[];
-}
+import { PREFIX } from './prefix.js';
 
 function varintSize(value: number): number {
   let size = 1;
@@ -134,8 +125,14 @@ export function encodeParameters(
   return writer.bytes;
 }
 
-/** Shorter data is copied: that costs less than a piece of its own. */
+/** Outputs that are shorter together are copied: that costs less than a piece for each. */
 const LONG = 16 * 1024;
+
+const isLong = (outputs: readonly Tensor[]): boolean => {
+  let total = 0;
+  for (const { data } of outputs) total += data.length;
+  return total >= LONG;
+};
 
 /** Data stays where it is, unless it is a smaller part of memory that it would keep alive. */
 function staysInPlace(data: Uint8Array): boolean {
@@ -143,41 +140,54 @@ function staysInPlace(data: Uint8Array): boolean {
 }
 
 /**
- * Encodes a response; long outputs are pieces of it, not copied.
- * @param room bytes to leave before it, for a prefix: it need not be copied behind one.
+ * A `ModelInferResponse` but for its id, its parameters, which may follow it as `encodeParameters` has them, and
+ * what `encodeRest` has: the model's names and the outputs, with their contents where these are short.
+ * @returns behind `PREFIX` bytes of room, so that it need not be copied behind a prefix.
  */
-export function encodeInferResponse(response: WireResponse, room = 0): Uint8Array[] {
-  const { parameters, outputs } = response;
-  const modelName = repeated(response.modelName);
-  const modelVersion = repeated(response.modelVersion);
-  const id = Buffer.from(response.id);
-  const heads = outputs.map(({ name, datatype, shape }) => ({
-    name: repeated(name),
-    datatype: repeated(datatype),
-    dimensions: shapeSize(shape),
+export function encodeHead(
+  { name, version }: { readonly name: string; readonly version: string },
+  outputs: readonly Tensor[],
+): Buffer {
+  const modelName = repeated(name);
+  const modelVersion = repeated(version);
+  const heads = outputs.map((output) => ({
+    name: repeated(output.name),
+    datatype: repeated(output.datatype),
+    dimensions: shapeSize(output.shape),
   }));
-  let total = textSize(modelName.length) + textSize(modelVersion.length) + textSize(id.length);
-  total += parameters.length;
-  for (const { name, datatype, dimensions } of heads) {
-    total += fieldSize(outputSize(name, datatype, dimensions));
+  const contents = isLong(outputs) ? [] : outputs;
+  let total = textSize(modelName.length) + textSize(modelVersion.length);
+  for (const head of heads) {
+    total += fieldSize(outputSize(head.name, head.datatype, head.dimensions));
   }
-  for (const { data } of outputs) {
-    total += fieldSize(data.length) - (staysInPlace(data) ? data.length : 0);
-  }
-  const writer = new Writer(total, room);
+  for (const { data } of contents) total += fieldSize(data.length);
+  const writer = new Writer(total, PREFIX);
   writer.text(1, modelName);
   writer.text(2, modelVersion);
-  writer.text(3, id);
-  writer.raw(parameters);
-  heads.forEach(({ name, datatype, dimensions }, index) => {
-    writer.head(5, outputSize(name, datatype, dimensions));
-    writer.text(1, name);
-    writer.text(2, datatype);
-    if (dimensions === 0) return;
-    writer.head(3, dimensions);
+  heads.forEach((head, index) => {
+    writer.head(5, outputSize(head.name, head.datatype, head.dimensions));
+    writer.text(1, head.name);
+    writer.text(2, head.datatype);
+    if (head.dimensions === 0) return;
+    writer.head(3, head.dimensions);
     for (const dimension of outputs[index]?.shape ?? []) writer.varint(dimension);
   });
-  for (const { data } of outputs) {
+  for (const { data } of contents) writer.data(6, data);
+  return writer.bytes;
+}
+
+/** What of a `ModelInferResponse` follows its head: the request's id, and outputs that are long, not copied. */
+export function encodeRest(id: string, outputs: readonly Tensor[]): Uint8Array[] {
+  const contents = isLong(outputs) ? outputs : [];
+  if (id === '' && contents.length === 0) return [];
+  const text = Buffer.from(id);
+  let total = textSize(text.length);
+  for (const { data } of contents) {
+    total += fieldSize(data.length) - (staysInPlace(data) ? data.length : 0);
+  }
+  const writer = new Writer(total, 0);
+  writer.text(3, text);
+  for (const { data } of contents) {
     if (staysInPlace(data)) writer.placed(6, data);
     else writer.data(6, data);
   }

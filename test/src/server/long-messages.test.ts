@@ -6,7 +6,8 @@ import type { MethodDefinition } from '@grpc/grpc-js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import type { Tensor } from '../../../src/engine/tensor.js';
 import { decodeInferRequest } from '../../../src/server/codec/infer-request.js';
-import { encodeInferResponse } from '../../../src/server/codec/infer-response.js';
+import { encodeHead, encodeRest } from '../../../src/server/codec/infer-response.js';
+import { PREFIX } from '../../../src/server/codec/prefix.js';
 import { rawOf } from '../../../src/server/codec/typed-contents.js';
 import { INFERENCE_SERVICE, loadInference } from '../../../src/server/protocol.js';
 import { arithmeticModel } from '../../forge/inference-models.js';
@@ -133,15 +134,15 @@ test('a long output stays where it is in a response, unless it is the smaller pa
     ['half of its memory', output(20_000, 40_000), true],
     ['less than half', output(20_000, 40_001), false],
   ] as const;
-  const names = { modelName: 'm', modelVersion: '1', id: 'i', parameters: new Uint8Array() };
+  const pieces = (outputs: readonly Tensor[]): Uint8Array[] => [
+    encodeHead({ name: 'm', version: '1' }, outputs),
+    ...encodeRest('i', outputs),
+  ];
   for (const [name, tensor, inPlace] of cases) {
-    const pieces = encodeInferResponse({ ...names, outputs: [tensor] });
-    assert.equal(pieces.includes(tensor.data), inPlace, name);
+    assert.equal(pieces([tensor]).includes(tensor.data), inPlace, name);
   }
   const outputs = cases.map(([, tensor]) => tensor);
-  const answer = ModelInfer.responseDeserialize(
-    Buffer.concat(encodeInferResponse({ ...names, outputs })),
-  );
+  const answer = ModelInfer.responseDeserialize(Buffer.concat(pieces(outputs)).subarray(PREFIX));
   assert.equal(answer.id, 'i');
   assert.deepEqual(
     answer.raw_output_contents,

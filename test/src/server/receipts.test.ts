@@ -13,9 +13,9 @@ import type { LoadedModel } from '../../../src/engine/engine.js';
 import type { Tensor } from '../../../src/engine/tensor.js';
 import { makeAnnotator } from '../../../src/server/annotate.js';
 import { splitAnnotation } from '../../../src/server/annotation.js';
-import { encodeInferResponse } from '../../../src/server/codec/infer-response.js';
+import { PREFIX } from '../../../src/server/codec/prefix.js';
 import { INFERENCE_SERVICE, loadInference } from '../../../src/server/protocol.js';
-import { attestedParameters } from '../../../src/server/receipt-parameters.js';
+import { attestedHead } from '../../../src/server/receipt-parameters.js';
 import { StatedLoads } from '../../../src/server/stated-loads.js';
 import type { InferAnswer } from '../../forge/inference-server.js';
 
@@ -104,13 +104,18 @@ test('the context follows the clock and the manifest, and ends with the load', (
   assert.equal(loads.context(load.loadId), undefined);
 });
 
-/** The parameters of an answer, as a caller decodes them. */
-function parametersOf(encoded: Uint8Array): ReadonlyMap<string, Buffer> {
-  const names = { modelName: 'adder', modelVersion: '3', id: '' };
-  const pieces = encodeInferResponse({ ...names, parameters: encoded, outputs: [] });
-  const { parameters } = ModelInfer.responseDeserialize(Buffer.concat(pieces));
+/** The parameters of an answer to which there is no more than its head, as a caller decodes them. */
+function parametersOf(head: Uint8Array): ReadonlyMap<string, Buffer> {
+  const answer = ModelInfer.responseDeserialize(Buffer.from(head).subarray(PREFIX));
+  assert.equal(answer.model_name, 'adder');
+  assert.equal(answer.model_version, '3');
+  assert.deepEqual(
+    answer.outputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
+    [{ name: 'sum', datatype: 'FP32', shape: ['1', '2'] }],
+  );
+  assert.deepEqual(answer.raw_output_contents, [Buffer.alloc(8, 3)]);
   return new Map(
-    Object.entries(parameters).map(([name, { string_param = '' }]) => [
+    Object.entries(answer.parameters).map(([name, { string_param = '' }]) => [
       name,
       Buffer.from(string_param, 'base64url'),
     ]),
@@ -140,9 +145,9 @@ test('what leaves a worker together is logged under one head, each answer with i
 
 test('what no worker stated is not answered', () => {
   const inference = { model: load, nonce: undefined };
-  assert.throws(() => attestedParameters({ ...inference, annotation: undefined }), {
-    code: 'ENGINE_UNATTESTED',
-  });
+  const head = (annotation: Uint8Array | undefined): Uint8Array =>
+    attestedHead({ ...inference, result: { annotation, outputs } });
+  assert.throws(() => head(undefined), { code: 'ENGINE_UNATTESTED' });
   const annotation = digest(1);
-  assert.equal(attestedParameters({ ...inference, annotation }), annotation);
+  assert.equal(head(annotation), annotation);
 });
