@@ -4,7 +4,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Challenge, parseChallenges } from './challenge.js';
 import type { Credentials } from './credentials.js';
-import { type HttpOptions, type HttpRequest, isLoopback, readBody, send } from './http.js';
+import { type HttpRequest, isLoopback, readBody, type SendOptions, send } from './http.js';
 import { TemporaryError } from './retry.js';
 
 const MAX_TOKEN = 256 * 1024;
@@ -54,20 +54,13 @@ export class Authorization {
   readonly #registry: URL;
   readonly #scope: string;
   readonly #credentials: () => Promise<Credentials | undefined>;
-  readonly #http: HttpOptions;
   #header: string | undefined;
 
   /** @param credentials those for the registry; undefined is anonymous. */
-  constructor(
-    registry: URL,
-    scope: string,
-    credentials: () => Promise<Credentials | undefined>,
-    http: HttpOptions,
-  ) {
+  constructor(registry: URL, scope: string, credentials: () => Promise<Credentials | undefined>) {
     this.#registry = registry;
     this.#scope = scope;
     this.#credentials = credentials;
-    this.#http = http;
   }
 
   /** Headers for a request; nothing for another origin than the registry's. */
@@ -86,14 +79,15 @@ export class Authorization {
    * @throws AssayError HUB_UNAUTHORIZED where that cannot be given; HUB_TRANSPORT where credentials would
    *   go to another machine without TLS.
    */
-  async answer(header: string | undefined): Promise<void> {
+  async answer(header: string | undefined, http: SendOptions): Promise<void> {
     const challenges = parseChallenges(header ?? '');
     const find = (scheme: string): Challenge | undefined =>
       challenges.find((challenge) => challenge.scheme === scheme);
     const bearer = find('bearer');
     const credentials = await this.#credentials();
     if (credentials !== undefined) expectPrivate(this.#registry);
-    if (bearer !== undefined) this.#header = `Bearer ${await this.#token(bearer, credentials)}`;
+    if (bearer !== undefined)
+      this.#header = `Bearer ${await this.#token(bearer, credentials, http)}`;
     else if (find('basic') === undefined) this.#refuse('it asks for no known authentication');
     else if (credentials?.kind !== 'password') {
       this.#refuse('it asks for a name and a password, and the configuration of Docker has none');
@@ -110,13 +104,17 @@ export class Authorization {
     return realm;
   }
 
-  async #token({ parameters }: Challenge, credentials: Credentials | undefined): Promise<string> {
+  async #token(
+    { parameters }: Challenge,
+    credentials: Credentials | undefined,
+    http: SendOptions,
+  ): Promise<string> {
     const scopes = new Set([this.#scope, ...(parameters.get('scope') ?? '').split(' ')]);
     scopes.delete('');
     const realm = this.#realm(parameters.get('realm'));
     if (credentials !== undefined) expectPrivate(realm);
     const request = tokenRequest(realm, parameters.get('service'), [...scopes], credentials);
-    const response = await send(request, this.#http);
+    const response = await send(request, http);
     const body = await readBody(response, MAX_TOKEN, 'a token');
     if (response.status === 429 || response.status >= 500) {
       const said = `${realm.host} answers with status ${response.status}`;

@@ -1,4 +1,9 @@
-import { type IncomingHttpHeaders, type IncomingMessage, request as plainRequest } from 'node:http';
+import {
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as plainRequest,
+} from 'node:http';
 import { request as tlsRequest } from 'node:https';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { TemporaryError } from './retry.js';
@@ -26,6 +31,11 @@ export interface HttpOptions {
   readonly idleTimeout: number;
 }
 
+export interface SendOptions extends HttpOptions {
+  /** Gives up the request, and its answer while that is read, for a reason that is a sentence. */
+  readonly signal: AbortSignal;
+}
+
 const MAX_REDIRECTS = 5;
 const MAX_DISCARDED = 16 * 1024;
 const REDIRECTS: readonly number[] = [301, 302, 303, 307, 308];
@@ -49,15 +59,15 @@ function checkUrl(url: URL, options: HttpOptions): void {
 }
 
 /**
- * Sends one request and returns as soon as the response's head is there. Follows nothing.
+ * Sends one request and returns as soon as the response's head is there. Follows nothing. Who is given up,
+ * by the signal or for silence, is HUB_UNREACHABLE, in the body too.
  * @throws AssayError HUB_UNREACHABLE where the connection fails, HUB_TRANSPORT for an unsafe URL.
  */
-export async function send(request: HttpRequest, options: HttpOptions): Promise<HttpResponse> {
+export async function send(request: HttpRequest, options: SendOptions): Promise<HttpResponse> {
   const { method, url, headers, body } = request;
+  const { idleTimeout, signal } = options;
   checkUrl(url, options);
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown): void =>
-      reject(new TemporaryError('HUB_UNREACHABLE', `${method} ${url.host} failed`, cause));
     const make = url.protocol === 'https:' ? tlsRequest : plainRequest;
     const length =
       body === undefined && method !== 'POST' && method !== 'PUT'
@@ -67,14 +77,24 @@ export async function send(request: HttpRequest, options: HttpOptions): Promise<
       method,
       headers: { 'user-agent': 'assay', 'accept-encoding': 'identity', ...headers, ...length },
     });
-    outgoing.setTimeout(options.idleTimeout, () => {
-      outgoing.destroy(new Error(`nothing came for ${options.idleTimeout} ms`));
+    let current: ClientRequest | IncomingMessage = outgoing;
+    const giveUp = (reason: string): void => {
+      const shown = `${method} ${url.host}${url.pathname}: ${reason}`;
+      current.destroy(new TemporaryError('HUB_UNREACHABLE', shown));
+    };
+    outgoing.setTimeout(idleTimeout, () => giveUp(`nothing came for ${idleTimeout} ms`));
+    signal.addEventListener('abort', () => giveUp(String(signal.reason)));
+    outgoing.on('error', (cause) => {
+      const failed = `${method} ${url.host} failed`;
+      const given = cause instanceof TemporaryError;
+      reject(given ? cause : new TemporaryError('HUB_UNREACHABLE', failed, cause));
     });
-    outgoing.once('error', fail);
     outgoing.once('response', (incoming) => {
+      current = incoming;
       incoming.on('error', () => {});
       resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, url, body: incoming });
     });
+    if (signal.aborted) giveUp(String(signal.reason));
     outgoing.end(body);
   });
 }
@@ -85,7 +105,7 @@ export async function send(request: HttpRequest, options: HttpOptions): Promise<
  */
 export async function sendFollowing(
   request: HttpRequest,
-  options: HttpOptions,
+  options: SendOptions,
 ): Promise<HttpResponse> {
   let next = request;
   for (let hops = 0; ; hops++) {

@@ -9,6 +9,7 @@ import {
   type HttpResponse,
   isLoopback,
   readBody,
+  type SendOptions,
   send,
   sendFollowing,
 } from './http.js';
@@ -22,12 +23,23 @@ export interface RegistryOptions {
   /** True: HTTP to any host. False: HTTPS even to this machine. Absent: HTTP to this machine only. */
   readonly plainHttp?: boolean;
   readonly retry?: RetryPolicy;
-  /** Milliseconds; default one minute. */
+  /** Milliseconds without a byte; default one minute. */
   readonly idleTimeout?: number;
+  /**
+   * Milliseconds for an answer, with the token and the redirects that it takes: all of a manifest or a list,
+   * the head of a blob. Default one minute.
+   */
+  readonly answerTimeout?: number;
   /** Bytes of one PATCH; default 16 MiB. */
   readonly chunkSize?: number;
   /** Where unfinished uploads are noted, so that another process can go on with them. */
   readonly uploads?: UploadNotes;
+}
+
+/** A small document, and the head of the answer that brought it. */
+interface Received {
+  readonly response: HttpResponse;
+  readonly bytes: Uint8Array;
 }
 
 interface Expectation {
@@ -38,6 +50,8 @@ interface Expectation {
 }
 
 const MAX_ERROR = 16 * 1024;
+/** What a byte of a request adds to the time for its answer, milliseconds: no line is slower. */
+const SLOWEST_UPLOAD = 1;
 /** Docker Hub's API is not where its name points. */
 const ALIASES: { readonly [host: string]: string } = { 'docker.io': 'registry-1.docker.io' };
 
@@ -79,6 +93,7 @@ export class RegistryClient {
   readonly chunkSize: number;
   readonly uploads: UploadNotes | undefined;
   readonly #http: HttpOptions;
+  readonly #answerTimeout: number;
   readonly #retry: RetryPolicy;
   readonly #authorization: Authorization;
 
@@ -94,6 +109,7 @@ export class RegistryClient {
       plainHttp: options.plainHttp ?? false,
       idleTimeout: options.idleTimeout ?? 60_000,
     };
+    this.#answerTimeout = options.answerTimeout ?? 60_000;
     this.#retry = options.retry ?? DEFAULT_RETRY;
     // A URL drops the port that its scheme implies; a configuration may name it.
     const names = new Set([name, this.base.host]);
@@ -104,7 +120,7 @@ export class RegistryClient {
       }
       return undefined;
     };
-    this.#authorization = new Authorization(this.base, scope, credentials, this.#http);
+    this.#authorization = new Authorization(this.base, scope, credentials);
   }
 
   /** Pauses for a transfer of several requests. */
@@ -112,31 +128,64 @@ export class RegistryClient {
     return new Backoff(this.#retry);
   }
 
-  /** Sends, authenticates when asked to, and repeats while failures may pass. */
-  async request(request: HttpRequest, expectation: Expectation): Promise<HttpResponse> {
+  /**
+   * Sends, authenticates when asked to, and repeats while failures may pass. Returns with the head of the
+   * answer; how long its body takes is for whoever takes it.
+   */
+  request(request: HttpRequest, expectation: Expectation): Promise<HttpResponse> {
+    return this.#repeated(request, expectation, async (response) => response);
+  }
+
+  /** GETs a document of at most `limit` bytes; one that breaks off or takes too long is asked for again. */
+  read(request: Omit<HttpRequest, 'method'>, limit: number, what: string): Promise<Received> {
+    return this.#repeated({ ...request, method: 'GET' }, { expect: [200] }, async (response) => ({
+      response,
+      bytes: await readBody(response, limit, what),
+    }));
+  }
+
+  async #repeated<T>(
+    request: HttpRequest,
+    { expect, repeatable = true }: Expectation,
+    take: (response: HttpResponse) => Promise<T>,
+  ): Promise<T> {
     const backoff = this.backoff();
     for (;;) {
       try {
-        const response = await this.#authorized(request);
-        if (expectation.expect.includes(response.status)) return response;
-        throw await errorOf(request, response);
+        return await this.#bounded(request, async (http) => {
+          const response = await this.#authorized(request, http);
+          if (expect.includes(response.status)) return take(response);
+          throw await errorOf(request, response);
+        });
       } catch (error) {
-        if (expectation.repeatable === false) throw error;
+        if (!repeatable) throw error;
         await backoff.pause(error);
       }
     }
   }
 
-  async #authorized(request: HttpRequest): Promise<HttpResponse> {
+  /** One attempt: a registry that sends a byte now and then is not waited for while it does. */
+  async #bounded<T>({ body }: HttpRequest, attempt: (http: SendOptions) => Promise<T>): Promise<T> {
+    const bound = this.#answerTimeout + (body?.length ?? 0) * SLOWEST_UPLOAD;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(`no whole answer within ${bound} ms`), bound);
+    try {
+      return await attempt({ ...this.#http, signal: late.signal });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #authorized(request: HttpRequest, http: SendOptions): Promise<HttpResponse> {
     const follows = request.method === 'GET' || request.method === 'HEAD';
     const attempt = (): Promise<HttpResponse> => {
       const headers = { ...request.headers, ...this.#authorization.headersFor(request.url) };
-      return (follows ? sendFollowing : send)({ ...request, headers }, this.#http);
+      return (follows ? sendFollowing : send)({ ...request, headers }, http);
     };
     const response = await attempt();
     if (response.status !== 401 || response.url.origin !== this.base.origin) return response;
     discard(response);
-    await this.#authorization.answer(response.headers['www-authenticate']);
+    await this.#authorization.answer(response.headers['www-authenticate'], http);
     return attempt();
   }
 }

@@ -3,7 +3,7 @@ import { fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Digest, digestOf } from './digest.js';
-import { discard, expectIdentity, type HttpResponse, readBody } from './http.js';
+import { discard, expectIdentity, type HttpResponse } from './http.js';
 import type { BlobStream, Hub } from './hub.js';
 import { type Descriptor, MAX_MANIFEST } from './manifest.js';
 import { INDEX_TYPE, MANIFEST_TYPE } from './media-type.js';
@@ -57,8 +57,7 @@ async function list(
   const found: string[] = [];
   let url: URL | undefined = new URL(`${path}?n=1000`, client.base);
   for (let pages = 0; url !== undefined; pages++) {
-    const response = await client.request({ method: 'GET', url }, { expect: [200] });
-    const bytes = await readBody(response, MAX_LIST, 'a list of names');
+    const { response, bytes } = await client.read({ url }, MAX_LIST, 'a list of names');
     const json = parseStrictJson(fromUtf8(bytes), 'a list of names', 'HUB_PROTOCOL');
     const parsed = page.safeParse(json);
     if (!parsed.success) throw new AssayError('HUB_PROTOCOL', 'expected a list of names');
@@ -105,8 +104,11 @@ export class Registry implements Hub {
   async readManifest(tagOrDigest: string): Promise<Uint8Array> {
     const url = this.#url(`manifests/${tagOrDigest}`);
     const headers = { accept: `${MANIFEST_TYPE}, ${INDEX_TYPE};q=0.5` };
-    const response = await this.#client.request({ method: 'GET', url, headers }, { expect: [200] });
-    const bytes = await readBody(response, MAX_MANIFEST, 'a manifest');
+    const { response, bytes } = await this.#client.read(
+      { url, headers },
+      MAX_MANIFEST,
+      'a manifest',
+    );
     checkDigestHeader(response, digestOf(bytes));
     return bytes;
   }
