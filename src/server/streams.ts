@@ -5,6 +5,7 @@ import type {
   ServerHttp2Stream,
 } from 'node:http2';
 import type { Server, ServerInterceptingCall, ServerInterceptor } from '@grpc/grpc-js';
+import { BaseServerInterceptingCall } from '@grpc/grpc-js/build/src/server-interceptors.js';
 
 /** What grpc-js 1.14 keeps to itself. */
 interface Inside {
@@ -21,7 +22,12 @@ interface InsideCall {
 /** Throws TypeError with a version that is made otherwise: left to itself it may be ended by any caller. */
 export function insideOf(server: Server): Inside {
   const { http2Servers, onStreamOpened } = server as unknown as Partial<Inside>;
-  if (!(http2Servers instanceof Map) || typeof onStreamOpened !== 'function') {
+  const { notifyOnCancel } = BaseServerInterceptingCall.prototype as unknown as Partial<InsideCall>;
+  if (
+    !(http2Servers instanceof Map) ||
+    typeof onStreamOpened !== 'function' ||
+    typeof notifyOnCancel !== 'function'
+  ) {
     throw new TypeError('expected a server of grpc-js 1.14, this one is made otherwise');
   }
   return { http2Servers, onStreamOpened: onStreamOpened.bind(server) };

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { BaseServerInterceptingCall } from '@grpc/grpc-js/build/src/server-interceptors.js';
 import { answerDirectly } from '../../../src/server/direct-calls.js';
 import { insideOf } from '../../../src/server/streams.js';
 import {
@@ -329,4 +330,13 @@ test('a version of grpc-js that is made otherwise is refused', () => {
   const settings = { methods: new Map(), maxReceiveBytes: ECHO_MAX };
   const other = Object.create(new Server(), { http2Servers: { value: undefined } }) as Server;
   assert.throws(() => answerDirectly(other, settings), /made otherwise/);
+});
+
+test('a version of grpc-js whose calls are made otherwise is refused', (t) => {
+  const call = BaseServerInterceptingCall.prototype;
+  const own = Object.getOwnPropertyDescriptor(call, 'notifyOnCancel') ?? assert.fail();
+  t.after(() => Object.defineProperty(call, 'notifyOnCancel', own));
+  Reflect.deleteProperty(call, 'notifyOnCancel');
+  const settings = { methods: new Map(), maxReceiveBytes: ECHO_MAX };
+  assert.throws(() => answerDirectly(new Server(), settings), /made otherwise/);
 });
