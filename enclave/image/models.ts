@@ -1,10 +1,11 @@
-import { copyFile, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { externalLocations } from '../../attestation/model/external-data.js';
 import { readModel } from '../../attestation/model/onnx.js';
+import { openRegular } from '../../src/system/open-regular.js';
 import { measureModel } from '../measure.js';
 import { file } from './application.js';
 import type { ImageFile } from './cpio.js';
@@ -26,10 +27,16 @@ async function vectorsIn(folder: string): Promise<string[]> {
 
 async function copyMember(from: string, to: string): Promise<void> {
   await mkdir(dirname(to), { recursive: true });
-  await copyFile(from, to).catch((cause) => {
+  const fail = (cause?: unknown): never => {
     const message = `cannot read ${from}: expected a model, or a file that belongs to one`;
     throw new AssayError('CONFIG_IMAGE', message, cause);
-  });
+  };
+  const { file: source } = (await openRegular(from).catch(fail)) ?? fail();
+  try {
+    await writeFile(to, source.createReadStream({ autoClose: false }));
+  } finally {
+    await source.close();
+  }
 }
 
 /**

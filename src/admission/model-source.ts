@@ -5,10 +5,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { externalLocations } from '../../attestation/model/external-data.js';
 import type { ModelSource } from '../../attestation/model/identity.js';
 import { readModel } from '../../attestation/model/onnx.js';
-import { openRegular } from '../system/open-regular.js';
-
-/** Largest single read: Node ends the process at 2 GiB. */
-const READ = 2 ** 30;
+import { openRegular, readFirst } from '../system/open-regular.js';
 
 async function readWhole(path: string, shown: string): Promise<Uint8Array> {
   const opened = await openRegular(path).catch((cause: unknown) => {
@@ -23,16 +20,9 @@ async function readWhole(path: string, shown: string): Promise<Uint8Array> {
         `${shown} has ${stats.size} bytes, more than the ${constants.MAX_LENGTH} that Node.js ${process.version} holds in one buffer: keep external data in several files`,
       );
     }
-    const bytes = new Uint8Array(stats.size);
-    let offset = 0;
-    while (offset < bytes.length) {
-      const { bytesRead } = await file.read(bytes, offset, Math.min(bytes.length - offset, READ));
-      if (bytesRead === 0) {
-        throw new AssayError('USAGE_FILE', `${shown} became shorter while it was read`);
-      }
-      offset += bytesRead;
-    }
-    return bytes;
+    const bytes = await readFirst(file, stats.size);
+    if (bytes.length === stats.size) return bytes;
+    throw new AssayError('USAGE_FILE', `${shown} became shorter while it was read`);
   } finally {
     await file.close();
   }

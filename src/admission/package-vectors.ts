@@ -1,8 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { assertLimitsOfOutputs, parseTolerances, type Tolerances } from '../hub/package.js';
+import {
+  assertLimitsOfOutputs,
+  MAX_TOLERANCES,
+  parseTolerances,
+  type Tolerances,
+} from '../hub/package.js';
 import { isMissing } from '../system/errno.js';
+import { readRegular } from '../system/open-regular.js';
 import {
   assertReferences,
   findTestFolders,
@@ -22,11 +28,11 @@ export interface PackageVectors {
 /** `tolerances.json` beside a model; null where there is none. Rejects with HUB_TOLERANCES. */
 export async function readTolerances(model: string): Promise<Tolerances | null> {
   const path = join(dirname(model), 'tolerances.json');
-  const bytes = await readFile(path).catch((cause: unknown) => {
+  const bytes = await readRegular(path, MAX_TOLERANCES).catch((cause: unknown) => {
     if (isMissing(cause)) return null;
     throw new AssayError('HUB_TOLERANCES', 'tolerances.json cannot be read', cause);
   });
-  return bytes === null ? null : parseTolerances(new Uint8Array(bytes));
+  return bytes === null ? null : parseTolerances(bytes);
 }
 
 /** A folder with several models does not say whose vectors it holds. */

@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { elementBytes, stringElements } from '../../attestation/model/elements.js';
@@ -7,6 +7,10 @@ import { readTensor } from '../../attestation/model/tensor.js';
 import { WalkBudget } from '../../attestation/model/wire.js';
 import { datatypeOfElements } from '../client/datatype.js';
 import { assertTensor, packBytes, type Tensor } from '../client/tensor.js';
+import { readRegular } from '../system/open-regular.js';
+
+/** Bytes of a file of test vectors: as many as a message of protobuf may have. */
+export const MAX_VECTORS = 2 ** 31 - 1;
 
 /** Reference inputs, and what the source framework made of them. */
 export interface TestSet {
@@ -43,7 +47,7 @@ async function side(
           `${folder}: ${found.length} files ${prefix}_*.pb, but the model has ${names.length}`,
         );
       }
-      return readFile(join(folder, `${prefix}_${index}.pb`)).then(
+      return readRegular(join(folder, `${prefix}_${index}.pb`), MAX_VECTORS).then(
         (bytes) => parseTensorProto(bytes, name),
         (cause: unknown) => {
           throw new AssayError(

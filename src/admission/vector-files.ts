@@ -1,8 +1,15 @@
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { readRegular } from '../system/open-regular.js';
 import { npzTestSet } from './npz.js';
-import { findTestFolders, type Names, readTestFolder, type TestSet } from './test-sets.js';
+import {
+  findTestFolders,
+  MAX_VECTORS,
+  type Names,
+  readTestFolder,
+  type TestSet,
+} from './test-sets.js';
 
 /** What the files of test sets may hold: by number what a caller must give, by name anything. */
 export interface VectorNames extends Names {
@@ -10,11 +17,14 @@ export interface VectorNames extends Names {
   readonly named: readonly string[];
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  const found = await stat(path).catch((cause: unknown) => {
+function unreadable(path: string): (cause: unknown) => never {
+  return (cause) => {
     throw new AssayError('USAGE_FILE', `cannot read ${path}: expected test vectors`, cause);
-  });
-  return found.isDirectory();
+  };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(unreadable(path))).isDirectory();
 }
 
 /**
@@ -29,7 +39,8 @@ export async function readVectorFiles(
   for (const path of paths) {
     if (path.endsWith('.npz') && !(await isFolder(path))) {
       const arrays = { ...names, inputs: named };
-      sets.push(npzTestSet(basename(path, '.npz'), await readFile(path), arrays));
+      const bytes = await readRegular(path, MAX_VECTORS).catch(unreadable(path));
+      sets.push(npzTestSet(basename(path, '.npz'), bytes, arrays));
     } else if (await isFolder(path)) {
       const inside = await findTestFolders(path);
       for (const folder of inside.length > 0 ? inside : [path]) {

@@ -1,12 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { fromBase64, toBase64 } from '../../attestation/encoding/bytes.js';
+import { fromBase64, fromUtf8, toBase64 } from '../../attestation/encoding/bytes.js';
 import type { CachedAnswer, EndorsementCache } from '../../attestation/endorsements/source.js';
 import { cacheFolder } from '../system/cache-folder.js';
 import type { Environment } from '../system/environment.js';
 import { makeFolders } from '../system/make-folders.js';
+import { readRegular } from '../system/open-regular.js';
+
+/** Bytes of an entry: a body of 4 MiB, the most that is fetched, in base64, and its headers. */
+const MAX_ENTRY = 8 * 1024 * 1024;
 
 const entrySchema = z.strictObject({
   url: z.string(),
@@ -38,7 +42,8 @@ export class DiskCache implements EndorsementCache {
 
   async get(url: string): Promise<CachedAnswer | undefined> {
     try {
-      const entry = entrySchema.parse(JSON.parse(await readFile(this.#path(url), 'utf8')));
+      const bytes = await readRegular(this.#path(url), MAX_ENTRY);
+      const entry = entrySchema.parse(JSON.parse(fromUtf8(bytes)));
       if (entry.url !== url) return undefined;
       const { headers, body, storedAt } = entry;
       return { headers, body: fromBase64(body), storedAt: new Date(storedAt) };

@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -7,6 +6,7 @@ import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import type { Environment } from '../system/environment.js';
 import { isMissing } from '../system/errno.js';
+import { readRegular } from '../system/open-regular.js';
 
 /** What a registry knows a caller by. An identity token is exchanged at the registry's own realm. */
 export type Credentials =
@@ -29,6 +29,8 @@ const schema = z.looseObject({
 });
 const helperAnswer = z.looseObject({ Username: z.string(), Secret: z.string() });
 
+const MAX_CONFIG = 4 * 1024 * 1024;
+
 function refuse(message: string, cause?: unknown): never {
   throw new AssayError('HUB_CREDENTIALS', message, cause);
 }
@@ -36,7 +38,7 @@ function refuse(message: string, cause?: unknown): never {
 async function readConfig(path: string): Promise<z.infer<typeof schema> | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegular(path, MAX_CONFIG);
   } catch (error) {
     if (isMissing(error)) return undefined;
     return refuse(`cannot read ${path}`, error);

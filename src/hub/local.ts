@@ -5,12 +5,10 @@ import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf, isMissing } from '../system/errno.js';
 import { makeFolders } from '../system/make-folders.js';
-import { openRegular } from '../system/open-regular.js';
+import { openRegular, readFirst } from '../system/open-regular.js';
 import type { Digest } from './digest.js';
 
 const PART = 1024 * 1024;
-/** Largest single read: Node ends the process at 2 GiB. */
-const READ = 2 ** 30;
 
 /** Size and digest of a file's content. */
 export interface Content {
@@ -57,15 +55,7 @@ export async function readPlain(path: string, limit: number): Promise<Uint8Array
     if (size > limit) {
       throw new AssayError('HUB_SIZE', `expected ${path} to have at most ${limit} bytes`);
     }
-    const bytes = Buffer.allocUnsafe(size);
-    let length = 0;
-    while (length < size) {
-      const part = Math.min(size - length, READ);
-      const { bytesRead } = await file.read(bytes, length, part, length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return bytes.subarray(0, length);
+    return await readFirst(file, size);
   } finally {
     await file.close();
   }

@@ -3,12 +3,15 @@ import { type FileHandle, link, open, readFile, readlink, rm, stat } from 'node:
 import { hostname } from 'node:os';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf } from '../system/errno.js';
-import { openRegular } from '../system/open-regular.js';
+import { openRegular, readFirst } from '../system/open-regular.js';
 import { ifPresent } from './local.js';
 
 /** Milliseconds between two signs of life of a holder, and without one until it counts as gone. */
 const BEAT = 60_000;
 const LEASE = 10 * BEAT;
+
+/** Bytes of a lock that are read: what a lock says is shorter. */
+const MAX_TEXT = 4096;
 
 /** What the locks of this process say. One that names this process and is none of them is a dead one's. */
 const held = new Set<string>();
@@ -37,7 +40,9 @@ async function read(path: string): Promise<string | undefined> {
     throw new AssayError('HUB_FILE', `expected the lock ${path} to be a regular file`);
   }
   try {
-    return await opened.file.readFile('utf8');
+    const { file, stats } = opened;
+    const bytes = await readFirst(file, Math.min(stats.size, MAX_TEXT));
+    return Buffer.from(bytes).toString('utf8');
   } finally {
     await opened.file.close();
   }

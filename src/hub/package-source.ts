@@ -10,6 +10,7 @@ import type { Role } from './media-type.js';
 import {
   checkPackage,
   layerOf,
+  MAX_TOLERANCES,
   type ModelPackage,
   type PackageFile,
   parseTolerances,
@@ -18,7 +19,6 @@ import {
 import { checkPackagePath } from './package-path.js';
 
 const MAX_FILES = 4096;
-const MAX_TOLERANCES = 1024 * 1024;
 
 /** A package on this machine's disk that is to be pushed. */
 export interface LocalPackage {

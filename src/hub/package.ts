@@ -21,6 +21,8 @@ import { checkPackagePath } from './package-path.js';
  */
 const CARD = 'card.md';
 const TOLERANCES = 'tolerances.json';
+/** Bytes of a `tolerances.json`. */
+export const MAX_TOLERANCES = 1024 * 1024;
 const VECTOR = /^test_data_set_(?:0|[1-9][0-9]{0,3})\/(?:in|out)put_(?:0|[1-9][0-9]{0,3})\.pb$/;
 
 /** One file of a package. */

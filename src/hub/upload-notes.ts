@@ -1,10 +1,15 @@
 import { createHash } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { makeFolders } from '../system/make-folders.js';
+import { readRegular } from '../system/open-regular.js';
 import type { Digest } from './digest.js';
 
 const MAX_LENGTH = 16 * 1024;
+/** As `w`, but nobody is waited for who reads a FIFO. */
+const WRITE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
 
 /**
  * Where unfinished uploads go on: one small file each, readable by its owner alone, since a
@@ -26,9 +31,8 @@ export class UploadNotes {
   /** The noted location; only ever on the registry that the upload is for. */
   async find(start: URL, digest: Digest): Promise<URL | undefined> {
     try {
-      const text = await readFile(this.#path(start, digest), 'utf8');
-      if (text.length > MAX_LENGTH) return undefined;
-      const location = new URL(text);
+      const bytes = await readRegular(this.#path(start, digest), MAX_LENGTH);
+      const location = new URL(fromUtf8(bytes));
       return location.origin === start.origin ? location : undefined;
     } catch {
       return undefined;
@@ -38,7 +42,7 @@ export class UploadNotes {
   async note(start: URL, digest: Digest, location: URL): Promise<void> {
     try {
       await makeFolders(this.#directory(), 0o700);
-      await writeFile(this.#path(start, digest), location.href, { mode: 0o600 });
+      await writeFile(this.#path(start, digest), location.href, { mode: 0o600, flag: WRITE });
     } catch {}
   }
 

@@ -1,6 +1,7 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { discard, type HttpResponse, locationOf } from './http.js';
+import { openPlain } from './local.js';
 import type { Descriptor } from './manifest.js';
 import type { RegistryClient } from './registry-client.js';
 import { TemporaryError } from './retry.js';
@@ -142,7 +143,7 @@ export async function upload(
   path: string,
   onProgress: (done: number) => void,
 ): Promise<void> {
-  const file = await open(path, 'r');
+  const file = await openPlain(path);
   try {
     const transfer = new Upload(client, start, blob, file);
     const backoff = client.backoff();

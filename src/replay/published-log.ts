@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -6,27 +5,34 @@ import { leafHash } from '../../attestation/encoding/merkle.js';
 import { MerkleFrontier } from '../../attestation/encoding/merkle-frontier.js';
 import { HEAD_FILE, TILE_WIDTH, tilePath } from '../../attestation/receipt/tile-path.js';
 import { decodeTreeHead, type SignedTreeHead } from '../../attestation/receipt/tree-head.js';
+import { isMissing } from '../system/errno.js';
+import { readRegular } from '../system/open-regular.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 
 const HASH = 32;
+const MAX_HEAD = 64 * 1024;
+const MAX_TILE = TILE_WIDTH * HASH;
 
 function broken(message: string, cause?: unknown): never {
   throw new AssayError('RECEIPT_TILES', message, cause);
 }
 
 async function readHead(folder: string): Promise<SignedTreeHead> {
-  const bytes = await readFile(join(folder, HEAD_FILE)).catch((cause: unknown) => {
+  const bytes = await readRegular(join(folder, HEAD_FILE), MAX_HEAD).catch((cause: unknown) => {
     throw new AssayError('USAGE_FILE', `${folder} has no readable ${HEAD_FILE}`, cause);
   });
-  return decodeTreeHead(new Uint8Array(bytes));
+  return decodeTreeHead(bytes);
 }
 
 /** A tile of leaves; of one that was incomplete at the head's time, a later, longer one will do. */
 async function readTile(folder: string, index: number, width: number): Promise<Uint8Array> {
   const own = join(folder, tilePath(0, index, width));
   const whole = join(folder, tilePath(0, index));
-  const bytes = await readFile(own)
-    .catch(() => readFile(whole))
+  const bytes = await readRegular(own, MAX_TILE)
+    .catch((cause: unknown) => {
+      if (isMissing(cause)) return readRegular(whole, MAX_TILE);
+      throw cause;
+    })
     .catch((cause: unknown) => {
       throw new AssayError(
         'USAGE_FILE',
@@ -35,7 +41,7 @@ async function readTile(folder: string, index: number, width: number): Promise<U
       );
     });
   if (bytes.length < width * HASH) broken(`tile ${index} has fewer than ${width} hashes`);
-  return new Uint8Array(bytes.subarray(0, width * HASH));
+  return bytes.subarray(0, width * HASH);
 }
 
 /**

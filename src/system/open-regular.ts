@@ -18,3 +18,35 @@ export async function openRegular(path: string, flags = 0): Promise<OpenedFile |
   await file.close();
   return null;
 }
+
+/** Largest single read: Node ends the process at 2 GiB. */
+const READ = 2 ** 30;
+
+/** The first `size` bytes of a file, or all that it has. */
+export async function readFirst(file: FileHandle, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(size);
+  let length = 0;
+  while (length < size) {
+    const part = Math.min(size - length, READ);
+    const { bytesRead } = await file.read(bytes, length, part, length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return bytes.subarray(0, length);
+}
+
+/**
+ * Reads a regular file of at most `limit` bytes, whole: one that was found in a folder, which others may write
+ * to. Rejects as `open`, and for anything else with an error that says what was expected.
+ */
+export async function readRegular(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
+  const opened = await openRegular(path);
+  if (opened === null) throw new Error(`expected ${path} to be a regular file`);
+  const { file, stats } = opened;
+  try {
+    if (stats.size <= limit) return await readFirst(file, stats.size);
+    throw new Error(`expected ${path} to have at most ${limit} bytes, not ${stats.size}`);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, link, open, readFile, rm } from 'node:fs/promises';
+import { type FileHandle, link, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { errnoOf, isMissing } from '../../../src/system/errno.js';
 import { makeFolders } from '../../../src/system/make-folders.js';
+import { readRegular } from '../../../src/system/open-regular.js';
+
+/** Bytes of a key, a certificate or a revocation list. */
+const MAX_FILE = 64 * 1024;
 
 /** Kinds of key in AMD's and Intel's chains. */
 export type KeyKind = 'rsa-4096' | 'p-256' | 'p-384';
@@ -36,7 +40,7 @@ async function create(directory: string, path: string): Promise<FileHandle> {
 /**
  * Bytes that are made once for each directory: whatever `make` returned first, for every process
  * that shares the directory. Files are written 0600, whole or not at all. Rejects with CONFIG_PLATFORM
- * where they cannot be written.
+ * where they cannot be read or written.
  */
 export async function cachedBytes(
   directory: string,
@@ -45,9 +49,11 @@ export async function cachedBytes(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const path = join(directory, name);
   try {
-    return new Uint8Array(await readFile(path));
-  } catch (error) {
-    if (!isMissing(error)) throw error;
+    return await readRegular(path, MAX_FILE);
+  } catch (cause) {
+    if (!isMissing(cause)) {
+      throw new AssayError('CONFIG_PLATFORM', `the simulator cannot read its ${path}`, cause);
+    }
   }
   const bytes = await make();
   const draft = `${path}.${randomUUID()}`;
@@ -65,7 +71,7 @@ export async function cachedBytes(
   } finally {
     await rm(draft);
   }
-  return new Uint8Array(await readFile(path));
+  return readRegular(path, MAX_FILE);
 }
 
 /** Imports a PKCS #8 private key together with its public key. */

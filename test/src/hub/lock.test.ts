@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, statSync, utimesSync, watch, writeFileSync } from 'node:fs';
+import {
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { withLock } from '../../../src/hub/lock.js';
@@ -62,6 +70,13 @@ for (const [name, change, seconds] of kept) {
     assert.deepEqual(readdirSync(folder), ['lock']);
   });
 }
+
+test('a lock that is larger than any is respected, and not read whole', async (t) => {
+  const path = join(temporaryFolder(t), 'lock');
+  writeFileSync(path, '');
+  truncateSync(path, 2 ** 31);
+  await assert.rejects(withLock(path, assert.fail), { code: 'HUB_LOCKED' });
+});
 
 test('a lock that is a FIFO is refused, and no writer waited for', {
   skip: needsFifo,
