@@ -1,12 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
-import {
-  assertLimitsOfOutputs,
-  MAX_TOLERANCES,
-  parseTolerances,
-  type Tolerances,
-} from '../hub/package.js';
+import { assertLimitsOfOutputs } from '../client/agreement.js';
+import { MAX_TOLERANCES, parseTolerances, type Tolerances } from '../hub/package.js';
 import { isMissing } from '../system/errno.js';
 import { readRegular } from '../system/open-regular.js';
 import {
@@ -25,14 +21,23 @@ export interface PackageVectors {
   readonly tolerances: Tolerances | null;
 }
 
-/** `tolerances.json` beside a model; null where there is none. Rejects with HUB_TOLERANCES. */
-export async function readTolerances(model: string): Promise<Tolerances | null> {
+/**
+ * `tolerances.json` beside a model; null where there is none. Rejects with HUB_TOLERANCES, also for limits
+ * for what is none of the model's outputs.
+ */
+export async function readTolerances(
+  model: string,
+  outputs: readonly string[],
+): Promise<Tolerances | null> {
   const path = join(dirname(model), 'tolerances.json');
   const bytes = await readRegular(path, MAX_TOLERANCES).catch((cause: unknown) => {
     if (isMissing(cause)) return null;
     throw new AssayError('HUB_TOLERANCES', 'tolerances.json cannot be read', cause);
   });
-  return bytes === null ? null : parseTolerances(bytes);
+  if (bytes === null) return null;
+  const tolerances = parseTolerances(bytes);
+  assertLimitsOfOutputs(tolerances, outputs, 'HUB_TOLERANCES', 'tolerances.json');
+  return tolerances;
 }
 
 /** A folder with several models does not say whose vectors it holds. */
@@ -56,7 +61,5 @@ export async function readPackageVectors(
   const sets: TestSet[] = [];
   for (const folder of folders) sets.push(await readTestFolder(folder, names));
   assertReferences(sets);
-  const tolerances = await readTolerances(path);
-  if (tolerances !== null) assertLimitsOfOutputs(tolerances, names.outputs);
-  return { sets, tolerances };
+  return { sets, tolerances: await readTolerances(path, names.outputs) };
 }

@@ -22,7 +22,7 @@ import {
 } from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
 import { readVectorFiles } from '../admission/vector-files.js';
-import { assertLimitsOfOutputs, type Tolerances } from '../hub/package.js';
+import type { Tolerances } from '../hub/package.js';
 import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
 import { readTolerancesFile, requireLimitsOfOutputs } from './files.js';
@@ -72,14 +72,10 @@ async function tolerancesOf(
     requireLimitsOfOutputs(named, outputs);
     return named;
   }
-  const declared = await readTolerances(path);
-  if (declared !== null) {
-    assertLimitsOfOutputs(
-      declared,
-      outputs.map(({ name }) => name),
-    );
-  }
-  return declared;
+  return readTolerances(
+    path,
+    outputs.map(({ name }) => name),
+  );
 }
 
 /** Findings of a trial, and the digest of the vectors that it ran, as policies name it. */

@@ -7,7 +7,8 @@ import { pemBlocks } from '../../attestation/encoding/pem.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
-import { assertLimitsOfOutputs, parseTolerances, type Tolerances } from '../hub/package.js';
+import { assertLimitsOfOutputs } from '../client/agreement.js';
+import { parseTolerances, type Tolerances } from '../hub/package.js';
 import { makeFolders } from '../system/make-folders.js';
 import { EXIT } from './exit-code.js';
 import type { Io } from './io.js';
@@ -210,16 +211,11 @@ export async function readTolerancesFile(io: Io, path: string): Promise<Toleranc
   return asFile(path, 'no tolerances.json', () => parseTolerances(bytes));
 }
 
-/**
- * Throws USAGE_FILE where what `--tolerances` names has limits for none of these outputs: a misspelt strict
- * limit would give way to the default.
- */
+/** Throws USAGE_FILE where what `--tolerances` names has limits for none of these outputs. */
 export function requireLimitsOfOutputs(
   tolerances: Pick<Tolerances, 'outputs'>,
   outputs: readonly { readonly name: string }[],
 ): void {
   const names = outputs.map(({ name }) => name);
-  asFile('what --tolerances names', 'not for this model', () =>
-    assertLimitsOfOutputs(tolerances, names),
-  );
+  assertLimitsOfOutputs(tolerances, names, 'USAGE_FILE', 'what --tolerances names');
 }

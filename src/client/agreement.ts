@@ -1,4 +1,4 @@
-import { AssayError } from '../../attestation/encoding/error.js';
+import { AssayError, type ErrorCode } from '../../attestation/encoding/error.js';
 import type { VectorTolerances } from '../../attestation/evidence/self-test.js';
 import { type OutputDistance, outputDistance } from './output-distance.js';
 import { broken, type Limits, qualityOf } from './quality.js';
@@ -22,6 +22,26 @@ export function limitsFor(
   name: string,
 ): Limits | undefined {
   return Object.hasOwn(outputs, name) ? outputs[name] : others;
+}
+
+/**
+ * Refuses limits for what is no output of the model: misspelt strict ones would give way to the default.
+ * Throws `code`.
+ * @param what has the limits, in messages.
+ */
+export function assertLimitsOfOutputs(
+  { outputs = {} }: Agreement,
+  names: readonly string[],
+  code: ErrorCode,
+  what: string,
+): void {
+  const stray = Object.keys(outputs).find((name) => !names.includes(name));
+  if (stray === undefined) return;
+  const shown = names.map((name) => JSON.stringify(name)).join(', ');
+  throw new AssayError(
+    code,
+    `${what}: expected limits for outputs of the model (${shown}), not for ${JSON.stringify(stray)}`,
+  );
 }
 
 /** Either answer may be the wrong one: no limit excuses a NaN or an infinity of one where the other has a number. */

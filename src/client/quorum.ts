@@ -2,7 +2,7 @@ import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import { type Agreement, relateAnswers } from './agreement.js';
+import { type Agreement, assertLimitsOfOutputs, relateAnswers } from './agreement.js';
 import type { AttestOptions } from './attest.js';
 import { connect } from './connect.js';
 import type { Inference, InferOptions, Session } from './session.js';
@@ -13,7 +13,7 @@ import type { Tensor } from './tensor.js';
 export interface QuorumOptions extends AttestOptions {
   /** Answers that must agree before `infer` returns; at least 1. */
   readonly agree: number;
-  /** What counts as agreeing beside identical bits. */
+  /** What counts as agreeing beside identical bits: limits for outputs of the model that is asked, no others. */
   readonly agreement?: Agreement;
 }
 
@@ -149,7 +149,8 @@ export class Quorum {
    * no more than half of the nodes must agree, others may agree on another answer: `tally` shows them. A
    * node that does not serve the model is among the failed.
    * @throws NoQuorumError once all nodes have answered or failed and too few agree; AssayError
-   *   CLIENT_MODEL if no node serves the model, or those that do have more than one graph under its name.
+   *   CLIENT_MODEL if no node serves the model, or those that do have more than one graph under its name;
+   *   CLIENT_OUTPUT if the agreement has limits for what is no output of the model.
    */
   async infer(
     name: string,
@@ -157,7 +158,8 @@ export class Quorum {
     options: QuorumInferOptions = {},
   ): Promise<QuorumAnswer> {
     const { cancelRest = false, signal, ...call } = options;
-    this.model(name, options.version);
+    const outputs = this.model(name, options.version).outputs.map((output) => output.name);
+    assertLimitsOfOutputs(this.#agreement ?? {}, outputs, 'CLIENT_OUTPUT', 'the agreement');
     const rest = new AbortController();
     const signals = [rest.signal, ...(signal === undefined ? [] : [signal])];
     const votes: Vote[] = [];

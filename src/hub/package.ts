@@ -79,23 +79,6 @@ export function parseTolerances(bytes: Uint8Array): Tolerances {
 }
 
 /**
- * Refuses limits for what is no output of the model: the default would decide in their place. Throws
- * HUB_TOLERANCES.
- */
-export function assertLimitsOfOutputs(
-  { outputs = {} }: Pick<Tolerances, 'outputs'>,
-  names: readonly string[],
-): void {
-  const stray = Object.keys(outputs).find((name) => !names.includes(name));
-  if (stray === undefined) return;
-  const shown = names.map((name) => JSON.stringify(name)).join(', ');
-  throw new AssayError(
-    'HUB_TOLERANCES',
-    `${TOLERANCES}: expected limits for outputs of the model (${shown}), not for ${JSON.stringify(stray)}`,
-  );
-}
-
-/**
  * The role of a file by its place in the folder; undefined for what a package has no place for.
  * External data are told by the model, not by their names.
  */

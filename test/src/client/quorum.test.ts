@@ -75,6 +75,16 @@ describe('a quorum', () => {
     quorum.close();
   });
 
+  test('is not asked where a tolerance is for no output of the model', async () => {
+    const agreement = { default: { absolute: 100 }, outputs: { summ: {} } };
+    const quorum = await connectAll(targets, policy, { agree: 2, agreement, roots });
+    await assert.rejects(quorum.infer('adder', inputs), {
+      code: 'CLIENT_OUTPUT',
+      message: 'the agreement: expected limits for outputs of the model ("sum"), not for "summ"',
+    });
+    quorum.close();
+  });
+
   test('does not count an answer without a valid receipt', async () => {
     three.lies = { answer: ({ parameters }) => delete parameters['receipt'] };
     const quorum = await connectAll(targets, policy, { agree: 2, roots });
