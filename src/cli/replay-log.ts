@@ -2,14 +2,9 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
 import type { Tolerances } from '../hub/package.js';
-import {
-  type AuditedEntry,
-  auditLog,
-  type EntryOutcome,
-  type LogAudit,
-  type ProofFault,
-} from '../replay/audit.js';
+import { type AuditedEntry, auditLog, type EntryOutcome, type LogAudit } from '../replay/audit.js';
 import type { AuditedLog } from '../replay/audited-log.js';
+import type { ProofFault } from '../replay/consult-log.js';
 import type { Executor } from '../replay/executor.js';
 import { LiveLog } from '../replay/live-log.js';
 import { PublishedLog } from '../replay/published-log.js';
@@ -19,7 +14,7 @@ import type { Attestation } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
-import { type Style, section } from './output.js';
+import { printable, type Style, section } from './output.js';
 import { simulatedBanner } from './render-result.js';
 import { exitOfReplay, replayJson, replayText, worstExit } from './replay-text.js';
 
@@ -57,6 +52,7 @@ const MEANING: { readonly [outcome in EntryOutcome]: string } = {
   refused: 'the proof at hand is not affirmed',
   'no-model': 'no model at hand computes this',
   unavailable: 'no proof at hand, or older than what the node keeps',
+  unaudited: 'not looked at, or not proven to be of the log, when the audit was interrupted',
   manifest: 'no answer: a manifest of the enclave',
 };
 
@@ -68,6 +64,7 @@ const EXITS: { readonly [outcome in EntryOutcome]: ExitCode } = {
   'not-executed': EXIT.unchecked,
   'no-model': EXIT.unchecked,
   unavailable: EXIT.unchecked,
+  unaudited: EXIT.unchecked,
   contradiction: EXIT.refused,
   refused: EXIT.refused,
 };
@@ -84,14 +81,18 @@ function indices(audit: LogAudit, outcome: EntryOutcome): number[] {
   return audit.entries.filter((entry) => entry.outcome === outcome).map(({ index }) => index);
 }
 
-/** What the sample says of all answers whose proofs could be had, if nothing in it was wrong. */
+/**
+ * What the sample says of all answers whose proofs could be had, if nothing in it was wrong. Nothing where
+ * the audit was interrupted: whoever answered until then chose what was looked at.
+ */
 function confidence(audit: LogAudit): Confidence | null {
   const count = (outcome: EntryOutcome): number => indices(audit, outcome).length;
-  const wrong =
+  const none =
+    audit.interruption !== null ||
     audit.fault !== null ||
     audit.contradicted.length > 0 ||
     audit.entries.some((entry) => exitOfEntry(entry) === EXIT.refused);
-  return wrong ? null : confidenceOf(count('identical') + count('within'));
+  return none ? null : confidenceOf(count('identical') + count('within'));
 }
 
 const percent = (part: number): string => `${Number((part * 100).toPrecision(3))} %`;
@@ -110,14 +111,43 @@ function confidenceText({ replayed, missed, bound95 }: Confidence): string {
 }
 
 /** Why nothing of the sample was executed again; null where something was. */
-function idleReason(log: AuditedLog, { entries, later }: LogAudit): string | null {
+function idleReason(log: AuditedLog, { entries, later, interruption }: LogAudit): string | null {
   if (entries.some(({ replayed }) => replayed !== null)) return null;
+  if (interruption !== null) return 'the audit was interrupted';
   const ahead = later === 0 ? '' : `; ${later} proofs at hand are of entries after it`;
   if (log.head.size === 1) {
     return `the head covers no answer${ahead}: heads are published at the start, every 256 entries and at shutdown`;
   }
   if (entries.length === 0) return 'the sample has no entry';
   return `no entry of the sample has a proof at hand that a model here computes${ahead}`;
+}
+
+/** What an interrupted audit did not look at, and so does not tell; null where nothing interrupted it. */
+function incomplete(audit: LogAudit) {
+  const { interruption, unjudged, settled } = audit;
+  if (interruption === null) return null;
+  const { code, message } = interruption;
+  return {
+    code,
+    message,
+    entries: indices(audit, 'unaudited').length,
+    receipts: unjudged,
+    settled,
+  };
+}
+
+function incompleteText(style: Style, audit: LogAudit): string {
+  const left = incomplete(audit);
+  if (left === null) return '';
+  const lines = [
+    `${left.entries} of ${audit.entries.length} entries of the sample were not audited`,
+    ...(left.receipts === 0
+      ? []
+      : [`${left.receipts} receipts at hand were not held against the log`]),
+    ...(left.settled ? [] : ['what the log showed is not proven to be of one log']),
+  ];
+  const why = `${style.red('INCOMPLETE')}: ${left.code}, ${printable(left.message)}`;
+  return `${[why, ...lines.map((line) => `  ${line}`)].join('\n')}\n\n`;
 }
 
 function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string): string {
@@ -139,6 +169,7 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
   const idle = idleReason(log, audit);
   return [
     simulatedBanner(style, audit.simulated),
+    incompleteText(style, audit),
     section(style, 'Log', [
       ['entries', String(log.head.size)],
       ['root', toHex(log.head.root)],
@@ -152,8 +183,8 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
       : `\n${style.red('NOT ONE LOG')}: ${audit.fault.code}, ${audit.fault.message}\n`,
     faults(style.red('CONTRADICTED by the log or by each other'), audit.contradicted),
     faults('Not proofs of this log', audit.outside),
-    ...audit.entries.flatMap(({ outcome, file, replayed }) =>
-      replayed === null || outcome === 'identical' || outcome === 'within'
+    ...audit.entries.flatMap(({ file, replayed }) =>
+      replayed === null || exitOfReplay(replayed) === EXIT.affirmed
         ? []
         : [replayText(style, { file: file ?? '', ...replayed })],
     ),
@@ -168,6 +199,7 @@ function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]:
   const sure = confidence(audit);
   return {
     simulated: audit.simulated,
+    incomplete: incomplete(audit),
     nothingReplayed: idleReason(log, audit),
     log: {
       size: log.head.size,
@@ -190,7 +222,19 @@ function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]:
   };
 }
 
-/** Audits a log with the proofs of these files, and prints what was found. */
+/** A fault that was found stays one, whatever interrupted the audit later. */
+function exitOfAudit(audit: LogAudit, idle: boolean): ExitCode {
+  const found = worstExit([
+    ...audit.entries.map(exitOfEntry),
+    ...(audit.contradicted.length > 0 ? [EXIT.refused] : []),
+    ...(audit.fault === null ? [] : [exitCodeOf(audit.fault)]),
+    ...(idle ? [EXIT.unchecked] : []),
+  ]);
+  if (found === EXIT.refused || audit.interruption === null) return found;
+  return exitCodeOf(audit.interruption);
+}
+
+/** Audits a log with the proofs of these files, and prints what was found, also where that was interrupted. */
 export async function auditFiles(
   io: Io,
   log: AuditedLog,
@@ -215,13 +259,7 @@ export async function auditFiles(
       onProgress: (text) => progress.update(text),
     }),
   );
-  const nothing = idleReason(log, audit) !== null;
-  io.exitCode = worstExit([
-    ...audit.entries.map(exitOfEntry),
-    ...(audit.contradicted.length > 0 ? [EXIT.refused] : []),
-    ...(audit.fault === null ? [] : [exitCodeOf(audit.fault)]),
-    ...(nothing ? [EXIT.unchecked] : []),
-  ]);
+  io.exitCode = exitOfAudit(audit, idleReason(log, audit) !== null);
   const drawn = `${audit.entries.length} of ${log.head.size - 1} entries (${percent(fraction)}), by the seed ${toHex(seed)}`;
   io.print({ seed: toHex(seed), fraction, ...auditJson(log, audit) }, (style) =>
     auditText(style, log, audit, drawn),

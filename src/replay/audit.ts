@@ -5,16 +5,22 @@ import { type Verdict, verdictOf } from '../../attestation/appraisal/result.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { type CoseKey, coseKeyThumbprint } from '../../attestation/encoding/cose.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { claimsEntry, decodeClaims, manifestEntry } from '../../attestation/receipt/claims.js';
+import { claimsEntry, decodeClaims } from '../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { decodeProofFile } from '../../attestation/receipt/proof-file.js';
 import { decodeReceipt, verifyReceipt } from '../../attestation/receipt/receipt.js';
 import { verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { Agreement } from '../client/agreement.js';
 import { NotAffirmedError } from '../client/connect.js';
-import type { AuditedLog, LoggedReceipt } from './audited-log.js';
+import type { AuditedLog } from './audited-log.js';
+import {
+  type Consulted,
+  consultLog,
+  type HeldProof,
+  type Logged,
+  type ProofFault,
+} from './consult-log.js';
 import type { Executor } from './executor.js';
-import { forksAmong } from './receipt-forks.js';
 import {
   outcomeOf,
   type ReplayedOutcome,
@@ -23,19 +29,14 @@ import {
 } from './replay-proof.js';
 import { sampleLog } from './sample.js';
 
-/** A proof file that an auditor holds, read when it is needed. */
-export interface HeldProof {
-  readonly file: string;
-  readonly read: () => Promise<Uint8Array>;
-}
-
 /**
  * What became of a sampled entry: a replay's verdict; `not-executed`: its request could not be executed
  * again; `refused`: its proof is not affirmed; `no-model`: nothing here has the model; `unavailable`:
- * nobody gave its proof, or the log no longer proves that it is of it; `manifest`: no answer, but a
- * manifest of the enclave.
+ * nobody gave its proof, or the log no longer proves that it is of it; `unaudited`: the audit was
+ * interrupted before it was looked at, or before the log proved that it is of it; `manifest`: no answer,
+ * but a manifest of the enclave.
  */
-export type EntryOutcome = ReplayedOutcome | 'no-model' | 'unavailable' | 'manifest';
+export type EntryOutcome = ReplayedOutcome | 'no-model' | 'unavailable' | 'unaudited' | 'manifest';
 
 /** An entry of the sample, and what became of it. */
 export interface AuditedEntry {
@@ -44,12 +45,6 @@ export interface AuditedEntry {
   readonly file: string | null;
   /** Null where no proof was executed again. */
   readonly replayed: ReplayedProof | null;
-}
-
-/** A file, and what is wrong with it. */
-export interface ProofFault {
-  readonly file: string;
-  readonly error: AssayError;
 }
 
 /** What auditing a fraction of a log found. */
@@ -67,6 +62,15 @@ export interface LogAudit {
    * is. Evidence against the node, like the contradicted proofs.
    */
   readonly fault: AssayError | null;
+  /**
+   * What ended the audit before all was looked at, such as a node that no longer answers; null where
+   * nothing did. It says nothing of the log, and what was found until then still counts.
+   */
+  readonly interruption: AssayError | null;
+  /** Receipts of the log's key at hand that were not held against the log. */
+  readonly unjudged: number;
+  /** Whether all that the log showed is proven to be of one log. */
+  readonly settled: boolean;
   /** Proofs with a receipt of the log's own key that the log, or another of them, contradicts: evidence against the node. */
   readonly contradicted: readonly ProofFault[];
   /** Files that are no proofs of this log: unreadable, of another enclave or boot, forged, or damaged copies. */
@@ -85,11 +89,6 @@ export interface AuditOptions {
 }
 
 const VERDICTS: readonly Verdict[] = ['affirmed', 'unchecked', 'refused'];
-
-/** A proof of this log, and what it is without its tensors. */
-interface Logged extends LoggedReceipt, HeldProof {
-  readonly manifest: Uint8Array;
-}
 
 /** Reads what a proof says of its place in a log; throws for one of another log. */
 function placeOf(bytes: Uint8Array, keyId: Uint8Array) {
@@ -214,10 +213,17 @@ async function replayFirst(
   return best;
 }
 
-/** An answer that is right, and not proven to be of the log: what is wrong with it stays wrong. */
-function unproven(entry: AuditedEntry): AuditedEntry {
+/** An answer that is right counts only where it is proven to be of the log: what is wrong with it stays wrong. */
+function asProven(entry: AuditedEntry, { unproven }: Consulted): AuditedEntry {
   const right = entry.outcome === 'identical' || entry.outcome === 'within';
-  return right ? { ...entry, outcome: 'unavailable' } : entry;
+  const outcome = right ? unproven.get(entry.index) : undefined;
+  return outcome === undefined ? entry : { ...entry, outcome };
+}
+
+/** An entry that no proof is at hand of. */
+function unheld(index: number, { manifests, interruption }: Consulted): AuditedEntry {
+  const unseen = interruption === null ? 'unavailable' : 'unaudited';
+  return { index, outcome: manifests.has(index) ? 'manifest' : unseen, file: null, replayed: null };
 }
 
 /** The proofs of each entry: somebody may hold copies. */
@@ -231,71 +237,38 @@ function byEntry(proofs: readonly Logged[]): ReadonlyMap<number, readonly HeldPr
   return entries;
 }
 
-/** What a log shows of entries that no proof is at hand of. */
-interface LookedUp {
-  /** Those of them that are manifests; none where there is a fault. */
-  readonly manifests: ReadonlySet<number>;
-  readonly fault: AssayError | null;
-}
-
-/**
- * A manifest of the enclave is no answer: whoever holds any proof under it can tell its entry. A node may
- * show one in a second log, so that nothing counts before all that it showed is proven to be of one.
- */
-async function lookUp(
-  log: AuditedLog,
-  indices: readonly number[],
-  entries: readonly Uint8Array[],
-): Promise<LookedUp> {
-  const manifests = new Set<number>();
+/** What became of the sampled entries, as far as they could be executed again, and what ended that early. */
+async function replaySample(
+  sample: readonly number[],
+  byIndex: ReadonlyMap<number, readonly HeldProof[]>,
+  shown: Consulted,
+  options: AuditOptions,
+  outside: ProofFault[],
+): Promise<Pick<LogAudit, 'entries' | 'interruption'>> {
+  const entries: AuditedEntry[] = [];
   try {
-    for (const index of indices) {
-      for (const entry of entries) {
-        if (!(await log.has(index, entry))) continue;
-        manifests.add(index);
-        break;
-      }
+    for (const [i, index] of sample.entries()) {
+      options.onProgress?.(`${i + 1} of ${sample.length}`);
+      const entry = await replayFirst(index, byIndex.get(index) ?? [], options, outside);
+      entries.push(entry === undefined ? unheld(index, shown) : asProven(entry, shown));
     }
-    await log.settle();
-    return { manifests, fault: null };
+    return { entries, interruption: null };
   } catch (error) {
-    if (!(error instanceof AssayError && error.code.startsWith('RECEIPT_'))) throw error;
-    return { manifests: new Set(), fault: error };
-  }
-}
-
-/** Entries of the manifests that some proof was made under, each once. */
-function manifestEntries(proofs: readonly Logged[]): readonly Uint8Array[] {
-  const entries = new Map(
-    proofs.map(({ manifest }) => [manifest.join(), manifestEntry(manifest)] as const),
-  );
-  return [...entries.values()];
-}
-
-/** Holds the receipts against the log, and those that it does not contradict against each other. */
-async function judge(log: AuditedLog, own: readonly Logged[]) {
-  const contradicted: ProofFault[] = [];
-  const pruned = new Set<number>();
-  const passed = (proofs: readonly Logged[], errors: readonly (AssayError | null)[]) =>
-    proofs.filter(({ file, index }, i) => {
-      const error = errors[i] ?? null;
-      if (error === null) return true;
-      const unsettled = error.code === 'RECEIPT_UNSETTLED';
-      if (unsettled) pruned.add(index);
-      else contradicted.push({ file, error });
-      return unsettled;
+    if (!(error instanceof AssayError)) throw error;
+    const left = sample.slice(entries.length).map((index) => {
+      return { index, outcome: 'unaudited', file: null, replayed: null } as const;
     });
-  const consistent = passed(own, await log.judge(own));
-  const uncontradicted = passed(consistent, forksAmong(consistent));
-  return { contradicted, uncontradicted, pruned };
+    return { entries: [...entries, ...left], interruption: error };
+  }
 }
 
 /**
  * Audits a fraction of a log: whose key signed it, that every proof at hand is of it, and for a sample of
- * its entries that executing their requests again gives their answers. Rejects with CLIENT_REFUSED if no proof
- * vouches for the key and one is refused, RECEIPT_UNATTESTED if there is none or none could be checked,
- * RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key did not sign, as `sampleLog`, and as the executor
- * does.
+ * its entries that executing their requests again gives their answers. An error of the log or of the
+ * executor, once the log's key is known to be the enclave's, interrupts the audit and is in it. Rejects
+ * with CLIENT_REFUSED if no proof vouches for the key and one is refused, RECEIPT_UNATTESTED if there is none
+ * or none could be checked, RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key did not sign, and as
+ * `sampleLog`.
  */
 export async function auditLog(
   log: AuditedLog,
@@ -304,22 +277,21 @@ export async function auditLog(
 ): Promise<LogAudit> {
   const sample = await sampleLog(log.head, options.seed, options.fraction);
   const { own, outside, simulated } = await logged(log, proofs, options);
-  const { contradicted, uncontradicted, pruned } = await judge(log, own);
-  const byIndex = byEntry(uncontradicted);
+  const shown = await consultLog(log, own, sample);
+  const byIndex = byEntry(shown.uncontradicted);
   const held = [...byIndex.keys()].filter((index) => index < log.head.size).length;
-  const missing = sample.filter((index) => !byIndex.has(index));
-  const { manifests, fault } = await lookUp(log, missing, manifestEntries(own));
-  const entries: AuditedEntry[] = [];
-  for (const [i, index] of sample.entries()) {
-    options.onProgress?.(`${i + 1} of ${sample.length}`);
-    const entry = await replayFirst(index, byIndex.get(index) ?? [], options, outside);
-    if (entry !== undefined) {
-      entries.push(pruned.has(index) ? unproven(entry) : entry);
-    } else {
-      const outcome = manifests.has(index) ? 'manifest' : 'unavailable';
-      entries.push({ index, outcome, file: null, replayed: null });
-    }
-  }
-  const later = byIndex.size - held;
-  return { entries, held, later, simulated, fault, contradicted, outside };
+  const replayed = await replaySample(sample, byIndex, shown, options, outside);
+  const { fault, unjudged, contradicted } = shown;
+  return {
+    entries: replayed.entries,
+    held,
+    later: byIndex.size - held,
+    simulated,
+    fault,
+    interruption: shown.interruption ?? replayed.interruption,
+    unjudged,
+    settled: fault === null && shown.interruption === null,
+    contradicted,
+    outside,
+  };
 }

@@ -18,11 +18,11 @@ export interface AuditedLog {
    */
   has(index: number, entry: Uint8Array): Promise<boolean>;
   /**
-   * For each receipt an error if it is not of this log: its head is no prefix of the log, or the log
+   * For each receipt, in their order, an error if it is not of this log: its head is no prefix of the log, or the log
    * has another entry in its place. RECEIPT_UNSETTLED contradicts nothing: the log no longer keeps what
-   * would prove it.
+   * would prove it. Ends with any other error where the log cannot be asked.
    */
-  judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]>;
+  judge(receipts: readonly LoggedReceipt[]): AsyncIterable<AssayError | null>;
   /**
    * Proves that all that was shown so far is of one log; what is not proven by this may be of another.
    * Rejects with RECEIPT_… where it is not, RECEIPT_UNSETTLED where that could not be proven.

@@ -73,21 +73,21 @@ export class LiveLog implements AuditedLog {
     }
   }
 
-  async judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]> {
-    const judged: (AssayError | null)[] = [];
-    for (const { index, entry, head } of receipts) {
-      await this.#countEntry();
-      try {
-        await this.#session.log.extend(head);
-        await this.#session.log.prove(index, entry);
-        judged.push(null);
-      } catch (error) {
-        const fault = pruned(error) ?? error;
-        if (!isFault(fault)) throw fault;
-        judged.push(fault);
-      }
+  async #judgeOne({ index, entry, head }: LoggedReceipt): Promise<AssayError | null> {
+    await this.#countEntry();
+    try {
+      await this.#session.log.extend(head);
+      await this.#session.log.prove(index, entry);
+      return null;
+    } catch (error) {
+      const fault = pruned(error) ?? error;
+      if (!isFault(fault)) throw fault;
+      return fault;
     }
-    return judged;
+  }
+
+  async *judge(receipts: readonly LoggedReceipt[]): AsyncIterable<AssayError | null> {
+    for (const receipt of receipts) yield await this.#judgeOne(receipt);
   }
 
   /** Every head that was seen on the way is proven against the others: they are one log. */

@@ -97,9 +97,9 @@ export class PublishedLog implements AuditedLog {
     return roots;
   }
 
-  async judge(receipts: readonly LoggedReceipt[]): Promise<readonly (AssayError | null)[]> {
+  async *judge(receipts: readonly LoggedReceipt[]): AsyncIterable<AssayError | null> {
     const roots = this.#rootsAt(new Set(receipts.map(({ head }) => head.size)));
-    return receipts.map(({ index, entry, head }) => {
+    yield* receipts.map(({ index, entry, head }) => {
       const leaf = this.#leaves[index];
       const root = roots.get(head.size);
       if (root !== undefined && !equalBytes(root, head.root)) {
