@@ -42,7 +42,6 @@ const BY_CODE: { readonly [code: string]: ExitCode } = {
   CLIENT_OUTPUT: EXIT.usage,
   CLIENT_MODEL: EXIT.usage,
   CLIENT_UNCHECKED: EXIT.unchecked,
-  RECEIPT_LOG_SIZE: EXIT.unchecked,
   RECEIPT_UNATTESTED: EXIT.unchecked,
   RECEIPT_UNSETTLED: EXIT.unchecked,
   HUB_REFERENCE: EXIT.usage,

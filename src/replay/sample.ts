@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { label, sha256 } from '../../attestation/encoding/hash.js';
 import type { SignedTreeHead } from '../../attestation/receipt/tree-head.js';
+import { nativeSha256Once } from '../system/sha256.js';
 
 function assertFraction(fraction: number): void {
   if (!(fraction >= 0 && fraction <= 1)) {
@@ -23,38 +24,14 @@ export function isSampled(proof: Uint8Array, seed: Uint8Array, fraction: number)
   return position(sha256(label('replay-sample'), seed, proof)) < fraction * 2 ** 48;
 }
 
-/** Entries of the largest log that samples are drawn of: each is hashed, which takes minutes for so many. */
-const MAX_LOG_SIZE = 2 ** 28;
 /** Entries of the largest sample. */
 const MAX_SAMPLE = 2 ** 22;
-/** Entries that are hashed before other events have their turn. */
+/** Entries that are drawn before other events have their turn. */
 const AT_ONCE = 2 ** 13;
 
-interface Ranked {
-  readonly index: number;
-  readonly rank: number;
-}
-
-/** The entries of the smallest ranks, of two alike the first one; in the order in which they are given. */
-function smallestOf(entries: readonly Ranked[], count: number): Ranked[] {
-  const limit = Float64Array.from(entries, ({ rank }) => rank).sort()[count - 1];
-  if (limit === undefined) return [...entries];
-  let alike = count - entries.filter(({ rank }) => rank < limit).length;
-  return entries.filter(({ rank }) => {
-    if (rank === limit) alike -= 1;
-    return rank < limit || (rank === limit && alike >= 0);
-  });
-}
-
-/** Entries to draw; throws RECEIPT_LOG_SIZE or USAGE_OPTION for more than can be. */
+/** Entries to draw; throws USAGE_OPTION for more than can be. */
 function countOf(size: number, fraction: number): number {
   assertFraction(fraction);
-  if (size > MAX_LOG_SIZE) {
-    throw new AssayError(
-      'RECEIPT_LOG_SIZE',
-      `expected a log of at most ${MAX_LOG_SIZE} entries, not ${size}: no sample is drawn of more`,
-    );
-  }
   const count = Math.ceil(Math.max(0, size - 1) * fraction);
   if (count <= MAX_SAMPLE) return count;
   throw new AssayError(
@@ -63,12 +40,20 @@ function countOf(size: number, fraction: number): number {
   );
 }
 
+/** A digest's first 128 bits, big-endian, modulo `bound`: of so many no remainder is the likelier one. */
+function remainder(digest: Uint8Array, bound: number): number {
+  const view = new DataView(digest.buffer, digest.byteOffset);
+  const bits = (view.getBigUint64(0) << 64n) | view.getBigUint64(8);
+  return Number(bits % BigInt(bound));
+}
+
 /**
  * Entries of a log that belong to a sample, in order: of all but entry 0, which is the first manifest's,
- * the fraction (rounded up) whose SHA-256(label ‖ seed ‖ root ‖ index as u64) is smallest. The log's root
- * is in it, so that a log made for a known seed is another sample; still, draw the seed after the log
- * was published. Rejects with RECEIPT_LOG_SIZE for a log of more than 2^28 entries, USAGE_OPTION for no
- * fraction or a sample of more than 2^22.
+ * the fraction (rounded up), each set of so many as likely as any other. Floyd's algorithm (Bentley, CACM
+ * 30(9), 1987) draws k of the entries 1 to n: for each j from n - k + 1 to n it takes entry
+ * 1 + (SHA-256(label ‖ seed ‖ root ‖ j as u64), its first 128 bits, modulo j), or j where it has that one.
+ * The log's root is in it, so that a log made for a known seed is another sample; still, draw the seed
+ * after the log was published. Rejects with USAGE_OPTION for no fraction or a sample of more than 2^22.
  */
 export async function sampleLog(
   { size, root }: Pick<SignedTreeHead, 'size' | 'root'>,
@@ -76,19 +61,17 @@ export async function sampleLog(
   fraction: number,
 ): Promise<readonly number[]> {
   const count = countOf(size, fraction);
-  if (count === 0) return [];
   const domain = label('log-sample');
   const bytes = new Uint8Array(8);
   const view = new DataView(bytes.buffer);
-  let drawn: Ranked[] = [];
-  for (let index = 1; index < size; index++) {
-    view.setBigUint64(0, BigInt(index));
-    drawn.push({ index, rank: position(sha256(domain, seed, root, bytes)) });
-    if (index % AT_ONCE !== 0) continue;
-    await setImmediate();
-    if (drawn.length >= 2 * count) drawn = smallestOf(drawn, count);
+  const drawn = new Set<number>();
+  for (let last = size - count; last < size; last++) {
+    view.setBigUint64(0, BigInt(last));
+    const entry = 1 + remainder(nativeSha256Once(domain, seed, root, bytes), last);
+    drawn.add(drawn.has(entry) ? last : entry);
+    if (drawn.size % AT_ONCE === 0) await setImmediate();
   }
-  return smallestOf(drawn, count).map(({ index }) => index);
+  return [...drawn].sort((a, b) => a - b);
 }
 
 /** What a sample in which nothing was wrong says of what it was drawn from. */

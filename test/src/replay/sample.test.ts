@@ -20,22 +20,41 @@ describe('samples of logs', () => {
     );
   });
 
-  for (const count of [1, 100, 3000, 30_000]) {
-    test(`are the ${count} of the smallest hashes, in the order of the log`, async () => {
-      const size = 40_001;
-      const ranked = Array.from({ length: size - 1 }, (_, i) => {
+  for (const [entries, count] of [
+    [1, 1],
+    [40_000, 100],
+    [40_000, 30_000],
+    [2 ** 28, 200],
+    [2 ** 45, 200],
+  ] as const) {
+    test(`of ${count} of ${entries} entries are those that Floyd's algorithm draws by hashes`, async () => {
+      const drawn = new Set<number>();
+      for (let last = entries - count + 1; last <= entries; last++) {
         const index = Buffer.alloc(8);
-        index.writeBigUInt64BE(BigInt(i + 1));
+        index.writeBigUInt64BE(BigInt(last));
         const hash = createHash('sha256').update('assay/log-sample/v1\0');
-        return { index: i + 1, rank: hash.update(seed).update(root).update(index).digest('hex') };
-      });
-      const smallest = ranked.sort((a, b) => (a.rank < b.rank ? -1 : 1)).slice(0, count);
+        const bits = hash.update(seed).update(root).update(index).digest('hex').slice(0, 32);
+        const entry = 1 + Number(BigInt(`0x${bits}`) % BigInt(last));
+        drawn.add(drawn.has(entry) ? last : entry);
+      }
       assert.deepEqual(
-        await sampleLog({ size, root }, seed, count / (size - 1)),
-        smallest.map(({ index }) => index).sort((a, b) => a - b),
+        await sampleLog({ size: entries + 1, root }, seed, count / entries),
+        [...drawn].sort((a, b) => a - b),
       );
     });
   }
+
+  test('are every set of so many entries alike often', async () => {
+    const DRAWS = 6000;
+    const often = new Map<string, number>();
+    for (let i = 0; i < DRAWS; i++) {
+      const other = new Uint8Array(Uint32Array.of(i).buffer);
+      const sample = (await sampleLog({ size: 7, root }, other, 0.5)).join();
+      often.set(sample, (often.get(sample) ?? 0) + 1);
+    }
+    assert.equal(often.size, 20);
+    for (const times of often.values()) assert.ok(Math.abs(times - DRAWS / 20) < 75, `${times}`);
+  });
 
   test('depend on the root: a log made for a seed is another sample', async () => {
     const one = await sampleLog({ size: 1000, root }, seed, 0.1);
@@ -46,7 +65,6 @@ describe('samples of logs', () => {
   const refused: readonly (readonly [string, number, number, string])[] = [
     ['more than the whole log', 3, 1.1, 'USAGE_OPTION'],
     ['more entries than a sample may have', 2 ** 22 + 2, 1, 'USAGE_OPTION'],
-    ['a log of more entries than are hashed', 2 ** 28 + 1, 0, 'RECEIPT_LOG_SIZE'],
   ];
   for (const [name, size, fraction, code] of refused) {
     test(`are not drawn: ${name}`, async () => {
