@@ -37,8 +37,8 @@ export function spkiDigest(certificate: X509Certificate): Uint8Array {
 /**
  * The certificate that a server presents, with proof that it holds the key (the TLS handshake), and
  * nothing more: whoever answers may be anybody until evidence says otherwise. Nothing is sent.
- * Throws CLIENT_UNREACHABLE, also where the handshake takes longer than the timeout, or the signal's own
- * reason.
+ * Throws CLIENT_UNREACHABLE, also where connection and handshake take longer than the timeout, or the
+ * signal's own reason.
  */
 export async function presentedCertificate(
   { host, port }: Endpoint,
@@ -65,9 +65,10 @@ export async function presentedCertificate(
     });
   });
   try {
-    return await within(handshake, bounds, () =>
-      unreachable(`no TLS handshake within ${bounds.timeout} ms`),
-    );
+    return await within(handshake, bounds, () => {
+      const missing = socket.connecting ? 'TCP connection' : 'TLS handshake';
+      return unreachable(`no ${missing} within ${bounds.timeout} ms`);
+    });
   } finally {
     socket.destroy();
   }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import {
   Client,
   type ClientOptions,
+  connectivityState,
   credentials,
   Metadata,
   type MethodDefinition,
@@ -13,7 +14,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { BoundedHandshakes, HANDSHAKE } from './bounded-handshakes.js';
+import { BoundedConnections, HANDSHAKE } from './bounded-connections.js';
 import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
 import { MAX_MESSAGE } from './exchange.js';
 import { type CallOptions, LONGEST } from './within.js';
@@ -70,6 +71,10 @@ function methodOf(service: string, name: string): MethodDefinition<object, objec
   return method;
 }
 
+function isConnected(client: Client): boolean {
+  return client.getChannel().getConnectivityState(false) === connectivityState.READY;
+}
+
 /**
  * gRPC over TLS to whoever holds one key. Names and authorities do not count: the certificate that
  * was presented is the only root, and every handshake, also of a reconnection, must be with its key.
@@ -79,7 +84,7 @@ export class PinnedChannel {
   readonly certificate: X509Certificate;
   /** SHA-256 of the SubjectPublicKeyInfo that is pinned. */
   readonly key: Uint8Array;
-  readonly #credentials: BoundedHandshakes;
+  readonly #credentials: BoundedConnections;
   readonly #attestation: Client;
   /** Opened by the first inference: grpc-js bounds messages by the connection. */
   #inference: Client | undefined;
@@ -92,7 +97,7 @@ export class PinnedChannel {
     this.#attestation = this.#open(MAX_ATTESTATION);
   }
 
-  #makeCredentials(): BoundedHandshakes {
+  #makeCredentials(): BoundedConnections {
     const ca = this.certificate.toString();
     const context = createSecureContext({ ca, minVersion: 'TLSv1.3' });
     const checkServerIdentity = (_: string, peer: { readonly raw: Buffer }): Error | undefined => {
@@ -103,7 +108,7 @@ export class PinnedChannel {
         return error instanceof Error ? error : new Error(String(error));
       }
     };
-    return new BoundedHandshakes(
+    return new BoundedConnections(
       credentials.createFromSecureContext(context, { checkServerIdentity }),
     );
   }
@@ -178,7 +183,13 @@ export class PinnedChannel {
       });
     } catch (error) {
       signal?.throwIfAborted();
+      const { code } = error as ServiceError;
+      // A server may answer the same status before the time is over, and end its connection.
       const left = Math.max(1, deadline - Date.now());
+      if (code === status.DEADLINE_EXCEEDED && left === 1 && !isConnected(client)) {
+        const message = `${this.#where}: no connection within ${timeout} ms`;
+        throw new AssayError('CLIENT_UNREACHABLE', message, error);
+      }
       return await this.#translate(name, error as ServiceError, { timeout: left, signal });
     }
   }
