@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { fromBase64 } from '../../attestation/encoding/bytes.js';
+import { fromBase64, fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Datatype, fixedType } from './datatype.js';
@@ -91,13 +91,20 @@ function isObject(value: unknown): value is object {
 
 /**
  * Bytes that are no text travel in JSON as `{"base64": …}`. Throws TENSOR_ELEMENT for a numeral that is larger
- * than every double, which JSON's parser makes an infinity.
+ * than every double, which JSON's parser makes an infinity, and for an integer that it may have rounded.
  */
-function elementFromJson(element: unknown, index: number, what: string): unknown {
+function elementFromJson(element: unknown, index: number, { name, datatype }: TensorSpec): unknown {
   if (typeof element === 'number' && !Number.isFinite(element)) {
     throw new AssayError(
       'TENSOR_ELEMENT',
-      `${what}: element ${index} is a numeral beyond what a double holds; an infinity is the text "Infinity" or "-Infinity"`,
+      `input ${name}: element ${index} is a numeral beyond what a double holds; an infinity is the text "Infinity" or "-Infinity"`,
+    );
+  }
+  const isLong = datatype === 'INT64' || datatype === 'UINT64';
+  if (isLong && Number.isInteger(element) && !Number.isSafeInteger(element)) {
+    throw new AssayError(
+      'TENSOR_ELEMENT',
+      `input ${name}: element ${index} is a numeral beyond 2^53 - 1, where doubles skip integers; give such an integer as text, its digits alone`,
     );
   }
   if (!isObject(element)) return element;
@@ -122,8 +129,45 @@ function parseStated(
     throw new AssayError('TENSOR_SHAPE', `${what}: the file states its shape; give none beside it`);
   }
   if (stated.datatype !== spec.datatype) throw wrongDatatype(spec, stated.datatype);
-  const elements = stated.data.map((element, i) => elementFromJson(element, i, what));
+  const elements = stated.data.map((element, i) => elementFromJson(element, i, spec));
   return tensor(spec.name, spec.datatype, elements, stated.shape);
+}
+
+/** Quotation marks, escaped characters, and numerals or what looks like them in a string. */
+const TOKEN = /"|\\.|-?\d[\d.eE+-]*/g;
+
+/** Whether a numeral of JSON is an integer to its last digit, which the nearest double does not tell. */
+function isInteger(numeral: string): boolean {
+  const [digits = '', exponent = '0'] = numeral.replace(/^-/, '').split(/[eE]/);
+  const [whole = '', fraction = ''] = digits.split('.');
+  const all = whole + fraction;
+  let end = all.length;
+  while (end > 0 && all[end - 1] === '0') end -= 1;
+  return end === 0 || end <= whole.length + Number(exponent);
+}
+
+/** Throws TENSOR_ELEMENT where a fraction stands for an integer, and was too small for the double to show it. */
+function assertIntegers({ name, datatype }: TensorSpec, text: string): void {
+  if (!/^U?INT/.test(datatype) || !/\d[.eE]/.test(text)) return;
+  let inString = false;
+  for (const [token] of text.matchAll(TOKEN)) {
+    if (token === '"') inString = !inString;
+    if (inString || token === '"' || isInteger(token)) continue;
+    const message = `input ${name}: expected integers of ${datatype}, not a numeral with a fraction`;
+    throw new AssayError('TENSOR_ELEMENT', message);
+  }
+}
+
+function parseArrays(
+  spec: TensorSpec,
+  value: unknown,
+  given: readonly number[] | undefined,
+): Tensor {
+  const { shape, leaves } = flatten(value, `input ${spec.name}`);
+  const flat = shape.length === 1 && spec.shape !== undefined && spec.shape.length !== 1;
+  const wanted = given ?? (flat ? solveShape(spec, leaves.length) : shape);
+  const elements = leaves.map((leaf, i) => elementFromJson(leaf, i, spec));
+  return tensor(spec.name, spec.datatype, elements, wanted);
 }
 
 function parseJson(
@@ -131,14 +175,10 @@ function parseJson(
   bytes: Uint8Array,
   given: readonly number[] | undefined,
 ): Tensor {
-  const what = `input ${spec.name}`;
-  const value = parseStrictJson(bytes, what, 'TENSOR_JSON', bytes.length);
-  if (isObject(value)) return parseStated(spec, value, given);
-  const { shape, leaves } = flatten(value, what);
-  const flat = shape.length === 1 && spec.shape !== undefined && spec.shape.length !== 1;
-  const wanted = given ?? (flat ? solveShape(spec, leaves.length) : shape);
-  const elements = leaves.map((leaf, i) => elementFromJson(leaf, i, what));
-  return tensor(spec.name, spec.datatype, elements, wanted);
+  const value = parseStrictJson(bytes, `input ${spec.name}`, 'TENSOR_JSON', bytes.length);
+  const made = isObject(value) ? parseStated(spec, value, given) : parseArrays(spec, value, given);
+  assertIntegers(spec, fromUtf8(bytes));
+  return made;
 }
 
 function parseRaw(

@@ -164,6 +164,51 @@ describe('inputs from files', () => {
     }
   });
 
+  describe('integers in JSON', () => {
+    const element = (datatype: Datatype, numeral: string): unknown =>
+      elementsOf(inputFrom({ name: 'x', datatype, shape: [1] }, utf8(`[${numeral}]`), 'json'))[0];
+    const exact: readonly (readonly [Datatype, string, number | bigint])[] = [
+      ['INT64', '9007199254740991', 9007199254740991n],
+      ['INT64', '9007199254740991.000', 9007199254740991n],
+      ['INT64', '"9007199254740993"', 9007199254740993n],
+      ['INT64', '1.5e3', 1500n],
+      ['INT64', '1500E-2', 15n],
+      ['UINT64', '-0.0e-9', 0n],
+      ['INT32', '-1.0', -1],
+      ['FP64', '1.00000000000000000001', 1],
+    ];
+    for (const [datatype, numeral, value] of exact) {
+      test(`${numeral} is one of ${datatype}`, () => {
+        assert.equal(element(datatype, numeral), value);
+      });
+    }
+
+    const rounded: readonly (readonly [Datatype, string, RegExp])[] = [
+      ['INT64', '9007199254740993', /beyond 2\^53/],
+      ['INT64', '9007199254740993.0', /beyond 2\^53/],
+      ['UINT64', '1e17', /beyond 2\^53/],
+      ['INT64', '9007199254740990.6', /a fraction/],
+      ['INT64', '4503599627370497.4', /a fraction/],
+      ['INT32', '1.00000000000000000001', /a fraction/],
+      ['INT32', '1e-400', /a fraction/],
+      ['INT64', '1.5', /element 0 is not a value of INT64/],
+      ['INT32', '1e17', /element 0 is not a value of INT32/],
+      ['INT8', '10e-2', /element 0 is not a value of INT8/],
+      ['UINT8', '2550000000000000000001e-19', /a fraction/],
+    ];
+    for (const [datatype, numeral, message] of rounded) {
+      test(`${numeral} is not rounded to one of ${datatype}`, () => {
+        assert.throws(() => element(datatype, numeral), { code: 'TENSOR_ELEMENT', message });
+      });
+    }
+
+    test('are told from text that looks like a fraction', () => {
+      const stated = { name: 'a "1.5', datatype: 'INT64', shape: [1], data: ['7'] };
+      const spec: TensorSpec = { name: 'x', datatype: 'INT64', shape: [1] };
+      assert.deepEqual(elementsOf(inputFrom(spec, json(stated), 'json')), [7n]);
+    });
+  });
+
   test('raw elements fill the one free dimension', () => {
     assert.deepEqual(inputFrom(image, new Uint8Array(24), 'binary').shape, [3, 2]);
     assert.deepEqual(
