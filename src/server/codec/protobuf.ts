@@ -120,8 +120,15 @@ export class FieldReader {
   /** An int64 or uint64 varint, as its 64 bits. */
   varint64(): bigint {
     this.#join(VARINT);
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
+    let low = 0;
+    // Nearly all end here: arithmetic with bigints makes one for each step.
+    for (let scale = 1; scale < 2 ** 49; scale *= 128) {
+      const byte = this.#byte();
+      low += (byte & 0x7f) * scale;
+      if (byte < 0x80) return BigInt(low);
+    }
+    let value = BigInt(low);
+    for (let shift = 49n; shift < 70n; shift += 7n) {
       const byte = this.#byte();
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return BigInt.asUintN(64, value);
