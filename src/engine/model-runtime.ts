@@ -64,8 +64,8 @@ export class ModelRuntime implements LoadedModel {
   readonly #queue: RequestQueue;
   /** Of a request. */
   readonly #mostRows: number;
-  /** Series that are not answered yet. */
-  #running = 0;
+  /** Requests that wait or are executed. */
+  #unanswered = 0;
   readonly #short = new ShortExecutions();
   readonly #executing: Given[] = [];
   /** Nanoseconds in ONNX Runtime of the newest execution. */
@@ -124,13 +124,16 @@ export class ModelRuntime implements LoadedModel {
         settled: false,
         resolve: (result) => {
           this.statistics.succeeded(nanosecondsSince(started), result.timings);
+          this.#answered();
           resolve(result);
         },
         reject: (error) => {
           this.statistics.failed(nanosecondsSince(started));
+          this.#answered();
           reject(error);
         },
       };
+      this.#unanswered += 1;
       const refusal = this.#refusal(request);
       if (refusal === undefined) this.#enqueue(pending);
       else pending.reject(refusal);
@@ -164,7 +167,7 @@ export class ModelRuntime implements LoadedModel {
       pending.reject(asEngineError(error));
       return;
     }
-    cancellation?.onCancel(() => this.#giveUp(pending));
+    cancellation?.onCancel(() => this.#queue.giveUp(pending, cancelled()));
     this.#hooks.wake();
   }
 
@@ -197,12 +200,7 @@ export class ModelRuntime implements LoadedModel {
       if (first === undefined) break;
       series.push([first, ...others]);
     }
-    if (series.length === 0) {
-      this.#settleDrain();
-      return undefined;
-    }
-    this.#running += 1;
-    return series;
+    return series.length === 0 ? undefined : series;
   }
 
   /** Milliseconds for which what waits is better left waiting for more. */
@@ -228,8 +226,6 @@ export class ModelRuntime implements LoadedModel {
     });
     for (const batch of shared) await this.#runEachAlone(batch, worker);
     if (shared.length > 0) released();
-    this.#running -= 1;
-    this.#settleDrain();
   }
 
   async #run(series: readonly Batch[], worker: WorkerThread): Promise<readonly Outcome[]> {
@@ -292,7 +288,6 @@ export class ModelRuntime implements LoadedModel {
   workerLost(): void {
     if (this.instances > 0) return;
     this.#queue.clear(this.#withoutWorkers());
-    this.#settleDrain();
   }
 
   #withoutWorkers(): EngineError {
@@ -300,12 +295,6 @@ export class ModelRuntime implements LoadedModel {
       'draining',
       `model ${this.name} version ${this.version} has no worker left, the service has to be restarted`,
     );
-  }
-
-  #giveUp(pending: Pending): void {
-    if (pending.settled) return;
-    this.#queue.giveUp(pending, cancelled());
-    this.#settleDrain();
   }
 
   /** Looks again, after so many milliseconds, at what waits. */
@@ -316,8 +305,13 @@ export class ModelRuntime implements LoadedModel {
     }, Math.ceil(delay));
   }
 
+  #answered(): void {
+    this.#unanswered -= 1;
+    this.#settleDrain();
+  }
+
   #settleDrain(): void {
-    if (this.#running === 0 && this.#queue.size === 0) this.#draining?.resolve();
+    if (this.#unanswered === 0) this.#draining?.resolve();
   }
 
   /** Requests share an execution only if they agree on all but the number of rows. */
