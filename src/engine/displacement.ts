@@ -14,6 +14,8 @@ export interface WaitingRequests {
   /** The one of an address that would leave last. */
   newestOf(address: string): Pending | undefined;
   giveUp(pending: Pending, error: EngineError): void;
+  /** Gives up what is past its deadline. */
+  dropExpired(now: number): void;
 }
 
 /** Whether a request leaves after another: less urgent, or as urgent and newer. */

@@ -159,7 +159,7 @@ export class ModelRuntime implements LoadedModel {
       if (this.instances === 0) throw this.#withoutWorkers();
       if (cancellation?.cancelled === true) throw cancelled();
       if (!this.#queue.hasRoom(pending)) {
-        this.#queue.dropExpired(performance.now());
+        this.#settings.memory.dropExpired(performance.now());
         this.#hooks.dispatch();
       }
       this.#queue.push(pending);

@@ -33,6 +33,11 @@ export class RequestMemory {
     return this.#held + bytes - this.limit;
   }
 
+  /** Gives up what is past its deadline, of all models: it would keep others out until a worker comes upon it. */
+  dropExpired(now: number): void {
+    for (const queue of this.waiting) queue.dropExpired(now);
+  }
+
   hold(bytes: number): void {
     this.#held += bytes;
   }

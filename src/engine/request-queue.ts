@@ -107,7 +107,6 @@ export class RequestQueue implements WaitingRequests {
     return !this.full && this.#memory.excess(bytes) <= 0;
   }
 
-  /** Gives up what is past its deadline: it would keep others out until a worker comes upon it. */
   dropExpired(now: number): void {
     if (now <= this.#nextExpiry) return;
     const waiting = [...this.#connections()].flat();

@@ -51,6 +51,12 @@ for (const { what, waits, happens, reason } of [
     reason: 'exhausted',
   },
   {
+    what: 'is past its deadline when a request of another model needs room',
+    waits: { ...asking('192.0.2.1:1', 80), deadline: performance.now() - 1 },
+    happens: ({ other }) => void other.infer(asking('192.0.2.1:1', 30)),
+    reason: 'deadline',
+  },
+  {
     what: 'is past its deadline when a worker comes for it',
     waits: { ...asking('192.0.2.1:1', 80), deadline: performance.now() - 1 },
     happens: ({ one }) => void one.take(performance.now()),
