@@ -121,7 +121,7 @@ export class ModelRuntime implements LoadedModel {
         priority: this.#policy.priorityOf(request),
         enqueued: started,
         expires: this.#policy.expiryOf(request, started),
-        settled: false,
+        waiting: false,
         resolve: (result) => {
           this.statistics.succeeded(nanosecondsSince(started), result.timings);
           this.#answered();
@@ -244,10 +244,7 @@ export class ModelRuntime implements LoadedModel {
   #settle(batch: Batch, outcome: Outcome): void {
     for (const { bytes } of batch) this.#settings.memory.release(bytes);
     if (outcome === undefined) {
-      for (const pending of batch) {
-        pending.settled = false;
-        this.#enqueue(pending);
-      }
+      for (const pending of batch) this.#enqueue(pending);
     } else if (outcome instanceof EngineError) {
       for (const pending of batch) pending.reject(outcome);
     } else {

@@ -21,8 +21,8 @@ export interface Pending {
   readonly expires: number;
   readonly resolve: (result: InferenceResult) => void;
   readonly reject: (error: EngineError) => void;
-  /** Set once it was answered, dispatched or given up. */
-  settled: boolean;
+  /** Whether it is in a `RequestQueue`, which alone sets it; false once it was dispatched or given up. */
+  waiting: boolean;
 }
 
 /** Nobody would hear the answer. */

@@ -115,7 +115,7 @@ export class RequestQueue implements WaitingRequests {
       if (late !== undefined) this.giveUp(pending, late);
     }
     this.#nextExpiry = waiting.reduce(
-      (next, { settled, expires }) => (settled ? next : Math.min(next, expires)),
+      (next, { waiting, expires }) => (waiting ? Math.min(next, expires) : next),
       NEVER,
     );
   }
@@ -139,13 +139,14 @@ export class RequestQueue implements WaitingRequests {
     const level = entry(this.#levels, pending.priority, () => new Map<string, Connections>());
     const connections = entry(level, pending.address, () => new Map<string, Pending[]>());
     entry(connections, caller, (): Pending[] => []).push(pending);
+    pending.waiting = true;
     this.#size += 1;
     this.#rows += pending.rows;
   }
 
-  /** Gives up a waiting request at once; no effect on one that was dispatched. */
+  /** Gives up a request at once; no effect unless it waits. */
   giveUp(pending: Pending, error: EngineError): void {
-    if (pending.settled) return;
+    if (!pending.waiting) return;
     this.#remove(pending);
     this.#settle(pending);
     this.#memory.release(pending.bytes);
@@ -263,7 +264,7 @@ export class RequestQueue implements WaitingRequests {
       held.bytes -= pending.bytes;
       if (held.size === 0) this.#held.delete(pending.address);
     }
-    pending.settled = true;
+    pending.waiting = false;
     this.#size -= 1;
     this.#rows -= pending.rows;
     if (this.#size === 0) this.#memory.waiting.delete(this);

@@ -12,7 +12,7 @@ export function pending(caller: string, bytes: number, ends: Map<Pending, string
     priority: 0,
     enqueued: ends.size,
     expires: Number.POSITIVE_INFINITY,
-    settled: false,
+    waiting: false,
     resolve: () => undefined,
     reject: ({ message }) => ends.set(made, message),
   };

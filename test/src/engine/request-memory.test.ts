@@ -27,7 +27,7 @@ test('bytes are held from the acceptance until they are released, whatever the o
       bytes: fc.integer({ min: 0, max: 60 }),
     }),
     fc.record({ kind: fc.constant('take' as const), queue: fc.nat(queues - 1) }),
-    fc.record({ kind: fc.constant('answer' as const) }),
+    fc.record({ kind: fc.constantFrom('answer' as const, 'again' as const) }),
     fc.record({ kind: fc.constant('leave' as const), which: fc.nat() }),
   );
   fc.assert(
@@ -37,24 +37,32 @@ test('bytes are held from the acceptance until they are released, whatever the o
       const ends = new Map<Pending, string>();
       const accepted: { readonly queue: RequestQueue; readonly one: Pending }[] = [];
       const running: Pending[] = [];
+      const push = (queue: RequestQueue, one: Pending): boolean => {
+        try {
+          queue.push(one);
+        } catch (error) {
+          exhausted(/the queue is full/)(error);
+        }
+        return one.waiting;
+      };
       for (const command of commands) {
         const queue = 'queue' in command ? all[command.queue] : undefined;
         if (command.kind === 'push' && queue !== undefined) {
           const one = pending(command.caller, command.bytes, ends);
-          try {
-            queue.push(one);
-            accepted.push({ queue, one });
-          } catch (error) {
-            exhausted(/the queue is full/)(error);
-          }
+          if (push(queue, one)) accepted.push({ queue, one });
         }
         if (command.kind === 'take') running.push(...(queue?.take(1, 0) ?? []));
-        if (command.kind === 'answer') memory.release(running.shift()?.bytes ?? 0);
+        if (command.kind === 'answer' || command.kind === 'again') {
+          const done = running.shift();
+          memory.release(done?.bytes ?? 0);
+          const from = accepted.find(({ one }) => one === done);
+          if (command.kind === 'again' && from !== undefined) push(from.queue, from.one);
+        }
         if (command.kind === 'leave') {
           const gone = accepted[command.which % Math.max(1, accepted.length)];
           gone?.queue.giveUp(gone.one, new EngineError('cancelled', 'gone'));
         }
-        const waiting = accepted.filter(({ one }) => !one.settled);
+        const waiting = accepted.filter(({ one }) => one.waiting);
         const held = [...waiting.map(({ one }) => one), ...running];
         assert.equal(
           memory.held,
