@@ -110,6 +110,7 @@ export class ModelRuntime implements LoadedModel {
   infer(request: InferenceRequest): Promise<InferenceResult> {
     const started = performance.now();
     const { batchKey, sharedRows, rows } = this.#share(request);
+    const inputBytes = bytesOf(request);
     return new Promise<InferenceResult>((resolve, reject) => {
       const pending: Pending = {
         request,
@@ -117,7 +118,8 @@ export class ModelRuntime implements LoadedModel {
         batchKey,
         sharedRows,
         rows,
-        bytes: bytesOf(request),
+        inputBytes,
+        bytes: Math.max(inputBytes, request.messageBytes ?? 0),
         priority: this.#policy.priorityOf(request),
         enqueued: started,
         expires: this.#policy.expiryOf(request, started),
@@ -329,12 +331,8 @@ function mostRows({ maxBatchSize = 0 }: BatchingOptions, { inputs }: Signature):
   return rows && maxBatchSize > 1 ? maxBatchSize : Number.POSITIVE_INFINITY;
 }
 
-/** What a request holds in memory: its inputs, or the message that they are views of. */
-function bytesOf({ inputs, messageBytes = 0 }: InferenceRequest): number {
-  return Math.max(
-    messageBytes,
-    inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0),
-  );
+function bytesOf({ inputs }: InferenceRequest): number {
+  return inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0);
 }
 
 function nanosecondsSince(started: number): number {

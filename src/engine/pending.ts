@@ -12,7 +12,9 @@ export interface Pending {
   readonly sharedRows: number;
   /** Triton's batch size of a request: dimension 0 of its inputs; 1 where the model is not batched. */
   readonly rows: number;
-  /** What it takes of `RequestMemory`. */
+  /** Of its inputs' elements. */
+  readonly inputBytes: number;
+  /** What it takes of `RequestMemory`: its inputs, or the message that they are views of. */
   readonly bytes: number;
   readonly priority: number;
   /** performance.now() */

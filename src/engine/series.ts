@@ -8,9 +8,9 @@ import type { WorkerThread } from './worker-thread.js';
 /** Requests of one execution, taken from a model's queue. */
 export type Batch = readonly [Pending, ...Pending[]];
 
-/** What its requests hold in memory. */
+/** What is executed; a message may have any number of others, which say nothing of how long that takes. */
 export function bytesIn(batch: Batch): number {
-  return batch.reduce((sum, { bytes }) => sum + bytes, 0);
+  return batch.reduce((sum, { inputBytes }) => sum + inputBytes, 0);
 }
 
 /**

@@ -8,6 +8,7 @@ export function pending(caller: string, bytes: number, ends: Map<Pending, string
     batchKey: '',
     sharedRows: 1,
     rows: 1,
+    inputBytes: bytes,
     bytes,
     priority: 0,
     enqueued: ends.size,

@@ -4,7 +4,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { BatchPolicy, ShortExecutions } from '../../../src/engine/batch-policy.js';
 import type { Engine, LoadedModel } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel, identityRow } from '../../forge/inference-models.js';
+import { gatedAnnotator } from '../../forge/gated-annotator.js';
+import { identityModel } from '../../forge/inference-models.js';
 
 const MILLISECOND = 1_000_000;
 
@@ -29,65 +30,123 @@ test('a connection has a turn of several requests where executions are short', (
   assert.equal(turnAfter(Number.POSITIVE_INFINITY), 1, 'before the first');
 });
 
-/** An annotator that waits at a 12 until it may go on. */
-const MODULE = new URL(
-  `data:text/javascript,${encodeURIComponent(`
-    export const makeAnnotator = (gate) => ({
-      annotate: ([{ data: bytes }]) => {
-        const value = new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
-        if (value === 12) Atomics.wait(new Int32Array(gate), 0, 0);
-        return new Uint8Array();
-      },
-    });`)}`,
-);
+interface Asked {
+  readonly caller?: string;
+  readonly rows?: number;
+  /** Of its message beyond its inputs. */
+  readonly padding?: number;
+  readonly other?: boolean;
+}
 
-/** One worker, held in an execution of the first model, whose executions are short. */
-async function held(): Promise<{
+const asking = (value: number, { caller = 'a:1', rows = 1, padding = 0 }: Asked) => ({
+  inputs: [
+    {
+      name: 'input',
+      datatype: 'FP32' as const,
+      shape: [rows, 2],
+      data: new Uint8Array(new Float32Array(2 * rows).fill(value).buffer),
+    },
+  ],
+  outputs: ['output'],
+  caller,
+  messageBytes: 8 * rows + padding,
+});
+
+/** One worker that has two models, and answered each short executions. */
+async function shortModels(before: readonly Asked[]): Promise<{
   engine: Engine;
-  models: readonly [LoadedModel, LoadedModel];
-  first: Promise<unknown>;
+  model: LoadedModel;
+  other: LoadedModel;
   open: () => void;
 }> {
-  const gate = new Int32Array(new SharedArrayBuffer(4));
-  const annotator = { module: MODULE, data: gate.buffer, context: () => new Uint8Array() };
+  const { annotator, open } = gatedAnnotator();
   const engine = await createEngine({ workers: 1, annotator });
   const load = async (name: string): Promise<LoadedModel> => {
     const model = identityModel('FP32');
     const source = { name, version: '1', model, externalData: [] };
-    const loaded = await engine.load(source, { batching: { maxBatchSize: 1 } });
-    for (let i = 0; i < 20; i++) await loaded.infer(identityRow(1));
+    const batching = { maxBatchSize: 8, sweep: false };
+    const loaded = await engine.load(source, { batching, operators: ['Identity'] });
+    for (let i = 0; i < 20; i++) await loaded.infer(asking(1, {}));
     return loaded;
   };
-  const models = [await load('one'), await load('other')] as const;
-  const first = models[0].infer(identityRow(12));
-  await turn();
-  const open = (): void => {
-    Atomics.store(gate, 0, 1);
-    Atomics.notify(gate, 0);
-  };
-  return { engine, models, first, open };
+  const [model, other] = [await load('one'), await load('other')];
+  for (const each of before) await model.infer(asking(1, each));
+  return { engine, model, other, open };
 }
 
-for (const { what, asked, left } of [
-  { what: 'a request of the same model is given to it', asked: [0], left: 0 },
-  { what: 'one more waits', asked: [0, 0], left: 1 },
-  { what: 'one of another model waits', asked: [1], left: 1 },
-  { what: 'where one of another model waits, both have their turns', asked: [1, 0], left: 2 },
-]) {
+const CASES: readonly {
+  readonly what: string;
+  readonly before?: readonly Asked[];
+  /** What shares the execution that the worker has. */
+  readonly has?: readonly Asked[];
+  readonly asked: readonly Asked[];
+  readonly left: number;
+}[] = [
+  { what: 'a request of the same address is given to it', asked: [{ caller: 'a:2' }], left: 0 },
+  { what: 'one more waits', asked: [{}, {}], left: 1 },
+  { what: 'one of another model waits', asked: [{ other: true }], left: 1 },
+  {
+    what: 'where one of another model waits, both have their turns',
+    asked: [{ other: true }, {}],
+    left: 2,
+  },
+  {
+    what: 'one waits where its inputs are longer than any before',
+    has: [{ rows: 8 }],
+    asked: [{}],
+    left: 1,
+  },
+  {
+    what: 'how long its message is does not matter',
+    has: [{ padding: 999 }],
+    asked: [{}],
+    left: 0,
+  },
+  {
+    what: 'how long messages before it were does not matter',
+    before: [{ padding: 999 }],
+    has: [{ rows: 8 }],
+    asked: [{}],
+    left: 1,
+  },
+];
+
+for (const { what, before = [], has = [{}], asked, left } of CASES) {
   test(`while a worker has a short execution: ${what}`, async () => {
-    const { engine, models, first, open } = await held();
+    const { engine, model, other, open } = await shortModels(before);
     try {
-      const all: unknown[] = [];
-      for (const which of asked) {
-        all.push(models[which]?.infer(identityRow(2)));
+      const all = has.map((each) => model.infer(asking(12, each)));
+      await turn();
+      assert.equal(model.waiting, 0);
+      for (const each of asked) {
+        all.push((each.other === true ? other : model).infer(asking(2, each)));
         await turn();
       }
-      assert.equal(models[0].waiting + models[1].waiting, left);
+      assert.equal(model.waiting + other.waiting, left);
       open();
-      await Promise.all([first, ...all]);
+      await Promise.all(all);
     } finally {
       open();
       await engine.close();
     }
   });
 }
+
+test('while a worker has a short execution and a load waits for the worker: nothing is given to it', async () => {
+  const { engine, model, open } = await shortModels([]);
+  try {
+    const first = model.infer(asking(12, {}));
+    await turn();
+    const source = { name: 'new', version: '1', model: identityModel('FP32'), externalData: [] };
+    const loaded = engine.load(source);
+    await turn();
+    const second = model.infer(asking(2, {}));
+    await turn();
+    assert.equal(model.waiting, 1);
+    open();
+    await Promise.all([first, loaded, second]);
+  } finally {
+    open();
+    await engine.close();
+  }
+});
