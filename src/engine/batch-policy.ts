@@ -33,11 +33,11 @@ export interface Executing {
 }
 
 /**
- * What is known of a model's short executions. A worker that has one, and no other work than the same model's,
- * is given the next at once: no other worker could begin it much earlier, and this one does not stand idle
- * until its answers have reached the event loop and the next work has come back, which takes longer than the
- * execution. Where the time depends on values, as in a Loop, one may turn out long all the same: then what was
- * given behind it waits for it, nothing else.
+ * What is known of a model's short executions. A worker that has one is given the next at once, where it
+ * is of the same address and nothing else waits: no other worker could begin it much earlier, and this one
+ * does not stand idle until its answers have reached the event loop and the next work has come back, which
+ * takes longer than the execution. Where the time depends on values, as in a Loop, one may turn out long all
+ * the same: what was given behind it waits for it, though another worker may be free, and is the same address's.
  */
 export class ShortExecutions {
   /** Most bytes of inputs with which one was short. */

@@ -13,7 +13,7 @@ import { addressOf, cancelled, overdue, type Pending } from './pending.js';
 import { totalLength } from './pieces.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
-import { type Batch, bytesIn, type Outcome, runSeries } from './series.js';
+import { addressIn, type Batch, bytesIn, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
 import { piecesOf, type TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
@@ -43,8 +43,8 @@ export interface RuntimeHooks {
 /** A series that has not ended. */
 interface Given {
   readonly worker: WorkerThread;
-  /** Its executions are, as far as can be told. */
-  readonly short: boolean;
+  /** Whose it is; undefined where it is several addresses', or not short as far as can be told. */
+  readonly shortOf: string | undefined;
 }
 
 /** One load of a model: its queue, its statistics, its way in and out of executions. */
@@ -180,10 +180,15 @@ export class ModelRuntime implements LoadedModel {
     return this.#takeUnless(Math.max(left, this.#delay(now)), now);
   }
 
-  /** What a worker can go on with that has a series; undefined unless that is a short one of this model. */
+  /**
+   * What a worker can go on with that has a series; undefined unless that is a short one of this model, and it
+   * and all that waits are of one address: where it turns out long, nobody else waits for it.
+   */
   takeBehind(busy: WorkerThread, now: number): readonly Batch[] | undefined {
-    if (!this.#executing.some(({ worker, short }) => short && worker === busy)) return undefined;
-    return this.#takeUnless(this.#delay(now), now);
+    const [address, other] = this.#queue.held.keys();
+    if (address === undefined || other !== undefined) return undefined;
+    const own = this.#executing.find(({ worker }) => worker === busy)?.shortOf === address;
+    return own ? this.#takeUnless(this.#delay(now), now) : undefined;
   }
 
   #takeUnless(delay: number, now: number): readonly Batch[] | undefined {
@@ -212,7 +217,8 @@ export class ModelRuntime implements LoadedModel {
 
   /** Executes a series and answers each of its requests; `free` is called once the worker is. */
   async execute(series: readonly Batch[], worker: WorkerThread, free: () => void): Promise<void> {
-    const given = { worker, short: series.every((batch) => this.#short.expects(bytesIn(batch))) };
+    const short = series.every((batch) => this.#short.expects(bytesIn(batch)));
+    const given = { worker, shortOf: short ? addressIn(series) : undefined };
     this.#executing.push(given);
     const released = (): void => {
       this.#executing.splice(this.#executing.indexOf(given), 1);

@@ -277,7 +277,7 @@ class OnnxEngine implements Engine {
     return undefined;
   }
 
-  /** The next work for a worker that has a series, where it need not take turns: nothing else waits for it. */
+  /** The next work for a worker that has a series, where no models need take turns: one alone waits for it. */
   #behind(slot: Slot): Work | undefined {
     if (slot.errands.length > 0) return undefined;
     let only: ModelRuntime | undefined;

@@ -13,6 +13,12 @@ export function bytesIn(batch: Batch): number {
   return batch.reduce((sum, { inputBytes }) => sum + inputBytes, 0);
 }
 
+/** The one address that all of it is of; undefined where there are several. */
+export function addressIn(series: readonly Batch[]): string | undefined {
+  const [address, other] = new Set(series.flat().map((pending) => pending.address));
+  return other === undefined ? address : undefined;
+}
+
 /**
  * What came of a batch: the result of each of its requests, or what is wrong with it; undefined where the
  * worker was lost at another.

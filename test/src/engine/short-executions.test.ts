@@ -79,34 +79,47 @@ const CASES: readonly {
   readonly before?: readonly Asked[];
   /** What shares the execution that the worker has. */
   readonly has?: readonly Asked[];
-  readonly asked: readonly Asked[];
+  /** Turn by turn of the event loop. */
+  readonly asked: readonly (readonly Asked[])[];
   readonly left: number;
 }[] = [
-  { what: 'a request of the same address is given to it', asked: [{ caller: 'a:2' }], left: 0 },
-  { what: 'one more waits', asked: [{}, {}], left: 1 },
-  { what: 'one of another model waits', asked: [{ other: true }], left: 1 },
+  { what: 'a request of the same address is given to it', asked: [[{ caller: 'a:2' }]], left: 0 },
+  { what: 'one more waits', asked: [[{}], [{}]], left: 1 },
+  { what: 'one of another address waits', asked: [[{ caller: 'b:1' }]], left: 1 },
+  {
+    what: 'where one of another address waits, both have their turns',
+    asked: [[{}, { caller: 'b:1' }]],
+    left: 2,
+  },
+  {
+    what: 'one of two addresses that share it waits',
+    has: [{}, { caller: 'b:1' }],
+    asked: [[{}]],
+    left: 1,
+  },
+  { what: 'one of another model waits', asked: [[{ other: true }]], left: 1 },
   {
     what: 'where one of another model waits, both have their turns',
-    asked: [{ other: true }, {}],
+    asked: [[{ other: true }], [{}]],
     left: 2,
   },
   {
     what: 'one waits where its inputs are longer than any before',
     has: [{ rows: 8 }],
-    asked: [{}],
+    asked: [[{}]],
     left: 1,
   },
   {
     what: 'how long its message is does not matter',
     has: [{ padding: 999 }],
-    asked: [{}],
+    asked: [[{}]],
     left: 0,
   },
   {
     what: 'how long messages before it were does not matter',
     before: [{ padding: 999 }],
     has: [{ rows: 8 }],
-    asked: [{}],
+    asked: [[{}]],
     left: 1,
   },
 ];
@@ -118,8 +131,10 @@ for (const { what, before = [], has = [{}], asked, left } of CASES) {
       const all = has.map((each) => model.infer(asking(12, each)));
       await turn();
       assert.equal(model.waiting, 0);
-      for (const each of asked) {
-        all.push((each.other === true ? other : model).infer(asking(2, each)));
+      for (const now of asked) {
+        for (const each of now) {
+          all.push((each.other === true ? other : model).infer(asking(2, each)));
+        }
         await turn();
       }
       assert.equal(model.waiting + other.waiting, left);
