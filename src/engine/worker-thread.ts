@@ -32,8 +32,9 @@ interface Run {
 }
 
 interface Ended {
-  readonly results: Ran['results'];
-  /** performance.now() at which the thread was free for the series. */
+  /** Undefined: not begun. */
+  readonly results: readonly (Ran['results'][number] | undefined)[];
+  /** performance.now() at which the event loop knew that the thread was free for the series. */
   readonly began: number;
 }
 
@@ -213,15 +214,14 @@ export class WorkerThread {
         buffers,
       );
       const outcomes = results.map((result) =>
-        'message' in result
+        result !== undefined && 'message' in result
           ? new EngineError(result.refused ? 'invalid-request' : 'execution', result.message)
           : result,
       );
       return { began, outcomes };
     } catch (error) {
       const taken = stepsBetween(before, this.#executed());
-      const blamed = (i: number): boolean =>
-        taken >= steps || (taken >= 0 && i === taken % executions.length);
+      const blamed = (i: number): boolean => taken >= steps || i === taken % executions.length;
       const outcomes = executions.map((_, i) => (blamed(i) ? asEngineError(error) : undefined));
       return { began: dispatched, outcomes };
     }
@@ -299,7 +299,11 @@ export class WorkerThread {
   }
 
   #rejectAll(error: EngineError): void {
-    for (const { waiter } of this.#runs.splice(0)) waiter.reject(error);
+    const [first, ...behind] = this.#runs.splice(0);
+    first?.waiter.reject(error);
+    for (const { waiter, executions, dispatched } of behind) {
+      waiter.resolve({ results: Array.from({ length: executions }), began: dispatched });
+    }
     for (const waiters of [this.#loads, this.#unloads]) {
       for (const waiter of waiters.values()) waiter.reject(error);
       waiters.clear();

@@ -7,11 +7,10 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { Engine, LoadedModel } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
-import type { Execution } from '../../../src/engine/messages.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { WorkerPool } from '../../../src/engine/worker-pool.js';
-import { WorkerThread } from '../../../src/engine/worker-thread.js';
 import { identityModel, identityRow, mlpModel } from '../../forge/inference-models.js';
+import { passTime } from '../../forge/pass-time.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-death-'));
 after(() => rm(folder, { recursive: true }));
@@ -31,11 +30,6 @@ async function deadly(last = '', first = ''): Promise<URL> {
     export const makeAnnotator = () => ({ annotate });`;
   await writeFile(path, source);
   return pathToFileURL(path);
-}
-
-/** Far more than the watchdogs of these tests need, which look four times a second. */
-function passTime(): void {
-  for (let i = 0; i < 100; i++) mock.timers.tick(100);
 }
 
 async function start(
@@ -150,100 +144,6 @@ for (const { what, at } of [
     }
   });
 }
-
-/** One execution of the identity model, of one row. */
-const executionOf = (value: number): Execution => ({
-  loadId: 1,
-  buffer: Float32Array.of(value, 0).buffer,
-  inputs: [{ datatype: 'FP32', shape: [1, 2], offset: 0, length: 8 }],
-  outputs: ['output'],
-  rows: [],
-  context: new Uint8Array(),
-  notes: [],
-});
-
-test('what a worker is given that has ended is refused at once, and never hangs', async () => {
-  const onHang = mock.fn();
-  const thread = new WorkerThread(undefined, { onDeath: () => undefined, onHang });
-  const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
-  await thread.load(1, source, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 1000);
-  await thread.close();
-  mock.timers.enable({ apis: ['setTimeout'] });
-  try {
-    await assert.rejects(thread.run(executionOf(1)), /^EngineError: the worker thread has ended$/);
-    passTime();
-    assert.equal(onHang.mock.callCount(), 0);
-  } finally {
-    mock.timers.reset();
-  }
-});
-
-for (const { what, series, expected } of [
-  {
-    what: 'the first series',
-    series: [[13], [1, 2]],
-    expected: [['EngineError'], ['none', 'none']],
-  },
-  {
-    what: 'the second execution of the first',
-    series: [[1, 13], [2]],
-    expected: [['none', 'EngineError'], ['none']],
-  },
-  {
-    what: 'the series behind it',
-    series: [[1], [13, 2]],
-    expected: [['answered'], ['EngineError', 'none']],
-  },
-]) {
-  test(`a worker that dies in ${what}: what it had not begun may be tried again`, async () => {
-    const annotator = { module: await deadly(), context: () => new Uint8Array() };
-    const onHang = mock.fn();
-    const thread = new WorkerThread(annotator, { onDeath: () => undefined, onHang });
-    const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
-    await thread.load(1, source, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 1000);
-    const ended = await Promise.all(
-      series.map((values) => thread.runSeries(values.map(executionOf))),
-    );
-    const told = ended.map(({ outcomes }) =>
-      outcomes.map((outcome) => {
-        if (outcome === undefined) return 'none';
-        return outcome instanceof EngineError ? outcome.name : 'answered';
-      }),
-    );
-    await thread.close();
-    assert.deepEqual(told, expected);
-    assert.equal(onHang.mock.callCount(), 0);
-  });
-}
-
-test('what waits behind an execution that hangs may be tried again', async () => {
-  const gate = new Int32Array(new SharedArrayBuffer(4));
-  const source = `export const makeAnnotator = (gate) => ({
-    annotate: () => { Atomics.wait(new Int32Array(gate), 0, 0); return new Uint8Array(); },
-  });`;
-  const module = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
-  const hangs: EngineError[] = [];
-  const thread = new WorkerThread(
-    { module, data: gate.buffer, context: () => new Uint8Array() },
-    { onDeath: () => undefined, onHang: (_, error) => hangs.push(error) },
-  );
-  const model = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
-  await thread.load(1, model, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 20);
-  try {
-    const [first, second] = await Promise.all([
-      thread.runSeries([executionOf(1)]),
-      thread.runSeries([executionOf(2), executionOf(3)]),
-    ]);
-    assert.deepEqual(first.outcomes, hangs);
-    assert.deepEqual(second.outcomes, [undefined, undefined]);
-    assert.equal(hangs.length, 1);
-    assert.match(String(hangs[0]), /took longer than the 0\.02 s that it may take$/);
-  } finally {
-    Atomics.store(gate, 0, 1);
-    Atomics.notify(gate, 0);
-    await thread.close();
-  }
-});
 
 test('a worker that dies while its model drains: what was accepted ends, and so does the drain', async () => {
   const { engine, model } = await start(await deadly(), 1);

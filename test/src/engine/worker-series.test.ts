@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { mock, type TestContext, test } from 'node:test';
+import { EngineError } from '../../../src/engine/error.js';
+import type { Execution } from '../../../src/engine/messages.js';
+import { type ThreadEvents, WorkerThread } from '../../../src/engine/worker-thread.js';
+import { gatedAnnotator } from '../../forge/gated-annotator.js';
+import { identityModel } from '../../forge/inference-models.js';
+import { passTime } from '../../forge/pass-time.js';
+
+/** One execution of the identity model, of one row. */
+const executionOf = (value: number): Execution => ({
+  loadId: 1,
+  buffer: Float32Array.of(value, 0).buffer,
+  inputs: [{ datatype: 'FP32', shape: [1, 2], offset: 0, length: 8 }],
+  outputs: ['output'],
+  rows: [],
+  context: new Uint8Array(),
+  notes: [],
+});
+
+/** A worker that has the identity model, whose watchdog waits for `passTime`, and is closed after the test. */
+async function start(context: TestContext) {
+  const { annotator, open } = gatedAnnotator();
+  const onHang = mock.fn<ThreadEvents['onHang']>();
+  const thread = new WorkerThread(annotator, { onDeath: () => undefined, onHang });
+  const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+  await thread.load(1, source, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 1000);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  context.after(async () => {
+    mock.timers.reset();
+    open();
+    await thread.close();
+  });
+  return { thread, onHang };
+}
+
+test('what a worker is given that has ended is refused at once, and never hangs', async (context) => {
+  const { thread, onHang } = await start(context);
+  await thread.close();
+  await assert.rejects(thread.run(executionOf(1)), /^EngineError: the worker thread has ended$/);
+  passTime();
+  assert.equal(onHang.mock.callCount(), 0);
+});
+
+for (const { what, series, expected } of [
+  {
+    what: 'the first series',
+    series: [[13], [1, 2]],
+    expected: [['EngineError'], ['none', 'none']],
+  },
+  {
+    what: 'the second execution of the first',
+    series: [[1, 13], [2]],
+    expected: [['none', 'EngineError'], ['none']],
+  },
+  {
+    what: 'the series behind it',
+    series: [[1], [13, 2]],
+    expected: [['answered'], ['EngineError', 'none']],
+  },
+  {
+    what: 'the first series as it seals it',
+    series: [
+      [15, 1],
+      [2, 3],
+    ],
+    expected: [
+      ['EngineError', 'EngineError'],
+      ['none', 'none'],
+    ],
+  },
+]) {
+  test(`a worker that dies in ${what}: what it had not begun may be tried again`, async (context) => {
+    const { thread, onHang } = await start(context);
+    const ended = await Promise.all(
+      series.map((values) => thread.runSeries(values.map(executionOf))),
+    );
+    const told = ended.map(({ outcomes }) =>
+      outcomes.map((outcome) => {
+        if (outcome === undefined) return 'none';
+        return outcome instanceof EngineError ? outcome.name : 'answered';
+      }),
+    );
+    passTime();
+    assert.deepEqual(told, expected);
+    assert.equal(onHang.mock.callCount(), 0);
+  });
+}
+
+test('what waits behind an execution that hangs may be tried again', async (context) => {
+  const { thread, onHang } = await start(context);
+  const both = [[12], [2, 3]].map((values) => thread.runSeries(values.map(executionOf)));
+  passTime();
+  const [first, second] = await Promise.all(both);
+  const hangs = onHang.mock.calls.map(({ arguments: [, error] }) => error);
+  assert.deepEqual(first?.outcomes, hangs);
+  assert.deepEqual(second?.outcomes, [undefined, undefined]);
+  assert.equal(hangs.length, 1);
+  assert.match(String(hangs[0]), /took longer than the 1 s that it may take$/);
+});
+
+test('an execution that hangs behind another is noticed, and blamed alone', async (context) => {
+  const { thread, onHang } = await start(context);
+  const [first, second] = [[1], [12]].map((values) => thread.runSeries(values.map(executionOf)));
+  assert.ok(!((await first)?.outcomes[0] instanceof EngineError));
+  passTime();
+  assert.equal(onHang.mock.callCount(), 1);
+  const [outcome] = (await second)?.outcomes ?? [];
+  assert.ok(outcome instanceof EngineError);
+  assert.equal(outcome.reason, 'timeout');
+});
