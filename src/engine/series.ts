@@ -36,17 +36,25 @@ export async function runSeries(
     const { began, outcomes } = await worker.runSeries(
       series.map((batch) => pack(loadId, batch, context)),
     );
-    let started = began;
+    const took = outcomes.map(millisecondsOf);
+    // The answers of the series before it may have come long before the event loop had time for them.
+    const latest = performance.now() - took.reduce((sum, each) => sum + each, 0);
+    let started = Math.min(began, latest);
     return series.map((batch, i) => {
       const result = outcomes[i];
       if (result === undefined || result instanceof EngineError) return result;
       const outcome = outcomeOf(batch, result, started);
-      started += (result.computeInput + result.computeInfer + result.computeOutput) / 1e6;
+      started += took[i] ?? 0;
       return outcome;
     });
   } catch (error) {
     return series.map(() => asEngineError(error));
   }
+}
+
+function millisecondsOf(result: ExecutionResult | EngineError | undefined): number {
+  if (result === undefined || result instanceof EngineError) return 0;
+  return (result.computeInput + result.computeInfer + result.computeOutput) / 1e6;
 }
 
 function outcomeOf(batch: Batch, result: ExecutionResult, started: number): Outcome {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { mock, type TestContext, test } from 'node:test';
 import { EngineError } from '../../../src/engine/error.js';
 import type { Execution } from '../../../src/engine/messages.js';
+import { runSeries } from '../../../src/engine/series.js';
 import { type ThreadEvents, WorkerThread } from '../../../src/engine/worker-thread.js';
 import { gatedAnnotator } from '../../forge/gated-annotator.js';
-import { identityModel } from '../../forge/inference-models.js';
+import { identityModel, loopModel } from '../../forge/inference-models.js';
 import { passTime } from '../../forge/pass-time.js';
+import { pending } from '../../forge/pending.js';
 
 /** One execution of the identity model, of one row. */
 const executionOf = (value: number): Execution => ({
@@ -108,4 +110,49 @@ test('an execution that hangs behind another is noticed, and blamed alone', asyn
   const [outcome] = (await second)?.outcomes ?? [];
   assert.ok(outcome instanceof EngineError);
   assert.equal(outcome.reason, 'timeout');
+});
+
+/** Notes in shared memory how many executions it has annotated. */
+const COUNTING = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    export const makeAnnotator = (done) => ({
+      annotate: () => {
+        Atomics.add(done, 0, 1);
+        Atomics.notify(done, 0);
+        return new Uint8Array();
+      },
+    });`)}`,
+);
+
+test('queue and compute times are within the whole, also where the event loop comes late to the answers', async () => {
+  const done = new Int32Array(new SharedArrayBuffer(4));
+  const thread = new WorkerThread(
+    { module: COUNTING, data: done, context: () => undefined },
+    { onDeath: () => undefined, onHang: () => undefined },
+  );
+  const source = { name: 'm', version: '1', model: loopModel(), externalData: [] };
+  await thread.load(1, source, { intraOpThreads: 1, graphOptimizationLevel: 'all' }, 60_000);
+  const ask = (count: bigint, enqueued: number) => {
+    const data = new Uint8Array(BigInt64Array.of(count).buffer);
+    const input = { name: 'input', datatype: 'INT64' as const, shape: [1], data };
+    const request = { inputs: [input], outputs: ['output'] };
+    const one = { ...pending('a:1', 8, new Map()), request, enqueued };
+    return runSeries(1, [[one]], thread, new Uint8Array());
+  };
+  try {
+    const started = performance.now();
+    const both = [ask(1n, started), ask(20_000n, started)];
+    for (let seen = 0; seen < 2; seen = Atomics.load(done, 0)) Atomics.wait(done, 0, seen);
+    const [, second] = await Promise.all(both);
+    const whole = (performance.now() - started) * 1e6;
+    const [outcome] = second ?? [];
+    assert.ok(outcome !== undefined && !(outcome instanceof EngineError));
+    const { queue = 0, computeInfer = 0 } = outcome[0]?.timings ?? {};
+    assert.ok(
+      computeInfer > 0 && queue + computeInfer <= whole,
+      `${queue} and ${computeInfer} of ${whole}`,
+    );
+  } finally {
+    await thread.close();
+  }
 });
