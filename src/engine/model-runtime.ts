@@ -9,13 +9,12 @@ import type {
   ModelSource,
 } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
-import { addressOf, cancelled, overdue, type Pending } from './pending.js';
-import { totalLength } from './pieces.js';
+import { addressOf, cancelled, inputBytesOf, overdue, type Pending } from './pending.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
 import { addressIn, type Batch, bytesIn, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
-import { piecesOf, type TensorSpec } from './tensor.js';
+import type { TensorSpec } from './tensor.js';
 import type { Signature, WorkerThread } from './worker-thread.js';
 
 export interface RuntimeSettings {
@@ -39,6 +38,9 @@ export interface RuntimeHooks {
   /** Nothing waits or runs any more, and nothing will. */
   readonly release: () => Promise<void>;
 }
+
+/** Of a request that shares no execution. */
+const ALONE = { batchKey: '', sharedRows: 1 };
 
 /** A series that has not ended. */
 interface Given {
@@ -110,7 +112,7 @@ export class ModelRuntime implements LoadedModel {
   infer(request: InferenceRequest): Promise<InferenceResult> {
     const started = performance.now();
     const { batchKey, sharedRows, rows } = this.#share(request);
-    const inputBytes = bytesOf(request);
+    const inputBytes = inputBytesOf(request);
     return new Promise<InferenceResult>((resolve, reject) => {
       const pending: Pending = {
         request,
@@ -225,9 +227,9 @@ export class ModelRuntime implements LoadedModel {
       free();
     };
     const outcomes = await this.#run(series, worker);
-    const shared = worker.alive
-      ? series.filter((batch, i) => batch.length > 1 && outcomes[i] instanceof EngineError)
-      : [];
+    const shared = worker.hung
+      ? []
+      : series.filter((batch, i) => batch.length > 1 && outcomes[i] instanceof EngineError);
     if (shared.length === 0) released();
     series.forEach((batch, i) => {
       if (!shared.includes(batch)) this.#settle(batch, outcomes[i]);
@@ -264,9 +266,14 @@ export class ModelRuntime implements LoadedModel {
     }
   }
 
-  /** A batch failed: whoever is not to blame gets an answer, and nobody hears of another's data. */
+  /**
+   * A batch failed, or its worker died at it: whoever is not to blame gets an answer, and nobody hears of
+   * another's data. Without the worker they wait again, to be executed alone: then none is blamed for another.
+   */
   async #runEachAlone(batch: Batch, worker: WorkerThread): Promise<void> {
-    for (const pending of batch) this.#settle([pending], await this.#runAlone(pending, worker));
+    for (const pending of batch) {
+      this.#settle([{ ...pending, ...ALONE }], await this.#runAlone(pending, worker));
+    }
   }
 
   async #runAlone(pending: Pending, worker: WorkerThread): Promise<Outcome> {
@@ -321,7 +328,7 @@ export class ModelRuntime implements LoadedModel {
 
   /** Requests share an execution only if they agree on all but the number of rows. */
   #share(request: InferenceRequest): Pick<Pending, 'batchKey' | 'sharedRows' | 'rows'> {
-    const alone = { batchKey: '', sharedRows: 1, rows: 1 };
+    const alone = { ...ALONE, rows: 1 };
     if (this.batching.maxBatchSize <= 1) return alone;
     const rows = request.inputs[0]?.shape[0] ?? 1;
     if (request.inputs.some(({ shape }) => shape[0] !== rows)) return alone;
@@ -335,10 +342,6 @@ export class ModelRuntime implements LoadedModel {
 function mostRows({ maxBatchSize = 0 }: BatchingOptions, { inputs }: Signature): number {
   const rows = inputs.every(({ shape }) => typeof shape?.[0] === 'string');
   return rows && maxBatchSize > 1 ? maxBatchSize : Number.POSITIVE_INFINITY;
-}
-
-function bytesOf({ inputs }: InferenceRequest): number {
-  return inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0);
 }
 
 function nanosecondsSince(started: number): number {

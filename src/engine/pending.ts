@@ -1,5 +1,7 @@
 import type { InferenceRequest, InferenceResult } from './engine.js';
 import { EngineError } from './error.js';
+import { totalLength } from './pieces.js';
+import { piecesOf } from './tensor.js';
 
 /** A request that was accepted and waits for a worker. */
 export interface Pending {
@@ -12,7 +14,7 @@ export interface Pending {
   readonly sharedRows: number;
   /** Triton's batch size of a request: dimension 0 of its inputs; 1 where the model is not batched. */
   readonly rows: number;
-  /** Of its inputs' elements. */
+  /** `inputBytesOf` it. */
   readonly inputBytes: number;
   /** What it takes of `RequestMemory`: its inputs, or the message that they are views of. */
   readonly bytes: number;
@@ -43,4 +45,9 @@ export function overdue({ request, expires }: Pending, now: number): EngineError
 export function addressOf(caller: string): string {
   const end = caller.lastIndexOf(':');
   return end === -1 ? caller : caller.slice(0, end);
+}
+
+/** Bytes of all its inputs. */
+export function inputBytesOf({ inputs }: InferenceRequest): number {
+  return inputs.reduce((sum, input) => sum + totalLength(piecesOf(input)), 0);
 }

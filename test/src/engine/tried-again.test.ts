@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Cancellation, type InferenceRequest } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { gatedAnnotator } from '../../forge/gated-annotator.js';
 import { identityModel, identityRow } from '../../forge/inference-models.js';
+import { passTime } from '../../forge/pass-time.js';
 
 const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+
+const BATCHED = { batching: { maxBatchSize: 8, sweep: false }, operators: ['Identity'] };
 
 const refusal = (reason: EngineError['reason']) => (error: unknown) => {
   assert.ok(error instanceof EngineError);
@@ -39,6 +42,59 @@ test('a request that is tried again and finds no room is over: its cancellation 
     await Promise.all(others);
     assert.equal(engine.requestMemory.held, 0);
   } finally {
+    open();
+    await engine.close();
+  }
+});
+
+test('a worker that dies at a batch: its requests are executed again alone, and whoever it dies of is refused', async () => {
+  const { annotator } = gatedAnnotator();
+  const fatal: EngineError[] = [];
+  const engine = await createEngine({
+    workers: 1,
+    annotator,
+    onFatal: (error) => fatal.push(error),
+  });
+  const model = await engine.load(source, BATCHED);
+  assert.equal(model.batching.maxBatchSize, 8, model.batching.reason);
+  try {
+    const values = [1, 13, 2, 13, 13, 13, 13, 3];
+    const outcomes = await Promise.allSettled(
+      values.map((value) => model.infer(identityRow(value))),
+    );
+    const sizes = outcomes.map((outcome) => {
+      if (outcome.status === 'fulfilled') return outcome.value.timings.batchSize;
+      return refusal('execution')(outcome.reason) && 'refused';
+    });
+    assert.deepEqual(
+      sizes,
+      values.map((value) => (value === 13 ? 'refused' : 1)),
+    );
+    assert.equal(engine.requestMemory.held, 0);
+    assert.deepEqual(fatal, []);
+  } finally {
+    await engine.close();
+  }
+});
+
+test('a batch that hangs is not tried again: it would take another worker', async () => {
+  const { annotator, open } = gatedAnnotator();
+  const engine = await createEngine({ workers: 2, annotator });
+  const model = await engine.load(source, { ...BATCHED, maxRun: 1000 });
+  assert.equal(model.batching.maxBatchSize, 8, model.batching.reason);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const asked = [12, 1].map((value) =>
+      assert.rejects(model.infer(identityRow(value)), refusal('timeout')),
+    );
+    await turn();
+    assert.equal(model.waiting, 0, 'a worker has both');
+    passTime();
+    open();
+    await Promise.all(asked);
+    assert.equal(model.instances, 1);
+  } finally {
+    mock.timers.reset();
     open();
     await engine.close();
   }
