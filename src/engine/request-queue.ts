@@ -109,12 +109,12 @@ export class RequestQueue implements WaitingRequests {
 
   dropExpired(now: number): void {
     if (now <= this.#nextExpiry) return;
-    const waiting = [...this.#connections()].flat();
-    for (const pending of waiting) {
+    const all = [...this.#connections()].flat();
+    for (const pending of all) {
       const late = overdue(pending, now);
       if (late !== undefined) this.giveUp(pending, late);
     }
-    this.#nextExpiry = waiting.reduce(
+    this.#nextExpiry = all.reduce(
       (next, { waiting, expires }) => (waiting ? Math.min(next, expires) : next),
       NEVER,
     );

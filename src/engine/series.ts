@@ -8,7 +8,7 @@ import type { WorkerThread } from './worker-thread.js';
 /** Requests of one execution, taken from a model's queue. */
 export type Batch = readonly [Pending, ...Pending[]];
 
-/** What is executed; a message may have any number of others, which say nothing of how long that takes. */
+/** Of its inputs alone: what else a message has does not make an execution longer, and is any caller's to pad. */
 export function bytesIn(batch: Batch): number {
   return batch.reduce((sum, { inputBytes }) => sum + inputBytes, 0);
 }
