@@ -15,8 +15,9 @@ export function bytesIn(batch: Batch): number {
 
 /** The one address that all of it is of; undefined where there are several. */
 export function addressIn(series: readonly Batch[]): string | undefined {
-  const [address, other] = new Set(series.flat().map((pending) => pending.address));
-  return other === undefined ? address : undefined;
+  const address = series[0]?.[0].address;
+  const alone = series.every((batch) => batch.every((pending) => pending.address === address));
+  return alone ? address : undefined;
 }
 
 /**
