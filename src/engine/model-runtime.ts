@@ -39,9 +39,6 @@ export interface RuntimeHooks {
   readonly release: () => Promise<void>;
 }
 
-/** Of a request that shares no execution. */
-const ALONE = { batchKey: '', sharedRows: 1 };
-
 /** A series that has not ended. */
 interface Given {
   readonly worker: WorkerThread;
@@ -272,7 +269,8 @@ export class ModelRuntime implements LoadedModel {
    */
   async #runEachAlone(batch: Batch, worker: WorkerThread): Promise<void> {
     for (const pending of batch) {
-      this.#settle([{ ...pending, ...ALONE }], await this.#runAlone(pending, worker));
+      const alone = { ...pending, batchKey: '', sharedRows: 1 };
+      this.#settle([alone], await this.#runAlone(alone, worker));
     }
   }
 
@@ -328,7 +326,7 @@ export class ModelRuntime implements LoadedModel {
 
   /** Requests share an execution only if they agree on all but the number of rows. */
   #share(request: InferenceRequest): Pick<Pending, 'batchKey' | 'sharedRows' | 'rows'> {
-    const alone = { ...ALONE, rows: 1 };
+    const alone = { batchKey: '', sharedRows: 1, rows: 1 };
     if (this.batching.maxBatchSize <= 1) return alone;
     const rows = request.inputs[0]?.shape[0] ?? 1;
     if (request.inputs.some(({ shape }) => shape[0] !== rows)) return alone;
