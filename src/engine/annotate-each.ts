@@ -16,13 +16,13 @@ function sliceRows(name: string, whole: RunOutput, from: number, to: number): Te
 
 /** Annotates each request of an execution with its own tensors. */
 export function annotateEach(
-  annotate: Annotator['annotate'] | undefined,
+  annotator: Annotator | undefined,
   run: Execution,
   inputNames: readonly string[],
   results: readonly RunOutput[],
-): Uint8Array[] {
+): unknown[] {
   const { context } = run;
-  if (annotate === undefined || context === undefined) return [];
+  if (annotator === undefined || context === undefined) return [];
   const feeds = run.inputs.map(({ datatype, shape, offset, length }) => ({
     datatype,
     shape,
@@ -33,7 +33,9 @@ export function annotateEach(
   const notes = notesOf(run);
   if (run.rows.length === 0) {
     const [note = new Uint8Array()] = notes;
-    return [annotate(named(inputNames, feeds), named(run.outputs, results), { context, note })];
+    return [
+      annotator.annotate(named(inputNames, feeds), named(run.outputs, results), { context, note }),
+    ];
   }
   let from = 0;
   return run.rows.map((rows, index) => {
@@ -41,7 +43,7 @@ export function annotateEach(
     const slice = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
       tensors.map((tensor, i) => sliceRows(names[i] ?? '', tensor, from, from + rows));
     const own = slice(inputNames, feeds);
-    const annotation = annotate(own, slice(run.outputs, results), { context, note });
+    const annotation = annotator.annotate(own, slice(run.outputs, results), { context, note });
     from += rows;
     return annotation;
   });

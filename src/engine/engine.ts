@@ -139,22 +139,22 @@ export interface InferenceResult {
  * What a worker computes over the requests that it executed, in its own thread, so that the work stays off
  * the event loop.
  */
-export interface Annotator {
+export interface Annotator<Annotation = unknown> {
   /**
    * Called after each execution, for each of its requests: inputs and outputs are one caller's own, in the
    * order of the signature, outputs only those requested.
    */
-  readonly annotate: (
+  annotate(
     inputs: readonly Tensor[],
     outputs: readonly Tensor[],
     notes: ExecutionNotes,
-  ) => Uint8Array;
+  ): Annotation;
   /** Called with all annotations, one at least, that are about to leave the worker in one message. */
-  readonly seal?: (annotations: readonly Uint8Array[]) => Sealed;
+  seal(annotations: readonly Annotation[]): Sealed;
 }
 
 export interface Sealed {
-  /** What the requests get in place of their annotations, in the same order. */
+  /** What the requests get of their annotations, in the same order. */
   readonly annotations: readonly Uint8Array[];
   /** For `AnnotatorSettings.noticed`, before the requests are answered. */
   readonly notice: Uint8Array<ArrayBuffer>;

@@ -171,7 +171,7 @@ interface Executed {
 
 /** Its annotations are yet to be sealed. */
 interface Annotated extends Pick<Executed, 'result'> {
-  readonly annotations: readonly Uint8Array[];
+  readonly annotations: readonly unknown[];
 }
 
 async function execute(run: Execution): Promise<Executed> {
@@ -215,7 +215,7 @@ function annotated(each: Executed | ExecutionFailure): Annotated | ExecutionFail
     if (!('result' in each)) return each;
     const { run, inputNames, result } = each;
     const { outputs } = result;
-    return { result, annotations: annotateEach(annotator?.annotate, run, inputNames, outputs) };
+    return { result, annotations: annotateEach(annotator, run, inputNames, outputs) };
   } catch (error) {
     const message = `what was executed could not be annotated: ${messageOf(error)}`;
     return { refused: false, message };
@@ -231,10 +231,10 @@ async function runSeries({ executions }: Extract<ToWorker, { kind: 'run' }>): Pr
   const attempts = executed.map(annotated);
   const done = attempts.filter((each) => 'result' in each);
   try {
-    const parts = done.flatMap(({ annotations }) => annotations);
-    const sealed = parts.length === 0 ? undefined : annotator?.seal?.(parts);
+    const made = done.flatMap(({ annotations }) => annotations);
+    const sealed = made.length === 0 ? undefined : annotator?.seal(made);
     const notice = sealed?.notice;
-    const { buffer, next } = layOut(sealed?.annotations ?? parts);
+    const { buffer, next } = layOut(sealed?.annotations ?? []);
     const results = attempts.map((each) =>
       'result' in each ? { ...each.result, ...next(each.annotations.length) } : each,
     );

@@ -12,23 +12,35 @@ import type { Annotator, ExecutionNotes, Sealed } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { nativeSha256Once } from '../system/sha256.js';
-import { type Annotation, makeAnnotation, splitAnnotation } from './annotation.js';
 import { encodeHead } from './codec/infer-response.js';
 import { base64Url, receiptParameters } from './receipt-parameters.js';
+
+/** What a worker states of one inference, to be logged and answered with. */
+interface Annotation {
+  /** Of both commitments, 32 bytes. */
+  readonly salt: Uint8Array;
+  /** `encodeClaims` */
+  readonly claims: Uint8Array;
+  /** `claimsEntry(claims)`, 32 bytes. */
+  readonly entry: Uint8Array;
+  /** `encodeHead` */
+  readonly head: Uint8Array;
+}
 
 /** Salts are drawn many at once: a call of the random number generator costs more than its bytes. */
 const salts = new Uint8Array(128 * SALT_LENGTH);
 let drawn = salts.length;
 
-function drawSalt(into: Uint8Array): void {
+function drawSalt(): Uint8Array {
   if (drawn === salts.length) {
     randomFillSync(salts);
     drawn = 0;
   }
-  const salt = salts.subarray(drawn, drawn + SALT_LENGTH);
-  into.set(salt);
-  salt.fill(0);
-  drawn += SALT_LENGTH;
+  const end = drawn + SALT_LENGTH;
+  const salt = salts.slice(drawn, end);
+  salts.fill(0, drawn, end);
+  drawn = end;
+  return salt;
 }
 
 /** Contexts change once a second and with a model's manifest, so what was decoded is kept. */
@@ -67,26 +79,28 @@ function annotate(
   inputs: readonly Tensor[],
   outputs: readonly Tensor[],
   { context, note }: ExecutionNotes,
-): Uint8Array {
+): Annotation {
   const { form, model } = contextOf(context);
   const nonce = note.length === 0 ? null : note;
-  const annotation = makeAnnotation(form.length(nonce), encodeHead(model, outputs));
-  const { salt, entry, claims } = splitAnnotation(annotation);
-  drawSalt(salt);
+  const salt = drawSalt();
+  const claims = Buffer.allocUnsafe(form.length(nonce));
   form.fill(claims, {
     nonce,
     request: commitTensors('request', inputs, salt, nativeHmacSha256),
     response: commitTensors('response', outputs, salt, nativeHmacSha256),
   });
-  entry.set(claimsEntry(claims, nativeSha256Once));
-  return annotation;
+  return {
+    salt,
+    claims,
+    entry: claimsEntry(claims, nativeSha256Once),
+    head: encodeHead(model, outputs),
+  };
 }
 
 /** Logs what was claimed, under one tree head, and makes of each the head of its answer, with its receipt. */
-function seal(writer: LogWriter, annotations: readonly Uint8Array[]): Sealed {
-  const claimed: Annotation[] = annotations.map(splitAnnotation);
-  const { head: treeHead, place } = writer.append(claimed.map(({ entry }) => entry));
-  const heads = claimed.map(({ claims, salt, head }, i) => {
+function seal(writer: LogWriter, annotations: readonly Annotation[]): Sealed {
+  const { head: treeHead, place } = writer.append(annotations.map(({ entry }) => entry));
+  const heads = annotations.map(({ claims, salt, head }, i) => {
     const receipt = useInferenceReceipt(claims, place(i), base64Url);
     return Buffer.concat([head, receiptParameters(receipt, base64Url(encodeSalt(salt)))]);
   });
@@ -97,7 +111,7 @@ function seal(writer: LogWriter, annotations: readonly Uint8Array[]): Sealed {
  * The service's annotator, from what `SharedLog` says: a worker claims, logs and signs what it executed,
  * so that none of it meets the event loop, which is told of the newest tree head.
  */
-export function makeAnnotator(log: unknown): Annotator {
+export function makeAnnotator(log: unknown): Annotator<Annotation> {
   const writer = new LogWriter(log as SharedLog);
   return { annotate, seal: (annotations) => seal(writer, annotations) };
 }

@@ -27,7 +27,8 @@ async function deadly(last = '', first = ''): Promise<URL> {
       if (value === 13) { ${last}; process.exit(1); }
       return new Uint8Array();
     }
-    export const makeAnnotator = () => ({ annotate });`;
+    const seal = (annotations) => ({ annotations, notice: new Uint8Array() });
+    export const makeAnnotator = () => ({ annotate, seal });`;
   await writeFile(path, source);
   return pathToFileURL(path);
 }
@@ -112,7 +113,10 @@ async function deadlyRun(at: number): Promise<URL> {
       if (runs === ${at}) process.exit(1);
       return run.apply(this, all);
     };
-    export const makeAnnotator = () => ({ annotate: () => new Uint8Array() });`;
+    export const makeAnnotator = () => ({
+      annotate: () => new Uint8Array(),
+      seal: (annotations) => ({ annotations, notice: new Uint8Array() }),
+    });`;
   await writeFile(path, source);
   return pathToFileURL(path);
 }
@@ -193,7 +197,8 @@ async function telling(gates: readonly string[]): Promise<URL> {
       while (gate !== undefined && !existsSync(gate));
       return new Uint8Array([threadId]);
     }
-    export const makeAnnotator = () => ({ annotate });`;
+    const seal = (annotations) => ({ annotations, notice: new Uint8Array() });
+    export const makeAnnotator = () => ({ annotate, seal });`;
   await writeFile(path, source);
   return pathToFileURL(path);
 }

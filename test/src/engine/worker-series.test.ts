@@ -121,6 +121,7 @@ const COUNTING = new URL(
         Atomics.notify(done, 0);
         return new Uint8Array();
       },
+      seal: (annotations) => ({ annotations, notice: new Uint8Array() }),
     });`)}`,
 );
 

@@ -12,7 +12,6 @@ import { makeSigningKey } from '../../../enclave/signing-key.js';
 import type { LoadedModel } from '../../../src/engine/engine.js';
 import type { Tensor } from '../../../src/engine/tensor.js';
 import { makeAnnotator } from '../../../src/server/annotate.js';
-import { splitAnnotation } from '../../../src/server/annotation.js';
 import { PREFIX } from '../../../src/server/codec/prefix.js';
 import { INFERENCE_SERVICE, loadInference } from '../../../src/server/protocol.js';
 import { attestedHead } from '../../../src/server/receipt-parameters.js';
@@ -61,8 +60,8 @@ function contextAt(seconds: number): Uint8Array {
 test('a worker claims the inference: the load, the second, the nonce, both commitments', () => {
   for (const nonce of [digest(9), null]) {
     const note = nonce ?? new Uint8Array();
-    const bytes = annotate(inputs, outputs, { context: contextAt(1_800_000_000), note });
-    const { salt, entry, claims } = splitAnnotation(bytes);
+    const notes = { context: contextAt(1_800_000_000), note };
+    const { salt, entry, claims } = annotate(inputs, outputs, notes);
     assert.deepEqual(decodeClaims(claims), {
       issuedAt: 1_800_000_000,
       nonce,
@@ -83,7 +82,7 @@ test('no two inferences share a salt, and none is zero', () => {
   const notes = { context: contextAt(1), note: new Uint8Array() };
   const salts = new Set([Buffer.alloc(32).toString('hex')]);
   for (let i = 0; i < 300; i++) {
-    const { salt } = splitAnnotation(annotate(inputs, outputs, notes));
+    const { salt } = annotate(inputs, outputs, notes);
     salts.add(Buffer.from(salt).toString('hex'));
   }
   assert.equal(salts.size, 301);
@@ -126,12 +125,11 @@ test('what leaves a worker together is logged under one head, each answer with i
   const annotations = [1, 2, 3].map((second) =>
     annotate(inputs, outputs, { context: contextAt(second), note: new Uint8Array() }),
   );
-  const sealed = seal?.(annotations);
-  assert.ok(sealed !== undefined);
+  const sealed = seal(annotations);
   issuer.noticed(sealed.notice);
   const before = issuer.counts.entries - annotations.length;
   for (const [i, annotation] of annotations.entries()) {
-    const { salt, entry, claims } = splitAnnotation(annotation);
+    const { salt, entry, claims } = annotation;
     const parameters = parametersOf(sealed.annotations[i] ?? new Uint8Array());
     const pair = decodeInferenceReceipt(parameters.get('receipt') ?? new Uint8Array());
     assert.deepEqual(Buffer.from(pair.claims), Buffer.from(claims));
