@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, TILE_WIDTH, tilePath } from '../attestation/receipt/tile-path.js';
@@ -118,9 +118,11 @@ function readTile(path: string): Uint8Array {
   }
 }
 
+/** In a file made for it: through what the host left at that name, a link or a FIFO, nothing is written. */
 async function put(path: string, bytes: Uint8Array): Promise<void> {
   await makeFolders(dirname(path));
   const aside = `${path}.new`;
-  await writeFile(aside, bytes);
+  await rm(aside, { force: true });
+  await writeFile(aside, bytes, { flag: 'wx' });
   await rename(aside, path);
 }

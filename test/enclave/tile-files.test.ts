@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -143,6 +143,43 @@ test('what is published is enough to check the published head', async () => {
   const { proof } = issuer.consistency(early.size);
   await verifyConsistency(proof, early, head, key.publicKey);
   await verifyReceipt(issuer.inclusion(0), first, key.publicKey);
+});
+
+describe('what the host left at the name that a tile is written aside to', () => {
+  for (const [name, leave] of [
+    ['a symbolic link to a file', symlink],
+    ['another name of a file', link],
+  ] as const) {
+    test(`${name} leads no tile into that file`, async () => {
+      const folder = await mkdtemp(join(directory, 'left-'));
+      const victim = join(folder, 'victim');
+      await writeFile(victim, 'precious');
+      await mkdir(join(folder, 'tile/0'), { recursive: true });
+      await leave(victim, join(folder, `${tilePath(0, 0)}.new`));
+      const archive = new TileFiles(folder, fail);
+      archive.write(0, 0, new Uint8Array(256 * 32));
+      await archive.flushed();
+      assert.equal(await readFile(victim, 'utf8'), 'precious');
+      const published = await lstat(join(folder, tilePath(0, 0)));
+      assert.deepEqual([published.isFile(), published.size], [true, 256 * 32]);
+    });
+  }
+
+  test('a folder is told as what cannot be written, and a head waits until it is gone', async () => {
+    const folder = await mkdtemp(join(directory, 'left-'));
+    const errors: unknown[] = [];
+    await mkdir(join(folder, 'tree-head.cbor.new'));
+    const archive = new TileFiles(folder, (error) => errors.push(error));
+    archive.writeHead(Uint8Array.of(1));
+    await archive.flushed();
+    const [told] = errors;
+    assert.ok(told instanceof AssayError);
+    assert.equal(told.code, 'RECEIPT_TILES');
+    await rm(join(folder, 'tree-head.cbor.new'), { recursive: true });
+    archive.write(0, 0, new Uint8Array(256 * 32));
+    await archive.flushed();
+    assert.deepEqual(await readFile(join(folder, 'tree-head.cbor')), Buffer.of(1));
+  });
 });
 
 describe('a disk that cannot be written', () => {

@@ -188,6 +188,16 @@ const alone: readonly (readonly [name: string, at: string, script: string])[] = 
     process.exitCode = tile === undefined || tile.length === 0 ? 0 : 1;`,
   ],
   [
+    'the head of the enclave’s own log that is to be written',
+    'tree-head.cbor.new',
+    `import { TileFiles } from ${built('enclave/tile-files.js')};
+    import { readFileSync } from 'node:fs';
+    const files = new TileFiles(process.argv[1], () => {});
+    files.writeHead(Uint8Array.of(1));
+    await files.flushed();
+    process.exitCode = readFileSync(process.argv[1] + '/tree-head.cbor').length === 1 ? 0 : 1;`,
+  ],
+  [
     'a note of an upload that is to be written',
     noteOf(descriptor.digest),
     `import { UploadNotes } from ${built('src/hub/upload-notes.js')};
