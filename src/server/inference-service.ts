@@ -120,15 +120,24 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
           reason,
         })),
     })),
-    RepositoryModelLoad: unary<RepositoryRequest, object>(async (request) => {
-      await repositoryOf(options, request).load(request.model_name);
+    RepositoryModelLoad: unary<RepositoryRequest, object>(async (request, call) => {
+      await repositoryOf(options, request).load(request.model_name, wantedBy(call));
       return {};
     }),
-    RepositoryModelUnload: unary<RepositoryRequest, object>(async (request) => {
-      await repositoryOf(options, { model_name: request.model_name }).unload(request.model_name);
+    RepositoryModelUnload: unary<RepositoryRequest, object>(async ({ model_name }, call) => {
+      await repositoryOf(options, { model_name }).unload(model_name, wantedBy(call));
       return {};
     }),
   };
+}
+
+/** Tells whether a call's answer is still waited for. */
+function wantedBy(call: UnaryCall<unknown>): () => boolean {
+  let wanted = true;
+  call.once('cancelled', () => {
+    wanted = false;
+  });
+  return () => wanted;
 }
 
 function selected(models: ModelRegistry, name: string, version: string): readonly LoadedModel[] {

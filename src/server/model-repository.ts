@@ -12,10 +12,11 @@ export interface ModelRepository {
   index(): readonly IndexedModel[];
   /**
    * Reads and measures every version of a model again that its version policy chooses now, and serves
-   * it if the launch policy admits it; what was served before finishes what it has accepted. Rejects
-   * with RpcError.
+   * it if the launch policy admits it; what was served before finishes what it has accepted. One change
+   * goes on at a time: nothing happens where `wanted` is false when its turn comes. Rejects with RpcError,
+   * RESOURCE_EXHAUSTED where too many changes wait.
    */
-  load(name: string): Promise<void>;
-  /** Stops serving every version of a model once what was accepted is answered. */
-  unload(name: string): Promise<void>;
+  load(name: string, wanted: () => boolean): Promise<void>;
+  /** Stops serving every version of a model once what was accepted is answered; else as `load`. */
+  unload(name: string, wanted: () => boolean): Promise<void>;
 }

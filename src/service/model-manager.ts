@@ -17,6 +17,8 @@ export interface Managed extends Loader {
 /** A model as callers name it. */
 type Named = Pick<ConfiguredModel, 'name' | 'version'>;
 
+const always = (): boolean => true;
+
 const keyOf = ({ name, version }: Named): string => `${name}\0${version}`;
 
 /**
@@ -61,9 +63,10 @@ export class ModelManager {
    * versions that its version policy chooses no more. Rejects with CONFIG_MODEL for a name that the
    * configuration does not have, or versions that are not there, else as `loadModel`; what was served
    * before, and was not yet replaced, is then served still.
+   * @param wanted asked when its turn comes: where it is false, nothing is loaded.
    */
-  load(name: string): Promise<void> {
-    return this.#turns.take(async () => {
+  load(name: string, wanted = always): Promise<void> {
+    return this.#change(wanted, async () => {
       const configured = await expandVersions(
         this.#managed.config.models.filter((model) => model.name === name),
       );
@@ -80,14 +83,21 @@ export class ModelManager {
   /**
    * Stops serving a model, all versions. Rejects with CONFIG_MODEL if it is not served; where the manifest
    * without it cannot be stated, it is served still.
+   * @param wanted asked when its turn comes: where it is false, nothing is unloaded.
    */
-  unload(name: string): Promise<void> {
-    return this.#turns.take(async () => {
+  unload(name: string, wanted = always): Promise<void> {
+    return this.#change(wanted, async () => {
       const served = this.#served(name);
       if (served.length === 0) {
         throw new AssayError('CONFIG_MODEL', `model ${name} is not served`);
       }
       await this.#withdraw(served);
+    });
+  }
+
+  #change(wanted: () => boolean, work: () => Promise<void>): Promise<void> {
+    return this.#turns.take(async () => {
+      if (wanted()) await work();
     });
   }
 

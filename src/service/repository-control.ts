@@ -21,16 +21,30 @@ function translate(error: unknown): unknown {
   return error;
 }
 
-async function translated(work: Promise<void>): Promise<void> {
-  try {
-    await work;
-  } catch (error) {
-    throw translate(error);
-  }
-}
+/** Loads and unloads that wait for the one that is under way, those included whose callers are gone. */
+const MOST_WAITING = 16;
 
 /** Triton's repository extension over the models that the configuration names. */
 export function repositoryOf(manager: ModelManager): ModelRepository {
+  let underWay = 0;
+
+  async function change(work: () => Promise<void>): Promise<void> {
+    if (underWay > MOST_WAITING) {
+      throw new RpcError(
+        status.RESOURCE_EXHAUSTED,
+        `${MOST_WAITING} loads and unloads wait for another already, no more may: try again later`,
+      );
+    }
+    underWay++;
+    try {
+      await work();
+    } catch (error) {
+      throw translate(error);
+    } finally {
+      underWay--;
+    }
+  }
+
   return {
     index: () =>
       manager.list().map(({ name, version, served }) => ({
@@ -39,7 +53,7 @@ export function repositoryOf(manager: ModelManager): ModelRepository {
         ready: served,
         reason: served ? '' : 'unloaded',
       })),
-    load: (name) => translated(manager.load(name)),
-    unload: (name) => translated(manager.unload(name)),
+    load: (name, wanted) => change(() => manager.load(name, wanted)),
+    unload: (name, wanted) => change(() => manager.unload(name, wanted)),
   };
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect, constants } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, beforeEach, describe, test } from 'node:test';
+import { after, afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { parseConfig } from '../../../src/config.js';
 import type { Engine } from '../../../src/engine/engine.js';
@@ -11,6 +13,7 @@ import { type Serving, serve } from '../../../src/main.js';
 import { makeLog } from '../../../src/service/log.js';
 import { Caller } from '../../bench/support/rpc.js';
 import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
+import { framed, send } from '../../forge/raw-grpc.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-versions-'));
 after(() => rm(folder, { recursive: true }));
@@ -198,5 +201,69 @@ describe('a folder of versions that changes while the service runs', () => {
     await assert.rejects(unload(), { code: status.INTERNAL });
     assert.deepEqual(serving.enclave.manifest.models, []);
     assert.equal(held(), 0);
+  });
+
+  /** Starts a load whose manifest is stated when it is let go, and counts what is admitted after it. */
+  const holdLoad = async (t: TestContext) => {
+    const { enclave } = serving;
+    const gate = new EventEmitter();
+    const [reached, opened] = [once(gate, 'reached'), once(gate, 'opened')];
+    const restate = enclave.restate.bind(enclave);
+    t.mock.method(enclave, 'restate', async (models: Parameters<typeof restate>[0]) => {
+      gate.emit('reached');
+      await opened;
+      return restate(models);
+    });
+    const loaded = load();
+    await reached;
+    const admitted = t.mock.method(enclave.admission, 'admit').mock;
+    return { loaded, letGo: () => gate.emit('opened'), admitted };
+  };
+
+  test('a load whose caller is gone when its turn comes is none', {
+    timeout: 60_000,
+  }, async (t) => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    const { loaded, letGo, admitted } = await holdLoad(t);
+    const asked = t.mock.method(serving.models, 'load').mock;
+    const session = connect(`http://127.0.0.1:${serving.plaintextPort}`);
+    t.after(() => session.destroy());
+    const path = '/inference.GRPCInferenceService/RepositoryModelLoad';
+    const stream = send(session, path, [framed('\x12\x05scale')], {});
+    stream.end();
+    while (asked.calls.length === 0) await new Promise(setImmediate);
+    const [change] = asked.calls;
+    stream.close(constants.NGHTTP2_CANCEL);
+    await once(stream, 'close');
+    while (change?.arguments[1]?.() !== false) await new Promise(setImmediate);
+    letGo();
+    await loaded;
+    await change.result;
+    assert.equal(admitted.callCount(), 0);
+    await unload();
+    assert.deepEqual(await index(), ['2 UNAVAILABLE']);
+  });
+
+  test('sixteen changes may wait for one, and the next is refused with their number', async (t) => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    const { loaded, letGo } = await holdLoad(t);
+    const others = Array.from({ length: 17 }, (_, i) =>
+      caller.call(i % 2 === 0 ? 'RepositoryModelLoad' : 'RepositoryModelUnload', {
+        model_name: 'none',
+      }),
+    );
+    await assert.rejects(Promise.race(others), {
+      code: status.RESOURCE_EXHAUSTED,
+      details: '16 loads and unloads wait for another already, no more may: try again later',
+    });
+    letGo();
+    await loaded;
+    const ends = await Promise.allSettled(others);
+    const codes = ends.map((end) => (end.status === 'rejected' ? end.reason.code : status.OK));
+    assert.deepEqual(codes.toSorted(), [
+      ...Array.from({ length: 16 }, () => status.NOT_FOUND),
+      status.RESOURCE_EXHAUSTED,
+    ]);
+    await load();
   });
 });
