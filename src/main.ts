@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { toHex } from '../attestation/encoding/bytes.js';
-import { AssayError } from '../attestation/encoding/error.js';
 import { type BootingEnclave, bootEnclave } from '../enclave/boot.js';
 import type { Enclave } from '../enclave/enclave.js';
 import type { Issuer, IssuerOptions } from '../enclave/issuer.js';
@@ -11,7 +10,6 @@ import { makeSigningKey, type SigningKey } from '../enclave/signing-key.js';
 import { TileFiles } from '../enclave/tile-files.js';
 import { loadLaunchPolicy } from './config.js';
 import type { Engine } from './engine/engine.js';
-import { EngineError } from './engine/error.js';
 import { createEngine } from './engine/onnx-engine.js';
 import { executionFacts } from './engine/profile.js';
 import {
@@ -32,9 +30,9 @@ import {
   startServer,
 } from './server/server.js';
 import { StatedLoads } from './server/stated-loads.js';
-import type { Config, ConfiguredModel } from './service/config-schema.js';
+import type { Config } from './service/config-schema.js';
 import { describeError, type Log } from './service/log.js';
-import { type Loader, loadModel, type ServingModel } from './service/model-loading.js';
+import { type Loader, loadModel, ofModel, type ServingModel } from './service/model-loading.js';
 import { ModelManager } from './service/model-manager.js';
 import { openPlatform } from './service/platform.js';
 import { repositoryOf } from './service/repository-control.js';
@@ -158,23 +156,13 @@ function hashRuntimeMeanwhile(): void {
   executionFacts().catch(() => undefined);
 }
 
-/** What a broken file says does not tell which of several models it is. */
-function ofModel({ name, version, path }: ConfiguredModel, error: unknown): unknown {
-  if (!(error instanceof AssayError) && !(error instanceof EngineError)) return error;
-  if (error.message.startsWith(`model ${name}`)) return error;
-  const message = `model ${name} ${version} (${path}): ${error.message}`;
-  return error instanceof AssayError
-    ? new AssayError(error.code, message, error)
-    : new EngineError(error.reason, message, error);
-}
-
 async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
   const models: ServingModel[] = [];
   for (const configured of await expandVersions(loader.config.models)) {
     try {
       models.push(await loadModel(loader, configured));
     } catch (error) {
-      throw ofModel(configured, error);
+      throw ofModel(configured, error, ` (${configured.path})`);
     }
   }
   return models;

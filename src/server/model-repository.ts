@@ -3,7 +3,7 @@ interface IndexedModel {
   readonly name: string;
   readonly version: string;
   readonly ready: boolean;
-  /** Why it is not served; empty where it is. */
+  /** Why it is not served, which may be the failure of the last load; empty where it is. */
   readonly reason: string;
 }
 

@@ -7,6 +7,7 @@ import type { TriedModel } from '../../enclave/manifest.js';
 import type { MeasuredModel } from '../../enclave/measure.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 import type { BatchingOptions, Engine, LoadedModel } from '../engine/engine.js';
+import { EngineError } from '../engine/error.js';
 import { executionFacts } from '../engine/profile.js';
 import type { Config, ConfiguredModel } from './config-schema.js';
 import type { Log } from './log.js';
@@ -27,6 +28,20 @@ export interface Loader {
   readonly admission: Admission;
   readonly surroundings: Surroundings;
   readonly log: Log;
+}
+
+/**
+ * The error with the model that it is of, which what a broken file says does not tell. What is no error of
+ * Assay stays as it is.
+ * @param place of its file, for the operator alone.
+ */
+export function ofModel({ name, version }: ConfiguredModel, error: unknown, place = ''): unknown {
+  if (!(error instanceof AssayError) && !(error instanceof EngineError)) return error;
+  if (error.message.startsWith(`model ${name} `)) return error;
+  const message = `model ${name} ${version}${place}: ${error.message}`;
+  return error instanceof AssayError
+    ? new AssayError(error.code, message, error)
+    : new EngineError(error.reason, message, error);
 }
 
 /** `{a: undefined}` is not `{}` to exact optional properties. */
@@ -80,7 +95,7 @@ function assertNothingTraps(analysis: ModelAnalysis, configured: ConfiguredModel
   const [first = ''] = divisions.map(nodeLabel);
   throw new AssayError(
     'MODEL_DIVISION',
-    `model ${configured.name}: expected no division of the least integer by -1, with which a caller ends the process, but ${first.slice(0, 200)}${divisions.length > 1 ? ` and ${divisions.length - 1} more` : ''} may do it; bound the divisor in the model, or say allowTrappingDivision`,
+    `expected no division of the least integer by -1, with which a caller ends the process, but ${first.slice(0, 200)}${divisions.length > 1 ? ` and ${divisions.length - 1} more` : ''} may do it; bound the divisor in the model, or say allowTrappingDivision`,
   );
 }
 

@@ -4,7 +4,8 @@ import type { ModelRegistry } from '../server/model-registry.js';
 import type { StatedLoads } from '../server/stated-loads.js';
 import { Turns } from '../system/turns.js';
 import type { ConfiguredModel } from './config-schema.js';
-import { type Loader, loadModel, type ServingModel } from './model-loading.js';
+import { describeError } from './log.js';
+import { type Loader, loadModel, ofModel, type ServingModel } from './model-loading.js';
 import { expandVersions } from './version-policy.js';
 
 /** What a manager changes together, so that no answer is given that the manifest does not cover. */
@@ -33,6 +34,9 @@ export class ModelManager {
   /** What the configuration, and the folders that it leads to, named when each was read last; by name. */
   readonly #named = new Map<string, readonly Named[]>();
 
+  /** Why the last load of a model failed, by name; of those alone whose last change it is. */
+  readonly #failures = new Map<string, unknown>();
+
   /** @param first models that the enclave's first manifest has. */
   constructor(managed: Managed, first: readonly ServingModel[]) {
     this.#managed = managed;
@@ -45,8 +49,11 @@ export class ModelManager {
     }
   }
 
-  /** The models that the configuration names, and whether each is served now. */
-  list(): readonly (Named & { readonly served: boolean })[] {
+  /**
+   * The models that the configuration names, and whether each is served now. `failure` is that of the last
+   * load of the name, of whichever version; undefined where it succeeded, or the model was unloaded since.
+   */
+  list(): readonly (Named & { readonly served: boolean; readonly failure: unknown })[] {
     const served = [...this.#serving.values()].map(({ entry }) => entry);
     const all = new Map(
       [...[...this.#named.values()].flat(), ...served].map((model) => [keyOf(model), model]),
@@ -55,28 +62,34 @@ export class ModelManager {
       name,
       version,
       served: this.#serving.has(key),
+      failure: this.#failures.get(name),
     }));
   }
 
   /**
    * Loads every configured version of a model anew, from its files as they are now, then stops serving
    * versions that its version policy chooses no more. Rejects with CONFIG_MODEL for a name that the
-   * configuration does not have, or versions that are not there, else as `loadModel`; what was served
-   * before, and was not yet replaced, is then served still.
+   * configuration does not have, or versions that are not there, else as `loadModel`, and names the version;
+   * what was served before, and was not yet replaced, is then served still.
    * @param wanted asked when its turn comes: where it is false, nothing is loaded.
    */
   load(name: string, wanted = always): Promise<void> {
     return this.#change(wanted, async () => {
-      const configured = await expandVersions(
-        this.#managed.config.models.filter((model) => model.name === name),
-      );
-      if (configured.length === 0) {
+      const entries = this.#managed.config.models.filter((model) => model.name === name);
+      if (entries.length === 0) {
         throw new AssayError('CONFIG_MODEL', `the configuration has no model ${name}`);
       }
-      this.#named.set(name, configured);
-      for (const model of configured) await this.#replace(model);
-      const chosen = new Set(configured.map(keyOf));
-      await this.#withdraw(this.#served(name).filter(({ entry }) => !chosen.has(keyOf(entry))));
+      try {
+        await this.#load(name, entries);
+        this.#failures.delete(name);
+      } catch (error) {
+        this.#failures.set(name, error);
+        this.#managed.log.warn(
+          { model: name, ...describeError(error) },
+          'a model could not be loaded at run time',
+        );
+        throw error;
+      }
     });
   }
 
@@ -92,7 +105,22 @@ export class ModelManager {
         throw new AssayError('CONFIG_MODEL', `model ${name} is not served`);
       }
       await this.#withdraw(served);
+      this.#failures.delete(name);
     });
+  }
+
+  async #load(name: string, entries: readonly ConfiguredModel[]): Promise<void> {
+    const configured = await expandVersions(entries);
+    this.#named.set(name, configured);
+    for (const model of configured) {
+      try {
+        await this.#replace(model);
+      } catch (error) {
+        throw ofModel(model, error);
+      }
+    }
+    const chosen = new Set(configured.map(keyOf));
+    await this.#withdraw(this.#served(name).filter(({ entry }) => !chosen.has(keyOf(entry))));
   }
 
   #change(wanted: () => boolean, work: () => Promise<void>): Promise<void> {

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { EngineError } from '../engine/error.js';
 import type { ModelRepository } from '../server/model-repository.js';
-import { RpcError } from '../server/rpc-error.js';
+import { RpcError, toStatus } from '../server/rpc-error.js';
 import type { ModelManager } from './model-manager.js';
 
 /** Names of a code's area that the caller of a repository method is told of: no paths, no contents. */
@@ -19,6 +19,11 @@ function translate(error: unknown): unknown {
     );
   }
   return error;
+}
+
+/** Why a model is not served, in the words that whoever asked for it was told. */
+function reasonOf(failure: unknown): string {
+  return failure === undefined ? 'unloaded' : toStatus(translate(failure)).details;
 }
 
 /** Loads and unloads that wait for the one that is under way, those included whose callers are gone. */
@@ -47,11 +52,11 @@ export function repositoryOf(manager: ModelManager): ModelRepository {
 
   return {
     index: () =>
-      manager.list().map(({ name, version, served }) => ({
+      manager.list().map(({ name, version, served, failure }) => ({
         name,
         version,
         ready: served,
-        reason: served ? '' : 'unloaded',
+        reason: served ? '' : reasonOf(failure),
       })),
     load: (name, wanted) => change(() => manager.load(name, wanted)),
     unload: (name, wanted) => change(() => manager.unload(name, wanted)),

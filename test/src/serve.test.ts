@@ -208,7 +208,8 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     test('an unloaded model is in no manifest, and comes back when it is loaded', async () => {
       await serving.models.unload('scale');
       assert.deepEqual(serving.enclave.manifest.models, []);
-      assert.deepEqual(serving.models.list(), [{ name: 'scale', version: '1', served: false }]);
+      const unloaded = { name: 'scale', version: '1', served: false, failure: undefined };
+      assert.deepEqual(serving.models.list(), [unloaded]);
       const without = await connect(target, policyFor(2), { roots });
       await assert.rejects(without.infer('scale', [vector([1])]), { code: 'CLIENT_MODEL' });
       without.close();

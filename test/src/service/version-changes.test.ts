@@ -5,7 +5,7 @@ import { connect, constants } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
-import { status } from '@grpc/grpc-js';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { parseConfig } from '../../../src/config.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
@@ -24,8 +24,15 @@ async function place(version: number): Promise<void> {
   await writeFile(join(folder, 'scale', String(version), 'model.onnx'), scaleModel(version));
 }
 
+async function placeBroken(version: number): Promise<void> {
+  await place(version);
+  await writeFile(join(folder, 'scale', String(version), 'model.onnx'), 'no model');
+}
+
 const remove = (version: number): Promise<void> =>
   rm(join(folder, 'scale', String(version)), { recursive: true });
+
+const log = makeLog('silent');
 
 interface Started {
   readonly serving: Serving;
@@ -45,7 +52,7 @@ async function start(versionPolicy: object): Promise<Started> {
   };
   let engine: Engine | undefined;
   const serving = await serve(parseConfig(config, {}, folder), {
-    log: makeLog('silent'),
+    log,
     surroundings: { env: {}, execArgv: [], inspector: undefined },
     now: () => new Date(),
     onFatal: (error) => {
@@ -88,13 +95,16 @@ describe('a folder of versions that changes while the service runs', () => {
     );
     return metadata.versions;
   };
-  const index = async (): Promise<readonly string[]> => {
-    const { models } = await caller.call<{ models: readonly { version: string; state: string }[] }>(
-      'RepositoryIndex',
-      {},
-    );
-    return models.map(({ version, state }) => `${version} ${state}`);
+  const indexed = async () => {
+    const { models } = await caller.call<{
+      models: readonly { version: string; state: string; reason: string }[];
+    }>('RepositoryIndex', {});
+    return models;
   };
+  const index = async (): Promise<readonly string[]> =>
+    (await indexed()).map(({ version, state }) => `${version} ${state}`);
+  const reasons = async (): Promise<readonly string[]> =>
+    (await indexed()).map(({ version, reason }) => `${version}: ${reason}`);
   /** What the newest version makes of 1. */
   const answer = async (): Promise<number> => {
     const { raw_output_contents: outputs } = await caller.call<{
@@ -137,14 +147,61 @@ describe('a folder of versions that changes while the service runs', () => {
 
   test('a new version that does not load leaves the others, and says that it is not served', async () => {
     ({ serving, caller } = await start({ latest: 1 }));
-    await place(3);
-    await writeFile(join(folder, 'scale', '3', 'model.onnx'), 'no model');
+    await placeBroken(3);
     await assert.rejects(load(), { code: status.FAILED_PRECONDITION });
     assert.deepEqual(await versions(), ['2']);
     assert.deepEqual((await index()).toSorted(), ['2 READY', '3 UNAVAILABLE']);
     await place(3);
     await load();
     assert.deepEqual(await index(), ['3 READY']);
+  });
+
+  test('why a load failed is told to its caller, the log and the index, with the version', async (t) => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    const warned = t.mock.method(log, 'warn').mock;
+    await placeBroken(3);
+    const details = await load().then(
+      () => assert.fail('it was loaded'),
+      (error: ServiceError) => error.details,
+    );
+    assert.match(details, /^MODEL_FIELD_UNKNOWN: model scale 3: /);
+    assert.doesNotMatch(details, new RegExp(folder));
+    const [code, message] = [details.split(': ', 1)[0], details.slice(details.indexOf(': ') + 2)];
+    assert.deepEqual(
+      warned.calls.map((call) => call.arguments),
+      [[{ model: 'scale', code, message }, 'a model could not be loaded at run time']],
+    );
+    assert.deepEqual((await reasons()).toSorted(), ['2: ', `3: ${details}`]);
+    await remove(3);
+    await load();
+    await unload();
+    assert.deepEqual(await reasons(), ['2: unloaded']);
+    await remove(1);
+    await remove(2);
+    const none = 'CONFIG_MODEL: scale: expected a folder <version>/model.onnx';
+    await assert.rejects(load(), { details: none });
+    assert.deepEqual(await reasons(), [`2: ${none}`]);
+    assert.equal(warned.callCount(), 2);
+    await assert.rejects(caller.call('RepositoryModelLoad', { model_name: 'unknown' }));
+    assert.equal(warned.callCount(), 2, 'what a caller makes up is not logged');
+  });
+
+  test('a model that failed to load and was unloaded since is unloaded', async () => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    await placeBroken(3);
+    await assert.rejects(load());
+    await unload();
+    assert.deepEqual((await reasons()).toSorted(), ['3: unloaded']);
+  });
+
+  test('a load that failed for a reason of the server says no more in the index', async (t) => {
+    ({ serving, caller } = await start({ latest: 1 }));
+    await unload();
+    t.mock.method(serving.enclave, 'restate', async () => {
+      throw new Error('the log cannot be appended to');
+    });
+    await assert.rejects(load(), { code: status.INTERNAL });
+    assert.deepEqual(await reasons(), ['2: the request failed for a reason of the server']);
   });
 
   test('a model that was unloaded comes back with the versions that are there then', async () => {
