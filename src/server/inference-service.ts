@@ -44,6 +44,14 @@ interface ModelReference {
 }
 
 interface RepositoryRequest {
+  readonly repository_name: string;
+}
+
+interface IndexRequest extends RepositoryRequest {
+  readonly ready: boolean;
+}
+
+interface ChangeRequest extends RepositoryRequest {
   readonly model_name: string;
   readonly parameters?: object;
 }
@@ -110,8 +118,8 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     ModelStatistics: unary<ModelReference, object>(async ({ name, version }) => ({
       model_stats: selected(models, name, version).map(modelStatistics),
     })),
-    RepositoryIndex: unary<{ readonly ready: boolean }, object>(async (request) => ({
-      models: index(options)
+    RepositoryIndex: unary<IndexRequest, object>(async (request) => ({
+      models: index(options, request)
         .filter((model) => model.ready || !request.ready)
         .map(({ name, version, ready: served, reason }) => ({
           name,
@@ -120,12 +128,13 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
           reason,
         })),
     })),
-    RepositoryModelLoad: unary<RepositoryRequest, object>(async (request, call) => {
+    RepositoryModelLoad: unary<ChangeRequest, object>(async (request, call) => {
       await repositoryOf(options, request).load(request.model_name, wantedBy(call));
       return {};
     }),
-    RepositoryModelUnload: unary<RepositoryRequest, object>(async ({ model_name }, call) => {
-      await repositoryOf(options, { model_name }).unload(model_name, wantedBy(call));
+    RepositoryModelUnload: unary<ChangeRequest, object>(async (request, call) => {
+      const repository = repositoryOf(options, { ...request, parameters: {} });
+      await repository.unload(request.model_name, wantedBy(call));
       return {};
     }),
   };
@@ -147,10 +156,20 @@ function selected(models: ModelRegistry, name: string, version: string): readonl
   return models.list().filter((model) => model.name === name);
 }
 
-function index({
-  models,
-  repository,
-}: InferenceServiceOptions): ReturnType<ModelRepository['index']> {
+/** Throws UNIMPLEMENTED where a request names a repository, as Triton does: the protocol alone knows several. */
+function assertUnnamed({ repository_name: name }: RepositoryRequest): void {
+  if (name === '') return;
+  throw new RpcError(
+    status.UNIMPLEMENTED,
+    "expected no repository_name: the configuration's models are the one repository",
+  );
+}
+
+function index(
+  { models, repository }: InferenceServiceOptions,
+  request: RepositoryRequest,
+): ReturnType<ModelRepository['index']> {
+  assertUnnamed(request);
   return (
     repository?.index() ??
     models.list().map(({ name, version }) => ({ name, version, ready: true, reason: '' }))
@@ -159,15 +178,16 @@ function index({
 
 function repositoryOf(
   { repository }: InferenceServiceOptions,
-  { parameters = {} }: RepositoryRequest,
+  request: ChangeRequest,
 ): ModelRepository {
+  assertUnnamed(request);
   if (repository === undefined) {
     throw new RpcError(
       status.UNIMPLEMENTED,
       'models are loaded at start alone: the configuration does not allow their control at run time',
     );
   }
-  if (Object.keys(parameters).length > 0) {
+  if (Object.keys(request.parameters ?? {}).length > 0) {
     throw invalid('expected no parameters: what a caller sends along would be measured by nobody');
   }
   return repository;

@@ -152,6 +152,18 @@ test('the repository is listed, and controlled without parameters', async () => 
   });
 });
 
+for (const method of ['RepositoryIndex', 'RepositoryModelLoad', 'RepositoryModelUnload']) {
+  test(`${method} refuses the name of a repository, as there is one alone`, async () => {
+    const before = calls.length;
+    const named = { repository_name: 'other', model_name: 'echo' };
+    await assert.rejects(server.call(method, named), {
+      code: status.UNIMPLEMENTED,
+      details: /^expected no repository_name/,
+    });
+    assert.equal(calls.length, before);
+  });
+}
+
 test('without a repository nothing is loaded at run time', async () => {
   const fixed = await startTestServer({ models: { echo: identityModel('FP32') } });
   await assert.rejects(fixed.call('RepositoryModelLoad', { model_name: 'echo' }), {
