@@ -16,7 +16,7 @@ const simulator = z
   .strictObject({
     kind: z.literal('simulator'),
     tee: z.enum(['sev-snp', 'tdx']).default('sev-snp'),
-    reportVersion: z.union([z.literal(3), z.literal(5)]).optional(),
+    reportVersion: z.literal([3, 5]).optional(),
     rootDirectory: path.optional(),
     pinned: z
       .string()
@@ -44,11 +44,14 @@ const model = z
     version: version.unwrap().optional(),
     path: path,
     versionPolicy: z
-      .union([
-        z.strictObject({ latest: z.number().int().min(1) }),
-        z.strictObject({ all: z.literal(true) }),
-        z.strictObject({ specific: z.array(z.number().int().min(1)).min(1) }),
-      ])
+      .union(
+        [
+          z.strictObject({ latest: z.number().int().min(1) }),
+          z.strictObject({ all: z.literal(true) }),
+          z.strictObject({ specific: z.array(z.number().int().min(1)).min(1) }),
+        ],
+        { error: 'expected {latest: N}, {all: true} or {specific: [N, …]}' },
+      )
       .optional(),
     selfTest: z.boolean().default(true),
   })

@@ -6,7 +6,8 @@ import type { ConfiguredModel } from './config-schema.js';
 type VersionPolicy = NonNullable<ConfiguredModel['versionPolicy']>;
 
 /** The versions that a policy serves, of those that are there; numbers, the lowest first. */
-export function chosenVersions(
+function chosenVersions(
+  name: string,
   present: readonly number[],
   policy: VersionPolicy,
 ): readonly number[] {
@@ -18,7 +19,7 @@ export function chosenVersions(
   if (missing.length > 0) {
     throw new AssayError(
       'CONFIG_MODEL',
-      `expected the versions ${missing.join(', ')}, there are ${sorted.join(', ') || 'none'}`,
+      `${name}: expected the versions ${missing.join(', ')}, there are ${sorted.join(', ') || 'none'}`,
     );
   }
   return wanted;
@@ -42,7 +43,7 @@ async function expand(model: ConfiguredModel): Promise<readonly ConfiguredModel[
   const present = entries
     .filter((entry) => entry.isDirectory() && /^[1-9]\d{0,14}$/.test(entry.name))
     .map(({ name }) => Number(name));
-  const versions = chosenVersions(present, versionPolicy);
+  const versions = chosenVersions(model.name, present, versionPolicy);
   if (versions.length === 0) {
     throw new AssayError('CONFIG_MODEL', `${model.name}: expected a folder <version>/model.onnx`);
   }

@@ -235,7 +235,7 @@ describe('configuration', () => {
   });
 
   const versions = { versionPolicy: { latest: 1 } };
-  const idle: readonly (readonly [string, object, RegExp])[] = [
+  const told: readonly (readonly [string, object, RegExp])[] = [
     [
       'a version beside a version policy',
       { models: [{ name: 'm', path: 'm', version: '7', ...versions }] },
@@ -251,8 +251,13 @@ describe('configuration', () => {
       { ...minimal, platform: { kind: 'simulator', tee: 'tdx', reportVersion: 5 } },
       /changes nothing with tee: tdx.* at platform\.reportVersion$/,
     ],
+    [
+      'the version of a report that nothing has',
+      { ...minimal, platform: { kind: 'simulator', reportVersion: 4 } },
+      /expected one of 3\|5 .* at platform\.reportVersion$/,
+    ],
   ];
-  for (const [name, value, message] of idle) {
+  for (const [name, value, message] of told) {
     test(`${name} is refused, and the member named`, () => {
       assert.throws(() => parseConfig(value, {}, '/'), { code: 'CONFIG_INVALID', message });
     });

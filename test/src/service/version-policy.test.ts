@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parseConfig } from '../../../src/config.js';
-import { chosenVersions, expandVersions } from '../../../src/service/version-policy.js';
+import { expandVersions } from '../../../src/service/version-policy.js';
 
 const directory = await mkdtemp(join(tmpdir(), 'assay-versions-'));
 after(() => rm(directory, { recursive: true }));
@@ -33,11 +33,36 @@ test('versions are the folders that are whole numbers, compared as numbers', asy
   assert.deepEqual(await served(undefined), ['v0 ocr']);
 });
 
-test('a version that is not there is refused, as is a policy of two minds', async () => {
-  await assert.rejects(served({ specific: [3] }), { code: 'CONFIG_MODEL' });
-  await assert.rejects(served({ latest: 1, all: true }), { code: 'CONFIG_INVALID' });
-  assert.deepEqual(chosenVersions([], { all: true }), []);
+test('a version that is not there is refused, with the model, and those that are there', async () => {
+  await assert.rejects(served({ specific: [3, 2, 7] }), {
+    code: 'CONFIG_MODEL',
+    message: 'ocr: expected the versions 3, 7, there are 1, 2, 10',
+  });
 });
+
+test('a folder without versions is refused', async () => {
+  await mkdir(join(directory, 'empty'));
+  const models = [{ name: 'ocr', path: 'empty', versionPolicy: { all: true } }];
+  await assert.rejects(expandVersions(parseConfig({ models }, {}, directory).models), {
+    code: 'CONFIG_MODEL',
+    message: 'ocr: expected a folder <version>/model.onnx',
+  });
+});
+
+for (const policy of [
+  { all: false },
+  { latest: 1, all: true },
+  { newest: 1 },
+  {},
+  { specific: ['a'] },
+]) {
+  test(`the policy ${JSON.stringify(policy)} is refused with those that there are`, async () => {
+    await assert.rejects(served(policy), {
+      code: 'CONFIG_INVALID',
+      message: /expected \{latest: N\}, \{all: true\} or \{specific: \[N, …\]\}/,
+    });
+  });
+}
 
 test('two entries may not choose one version of a name', async () => {
   assert.equal((await served({ specific: [1] }, { specific: [2] })).length, 2);
