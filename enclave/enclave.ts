@@ -1,6 +1,6 @@
 import { equalBytes } from '../attestation/encoding/bytes.js';
 import { reportData } from '../attestation/evidence/binding.js';
-import { encodeBundle } from '../attestation/evidence/bundle.js';
+import { BundleForm } from '../attestation/evidence/bundle.js';
 import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.js';
 import { manifestEntry } from '../attestation/receipt/claims.js';
 import type { Turns } from '../src/system/turns.js';
@@ -9,7 +9,7 @@ import { Challenger } from './challenge.js';
 import { Issuer, type IssuerOptions } from './issuer.js';
 import type { EnclaveKeys } from './keys.js';
 import { makeStatement, type Statement } from './manifest.js';
-import type { HardwareEvidence, Platform } from './platform/platform.js';
+import type { Platform } from './platform/platform.js';
 import type { RuntimeLog } from './runtime-log.js';
 
 /** What `bootEnclave` prepared. */
@@ -25,12 +25,6 @@ export interface EnclaveParts {
   readonly log: IssuerOptions;
   /** The launch policy's canonical form and its SHA-256 digest; null where none is enforced. */
   readonly policy: { readonly canonical: Uint8Array; readonly digest: Uint8Array } | null;
-}
-
-/** Evidence with what it covered when it was made. */
-interface Covering extends HardwareEvidence {
-  readonly manifest: Uint8Array;
-  readonly eventLog: Uint8Array | null;
 }
 
 /** An enclave that has stated itself: it answers nonces with evidence and claims with receipts. */
@@ -95,29 +89,31 @@ export class Enclave {
     });
   }
 
-  /** An evidence bundle for a verifier's nonce of 32 bytes; rejects with BINDING_NONCE. */
-  async evidence(nonce: Uint8Array): Promise<Uint8Array> {
+  /**
+   * An evidence bundle for a verifier's nonce, in pieces, which callers that ask together share but for a few
+   * hundred bytes: nobody may change them. Rejects with BINDING_NONCE unless it has 32.
+   */
+  async evidence(nonce: Uint8Array): Promise<readonly Uint8Array[]> {
     const { evidence, position } = await this.#challenger.answer(nonce);
-    return encodeBundle({
-      tee: this.#parts.platform.tee,
-      report: evidence.report,
-      ...(evidence.runtimeClaims && { runtimeClaims: evidence.runtimeClaims }),
-      endorsements: evidence.endorsements ?? null,
-      manifest: evidence.manifest,
-      challenge: position,
-      eventLog: evidence.eventLog,
-      launchPolicy: this.#parts.policy?.canonical ?? null,
-    });
+    return evidence.encode(position);
   }
 
   /** No model is admitted and nothing is restated while the hardware makes its report. */
-  #attest(challenge: Uint8Array): Promise<Covering> {
-    const { platform, runtimeLog, turns } = this.#parts;
+  #attest(challenge: Uint8Array): Promise<BundleForm> {
+    const { platform, policy, runtimeLog, turns } = this.#parts;
     return turns.take(async () => {
       const { bytes: manifest } = this.#statement;
       const eventLog = runtimeLog.encode();
       const evidence = await platform.attest(reportData(challenge, manifest));
-      return { ...evidence, manifest, eventLog };
+      return new BundleForm({
+        tee: platform.tee,
+        report: evidence.report,
+        ...(evidence.runtimeClaims && { runtimeClaims: evidence.runtimeClaims }),
+        endorsements: evidence.endorsements ?? null,
+        manifest,
+        eventLog,
+        launchPolicy: policy?.canonical ?? null,
+      });
     });
   }
 }

@@ -1,3 +1,4 @@
+import { concat } from '../encoding/bytes.js';
 import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
@@ -40,31 +41,51 @@ const MAX_PATH = 32;
 /** Bytes of a bundle: the longest logs and endorsements, a quote, and a manifest of a thousand models. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** The bundle in deterministic CBOR. */
-export function encodeBundle(bundle: EvidenceBundle): Uint8Array<ArrayBuffer> {
-  return encodeCbor(
-    new Map<CborKey, CborValue>([
+/** Members of a map of fewer than 24, whose head is one byte, in deterministic CBOR. */
+function encodeMembers(members: readonly (readonly [string, CborValue])[]): Uint8Array {
+  return encodeCbor(new Map<CborKey, CborValue>(members)).subarray(1);
+}
+
+/** The bundles of all nonces that one report answers, which differ in their positions alone. */
+export class BundleForm {
+  /** All keys that sort before `challenge`, and that one. */
+  readonly #before: Uint8Array;
+  readonly #after: Uint8Array;
+
+  constructor(shared: Omit<EvidenceBundle, 'challenge'>) {
+    const { runtimeClaims } = shared;
+    const before = [
+      ['tee', shared.tee],
+      ['report', shared.report],
       ['profile', PROFILE],
-      ['tee', bundle.tee],
-      ['report', bundle.report],
-      ...(bundle.runtimeClaims === undefined
-        ? []
-        : [['runtimeClaims', bundle.runtimeClaims] as const]),
-      ['endorsements', bundle.endorsements],
-      ['manifest', bundle.manifest],
-      [
-        'challenge',
-        new Map<CborKey, CborValue>([
-          ['root', bundle.challenge.root],
-          ['index', bundle.challenge.index],
-          ['size', bundle.challenge.size],
-          ['path', bundle.challenge.path],
-        ]),
-      ],
-      ['eventLog', bundle.eventLog],
-      ['launchPolicy', bundle.launchPolicy],
-    ]),
-  );
+      ['eventLog', shared.eventLog],
+      ['manifest', shared.manifest],
+    ] as const;
+    const after = [
+      ['endorsements', shared.endorsements],
+      ['launchPolicy', shared.launchPolicy],
+      ...(runtimeClaims === undefined ? [] : [['runtimeClaims', runtimeClaims] as const]),
+    ] as const;
+    const head = Uint8Array.of(0xa0 + before.length + 1 + after.length);
+    this.#before = concat(head, encodeMembers(before), encodeCbor('challenge'));
+    this.#after = encodeMembers(after);
+  }
+
+  /** A bundle in deterministic CBOR, in pieces, in order; only the second is its own. */
+  encode({ root, index, size, path }: ChallengePosition): readonly Uint8Array[] {
+    const position = new Map<CborKey, CborValue>([
+      ['path', path],
+      ['root', root],
+      ['size', size],
+      ['index', index],
+    ]);
+    return [this.#before, encodeCbor(position), this.#after];
+  }
+}
+
+/** The bundle in deterministic CBOR. */
+export function encodeBundle({ challenge, ...shared }: EvidenceBundle): Uint8Array<ArrayBuffer> {
+  return concat(...new BundleForm(shared).encode(challenge));
 }
 
 function fail(message: string): never {

@@ -9,6 +9,8 @@ import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Enclave } from '../../enclave/enclave.js';
 import type { Issuer } from '../../enclave/issuer.js';
+import { encodeEvidence } from './codec/evidence-response.js';
+import { opaqueMessage } from './protocol.js';
 import type { Answer, UnaryCall } from './unary-methods.js';
 
 /** What of an enclave this service shows. */
@@ -31,9 +33,15 @@ export function loadAttestation(): PackageDefinition {
   return loadSync(PROTO, { keepCase: true, longs: String, defaults: true });
 }
 
-/** `assay.v1.Attestation` as grpc-js registers it. */
+/**
+ * `assay.v1.Attestation` as grpc-js registers it. Evidence passes as bytes: the callers whom one report answers
+ * share most of theirs.
+ */
 export function attestationDefinition(definitions: PackageDefinition): ServiceDefinition {
-  return definitions['assay.v1.Attestation'] as ServiceDefinition;
+  const service = definitions['assay.v1.Attestation'] as ServiceDefinition;
+  const { GetEvidence } = service;
+  if (GetEvidence === undefined) throw new TypeError('assay.v1.Attestation has no GetEvidence');
+  return { ...service, GetEvidence: { ...GetEvidence, responseSerialize: opaqueMessage } };
 }
 
 /** Codes that are the caller's mistake; everything else is the platform's failure. */
@@ -81,9 +89,9 @@ export function attestationHandlers(
   }
 
   return {
-    GetEvidence: unary<'GetEvidence'>(async ({ nonce }) => ({
-      bundle: await enclave.evidence(new Uint8Array(nonce)),
-    })),
+    GetEvidence: unary<'GetEvidence'>(async ({ nonce }) =>
+      encodeEvidence(await enclave.evidence(new Uint8Array(nonce))),
+    ),
     GetManifest: unary<'GetManifest'>(() => ({ manifest: enclave.manifestBytes })),
     GetTreeHead: unary<'GetTreeHead'>(() => ({ tree_head: issuer.treeHead() })),
     GetInclusionProof: unary<'GetInclusionProof'>(({ index }) => ({

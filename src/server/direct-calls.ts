@@ -15,8 +15,11 @@ export interface DirectSettings {
   readonly maxReceiveBytes: number;
 }
 
-/** A response up to this size is sent in one piece: copying costs less than a frame for each. */
-const COPIED = 16 * 1024;
+/**
+ * What follows a response's first piece is copied behind it up to this size: that costs less than a frame of its
+ * own. What is longer may be shared with other calls, and stays one in memory however many are slow to read it.
+ */
+const COPIED = 1024;
 const RESPONSE = { ':status': 200, 'content-type': 'application/grpc+proto' } as const;
 const PLAIN_TYPES = ['application/grpc', 'application/grpc+proto'];
 /** What the length of a message can say, bytes. */
@@ -223,7 +226,10 @@ class DirectCall implements UnaryCall<unknown> {
       return;
     }
     if (!this.#settle() || stream.destroyed || stream.closed) return;
-    const [first, ...others] = length <= COPIED ? [joined(response)] : response;
+    // Nor what made its answer, where a caller is slow to read it.
+    this.#cancelled = ignore;
+    const copied = length + PREFIX - response[0].length <= COPIED;
+    const [first, ...others] = copied ? [joined(response)] : response;
     writePrefix(first, length);
     stream.respond(RESPONSE, WITH_TRAILERS);
     stream.on('wantTrailers', sendOk);

@@ -43,8 +43,8 @@ function unparsable(cause: unknown): RpcError {
 }
 
 /**
- * The unary methods of services, by path (`/package.Service/Method`). Where messages pass as bytes, handlers
- * get pieces and answer with pieces, behind `PREFIX` bytes.
+ * The unary methods of services, by path (`/package.Service/Method`). Where requests pass as bytes, handlers
+ * get pieces; where responses do, handlers answer with pieces, behind `PREFIX` bytes.
  */
 export function unaryMethods(
   services: readonly {
@@ -59,6 +59,7 @@ export function unaryMethods(
       const handler = handlers[name];
       if (requestStream || responseStream || handler === undefined) continue;
       const opaque = requestDeserialize === opaqueMessage;
+      const inPieces = responseSerialize === opaqueMessage;
       methods.set(path, {
         limit: opaque ? Number.POSITIVE_INFINITY : MOST_DECODED,
         parse: (pieces) => {
@@ -71,7 +72,7 @@ export function unaryMethods(
         },
         handle: handler as UnaryMethod['handle'],
         serialize: (response) =>
-          opaque ? (response as Pieces) : [Buffer.alloc(PREFIX), responseSerialize(response)],
+          inPieces ? (response as Pieces) : [Buffer.alloc(PREFIX), responseSerialize(response)],
       });
     }
   }

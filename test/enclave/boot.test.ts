@@ -7,6 +7,7 @@ import {
   affirmingPolicy,
   bootOptions,
   bootServing,
+  evidenceOf,
   launch,
   launchPolicyFor,
   rootsOf,
@@ -24,7 +25,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       const platform = await launch(tee, launchPolicyFor(double, triple));
       const enclave = await bootServing(bootOptions(platform, [triple, double]));
       const { result, enclave: appraised } = await appraiseBundle(
-        await enclave.evidence(nonce),
+        await evidenceOf(enclave, nonce),
         affirmingPolicy([double, triple]),
         { at, nonce, roots: rootsOf(platform) },
       );
@@ -79,7 +80,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     test('without a launch policy serves, and the verdict says that nothing is pinned', async () => {
       const platform = await launch(tee, null);
       const enclave = await bootServing(bootOptions(platform, [double], { launchPolicy: null }));
-      const bundle = await enclave.evidence(nonce);
+      const bundle = await evidenceOf(enclave, nonce);
       const options = { at, nonce, roots: rootsOf(platform) };
       const strict = await appraiseBundle(bundle, affirmingPolicy([double]), options);
       assert.equal(strict.result.code, 'enclave.launch-policy.pinned');
@@ -102,7 +103,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       };
       const enclave = await bootServing(bootOptions(counting, [double]));
       const nonces = Array.from({ length: 20 }, () => new Uint8Array(randomBytes(32)));
-      const bundles = await Promise.all(nonces.map((each) => enclave.evidence(each)));
+      const bundles = await Promise.all(nonces.map((each) => evidenceOf(enclave, each)));
       assert.equal(reports, 2);
       assert.deepEqual(
         bundles.map((bundle) => decodeBundle(bundle).challenge.size),
@@ -118,6 +119,15 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
         const theirs = await appraiseBundle(bundle, policy, { ...options, nonce: other });
         assert.equal(theirs.result.code, 'BINDING_CHALLENGE');
       }
+    });
+
+    test('makes what those callers share of their bundles once', async () => {
+      const platform = await launch(tee, launchPolicyFor(double));
+      const enclave = await bootServing(bootOptions(platform, [double]));
+      const ask = () => enclave.evidence(new Uint8Array(randomBytes(32)));
+      const [, ...together] = await Promise.all(Array.from({ length: 20 }, ask));
+      const own = new Set(together.flat()).size - 2;
+      assert.equal(own, together.length);
     });
 
     for (const length of [0, 31, 33]) {
@@ -142,7 +152,7 @@ test('a failing platform fails the callers that wait, and not those who come lat
   broken = true;
   await assert.rejects(enclave.evidence(nonce), /throttled/);
   broken = false;
-  assert.ok((await enclave.evidence(nonce)).length > 0);
+  assert.ok((await evidenceOf(enclave, nonce)).length > 0);
 });
 
 test('a manifest that the log does not take is not stated, and is appended when it is stated again', async (t) => {
@@ -170,7 +180,7 @@ test("a load that RTMR3's log has no room for is refused, and what is served is 
   await assert.rejects(reload(), { code: 'EVENT_LOG_FULL' });
   const options = { at, nonce, roots: rootsOf(platform) };
   const appraised = async () =>
-    appraiseBundle(await enclave.evidence(nonce), affirmingPolicy([double]), options);
+    appraiseBundle(await evidenceOf(enclave, nonce), affirmingPolicy([double]), options);
   assert.equal((await appraised()).result.code, null);
 
   const [served] = enclave.manifest.models;

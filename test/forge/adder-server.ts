@@ -26,7 +26,7 @@ import {
   attestationHandlers,
   loadAttestation,
 } from '../../src/server/attestation-service.js';
-import { bootOptions, bootServing, launch, rootsOf, servedModel } from './enclave.js';
+import { bootOptions, bootServing, evidenceOf, launch, rootsOf, servedModel } from './enclave.js';
 import { issueClaims } from './issue.js';
 import { dataType, encodeModel } from './onnx.js';
 
@@ -214,8 +214,8 @@ export async function startAdder(
       },
     },
     evidence: async (nonce: Uint8Array) => {
-      const bundle = await enclave.evidence(started.lies.nonce?.(nonce) ?? nonce);
-      return started.lies.bundle?.(bundle) ?? bundle;
+      const bundle = await evidenceOf(enclave, started.lies.nonce?.(nonce) ?? nonce);
+      return [(await started.lies.bundle?.(bundle)) ?? bundle];
     },
   };
   const handlers = attestationHandlers(attester);

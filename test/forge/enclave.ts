@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
-import { toHex } from '../../attestation/encoding/bytes.js';
+import { concat, toHex } from '../../attestation/encoding/bytes.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
@@ -116,6 +116,11 @@ export async function bootServing(options: ServingOptions): Promise<Enclave> {
     models.push(admission.confirm(await admission.admit(served), UNTRIED));
   }
   return begin(models);
+}
+
+/** An evidence bundle for a nonce, in one piece. */
+export async function evidenceOf(enclave: Enclave, nonce: Uint8Array): Promise<Uint8Array> {
+  return concat(...(await enclave.evidence(nonce)));
 }
 
 /** DER of a simulator's root, in the form that appraisals take. */

@@ -5,6 +5,7 @@ import { encodeInferenceReceipt } from '../../attestation/receipt/inference-rece
 import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
 import type { Enclave } from '../../enclave/enclave.js';
 import type { Tensor } from '../../src/client/tensor.js';
+import { evidenceOf } from './enclave.js';
 import { issueClaims } from './issue.js';
 
 const drawn = (): Uint8Array<ArrayBuffer> => new Uint8Array(randomBytes(32));
@@ -33,7 +34,7 @@ export async function writtenProof(
   });
   const receipt = await issueClaims(enclave.issuer, claims);
   return encodeProofFile({
-    evidence: await enclave.evidence(evidenceNonce),
+    evidence: await evidenceOf(enclave, evidenceNonce),
     evidenceNonce,
     endorsements: { amd: [], intel: null },
     model: { name, version: model.version },

@@ -13,6 +13,7 @@ import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
 import {
   bootOptions,
   bootServing,
+  evidenceOf,
   launch,
   launchPolicyFor,
   servedModel,
@@ -73,7 +74,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     });
     for (let i = 0; i < 5; i++) await issueClaims(enclave.issuer, randomBytes(8));
     const receipt = await issueClaims(enclave.issuer, claims);
-    const bundle = await enclave.evidence(nonce);
+    const bundle = await evidenceOf(enclave, nonce);
     const wrapped = encodeInferenceReceipt({ claims, receipt });
     const proof = encodeProofFile({
       evidence: bundle,

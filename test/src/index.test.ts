@@ -12,6 +12,7 @@ import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
 import {
   bootOptions,
   bootServing,
+  evidenceOf,
   launch,
   launchPolicyFor,
   rootsOf,
@@ -102,7 +103,7 @@ test('the verifier, bundled for browsers, appraises evidence where nothing of No
     enclave: { models: [{ graph: toHex(model.identity.graph) }] },
   };
   const given = {
-    evidence: toBase64(await enclave.evidence(nonce)),
+    evidence: toBase64(await evidenceOf(enclave, nonce)),
     nonce: toBase64(nonce),
     root: toBase64(rootsOf(platform)[0] ?? new Uint8Array()),
     policy: JSON.stringify(policy),

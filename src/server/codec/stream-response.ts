@@ -1,13 +1,10 @@
+import { fieldHead } from './field-head.js';
 import { encodeRest } from './infer-response.js';
 import { PREFIX } from './prefix.js';
 
 /** A length-delimited field with a number below 16. */
 function field(number: number, bytes: Buffer): Buffer {
-  const head = [number * 8 + 2];
-  let rest = bytes.length;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) head.push((rest % 128) + 128);
-  head.push(rest);
-  return Buffer.concat([Buffer.from(head), bytes]);
+  return Buffer.concat([fieldHead(number, bytes.length), bytes]);
 }
 
 /** The boolean `true` as an InferParameter under a name: an entry of ModelInferResponse's parameters. */

@@ -13,6 +13,7 @@ import {
   affirmingPolicy,
   bootOptions,
   bootServing,
+  evidenceOf,
   rootsOf,
   servedModel,
 } from '../../forge/enclave.js';
@@ -30,7 +31,7 @@ describe('an enclave under Azure’s paravisor', async () => {
     const { hardware, open } = await azureMachine(tee);
     const platform = await open();
     const options = bootOptions(hardware, [model], { platform, launchPolicy: null });
-    const bundle = await (await bootServing(options)).evidence(nonce);
+    const bundle = await evidenceOf(await bootServing(options), nonce);
     const { endorsements } = await hardware.attest(DATA);
     const judge = async (change: (bundle: EvidenceBundle) => EvidenceBundle, own = nonce) => {
       const changed = encodeBundle(change(decodeBundle(bundle)));

@@ -13,6 +13,7 @@ import { formatNpy } from '../../../src/client/npy.js';
 import { tensor } from '../../../src/client/tensor.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { assay, spawnAssay } from '../../forge/cli.js';
+import { evidenceOf } from '../../forge/enclave.js';
 
 const server = await startAdder();
 const folder = await mkdtemp(join(tmpdir(), 'assay-options-'));
@@ -286,7 +287,7 @@ describe("a file of the caller's own that is not what it is given as", () => {
     ],
   ];
   before(async () => {
-    const { report: bytes } = decodeBundle(await server.enclave.evidence(new Uint8Array(32)));
+    const { report: bytes } = decodeBundle(await evidenceOf(server.enclave, new Uint8Array(32)));
     await writeFile(at('report.bin'), bytes);
   });
   for (const [name, says, args] of cases) {

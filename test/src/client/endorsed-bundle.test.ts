@@ -15,7 +15,7 @@ import { endorsedBundle } from '../../../src/client/endorsed-bundle.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { forgeBundle } from '../../forge/bundle.js';
 import { assay } from '../../forge/cli.js';
-import { servedModel } from '../../forge/enclave.js';
+import { evidenceOf, servedModel } from '../../forge/enclave.js';
 import { Kds } from '../../forge/kds.js';
 
 const server = await startAdder();
@@ -35,7 +35,7 @@ const withoutVcek = (bundle: Uint8Array): Uint8Array => {
 };
 
 before(async () => {
-  const { report, endorsements } = decodeBundle(await server.enclave.evidence(nonce));
+  const { report, endorsements } = decodeBundle(await evidenceOf(server.enclave, nonce));
   const table = new Map(
     parseAuxblob(endorsements ?? new Uint8Array()).map(({ kind, data }) => [kind, data]),
   );
@@ -99,7 +99,7 @@ describe('evidence whose endorsements were fetched', () => {
   });
 
   test('is saved as it came where there is nothing to add, or nothing to add it to', async () => {
-    const bundle = await server.enclave.evidence(nonce);
+    const bundle = await evidenceOf(server.enclave, nonce);
     const nothing = { amd: [], intel: null };
     assert.equal(endorsedBundle({ bundle, nonce, endorsements: nothing }), bundle);
     const strange = Uint8Array.of(1, 2, 3);
