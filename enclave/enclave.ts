@@ -5,7 +5,7 @@ import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.j
 import { manifestEntry } from '../attestation/receipt/claims.js';
 import type { Turns } from '../src/system/turns.js';
 import type { Admission } from './admission.js';
-import { Challenger } from './challenge.js';
+import { type Caller, Challenger } from './challenge.js';
 import { Issuer, type IssuerOptions } from './issuer.js';
 import type { EnclaveKeys } from './keys.js';
 import { makeStatement, type Statement } from './manifest.js';
@@ -91,10 +91,10 @@ export class Enclave {
 
   /**
    * An evidence bundle for a verifier's nonce, in pieces, which callers that ask together share but for a few
-   * hundred bytes: nobody may change them. Rejects with BINDING_NONCE unless it has 32.
+   * hundred bytes: nobody may change them. Rejects as `Challenger.answer` does.
    */
-  async evidence(nonce: Uint8Array): Promise<readonly Uint8Array[]> {
-    const { evidence, position } = await this.#challenger.answer(nonce);
+  async evidence(nonce: Uint8Array, caller?: Caller): Promise<readonly Uint8Array[]> {
+    const { evidence, position } = await this.#challenger.answer(nonce, caller);
     return evidence.encode(position);
   }
 

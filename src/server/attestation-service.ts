@@ -9,6 +9,7 @@ import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Enclave } from '../../enclave/enclave.js';
 import type { Issuer } from '../../enclave/issuer.js';
+import { addressOf } from '../engine/pending.js';
 import { encodeEvidence } from './codec/evidence-response.js';
 import { opaqueMessage } from './protocol.js';
 import type { Answer, UnaryCall } from './unary-methods.js';
@@ -44,9 +45,11 @@ export function attestationDefinition(definitions: PackageDefinition): ServiceDe
   return { ...service, GetEvidence: { ...GetEvidence, responseSerialize: opaqueMessage } };
 }
 
-/** Codes that are the caller's mistake; everything else is the platform's failure. */
+/** Codes of what a caller did, or of a limit that did its work; everything else is the platform's failure. */
 const STATUS: ReadonlyMap<string, status> = new Map([
   ['BINDING_NONCE', status.INVALID_ARGUMENT],
+  ['PLATFORM_CANCELLED', status.CANCELLED],
+  ['PLATFORM_EXHAUSTED', status.RESOURCE_EXHAUSTED],
   ['MERKLE_INDEX', status.OUT_OF_RANGE],
   ['MERKLE_PRUNED', status.NOT_FOUND],
 ]);
@@ -59,8 +62,8 @@ function serviceError(error: unknown): Pick<ServiceError, 'code' | 'details'> {
   return { code, details: `${error.code}: ${error.message}` };
 }
 
-function isCallersFault(error: unknown): boolean {
-  return error instanceof AssayError && STATUS.has(error.code);
+function isOwnFailure(error: unknown): boolean {
+  return !(error instanceof AssayError && STATUS.has(error.code));
 }
 
 /**
@@ -74,14 +77,14 @@ export function attestationHandlers(
   const { issuer } = enclave;
 
   function unary<Name extends keyof Requests>(
-    answer: (request: Requests[Name]) => object | Promise<object>,
+    answer: (request: Requests[Name], call: UnaryCall<Requests[Name]>) => object | Promise<object>,
   ): (call: UnaryCall<Requests[Name]>, done: Answer<object>) => void {
-    return ({ request }, done) => {
-      const answered = (async () => answer(request))();
+    return (call, done) => {
+      const answered = (async () => answer(call.request, call))();
       answered.then(
         (response) => done(null, response),
         (error: unknown) => {
-          if (!isCallersFault(error)) onFailure(error);
+          if (isOwnFailure(error)) onFailure(error);
           done(serviceError(error));
         },
       );
@@ -89,9 +92,13 @@ export function attestationHandlers(
   }
 
   return {
-    GetEvidence: unary<'GetEvidence'>(async ({ nonce }) =>
-      encodeEvidence(await enclave.evidence(new Uint8Array(nonce))),
-    ),
+    GetEvidence: unary<'GetEvidence'>(async ({ nonce }, call) => {
+      const bundle = await enclave.evidence(new Uint8Array(nonce), {
+        address: addressOf(call.getPeer()),
+        onCancel: (listener) => call.once('cancelled', listener),
+      });
+      return encodeEvidence(bundle);
+    }),
     GetManifest: unary<'GetManifest'>(() => ({ manifest: enclave.manifestBytes })),
     GetTreeHead: unary<'GetTreeHead'>(() => ({ tree_head: issuer.treeHead() })),
     GetInclusionProof: unary<'GetInclusionProof'>(({ index }) => ({

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -16,11 +16,12 @@ import { PinnedChannel } from '../../../src/client/rpc.js';
 import { parseConfig } from '../../../src/config.js';
 import { type Serving, serve } from '../../../src/main.js';
 import {
+  type Attester,
   attestationDefinition,
   attestationHandlers,
   loadAttestation,
 } from '../../../src/server/attestation-service.js';
-import { type RunningServer, startServer } from '../../../src/server/server.js';
+import { startServer } from '../../../src/server/server.js';
 import { makeLog } from '../../../src/service/log.js';
 import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
 
@@ -58,6 +59,7 @@ function ask<Answer extends object>(name: string, request: object = {}): Promise
   return channel.call<Answer>('assay.v1.Attestation', name, request, { timeout: 10_000 });
 }
 
+const LIMIT = { timeout: 20_000 };
 const bytes = (value: Uint8Array): Uint8Array => new Uint8Array(value);
 
 describe('assay.v1.Attestation', () => {
@@ -105,48 +107,105 @@ describe('assay.v1.Attestation', () => {
   });
 });
 
+/** A server whose evidence is made by others, and a channel to it. */
+async function serveEvidence(
+  evidence: Attester['evidence'],
+  onFailure: (error: unknown) => void,
+): Promise<{ readonly channel: PinnedChannel; close(): Promise<void> }> {
+  const { manifestBytes, issuer, keys } = serving.enclave;
+  const definitions = loadAttestation();
+  const server = await startServer({
+    services: [
+      {
+        name: 'assay.v1.Attestation',
+        definition: attestationDefinition(definitions),
+        handlers: attestationHandlers({ manifestBytes, issuer, evidence }, onFailure),
+        package: definitions,
+      },
+    ],
+    address: { host: '127.0.0.1', port: 0 },
+    tls: keys.tls,
+    maxReceiveBytes: 4096,
+    connections: { max: 8, maxStreams: 8, idle: 3_600_000 },
+  });
+  const client = await PinnedChannel.open(parseTarget(`localhost:${server.port}`), 10_000);
+  return {
+    channel: client,
+    close: async () => {
+      client.close();
+      await server.drain(1000);
+    },
+  };
+}
+
+describe('a caller who does not wait for its evidence', () => {
+  const calls = new EventEmitter();
+  const told: unknown[] = [];
+  let slow: Awaited<ReturnType<typeof serveEvidence>>;
+
+  before(async () => {
+    slow = await serveEvidence(
+      (_, caller) =>
+        new Promise((_resolve, reject) => {
+          caller?.onCancel(() => {
+            reject(new AssayError('PLATFORM_CANCELLED', 'the caller went away'));
+            calls.emit('gone', caller.address);
+          });
+          calls.emit('asked');
+        }),
+      (error) => told.push(error),
+    );
+  });
+  after(() => slow.close());
+
+  for (const [name, timeout, leaves] of [
+    ['it cancels its call', 60_000, true],
+    ['its deadline passes', 500, false],
+  ] as const) {
+    test(
+      `is given up by the enclave, and its operator hears nothing of it: ${name}`,
+      LIMIT,
+      async () => {
+        const leaving = new AbortController();
+        const [asked, gone] = [once(calls, 'asked'), once(calls, 'gone')];
+        const answer = slow.channel.call(
+          'assay.v1.Attestation',
+          'GetEvidence',
+          { nonce: Buffer.alloc(32) },
+          { timeout, signal: leaving.signal },
+        );
+        const ended = assert.rejects(answer, leaves ? { name: 'AbortError' } : /DEADLINE_EXCEEDED/);
+        await asked;
+        if (leaves) leaving.abort();
+        assert.deepEqual(await gone, ['127.0.0.1']);
+        await ended;
+        assert.deepEqual(told, []);
+      },
+    );
+  }
+});
+
 describe('an enclave whose hardware fails', () => {
   const failed = new AssayError('PLATFORM_REPORT', 'the device gave no report');
   const bug = new TypeError('of no concern to the caller');
-  const attempts = [failed, bug, new AssayError('BINDING_NONCE', 'expected a nonce')];
+  const full = new AssayError('PLATFORM_EXHAUSTED', '9 of 9 wait');
+  const attempts = [failed, bug, new AssayError('BINDING_NONCE', 'expected a nonce'), full];
   const told: unknown[] = [];
-  let server: RunningServer;
-  let failing: PinnedChannel;
+  let failing: Awaited<ReturnType<typeof serveEvidence>>;
   const answer = (request: object): Promise<object> =>
-    failing.call('assay.v1.Attestation', 'GetEvidence', request, { timeout: 10_000 });
+    failing.channel.call('assay.v1.Attestation', 'GetEvidence', request, { timeout: 10_000 });
 
   before(async () => {
-    const { manifestBytes, issuer, keys } = serving.enclave;
-    const attester = {
-      manifestBytes,
-      issuer,
-      evidence: async () => {
+    failing = await serveEvidence(
+      async () => {
         throw attempts.shift();
       },
-    };
-    const definitions = loadAttestation();
-    server = await startServer({
-      services: [
-        {
-          name: 'assay.v1.Attestation',
-          definition: attestationDefinition(definitions),
-          handlers: attestationHandlers(attester, (error) => told.push(error)),
-          package: definitions,
-        },
-      ],
-      address: { host: '127.0.0.1', port: 0 },
-      tls: keys.tls,
-      maxReceiveBytes: 4096,
-      connections: { max: 8, maxStreams: 8, idle: 3_600_000 },
-    });
-    failing = await PinnedChannel.open(parseTarget(`localhost:${server.port}`), 10_000);
+      (error) => told.push(error),
+    );
   });
-  after(async () => {
-    failing.close();
-    await server.drain(1000);
-  });
+  after(() => failing.close());
 
-  test('tells its operator what failed, and nobody of a mistake of the caller', async () => {
+  test("tells its operator what failed, and nobody of a caller's mistake or a full queue", async () => {
     const request = { nonce: Buffer.alloc(32) };
     await assert.rejects(answer(request), {
       code: 'CLIENT_UNREACHABLE',
@@ -157,6 +216,10 @@ describe('an enclave whose hardware fails', () => {
       message: /INTERNAL: the attestation service failed$/,
     });
     await assert.rejects(answer(request), { code: 'CLIENT_SERVICE', message: /INVALID_ARGUMENT/ });
+    await assert.rejects(answer(request), {
+      code: 'CLIENT_SERVICE',
+      message: /RESOURCE_EXHAUSTED: PLATFORM_EXHAUSTED: 9 of 9 wait$/,
+    });
     assert.deepEqual(told, [failed, bug]);
   });
 });
