@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import {
   Client,
   type ClientOptions,
-  connectivityState,
   credentials,
   Metadata,
   type MethodDefinition,
@@ -71,8 +70,14 @@ function methodOf(service: string, name: string): MethodDefinition<object, objec
   return method;
 }
 
-function isConnected(client: Client): boolean {
-  return client.getChannel().getConnectivityState(false) === connectivityState.READY;
+/**
+ * Whether a call ended with its time before it was given to any connection. Of a deadline that passes here
+ * grpc-js says where the call was sent, as `remote_addr=`. The channel's state does not tell: a server that
+ * ends takes no more calls, and finishes those that it has.
+ */
+function wasNeverSent({ code, details }: ServiceError): boolean {
+  if (code !== status.DEADLINE_EXCEEDED) return false;
+  return details.startsWith('Deadline exceeded after ') && !details.includes('remote_addr=');
 }
 
 /**
@@ -88,6 +93,7 @@ export class PinnedChannel {
   readonly #attestation: Client;
   /** Opened by the first inference: grpc-js bounds messages by the connection. */
   #inference: Client | undefined;
+  #closed = false;
 
   private constructor(endpoint: Endpoint, certificate: X509Certificate) {
     this.endpoint = endpoint;
@@ -150,7 +156,7 @@ export class PinnedChannel {
   /**
    * One unary call, whose bounds are also those of finding out why it failed. Throws USAGE_TIMEOUT before
    * anything is sent, CLIENT_TLS_PIN if the server no longer presents the pinned key, CLIENT_UNREACHABLE,
-   * CLIENT_SERVICE with the status that the server answered, or the signal's own reason.
+   * also once this is closed, CLIENT_SERVICE with the status that the server answered, or the signal's own reason.
    */
   async call<Response extends object>(
     service: string,
@@ -159,6 +165,9 @@ export class PinnedChannel {
     { timeout, signal }: CallOptions,
   ): Promise<Response> {
     signal?.throwIfAborted();
+    if (this.#closed) {
+      throw new AssayError('CLIENT_UNREACHABLE', `${this.#where}: the session is closed`);
+    }
     const deadline = Date.now() + bounded(timeout, LONGEST);
     const method = methodOf(service, name);
     const client = service === INFERENCE ? this.#inferenceClient() : this.#attestation;
@@ -183,11 +192,10 @@ export class PinnedChannel {
       });
     } catch (error) {
       signal?.throwIfAborted();
-      const { code } = error as ServiceError;
-      // A server may answer the same status before the time is over, and end its connection.
+      // A server may answer the same words before the time is over.
       const left = Math.max(1, deadline - Date.now());
-      if (code === status.DEADLINE_EXCEEDED && left === 1 && !isConnected(client)) {
-        const message = `${this.#where}: no connection within ${timeout} ms`;
+      if (left === 1 && wasNeverSent(error as ServiceError)) {
+        const message = `${this.#where}: no connection took the call within ${timeout} ms`;
         throw new AssayError('CLIENT_UNREACHABLE', message, error);
       }
       return await this.#translate(name, error as ServiceError, { timeout: left, signal });
@@ -213,6 +221,7 @@ export class PinnedChannel {
 
   /** Ends connections, also those that are being made. */
   close(): void {
+    this.#closed = true;
     this.#credentials.close();
     this.#attestation.close();
     this.#inference?.close();

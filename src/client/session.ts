@@ -315,7 +315,7 @@ export class Session {
     return this.log.audit(options);
   }
 
-  /** Ends the connection; calls under way fail. */
+  /** Ends the connection; calls under way fail, and later ones do with CLIENT_UNREACHABLE. */
   close(): void {
     this.#channel.close();
   }

@@ -72,6 +72,8 @@ export interface AdderServer {
   ready: boolean;
   /** Lies can be exchanged while it runs. */
   lies: Lies;
+  /** Says on every connection that no more calls are taken; those under way go on. */
+  drain(): void;
   close(): void;
 }
 
@@ -255,6 +257,7 @@ export async function startAdder(
     target: `127.0.0.1:${port}`,
     enclave,
     root,
+    drain: () => server.drain(`127.0.0.1:${port}`, 60_000),
     close: () => server.forceShutdown(),
   });
 }

@@ -128,7 +128,7 @@ describe('a peer that answers no SYN', { skip: withoutDeaf }, () => {
     await deaf.deafen();
     await assert.rejects(session.infer('adder', inputs, FAST), {
       code: 'CLIENT_UNREACHABLE',
-      message: /: no connection within 100 ms$/,
+      message: /: no connection took the call within 100 ms$/,
     });
   });
 });
