@@ -1,6 +1,7 @@
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
+import { serviceStatus } from '../client/service-status.js';
 import type { Tolerances } from '../hub/package.js';
 import { type AuditedEntry, auditLog, type EntryOutcome, type LogAudit } from '../replay/audit.js';
 import type { AuditedLog } from '../replay/audited-log.js';
@@ -150,6 +151,16 @@ function incompleteText(style: Style, audit: LogAudit): string {
   return `${[why, ...lines.map((line) => `  ${line}`)].join('\n')}\n\n`;
 }
 
+/** What the log showed is not of one log; or nobody proved that it is, which contradicts nothing. */
+function faultText(style: Style, { fault }: LogAudit): string {
+  if (fault === null) return '';
+  const heading =
+    fault.code === 'RECEIPT_UNSETTLED'
+      ? style.yellow('NOT PROVEN TO BE ONE LOG')
+      : style.red('NOT ONE LOG');
+  return `\n${heading}: ${fault.code}, ${printable(fault.message)}\n`;
+}
+
 function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string): string {
   const faults = (title: string, list: readonly ProofFault[]): string =>
     section(
@@ -178,9 +189,7 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
       ...(audit.later === 0 ? [] : [['later, with a proof at hand', String(audit.later)]]),
     ]),
     `\n${section(style, `Sample: ${drawn}`, rows)}`,
-    audit.fault === null
-      ? ''
-      : `\n${style.red('NOT ONE LOG')}: ${audit.fault.code}, ${audit.fault.message}\n`,
+    faultText(style, audit),
     faults(style.red('CONTRADICTED by the log or by each other'), audit.contradicted),
     faults('Not proofs of this log', audit.outside),
     ...audit.entries.flatMap(({ file, replayed }) =>
@@ -222,7 +231,10 @@ function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]:
   };
 }
 
-/** A fault that was found stays one, whatever interrupted the audit later. */
+/**
+ * A fault that was found stays one, whatever interrupted the audit later. An audit asks what its proofs and its
+ * log lead to: a node that calls that a wrong call fails, and nobody called the command wrongly.
+ */
 function exitOfAudit(audit: LogAudit, idle: boolean): ExitCode {
   const found = worstExit([
     ...audit.entries.map(exitOfEntry),
@@ -230,8 +242,9 @@ function exitOfAudit(audit: LogAudit, idle: boolean): ExitCode {
     ...(audit.fault === null ? [] : [exitCodeOf(audit.fault)]),
     ...(idle ? [EXIT.unchecked] : []),
   ]);
-  if (found === EXIT.refused || audit.interruption === null) return found;
-  return exitCodeOf(audit.interruption);
+  const { interruption } = audit;
+  if (found === EXIT.refused || interruption === null) return found;
+  return serviceStatus(interruption) === undefined ? exitCodeOf(interruption) : EXIT.service;
 }
 
 /** Audits a log with the proofs of these files, and prints what was found, also where that was interrupted. */

@@ -58,8 +58,9 @@ export interface LogAudit {
   /** Whether the evidence that vouches for the log's key is a simulator's. */
   readonly simulated: boolean;
   /**
-   * Why what the log showed is not of one log, or, as RECEIPT_UNSETTLED, not proven to be; null where it
-   * is. Evidence against the node, like the contradicted proofs.
+   * Why what the log showed is not of one log, which is evidence against the node, like the contradicted
+   * proofs; or, as RECEIPT_UNSETTLED, why it is not proven to be, which contradicts nothing. Null where it is
+   * of one, or the audit was interrupted.
    */
   readonly fault: AssayError | null;
   /**

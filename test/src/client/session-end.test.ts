@@ -24,7 +24,11 @@ test('a call that a draining server keeps beyond its time was answered late, not
 test('a closed session says so to every call', async () => {
   const closed = await connect(server.target, policy, options);
   closed.close();
-  const calls = [() => closed.infer('adder', inputs), () => closed.refresh(), () => closed.log.head()];
+  const calls = [
+    () => closed.infer('adder', inputs),
+    () => closed.refresh(),
+    () => closed.log.head(),
+  ];
   for (const call of calls) {
     await assert.rejects(call, {
       code: 'CLIENT_UNREACHABLE',

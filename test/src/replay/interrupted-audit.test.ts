@@ -63,24 +63,45 @@ describe('a node that fails while its log is audited', () => {
   });
 });
 
-test('a node that executes no more leaves the log audited, and the other answers not', async () => {
-  let inferences = 0;
-  node.lies = {
-    answer: () => {
-      inferences += 1;
-      if (inferences === 1) return;
-      throw Object.assign(new Error('no room'), { code: status.RESOURCE_EXHAUSTED });
-    },
+describe('a node that calls what an audit asks a wrong call', () => {
+  /** The attestation service answers INVALID_ARGUMENT. */
+  const refuse = (): never => {
+    throw new AssayError('BINDING_NONCE', 'ask otherwise');
   };
-  const trust = ['--policy', at('policy.json'), '--root', at('root.pem')];
-  const remote = ['--log', at('log'), '--target', node.target, '--json'];
-  const { code, out } = await assay(['replay', at('proofs'), ...trust, ...remote]);
-  const { incomplete, counts } = JSON.parse(out);
-  assert.deepEqual([code, incomplete.code], [4, 'CLIENT_SERVICE']);
-  assert.match(incomplete.message, /RESOURCE_EXHAUSTED/);
-  assert.deepEqual([incomplete.settled, incomplete.receipts, counts.identical], [true, 0, 1]);
-  assert.equal(counts.unaudited, HELD);
+  const cases: readonly (readonly [string, Lies])[] = [
+    ['inclusion', { inclusion: refuse }],
+    ['consistency', { consistency: refuse }],
+  ];
+  for (const [name, lies] of cases) {
+    test(`for a proof of ${name}: it fails, and nobody used the command wrongly`, async () => {
+      node.lies = lies;
+      const { code, found } = await audit('proofs', live);
+      assert.deepEqual([code, found.incomplete.code, found.fault], [4, 'CLIENT_SERVICE', null]);
+      assert.match(found.incomplete.message, /INVALID_ARGUMENT/);
+    });
+  }
 });
+
+for (const answered of ['RESOURCE_EXHAUSTED', 'NOT_FOUND'] as const) {
+  test(`a node that executes no more, as ${answered}, leaves the log audited, and the other answers not`, async () => {
+    let inferences = 0;
+    node.lies = {
+      answer: () => {
+        inferences += 1;
+        if (inferences === 1) return;
+        throw Object.assign(new Error('no more'), { code: status[answered] });
+      },
+    };
+    const trust = ['--policy', at('policy.json'), '--root', at('root.pem')];
+    const remote = ['--log', at('log'), '--target', node.target, '--json'];
+    const { code, out } = await assay(['replay', at('proofs'), ...trust, ...remote]);
+    const { incomplete, counts } = JSON.parse(out);
+    assert.deepEqual([code, incomplete.code], [4, 'CLIENT_SERVICE']);
+    assert.match(incomplete.message, new RegExp(answered));
+    assert.deepEqual([incomplete.settled, incomplete.receipts, counts.identical], [true, 0, 1]);
+    assert.equal(counts.unaudited, HELD);
+  });
+}
 
 describe('a node that fails hides no fault that is found without it', () => {
   test('an answer that its model does not compute', async () => {

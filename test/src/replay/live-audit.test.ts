@@ -84,6 +84,14 @@ describe('a node that no longer keeps all of its log', () => {
     });
   }
 
+  test('that leaves its heads apart is told to people as nothing that contradicts', async () => {
+    node.lies = ofSize(UNHELD + 1);
+    const { code, out } = await replay('proofs', live);
+    assert.equal(code, 3);
+    assert.match(out, /^NOT PROVEN TO BE ONE LOG: RECEIPT_UNSETTLED, /m);
+    assert.doesNotMatch(out, /NOT ONE LOG/);
+  });
+
   test('hides no answer that its model does not compute by that', async () => {
     node.lies = computing([40, 6]);
     await prove('proofs', 'lie.proof');
