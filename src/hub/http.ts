@@ -83,18 +83,22 @@ export async function send(request: HttpRequest, options: SendOptions): Promise<
       current.destroy(new TemporaryError('HUB_UNREACHABLE', shown));
     };
     outgoing.setTimeout(idleTimeout, () => giveUp(`nothing came for ${idleTimeout} ms`));
-    signal.addEventListener('abort', () => giveUp(String(signal.reason)));
+    const abort = (): void => giveUp(String(signal.reason));
+    // One signal serves many requests: each leaves it when it is over.
+    const leave = (): void => signal.removeEventListener('abort', abort);
+    signal.addEventListener('abort', abort);
     outgoing.on('error', (cause) => {
+      leave();
       const failed = `${method} ${url.host} failed`;
       const given = cause instanceof TemporaryError;
       reject(given ? cause : new TemporaryError('HUB_UNREACHABLE', failed, cause));
     });
     outgoing.once('response', (incoming) => {
       current = incoming;
-      incoming.on('error', () => {});
+      incoming.on('error', () => {}).once('close', leave);
       resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, url, body: incoming });
     });
-    if (signal.aborted) giveUp(String(signal.reason));
+    if (signal.aborted) abort();
     outgoing.end(body);
   });
 }
