@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
@@ -35,10 +38,30 @@ function refuse(message: string, cause?: unknown): never {
   throw new AssayError('HUB_CREDENTIALS', message, cause);
 }
 
-async function readConfig(path: string): Promise<z.infer<typeof schema> | undefined> {
+/** Reads a file that the user named, which may be a pipe; rejects as `readRegular`. */
+async function readNamed(path: string): Promise<Uint8Array> {
+  const bytes = await buffer(createReadStream(path, { end: MAX_CONFIG }));
+  if (bytes.length <= MAX_CONFIG) return bytes;
+  throw new Error(`expected ${path} to have at most ${MAX_CONFIG} bytes`);
+}
+
+/** Reads `$REGISTRY_AUTH_FILE` whenever that is asked for, and what is no regular file once: a pipe is empty then. */
+function readerOfNamed(path: string): () => Promise<Uint8Array> {
+  let kept: Promise<Uint8Array> | undefined;
+  return async () => {
+    if (kept === undefined && (await stat(path)).isFile()) return readNamed(path);
+    kept ??= readNamed(path);
+    return kept;
+  };
+}
+
+async function readConfig(
+  path: string,
+  read: () => Promise<Uint8Array>,
+): Promise<z.infer<typeof schema> | undefined> {
   let bytes: Uint8Array;
   try {
-    bytes = await readRegular(path, MAX_CONFIG);
+    bytes = await read();
   } catch (error) {
     if (isMissing(error)) return undefined;
     return refuse(`cannot read ${path}`, error);
@@ -104,17 +127,20 @@ async function ofHelper(name: string, server: string): Promise<Credentials | und
 }
 
 /**
- * The credentials that `docker login`, `podman login` and `oras login` keep: `$REGISTRY_AUTH_FILE`,
- * else `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`; with its credential helpers.
+ * The credentials that `docker login`, `podman login` and `oras login` keep: `$REGISTRY_AUTH_FILE`, which may be a
+ * pipe, else `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`; with its credential helpers.
  * Throws HUB_CREDENTIALS for a file that is there and cannot be understood.
  * @param homeFolder asked where neither variable is set, once a registry wants credentials; may throw.
  */
 export function dockerCredentials(env: Environment, homeFolder: () => string): CredentialSource {
-  const path = (): string =>
-    env['REGISTRY_AUTH_FILE'] ||
+  const named = env['REGISTRY_AUTH_FILE'];
+  const readNamedFile = named ? readerOfNamed(named) : undefined;
+  const kept = (): string =>
     join(env['DOCKER_CONFIG'] || join(homeFolder(), '.docker'), 'config.json');
   return async (host) => {
-    const config = await readConfig(path());
+    const path = named || kept();
+    const read = readNamedFile ?? (() => readRegular(path, MAX_CONFIG));
+    const config = await readConfig(path, read);
     if (config === undefined) return undefined;
     const keys = keysOf(host);
     const key = keys.find((name) => Object.hasOwn(config.auths ?? {}, name));
@@ -122,8 +148,8 @@ export function dockerCredentials(env: Environment, homeFolder: () => string): C
       .map((name) => config.credHelpers?.[name])
       .find((name) => name !== undefined);
     const program = helper ?? config.credsStore;
-    const kept = program ? await ofHelper(program, key ?? host) : undefined;
+    const helped = program ? await ofHelper(program, key ?? host) : undefined;
     const found = key === undefined ? undefined : config.auths?.[key];
-    return kept ?? (found === undefined ? undefined : ofEntry(found));
+    return helped ?? (found === undefined ? undefined : ofEntry(found));
   };
 }

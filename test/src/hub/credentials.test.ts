@@ -1,10 +1,23 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { type Credentials, dockerCredentials } from '../../../src/hub/credentials.js';
 import { homeFolder } from '../../../src/system/cache-folder.js';
+import { makeFifo, needsFifo } from '../../forge/fifo.js';
 import { temporaryFolder } from './setting.js';
 
 const PASSWORD: Credentials = { kind: 'password', username: 'ann', password: 'pä:ss' };
@@ -60,6 +73,44 @@ test('Docker’s configuration may be absent, and must be sound', async (t) => {
       code: 'HUB_CREDENTIALS',
     });
   }
+});
+
+test('the file that REGISTRY_AUTH_FILE names may be a pipe, and serves every host that is asked for', {
+  skip: needsFifo,
+  timeout: 15_000,
+}, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'assay-test-hub-'));
+  const path = join(folder, 'auth');
+  execFileSync('mkfifo', [path]);
+  const text = JSON.stringify({ auths: { h: { auth } } });
+  const writer = spawn('sh', ['-c', 'printf %s "$1" > "$2"', 'sh', text, path]);
+  t.after(() => {
+    writer.kill();
+    // Lets go who still waits for a writer.
+    closeSync(openSync(path, constants.O_RDWR));
+    rmSync(folder, { recursive: true });
+  });
+  const find = dockerCredentials({ REGISTRY_AUTH_FILE: path }, homeFolder);
+  assert.deepEqual(await find('h'), PASSWORD);
+  assert.equal(await find('g'), undefined);
+});
+
+test('the file that REGISTRY_AUTH_FILE names is bounded, and read again when it changed', async (t) => {
+  const path = join(temporaryFolder(t), 'auth.json');
+  const find = dockerCredentials({ REGISTRY_AUTH_FILE: path }, homeFolder);
+  assert.equal(await find('h'), undefined);
+  await writeFile(path, JSON.stringify({ auths: { h: { auth } } }));
+  assert.deepEqual(await find('h'), PASSWORD);
+  await writeFile(path, `{}${' '.repeat(4 * 1024 * 1024)}`);
+  await assert.rejects(find('h'), { code: 'HUB_CREDENTIALS', message: `cannot read ${path}` });
+});
+
+test('Docker’s own folder is read for a regular file alone', { skip: needsFifo }, async (t) => {
+  const folder = temporaryFolder(t);
+  makeFifo(t, join(folder, 'config.json'));
+  await assert.rejects(dockerCredentials({ DOCKER_CONFIG: folder }, homeFolder)('h'), {
+    code: 'HUB_CREDENTIALS',
+  });
 });
 
 test('credential helpers are asked, and may know nothing', async (t) => {
