@@ -1,4 +1,4 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -108,7 +108,8 @@ const ORDER: readonly Role[] = [
 ];
 
 /**
- * Reads a package from a folder, or from a single model file, and measures it.
+ * Reads a package from a folder, or from a single model file, and measures it. The folder may be named by a link;
+ * no file of it may be one.
  * @throws AssayError HUB_FILE, HUB_PATH, HUB_PACKAGE, HUB_TOLERANCES, HUB_FORMAT, MODEL_*.
  */
 export async function readPackage(source: string, title: string): Promise<LocalPackage> {
@@ -118,7 +119,7 @@ export async function readPackage(source: string, title: string): Promise<LocalP
 async function read(source: string, title: string): Promise<LocalPackage> {
   let isFolder: boolean;
   try {
-    isFolder = (await lstat(source)).isDirectory();
+    isFolder = (await stat(source)).isDirectory();
   } catch (error) {
     if (!isMissing(error)) throw error;
     throw new AssayError('HUB_FILE', `there is no ${source}`, error);

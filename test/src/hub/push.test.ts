@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readPackage } from '../../../src/hub/package-source.js';
@@ -40,6 +40,13 @@ test('large blobs go in parts, small ones at once, present ones not at all', asy
   assert.equal(second.digest, first.digest);
   assert.equal(second.uploaded.length, 0);
   assert.equal(registry.requests('POST', UPLOAD).length, 0);
+});
+
+test('a folder that is named by a link is the package that it leads to', async (t) => {
+  const { folder, source } = await setting(t);
+  const link = join(temporaryFolder(t), 'link');
+  symlinkSync(folder, link);
+  assert.deepEqual((await readPackage(link, 'tiny')).contents, source.contents);
 });
 
 test('the manifest comes last', async (t) => {
