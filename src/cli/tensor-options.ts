@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { parseStrictJson } from '../../attestation/encoding/json.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import { inputFrom } from '../client/input.js';
+import { fixedType } from '../client/datatype.js';
+import { inputFrom, type TensorSpec } from '../client/input.js';
 import { formatNpy, isNpy } from '../client/npy.js';
 import { specOf } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
@@ -20,7 +22,11 @@ export interface TensorFlags {
 /** Adds `--input`, `--shape`, `--output` and `--model-version`. */
 export function tensorOptions(command: Command): Command {
   return command
-    .option('--input <name=file>', '.npy, .json, or raw elements; repeatable', collect)
+    .option(
+      '--input <name=file>',
+      '.npy, JSON under a name that ends in .json, or raw elements; repeatable',
+      collect,
+    )
     .option('--shape <name=dims>', 'shape of a raw or flat input: x=1,3,48,320', collect)
     .option('--output <name[=file]>', 'select an output, and write it as .npy', collect)
     .option('--model-version <version>', 'needed where the server has several');
@@ -59,7 +65,34 @@ function parseShapes(texts: readonly string[]): ReadonlyMap<string, readonly num
   );
 }
 
-/** Reads the inputs that the flags name, as the model's signature has them. Throws CLIENT_INPUT or USAGE_OPTION. */
+function isJson(bytes: Uint8Array, what: string): boolean {
+  try {
+    parseStrictJson(bytes, what, 'USAGE_FILE', bytes.length);
+    return true;
+  } catch (error) {
+    if (error instanceof AssayError) return false;
+    throw error;
+  }
+}
+
+/** How JSON text begins that has elements, or a tensor. */
+const JSON_START = /^\s*[[{]/;
+
+/**
+ * JSON under a name that does not tell would be taken for elements without a word: throws USAGE_FILE. Text may
+ * be meant where an element is a byte, or the whole file.
+ */
+function assertRaw({ name, datatype }: TensorSpec, path: string, bytes: Uint8Array): void {
+  if ((fixedType(datatype)?.size ?? 1) === 1) return;
+  const start = Buffer.from(bytes.subarray(0, 256)).toString('latin1');
+  if (!JSON_START.test(start) || !isJson(bytes, path)) return;
+  throw new AssayError(
+    'USAGE_FILE',
+    `input ${name}: ${path === '-' ? 'standard input' : path} is JSON, and would be read as raw elements of ${datatype}, for no name that ends in .json tells: give it in such a file, or elements whose bytes read as JSON as .npy`,
+  );
+}
+
+/** Reads the inputs that the flags name, as the model's signature has them. Throws CLIENT_INPUT, USAGE_FILE or USAGE_OPTION. */
 export async function readInputs(
   io: Io,
   model: ManifestModel,
@@ -83,12 +116,14 @@ export async function readInputs(
         throw new AssayError('CLIENT_INPUT', `${model.name} has no input ${name}; it has ${known}`);
       }
       const bytes = await readInput(io, path, INPUT_LIMIT);
+      const spec = specOf(signature);
       const format = path.endsWith('.json') ? 'json' : 'binary';
       if (shapes.has(name) && format === 'binary' && isNpy(bytes)) {
         const why = `changes nothing: ${path} is .npy and states its shape`;
         throw new AssayError('USAGE_OPTION', `--shape ${name}=… ${why}`);
       }
-      return inputFrom(specOf(signature), bytes, format, shapes.get(name));
+      if (format === 'binary') assertRaw(spec, path, bytes);
+      return inputFrom(spec, bytes, format, shapes.get(name));
     }),
   );
 }

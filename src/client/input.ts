@@ -46,8 +46,12 @@ function assertFits(made: Tensor, spec: TensorSpec): Tensor {
   return made;
 }
 
-/** The shape for so many elements: the model's, its one free dimension solved for. */
-function solveShape(spec: TensorSpec, count: number): readonly number[] {
+/** The shape for so many elements, as `given` calls them: the model's, its one free dimension solved for. */
+function solveShape(
+  spec: TensorSpec,
+  count: number,
+  given = `${count} elements`,
+): readonly number[] {
   const shape = spec.shape ?? [-1, -1];
   const free = shape.filter((dimension) => dimension < 0).length;
   const fixed = shape.reduce((product, d) => (d < 0 ? product : product * d), 1);
@@ -55,7 +59,7 @@ function solveShape(spec: TensorSpec, count: number): readonly number[] {
   if (free > 1 || fixed === 0 || count % fixed !== 0) {
     throw new AssayError(
       'TENSOR_SHAPE',
-      `input ${spec.name}: ${count} elements do not decide the free dimensions of ${show(spec.shape)}; give the shape`,
+      `input ${spec.name}: ${given} do not decide the free dimensions of ${show(spec.shape)}; give the shape`,
     );
   }
   return shape.map((dimension) => (dimension < 0 ? count / fixed : dimension));
@@ -195,7 +199,8 @@ function parseRaw(
     }
     return { name, datatype, shape, data: packBytes([bytes]) };
   }
-  const shape = given ?? solveShape(spec, bytes.length / type.size);
+  const read = `${bytes.length} bytes, read as raw elements of ${datatype},`;
+  const shape = given ?? solveShape(spec, bytes.length / type.size, read);
   const expected = elementCount(shape, `input ${name}`) * type.size;
   if (expected !== bytes.length) {
     throw new AssayError(

@@ -70,6 +70,32 @@ describe('assay infer', () => {
     assert.deepEqual((await infer('answer.json')).data, [4, -8, 0.4]);
   });
 
+  test('JSON whose name does not tell is not taken for elements, and elements that begin as it does are', async () => {
+    const infer = (text: string) => {
+      const stdin = new TextEncoder().encode(text);
+      return assay(['infer', target, 'scale', '--input', 'x=-', ...trust(), '--json'], { stdin });
+    };
+    for (const text of ['[1, 2, 3.25]', '\n[[ 1,\t2 ]]\n', '{"datatype": "FP32"}']) {
+      const { code, out, err } = await infer(text);
+      const { error } = JSON.parse(err);
+      assert.deepEqual([code, out, error.code], [2, '', 'USAGE_FILE'], text);
+      assert.match(
+        error.message,
+        /: standard input is JSON, .*raw elements of FP32, .*ends in \.json/,
+      );
+    }
+    const { code, out } = await infer('[1, 2, 3.25,');
+    assert.deepEqual([code, JSON.parse(out).outputs[0].shape], [0, [3]]);
+  });
+
+  test('what is no whole number of elements is said to be read as raw ones', async () => {
+    const args = ['infer', target, 'scale', '--input', 'x=-', ...trust(), '--json'];
+    const { code, err } = await assay(args, { stdin: new Uint8Array(6) });
+    const { error } = JSON.parse(err);
+    assert.deepEqual([code, error.code], [2, 'TENSOR_SHAPE']);
+    assert.match(error.message, /: 6 bytes, read as raw elements of FP32, do not decide /);
+  });
+
   const input = (): string => `x=${at('x.npy')}`;
   const exits: readonly (readonly [string, () => string[], number, string])[] = [
     ['an unknown model', () => ['shrink', '--input', input(), ...trust()], 2, 'CLIENT_MODEL'],
