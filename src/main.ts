@@ -12,6 +12,7 @@ import { loadLaunchPolicy } from './config.js';
 import type { Engine } from './engine/engine.js';
 import { createEngine } from './engine/onnx-engine.js';
 import { executionFacts } from './engine/profile.js';
+import { attestedHead } from './server/answer-head.js';
 import {
   attestationDefinition,
   attestationHandlers,
@@ -22,7 +23,6 @@ import { type RunningMetrics, startMetrics } from './server/metrics.js';
 import { ModelRegistry } from './server/model-registry.js';
 import type { ModelRepository } from './server/model-repository.js';
 import { ownMetrics } from './server/own-metrics.js';
-import { attestedHead } from './server/receipt-parameters.js';
 import {
   type ConnectionLimits,
   type RunningServer,

@@ -8,8 +8,8 @@ import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/e
 import { joined } from '../engine/pieces.js';
 import { type InferenceTimings, Statistics } from '../engine/statistics.js';
 import { type InputTensor, piecesOf, type Tensor, type TensorSpec } from '../engine/tensor.js';
+import { type Answered, base64Url, receiptParameters } from '../server/answer-head.js';
 import { encodeHead } from '../server/codec/infer-response.js';
-import { type Answered, base64Url, receiptParameters } from '../server/receipt-parameters.js';
 import { RpcError } from '../server/rpc-error.js';
 
 /** Told of every answer, verified, before its caller gets it, who gets none where this rejects. */

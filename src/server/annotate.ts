@@ -12,8 +12,8 @@ import type { Annotator, ExecutionNotes, Sealed } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { nativeSha256Once } from '../system/sha256.js';
+import { base64Url, receiptParameters } from './answer-head.js';
 import { encodeHead } from './codec/infer-response.js';
-import { base64Url, receiptParameters } from './receipt-parameters.js';
 
 /** What a worker states of one inference, to be logged and answered with. */
 interface Annotation {

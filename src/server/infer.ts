@@ -1,8 +1,8 @@
 import type { Cancellation, InferenceRequest, LoadedModel } from '../engine/engine.js';
+import type { AnswerHead } from './answer-head.js';
 import type { WireRequest } from './codec/infer-request.js';
 import { encodeHead, encodeRest } from './codec/infer-response.js';
 import type { ModelRegistry } from './model-registry.js';
-import type { AnswerHead } from './receipt-parameters.js';
 import type { Pieces } from './unary-methods.js';
 import { validateInputs, validateOutputs, validateParameters } from './validation.js';
 

@@ -1,6 +1,7 @@
 import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Cancellation, type LoadedModel } from '../engine/engine.js';
 import type { TensorSpec } from '../engine/tensor.js';
+import type { AnswerHead } from './answer-head.js';
 import { decodeInferRequest } from './codec/infer-request.js';
 import { Inferrer } from './infer.js';
 import { modelConfig } from './model-config.js';
@@ -8,7 +9,6 @@ import type { ModelRegistry } from './model-registry.js';
 import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
 import { INFERENCE_SERVICE, inferenceDefinition, loadInference } from './protocol.js';
-import type { AnswerHead } from './receipt-parameters.js';
 import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
 import type { Service } from './server.js';
 import { streamInfer } from './stream-infer.js';

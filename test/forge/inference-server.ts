@@ -10,11 +10,11 @@ import {
 import { makeTlsIdentity } from '../../enclave/tls.js';
 import type { Engine, LoadedModel } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
+import type { AnswerHead } from '../../src/server/answer-head.js';
 import { inferenceService } from '../../src/server/inference-service.js';
 import { ModelRegistry } from '../../src/server/model-registry.js';
 import type { ModelRepository } from '../../src/server/model-repository.js';
 import { INFERENCE_SERVICE, loadInference } from '../../src/server/protocol.js';
-import type { AnswerHead } from '../../src/server/receipt-parameters.js';
 import { type ConnectionLimits, startServer } from '../../src/server/server.js';
 
 const definitions = loadInference();

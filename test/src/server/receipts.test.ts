@@ -12,9 +12,9 @@ import { makeSigningKey } from '../../../enclave/signing-key.js';
 import type { LoadedModel } from '../../../src/engine/engine.js';
 import type { Tensor } from '../../../src/engine/tensor.js';
 import { makeAnnotator } from '../../../src/server/annotate.js';
+import { attestedHead } from '../../../src/server/answer-head.js';
 import { PREFIX } from '../../../src/server/codec/prefix.js';
 import { INFERENCE_SERVICE, loadInference } from '../../../src/server/protocol.js';
-import { attestedHead } from '../../../src/server/receipt-parameters.js';
 import { StatedLoads } from '../../../src/server/stated-loads.js';
 import type { InferAnswer } from '../../forge/inference-server.js';
 
