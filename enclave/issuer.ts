@@ -137,7 +137,7 @@ export class Issuer {
   }
 
   #take(): void {
-    for (const leaf of this.#range.take()) this.#log.append(leaf);
+    for (const { hash, roots } of this.#range.take()) this.#log.append(hash, roots);
   }
 
   /** Publishes the newest head; resolves once it and its tiles were written, or tried. */

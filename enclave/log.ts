@@ -88,8 +88,11 @@ export class MerkleLog {
     return this.#levels[0]?.length ?? 0;
   }
 
-  /** Appends a leaf and returns its index. */
-  append(leaf: Uint8Array): number {
+  /**
+   * Appends a leaf and returns its index.
+   * @param roots of the complete subtrees that it ends, from below; they are computed where they are not given.
+   */
+  append(leaf: Uint8Array, roots: readonly Uint8Array[] = []): number {
     let hash = leaf;
     const index = this.size;
     for (let height = 0; ; height++) {
@@ -97,7 +100,7 @@ export class MerkleLog {
       level.push(hash);
       if (height % TILE_HEIGHT === 0 && level.length % TILE === 0) this.#tile(height, level.length);
       if (level.length % 2 === 1) break;
-      hash = nodeHash(this.#complete(height, level.length - 2), hash);
+      hash = roots[height] ?? nodeHash(this.#complete(height, level.length - 2), hash);
     }
     if (this.size % BLOCK === 0) this.#drop(this.size - this.#retain);
     return index;

@@ -11,16 +11,26 @@ const HEIGHTS = 53;
 /** Newest leaves that the memory keeps until they are taken. */
 const KEPT = 2 ** 16;
 
-/** The memory: a lock, two counters, two states of the range, the newest leaves. */
+/** More than the complete subtrees that those leaves end, the leaves themselves among them. */
+const RING = 2 * KEPT;
+
+/** The memory: a lock, two counters, two states of the range, the hashes of the newest leaves. */
 const COUNTERS = 8;
 const STATES = 64;
 const STATE = HEIGHTS * HASH;
-const LEAVES = STATES + 2 * STATE;
+const HASHES = STATES + 2 * STATE;
 
 /** Roots of complete subtrees of one height, from the index `first`. */
 interface Level {
   readonly first: number;
   readonly hashes: Uint8Array[];
+}
+
+/** A leaf of the log, with what whoever appended it has computed. */
+export interface Leaf {
+  readonly hash: Uint8Array;
+  /** Of the complete subtrees that it ends, from below. */
+  readonly roots: readonly Uint8Array[];
 }
 
 /** What an append did. */
@@ -46,7 +56,7 @@ export class SharedRange {
 
   /** Memory of an empty log. */
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(LEAVES + KEPT * HASH);
+    return new SharedArrayBuffer(HASHES + RING * HASH);
   }
 
   /** @param thread the calling thread's `threadId`. */
@@ -87,12 +97,20 @@ export class SharedRange {
   }
 
   /** The leaves that were not taken before, in order. For one thread. */
-  take(): Uint8Array[] {
+  take(): Leaf[] {
     const { size } = this;
-    const leaves: Uint8Array[] = [];
-    for (let i = Number(this.#counters[1]); i < size; i++) {
-      const at = LEAVES + (i % KEPT) * HASH;
-      leaves.push(this.#bytes.slice(at, at + HASH));
+    const taken = Number(this.#counters[1]);
+    const leaves: Leaf[] = [];
+    let stored = subtrees(taken);
+    const next = (): Uint8Array => {
+      const at = place(stored++);
+      return this.#bytes.slice(at, at + HASH);
+    };
+    for (let i = taken; i < size; i++) {
+      const hash = next();
+      const roots: Uint8Array[] = [];
+      for (let node = i + 1; node % 2 === 0; node /= 2) roots.push(next());
+      leaves.push({ hash, roots });
     }
     Atomics.store(this.#counters, 1, BigInt(size));
     return leaves;
@@ -111,9 +129,10 @@ export class SharedRange {
       throw new AssayError('MERKLE_PRUNED', `more than ${KEPT} entries wait for the log`);
     }
     const levels = this.#levels(size, valid);
-    leaves.forEach((leaf, i) => {
-      this.#bytes.set(leaf, LEAVES + ((size + i) % KEPT) * HASH);
-      append(levels, leaf);
+    let stored = subtrees(size);
+    const store = (hash: Uint8Array): void => this.#bytes.set(hash, place(stored++));
+    leaves.forEach((leaf) => {
+      append(levels, leaf, store);
     });
     const grown = size + leaves.length;
     for (const [height, { first, hashes }] of levels.entries()) {
@@ -142,12 +161,23 @@ export class SharedRange {
   }
 }
 
-function append(levels: Level[], leaf: Uint8Array): void {
+/** Complete subtrees in a tree of so many leaves, the leaves among them. */
+function subtrees(leaves: number): number {
+  let count = 0;
+  for (let complete = leaves; complete > 0; complete = Math.floor(complete / 2)) count += complete;
+  return count;
+}
+
+/** Offset of the hash with this number, in the order in which subtrees become complete. */
+const place = (stored: number): number => HASHES + (stored % RING) * HASH;
+
+function append(levels: Level[], leaf: Uint8Array, store: (hash: Uint8Array) => void): void {
   let hash = leaf;
   for (let height = 0; ; height++) {
     const level = levels[height] ?? { first: 0, hashes: [] };
     levels[height] = level;
     level.hashes.push(hash);
+    store(hash);
     const { first, hashes } = level;
     const left = hashes.at(-2);
     if ((first + hashes.length) % 2 === 1 || left === undefined) return;

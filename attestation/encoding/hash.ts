@@ -58,10 +58,13 @@ export function sha512(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
 }
 
 /** HMAC-SHA-256 (RFC 2104) of the concatenation of the parts. */
-export function portableHmacSha256(key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
+export function portableHmacSha256(
+  key: Uint8Array,
+  parts: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
   const running = hmac.create(nobleSha256, key);
   for (const part of parts) running.update(part);
-  return running.digest();
+  return new Uint8Array(running.digest());
 }
 
 /** The domain label that starts every hash of Assay's own: `assay/<what>/v1` and a zero byte. */

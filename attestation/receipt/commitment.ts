@@ -1,4 +1,5 @@
-import { decodeCbor, encodeCbor } from '../encoding/cbor.js';
+import { decodeCbor } from '../encoding/cbor.js';
+import { writeCbor } from '../encoding/cbor-writer.js';
 import { AssayError } from '../encoding/error.js';
 import { label, portableHmacSha256 } from '../encoding/hash.js';
 
@@ -13,14 +14,17 @@ export interface CommittedTensor {
 }
 
 /** HMAC-SHA-256 (RFC 2104) of the concatenation of the parts; keys have at most 64 bytes. */
-export type HmacSha256 = (key: Uint8Array, parts: readonly Uint8Array[]) => Uint8Array;
+export type HmacSha256 = (
+  key: Uint8Array,
+  parts: readonly Uint8Array[],
+) => Uint8Array<ArrayBuffer>;
 
 /** Length of a salt, bytes. */
 export const SALT_LENGTH = 32;
 
 /** The response parameter `receipt_salt`: a CBOR byte string. */
 export function encodeSalt(salt: Uint8Array): Uint8Array<ArrayBuffer> {
-  return encodeCbor(salt);
+  return writeCbor((to) => to.bytes(salt));
 }
 
 /** Reads what `encodeSalt` writes; throws RECEIPT_ENCODING. */
@@ -100,15 +104,23 @@ function header({ name, datatype, shape, data }: CommittedTensor): Uint8Array {
   return bytes.subarray(0, writeSize(view, offset, data.length));
 }
 
-/** u32 */
-function encodeCount(count: number): Uint8Array {
-  const bytes = new Uint8Array(4);
-  new DataView(bytes.buffer).setUint32(0, count, true);
+/** label ‖ u32 count */
+function opening(side: Side, count: number): Uint8Array {
+  const text = label(side);
+  const bytes = new Uint8Array(text.length + 4);
+  bytes.set(text);
+  new DataView(bytes.buffer).setUint32(text.length, count, true);
   return bytes;
 }
 
+type Side = 'request' | 'response';
+
 const LIMIT_32 = 0x1_0000_0000;
-const LABELS = { request: label('request'), response: label('response') } as const;
+/** By the number of tensors, as many as most models have. */
+const OPENINGS = {
+  request: Array.from({ length: 16 }, (_, count) => opening('request', count)),
+  response: Array.from({ length: 16 }, (_, count) => opening('response', count)),
+} as const;
 const encoder = new TextEncoder();
 
 /**
@@ -121,7 +133,7 @@ const encoder = new TextEncoder();
  * @param salt 32 random bytes that only the caller gets: without it nothing can be guessed at.
  */
 export function commitTensors(
-  side: 'request' | 'response',
+  side: Side,
   tensors: readonly CommittedTensor[],
   salt: Uint8Array,
   hmac: HmacSha256 = portableHmacSha256,
@@ -132,7 +144,7 @@ export function commitTensors(
       `expected a salt of ${SALT_LENGTH} bytes, not ${salt.length}`,
     );
   }
-  const parts: Uint8Array[] = [LABELS[side], encodeCount(tensors.length)];
+  const parts = [OPENINGS[side][tensors.length] ?? opening(side, tensors.length)];
   for (const tensor of tensors) parts.push(headerOf(tensor), tensor.data);
-  return new Uint8Array(hmac(salt, parts));
+  return hmac(salt, parts);
 }

@@ -1,4 +1,4 @@
-import type { Annotator } from './engine.js';
+import type { Annotator, Sealed } from './engine.js';
 import type { Execution, ExecutionResult, RunOutput } from './messages.js';
 import type { Tensor } from './tensor.js';
 
@@ -61,27 +61,19 @@ function notesOf({ buffer, notes }: Execution): Uint8Array[] {
 
 type Annotations = Pick<ExecutionResult, 'annotations' | 'annotationEnds'>;
 
-/**
- * Annotations in one buffer, in which they cross to the event loop; `next` has those of the next execution,
- * which had so many requests.
- */
-export function layOut(parts: readonly Uint8Array[]): {
-  readonly buffer: ArrayBuffer;
-  readonly next: (count: number) => Annotations;
-} {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+/** Hands out what was sealed by execution: each call takes that of the next, which had so many requests. */
+export function handOut({
+  bytes,
+  ends,
+}: Pick<Sealed, 'bytes' | 'ends'>): (count: number) => Annotations {
   let [taken, start] = [0, 0];
-  const next = (count: number): Annotations => {
-    let end = 0;
-    const annotationEnds = parts.slice(taken, taken + count).map((part) => {
-      all.set(part, start + end);
-      end += part.length;
-      return end;
-    });
-    const annotations = all.subarray(start, start + end);
+  return (count) => {
+    const own = ends.slice(taken, taken + count);
+    const end = own.at(-1) ?? start;
+    const annotations = bytes.subarray(start, end);
+    const annotationEnds = own.map((each) => each - start);
     taken += count;
-    start += end;
+    start = end;
     return { annotations, annotationEnds };
   };
-  return { buffer: all.buffer, next };
 }

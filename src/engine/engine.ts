@@ -154,8 +154,10 @@ export interface Annotator<Annotation = unknown> {
 }
 
 export interface Sealed {
-  /** What the requests get of their annotations, in the same order. */
-  readonly annotations: readonly Uint8Array[];
+  /** What the requests get of their annotations, one after another, in memory of its own. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where each ends, in the same order. */
+  readonly ends: readonly number[];
   /** For `AnnotatorSettings.noticed`, before the requests are answered. */
   readonly notice: Uint8Array<ArrayBuffer>;
 }

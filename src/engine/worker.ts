@@ -1,6 +1,6 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession } from 'onnxruntime-node';
-import { annotateEach, layOut } from './annotate-each.js';
+import { annotateEach, handOut } from './annotate-each.js';
 import type { Annotator, ExecutionOptions, MakeAnnotator } from './engine.js';
 import { EngineError } from './error.js';
 import { storeFloat16InUint16 } from './float16.js';
@@ -224,6 +224,9 @@ function annotated(each: Executed | ExecutionFailure): Annotated | ExecutionFail
   }
 }
 
+/** What there is without an annotator. */
+const UNSEALED = { bytes: new Uint8Array(), ends: [] } as const;
+
 /** Annotates once all have ended: each inference leaves the caches cold for what follows. */
 async function runSeries({ executions }: Extract<ToWorker, { kind: 'run' }>): Promise<void> {
   const executed: (Executed | ExecutionFailure)[] = [];
@@ -233,19 +236,18 @@ async function runSeries({ executions }: Extract<ToWorker, { kind: 'run' }>): Pr
   try {
     const made = done.flatMap(({ annotations }) => annotations);
     const sealed = made.length === 0 ? undefined : annotator?.seal(made);
-    const notice = sealed?.notice;
-    const { buffer, next } = layOut(sealed?.annotations ?? []);
+    const next = handOut(sealed ?? UNSEALED);
     const results = attempts.map((each) =>
       'result' in each ? { ...each.result, ...next(each.annotations.length) } : each,
     );
-    const buffers = new Set<ArrayBuffer>([buffer]);
-    if (notice !== undefined) buffers.add(notice.buffer);
+    const buffers = new Set<ArrayBuffer>();
+    if (sealed !== undefined) buffers.add(sealed.bytes.buffer).add(sealed.notice.buffer);
     for (const { result } of done) {
       for (const { data } of result.outputs) {
         if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer);
       }
     }
-    reply({ kind: 'ran', results, notice }, [...buffers]);
+    reply({ kind: 'ran', results, notice: sealed?.notice }, [...buffers]);
   } catch (error) {
     const message = `what was executed could not be sealed: ${messageOf(error)}`;
     const results = attempts.map((each) => ('result' in each ? { refused: false, message } : each));

@@ -8,7 +8,7 @@ import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/e
 import { joined } from '../engine/pieces.js';
 import { type InferenceTimings, Statistics } from '../engine/statistics.js';
 import { type InputTensor, piecesOf, type Tensor, type TensorSpec } from '../engine/tensor.js';
-import { type Answered, base64Url, receiptParameters } from '../server/answer-head.js';
+import { type Answered, base64Url, encodeReceipted } from '../server/answer-head.js';
 import { encodeHead } from '../server/codec/infer-response.js';
 import { RpcError } from '../server/rpc-error.js';
 
@@ -111,8 +111,10 @@ export class RemoteModel implements LoadedModel {
       this.statistics.succeeded(elapsed, timings);
       this.statistics.executed(timings);
       const { outputs, receipt, salt } = answer;
-      const parameters = receiptParameters(base64Url(receipt), base64Url(salt));
-      const annotation = Buffer.concat([encodeHead(this, outputs), parameters]);
+      const head = encodeHead(this, outputs);
+      const { bytes: annotation } = encodeReceipted([
+        { head, receipt: base64Url(receipt), salt: base64Url(salt) },
+      ]);
       return { outputs, annotation, timings };
     } catch (error) {
       this.statistics.failed((performance.now() - started) * 1e6);

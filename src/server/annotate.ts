@@ -12,7 +12,7 @@ import type { Annotator, ExecutionNotes, Sealed } from '../engine/engine.js';
 import type { Tensor } from '../engine/tensor.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { nativeSha256Once } from '../system/sha256.js';
-import { base64Url, receiptParameters } from './answer-head.js';
+import { base64Url, encodeReceipted } from './answer-head.js';
 import { encodeHead } from './codec/infer-response.js';
 
 /** What a worker states of one inference, to be logged and answered with. */
@@ -100,11 +100,12 @@ function annotate(
 /** Logs what was claimed, under one tree head, and makes of each the head of its answer, with its receipt. */
 function seal(writer: LogWriter, annotations: readonly Annotation[]): Sealed {
   const { head: treeHead, place } = writer.append(annotations.map(({ entry }) => entry));
-  const heads = annotations.map(({ claims, salt, head }, i) => {
-    const receipt = useInferenceReceipt(claims, place(i), base64Url);
-    return Buffer.concat([head, receiptParameters(receipt, base64Url(encodeSalt(salt)))]);
-  });
-  return { annotations: heads, notice: encodeNotice(treeHead) };
+  const heads = annotations.map(({ claims, salt, head }, i) => ({
+    head,
+    receipt: useInferenceReceipt(claims, place(i), base64Url),
+    salt: base64Url(encodeSalt(salt)),
+  }));
+  return { ...encodeReceipted(heads), notice: encodeNotice(treeHead) };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { InferenceResult, LoadedModel } from '../engine/engine.js';
-import { encodeParameters } from './codec/infer-response.js';
+import { encodeParameterized } from './codec/infer-response.js';
 
 /** One inference, executed, about to be answered. */
 export interface Answered {
@@ -13,12 +13,26 @@ export interface Answered {
 /** `encodeHead` of an answer with its parameters, or an error in place of the answer. */
 export type AnswerHead = (answered: Answered) => Uint8Array;
 
-/** The parameters `receipt` and `receipt_salt`, encoded. Both are base64url of CBOR. */
-export function receiptParameters(receipt: string, salt: string): Uint8Array {
-  return encodeParameters([
-    ['receipt', receipt],
-    ['receipt_salt', salt],
-  ]);
+/** `encodeHead` of an answer, and what its parameters `receipt` and `receipt_salt` say: base64url of CBOR. */
+export interface ReceiptedHead {
+  readonly head: Uint8Array;
+  readonly receipt: string;
+  readonly salt: string;
+}
+
+/** Heads of answers with their receipts, as `encodeParameterized` lays them out. */
+export function encodeReceipted(
+  heads: readonly ReceiptedHead[],
+): ReturnType<typeof encodeParameterized> {
+  return encodeParameterized(
+    heads.map(({ head, receipt, salt }) => ({
+      head,
+      parameters: [
+        ['receipt', receipt],
+        ['receipt_salt', salt],
+      ],
+    })),
+  );
 }
 
 /** base64url by Node's own encoder: the portable one costs more than the rest of the answer. */

@@ -36,7 +36,18 @@ test('whatever is appended together, root and paths are those of the whole tree'
           );
         }
       }
-      assert.deepEqual(range.take(), leaves);
+      const taken = range.take();
+      assert.deepEqual(
+        taken.map(({ hash }) => hash),
+        leaves,
+      );
+      for (const [index, { roots }] of taken.entries()) {
+        const expected = [];
+        for (let width = 2; (index + 1) % width === 0; width *= 2) {
+          expected.push(merkleRoot(leaves.slice(index + 1 - width, index + 1)));
+        }
+        assert.deepEqual(roots, expected);
+      }
       assert.deepEqual(range.take(), []);
     }),
   );
@@ -50,7 +61,7 @@ test('leaves that nobody takes are not overwritten: the append is refused, and n
   assert.equal(range.size, 2 ** 16);
   assert.equal(range.take().length, 2 ** 16);
   assert.equal(range.tryExtend([leaf(1)])?.first, 2 ** 16);
-  assert.deepEqual(range.take(), [leaf(1)]);
+  assert.deepEqual(range.take(), [{ hash: leaf(1), roots: [] }]);
 });
 
 const key = makeSigningKey();

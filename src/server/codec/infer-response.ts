@@ -35,9 +35,14 @@ class Writer {
   readonly #pieces: Uint8Array[] = [];
 
   /** @param room bytes to leave before what is written. */
-  constructor(size: number, room: number) {
-    this.bytes = Buffer.allocUnsafe(room + size);
+  constructor(bytes: Buffer, room: number) {
+    this.bytes = bytes;
     this.#offset = room;
+  }
+
+  /** Bytes written, and the room before them. */
+  get offset(): number {
+    return this.#offset;
   }
 
   /** All that was written, in pieces: what was `placed` where it lies. */
@@ -109,20 +114,35 @@ const entrySize = (name: string, value: string): number =>
 const outputSize = (name: Buffer, datatype: Buffer, dimensions: number): number =>
   textSize(name.length) + textSize(datatype.length) + textSize(dimensions);
 
-/** Parameters of type string as the response carries them; names and values are ASCII. */
-export function encodeParameters(
-  parameters: readonly (readonly [name: string, value: string])[],
-): Buffer {
+/** What `encodeHead` made, and parameters of type string to follow it; names and values are ASCII. */
+export interface ParameterizedHead {
+  readonly head: Uint8Array;
+  readonly parameters: readonly (readonly [name: string, value: string])[];
+}
+
+/** Heads with their parameters, one after another in memory of their own, and where each ends. */
+export function encodeParameterized(heads: readonly ParameterizedHead[]): {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly ends: readonly number[];
+} {
   let total = 0;
-  for (const [name, value] of parameters) total += fieldSize(entrySize(name, value));
-  const writer = new Writer(total, 0);
-  for (const [name, value] of parameters) {
-    writer.head(4, entrySize(name, value));
-    writer.ascii(1, name);
-    writer.head(2, textSize(value.length));
-    writer.ascii(3, value);
+  for (const { head, parameters } of heads) {
+    total += head.length;
+    for (const [name, value] of parameters) total += fieldSize(entrySize(name, value));
   }
-  return writer.bytes;
+  const bytes = Buffer.allocUnsafeSlow(total);
+  const writer = new Writer(bytes, 0);
+  const ends = heads.map(({ head, parameters }) => {
+    writer.raw(head);
+    for (const [name, value] of parameters) {
+      writer.head(4, entrySize(name, value));
+      writer.ascii(1, name);
+      writer.head(2, textSize(value.length));
+      writer.ascii(3, value);
+    }
+    return writer.offset;
+  });
+  return { bytes, ends };
 }
 
 /** Outputs that are shorter together are copied: that costs less than a piece for each. */
@@ -140,7 +160,7 @@ function staysInPlace(data: Uint8Array): boolean {
 }
 
 /**
- * A `ModelInferResponse` but for its id, its parameters, which may follow it as `encodeParameters` has them, and
+ * A `ModelInferResponse` but for its id, its parameters, which `encodeParameterized` has, and
  * what `encodeRest` has: the model's names and the outputs, with their contents where these are short.
  * @returns behind `PREFIX` bytes of room, so that it need not be copied behind a prefix.
  */
@@ -161,7 +181,7 @@ export function encodeHead(
     total += fieldSize(outputSize(head.name, head.datatype, head.dimensions));
   }
   for (const { data } of contents) total += fieldSize(data.length);
-  const writer = new Writer(total, PREFIX);
+  const writer = new Writer(Buffer.allocUnsafe(PREFIX + total), PREFIX);
   writer.text(1, modelName);
   writer.text(2, modelVersion);
   heads.forEach((head, index) => {
@@ -185,7 +205,7 @@ export function encodeRest(id: string, outputs: readonly Tensor[]): Uint8Array[]
   for (const { data } of contents) {
     total += fieldSize(data.length) - (staysInPlace(data) ? data.length : 0);
   }
-  const writer = new Writer(total, 0);
+  const writer = new Writer(Buffer.allocUnsafe(total), 0);
   writer.text(3, text);
   for (const { data } of contents) {
     if (staysInPlace(data)) writer.placed(6, data);

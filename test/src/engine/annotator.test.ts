@@ -21,7 +21,8 @@ const MODULE = new URL(
         if (annotations.some(([value]) => value === 13)) throw new Error('no seal');
         if (annotations.some(([value]) => value === 14)) process.exit(1);
         return {
-          annotations: annotations.map(([value]) => Uint8Array.of(value, data, annotations.length)),
+          bytes: Uint8Array.from(annotations.flatMap(([value]) => [value, data, annotations.length])),
+          ends: annotations.map((_, i) => 3 * (i + 1)),
           notice: Uint8Array.of(threadId, annotations.length),
         };
       },

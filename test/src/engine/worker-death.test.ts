@@ -27,7 +27,11 @@ async function deadly(last = '', first = ''): Promise<URL> {
       if (value === 13) { ${last}; process.exit(1); }
       return new Uint8Array();
     }
-    const seal = (annotations) => ({ annotations, notice: new Uint8Array() });
+    const seal = (annotations) => ({
+      bytes: new Uint8Array(),
+      ends: annotations.map(() => 0),
+      notice: new Uint8Array(),
+    });
     export const makeAnnotator = () => ({ annotate, seal });`;
   await writeFile(path, source);
   return pathToFileURL(path);
@@ -115,7 +119,11 @@ async function deadlyRun(at: number): Promise<URL> {
     };
     export const makeAnnotator = () => ({
       annotate: () => new Uint8Array(),
-      seal: (annotations) => ({ annotations, notice: new Uint8Array() }),
+      seal: (annotations) => ({
+        bytes: new Uint8Array(),
+        ends: annotations.map(() => 0),
+        notice: new Uint8Array(),
+      }),
     });`;
   await writeFile(path, source);
   return pathToFileURL(path);
@@ -197,7 +205,11 @@ async function telling(gates: readonly string[]): Promise<URL> {
       while (gate !== undefined && !existsSync(gate));
       return new Uint8Array([threadId]);
     }
-    const seal = (annotations) => ({ annotations, notice: new Uint8Array() });
+    const seal = (annotations) => ({
+      bytes: Uint8Array.from(annotations, ([id]) => id),
+      ends: annotations.map((_, i) => i + 1),
+      notice: new Uint8Array(),
+    });
     export const makeAnnotator = () => ({ annotate, seal });`;
   await writeFile(path, source);
   return pathToFileURL(path);

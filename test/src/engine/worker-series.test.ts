@@ -121,7 +121,11 @@ const COUNTING = new URL(
         Atomics.notify(done, 0);
         return new Uint8Array();
       },
-      seal: (annotations) => ({ annotations, notice: new Uint8Array() }),
+      seal: (annotations) => ({
+        bytes: new Uint8Array(),
+        ends: annotations.map(() => 0),
+        notice: new Uint8Array(),
+      }),
     });`)}`,
 );
 

@@ -130,7 +130,9 @@ test('what leaves a worker together is logged under one head, each answer with i
   const before = issuer.counts.entries - annotations.length;
   for (const [i, annotation] of annotations.entries()) {
     const { salt, entry, claims } = annotation;
-    const parameters = parametersOf(sealed.annotations[i] ?? new Uint8Array());
+    const parameters = parametersOf(
+      sealed.bytes.subarray(sealed.ends[i - 1] ?? 0, sealed.ends[i] ?? 0),
+    );
     const pair = decodeInferenceReceipt(parameters.get('receipt') ?? new Uint8Array());
     assert.deepEqual(Buffer.from(pair.claims), Buffer.from(claims));
     assert.deepEqual(parameters.get('receipt_salt'), Buffer.from(encodeSalt(salt)));
