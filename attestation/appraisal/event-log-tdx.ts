@@ -14,8 +14,8 @@ import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import type { Findings } from './findings.js';
 import { TDX_REFERENCES } from './references-tdx.js';
 
-/** Registers of the CC protocol from RTMR0, 1, to RTMR3; 0 is MRTD. */
-const RTMRS = 4;
+/** RTMR3 in the CC protocol, where 0 is MRTD and 1 is RTMR0. */
+const RTMR3 = 4;
 
 /** An extend that a log tells of. */
 interface LoggedExtend {
@@ -69,26 +69,29 @@ function withLog(findings: Findings, id: string, reference: string, check: () =>
   }
 }
 
-/** An event of the log that no register of the quote can be held to, with the register it names. */
-function unboundEvent({ events }: TcgEventLog): string | undefined {
+/** An event of the log that no register up to `last` can be held to, with the register it names. */
+function unboundEvent({ events }: TcgEventLog, last: number): string | undefined {
   const found = events.find(({ register, type, digests }) =>
     type === NO_ACTION
       ? !digests.every(({ digest }) => isZero(digest))
-      : register < 1 || register > RTMRS,
+      : register < 1 || register > last,
   );
   if (found === undefined) return undefined;
   const name = `event ${found.index} (${eventTypeName(found.type)})`;
   if (found.type === NO_ACTION) {
     return `${name}, which extends nothing, has a digest for register ${found.register}`;
   }
-  return `${name} is of register ${found.register}, which no event extends`;
+  return found.register === RTMR3
+    ? `${name} is of RTMR3, which the runtime log alone speaks for`
+    : `${name} is of register ${found.register}, which no event extends`;
 }
 
 /**
  * Replays a CCEL log against RTMR0 to RTMR2 of an authentic quote, and against RTMR3 unless Assay's
- * own log speaks for it. Every event has to be one of those, so that whoever reads the log reads nothing
- * that a register does not vouch for: MRTD is complete before the firmware runs. EV_NO_ACTION extends
- * nothing, and so says nothing of the guest; its digests are zeros.
+ * own log speaks for it, which is then whole and leaves no room for the firmware's. Every event has to be
+ * one of those, so that whoever reads the log reads nothing that a register does not vouch for: MRTD is
+ * complete before the firmware runs. EV_NO_ACTION extends nothing, and so says nothing of the guest; its
+ * digests are zeros.
  */
 export function appraiseCcel(
   findings: Findings,
@@ -98,22 +101,22 @@ export function appraiseCcel(
 ): void {
   withLog(findings, 'tdx.event-log', TDX_REFERENCES.eventLog, () => {
     const log = parseTcgEventLog(bytes);
-    const unbound = unboundEvent(log);
+    const last = hasRuntimeLog ? RTMR3 - 1 : RTMR3;
+    const unbound = unboundEvent(log, last);
     findings.check(
       'tdx.event-log.events',
       unbound === undefined,
       {
-        expected: 'events of RTMR0 to RTMR3 alone',
+        expected: `events of RTMR0 to RTMR${last - 1} alone`,
         actual: unbound ?? `${log.events.length} events`,
         reference: TDX_REFERENCES.eventLog,
       },
       {
-        pass: 'Every event of the log is of a register of the quote.',
+        pass: 'Every event of the log is of a register that it is replayed against.',
         fail: `The log has an event that no register vouches for: ${unbound}.`,
       },
     );
-    quote.report.rtmrs.forEach((value, i) => {
-      if (i === 3 && hasRuntimeLog) return;
+    quote.report.rtmrs.slice(0, last).forEach((value, i) => {
       const events = extendedEvents(log, i + 1, 'sha384').map(({ event, digest }) => ({
         digest,
         name: `event ${event.index} (${eventTypeName(event.type)})`,

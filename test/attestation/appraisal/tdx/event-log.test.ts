@@ -66,7 +66,19 @@ test('a log that leads to the registers is affirmed, padded or not', async () =>
   const runtimeLog = encodeRuntimeLog(RUNTIME);
   const rtmr3 = replayRuntimeLog(RUNTIME);
   assert.deepEqual(await failures(rtmr3, { runtimeLog }), []);
-  assert.deepEqual(await failures(rtmr3, { runtimeLog, eventLog: forgeTcgLog(BOOT_EVENTS) }), []);
+  const eventLog = forgeTcgLog(BOOT_EVENTS.filter(({ register }) => register !== 4));
+  assert.deepEqual(await failures(rtmr3, { runtimeLog, eventLog }), []);
+});
+
+test('beside Assay’s log the firmware’s has no event of RTMR3', async () => {
+  const runtimeLog = encodeRuntimeLog(RUNTIME);
+  const found = (eventLog: Uint8Array): Promise<readonly string[]> =>
+    failures(replayRuntimeLog(RUNTIME), { runtimeLog, eventLog });
+  assert.deepEqual(await found(forgeTcgLog(BOOT_EVENTS)), [
+    'tdx.event-log.events: The log has an event that no register vouches for: event 8 (EV_EVENT_TAG) is of RTMR3, which the runtime log alone speaks for.',
+  ]);
+  const silent = { register: 4, type: 3, data: utf8('nothing'), digest: new Uint8Array(48) };
+  assert.deepEqual(await found(forgeTcgLog([...BOOT_EVENTS.slice(0, 8), silent])), []);
 });
 
 const swap = (a: number, b: number): LoggedEvent[] => {
