@@ -27,7 +27,7 @@ const acceptedStatus = z.union([acceptable, z.strictObject({ status: acceptable,
 
 /**
  * Appraisal policy for TDX quotes. What it does not mention must hold by default: TCB status
- * UpToDate without advisories, no debug, no migration, SEPT_VE_DISABLE set, no bit without a name in
+ * UpToDate without security advisories, no debug, no migration, SEPT_VE_DISABLE set, no bit without a name in
  * TDATTRIBUTES, no service TD. Members named `accept…` and `allow…` waive one of these, and the
  * result shows it. Identity fields that it does not mention are reported and not judged, except what
  * measures the guest: without reference values for MRTD and RTMR0 to RTMR2 no quote is affirmed.
@@ -86,7 +86,7 @@ export const tdxPolicySchema = z.strictObject({
       acceptAdvisories: z
         .array(
           z.strictObject({
-            id: z.string().regex(/^INTEL-SA-\d+$/, 'expected an id such as INTEL-SA-00615'),
+            id: z.string().regex(/^INTEL-[A-Z]+-\d+$/, 'expected an id such as INTEL-SA-00615'),
             until: time,
           }),
         )

@@ -43,14 +43,22 @@ function statusFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPol
   );
 }
 
-/** Advisories count whatever the status: each must be accepted by name, and the time not be over. */
+/** Intel's documents, which its service names among the advisories, also of what is up to date. */
+const INFORMATIONAL = /^INTEL-DOC-\d+$/;
+
+/**
+ * Advisories count whatever the status: each must be accepted by name, and the time not be over. Documents
+ * are told and do not count; an id of a kind that is not known counts.
+ */
 function advisoryFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPolicy): void {
-  const { advisories } = tdx.tcb;
+  const advisories = tdx.tcb.advisories.filter((id) => !INFORMATIONAL.test(id));
+  const documents = tdx.tcb.advisories.filter((id) => INFORMATIONAL.test(id)).join(', ');
   const named = policy.tcb?.acceptAdvisories ?? [];
   const open = advisories.filter(
     (id) => !named.some((item) => item.id === id && tdx.at <= new Date(item.until)),
   );
   const expired = open.filter((id) => named.some((item) => item.id === id));
+  const actual = advisories.length === 0 ? 'none' : advisories.join(', ');
   findings.check(
     'tdx.tcb.advisories',
     advisories.length === 0,
@@ -59,11 +67,13 @@ function advisoryFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxP
         named.length === 0
           ? 'none'
           : `none but ${named.map(({ id, until }) => `${id} until ${until}`).join(', ')}`,
-      actual: advisories.length === 0 ? 'none' : advisories.join(', '),
+      actual: documents === '' ? actual : `${actual}; informational: ${documents}`,
       reference: TDX_REFERENCES.tcb,
     },
     {
-      pass: 'No security advisory applies to the platform.',
+      pass: `No security advisory applies to the platform.${
+        documents === '' ? '' : ` Intel informs of it in ${documents}.`
+      }`,
       fail: `Security advisories apply to the platform: ${(open.length > 0 ? open : advisories).join(', ')}.${
         expired.length > 0 ? ` The exception for ${expired.join(', ')} is over.` : ''
       }`,

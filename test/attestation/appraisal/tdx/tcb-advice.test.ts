@@ -1,7 +1,11 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { fromHex } from '../../../../attestation/encoding/bytes.js';
-import type { IntelFault } from '../../../forge/intel.js';
+import { forgeTdx, type IntelFault } from '../../../forge/intel.js';
 import { all, each, set } from '../../../forge/json.js';
-import { type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
+import { tdxPolicy } from '../../../forge/platform-policy.js';
+import { referenceValues, type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
 
 const platformStatus = (status: string) => set('tcbLevels.0.tcbStatus', status);
 const qeStatus = (status: string) => set('tcbLevels.0.tcbStatus', status);
@@ -174,4 +178,56 @@ tdxCases('exceptions for statuses and advisories are named, and end', [
     },
     code: 'tdx.tcb.advisories',
   },
+  {
+    name: 'another kind of id than is known',
+    fault: { tcbInfo: set('tcbLevels.0.advisoryIDs', ['INTEL-NEW-1']) },
+    code: 'tdx.tcb.advisories',
+  },
+  {
+    name: 'another kind of id, accepted',
+    fault: { tcbInfo: set('tcbLevels.0.advisoryIDs', ['INTEL-NEW-1']) },
+    policy: { tcb: { acceptAdvisories: [{ id: 'INTEL-NEW-1', until: '2027-01-01T00:00:00Z' }] } },
+    code: null,
+    waived: ['tdx.tcb.advisories'],
+  },
+  {
+    name: 'a document, which is no advisory',
+    fault: { tcbInfo: set('tcbLevels.0.advisoryIDs', ['INTEL-DOC-10000']) },
+    code: null,
+    status: 'UpToDate',
+  },
+  {
+    name: 'a document, accepted by name all the same',
+    fault: { tcbInfo: set('tcbLevels.0.advisoryIDs', ['INTEL-DOC-10000']) },
+    policy: {
+      tcb: { acceptAdvisories: [{ id: 'INTEL-DOC-10000', until: '2026-01-01T00:00:00Z' }] },
+    },
+    code: null,
+  },
 ]);
+
+test('a document is told beside the advisories, and not among them', async () => {
+  const cases = [
+    {
+      ids: ['INTEL-DOC-10000'],
+      actual: 'none; informational: INTEL-DOC-10000',
+      reason:
+        'No security advisory applies to the platform. Intel informs of it in INTEL-DOC-10000.',
+    },
+    {
+      ids: ['INTEL-SA-00615', 'INTEL-DOC-10000'],
+      actual: 'INTEL-SA-00615; informational: INTEL-DOC-10000',
+      reason: 'Security advisories apply to the platform: INTEL-SA-00615.',
+    },
+  ];
+  for (const { ids, actual, reason } of cases) {
+    const { quote, collateral, roots } = await forgeTdx({
+      tcbInfo: set('tcbLevels.0.advisoryIDs', ids),
+    });
+    const trusted = { at: new Date('2026-11-21T00:00:00Z'), roots };
+    const result = await verifyTdx(quote, collateral, tdxPolicy(referenceValues()), trusted);
+    const found = result.checks.find(({ id }) => id === 'tdx.tcb.advisories');
+    assert.deepEqual([found?.actual, found?.reason], [actual, reason]);
+    assert.deepEqual(result.tcb?.advisories, [...ids].sort());
+  }
+});
