@@ -26,11 +26,13 @@ const tcbFloors = notEmpty(
   }),
 );
 
-/** A set of mitigation bits, `0x` and up to 16 hexadecimal digits. */
+const BITS = 'expected 0x and up to 16 hexadecimal digits';
+/** A set of mitigation bits, `0x` and up to 16 hexadecimal digits; YAML reads short ones as numbers. */
 const bitVector = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{1,16}$/, 'expected 0x and up to 16 hexadecimal digits')
-  .transform((text) => BigInt(text));
+  .union([z.string().regex(/^0x[0-9a-fA-F]{1,16}$/, BITS), z.number().int().min(0)], {
+    error: BITS,
+  })
+  .transform((bits) => BigInt(bits));
 
 /**
  * Appraisal policy for SEV-SNP reports. What it does not mention must hold by default: DEBUG,

@@ -3,7 +3,7 @@ import * as z from 'zod';
 /** Bytes in hexadecimal of either case, as lower-case text. */
 export const hex = (bytes: number) =>
   z
-    .string()
+    .string({ error: `expected ${bytes} bytes in hexadecimal, in quotes where all are digits` })
     .regex(new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`), `expected ${bytes} bytes in hexadecimal`)
     .transform((text) => text.toLowerCase());
 
