@@ -26,18 +26,29 @@ export function strictPemBlocks(text: string, label: PemLabel): Uint8Array[] {
   return blocks;
 }
 
+const BLOCK = /-----BEGIN (CERTIFICATE|X509 CRL)-----([A-Za-z0-9+/=\s]*)-----END \1-----/g;
+
 /**
- * DER blobs of every PEM block with this label, in order; text between blocks is ignored. Throws
- * ENCODING_BASE64.
+ * DER blobs of every PEM block with this label, in order; explanatory text between blocks (RFC 7468 section 2)
+ * is ignored. What begins or ends like a block has to be one, of either label: a revocation list that is
+ * damaged is not to vanish. Throws X509_FORMAT.
  */
 export function pemBlocks(text: string, label: PemLabel): Uint8Array[] {
-  const pattern = new RegExp(
-    `-----BEGIN ${label}-----([A-Za-z0-9+/=\\s]*)-----END ${label}-----`,
-    'g',
-  );
-  return [...text.matchAll(pattern)].map((match) =>
-    fromBase64((match[1] ?? '').replace(/\s/g, '')),
-  );
+  const blocks = [...text.matchAll(BLOCK)];
+  const boundaries = text.match(/-----(BEGIN|END)/g)?.length ?? 0;
+  if (boundaries !== 2 * blocks.length) {
+    throw new AssayError(
+      'X509_FORMAT',
+      `expected whole PEM blocks of CERTIFICATE or X509 CRL alone, and ${blocks.length} of them are, with ${boundaries} boundaries`,
+    );
+  }
+  try {
+    return blocks
+      .map(([, actual, base64 = '']) => ({ actual, der: fromBase64(base64.replace(/\s/g, '')) }))
+      .flatMap(({ actual, der }) => (actual === label ? [der] : []));
+  } catch (cause) {
+    throw new AssayError('X509_FORMAT', 'expected PEM blocks to be base64', cause);
+  }
 }
 
 /** One PEM block (RFC 7468 section 3), lines of 64 characters. */

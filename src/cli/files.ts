@@ -5,7 +5,7 @@ import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
-import { amdEndorsements } from '../../attestation/endorsements/amd.js';
+import { type AmdEndorsements, amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { assertLimitsOfOutputs } from '../client/agreement.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
@@ -142,14 +142,26 @@ export function asFile<T>(path: string, fault: string, parse: () => T): T {
   }
 }
 
+/** AMD's certificates and lists of a file, PEM or DER; throws USAGE_FILE for another. */
+function readAmdEndorsements(path: string, bytes: Uint8Array): AmdEndorsements {
+  return asFile(path, 'no certificate and no revocation list', () => {
+    const endorsements = amdEndorsements([bytes]);
+    for (const der of endorsements.certificates) parseCertificate(der);
+    for (const der of endorsements.crls) parseCrl(der);
+    return endorsements;
+  });
+}
+
 /** Returns the bytes of a file with AMD's certificates or lists, PEM or DER; throws USAGE_FILE for another. */
 export function requireAmdEndorsements<T extends Uint8Array>(path: string, bytes: T): T {
-  return asFile(path, 'no certificate and no revocation list', () => {
-    const { certificates, crls } = amdEndorsements([bytes]);
-    for (const der of certificates) parseCertificate(der);
-    for (const der of crls) parseCrl(der);
-    return bytes;
-  });
+  readAmdEndorsements(path, bytes);
+  return bytes;
+}
+
+/** Returns the bytes of a file with a revocation list of AMD's, whatever else it has; throws USAGE_FILE for another. */
+export function requireAmdCrl<T extends Uint8Array>(path: string, bytes: T): T {
+  if (readAmdEndorsements(path, bytes).crls.length > 0) return bytes;
+  throw new AssayError('USAGE_FILE', `${path} has no revocation list, which --crl names`);
 }
 
 /**

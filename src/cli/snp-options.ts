@@ -5,7 +5,7 @@ import { type AuxblobEntry, parseAuxblob } from '../../attestation/evidence/auxb
 import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
 import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { type Gathered, gatherSnpEndorsements } from '../client/snp-endorsements.js';
-import { asFile, readInput, requireAmdEndorsements } from './files.js';
+import { asFile, readInput, requireAmdCrl, requireAmdEndorsements } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseServiceUrl } from './options.js';
 
@@ -43,10 +43,11 @@ export function addSnpOptions(command: Command): Command {
     .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
 }
 
-/** The host's certificate table; throws USAGE_FILE for a file that holds none. */
+/** The host's certificate table, which may be empty; throws USAGE_FILE for a file that holds none. */
 async function readTable(io: Io, path: string): Promise<readonly AuxblobEntry[]> {
   const bytes = await readInput(io, path);
-  return asFile(path, 'no certificate table', () => parseAuxblob(bytes));
+  // The kernel's auxblob has no bytes where the host has no certificates.
+  return bytes.length === 0 ? [] : asFile(path, 'no certificate table', () => parseAuxblob(bytes));
 }
 
 /** A report with what endorses it. */
@@ -64,15 +65,14 @@ export async function readSnp(
   roots?: readonly Uint8Array[],
 ): Promise<ReadSnp> {
   const input = openSnpInput(await readInput(io, options.report));
-  const files = [options.vek, ...options.chain, ...options.crl].filter(
-    (path) => path !== undefined,
-  );
+  const files = [options.vek, ...options.chain].filter((path) => path !== undefined);
   const table = options.certs === undefined ? [] : await readTable(io, options.certs);
   const supplied = {
     caller: amdEndorsements(
-      await Promise.all(
-        files.map(async (path) => requireAmdEndorsements(path, await readInput(io, path))),
-      ),
+      await Promise.all([
+        ...files.map(async (path) => requireAmdEndorsements(path, await readInput(io, path))),
+        ...options.crl.map(async (path) => requireAmdCrl(path, await readInput(io, path))),
+      ]),
     ),
     host: amdEndorsements([
       ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),

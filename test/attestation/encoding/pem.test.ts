@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { strictPemBlocks, toPem } from '../../../attestation/encoding/pem.js';
+import { pemBlocks, strictPemBlocks, toPem } from '../../../attestation/encoding/pem.js';
 
 const der = Uint8Array.from({ length: 100 }, (_, i) => i);
 const block = toPem(der, 'X509 CRL');
@@ -33,5 +33,36 @@ describe('PEM and nothing else', () => {
   for (const [name, text] of refused) {
     test(`${name} is refused`, () =>
       assert.throws(() => strictPemBlocks(text, 'X509 CRL'), { code: 'ENCODING_BASE64' }));
+  }
+});
+
+describe('PEM among other text', () => {
+  const certificate = toPem(new Uint8Array(60), 'CERTIFICATE');
+  const accepted: readonly (readonly [string, string, number])[] = [
+    ['no block', 'a comment', 0],
+    ['text before, between and behind', `Subject: A\n${block}of AMD\n${certificate}end`, 1],
+    ['blanks within', block.replaceAll('\n', ' \n\t'), 1],
+    ['no line break behind the label', block.replace(`${begin}\n`, begin), 1],
+    ['the other label', certificate, 0],
+  ];
+  for (const [name, text, blocks] of accepted) {
+    test(name, () => assert.deepEqual(pemBlocks(text, 'X509 CRL'), Array(blocks).fill(der)));
+  }
+  const refused: readonly (readonly [string, string])[] = [
+    ['a character that is none of base64', block.replace('\nA', '\n#')],
+    ['an attribute', block.replace('\n', '\nComment: AMD\n\n')],
+    ['a label that is not known', block.replaceAll('X509 CRL', 'CRL')],
+    ['no end', block.replace(end, '')],
+    ['half of a block', block.slice(0, 60)],
+    ['no begin', block.replace(begin, '')],
+    ['a damaged begin', block.replace(begin, begin.slice(1))],
+    ['ends of another label', block.replace(end, '-----END CERTIFICATE-----')],
+    ['base64 that is too short', block.replace('=\n', '\n')],
+  ];
+  for (const [name, text] of refused) {
+    for (const label of ['X509 CRL', 'CERTIFICATE'] as const) {
+      test(`${name} is refused beside a whole block, whoever looks for a ${label}`, () =>
+        assert.throws(() => pemBlocks(certificate + text, label), { code: 'X509_FORMAT' }));
+    }
   }
 });

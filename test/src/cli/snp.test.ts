@@ -197,6 +197,28 @@ describe('assay verify snp', () => {
     });
   }
 
+  test('a --crl without a list, or with a damaged one, is wrong usage: exit 2', async () => {
+    const crl = toPem(forged.endorsements.crls[0] ?? new Uint8Array(), 'X509 CRL');
+    await writeFile(at('damaged.pem'), crl.replace('\nM', '\n#'));
+    for (const [name, text] of [
+      ['root.pem', /has no revocation list/],
+      ['damaged.pem', /whole PEM blocks/],
+    ] as const) {
+      const { code, err } = await judge('--offline', '--crl', at(name));
+      assert.equal(code, 2);
+      assert.match(err, text);
+    }
+  });
+
+  test('an auxblob without a byte has no certificates', async () => {
+    await writeFile(at('empty.bin'), '');
+    const { code, out } = await judge(
+      ...['--certs', at('empty.bin'), '--vek', at('vcek.der'), '--chain', at('chain.pem')],
+      ...['--crl', at('crl.der'), '--root', at('root.pem'), '--policy', at('policy.json')],
+    );
+    assert.equal(code, 0, out);
+  });
+
   for (const [what, time] of [
     ['a day that June does not have', '2026-06-31T00:00:00Z'],
     ['an hour that no day has', '2026-06-01T24:00:00Z'],
