@@ -83,8 +83,19 @@ export function collect(value: string, earlier: readonly string[] = []): readonl
   return [...earlier, value];
 }
 
-/** Parses the base URL of a vendor's service. Slashes at its end do not count. */
+const USER_INFO = /^([a-z][a-z0-9+.-]*:)?[/\\]*[^/\\?#]*@/i;
+
+/**
+ * Parses the base URL of a vendor's service. Slashes at its end do not count. Credentials in it are refused with
+ * an error that does not repeat them: USAGE_OPTION.
+ */
 export function parseServiceUrl(text: string): string {
+  if (USER_INFO.test(text)) {
+    throw new AssayError(
+      'USAGE_OPTION',
+      'expected the URL of a vendor’s service without a user name or a password',
+    );
+  }
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isBase = url !== undefined && /^https?:$/.test(url.protocol) && !/[?#]/.test(text);
   if (!isBase) {

@@ -48,6 +48,24 @@ const given = (): string[] => ['--input', `a=${at('a.json')}`, '--input', `b=${a
 const url = 'http://127.0.0.1:1';
 const DIGEST = `sha256:${'0'.repeat(64)}`;
 
+for (const option of ['--kds', '--pcs']) {
+  test(`credentials in the URL of ${option} are refused, and not repeated`, async () => {
+    const command = option === '--kds' ? ['snp', '--report'] : ['tdx', '--quote'];
+    for (const secret of [
+      'https://user:S3cret@kds.example/',
+      'https://S3cret@kds.example',
+      'user:S3cret@kds.example',
+      '//user:S3cret@kds.example',
+      'ftp://user:S3cret@kds.example',
+    ]) {
+      const { code, out, err } = await assay(['verify', ...command, at('a.json'), option, secret]);
+      assert.equal(code, 2);
+      assert.match(err, /USAGE_OPTION/);
+      assert.doesNotMatch(out + err, /S3cret/);
+    }
+  });
+}
+
 /** A command line that must end before anything is asked of anybody, and why. */
 type Case = readonly [name: string, code: string, says: RegExp, args: () => readonly string[]];
 
