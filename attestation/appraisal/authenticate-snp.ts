@@ -11,13 +11,14 @@ import {
 } from '../evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
 import {
+  knownList,
   requireCurrent,
   requireValidity,
   type StartedCrl,
   startCrl,
   startLink,
 } from './certified.js';
-import { snpAuthorities, sortCertificates } from './chain-snp.js';
+import { isOfAnotherRoot, snpAuthorities, sortCertificates } from './chain-snp.js';
 import { requireTime, type TrustAnchor } from './result.js';
 import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
 
@@ -25,7 +26,10 @@ import { type PendingSignature, requireSignatures, subjectKey } from './signatur
 export interface SnpEndorsements {
   /** The VCEK or VLEK certificate, and authorities above it where they are not pinned. */
   readonly certificates: readonly Uint8Array[];
-  /** The verifier's own revocation lists: each has to be current. */
+  /**
+   * The verifier's own revocation lists: each has to be current. One of another product line's root that is
+   * trusted as well counts for nothing here.
+   */
   readonly crls: readonly Uint8Array[];
   /**
    * Those that came with the evidence, chosen by its host or by whoever passed it on. They age with it: one
@@ -166,6 +170,28 @@ function requireChip({ hwid }: VekExtensions, chipId: Uint8Array): void {
   }
 }
 
+/** That one of several authorities signed a certificate, and which of them did. */
+interface PendingIssue extends PendingSignature {
+  readonly signers: Promise<readonly Certificate[]>;
+}
+
+/**
+ * Starts to check which of the authorities signed the key: AMD's may have several of one name, of which the
+ * order says nothing. All that did have to be unrevoked.
+ */
+function startIssued(leaf: Certificate, issuers: readonly Certificate[]): PendingIssue {
+  const links = issuers.map((issuer) => startLink({ subject: leaf, issuer }));
+  const signers = Promise.all(links.map(({ holds }) => holds)).then((held) =>
+    issuers.filter((_, i) => held[i] === true),
+  );
+  const holds = signers.then(({ length }) => length > 0);
+  // Another rule may fail first, and then nobody waits for this one.
+  holds.catch(() => undefined);
+  const error = () =>
+    links[0]?.error() ?? new AssayError('ENDORSEMENTS_MISSING', 'no authority was supplied');
+  return { holds, error, signers };
+}
+
 /** Starts to check the report's own signature. */
 function startReport(bytes: Uint8Array, report: SnpReport, vek: Certificate): PendingSignature {
   const algorithm = { name: 'ECDSA', hash: 'SHA-384' };
@@ -240,17 +266,24 @@ export function openSnp(
   const vek = vekExtensions(leaf, kind);
   const product = productLine(line, vek);
   const key = { leaf, kind, product: vek.product };
-  const { ark, issuer, anchor, links } = snpAuthorities(key, sorted, roots, at);
+  const { ark, issuers, anchor, links } = snpAuthorities(key, sorted, roots, at);
   requireValidity(leaf, at);
-  const start = (der: Uint8Array): StartedCrl => startCrl(der, ark, CRL_CODES);
-  const [own, hosts] = [endorsements.crls.map(start), (endorsements.hostCrls ?? []).map(start)];
+  const start = (list: CertificateRevocationList): StartedCrl => startCrl(list, ark, CRL_CODES);
+  const own = endorsements.crls
+    .map(knownList)
+    .filter(({ issuer }) => !isOfAnotherRoot(issuer, ark, roots))
+    .map(start);
+  const hosts = (endorsements.hostCrls ?? []).map(knownList).map(start);
   const lists = countedLists(own, hosts, at);
   const chain = links.map(startLink);
+  const issued = startIssued(leaf, issuers);
   const authentic = async (): Promise<void> => {
-    await requireSignatures([...chain, ...[...own, ...hosts].map(({ signature }) => signature)]);
+    const crls = [...own, ...hosts].map(({ signature }) => signature);
+    await requireSignatures([...chain, issued, ...crls]);
+    const signers = await issued.signers;
     for (const list of lists) {
       requireCurrent(list, ark, at, CRL_CODES);
-      requireUnrevoked(list, [ark, issuer]);
+      requireUnrevoked(list, [ark, ...signers]);
     }
     requireTcb(report, vek, product);
     requireChip(vek, report.chipId);
@@ -261,13 +294,13 @@ export function openSnp(
     product,
     signingKey: kind,
     vek,
-    chain: [ark, issuer, leaf].map(({ subjectCommonName }) => subjectCommonName),
+    chain: [ark, ...issuers.slice(0, 1), leaf].map(({ subjectCommonName }) => subjectCommonName),
     trustAnchor: anchor,
     chip: chipBinding(vek, report.chipId),
     revocationLists: lists.map(({ thisUpdate }) => thisUpdate),
     at,
   };
-  const started = Promise.allSettled([leaf, issuer].map(subjectKey));
+  const started = Promise.allSettled([leaf, ...issuers].map(subjectKey));
   return { snp, started, authentic };
 }
 

@@ -127,7 +127,7 @@ export interface StartedCrl {
 }
 
 /** The list with these bytes: a remembered one, or parsed from a copy. */
-function listOf(der: Uint8Array): CertificateRevocationList {
+export function knownList(der: Uint8Array): CertificateRevocationList {
   const known = lists.peek(placeOf(der));
   return known !== undefined && equalBytes(known.der, der) ? known : parseCrl(new Uint8Array(der));
 }
@@ -136,8 +136,11 @@ function listOf(der: Uint8Array): CertificateRevocationList {
  * Starts to check that the issuer signed the list; throws at once where it may not or did not. Only a
  * list whose signature holds is remembered: anybody can make others, and each has up to 1 MiB.
  */
-export function startCrl(der: Uint8Array, issuer: Certificate, codes: CrlCodes): StartedCrl {
-  const list = listOf(der);
+export function startCrl(
+  list: CertificateRevocationList,
+  issuer: Certificate,
+  codes: CrlCodes,
+): StartedCrl {
   const name = issuer.subjectCommonName;
   if (!equalBytes(list.issuer, issuer.subject)) {
     throw new AssayError(codes.issuer, `expected a revocation list that ${name} issued`);

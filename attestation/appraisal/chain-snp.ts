@@ -24,9 +24,9 @@ import { trustAnchorOf } from './trust.js';
 export interface SnpAuthorities {
   readonly anchor: TrustAnchor;
   readonly ark: Certificate;
-  /** ASK or ASVK. */
-  readonly issuer: Certificate;
-  /** Signatures that are still to be checked, the key's last; those of pinned certificates are not among them. */
+  /** ASKs or ASVKs that the key's certificate names, at least one: one of them has to have signed it. */
+  readonly issuers: readonly Certificate[];
+  /** Authorities whose signatures are still to be checked; those of pinned certificates are not. */
   readonly links: readonly Link[];
 }
 
@@ -84,6 +84,11 @@ function isNamed(commonName: string, expected: string, simulated: boolean): bool
   return simulated ? commonName.startsWith(expected + SIMULATED) : commonName === expected;
 }
 
+/** Whether the common name is this one of AMD's, or a simulator's in its place. */
+export function isNamedFor(commonName: string, expected: string): boolean {
+  return isNamed(commonName, expected, false) || isNamed(commonName, expected, true);
+}
+
 function requireRsa(known: Certificate): void {
   const { keyKind, signatureAlgorithm, subjectCommonName } = known;
   if (keyKind !== 'rsa-4096' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
@@ -100,6 +105,27 @@ function pinnedSet(product: string): AmdCertificates | undefined {
   return Object.hasOwn(AMD_CERTIFICATES, product)
     ? AMD_CERTIFICATES[product as PinnedProduct]
     : undefined;
+}
+
+/** AMD's pinned roots, or the caller's in their place. */
+export function trustedRoots(roots: readonly Uint8Array[] | undefined): readonly Certificate[] {
+  return (roots ?? Object.values(AMD_CERTIFICATES).map(({ ark }) => ark)).map(recognise);
+}
+
+/** The pinned ASK or ASVK of a product line. */
+export function pinnedIssuer(product: string, kind: VekKind): Certificate | undefined {
+  const pinned = pinnedSet(product);
+  return pinned && recognise(kind === 'VCEK' ? pinned.ask : pinned.asvk);
+}
+
+/** Whether the name is that of another root than this one, which is trusted as well. */
+export function isOfAnotherRoot(
+  issuer: Uint8Array,
+  ark: Certificate,
+  roots: readonly Uint8Array[] | undefined,
+): boolean {
+  if (equalBytes(issuer, ark.subject)) return false;
+  return trustedRoots(roots).some(({ subject }) => equalBytes(subject, issuer));
 }
 
 /** The pinned root of this product, or the caller's with its name: two of one name may be two simulators'. */
@@ -129,13 +155,19 @@ function trustAnchor(ark: Certificate, source: TrustAnchor['source']): Anchor {
   return { ...trustAnchorOf(ark, source), ark };
 }
 
-/** The issuer of the given kind among the supplied certificates that are not pinned, or the pinned one. */
-function chooseIssuer(
+/** Whose authorities are looked for. */
+export interface SnpKey {
+  readonly leaf: Certificate;
+  readonly kind: VekKind;
+  readonly product: string;
+}
+
+/** The authorities of the given kind: the supplied ones that are not pinned, and the pinned one. */
+function issuersOf(
   { ark, simulated }: Anchor,
-  product: string,
-  kind: VekKind,
+  { product, kind }: SnpKey,
   strangers: readonly Certificate[],
-): Certificate {
+): readonly Certificate[] {
   const name = kind === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`;
   for (const stranger of strangers) {
     if (!isNamed(stranger.issuerCommonName, `ARK-${product}`, simulated)) {
@@ -148,17 +180,36 @@ function chooseIssuer(
     requireAuthority(stranger, 0);
     requireNamed({ subject: stranger, issuer: ark });
   }
-  const pinned = isPinned(ark) ? pinnedSet(product) : undefined;
-  const own = pinned && recognise(kind === 'VCEK' ? pinned.ask : pinned.asvk);
-  const found = strangers.find(({ subjectCommonName }) =>
+  const own = isPinned(ark) ? pinnedIssuer(product, kind) : undefined;
+  const named = strangers.filter(({ subjectCommonName }) =>
     isNamed(subjectCommonName, name, simulated),
   );
-  const chosen = found ?? own;
-  if (chosen !== undefined) return chosen;
+  const found = own === undefined ? named : [...named, own];
+  if (found.length > 0) return found;
   if (strangers.length > 0) {
     throw new AssayError('SNP_CERTIFICATE_NAME', `expected ${name} among the authorities`);
   }
   throw new AssayError('ENDORSEMENTS_MISSING', `the certificate of ${name} was not supplied`);
+}
+
+/** Those that a rule holds for; throws what the first breaks where it holds for none. */
+function requireAny(
+  candidates: readonly Certificate[],
+  rule: (candidate: Certificate) => void,
+): readonly Certificate[] {
+  const failures: AssayError[] = [];
+  const holding = candidates.filter((candidate) => {
+    try {
+      rule(candidate);
+      return true;
+    } catch (error) {
+      if (!(error instanceof AssayError)) throw error;
+      failures.push(error);
+      return false;
+    }
+  });
+  if (holding.length > 0) return holding;
+  throw failures[0];
 }
 
 /**
@@ -167,56 +218,52 @@ function chooseIssuer(
  */
 function requireOwn(
   supplied: readonly Certificate[],
-  own: Certificate,
+  own: readonly Certificate[],
   code: 'SNP_ROOT_UNTRUSTED' | 'SNP_CERTIFICATE_NAME',
 ): void {
-  if (supplied.length === 0 || supplied.includes(own)) return;
+  if (supplied.length === 0 || own.some((each) => supplied.includes(each))) return;
   const names = supplied.map(({ subjectCommonName }) => subjectCommonName).join(', ');
-  const expected = own.subjectCommonName;
+  const expected = own[0]?.subjectCommonName;
   throw new AssayError(code, `expected ${expected} among the supplied authorities: ${names}`);
-}
-
-/** Whose authorities are looked for. */
-export interface SnpKey {
-  readonly leaf: Certificate;
-  readonly kind: VekKind;
-  readonly product: string;
 }
 
 /** The chain above the key under this root; throws where it is not the one. */
 function authoritiesUnder(
   { ark, ...described }: Anchor,
-  { leaf, kind, product }: SnpKey,
+  key: SnpKey,
   supplied: SortedCertificates,
+  roots: readonly Uint8Array[] | undefined,
   at: Date,
 ): SnpAuthorities {
-  const { source } = described;
   for (const root of supplied.roots) {
-    const trusted = source === 'pinned' ? isPinned(root) : equalBytes(root.der, ark.der);
-    if (!trusted) {
+    const isTrusted = roots?.some((der) => equalBytes(root.der, der)) ?? isPinned(root);
+    if (!isTrusted) {
       throw new AssayError(
         'SNP_ROOT_UNTRUSTED',
         `the supplied ${root.subjectCommonName} is not the root that is trusted`,
       );
     }
   }
-  const strangers = supplied.intermediates.filter((known) => !isPinned(known));
-  const issuer = chooseIssuer({ ark, ...described }, product, kind, strangers);
+  const strangers = supplied.intermediates.filter(
+    (known) => !isPinned(known) && !isOfAnotherRoot(known.issuer, ark, roots),
+  );
+  const candidates = issuersOf({ ark, ...described }, key, strangers);
   requireValidity(ark, at);
-  requireValidity(issuer, at);
-  requireOwn(supplied.roots, ark, 'SNP_ROOT_UNTRUSTED');
-  requireOwn(supplied.intermediates, issuer, 'SNP_CERTIFICATE_NAME');
-  requireNamed({ subject: leaf, issuer });
+  const valid = requireAny(candidates, (issuer) => requireValidity(issuer, at));
+  requireOwn(supplied.roots, [ark], 'SNP_ROOT_UNTRUSTED');
+  requireOwn(supplied.intermediates, valid, 'SNP_CERTIFICATE_NAME');
+  const issuers = requireAny(valid, (issuer) => requireNamed({ subject: key.leaf, issuer }));
   const links = [ark, ...strangers]
     .filter((subject) => !isPinned(subject))
     .map((subject) => ({ subject, issuer: ark }));
-  return { anchor: described, ark, issuer, links: [...links, { subject: leaf, issuer }] };
+  return { anchor: described, ark, issuers, links };
 }
 
 /**
  * The chain above a key, valid at `at`. Pinned certificates are recognised by their bytes and need no
  * signature check; every other authority is checked, whether it is used or not, so that no supplied
- * certificate is silently wrong. `roots` replaces the pinned ones; of several with the product's name it
+ * certificate is silently wrong, but for those of another root that is trusted as well: whoever verifies
+ * several product lines has them at hand for all. `roots` replaces the pinned ones; of several with the product's name it
  * is the first that the key's chain can end in, before signatures are checked.
  *
  * Throws SNP_ROOT_UNTRUSTED, SNP_CERTIFICATE_{NAME, KEY, CONSTRAINTS, EXTENSION, VALIDITY} or
@@ -232,7 +279,7 @@ export function snpAuthorities(
   let failure: AssayError | undefined;
   for (const root of namedRoots(key.product, roots)) {
     try {
-      return authoritiesUnder(trustAnchor(root, source), key, supplied, at);
+      return authoritiesUnder(trustAnchor(root, source), key, supplied, roots, at);
     } catch (error) {
       if (!(error instanceof AssayError)) throw error;
       if (failure === undefined || failure.code === 'SNP_ROOT_UNTRUSTED') failure = error;

@@ -17,7 +17,8 @@ export const certificates = (pick: (list: readonly Uint8Array[]) => (Uint8Array 
     },
   }));
 
-const [stranger] = (await forgeSnp({ product: 'Genoa' })).endorsements.certificates;
+const { endorsements: genoa } = await forgeSnp({ product: 'Genoa' });
+const [stranger] = genoa.certificates;
 
 /** Endorsements that do not belong together. */
 export const confusion: ForgedCase[] = [
@@ -133,6 +134,25 @@ export const revocation: ForgedCase[] = [
       })),
     },
     code: 'CRL_FORMAT',
+  },
+  {
+    name: 'CRL of another product line whose root is not trusted',
+    fault: {
+      supply: supply(({ endorsements }) => ({
+        endorsements: { ...endorsements, crls: genoa.crls },
+      })),
+    },
+    code: 'SNP_CRL_ISSUER',
+  },
+  {
+    name: 'CRL of the host, of another product line whose root is trusted',
+    fault: {
+      supply: supply(({ endorsements, roots }) => ({
+        endorsements: { ...endorsements, hostCrls: genoa.crls },
+        roots: [...roots, ...genoa.certificates.slice(2)],
+      })),
+    },
+    code: 'SNP_CRL_ISSUER',
   },
   {
     name: 'a second CRL that is expired',

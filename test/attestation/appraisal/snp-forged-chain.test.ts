@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { AMD_CERTIFICATES } from '../../../attestation/endorsements/roots.js';
-import { type AmdFault, forgeSnp } from '../../forge/amd.js';
+import {
+  type CertificateTemplate,
+  issueCertificate,
+} from '../../../enclave/platform/simulator/certificates.js';
+import { type AmdFault, forgedAmd, forgeSnp } from '../../forge/amd.js';
 import { after, before, dated, signedByStranger } from '../../forge/certificate-changes.js';
 import { FORGED_AT, idsOf, judgeSnp } from '../../forge/judge-snp.js';
 import { FORGED_CHAINS } from '../../forge/snp-chain-cases.js';
@@ -132,6 +136,59 @@ describe('endorsements that are missing or in another order', () => {
         endorsements: { certificates: list.slice(0, 2), crls },
       }));
       assert.equal((await judgeSnp({ supply: among })).code, null);
+    }
+  });
+
+  test('of several authorities of one name the one that signed counts, wherever it stands', async () => {
+    const amd = await forgedAmd('Milan');
+    const { publicKey } = amd.asvk.template;
+    const renewed = (change: Partial<CertificateTemplate>) =>
+      issueCertificate({ ...amd.ask.template, serialNumber: '010009', ...change }, amd.ark.issuer);
+    const again = await renewed({});
+    const listed = (serialNumber: string): AmdFault => ({
+      crl: (given) => ({ ...given, revoked: [{ serialNumber, date: before(FORGED_AT) }] }),
+    });
+    const forgery = await issueCertificate(
+      { ...amd.ask.template, serialNumber: '010009', publicKey },
+      await signedByStranger(amd.ark.issuer, amd),
+    );
+    for (const [other, fault, code] of [
+      [await renewed({ publicKey }), {}, null],
+      [await renewed({ publicKey }), listed('010009'), null],
+      [await renewed({ publicKey }), listed('010001'), 'SNP_REVOKED'],
+      [await renewed({ publicKey, notAfter: before(FORGED_AT) }), {}, null],
+      [await renewed({ publicKey }), { vekIssuer: signedByStranger }, 'SNP_CERTIFICATE_SIGNATURE'],
+      [again, {}, null],
+      [again, listed('010001'), 'SNP_REVOKED'],
+      [again, listed('010009'), 'SNP_REVOKED'],
+      [forgery, {}, 'SNP_CERTIFICATE_SIGNATURE'],
+    ] as const) {
+      for (const place of [1, 2]) {
+        const among = certificates((supplied) => supplied.toSpliced(place, 0, other));
+        const result = await judgeSnp({ ...fault, supply: among });
+        assert.equal(result.code, code, result.summary);
+      }
+    }
+  });
+
+  test('lists and chains of two product lines may be given together, where both roots are trusted', async () => {
+    const products = ['Milan', 'Genoa'] as const;
+    for (const product of products) {
+      const other = await forgeSnp({ product: product === 'Milan' ? 'Genoa' : 'Milan' });
+      const both = supply(({ endorsements: { certificates: own, crls }, roots }) => ({
+        roots: [...roots, ...other.roots],
+        endorsements: {
+          certificates: [...own, ...other.endorsements.certificates.slice(1)],
+          crls: [...other.endorsements.crls, ...crls],
+        },
+      }));
+      assert.equal((await judgeSnp({ product, supply: both })).code, null);
+      const othersAlone = supply(({ endorsements, roots }) => ({
+        roots: [...roots, ...other.roots],
+        endorsements: { ...endorsements, crls: other.endorsements.crls },
+      }));
+      const unchecked = await judgeSnp({ product, supply: othersAlone });
+      assert.deepEqual(idsOf(unchecked, 'unchecked'), ['snp.revocation']);
     }
   });
 
