@@ -159,6 +159,29 @@ export function checkChain(
   return { leaf, issuer: chain.length === 2 ? root : issuer, root, pending };
 }
 
+/** Checks who issued a revocation list and, pending, its signature. Throws COLLATERAL_CRL_ISSUER. */
+export function checkCrlIssuer(
+  crl: CertificateRevocationList,
+  issuer: Certificate,
+  what: string,
+  p256: P256,
+): PendingSignature {
+  if (!equalBytes(crl.issuer, issuer.subject)) {
+    throw new AssayError(
+      'COLLATERAL_CRL_ISSUER',
+      `expected the ${what} to be issued by ${issuer.subjectCommonName}`,
+    );
+  }
+  return {
+    holds: certifiedBy(crl, issuer, p256),
+    error: () =>
+      new AssayError(
+        'COLLATERAL_CRL_SIGNATURE',
+        `the ${what} is not signed by ${issuer.subjectCommonName}`,
+      ),
+  };
+}
+
 /**
  * Checks who issued a revocation list, its dates and, pending, its signature.
  * @throws AssayError COLLATERAL_CRL_ISSUER, COLLATERAL_NOT_YET_VALID, COLLATERAL_EXPIRED or
@@ -170,12 +193,7 @@ export function checkCrl(
   what: string,
   { at, p256 }: Circumstances,
 ): PendingSignature {
-  if (!equalBytes(crl.issuer, issuer.subject)) {
-    throw new AssayError(
-      'COLLATERAL_CRL_ISSUER',
-      `expected the ${what} to be issued by ${issuer.subjectCommonName}`,
-    );
-  }
+  const signature = checkCrlIssuer(crl, issuer, what, p256);
   if ([...crl.extensions.values()].some(({ critical }) => critical)) {
     throw new AssayError(
       'CRL_FORMAT',
@@ -183,14 +201,7 @@ export function checkCrl(
     );
   }
   checkWindow(what, crl.thisUpdate, crl.nextUpdate, at);
-  return {
-    holds: certifiedBy(crl, issuer, p256),
-    error: () =>
-      new AssayError(
-        'COLLATERAL_CRL_SIGNATURE',
-        `the ${what} is not signed by ${issuer.subjectCommonName}`,
-      ),
-  };
+  return signature;
 }
 
 /** Throws COLLATERAL_NOT_YET_VALID or COLLATERAL_EXPIRED; both ends belong to the window. */

@@ -1,5 +1,5 @@
-import { fromUtf8, toHex } from '../encoding/bytes.js';
-import { parseCrl } from '../encoding/crl.js';
+import { fromUtf8, isZero, toHex } from '../encoding/bytes.js';
+import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { contextTag, DerValue, TAG } from '../encoding/der.js';
 import { AssayError } from '../encoding/error.js';
 import { pemBlocks } from '../encoding/pem.js';
@@ -53,7 +53,8 @@ function isCrl(der: Uint8Array): boolean {
 
 /**
  * Sorts files, an auxblob's entries or a service's answers into certificates and lists: each blob is
- * one DER value, or PEM with any number of blocks. Throws X509_FORMAT for a blob that is neither.
+ * one DER value, or PEM with any number of blocks, all of them whole. Throws X509_FORMAT for a blob that is
+ * neither.
  */
 export function amdEndorsements(blobs: readonly Uint8Array[]): AmdEndorsements {
   const certificates: Uint8Array[] = [];
@@ -62,10 +63,8 @@ export function amdEndorsements(blobs: readonly Uint8Array[]): AmdEndorsements {
     if (blob.length > MAX_BLOB) malformed(`expected at most ${MAX_BLOB} bytes, not ${blob.length}`);
     if (isPem(blob)) {
       const text = fromUtf8(blob);
-      const [found, lists] = [pemBlocks(text, 'CERTIFICATE'), pemBlocks(text, 'X509 CRL')];
-      if (found.length + lists.length === 0) malformed('expected PEM certificates or lists');
-      certificates.push(...found);
-      crls.push(...lists);
+      certificates.push(...pemBlocks(text, 'CERTIFICATE'));
+      crls.push(...pemBlocks(text, 'X509 CRL'));
     } else if (blob[0] !== 0x30) malformed('expected a certificate or a list in DER or PEM');
     else if (isCrl(blob)) crls.push(blob);
     else certificates.push(blob);
@@ -104,6 +103,16 @@ export interface AmdRequest {
   readonly chipId: Uint8Array;
   /** SPLs of REPORTED_TCB in the layout of a product line. */
   readonly tcb: (product: string) => Spls;
+  /** Throws where AMD's authorities did not sign this VCEK, as far as they are known. */
+  readonly authentic: (vcek: Uint8Array) => Promise<void>;
+}
+
+/** Whose revocation list is asked for. */
+export interface AmdCrlRequest {
+  readonly kind: VekKind;
+  readonly product: string;
+  /** Throws where the product line's root did not sign this list. */
+  readonly authentic: (crl: Uint8Array) => Promise<void>;
 }
 
 /** Whether the certificate's TCB_VERSION has these SPLs, in the layout of their product line. */
@@ -121,8 +130,8 @@ function hasSpls(tcb: bigint, { fmc, bootLoader, tee, snp, microcode }: Spls): b
  * appraisal would refuse it with.
  */
 const vcekOf =
-  (product: string, hwid: Uint8Array, spls: Spls): Retain =>
-  ({ body }) => {
+  (product: string, hwid: Uint8Array, spls: Spls, authentic: AmdRequest['authentic']): Retain =>
+  async ({ body }) => {
     const vek = vekExtensions(parseCertificate(body), 'VCEK');
     if (vek.product !== product) {
       throw new AssayError(
@@ -143,27 +152,35 @@ const vcekOf =
         `the certificate is for TCB_VERSION 0x${vek.tcb.toString(16)}, not for the SPLs that were asked for`,
       );
     }
+    await authentic(body);
     return { refreshAfter: null, expires: null };
   };
 
+/** Whether a list is of this product line's root, or of a simulator's with its name. */
+export function isListOf({ issuer }: CertificateRevocationList, product: string): boolean {
+  const name = commonNameOf(issuer);
+  return name === `ARK-${product}` || name.startsWith(`ARK-${product} SIMULATED`);
+}
+
 /** The answer is a list of this product line's root: asked for once a day, never served beyond its nextUpdate. */
 const crlOf =
-  (product: string): Retain =>
-  ({ body }, storedAt) => {
-    const { issuer, nextUpdate } = parseCrl(body);
-    const name = commonNameOf(issuer);
-    if (name !== `ARK-${product}` && !name.startsWith(`ARK-${product} SIMULATED`)) {
+  ({ product, authentic }: AmdCrlRequest): Retain =>
+  async ({ body }, storedAt) => {
+    const list = parseCrl(body);
+    if (!isListOf(list, product)) {
       throw new AssayError(
         'SNP_CRL_ISSUER',
-        `expected a revocation list of ARK-${product}, not of ${name}`,
+        `expected a revocation list of ARK-${product}, not of ${commonNameOf(list.issuer)}`,
       );
     }
-    return { refreshAfter: later(storedAt, DAY), expires: nextUpdate };
+    await authentic(body);
+    return { refreshAfter: later(storedAt, DAY), expires: list.nextUpdate };
   };
 
 /**
  * Fetches a VCEK: the first product line that AMD knows the chip and TCB for. Throws
- * ENDORSEMENTS_UNAVAILABLE, or ENDORSEMENTS_UNKNOWN for a VLEK, which the host has to supply.
+ * ENDORSEMENTS_UNAVAILABLE, or ENDORSEMENTS_UNKNOWN, without asking, for a VLEK and where the host masks
+ * CHIP_ID: whoever has the certificate has to supply it.
  */
 export async function fetchVcek(
   source: EndorsementSource,
@@ -176,12 +193,18 @@ export async function fetchVcek(
       'AMD gives VLEK certificates to cloud providers only: take it from the host (auxblob)',
     );
   }
+  if (isZero(request.chipId)) {
+    throw new AssayError(
+      'ENDORSEMENTS_UNKNOWN',
+      'the host masks CHIP_ID, so that nothing tells which VCEK to ask AMD for: supply it, or take it from the host (auxblob)',
+    );
+  }
   let unknown: unknown;
   for (const product of request.products) {
     const tcb = request.tcb(product);
     const hwid = request.chipId.subarray(0, tcb.fmc === undefined ? 64 : 8);
     try {
-      const retain = vcekOf(product, hwid, tcb);
+      const retain = vcekOf(product, hwid, tcb, request.authentic);
       return (await source.get(vcekUrl(base, product, hwid, tcb), retain)).body;
     } catch (error) {
       if (!(error instanceof AssayError) || error.code !== 'ENDORSEMENTS_UNKNOWN') throw error;
@@ -194,9 +217,9 @@ export async function fetchVcek(
 /** Fetches the current revocation list of a product line's root. */
 export async function fetchAmdCrl(
   source: EndorsementSource,
-  kind: VekKind,
-  product: string,
+  request: AmdCrlRequest,
   base: string = AMD_KDS,
 ): Promise<Uint8Array> {
-  return (await source.get(crlUrl(base, kind, product), crlOf(product))).body;
+  const { kind, product } = request;
+  return (await source.get(crlUrl(base, kind, product), crlOf(request))).body;
 }

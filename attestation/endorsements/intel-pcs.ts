@@ -15,6 +15,13 @@ const INTEL_ROOT_CRL = 'https://certificates.trustedservices.intel.com/IntelSGXR
 /** Which TCB recovery to judge by: Intel keeps several in force (PCS API v4, `update`). */
 export type TcbUpdate = 'standard' | 'early' | number;
 
+/** A part of collateral with the chain that it came with; Intel's root CRL comes with none. */
+export type CollateralPart =
+  | Pick<CollateralText, 'tcb_info_issuer_chain' | 'tcb_info' | 'tcb_info_signature'>
+  | Pick<CollateralText, 'qe_identity_issuer_chain' | 'qe_identity' | 'qe_identity_signature'>
+  | Pick<CollateralText, 'pck_crl_issuer_chain' | 'pck_crl'>
+  | Pick<CollateralText, 'root_ca_crl'>;
+
 /** What has to be known of a platform to fetch what Intel says of it. */
 export interface IntelRequest {
   /** FMSPC of the PCK certificate, hexadecimal. */
@@ -23,6 +30,8 @@ export interface IntelRequest {
   readonly ca: 'platform' | 'processor';
   /** `standard` unless given; a number is the exact tcbEvaluationDataNumber. */
   readonly update?: TcbUpdate;
+  /** Throws where this part was not signed under a root that is trusted at that time. */
+  readonly authentic: (part: CollateralPart, at: Date) => Promise<void>;
 }
 
 const CODE = 'COLLATERAL_FORMAT';
@@ -70,12 +79,6 @@ function issuerChain({ headers }: Fetched, ...names: readonly string[]): string 
   return pem;
 }
 
-const tcbInfoChain = (answer: Fetched): string =>
-  issuerChain(answer, 'tcb-info-issuer-chain', 'sgx-tcb-info-issuer-chain');
-const qeIdentityChain = (answer: Fetched): string =>
-  issuerChain(answer, 'sgx-enclave-identity-issuer-chain');
-const pckCrlChain = (answer: Fetched): string => issuerChain(answer, 'sgx-pck-crl-issuer-chain');
-
 /**
  * Takes the signed document out of PCS's answer `{"<name>":{…},"signature":"…"}`, as the very text
  * that was signed.
@@ -113,11 +116,40 @@ function requireUpdate(update: TcbUpdate, actual: number): void {
   throw new AssayError(CODE, `expected tcbEvaluationDataNumber ${update}, not ${actual}`);
 }
 
+/** The parts of collateral, as the answers have them. */
+const PARTS = {
+  tcbInfo(answer: Fetched) {
+    const { text, signature } = signedDocument(answer, 'tcbInfo');
+    return {
+      tcb_info_issuer_chain: issuerChain(
+        answer,
+        'tcb-info-issuer-chain',
+        'sgx-tcb-info-issuer-chain',
+      ),
+      tcb_info: text,
+      tcb_info_signature: signature,
+    };
+  },
+  qeIdentity(answer: Fetched) {
+    const { text, signature } = signedDocument(answer, 'enclaveIdentity');
+    return {
+      qe_identity_issuer_chain: issuerChain(answer, 'sgx-enclave-identity-issuer-chain'),
+      qe_identity: text,
+      qe_identity_signature: signature,
+    };
+  },
+  pckCrl: (answer: Fetched) => ({
+    pck_crl_issuer_chain: issuerChain(answer, 'sgx-pck-crl-issuer-chain'),
+    pck_crl: crlHex(answer),
+  }),
+  rootCrl: (answer: Fetched) => ({ root_ca_crl: crlHex(answer) }),
+} as const;
+
 const retainTcbInfo =
-  (fmspc: string, update: TcbUpdate): Retain =>
-  (answer, storedAt) => {
-    tcbInfoChain(answer);
-    const { value } = parseTcbInfo(signedDocument(answer, 'tcbInfo').text, new Uint8Array());
+  ({ fmspc, authentic }: IntelRequest, update: TcbUpdate): Retain =>
+  async (answer, storedAt) => {
+    const part = PARTS.tcbInfo(answer);
+    const { value } = parseTcbInfo(part.tcb_info, new Uint8Array());
     if (value.fmspc !== fmspc.toLowerCase()) {
       throw new AssayError(
         'COLLATERAL_FMSPC',
@@ -125,64 +157,59 @@ const retainTcbInfo =
       );
     }
     requireUpdate(update, value.evaluationDataNumber);
+    await authentic(part, storedAt);
     return until(value.nextUpdate, storedAt);
   };
 const retainQeIdentity =
-  (update: TcbUpdate): Retain =>
-  (answer, storedAt) => {
-    qeIdentityChain(answer);
-    const { text } = signedDocument(answer, 'enclaveIdentity');
-    const { value } = parseQeIdentity(text, new Uint8Array());
+  ({ authentic }: IntelRequest, update: TcbUpdate): Retain =>
+  async (answer, storedAt) => {
+    const part = PARTS.qeIdentity(answer);
+    const { value } = parseQeIdentity(part.qe_identity, new Uint8Array());
     requireUpdate(update, value.evaluationDataNumber);
+    await authentic(part, storedAt);
     return until(value.nextUpdate, storedAt);
   };
 /** The answer is a list of the authority with this phrase in its common name. */
 const retainCrl =
-  (issuer: string): Retain =>
-  (answer, storedAt) => {
+  (
+    { authentic }: IntelRequest,
+    issuer: string,
+    partOf: (answer: Fetched) => CollateralPart,
+  ): Retain =>
+  async (answer, storedAt) => {
+    const part = partOf(answer);
     const list = parseCrl(crlBytes(crlHex(answer), 'the CRL'));
     const name = commonNameOf(list.issuer);
     if (!name.includes(issuer)) {
       throw new AssayError('COLLATERAL_CRL_ISSUER', `expected a CRL of ${issuer}, not of ${name}`);
     }
+    await authentic(part, storedAt);
     return until(list.nextUpdate, storedAt);
-  };
-const retainPckCrl =
-  (ca: IntelRequest['ca']): Retain =>
-  (answer, storedAt) => {
-    pckCrlChain(answer);
-    const issuer = ca === 'platform' ? 'SGX PCK Platform CA' : 'SGX PCK Processor CA';
-    return retainCrl(issuer)(answer, storedAt);
   };
 
 /**
- * Fetches the collateral of a platform from Intel's PCS or a PCCS. It is what was asked for; nothing of it is
- * verified here.
- * @throws AssayError ENDORSEMENTS_UNAVAILABLE, also for answers out of shape; ENDORSEMENTS_UNKNOWN for
- *   an FMSPC or an evaluation number that the service does not have.
+ * Fetches the collateral of a platform from Intel's PCS or a PCCS: each part is what was asked for, and signed.
+ * Neither dates nor what the parts say of each other are judged here.
+ * @throws AssayError ENDORSEMENTS_UNAVAILABLE, also for answers out of shape or not signed by Intel;
+ *   ENDORSEMENTS_UNKNOWN for an FMSPC or an evaluation number that the service does not have.
  */
 export async function fetchTdxCollateral(
   source: EndorsementSource,
-  { fmspc, ca, update = 'standard' }: IntelRequest,
+  request: IntelRequest,
   base: string = INTEL_PCS,
 ): Promise<CollateralText> {
-  const [tcb, qe, pckCrl, rootCrl] = await Promise.all([
-    source.get(tcbInfoUrl(base, fmspc, update), retainTcbInfo(fmspc, update)),
-    source.get(qeIdentityUrl(base, update), retainQeIdentity(update)),
-    source.get(pckCrlUrl(base, ca), retainPckCrl(ca)),
-    source.get(rootCrlUrl(base), retainCrl('SGX Root CA')),
+  const { fmspc, ca, update = 'standard' } = request;
+  const pckCa = ca === 'platform' ? 'SGX PCK Platform CA' : 'SGX PCK Processor CA';
+  const [tcbInfo, qeIdentity, pckCrl, rootCrl] = await Promise.all([
+    source.get(tcbInfoUrl(base, fmspc, update), retainTcbInfo(request, update)),
+    source.get(qeIdentityUrl(base, update), retainQeIdentity(request, update)),
+    source.get(pckCrlUrl(base, ca), retainCrl(request, pckCa, PARTS.pckCrl)),
+    source.get(rootCrlUrl(base), retainCrl(request, 'SGX Root CA', PARTS.rootCrl)),
   ]);
-  const tcbInfo = signedDocument(tcb, 'tcbInfo');
-  const qeIdentity = signedDocument(qe, 'enclaveIdentity');
   return {
-    pck_crl_issuer_chain: pckCrlChain(pckCrl),
-    root_ca_crl: crlHex(rootCrl),
-    pck_crl: crlHex(pckCrl),
-    tcb_info_issuer_chain: tcbInfoChain(tcb),
-    tcb_info: tcbInfo.text,
-    tcb_info_signature: tcbInfo.signature,
-    qe_identity_issuer_chain: qeIdentityChain(qe),
-    qe_identity: qeIdentity.text,
-    qe_identity_signature: qeIdentity.signature,
+    ...PARTS.pckCrl(pckCrl),
+    ...PARTS.rootCrl(rootCrl),
+    ...PARTS.tcbInfo(tcbInfo),
+    ...PARTS.qeIdentity(qeIdentity),
   };
 }

@@ -31,9 +31,9 @@ interface Retention {
 
 /**
  * Judges an answer when it is fetched and each time it is read from the cache: throws where it is not
- * what was asked for, says for how long it may be used.
+ * what was asked for, or where the vendor did not sign it, and says for how long it may be used.
  */
-export type Retain = (answer: Fetched, storedAt: Date) => Retention;
+export type Retain = (answer: Fetched, storedAt: Date) => Promise<Retention>;
 
 export interface SourceOptions {
   readonly cache?: EndorsementCache;
@@ -63,22 +63,28 @@ function unavailable(url: string, why: string, cause?: unknown): AssayError {
  * What a fetched answer's `retain` says. An answer of another kind, such as a proxy's page, is none of
  * the vendor's: it says nothing of the evidence.
  */
-function judged(url: string, retain: () => Retention): Retention {
+async function judged(url: string, retain: () => Promise<Retention>): Promise<Retention> {
   try {
-    return retain();
+    return await retain();
   } catch (error) {
-    if (!(error instanceof AssayError)) throw error;
+    if (!(error instanceof AssayError) || error.code === 'CRYPTO_UNAVAILABLE') throw error;
     throw unavailable(url, `its answer is not what was asked for: ${error.message}`, error);
   }
 }
 
-/** Retry-After in milliseconds (RFC 9110 section 10.2.3): seconds or a date. */
+/** IMF-fixdate (RFC 9110 section 5.6.7). `Date.parse` takes much else for a date, -1 and 1.5 among it. */
+const FIXED_DATE = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+
+/** Retry-After in milliseconds (RFC 9110 section 10.2.3): seconds or a date; undefined for anything else. */
 function retryAfter(header: string | null, now: Date): number | undefined {
   if (header === null) return undefined;
-  if (/^\d{1,9}$/.test(header)) return Number(header) * 1000;
-  const date = Date.parse(header);
+  if (/^\d+$/.test(header)) return Number(header) * 1000;
+  const date = FIXED_DATE.test(header) ? Date.parse(header) : Number.NaN;
   return Number.isNaN(date) ? undefined : Math.max(0, date - now.getTime());
 }
+
+/** Statuses that say that there is no such endorsement (RFC 9110 sections 15.5.5 and 15.5.11). */
+const ABSENT: readonly number[] = [404, 410];
 
 async function readBody(response: Response, url: string): Promise<Uint8Array<ArrayBuffer>> {
   const parts: Uint8Array[] = [];
@@ -153,7 +159,7 @@ export class EndorsementSource {
   async #current(url: string, retain: Retain): Promise<CachedAnswer> {
     const fetched = await this.#fetch(url);
     const storedAt = this.#options.now();
-    const { expires } = judged(url, () => retain(fetched, storedAt));
+    const { expires } = await judged(url, () => retain(fetched, storedAt));
     if (expires !== null && expires <= storedAt) {
       throw unavailable(url, `the vendor serves what expired at ${expires.toISOString()}`);
     }
@@ -179,7 +185,7 @@ export class EndorsementSource {
     const now = this.#options.now();
     let retention: Retention;
     try {
-      retention = retain(answer, answer.storedAt);
+      retention = await retain(answer, answer.storedAt);
     } catch (error) {
       if (error instanceof AssayError) return undefined;
       throw error;
@@ -233,6 +239,8 @@ export class EndorsementSource {
       const why = status === 429 ? 'the service limits its rate' : `status ${status}`;
       return { wait, why, answered: true };
     }
+    // Of any other status, a proxy's refusal among them, nothing follows: neither that it would help to ask again.
+    if (!ABSENT.includes(status)) throw unavailable(url, `status ${status}`);
     throw new AssayError(
       'ENDORSEMENTS_UNKNOWN',
       `${new URL(url).host} has no such endorsement (status ${status})`,

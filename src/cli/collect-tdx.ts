@@ -1,7 +1,4 @@
-import {
-  authenticateTdx,
-  verifyTdxSignatures,
-} from '../../attestation/appraisal/authenticate-tdx.js';
+import { authenticateTdx } from '../../attestation/appraisal/authenticate-tdx.js';
 import { nativeP256 } from '../system/native-p256.js';
 import { readInput, writeOutput } from './files.js';
 import type { Io } from './io.js';
@@ -20,9 +17,7 @@ export async function collectCollateral(
   const at = io.now();
   const trusted = { at, p256: nativeP256, ...(await readIntelRoots(io, options)) };
   const quote = await readInput(io, path);
-  // A forged quote names whatever platform its author likes: nobody is asked about that.
-  await verifyTdxSignatures(quote, trusted);
-  const { collateral, missing } = await askForCollateral(io, quote, options);
+  const { collateral, missing } = await askForCollateral(io, quote, options, trusted);
   if (missing !== undefined) throw missing;
   const { platform, tcb, window } = await authenticateTdx(quote, collateral, trusted);
   const text = `${JSON.stringify(collateral, null, 1)}\n`;

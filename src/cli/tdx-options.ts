@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { AuthenticateTdxOptions } from '../../attestation/appraisal/authenticate-tdx.js';
 import { INTEL_PCS, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
 import { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
@@ -40,15 +41,16 @@ export async function readIntelRoots(
   return named.length === 0 ? {} : { roots: named.flat() };
 }
 
-/** Asks for the collateral of a quote's platform. Throws TDX_* where the quote does not name it. */
+/** Asks for the collateral of a quote's platform. Throws TDX_* for a quote whose own signatures do not hold. */
 export function askForCollateral(
   io: Io,
   quote: Uint8Array,
   { pcs = INTEL_PCS, tcbUpdate = 'standard', cache }: PcsOptions,
+  trusted: AuthenticateTdxOptions,
 ): Promise<GatheredCollateral> {
   const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
   return io.during('asking for collateral', () =>
-    gatherTdxCollateral(quote, { source, base: pcs, update: tcbUpdate }),
+    gatherTdxCollateral(quote, { source, base: pcs, update: tcbUpdate }, trusted),
   );
 }

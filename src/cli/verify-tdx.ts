@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { TdxExpectations } from '../../attestation/appraisal/appraise-tdx.js';
+import type { AuthenticateTdxOptions } from '../../attestation/appraisal/authenticate-tdx.js';
 import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { tdxRefusal } from '../../attestation/appraisal/refusal-tdx.js';
 import { verdictOf } from '../../attestation/appraisal/result.js';
@@ -33,7 +34,12 @@ interface Supplied {
 }
 
 /** Collateral of a file, of Intel or a PCCS, or none: offline, or of Intel under another's roots. */
-async function collateralOf(io: Io, quote: Uint8Array, options: VerifyOptions): Promise<Supplied> {
+async function collateralOf(
+  io: Io,
+  quote: Uint8Array,
+  options: VerifyOptions,
+  trusted: AuthenticateTdxOptions,
+): Promise<Supplied> {
   const { collateral, offline, root, pcs } = options;
   const asking = ['pcs', 'cache', 'tcbUpdate'] as const;
   if (collateral !== undefined) {
@@ -48,7 +54,7 @@ async function collateralOf(io: Io, quote: Uint8Array, options: VerifyOptions): 
     refuseIdle(options, asking, 'with --root: Intel is not asked, unless by --pcs');
     return {};
   }
-  return askForCollateral(io, quote, options);
+  return askForCollateral(io, quote, options, trusted);
 }
 
 /** The claims of an HCL report, which must be of a TDX guest. */
@@ -74,8 +80,8 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const quote = await readInput(io, options.quote);
   try {
     const expectations = await expectationsOf(io, options);
-    const { collateral, missing } = await collateralOf(io, quote, options);
     const trusted = { at, p256: nativeP256, ...roots };
+    const { collateral, missing } = await collateralOf(io, quote, options, trusted);
     const raw = await verifyTdx(quote, collateral, policy.tdx ?? {}, trusted, expectations);
     const result = withoutBundle(raw, policy);
     // Without collateral a quote is refused for its own signatures, or could not be checked.

@@ -1,9 +1,7 @@
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
-import { verifyTdxSignatures } from '../../attestation/appraisal/authenticate-tdx.js';
 import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js';
-import { type CollateralText, parseTdxCollateral } from '../../attestation/endorsements/intel.js';
 import { INTEL_PCS } from '../../attestation/endorsements/intel-pcs.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
@@ -57,16 +55,6 @@ async function forSnp(
   return { endorsements: { ...supplied, amd }, notes };
 }
 
-/** Whether each part of the collateral holds at that time; its signatures are not looked at. */
-function isCurrent(collateral: CollateralText, at: Date): boolean {
-  const { rootCaCrl, pckCrl, tcbInfo, qeIdentity } = parseTdxCollateral(collateral);
-  const lists = [rootCaCrl, pckCrl].map((crl) => [crl.thisUpdate, crl.nextUpdate] as const);
-  const documents = [tcbInfo, qeIdentity].map(
-    ({ value }) => [value.issueDate, value.nextUpdate] as const,
-  );
-  return [...lists, ...documents].every(([from, until]) => at >= from && at <= until);
-}
-
 async function forTdx(
   { report, endorsements }: EvidenceBundle,
   supplied: Endorsements,
@@ -74,17 +62,13 @@ async function forTdx(
   { at, roots }: Trust,
 ): Promise<Completed> {
   if (supplied.intel !== undefined) return { endorsements: supplied, notes: [] };
-  const trusted = roots === undefined ? { at } : { at, roots };
-  await verifyTdxSignatures(report, { ...trusted, p256: nativeP256 });
-  const { collateral, missing } = await gatherTdxCollateral(report, { source, base: pcs });
-  const isOfUse = collateral !== undefined && (endorsements === null || isCurrent(collateral, at));
-  if (isOfUse) {
+  const trusted = { at, p256: nativeP256, ...(roots === undefined ? {} : { roots }) };
+  const { collateral, missing } = await gatherTdxCollateral(report, { source, base: pcs }, trusted);
+  if (missing === undefined) {
     return { endorsements: { ...supplied, intel: utf8(JSON.stringify(collateral)) }, notes: [] };
   }
-  const why =
-    missing?.message ?? 'Intel’s present collateral is not current at the time of the appraisal';
   const rest = endorsements === null ? '' : ' The quote was judged by the host’s alone.';
-  return { endorsements: supplied, notes: [`Collateral: ${why}.${rest}`] };
+  return { endorsements: supplied, notes: [`Collateral: ${missing.message}.${rest}`] };
 }
 
 /**

@@ -1,9 +1,11 @@
 import {
+  type AuthenticateSnpOptions,
   authenticateSnp,
   reportedLine,
   requireSigningKey,
   type SnpEndorsements,
 } from '../../attestation/appraisal/authenticate-snp.js';
+import { requireIssued } from '../../attestation/appraisal/issued-snp.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -13,6 +15,7 @@ import {
   type AmdRequest,
   fetchAmdCrl,
   fetchVcek,
+  isListOf,
 } from '../../attestation/endorsements/amd.js';
 import type { VekKind } from '../../attestation/endorsements/amd-extensions.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
@@ -38,9 +41,10 @@ export interface Gathered extends Required<SnpEndorsements> {
 }
 
 /** What AMD would be asked; throws SNP_* for a report that no certificate of AMD's can endorse. */
-function request(report: SnpReport): AmdRequest {
+function request(report: SnpReport, authentic: AmdRequest['authentic']): AmdRequest {
   const line = reportedLine(report);
   return {
+    authentic,
     kind: requireSigningKey(report),
     products: line === undefined ? ['Milan', 'Genoa'] : [line],
     chipId: report.chipId,
@@ -53,11 +57,9 @@ function nameOf(der: Uint8Array): { readonly subject: string; readonly issuer: s
   return { subject: subjectCommonName, issuer: issuerCommonName };
 }
 
-/** The product line of an issuer's name, which is part of a URL before anybody has checked it. */
-function productOf(issuer: string): string {
-  const product = /^SEV-(?:VLEK-)?([A-Za-z]+)(?: SIMULATED by Assay)?$/.exec(issuer)?.[1];
-  if (product !== undefined) return product;
-  throw new AssayError('ENDORSEMENTS_UNKNOWN', 'the issuer’s name has no product line of AMD');
+/** The product line of an issuer's name, which becomes part of a URL. */
+function productOf(issuer: string): string | undefined {
+  return /^SEV-(?:VLEK-)?([A-Za-z]+)(?: SIMULATED by Assay)?$/.exec(issuer)?.[1];
 }
 
 /** Runs a fetch; what could not be had is a note, since it is neither a pass nor a fail. */
@@ -78,14 +80,34 @@ export interface SuppliedSnp {
   readonly caller: AmdEndorsements;
 }
 
+/** A report that is authentic, revocation aside. */
+interface AuthenticReport {
+  readonly report: Uint8Array;
+  readonly certificates: readonly Uint8Array[];
+  readonly kind: VekKind;
+  readonly product: string | undefined;
+}
+
+function trustOf({ at, roots }: AmdService): AuthenticateSnpOptions {
+  return roots === undefined ? { at } : { at, roots };
+}
+
+/** What is wrong with a list that the root did not sign. */
+const REFUSED_LIST: readonly string[] = ['SNP_CRL_ISSUER', 'SNP_CRL_SIGNATURE'];
+
 /** AMD's CRL, or why it was not to be had. */
 async function currentCrl(
-  { source, base, at }: AmdService,
-  kind: VekKind,
-  vek: Uint8Array,
+  service: AmdService,
+  { report, certificates, kind, product }: AuthenticReport,
 ): Promise<Uint8Array | string> {
-  const { issuer } = nameOf(vek);
-  const fetched = await attempt(() => fetchAmdCrl(source, kind, productOf(issuer), base));
+  if (product === undefined) return 'the issuer’s name has no product line of AMD';
+  const authentic = async (crl: Uint8Array): Promise<void> => {
+    const judged = authenticateSnp(report, { certificates, crls: [crl] }, trustOf(service));
+    const fault = await attempt(() => judged);
+    if (fault instanceof AssayError && REFUSED_LIST.includes(fault.code)) throw fault;
+  };
+  const { source, base, at } = service;
+  const fetched = await attempt(() => fetchAmdCrl(source, { kind, product, authentic }, base));
   if (fetched instanceof AssayError) return fetched.message;
   const { thisUpdate, nextUpdate } = parseCrl(fetched);
   if (at >= thisUpdate && at <= nextUpdate) return fetched;
@@ -96,18 +118,18 @@ async function currentCrl(
 async function isAuthentic(
   report: Uint8Array,
   certificates: readonly Uint8Array[],
-  { at, roots }: AmdService,
+  service: AmdService,
 ): Promise<boolean> {
-  const trusted = roots === undefined ? { at } : { at, roots };
-  const snp = await attempt(() => authenticateSnp(report, { certificates, crls: [] }, trusted));
+  const endorsements = { certificates, crls: [] };
+  const snp = await attempt(() => authenticateSnp(report, endorsements, trustOf(service)));
   return !(snp instanceof AssayError);
 }
 
 /**
  * Completes what was supplied with what AMD serves. The VCEK is asked for where it is missing: it is
- * the same whoever supplies it. The root's CRL is asked for unless the caller supplied one: a host that
- * is revoked would supply the last one from before, so that its list stands beside AMD's, and alone
- * only where AMD's cannot be had. Nobody is asked for a CRL for a report that is not authentic.
+ * the same whoever supplies it. The root's CRL is asked for unless the caller supplied one of this product
+ * line: a host that is revoked would supply the last one from before, so that its list stands beside AMD's, and
+ * alone only where AMD's cannot be had. Nobody is asked for a CRL for a report that is not authentic.
  * `service` undefined means offline.
  *
  * Throws where a supplied certificate or the report does not parse, and before anybody is asked where the
@@ -121,8 +143,10 @@ export async function gatherSnpEndorsements(
   const certificates = [...host.certificates, ...caller.certificates];
   const supplied = { certificates, crls: caller.crls, hostCrls: host.crls };
   if (service === undefined) return { ...supplied, notes: [], missing: undefined };
-  const wanted = request(parseSnpReport(reportBytes));
-  let vek = certificates.find((der) => nameOf(der).subject === `SEV-${wanted.kind}`);
+  const authentic = (der: Uint8Array) => requireIssued(der, certificates, service.roots);
+  const wanted = request(parseSnpReport(reportBytes), authentic);
+  const { kind } = wanted;
+  let vek = certificates.find((der) => nameOf(der).subject === `SEV-${kind}`);
   if (vek === undefined) {
     const fetched = await attempt(() => fetchVcek(service.source, wanted, service.base));
     if (fetched instanceof AssayError) {
@@ -131,14 +155,18 @@ export async function gatherSnpEndorsements(
     vek = fetched;
     certificates.unshift(fetched);
   }
-  const needsCrl =
-    caller.crls.length === 0 && (await isAuthentic(reportBytes, certificates, service));
-  if (!needsCrl) return { ...supplied, notes: [], missing: undefined };
-  const crl = await currentCrl(service, wanted.kind, vek);
+  const product = productOf(nameOf(vek).issuer);
+  const hasOwn = caller.crls.some(
+    (der) => product === undefined || isListOf(parseCrl(der), product),
+  );
+  if (hasOwn || !(await isAuthentic(reportBytes, certificates, service))) {
+    return { ...supplied, notes: [], missing: undefined };
+  }
+  const crl = await currentCrl(service, { report: reportBytes, certificates, kind, product });
   if (typeof crl === 'string') {
     const rest = host.crls.length === 0 ? '' : ' It was judged by the host’s list alone.';
     return { ...supplied, notes: [`Revocation: ${crl}.${rest}`], missing: undefined };
   }
   const hostCrls = host.crls.filter((der) => !equalBytes(der, crl));
-  return { certificates, crls: [crl], hostCrls, notes: [], missing: undefined };
+  return { certificates, crls: [...caller.crls, crl], hostCrls, notes: [], missing: undefined };
 }

@@ -1,7 +1,20 @@
+import {
+  type AuthenticateTdxOptions,
+  verifyTdxSignatures,
+} from '../../attestation/appraisal/authenticate-tdx.js';
+import { authenticateCollateralPart } from '../../attestation/appraisal/collateral-part.js';
 import { byteText } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { type CollateralText, parsePemChain } from '../../attestation/endorsements/intel.js';
-import { fetchTdxCollateral, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
+import {
+  type CollateralText,
+  parsePemChain,
+  parseTdxCollateral,
+} from '../../attestation/endorsements/intel.js';
+import {
+  fetchTdxCollateral,
+  type IntelRequest,
+  type TcbUpdate,
+} from '../../attestation/endorsements/intel-pcs.js';
 import { pckPlatform } from '../../attestation/endorsements/pck.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { parseTdxQuote } from '../../attestation/evidence/tdx-quote.js';
@@ -20,24 +33,44 @@ export type GatheredCollateral =
   | { readonly collateral: CollateralText; readonly missing?: undefined }
   | { readonly collateral?: undefined; readonly missing: AssayError };
 
+/** Whether each part of the collateral holds at that time. */
+function isCurrent(collateral: CollateralText, at: Date): boolean {
+  const { rootCaCrl, pckCrl, tcbInfo, qeIdentity } = parseTdxCollateral(collateral);
+  const lists = [rootCaCrl, pckCrl].map((crl) => [crl.thisUpdate, crl.nextUpdate] as const);
+  const documents = [tcbInfo, qeIdentity].map(
+    ({ value }) => [value.issueDate, value.nextUpdate] as const,
+  );
+  return [...lists, ...documents].every(([from, until]) => at >= from && at <= until);
+}
+
 /**
- * Fetches the collateral for a quote's platform.
- * @throws AssayError TDX_* or X509_* where the quote does not say what its platform is.
+ * Fetches the collateral for the platform of a quote whose own signatures hold: a forged quote names whatever
+ * platform its author likes, and nobody is asked about that. What the service has now is of no use to an
+ * appraisal for a time at which it does not hold.
+ * @throws AssayError what `verifyTdxSignatures` throws, before anybody is asked.
  */
 export async function gatherTdxCollateral(
   quoteBytes: Uint8Array,
   { source, base, update = 'standard' }: IntelService,
+  trusted: AuthenticateTdxOptions,
 ): Promise<GatheredCollateral> {
-  const quote = parseTdxQuote(quoteBytes);
-  const pem = byteText.decode(quote.pckChain);
+  await verifyTdxSignatures(quoteBytes, trusted);
+  const pem = byteText.decode(parseTdxQuote(quoteBytes).pckChain);
   const [leaf] = parsePemChain(pem, 'the PCK certificate chain', [], 'TDX_CHAIN_FORMAT');
   if (leaf === undefined) {
     throw new AssayError('TDX_CHAIN_FORMAT', 'the quote has no PCK certificate');
   }
   const ca = leaf.issuerCommonName.includes('Processor') ? 'processor' : 'platform';
+  const { fmspc } = pckPlatform(leaf);
+  const request = {
+    ...{ fmspc, ca, update },
+    authentic: (part, at) => authenticateCollateralPart(part, { ...trusted, at }),
+  } satisfies IntelRequest;
   try {
-    const { fmspc } = pckPlatform(leaf);
-    return { collateral: await fetchTdxCollateral(source, { fmspc, ca, update }, base) };
+    const collateral = await fetchTdxCollateral(source, request, base);
+    if (isCurrent(collateral, trusted.at)) return { collateral };
+    const why = 'Intel’s present collateral is not current at the time of the appraisal';
+    return { missing: new AssayError('ENDORSEMENTS_UNAVAILABLE', why) };
   } catch (error) {
     if (!(error instanceof AssayError) || !error.code.startsWith('ENDORSEMENTS_')) throw error;
     return { missing: error };

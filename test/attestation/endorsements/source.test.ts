@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import {
+  type AmdCrlRequest,
   type AmdRequest,
   crlUrl,
   fetchAmdCrl,
@@ -42,7 +43,15 @@ let slept: number[] = [];
 let cache = new MemoryCache();
 const chipId = simulatedChipId('Milan');
 const { tcb } = SIMULATED_CHIPS.Milan;
-const request: AmdRequest = { kind: 'VCEK', products: ['Milan'], chipId, tcb: () => tcb };
+const authentic = async (): Promise<void> => {};
+const request: AmdRequest = {
+  kind: 'VCEK',
+  products: ['Milan'],
+  chipId,
+  tcb: () => tcb,
+  authentic,
+};
+const whose: AmdCrlRequest = { kind: 'VCEK', product: 'Milan', authentic };
 const path = (url: string): string => url.slice(kds.base.length);
 
 /** A source whose time moves only when a test or a backoff moves it. */
@@ -106,25 +115,25 @@ describe('what is fetched and kept', () => {
   });
 
   test('a CRL is asked for once a day', async () => {
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     clock = later(clock, 23 * HOUR);
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     assert.equal(kds.requests.length, 1);
     clock = later(clock, 2 * HOUR);
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     assert.equal(kds.requests.length, 2);
   });
 
   test('a CRL older than a day serves while AMD is unreachable, and no longer than it is current', async () => {
     const list = await crl(later(NOON, 72 * HOUR));
     kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), list);
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     const outage = { fetch: () => Promise.reject(new TypeError('no route')) };
     clock = later(NOON, 71 * HOUR);
-    assert.deepEqual(await fetchAmdCrl(source(outage), 'VCEK', 'Milan', kds.base), list);
+    assert.deepEqual(await fetchAmdCrl(source(outage), whose, kds.base), list);
     clock = later(NOON, 72 * HOUR);
     await refused(
-      fetchAmdCrl(source(outage), 'VCEK', 'Milan', kds.base),
+      fetchAmdCrl(source(outage), whose, kds.base),
       'ENDORSEMENTS_UNAVAILABLE',
       /no route/,
     );
@@ -132,11 +141,7 @@ describe('what is fetched and kept', () => {
 
   test('a stale CRL is not taken from AMD either', async () => {
     kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), await crl(later(NOON, -1000)));
-    await refused(
-      fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base),
-      'ENDORSEMENTS_UNAVAILABLE',
-      /expired/,
-    );
+    await refused(fetchAmdCrl(source(), whose, kds.base), 'ENDORSEMENTS_UNAVAILABLE', /expired/);
     assert.equal(cache.entries.size, 0);
   });
 
@@ -145,25 +150,21 @@ describe('what is fetched and kept', () => {
       get: (url) => cache.get(url),
       put: () => Promise.reject(new Error('ENOSPC')),
     };
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     const list = await crl(later(NOON, 72 * HOUR));
     kds.served.set(path(crlUrl(kds.base, 'VCEK', 'Milan')), list);
     clock = later(NOON, 25 * HOUR);
-    const fetched = await fetchAmdCrl(source({ cache: full }), 'VCEK', 'Milan', kds.base);
+    const fetched = await fetchAmdCrl(source({ cache: full }), whose, kds.base);
     assert.deepEqual(fetched, list);
     cache.entries.clear();
-    assert.deepEqual(await fetchAmdCrl(source({ cache: full }), 'VCEK', 'Milan', kds.base), list);
+    assert.deepEqual(await fetchAmdCrl(source({ cache: full }), whose, kds.base), list);
   });
 
   test('a CRL that AMD says there is none of is not served from the cache', async () => {
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     kds.served.clear();
     clock = later(NOON, 25 * HOUR);
-    await refused(
-      fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base),
-      'ENDORSEMENTS_UNKNOWN',
-      /no such/,
-    );
+    await refused(fetchAmdCrl(source(), whose, kds.base), 'ENDORSEMENTS_UNKNOWN', /no such/);
   });
 
   test('equal requests at the same time share one fetch', async () => {
@@ -180,9 +181,9 @@ describe('what is fetched and kept', () => {
   });
 
   test('an entry of the future is no entry', async () => {
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     clock = later(NOON, -HOUR);
-    await fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+    await fetchAmdCrl(source(), whose, kds.base);
     assert.equal(kds.requests.length, 2);
   });
 });
@@ -192,7 +193,9 @@ describe('rate limits and outages', () => {
     ['without Retry-After, doubling', undefined, [1000, 2000]],
     ['Retry-After in seconds', '7', [7000, 7000]],
     ['Retry-After as a date', new Date(NOON.getTime() + 9000).toUTCString(), [9000, 0]],
-    ['Retry-After that is nonsense', 'soon', [1000, 2000]],
+    ...['soon', '-1', '1.5', '2026-06-01T12:00:09Z'].map(
+      (text) => [`Retry-After that is nonsense: ${text}`, text, [1000, 2000]] as const,
+    ),
   ];
   for (const [name, retryAfter, expected] of waits) {
     test(`429 twice, ${name}`, async () => {
@@ -287,7 +290,7 @@ describe('rate limits and outages', () => {
       const issuer = { ...ark.issuer, name: amdName(`ARK-${product}`) };
       const { notBefore: thisUpdate, notAfter: nextUpdate } = SIMULATED_DATES;
       kds.troubles.push({ body: await issueCrl({ thisUpdate, nextUpdate, revoked: [] }, issuer) });
-      const work = fetchAmdCrl(source(), 'VCEK', 'Milan', kds.base);
+      const work = fetchAmdCrl(source(), whose, kds.base);
       await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /asked/, 'SNP_CRL_ISSUER');
       assert.equal(cache.entries.size, 0);
     });
@@ -298,8 +301,60 @@ describe('rate limits and outages', () => {
     await refused(fetchVcek(source(), request, kds.base), 'ENDORSEMENTS_UNAVAILABLE', /larger/);
   });
 
+  for (const status of [400, 401, 403, 407, 408, 451, 206]) {
+    test(`status ${status} says nothing: what was kept serves, and without it nothing was checked`, async () => {
+      const kept = await fetchAmdCrl(source(), whose, kds.base);
+      clock = later(clock, 25 * HOUR);
+      kds.troubles.push({ status });
+      assert.deepEqual(await fetchAmdCrl(source({ attempts: 2 }), whose, kds.base), kept);
+      cache.entries.clear();
+      kds.troubles.length = 0;
+      kds.troubles.push({ status }, { status });
+      const work = fetchAmdCrl(source({ attempts: 2 }), whose, kds.base);
+      await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /could not fetch/);
+    });
+  }
+
+  for (const status of [404, 410]) {
+    test(`status ${status} says that there is none, whatever was kept`, async () => {
+      await fetchAmdCrl(source(), whose, kds.base);
+      clock = later(clock, 25 * HOUR);
+      kds.troubles.push({ status });
+      const work = fetchAmdCrl(source(), whose, kds.base);
+      await refused(work, 'ENDORSEMENTS_UNKNOWN', new RegExp(`status ${status}`));
+    });
+  }
+
+  test('what its authorities did not sign means that nothing was checked, and is not kept', async () => {
+    const fault = new AssayError('SNP_CERTIFICATE_SIGNATURE', 'somebody else signed it');
+    const authentic = () => Promise.reject(fault);
+    for (const work of [
+      fetchVcek(source(), { ...request, authentic }, kds.base),
+      fetchAmdCrl(source(), { ...whose, authentic }, kds.base),
+    ]) {
+      await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /somebody else/, fault.code);
+    }
+    assert.equal(cache.entries.size, 0);
+    await fetchVcek(source(), request, kds.base);
+    const kept = fetchVcek(source(), { ...request, authentic }, kds.base);
+    await refused(kept, 'ENDORSEMENTS_UNAVAILABLE', /somebody else/);
+    assert.equal(kds.requests.length, 4, 'what was kept is judged as well, and asked for again');
+  });
+
+  test('a platform that cannot check a signature says so', async () => {
+    const authentic = () => Promise.reject(new AssayError('CRYPTO_UNAVAILABLE', 'no WebCrypto'));
+    const work = fetchVcek(source(), { ...request, authentic }, kds.base);
+    await refused(work, 'CRYPTO_UNAVAILABLE', /no WebCrypto/);
+  });
+
+  test('a masked chip is not asked for', async () => {
+    const masked = { ...request, chipId: new Uint8Array(64) };
+    await refused(fetchVcek(source(), masked, kds.base), 'ENDORSEMENTS_UNKNOWN', /masks CHIP_ID/);
+    assert.deepEqual(kds.requests, []);
+  });
+
   test('a chip that AMD does not know is not asked for again', async () => {
-    const stranger = { ...request, chipId: new Uint8Array(64) };
+    const stranger = { ...request, chipId: new Uint8Array(64).fill(9) };
     await refused(fetchVcek(source(), stranger, kds.base), 'ENDORSEMENTS_UNKNOWN', /no such/);
     assert.equal(kds.requests.length, 1);
   });

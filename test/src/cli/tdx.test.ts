@@ -104,8 +104,15 @@ describe('assay verify tdx', () => {
     const pcs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
     try {
       pcs.served.set('standard', JSON.parse(await readFile(at('collateral.json'), 'utf8')));
-      const fetched = await judge('--pcs', `${pcs.base}/`);
-      assert.match(fetched.out, /is not a pinned root/);
+      for (const quote of ['quote.bin', 'forged.bin']) {
+        const under = quote === 'quote.bin' ? [] : ['--root', at('root.pem')];
+        const args = ['--quote', at(quote), '--pcs', pcs.base, ...under];
+        assert.equal((await assay('verify', 'tdx', ...args)).code, 1);
+        assert.deepEqual(pcs.requests, [], 'nobody is asked about a quote that is not authentic');
+      }
+      const asked = ['--pcs', `${pcs.base}/`, '--root', at('root.pem')];
+      const fetched = await judge(...asked, '--policy', at('policy.json'));
+      assert.equal(fetched.code, 0, fetched.out);
       assert.equal(pcs.requests.length, 4);
       assert.ok(pcs.requests.every((path) => /^\/(tdx|sgx)\/certification\/v4\//.test(path)));
       const save = ['--pcs', pcs.base, '--out', at('saved.json'), '--json'];

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { EndorsementSource } from '../../../attestation/endorsements/source.js';
+import {
+  type CachedAnswer,
+  type EndorsementCache,
+  EndorsementSource,
+} from '../../../attestation/endorsements/source.js';
 import { gatherSnpEndorsements } from '../../../src/client/snp-endorsements.js';
 import { forgeSnp } from '../../forge/amd.js';
 
@@ -78,4 +82,87 @@ test('a caller’s list stands beside the host’s, and nobody is asked', async 
     assert.deepEqual([gathered.crls, gathered.hostCrls], [[served], [list]]);
   }
   assert.deepEqual(asked, []);
+});
+
+/** The KDS of a report's VCEK and list, which can serve something else; what is kept is kept in memory. */
+async function kept() {
+  const entries = new Map<string, CachedAnswer>();
+  const cache: EndorsementCache = {
+    get: async (url) => entries.get(url),
+    put: async (url, answer) => {
+      entries.set(url, answer);
+    },
+  };
+  const good = { vcek: certificates[0] ?? new Uint8Array(), crl: list };
+  const answers = { ...good };
+  const source = new EndorsementSource({
+    cache,
+    now: () => AT,
+    fetch: async (url) =>
+      new Response(new Uint8Array(String(url).endsWith('/crl') ? answers.crl : answers.vcek)),
+  });
+  const supplied = { host: { certificates: certificates.slice(1), crls: [] }, caller: none };
+  const gather = () =>
+    gatherSnpEndorsements(report, supplied, { source, base: 'https://kds', at: AT, roots });
+  return { gather, answers, good };
+}
+
+/** With the signature's last byte changed. */
+function spoilt(der: Uint8Array): Uint8Array {
+  return der.map((byte, i) => (i === der.length - 1 ? byte ^ 1 : byte));
+}
+
+test('a VCEK that AMD did not sign is no answer of AMD’s, and is asked for again', async () => {
+  const { gather, answers, good } = await kept();
+  answers.vcek = spoilt(good.vcek);
+  const { missing } = await gather();
+  assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+  assert.equal((missing?.cause as AssayError | undefined)?.code, 'SNP_CERTIFICATE_SIGNATURE');
+  answers.vcek = good.vcek;
+  assert.equal((await gather()).missing, undefined);
+  answers.vcek = spoilt(good.vcek);
+  assert.equal((await gather()).missing, undefined, 'the right one is kept');
+});
+
+test('a list that AMD did not sign is no answer of AMD’s, and is asked for again', async () => {
+  const { gather, answers, good } = await kept();
+  answers.crl = spoilt(good.crl);
+  const { crls: lists, notes } = await gather();
+  assert.deepEqual(lists, []);
+  assert.match(notes.join(), /did not sign the revocation list/);
+  answers.crl = good.crl;
+  assert.deepEqual((await gather()).crls, [new Uint8Array(good.crl)]);
+});
+
+test('a VCEK of a chain that nobody supplied is for the appraisal to judge', async () => {
+  const { service: amd } = service();
+  const [vcek = new Uint8Array()] = certificates;
+  const source = new EndorsementSource({
+    now: () => AT,
+    fetch: async () => new Response(new Uint8Array(vcek)),
+  });
+  const gathered = await gatherSnpEndorsements(
+    report,
+    { host: none, caller: none },
+    { ...amd, source },
+  );
+  assert.deepEqual(gathered.certificates, [new Uint8Array(vcek)]);
+});
+
+test('a report of a masked chip makes nobody ask for its VCEK', async () => {
+  const masked = await forgeSnp({ report: { chipId: new Uint8Array(64) } });
+  const { asked, service: amd } = service();
+  const { missing } = await gatherSnpEndorsements(masked.report, { host: none, caller: none }, amd);
+  assert.match(missing?.message ?? '', /the host masks CHIP_ID/);
+  assert.deepEqual(asked, []);
+});
+
+test('a caller’s list of another product line is no list of this one', async () => {
+  const genoa = await forgeSnp({ product: 'Genoa' });
+  const other = genoa.endorsements.crls;
+  const { asked, service: amd } = service();
+  const supplied = { host: { certificates, crls: [] }, caller: { certificates: [], crls: other } };
+  const gathered = await gatherSnpEndorsements(report, supplied, amd);
+  assert.deepEqual(gathered.crls, [...other, new Uint8Array(served)]);
+  assert.deepEqual(asked, ['https://kds.example/vcek/v1/Milan/crl']);
 });

@@ -11,7 +11,7 @@ import { intelName, SIMULATED_PLATFORM } from '../../../enclave/platform/simulat
 import { DiskCache } from '../../../src/client/disk-cache.js';
 import { gatherTdxCollateral } from '../../../src/client/tdx-endorsements.js';
 import { type ForgedTdx, forgeTdx, type IntelFault } from '../../forge/intel.js';
-import { set } from '../../forge/json.js';
+import { all, set } from '../../forge/json.js';
 import { Pcs } from '../../forge/pcs.js';
 import { tdxPolicy } from '../../forge/platform-policy.js';
 import { referenceValues } from '../../forge/tdx-case.js';
@@ -59,11 +59,13 @@ const sourceAt = (at: Date, options: Partial<SourceOptions> = {}): EndorsementSo
     ...options,
   });
 
+const trusted = () => ({ at: now, roots: forged.roots });
+
 const uncached = (): EndorsementSource =>
   new EndorsementSource({ now: () => now, sleep: async () => {} });
 
 function gather(source = sourceAt(now), update: 'standard' | 'early' | number = 'standard') {
-  return gatherTdxCollateral(forged.quote, { source, base: pcs.base, update });
+  return gatherTdxCollateral(forged.quote, { source, base: pcs.base, update }, trusted());
 }
 
 test('collateral from a PCS verifies the quote', async () => {
@@ -147,15 +149,79 @@ test('a rate limit beyond all patience is told at once', async () => {
   assert.deepEqual(pcs.requests, [...new Set(pcs.requests)], 'nothing is asked for again');
 });
 
-test('an issuer chain of something else in the header makes no collateral that verifies', async () => {
+test('an issuer chain of something else in the header is no answer of Intel’s', async () => {
   const { pck_crl_issuer_chain: other } = await collateralOf(18);
   for (const name of ['TCB-Info-Issuer-Chain', 'SGX-Enclave-Identity-Issuer-Chain']) {
     pcs.headers = (headers) =>
       name in headers ? { [name]: encodeURIComponent(other) } : { ...headers };
-    const { collateral } = await gather(uncached());
-    const options = { at: now, roots: forged.roots };
-    const result = await verifyTdx(forged.quote, collateral, tdxPolicy({}), options);
-    assert.equal(result.code, 'TDX_CERTIFICATE_ROLE', name);
+    const { missing } = await gather(uncached());
+    assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+    assert.equal((missing?.cause as AssayError | undefined)?.code, 'TDX_CERTIFICATE_ROLE', name);
+  }
+});
+
+/** The last byte of a signature, or of a list in hexadecimal, changed. */
+const spoilt = (hex: string): string => hex.slice(0, -2) + (hex.endsWith('00') ? '01' : '00');
+
+for (const [member, code] of [
+  ['tcb_info_signature', 'COLLATERAL_SIGNATURE'],
+  ['qe_identity_signature', 'COLLATERAL_SIGNATURE'],
+  ['pck_crl', 'COLLATERAL_CRL_SIGNATURE'],
+  ['root_ca_crl', 'COLLATERAL_CRL_SIGNATURE'],
+] as const) {
+  test(`a ${member} that Intel did not sign is not kept, and what was kept serves beside it`, async () => {
+    const standard = await collateralOf(18);
+    const bad = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    bad.hexadecimal = true;
+    const ask = (at: Date) =>
+      gatherTdxCollateral(forged.quote, { source: sourceAt(at), base: bad.base }, trusted());
+    try {
+      bad.served.set('standard', { ...standard, [member]: spoilt(standard[member]) });
+      const { missing } = await ask(now);
+      assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+      assert.equal((missing?.cause as AssayError | undefined)?.code, code);
+      bad.served.set('standard', standard);
+      assert.ok((await ask(now)).collateral, 'it is asked for again');
+      bad.served.set('standard', { ...standard, [member]: spoilt(standard[member]) });
+      const { collateral } = await ask(new Date('2026-11-23T00:00:00Z'));
+      assert.equal(collateral?.[member], standard[member]);
+    } finally {
+      await bad.close();
+    }
+  });
+}
+
+test('a forged quote makes nobody ask', async () => {
+  const quote = forged.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte));
+  const service = { source: uncached(), base: pcs.base };
+  await assert.rejects(gatherTdxCollateral(quote, service, trusted()), {
+    code: 'TDX_QUOTE_SIGNATURE',
+  });
+  assert.deepEqual(pcs.requests, []);
+});
+
+test('present collateral is of no use at a time that it does not hold for', async () => {
+  const window = { issueDate: '2026-11-01T00:00:00Z', nextUpdate: '2026-12-01T00:00:00Z' };
+  const dated = all(set('issueDate', window.issueDate), set('nextUpdate', window.nextUpdate));
+  for (const fault of [{ tcbInfo: dated }, { qeIdentity: dated }]) {
+    const present = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    present.served.set('standard', await forgedCollateral(fault));
+    const gathered = (at: string) =>
+      gatherTdxCollateral(
+        forged.quote,
+        { source: uncached(), base: present.base },
+        { ...trusted(), at: new Date(at) },
+      );
+    try {
+      for (const at of ['2026-10-31T23:59:59Z', '2026-12-01T00:00:01Z']) {
+        const { missing } = await gathered(at);
+        assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+        assert.match(missing?.message ?? '', /not current at the time of the appraisal/);
+      }
+      for (const at of Object.values(window)) assert.ok((await gathered(at)).collateral, at);
+    } finally {
+      await present.close();
+    }
   }
 });
 
@@ -165,10 +231,11 @@ test('what the service serves beyond its end is not taken', async () => {
   const old = await Pcs.open(SIMULATED_PLATFORM.fmspc);
   old.served.set('standard', collateral);
   try {
-    const { missing } = await gatherTdxCollateral(forged.quote, {
-      source: sourceAt(now),
-      base: old.base,
-    });
+    const { missing } = await gatherTdxCollateral(
+      forged.quote,
+      { source: sourceAt(now), base: old.base },
+      trusted(),
+    );
     assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
     assert.match(missing?.message ?? '', /expired at 2026-11-20/);
   } finally {
@@ -178,10 +245,11 @@ test('what the service serves beyond its end is not taken', async () => {
 
 test('answers out of shape are none: nothing was checked, and the cause is told', async () => {
   const unusable = async (service: Pcs, code: string) => {
-    const { missing } = await gatherTdxCollateral(forged.quote, {
-      source: sourceAt(now),
-      base: service.base,
-    });
+    const { missing } = await gatherTdxCollateral(
+      forged.quote,
+      { source: sourceAt(now), base: service.base },
+      trusted(),
+    );
     assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
     assert.equal((missing?.cause as AssayError | undefined)?.code, code);
   };
