@@ -21,7 +21,7 @@ export type TdxBoot =
   | {
       readonly kind: 'uki';
       readonly image: Uint8Array;
-      /** EV_EFI_GPT_EVENT data of the disk it is started from; undefined without a disk. */
+      /** EV_EFI_GPT_EVENT data of the disk it is started from (`partitionTableEvent`); undefined without one. */
       readonly partitionTable: Uint8Array | undefined;
     };
 
@@ -40,7 +40,8 @@ const image = (what: string, bytes: Uint8Array): BootEvent => ({
 /**
  * RTMR1: boot applications (TCG PCRs 2 to 6; UEFI 2.10 section 38.4.1 maps PCRs to RTMRs). edk2
  * measures a PE image when it loads it, and a fixed phrase before it starts a boot option and around
- * ExitBootServices.
+ * ExitBootServices. The kernel of a direct boot is taken to be loaded as its file is: QEMU does so since 10.2
+ * (its commit a7542a38), before it, it wrote into the kernel's setup header.
  */
 export function rtmr1Events(boot: TdxBoot): BootEvent[] {
   const calling = phrase('Calling EFI Application from Boot Option');

@@ -32,6 +32,11 @@ function tooLarge(path: string, limit: number): AssayError {
   );
 }
 
+/** USAGE_FILE for what the system said when a file was opened or read. */
+export function unreadable(path: string, error: unknown): AssayError {
+  return new AssayError('USAGE_FILE', `cannot read ${path}: ${reason(error)}`, error);
+}
+
 /** Reads to the end or the limit: a device or a pipe has no size to ask for beforehand. */
 async function readBounded(
   source: AsyncIterable<unknown>,
@@ -66,7 +71,7 @@ export async function readInput(
     }
   } catch (error) {
     if (error instanceof AssayError) throw error;
-    throw new AssayError('USAGE_FILE', `cannot read ${path}: ${reason(error)}`, error);
+    throw unreadable(path, error);
   }
 }
 

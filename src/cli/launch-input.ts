@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -9,8 +10,9 @@ import {
   parseLaunchPolicy,
 } from '../../attestation/evidence/launch-policy.js';
 import { type Deployment, parseDeployment } from '../../enclave/launch/deployment.js';
+import { partitionTableEvent } from '../../enclave/measurement/partition-table.js';
 import { readDocument } from './document.js';
-import { readInput } from './files.js';
+import { readInput, unreadable } from './files.js';
 import type { Io } from './io.js';
 
 /** Kernels and initrds with models inside are large; Node's buffers end here as well. */
@@ -18,6 +20,26 @@ const IMAGE_LIMIT = 2 ** 31 - 1;
 
 export function readImage(io: Io, path: string): Promise<Uint8Array<ArrayBuffer>> {
   return readInput(io, path, IMAGE_LIMIT);
+}
+
+/**
+ * What firmware measures of the partition table of a disk, a file or a device, of which no more is read.
+ * Throws USAGE_FILE, MEASUREMENT_DISK.
+ */
+export async function readPartitionTable(path: string): Promise<Uint8Array> {
+  try {
+    const disk = await open(path);
+    try {
+      return await partitionTableEvent(async (at, length) => {
+        const { buffer, bytesRead } = await disk.read(Buffer.alloc(length), 0, length, at);
+        return buffer.subarray(0, bytesRead);
+      });
+    } finally {
+      await disk.close();
+    }
+  } catch (error) {
+    throw error instanceof AssayError ? error : unreadable(path, error);
+  }
 }
 
 /** Reads a deployment file; its paths become absolute, as seen from where it lies. */

@@ -1,7 +1,6 @@
 import type { ReferenceValues } from '../../attestation/appraisal/reference-values.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { Tee } from '../../attestation/evidence/bundle.js';
 import { required } from '../../enclave/launch/deployment.js';
 import { signatureOf } from '../../enclave/measurement/cpu-type.js';
 import {
@@ -13,40 +12,15 @@ import {
 import type { DirectBoot } from '../../enclave/measurement/kernel-hashes.js';
 import { measureSnp, measureTdx, type TdxValues } from '../../enclave/measurement/launch-values.js';
 import type { TdxBoot } from '../../enclave/measurement/rtmr.js';
-import { savesSignature, type Vmm } from '../../enclave/measurement/vmsa.js';
 import type { Io } from './io.js';
 import {
   readDeployment,
   readImage,
   readLaunchPolicyDigest,
+  readPartitionTable,
   readPrivateKey,
 } from './launch-input.js';
-import { flag } from './options.js';
-
-/** Options of `assay measure launch`. */
-export interface LaunchOptions {
-  readonly deployment?: string;
-  readonly tee?: Tee;
-  readonly firmware?: string;
-  readonly firmwareDigest?: Uint8Array;
-  readonly kernel?: string;
-  readonly initrd?: string;
-  readonly commandLine?: string;
-  readonly uki?: string;
-  readonly processors?: number[];
-  readonly cpu?: string;
-  readonly cpuSignature?: bigint;
-  readonly vmm?: Vmm;
-  readonly features?: bigint;
-  readonly launchPolicy?: string;
-  readonly idKey?: string;
-  readonly authorKey?: string;
-  readonly guestPolicy?: bigint;
-  readonly guestSvn?: number;
-  readonly familyId?: Uint8Array;
-  readonly imageId?: Uint8Array;
-  readonly output?: string;
-}
+import { DEFAULT_VMM, type LaunchOptions, refuseUncovered } from './launch-options.js';
 
 /** What is measured: the options, and the ID block of a deployment file, which no option names. */
 interface LaunchRequest extends LaunchOptions {
@@ -90,8 +64,6 @@ async function readBoot(io: Io, options: LaunchOptions): Promise<DirectBoot | un
   };
 }
 
-const DEFAULT_VMM: Vmm = 'qemu';
-
 /** Reference values, and what people are shown. */
 export interface LaunchOutcome {
   readonly reference: ReferenceValues;
@@ -111,10 +83,19 @@ const RTMR3_WHY =
   'the enclave extends it while it runs; the bundle’s event log is replayed against it';
 const NO_BOOT_WHY = 'it covers what is booted: give --kernel or --uki';
 const DISK_WHY =
-  'as computed it holds for an image that is started without a partition table; from a partitioned disk the firmware measures the GPT too';
+  'as computed it holds for an image that is started without a partition table; from a partitioned disk the firmware measures the GPT too: give --disk';
 
+const OLDER_QEMU =
+  'as computed it holds for QEMU 10.2 or later, which hands on the kernel as it is; an older one rewrites its setup header, and another value is reported';
 const OLDER_OVMF =
   'as computed it holds for OVMF of edk2 since the middle of 2025, which puts initrd=initrd before the command line; older firmware puts it behind, and another value is reported';
+
+/** What the registers of a direct boot depend on beside the boot. */
+function directNotes(boot: TdxBoot | undefined): [string, string][] {
+  if (boot?.kind !== 'direct') return [];
+  const initrd: [string, string][] = boot.initrd.length > 0 ? [['RTMR2', OLDER_OVMF]] : [];
+  return [['RTMR1', OLDER_QEMU], ...initrd];
+}
 
 function openRegisters(boot: TdxBoot | undefined): [string, string][] {
   const booted: [string, string][] =
@@ -124,7 +105,8 @@ function openRegisters(boot: TdxBoot | undefined): [string, string][] {
           ['RTMR2', NO_BOOT_WHY],
         ]
       : [];
-  const disk: [string, string][] = boot?.kind === 'uki' ? [['RTMR1 from a disk', DISK_WHY]] : [];
+  const withoutDisk = boot?.kind === 'uki' && boot.partitionTable === undefined;
+  const disk: [string, string][] = withoutDisk ? [['RTMR1 from a disk', DISK_WHY]] : [];
   return [['RTMR0', RTMR0_WHY], ...booted, ...disk, ['RTMR3', RTMR3_WHY]];
 }
 
@@ -229,7 +211,7 @@ async function forTdx(
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).mrConfigId);
   return {
     events,
-    notes: boot?.kind === 'direct' && boot.initrd.length > 0 ? [['RTMR2', OLDER_OVMF]] : [],
+    notes: directNotes(boot),
     notComputed: openRegisters(boot),
     rows: [
       ['MRTD', mrTd],
@@ -253,67 +235,12 @@ async function forTdx(
 async function readTdxBoot(io: Io, options: LaunchOptions): Promise<TdxBoot | undefined> {
   if (options.uki !== undefined) {
     const image = await readImage(io, options.uki);
-    return { kind: 'uki', image, partitionTable: undefined };
+    const partitionTable =
+      options.disk === undefined ? undefined : await readPartitionTable(options.disk);
+    return { kind: 'uki', image, partitionTable };
   }
   const direct = await readBoot(io, options);
   return direct && { kind: 'direct', ...direct };
-}
-
-const ID_BLOCK = ['authorKey', 'guestPolicy', 'guestSvn', 'familyId', 'imageId'] as const;
-const PROCESSOR = ['cpu', 'cpuSignature'] as const;
-
-/** Options that the other hardware has no use for, as they are written. */
-const ONLY: { readonly [tee in Tee]: readonly (keyof LaunchOptions)[] } = {
-  tdx: ['uki'],
-  'sev-snp': [
-    ...(['firmwareDigest', 'processors', 'vmm', 'features', 'idKey'] as const),
-    ...PROCESSOR,
-    ...ID_BLOCK,
-  ],
-};
-
-/** Clouds load what is on a disk, and no customer of theirs sets HOST_DATA or an ID block. */
-const CLOUDS: readonly Vmm[] = ['ec2', 'gce'];
-const OF_OWN_HOSTS = [
-  'deployment',
-  'kernel',
-  'initrd',
-  'commandLine',
-  'launchPolicy',
-  'idKey',
-] as const;
-
-/**
- * An option without effect would leave its caller with values that do not cover what it names: throws
- * USAGE_OPTION.
- */
-function refuseUncovered(given: LaunchOptions, tee: Tee): void {
-  const fail = (message: string): never => {
-    throw new AssayError('USAGE_OPTION', message);
-  };
-  const other = tee === 'tdx' ? 'sev-snp' : 'tdx';
-  const idle = ONLY[other].find((name) => given[name] !== undefined);
-  if (idle !== undefined) fail(`${flag(idle)} is for ${other}: no value of ${tee} covers it`);
-  for (const [one, another] of [['uki', 'kernel'], PROCESSOR] as const) {
-    if (given[one] !== undefined && given[another] !== undefined) {
-      fail(`expected ${flag(one)} or ${flag(another)}, not both`);
-    }
-  }
-  const { vmm = DEFAULT_VMM } = given;
-  const processor = PROCESSOR.find((name) => given[name] !== undefined);
-  if (processor !== undefined && !savesSignature(vmm)) {
-    fail(`${flag(processor)} changes nothing with --vmm ${vmm}: it starts every processor alike`);
-  }
-  const own = OF_OWN_HOSTS.find((name) => given[name] !== undefined);
-  if (own !== undefined && CLOUDS.includes(vmm)) {
-    fail(
-      `${flag(own)} is for hosts of your own: with --vmm ${vmm} give --firmware and --processors`,
-    );
-  }
-  const signed = ID_BLOCK.find((name) => given[name] !== undefined);
-  if (signed !== undefined && given.idKey === undefined) {
-    fail(`${flag(signed)} is for an ID block, which needs --id-key`);
-  }
 }
 
 /** Measures the launch that the options, or the deployment file that they name, describe. */

@@ -10,7 +10,8 @@ import { readDocument } from './document.js';
 import { writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { parseFlags, parseHexOf, parseProcessors, parseSignature } from './launch-input.js';
-import { type LaunchOptions, launchOutcome } from './launch-outcome.js';
+import type { LaunchOptions } from './launch-options.js';
+import { launchOutcome } from './launch-outcome.js';
 import { examples, group, parseCount } from './options.js';
 import { section } from './output.js';
 
@@ -117,6 +118,7 @@ export function registerMeasureLaunch(program: Command, io: Io): void {
     .option('--initrd <file>', 'initrd that the host loads')
     .option('--command-line <text>', 'kernel command line')
     .option('--uki <file>', 'TDX: unified kernel image that the firmware starts')
+    .option('--disk <file>', 'TDX: disk that the image is started from, for its partition table')
     .option('--processors <list>', 'SNP: numbers of vCPUs, one measurement each', parseProcessors)
     .addOption(new Option('--cpu <model>', "SNP: QEMU's -cpu").choices(CPU_TYPES))
     .option('--cpu-signature <value>', 'SNP: CPUID signature instead of --cpu', parseSignature)
@@ -142,6 +144,7 @@ export function registerMeasureLaunch(program: Command, io: Io): void {
       examples(
         'assay measure launch --deployment deployment.yaml --output reference.json',
         'assay measure launch --tee sev-snp --firmware OVMF.amdsev.fd --kernel vmlinuz --initrd initrd --command-line console=ttyS0 --cpu EPYC-v4 --processors 1,2,4',
+        'assay measure launch --tee tdx --firmware OVMF.fd --uki assay.efi --disk disk.raw',
       ),
     )
     .action((options: LaunchOptions) => measureLaunch(io, options));

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, hash } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import { assay } from '../../forge/cli.js';
+import { forgeDisk, forgeEntry } from '../../forge/gpt.js';
 import { forgeOvmf } from '../../forge/ovmf.js';
 import { forgePe } from '../../forge/pe.js';
 
@@ -43,13 +44,15 @@ suite('assay measure launch', () => {
     await writeFile(at('kernel'), kernel);
     await writeFile(at('deployment.json'), JSON.stringify(DEPLOYMENT));
     await writeFile(at('uki.efi'), uki);
+    await writeFile(at('disk.raw'), forgeDisk({ entries: [forgeEntry(1, 34n, 60n)] }));
   });
   after(() => rm(folder, { recursive: true }));
 
   for (const [what, boot, open] of [
     ['without a kernel', [], ['RTMR0', 'RTMR1', 'RTMR2', 'RTMR3']],
     ['with a kernel of the host', ['--kernel', 'kernel'], ['RTMR0', 'RTMR3']],
-    ['with an image on a disk', ['--uki', 'uki.efi'], ['RTMR0', 'RTMR1 from a disk', 'RTMR3']],
+    ['with an image', ['--uki', 'uki.efi'], ['RTMR0', 'RTMR1 from a disk', 'RTMR3']],
+    ['with an image on a disk', ['--uki', 'uki.efi', '--disk', 'disk.raw'], ['RTMR0', 'RTMR3']],
   ] as const) {
     test(`TDX ${what}: says which registers it leaves open, and why`, async () => {
       const files = boot.map((word) => (word.startsWith('--') ? word : at(word)));
@@ -72,10 +75,14 @@ suite('assay measure launch', () => {
   }
 
   for (const [what, boot, noted] of [
-    ['with an initrd, before which firmware puts a word', ['--initrd', 'kernel'], ['RTMR2']],
-    ['without', [], []],
+    [
+      'with an initrd, before which firmware puts a word',
+      ['--initrd', 'kernel'],
+      ['RTMR1', 'RTMR2'],
+    ],
+    ['without', [], ['RTMR1']],
   ] as const) {
-    test(`a direct TDX boot ${what}: says which firmware RTMR2 is of`, async () => {
+    test(`a direct TDX boot ${what}: says which QEMU and firmware its registers are of`, async () => {
       const files = boot.map((word) => (word.startsWith('--') ? word : at(word)));
       const args = ['--tee', 'tdx', '--firmware', at('tdx.fd'), '--kernel', at('kernel'), ...files];
       const { notes } = JSON.parse((await measure(...args, '--json')).out);
@@ -84,9 +91,31 @@ suite('assay measure launch', () => {
         noted,
       );
       const { out } = await measure(...args);
-      assert.equal(/To know\n +RTMR2 .*edk2 since the middle of 2025/.test(out), noted.length > 0);
+      assert.match(out, /To know\n +RTMR1 .*QEMU 10\.2 or later/);
+      assert.equal(/\n +RTMR2 .*edk2 since the middle of 2025/.test(out), noted.length > 1);
     });
   }
+
+  test('the partition table of the disk is in RTMR1 before the image, and is one of the inputs', async () => {
+    const args = ['--tee', 'tdx', '--firmware', at('tdx.fd'), '--uki', at('uki.efi'), '--json'];
+    const without = JSON.parse((await measure(...args)).out);
+    const { tdx, events, inputs } = JSON.parse(
+      (await measure(...args, '--disk', at('disk.raw'))).out,
+    );
+    assert.notDeepEqual(tdx.rtmr1, without.tdx.rtmr1);
+    assert.deepEqual(tdx, { ...without.tdx, rtmr1: tdx.rtmr1 });
+    const disk = await readFile(at('disk.raw'));
+    const data = [disk.subarray(512, 604), Buffer.from([1, ...Array(7).fill(0)])];
+    const table = hash('sha384', Buffer.concat([...data, disk.subarray(1024, 1024 + 128)]));
+    const names = events.map(({ what }: { readonly what: string }) => what);
+    assert.equal(names.indexOf('unified kernel image (Authenticode)'), 3);
+    assert.deepEqual(events[2], {
+      register: 'RTMR1',
+      what: 'partition table (GPT)',
+      digest: table,
+    });
+    assert.match(inputs['partition table'], /^sha256:[0-9a-f]{64} \(228 bytes\)$/);
+  });
 
   for (const [what, args, code] of [
     ['SNP on firmware without SEV metadata', ['sev-snp', 'plain.fd'], 'MEASUREMENT_FIRMWARE'],
@@ -105,6 +134,36 @@ suite('assay measure launch', () => {
       'a kernel beside a UKI',
       ['tdx', 'tdx.fd', '--uki', 'kernel', '--kernel', 'kernel'],
       'USAGE_OPTION',
+    ],
+    [
+      'an initrd beside a UKI, which has its own',
+      ['tdx', 'tdx.fd', '--uki', 'uki.efi', '--initrd', 'kernel'],
+      'USAGE_OPTION',
+    ],
+    [
+      'a command line beside a UKI, which has its own',
+      ['tdx', 'tdx.fd', '--uki', 'uki.efi', '--command-line', 'quiet'],
+      'USAGE_OPTION',
+    ],
+    [
+      'a disk without the image that is started from it',
+      ['tdx', 'tdx.fd', '--kernel', 'kernel', '--disk', 'disk.raw'],
+      'USAGE_OPTION',
+    ],
+    [
+      'a disk, which SNP does not measure',
+      ['sev-snp', 'snp.fd', '--disk', 'disk.raw'],
+      'USAGE_OPTION',
+    ],
+    [
+      'a disk without a partition table',
+      ['tdx', 'tdx.fd', '--uki', 'uki.efi', '--disk', 'uki.efi'],
+      'MEASUREMENT_DISK',
+    ],
+    [
+      'a disk that is not there',
+      ['tdx', 'tdx.fd', '--uki', 'uki.efi', '--disk', 'none.raw'],
+      'USAGE_FILE',
     ],
     [
       'two processor models',
@@ -135,7 +194,7 @@ suite('assay measure launch', () => {
   ] as const) {
     test(`${what}: a wrong call, and why`, async () => {
       const [tee, firmware, ...rest] = args;
-      const files = rest.map((word) => (word === 'kernel' ? at(word) : word));
+      const files = rest.map((word) => (/^kernel$|\.(efi|raw)$/.test(word) ? at(word) : word));
       const outcome = await measure('--tee', tee, '--firmware', at(firmware), ...files);
       assert.deepEqual([outcome.code, outcome.out], [2, '']);
       assert.match(outcome.err, new RegExp(`^error ${code}: `));
@@ -218,6 +277,10 @@ suite('assay measure explain', () => {
     const { inputs, snp } = JSON.parse(await readFile(at('plain.json'), 'utf8'));
     const edited = { version: 1, inputs, snp: { ...snp, measurements: ['00'.repeat(48)] } };
     await writeFile(at('edited.json'), JSON.stringify(edited));
+    const named = { ...inputs, toString: 'x', constructor: 'y' };
+    await writeFile(at('named.json'), JSON.stringify({ version: 1, inputs: named, snp }));
+    const strange = { ...named, tee: 'constructor' };
+    await writeFile(at('strange.json'), JSON.stringify({ version: 1, inputs: strange, snp }));
   });
   after(() => rm(folder, { recursive: true }));
 
@@ -227,6 +290,14 @@ suite('assay measure explain', () => {
     ['an ID key in one alone', 'plain.json', 'one.json', ['id key'], ['snp.idKeyDigests']],
     ['an author', 'one.json', 'authored.json', ['author key'], ['snp.authorKeyDigests']],
     ['a value without an input', 'plain.json', 'edited.json', [], ['snp.measurements']],
+    [
+      'inputs with the names of what every object has',
+      'plain.json',
+      'named.json',
+      ['toString', 'constructor'],
+      [],
+    ],
+    ['hardware with such a name', 'named.json', 'strange.json', ['tee'], []],
   ] as const) {
     test(`tells ${what}`, async () => {
       const { out, code } = await explain(before, after, '--json');
@@ -241,7 +312,10 @@ suite('assay measure explain', () => {
         values,
       );
       const { out: text } = await explain(before, after);
-      assert.equal(/so are the expected values/.test(text), values.length === 0);
+      for (const input of inputs)
+        assert.match(text, new RegExp(`^${input} changed: it decides [a-zA-Z]`, 'm'));
+      const same = inputs.length === 0 && values.length === 0;
+      assert.equal(/so are the expected values/.test(text), same);
       assert.equal(/no input says why/.test(text), inputs.length === 0 && values.length > 0);
     });
   }
