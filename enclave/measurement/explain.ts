@@ -38,19 +38,24 @@ const DECIDES: Readonly<Record<string, Texts>> = {
   },
 };
 
+/** A member of a file's own: names come from files, and `toString` is one that every object inherits. */
+function own<T>(members: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(members, name) ? members[name] : undefined;
+}
+
 /** Which names have other texts, in the order of the first; empty when none does. */
 export function differences(before: Texts, after: Texts): (Change & { readonly name: string })[] {
   return [...new Set([...Object.keys(before), ...Object.keys(after)])]
-    .filter((name) => before[name] !== after[name])
-    .map((name) => ({ name, before: before[name], after: after[name] }));
+    .map((name) => ({ name, before: own(before, name), after: own(after, name) }))
+    .filter((change) => change.before !== change.after);
 }
 
 /** Which inputs differ, in the order of the first; empty when none does. */
 export function explainDifference(before: Texts, after: Texts): InputChange[] {
-  const decides = DECIDES[after['tee'] ?? ''] ?? {};
+  const decides = own(DECIDES, own(after, 'tee') ?? '') ?? {};
   return differences(before, after).map(({ name, ...change }) => ({
     input: name,
     ...change,
-    decides: decides[name] ?? 'everything',
+    decides: own(decides, name) ?? 'everything',
   }));
 }

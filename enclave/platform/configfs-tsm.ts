@@ -25,7 +25,10 @@ export interface ConfigfsOptions {
   readonly scheduler?: Scheduler;
 }
 
-const TEES: Readonly<Record<string, Platform['tee']>> = { sev_guest: 'sev-snp', tdx_guest: 'tdx' };
+const TEES: ReadonlyMap<string, Platform['tee']> = new Map([
+  ['sev_guest', 'sev-snp'],
+  ['tdx_guest', 'tdx'],
+]);
 const DEADLINE = 70_000;
 const QUEUE_LIMIT = 64;
 const ATTEMPTS_ON_RACE = 3;
@@ -41,7 +44,7 @@ export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<Ha
   const scheduler = options.scheduler ?? systemScheduler;
   const deadline = options.deadline ?? DEADLINE;
   const directory = await ReportDirectory.create(fs);
-  const tee = TEES[directory.provider];
+  const tee = TEES.get(directory.provider);
   if (tee === undefined) {
     await directory.remove().catch(() => undefined);
     throw new AssayError(

@@ -79,11 +79,13 @@ suite('configfs-tsm', () => {
     });
   }
 
-  test('a provider that Assay does not know is refused and its directory given back', async () => {
-    const fs = new ForgedKernel({ ...snp, name: 'arm_cca_guest' });
-    await assert.rejects(openConfigfsTsm({ fs }), code('PLATFORM_PROVIDER'));
-    assert.equal(fs.directories.size, 0);
-  });
+  for (const name of ['arm_cca_guest', 'constructor']) {
+    test(`the provider ${name}, which Assay does not know, is refused and its directory given back`, async () => {
+      const fs = new ForgedKernel({ ...snp, name });
+      await assert.rejects(openConfigfsTsm({ fs }), code('PLATFORM_PROVIDER'));
+      assert.equal(fs.directories.size, 0);
+    });
+  }
 
   test('a provider that cannot be read is refused and its directory given back', async () => {
     const fs = new StubbornKernel(snp);
