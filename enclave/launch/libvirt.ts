@@ -87,9 +87,6 @@ function domain(plan: LaunchPlan): Element {
         element('source', { path: `/var/log/libvirt/${name}.console` }),
         element('target', { port: '0' }),
       ]),
-      element('rng', { model: 'virtio-non-transitional' }, [
-        element('backend', { model: 'random' }, '/dev/urandom'),
-      ]),
       element('memballoon', { model: 'none' }),
     ]),
     launchSecurity(plan),

@@ -108,8 +108,6 @@ export function qemuArguments(plan: LaunchPlan): string[] {
     networkDevice(service),
     '-device',
     `virtio-net-pci,netdev=net0,mac=${plan.macAddress},disable-legacy=on,romfile=`,
-    '-device',
-    'virtio-rng-pci,disable-legacy=on',
     '-nodefaults',
     '-no-user-config',
     '-display',
