@@ -122,7 +122,8 @@ export function kubernetesManifests(
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
       metadata,
-      spec: { minAvailable: 1, selector },
+      // Where there is one pod alone, minAvailable would keep its node from being drained.
+      spec: { maxUnavailable: 1, selector },
     },
   ];
 }
