@@ -106,7 +106,6 @@ static void start_service(void) {
   for (int capability = 0; capability <= LAST_CAPABILITY; capability++)
     prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) _exit(126);
-  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   setsid();
   execve(arguments[0], arguments, environment);
   say("%s: %s", arguments[0], strerror(errno));
