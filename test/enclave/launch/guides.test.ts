@@ -5,12 +5,18 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parse } from 'yaml';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
+import { toHex } from '../../../attestation/encoding/bytes.js';
+import { amdEndorsements } from '../../../attestation/endorsements/amd.js';
+import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
 import { parseSpecification } from '../../../enclave/image/specification.js';
 import { parseDeployment } from '../../../enclave/launch/deployment.js';
 import { planLaunch } from '../../../enclave/launch/plan.js';
 import { LAUNCH_TARGETS, renderLaunch } from '../../../enclave/launch/render.js';
 import { parseConfig } from '../../../src/config.js';
-import { repositoryRoot } from '../../vectors.js';
+import { idsOf } from '../../forge/judge-snp.js';
+import { snpPolicy } from '../../forge/platform-policy.js';
+import { repositoryRoot, vectorFile, withoutVectors } from '../../vectors.js';
 
 const docs = join(repositoryRoot, 'docs');
 const makefile = readFileSync(join(repositoryRoot, 'Makefile'), 'utf8');
@@ -85,6 +91,24 @@ suite('the guide for Kubernetes', () => {
       ...['config.yaml', 'fraud.onnx'],
     ]);
     assert.ok(shown.includes(`ENTRYPOINT ["node", "/app/${manifest.bin.assay}"]`));
+  });
+});
+
+suite('the policy of the guide for Amazon', () => {
+  const [shown = ''] = files(readFileSync(join(docs, 'aws.md'), 'utf8'), 'policy.yaml');
+  const { snp } = filledIn(shown) as { readonly snp: Readonly<Record<string, unknown>> };
+
+  test('refuses nothing of a genuine report of its hosts', { skip: withoutVectors }, async () => {
+    const file = (path: string) => new Uint8Array(vectorFile('snp', 'milan-v3-vlek-vmpl1', path));
+    const { verifyAt } = JSON.parse(Buffer.from(file('case.json')).toString());
+    const report = file('report.bin');
+    const { measurement, vmpl } = parseSnpReport(report);
+    // The image and the privilege level of that guest, which are not those of the guide.
+    const policy = snpPolicy({ ...snp, measurements: [toHex(measurement)], vmpl: [vmpl] });
+    const endorsements = amdEndorsements(['vek.der', 'ask.pem', 'ark.pem'].map(file));
+    const result = await verifySnp(report, endorsements, policy, { at: new Date(verifyAt) });
+    assert.deepEqual(idsOf(result, 'fail'), [], result.summary);
+    assert.deepEqual(idsOf(result, 'waived'), ['snp.tcb.provisional']);
   });
 });
 
