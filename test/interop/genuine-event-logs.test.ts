@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import {
   parseTcgEventLog,
   type TcgEvent,
 } from '../../attestation/evidence/tcg-event-log.js';
+import { partitionTableEvent } from '../../enclave/measurement/partition-table.js';
 import { encodeTcgEventLog } from '../forge/tcg-log.js';
 
 /** Has CCEL logs of genuine TDX guests among its test data, and the registers that belong to them. */
@@ -35,6 +37,28 @@ const { status, stdout: downloaded } = spawnSync('go', ['mod', 'download', '-jso
   timeout: 120_000,
 });
 const skip = status === 0 ? false : 'there is no Go here that could fetch the logs';
+
+/** EV_EFI_GPT_EVENT. */
+const GPT_EVENT = 0x8000_0006;
+
+test('what firmware measured of genuine disks is what is computed of them', { skip }, async () => {
+  const { Dir: folder } = JSON.parse(downloaded.toString()) as { readonly Dir: string };
+  for (const file of Object.keys(REGISTERS)) {
+    const bytes = readFileSync(join(folder, 'testdata/eventlogs/ccel', file));
+    const event = parseTcgEventLog(new Uint8Array(bytes)).events.find(
+      ({ type }) => type === GPT_EVENT,
+    );
+    const data = Buffer.from(event?.data ?? []);
+    // The disk as far as the event tells of it: the block of the header, and the entries in use.
+    const disk = Buffer.alloc(2 ** 20);
+    disk.set(data.subarray(0, 92), 512);
+    disk.set(data.subarray(100), Number(data.readBigUInt64LE(72)) * 512);
+    const read = async (at: number, length: number) => disk.subarray(at, at + length);
+    assert.deepEqual(await partitionTableEvent(read), data, file);
+    const digest = event?.digests.find(({ algorithm }) => algorithm === 'sha384')?.digest;
+    assert.equal(toHex(digest ?? new Uint8Array()), hash('sha384', data), file);
+  }
+});
 
 test('genuine CCEL logs lead to the registers that their guests had', { skip }, () => {
   const { Dir: folder } = JSON.parse(downloaded.toString()) as { readonly Dir: string };

@@ -14,11 +14,11 @@ import { parseDeployment } from '../../../enclave/launch/deployment.js';
 import { planLaunch } from '../../../enclave/launch/plan.js';
 import { LAUNCH_TARGETS, renderLaunch } from '../../../enclave/launch/render.js';
 import { parseConfig } from '../../../src/config.js';
+import { blocks, docs, files, filledIn } from '../../forge/guide.js';
 import { idsOf } from '../../forge/judge-snp.js';
 import { snpPolicy } from '../../forge/platform-policy.js';
 import { repositoryRoot, vectorFile, withoutVectors } from '../../vectors.js';
 
-const docs = join(repositoryRoot, 'docs');
 const makefile = readFileSync(join(repositoryRoot, 'Makefile'), 'utf8');
 const POLICY = {
   models: [{ graph: new Uint8Array(32), execution: null }],
@@ -31,28 +31,6 @@ const BOOT = {
   initrd: 'initrd.lz4',
   commandLine: 'quiet',
 };
-
-/** Blocks of a page in this language, without their indentation. */
-function blocks(page: string, language: string): string[] {
-  const fences = /^( *)```(\w*)\n([\s\S]*?)^\1```$/gm;
-  return [...page.matchAll(fences)]
-    .filter(([, , named]) => named === language)
-    .map(([, indent = '', , text = '']) => text.replaceAll(new RegExp(`^${indent}`, 'gm'), ''));
-}
-
-/** The YAML files that a page shows under this name, in their first line. */
-const files = (page: string, name: string): string[] =>
-  blocks(page, 'yaml').filter((text) => text.startsWith(`# ${name}\n`));
-
-/** A policy with digests where the page has an ellipsis; `include` is the command line's own. */
-function filledIn(text: string): unknown {
-  const { include: _, ...policy } = parse(
-    text
-      .replaceAll(/graph: "…"/g, `graph: "${'ab'.repeat(32)}"`)
-      .replaceAll('"…"', `"${'cd'.repeat(48)}"`),
-  ) as Record<string, unknown>;
-  return policy;
-}
 
 suite('the guide for Kubernetes', () => {
   const page = readFileSync(join(docs, 'kubernetes.md'), 'utf8');
