@@ -48,6 +48,62 @@ print(count)
   assert.equal(count, 4 * files.length);
 });
 
+/** Has KServe's published resource definitions. Go checks the module against its checksum database. */
+const KSERVE = 'github.com/kserve/kserve@v0.16.0';
+const { status: kserveStatus, stdout: kserve } = withoutPython
+  ? { status: null, stdout: '' }
+  : spawnSync('go', ['mod', 'download', '-json', KSERVE], { cwd: tmpdir(), timeout: 180_000 });
+const withoutKserve =
+  withoutPython || (kserveStatus === 0 ? false : 'there is no Go here that could fetch KServe');
+
+test("KServe's published schemas accept every manifest", { skip: withoutKserve }, () => {
+  const { Dir: module } = JSON.parse(kserve.toString()) as { readonly Dir: string };
+  // A cluster drops members that a schema does not know: here they are errors.
+  const script = `
+import copy, sys, yaml, jsonschema, kubernetes_validate
+def strict(schema):
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    known = {name: strict(item) for name, item in schema.items()}
+    if isinstance(schema.get("properties"), dict) and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        known.setdefault("additionalProperties", False)
+    return known
+schemas = {}
+for plural in ("servingruntimes", "inferenceservices"):
+    definition = yaml.safe_load(open(f"{sys.argv[1]}/config/crd/full/serving.kserve.io_{plural}.yaml"))
+    for version in definition["spec"]["versions"]:
+        schema = strict(version["schema"]["openAPIV3Schema"])
+        schema["properties"]["metadata"] = {"type": "object"}
+        name = f"{definition['spec']['group']}/{version['name']}", definition["spec"]["names"]["kind"]
+        schemas[name] = jsonschema.Draft202012Validator(schema)
+def accepts(document):
+    schema = schemas.get((document["apiVersion"], document["kind"]))
+    if schema is None:
+        return kubernetes_validate.validate(document, "1.33", strict=True)
+    schema.validate(document)
+count = 0
+for path in sys.argv[2:]:
+    for document in yaml.safe_load_all(open(path)):
+        accepts(document)
+        count += 1
+        changed = copy.deepcopy(document)
+        changed["spec"]["misspelt"] = 1
+        try:
+            accepts(changed)
+        except Exception:
+            continue
+        sys.exit(f"{path}: a member without a meaning passes in {document['kind']}")
+assert len(schemas) >= 2
+print(count)
+`;
+  const files = goldenFiles('kserve.yaml.golden');
+  assert.ok(files.length >= 2);
+  const count = Number(execFileSync(python, ['-c', script, module, ...files]).toString());
+  assert.equal(count, 3 * files.length);
+});
+
 /** Providers' schemas are on registries alone: this is the language, not the meaning of attributes. */
 test("HashiCorp's own parser reads every Terraform file", { skip: withoutGo('go-hcl') }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'assay-hcl-'));
