@@ -38,6 +38,29 @@ function placedPlatform(platform: Config['platform'], directory: string): Config
   return { ...platform, rootDirectory: resolve(directory, platform.rootDirectory) };
 }
 
+type Address = Config['listen'];
+
+const WILDCARDS = ['0.0.0.0', '::'];
+
+/** Whether no system would let a process listen at both; port 0 is any that is free. */
+function collide(a: Address, b: Address): boolean {
+  const sameHost = a.host === b.host || [a, b].some(({ host }) => WILDCARDS.includes(host));
+  return a.port === b.port && a.port !== 0 && sameHost;
+}
+
+/** Throws CONFIG_INVALID where two of the service's listeners would have one address. */
+function assertOwnAddresses({ listen, plaintext, metrics }: Config): void {
+  const listeners = Object.entries({ listen, plaintext, metrics });
+  for (const [index, [name, address]] of listeners.entries()) {
+    const other = listeners
+      .slice(0, index)
+      .find(([, one]) => one && address && collide(one, address));
+    if (other === undefined) continue;
+    const message = `the configuration has ${other[0]} and ${name} listen on one port, ${address?.port}`;
+    throw new AssayError('CONFIG_INVALID', message);
+  }
+}
+
 /**
  * Validates a configuration. Relative paths are relative to `directory`. Throws CONFIG_INVALID, which
  * names each member at fault, or HUB_REFERENCE.
@@ -49,6 +72,7 @@ export function parseConfig(value: unknown, env: Environment, directory: string)
   }
   const config = result.data;
   // The versions of the others are known once their folders are read.
+  assertOwnAddresses(config);
   assertNamedOnce(config.models.filter(({ versionPolicy }) => versionPolicy === undefined));
   return {
     ...config,

@@ -9,7 +9,7 @@ import type { NodeCommand } from './code-cache.js';
 import { compressedInitrd, type ImageFile } from './cpio.js';
 import { withoutSections } from './elf.js';
 import { readKernel } from './kernel.js';
-import { collectModels } from './models.js';
+import { collectModels, guestConfiguration } from './models.js';
 import { fetchPackages, type PackageRoots } from './packages.js';
 import { run } from './run.js';
 import { readSpecification } from './specification.js';
@@ -84,14 +84,24 @@ function listing(files: readonly ImageFile[]): string {
 
 /**
  * Builds every artefact of a specification into `output`, an absolute path; archives of packages are kept
- * in `packageDirectory`. Throws CONFIG_IMAGE, CONFIG_IMAGE_MIRROR, and MODEL_* of models that cannot be measured.
+ * in `packageDirectory`. `assertServed` throws where the service would refuse a configuration: found in the
+ * guest it would be found at boot. Throws CONFIG_IMAGE, CONFIG_IMAGE_MIRROR, and MODEL_* of models that cannot
+ * be measured.
  */
 export async function buildImage(
   specificationPath: string,
   output: string,
   packageDirectory: string,
+  assertServed: (configuration: object) => void,
 ): Promise<void> {
   const specification = await readSpecification(specificationPath);
+  try {
+    assertServed(guestConfiguration(specification));
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause;
+    const message = `${specificationPath} describes a guest that would not start: ${cause.message}`;
+    throw new AssayError('CONFIG_IMAGE', message, cause);
+  }
   await mkdir(output, { recursive: true });
   const packages = await fetchPackages(join(SOURCES, 'packages.json'), packageDirectory);
   const kernel = await readKernel(

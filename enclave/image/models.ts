@@ -11,6 +11,10 @@ import { file } from './application.js';
 import type { ImageFile } from './cpio.js';
 import type { ImageSpecification } from './specification.js';
 
+/** Where the image keeps what its service reads: its configuration, launch policy and models. */
+export const SERVICE_FOLDER = '/app';
+const POLICY_FILE = `${SERVICE_FOLDER}/launch-policy.yaml`;
+
 /** The models as they lie in the guest, and the configuration and launch policy that name them. */
 export interface ImageModels {
   readonly files: readonly ImageFile[];
@@ -73,27 +77,32 @@ export async function collectModels(
   });
   return {
     files,
-    launchPolicy: text('/app/launch-policy.yaml', {
+    launchPolicy: text(POLICY_FILE, {
       version: 1,
       models: [...allowed].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry),
     }),
-    configuration: text('/app/config.yaml', {
-      listen: { host: '0.0.0.0', port: specification.port },
-      ...(specification.metricsPort && {
-        metrics: { host: '0.0.0.0', port: specification.metricsPort },
-      }),
-      ...(specification.workers && { workers: specification.workers }),
-      hosts: specification.hosts,
-      platform: { kind: specification.platform },
-      ...(specification.pinned && { launchPolicy: '/app/launch-policy.yaml' }),
-      models: specification.models.map(({ path, selfTest: _, ...options }) => ({
-        ...options,
-        path: guestPath(options.name, options.version, basename(path)),
-      })),
+    configuration: text(`${SERVICE_FOLDER}/config.yaml`, guestConfiguration(specification)),
+  };
+}
+
+/** The configuration of the service in an image. */
+export function guestConfiguration(specification: ImageSpecification): object {
+  return {
+    listen: { host: '0.0.0.0', port: specification.port },
+    ...(specification.metricsPort && {
+      metrics: { host: '0.0.0.0', port: specification.metricsPort },
     }),
+    ...(specification.workers && { workers: specification.workers }),
+    hosts: specification.hosts,
+    platform: { kind: specification.platform },
+    ...(specification.pinned && { launchPolicy: POLICY_FILE }),
+    models: specification.models.map(({ path, selfTest: _, ...options }) => ({
+      ...options,
+      path: guestPath(options.name, options.version, basename(path)),
+    })),
   };
 }
 
 function guestPath(name: string, version: string, member: string): string {
-  return `/app/models/${name}-${version}/${member}`;
+  return `${SERVICE_FOLDER}/models/${name}-${version}/${member}`;
 }

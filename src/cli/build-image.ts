@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { buildImage } from '../../enclave/image/build.js';
+import { SERVICE_FOLDER } from '../../enclave/image/models.js';
+import { parseConfig } from '../config.js';
 import { EXIT } from './exit-code.js';
 import { Io } from './io.js';
 
@@ -15,7 +17,9 @@ if (specification === undefined || output === undefined || packages === undefine
 } else {
   const io = new Io({ stdin, stdout, stderr, env, now: () => new Date() }, false);
   try {
-    await buildImage(specification, resolve(output), resolve(packages));
+    await buildImage(specification, resolve(output), resolve(packages), (configuration) => {
+      parseConfig(configuration, {}, SERVICE_FOLDER);
+    });
   } catch (error) {
     io.fail(error);
   }

@@ -256,10 +256,37 @@ describe('configuration', () => {
       { ...minimal, platform: { kind: 'simulator', reportVersion: 4 } },
       /expected one of 3\|5 .* at platform\.reportVersion$/,
     ],
+    ...(
+      [
+        ['plaintext and listen', { plaintext: {}, listen: { port: 8081 } }],
+        ['metrics and listen', { metrics: { port: 8443 } }],
+        ['metrics and plaintext', { plaintext: { port: 9464 }, metrics: {} }],
+        ['metrics of every address and listen', { metrics: { host: '0.0.0.0', port: 8443 } }],
+        [
+          'metrics and listen of every address',
+          { metrics: { port: 8443 }, listen: { host: '::' } },
+        ],
+      ] as const
+    ).map(
+      ([both, listeners]) =>
+        [`one port for ${both}`, { ...minimal, ...listeners }, /listen on one port, \d+$/] as const,
+    ),
   ];
   for (const [name, value, message] of told) {
     test(`${name} is refused, and the member named`, () => {
       assert.throws(() => parseConfig(value, {}, '/'), { code: 'CONFIG_INVALID', message });
+    });
+  }
+
+  for (const listeners of [
+    { metrics: { port: 0 }, listen: { port: 0 } },
+    { metrics: { host: '10.0.0.1', port: 8443 }, listen: { host: '10.0.0.2' } },
+  ]) {
+    test(`listeners that do not collide are accepted: ${JSON.stringify(listeners)}`, () => {
+      assert.deepEqual(
+        parseConfig({ ...minimal, ...listeners }, {}, '/').metrics?.port,
+        listeners.metrics.port,
+      );
     });
   }
 

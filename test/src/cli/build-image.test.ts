@@ -13,6 +13,8 @@ const RIGHT =
   '{version: 1, commandLine: quiet, hosts: [localhost], models: [{name: m, path: m.onnx}]}';
 writeFileSync(inFolder('right.yaml'), RIGHT);
 writeFileSync(inFolder('wrong.yaml'), RIGHT.replace('1', '2'));
+writeFileSync(inFolder('twice.yaml'), RIGHT.replace('[{', '[{name: m, path: n.onnx}, {'));
+writeFileSync(inFolder('ports.yaml'), RIGHT.replace('{', '{port: 9464, metricsPort: 9464, '));
 writeFileSync(inFolder('apt-get'), '#!/bin/sh\necho E: no mirror today >&2\nexit 100\n');
 chmodSync(inFolder('apt-get'), 0o755);
 
@@ -41,6 +43,22 @@ suite('building an image fails as commands do', () => {
       'output',
       2,
       [/^error CONFIG_IMAGE: .*wrong\.yaml is no image specification: .*version.*/],
+    ],
+    [
+      'two models of one name and version',
+      'twice.yaml',
+      'output',
+      2,
+      [
+        /^error CONFIG_IMAGE: .*twice\.yaml describes a guest that would not start: .*model m 1 twice/,
+      ],
+    ],
+    [
+      'one port for calls and for metrics',
+      'ports.yaml',
+      'output',
+      2,
+      [/^error CONFIG_IMAGE: .*ports\.yaml .*listen and metrics listen on one port, 9464/],
     ],
     [
       'a mirror that does not answer',
