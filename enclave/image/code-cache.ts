@@ -1,9 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { run } from './run.js';
-
-/** A Node: a program and the words before its own, so that it can be run on other libraries than the host's. */
-export type NodeCommand = readonly [string, ...string[]];
+import { type Command, run } from './run.js';
 
 /** A bundled CommonJS module. */
 export interface Bundle {
@@ -44,14 +41,13 @@ ${names}`;
  * bytes: V8 compiles in one thread with fixed seeds, and executes nothing. Throws CONFIG_IMAGE for a bundle
  * that is not ASCII, and where a new process of this Node would not take what came out.
  */
-export async function compileBundles(node: NodeCommand, bundles: readonly Bundle[]): Promise<void> {
-  const [program, ...words] = node;
+export async function compileBundles(node: Command, bundles: readonly Bundle[]): Promise<void> {
   const compiler = fileURLToPath(new URL('./compile-script.js', import.meta.url));
   for (const { path, guestPath } of bundles) {
     const bundle = await readFile(`${path}.js`, 'utf8');
     await writeFile(`${path}.script`, wrapped(bundle));
-    await run(program, [...words, '--predictable', compiler, 'compile', path, guestPath]);
-    await run(program, [...words, compiler, 'check', path, guestPath]);
+    await run(node, ['--predictable', compiler, 'compile', path, guestPath]);
+    await run(node, [compiler, 'check', path, guestPath]);
     await writeFile(`${path}.js`, loaderOf(bundle));
   }
 }

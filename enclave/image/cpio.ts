@@ -1,5 +1,5 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import { run } from './run.js';
+import { type Command, run } from './run.js';
 
 /** A file of the initrd. Directories are made from the paths. */
 export interface ImageFile {
@@ -55,10 +55,14 @@ export function packInitrd(files: readonly ImageFile[]): Buffer {
 /**
  * An archive of these files in the legacy LZ4 format that the kernel unpacks (Linux lib/decompress_unlz4.c).
  * It is a third larger than zstd's, and the kernel is twice as fast with it: the guest waits for this step.
- * Behind such an archive the kernel reads more of them, and none of another format.
+ * Behind such an archive the kernel reads more of them, and none of another format. The program's version is
+ * part of what decides the bytes.
  */
-export function compressedInitrd(files: readonly ImageFile[]): Promise<Buffer> {
-  return run('lz4', ['-l', '-12', '-q', '-c'], { input: packInitrd(files) });
+export function compressedInitrd(
+  files: readonly ImageFile[],
+  lz4: Command = ['lz4'],
+): Promise<Buffer> {
+  return run(lz4, ['-l', '-12', '-q', '-c'], { input: packInitrd(files) });
 }
 
 interface Entry {

@@ -1,14 +1,18 @@
 import { spawn } from 'node:child_process';
 import { AssayError } from '../../attestation/encoding/error.js';
 
-/** Runs a program of the build machine and returns its output; throws CONFIG_IMAGE with its errors. */
+/** A program and the words before its own, so that it can be run on other libraries than the host's. */
+export type Command = readonly [string, ...string[]];
+
+/** Runs a program, by its name one of the build machine, and returns its output; throws CONFIG_IMAGE with its errors. */
 export function run(
-  program: string,
+  command: string | Command,
   words: readonly string[],
   options: { readonly cwd?: string; readonly input?: Uint8Array } = {},
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, words, {
+    const [program, ...first] = typeof command === 'string' ? [command] : command;
+    const child = spawn(program, [...first, ...words], {
       cwd: options.cwd,
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], LC_ALL: 'C', TZ: 'UTC' },
       stdio: ['pipe', 'pipe', 'pipe'],

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what `make test-guest` needs from Debian: QEMU from bookworm-backports where the release's
 # own is older than 10, a small Debian with the headers of the pinned kernel, in which the test's module
-# is compiled, and QEMU 11 as a linter. Idempotent; it fails only where a mirror has not got them, or
-# where it may not change the root directory for the compiler.
+# is compiled, QEMU 11 as a linter, and a compiler and lz4 for what the tests add to the image.
+# Idempotent; it fails only where a mirror has not got them, or where it may not change the root directory
+# for the compiler.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 unshare --mount chroot / true || { echo 'test-guest compiles a kernel module in a chroot: run it as root'; exit 1; }
@@ -47,6 +48,8 @@ if [ "${version:-0}" -lt 10 ]; then install "$release-backports" qemu-system-x86
 missing=()
 command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
 command -v ip >/dev/null || missing+=(iproute2)
+command -v gcc >/dev/null || missing+=(gcc libc6-dev)
+command -v lz4 >/dev/null || missing+=(lz4)
 command -v swtpm >/dev/null || missing+=(swtpm)
 command -v xmllint >/dev/null || missing+=(libxml2-utils)
 [ -e /usr/share/OVMF/OVMF_CODE_4M.fd ] || missing+=(ovmf)

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { compileBundles, type NodeCommand } from '../../../enclave/image/code-cache.js';
+import { compileBundles } from '../../../enclave/image/code-cache.js';
+import type { Command } from '../../../enclave/image/run.js';
 
-const NODE: NodeCommand = [process.execPath];
+const NODE: Command = [process.execPath];
 const MODULE = `const add = (a, b) => a + b;
 exports.twice = (a) => add(a, a);
 exports.place = __filename;
