@@ -62,7 +62,7 @@ async function tryMachine(name: string, boot: readonly string[]): Promise<Starte
         '2',
       ],
       ...['-m', '1536M', '-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none'],
-      ...['-serial', 'stdio', '-no-reboot', '-device', 'virtio-rng-pci,disable-legacy=on'],
+      ...['-serial', 'stdio', '-no-reboot'],
       '-netdev',
       `user,id=net0,restrict=on,${forward(servicePort, 8443)},${forward(agentPort, 9000)}`,
       ...['-device', 'virtio-net-pci,netdev=net0,disable-legacy=on,romfile='],
