@@ -28,6 +28,6 @@ export {
 } from './client/quorum.js';
 export type { AttestedEvidence, Inference, InferOptions, Session } from './client/session.js';
 export { specOf } from './client/signature.js';
-export { elementsOf, type Tensor, tensor } from './client/tensor.js';
-export { type TypedArray, typedArrayOf } from './client/typed-array.js';
+export { elementsOf, type Tensor, tensor, typedArrayOf } from './client/tensor.js';
+export type { TypedArray } from './client/typed-array.js';
 export { nativeP256 } from './system/native-p256.js';

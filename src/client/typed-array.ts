@@ -1,8 +1,6 @@
-import { AssayError } from '../../attestation/encoding/error.js';
-import type { Datatype } from './datatype.js';
-import type { Tensor } from './tensor.js';
+import { type Datatype, datatypeOf } from './datatype.js';
 
-/** A typed array of any datatype that has one; FP16 is its bits, as in ONNX Runtime. */
+/** A typed array of any datatype that has one; FP16 is its bits and BOOL 0 or 1, as in ONNX Runtime. */
 export type TypedArray =
   | Uint8Array
   | Int8Array
@@ -15,7 +13,8 @@ export type TypedArray =
   | Float32Array
   | Float64Array;
 
-const ARRAYS: {
+/** How each is made: a view of bytes in the order of the platform, which is little-endian wherever Node runs. */
+export const TYPED_ARRAYS: {
   readonly [name in Exclude<Datatype, 'BYTES'>]: new (
     buffer: ArrayBuffer,
   ) => TypedArray;
@@ -34,13 +33,8 @@ const ARRAYS: {
   FP64: Float64Array,
 };
 
-/**
- * The elements of a tensor as a typed array of its own, without a call for each element as
- * `elementsOf` makes. Throws TENSOR_DATATYPE for BYTES. Every platform of Node is little-endian.
- */
-export function typedArrayOf({ name, datatype, data }: Tensor): TypedArray {
-  if (datatype === 'BYTES') {
-    throw new AssayError('TENSOR_DATATYPE', `${name}: BYTES have no typed array`);
-  }
-  return new ARRAYS[datatype](new Uint8Array(data).buffer);
+/** Whether elements are a typed array of the datatype's own kind; throws TENSOR_DATATYPE as `datatypeOf`. */
+export function isTypedArray(datatype: Datatype, elements: unknown): elements is TypedArray {
+  const known = datatypeOf(datatype);
+  return known !== 'BYTES' && elements instanceof TYPED_ARRAYS[known];
 }

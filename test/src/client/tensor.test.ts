@@ -3,12 +3,11 @@ import { describe, test } from 'node:test';
 import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { float16 } from '../../../attestation/model/number.js';
 import { tensorToJson } from '../../../src/cli/tensor-text.js';
-import { type Datatype, FIXED_DATATYPES } from '../../../src/client/datatype.js';
+import { type Datatype, FIXED_DATATYPES, fixedType } from '../../../src/client/datatype.js';
 import { toHalf } from '../../../src/client/half.js';
 import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
 import { formatNpy } from '../../../src/client/npy.js';
-import { elementsOf, tensor } from '../../../src/client/tensor.js';
-import { typedArrayOf } from '../../../src/client/typed-array.js';
+import { elementsOf, tensor, typedArrayOf } from '../../../src/client/tensor.js';
 import { fc } from '../../property.js';
 
 describe('binary16', () => {
@@ -126,6 +125,39 @@ describe('elements', () => {
     }
     assert.deepEqual([...typedArrayOf(tensor('x', 'FP16', [1]))], [0x3c00]);
     assert.throws(() => typedArrayOf(tensor('x', 'BYTES', [])), { code: 'TENSOR_DATATYPE' });
+  });
+
+  describe('a typed array gives its tensor back, bit for bit', () => {
+    for (const datatype of FIXED_DATATYPES) {
+      test(datatype, () => {
+        // In some datatype each: 1, signalling and quiet NaNs with payloads, -0, the least and the largest.
+        const bits = fromHex('003c00c0017d017e00800080010080ff0100000000000080010000000000f0ff');
+        const data = datatype === 'BOOL' ? Uint8Array.of(1, 0, 0, 1) : bits;
+        const size = fixedType(datatype)?.size ?? 0;
+        const made = { name: 'x', datatype, shape: [2, data.length / size / 2], data };
+        assert.deepEqual(tensor('x', datatype, typedArrayOf(made), made.shape), made);
+      });
+    }
+  });
+
+  test('a typed array of FP16 is the bits of its part of a buffer, and is copied', () => {
+    const bits = Uint16Array.of(0, 0x3c00, 0xc000).subarray(1);
+    const made = tensor('x', 'FP16', bits);
+    bits.fill(0);
+    assert.deepEqual(made.shape, [2]);
+    assert.deepEqual(elementsOf(made), [1, -2]);
+  });
+
+  test('a typed array of BOOL holds 0 and 1 alone', () => {
+    assert.throws(() => tensor('x', 'BOOL', Uint8Array.of(1, 2)), {
+      code: 'TENSOR_ELEMENT',
+      message: /element 1 is not a value of BOOL/,
+    });
+  });
+
+  test('typed arrays of other kinds hold values', () => {
+    assert.deepEqual(elementsOf(tensor('x', 'FP16', Float32Array.of(1, -2))), [1, -2]);
+    assert.deepEqual(elementsOf(tensor('x', 'UINT16', Uint8Array.of(7))), [7]);
   });
 
   test('a shape that the data does not fill is refused', () => {
