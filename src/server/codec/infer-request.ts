@@ -9,7 +9,7 @@ export type ParameterValue = boolean | bigint | string | number;
 /**
  * The repeated field of `InferTensorContents` that was used, as the bytes of its packed form: for
  * FP32 and FP64 exactly the tensor's raw bytes, so that typed contents cost what raw ones do. Those of
- * BYTES are its raw bytes too, each element behind its length.
+ * BYTES are its raw bytes too, each element behind its length. The last element is whole.
  */
 export interface TypedContents {
   /** Field number in InferTensorContents; undefined where no field had a value. */
@@ -65,8 +65,12 @@ const CONTENTS_WIRE: ReadonlyMap<number, number> = new Map([
   [8, WIRE.bytes],
 ]);
 
-function decodeParameter(reader: FieldReader): ParameterValue | undefined {
-  let value: ParameterValue | undefined;
+/** Merges a message into the value of those before it: one that says nothing leaves it. */
+function decodeParameter(
+  reader: FieldReader,
+  before: ParameterValue | undefined,
+): ParameterValue | undefined {
+  let value = before;
   while (reader.next()) {
     if (reader.field === 1 && reader.wire === WIRE.varint) value = reader.varint64() !== 0n;
     else if (reader.field === 2 && reader.wire === WIRE.varint)
@@ -84,31 +88,38 @@ function decodeEntry(reader: FieldReader, into: Map<string, ParameterValue>): vo
   let value: ParameterValue | undefined;
   while (reader.next()) {
     if (reader.field === 1) key = reader.text();
-    else if (reader.field === 2) value = decodeParameter(reader.message());
+    else if (reader.field === 2) value = decodeParameter(reader.message(), value);
     else reader.skip();
   }
   if (value !== undefined) into.set(key, value);
 }
 
-function decodeContents(reader: FieldReader): TypedContents {
-  let field: number | undefined;
-  const chunks = new PieceList();
-  while (reader.next()) {
-    const wire = CONTENTS_WIRE.get(reader.field);
-    if (wire === undefined) {
-      reader.skip();
-      continue;
-    }
-    const found =
-      wire === WIRE.bytes ? [Buffer.from(frame([reader.bytes()]).buffer)] : reader.packed(wire);
-    if (found.every(({ length }) => length === 0)) continue;
-    if (field !== undefined && field !== reader.field) {
-      throw malformed('a tensor has contents of two types');
-    }
-    field = reader.field;
-    for (const chunk of found) chunks.push(chunk);
+/** What the messages of one tensor's contents hold together: protobuf merges them as they come. */
+class MergedContents implements TypedContents {
+  field: number | undefined;
+  readonly #chunks = new PieceList();
+
+  get chunks(): readonly Buffer[] {
+    return this.#chunks.pieces;
   }
-  return { field, chunks: chunks.pieces };
+
+  merge(reader: FieldReader): void {
+    while (reader.next()) {
+      const wire = CONTENTS_WIRE.get(reader.field);
+      if (wire === undefined) {
+        reader.skip();
+        continue;
+      }
+      const found =
+        wire === WIRE.bytes ? [Buffer.from(frame([reader.bytes()]).buffer)] : reader.packed(wire);
+      if (found.every(({ length }) => length === 0)) continue;
+      if (this.field !== undefined && this.field !== reader.field) {
+        throw malformed('a tensor has contents of two types');
+      }
+      this.field = reader.field;
+      for (const chunk of found) this.#chunks.push(chunk);
+    }
+  }
 }
 
 /** Packed or not. */
@@ -134,7 +145,7 @@ function decodeInput(reader: FieldReader): WireInput {
   let datatype = '';
   const shape: bigint[] = [];
   let parameters: Map<string, ParameterValue> | undefined;
-  let contents: TypedContents | undefined;
+  let contents: MergedContents | undefined;
   while (reader.next()) {
     switch (reader.field) {
       case 1:
@@ -151,8 +162,8 @@ function decodeInput(reader: FieldReader): WireInput {
         decodeEntry(reader.message(), parameters);
         break;
       case 5:
-        if (contents !== undefined) throw malformed('two contents for one tensor');
-        contents = decodeContents(reader.message());
+        contents ??= new MergedContents();
+        contents.merge(reader.message());
         break;
       default:
         reader.skip();

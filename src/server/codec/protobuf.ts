@@ -25,6 +25,15 @@ function utf8Text(bytes: Buffer, start: number, end: number): string {
   }
 }
 
+/** Each occurrence of a packed field holds whole elements (protobuf.dev, "Encoding"). */
+function assertWholeElements(pieces: readonly Buffer[], wire: number): void {
+  const whole =
+    wire === WIRE.varint
+      ? (pieces.at(-1)?.at(-1) ?? 0) < 0x80
+      : totalLength(pieces) % (wire === WIRE.fixed32 ? 4 : 8) === 0;
+  if (!whole) throw malformed('a packed field ends within an element');
+}
+
 /** Longest encoding of a varint, bytes. */
 const VARINT = 10;
 
@@ -174,10 +183,15 @@ export class FieldReader {
 
   /**
    * The value of a repeated scalar as the bytes that a packed field would hold, in pieces: packed and
-   * unpacked occurrences then differ in nothing, and their concatenation is the whole field.
+   * unpacked occurrences then differ in nothing, and their concatenation is the whole field. Each holds
+   * whole elements.
    */
   packed(wire: number): Buffer[] {
-    if (this.wire === WIRE.bytes) return this.pieces();
+    if (this.wire === WIRE.bytes) {
+      const pieces = this.pieces();
+      assertWholeElements(pieces, wire);
+      return pieces;
+    }
     if (this.wire !== wire) throw malformed(`field ${this.field} has wire type ${this.wire}`);
     this.#join(VARINT);
     const start = this.#offset;

@@ -33,10 +33,9 @@ const FIELD_NAMES = [
   'bytes_contents',
 ] as const;
 
-type IntegerType = 'BOOL' | 'INT8' | 'INT16' | 'INT32' | 'UINT8' | 'UINT16' | 'UINT32';
+type IntegerType = 'INT8' | 'INT16' | 'INT32' | 'UINT8' | 'UINT16' | 'UINT32';
 
 const RANGE: Readonly<Record<IntegerType, readonly [min: number, max: number]>> = {
-  BOOL: [0, 1],
   INT8: [-0x80, 0x7f],
   INT16: [-0x8000, 0x7fff],
   INT32: [-0x80000000, 0x7fffffff],
@@ -46,7 +45,6 @@ const RANGE: Readonly<Record<IntegerType, readonly [min: number, max: number]>> 
 };
 
 const NARROW = {
-  BOOL: Uint8Array,
   INT8: Int8Array,
   INT16: Int16Array,
   INT32: Int32Array,
@@ -66,9 +64,6 @@ export interface Target {
 function countVarints({ name, datatype, shape }: Target, packed: Uint8Array): number {
   let count = 0;
   for (let i = 0; i < packed.length; i++) if ((packed[i] ?? 0) < 0x80) count += 1;
-  if (packed.length > 0 && (packed[packed.length - 1] ?? 0) >= 0x80) {
-    throw malformed('a varint runs past the end');
-  }
   const expected = elementCount(shape);
   if (count === expected) return count;
   throw new AssayError(
@@ -104,14 +99,22 @@ function eachVarint(
   }
 }
 
+/** Every varint but 0 is true (protobuf.dev, "Encoding"). */
+function decodeBooleans(target: Target, packed: Uint8Array): Uint8Array {
+  const values = new Uint8Array(countVarints(target, packed));
+  eachVarint(packed, (index, low, high) => {
+    values[index] = (low | high) === 0 ? 0 : 1;
+  });
+  return values;
+}
+
 function decodeIntegers(target: Target, datatype: IntegerType, packed: Uint8Array): Uint8Array {
   const values = new NARROW[datatype](countVarints(target, packed));
   const [min, max] = RANGE[datatype];
-  eachVarint(packed, (index, low, high) => {
-    // int32 is sign-extended to 64 bits on the wire, uint32 is not (protobuf.dev, "Encoding").
+  eachVarint(packed, (index, low) => {
+    // A varint of int32 or uint32 is cut to its low 32 bits (protobuf.dev, "Encoding").
     const value = min < 0 ? low | 0 : low >>> 0;
-    const extension = min < 0 && value < 0 ? -1 : 0;
-    if (value < min || value > max || (high | 0) !== extension) {
+    if (value < min || value > max) {
       throw new AssayError(
         'TENSOR_CONTENTS',
         `input ${target.name}: element ${index} is out of the range of ${datatype}`,
@@ -155,6 +158,8 @@ export function rawOf(target: Target, contents: TypedContents): readonly Uint8Ar
     case 'INT64':
     case 'UINT64':
       return [decode64(target, joined(contents.chunks))];
+    case 'BOOL':
+      return [decodeBooleans(target, joined(contents.chunks))];
     case 'BYTES':
     case 'FP16':
     case 'FP32':
