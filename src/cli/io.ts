@@ -21,7 +21,7 @@ export interface Surroundings {
   readonly now: () => Date;
 }
 
-/** What JSON.stringify takes without losing anything. */
+/** What `formatJson` writes without losing anything. */
 export type Json =
   | string
   | number
@@ -29,6 +29,25 @@ export type Json =
   | null
   | readonly Json[]
   | { readonly [name: string]: Json | undefined };
+
+function isArray(value: Json): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+/** JSON as JSON.stringify indents it by two spaces, but with the sign of a negative zero, which that drops. */
+export function formatJson(value: Json, indent = ''): string {
+  if (Object.is(value, -0)) return '-0';
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const inner = `${indent}  `;
+  const items = isArray(value)
+    ? value.map((item) => formatJson(item, inner))
+    : Object.entries(value).flatMap(([name, member]) =>
+        member === undefined ? [] : [`${JSON.stringify(name)}: ${formatJson(member, inner)}`],
+      );
+  const [open, close] = isArray(value) ? '[]' : '{}';
+  if (items.length === 0) return `${open}${close}`;
+  return `${open}\n${inner}${items.join(`,\n${inner}`)}\n${indent}${close}`;
+}
 
 /** A line on standard error that is overwritten while something takes long. */
 export interface Progress {
@@ -64,13 +83,13 @@ export class Io {
 
   /** Prints a result: the value with `--json`, else the text. */
   print(value: Json, text: (style: Style) => string): void {
-    const shown = this.json ? JSON.stringify(value, null, 2) : text(this.style);
+    const shown = this.json ? formatJson(value) : text(this.style);
     this.surroundings.stdout.write(`${shown.trimEnd()}\n`);
   }
 
   /** Prints on standard error why there is no result: standard output may be a file that is to hold it. */
   printError(value: Json, text: (style: Style) => string): void {
-    const shown = this.json ? JSON.stringify(value, null, 2) : text(this.#errorStyle);
+    const shown = this.json ? formatJson(value) : text(this.#errorStyle);
     this.surroundings.stderr.write(`${shown.trimEnd()}\n`);
   }
 
@@ -84,7 +103,7 @@ export class Io {
   end(): void {
     const notes = this.#notes.splice(0);
     if (notes.length === 0) return;
-    this.surroundings.stderr.write(`${JSON.stringify({ notes }, null, 2)}\n`);
+    this.surroundings.stderr.write(`${formatJson({ notes })}\n`);
   }
 
   /** Prints a failure and sets the exit code that its code implies. */
@@ -96,7 +115,7 @@ export class Io {
       const causes: Json[] = causesOf(error).map((cause) => ({ ...cause }));
       const notes = this.#notes.splice(0);
       const value = { error: { code, message, causes }, ...(notes.length > 0 && { notes }) };
-      this.surroundings.stderr.write(`${JSON.stringify(value, null, 2)}\n`);
+      this.surroundings.stderr.write(`${formatJson(value)}\n`);
       return;
     }
     const { red, dim } = this.#errorStyle;

@@ -1,7 +1,7 @@
 import { toBase64 } from '../../attestation/encoding/bytes.js';
 import type { Element } from '../client/datatype.js';
 import { elementCount, elementsOf, type Tensor } from '../client/tensor.js';
-import type { Json } from './io.js';
+import { formatJson, type Json } from './io.js';
 
 const SHOWN = 16;
 
@@ -21,6 +21,8 @@ function toJson(element: Exclude<Element, string>): Json {
 
 /** The shortest decimal that reads back as the same FP32; a double's own digits would be noise. */
 function shortest(value: number): number {
+  // A zero may have a sign, which no comparison tells.
+  if (value === 0) return value;
   for (let digits = 6; digits < 9; digits++) {
     const rounded = Number(value.toPrecision(digits));
     if (Math.fround(rounded) === value) return rounded;
@@ -40,7 +42,7 @@ function shownElements(tensor: Tensor, count: number): Json[] {
 
 /**
  * A tensor with all its elements, in the form that `--input NAME=FILE.json` reads back: to the bit, but for
- * the sign of a zero and the payload of a NaN, which JSON does not carry.
+ * the payload of a NaN, which JSON does not carry.
  */
 export function tensorToJson(tensor: Tensor): Json {
   const { name, datatype, shape } = tensor;
@@ -54,7 +56,7 @@ export function tensorToJson(tensor: Tensor): Json {
 
 /** The first elements of a tensor, for people. */
 export function tensorToText(tensor: Tensor): string {
-  const shown = shownElements(tensor, SHOWN).map((element) => JSON.stringify(element));
+  const shown = shownElements(tensor, SHOWN).map((element) => formatJson(element));
   const left = elementCount(tensor.shape, tensor.name) - shown.length;
   return left > 0 ? `${shown.join(', ')}, … ${left} more` : shown.join(', ');
 }

@@ -70,6 +70,16 @@ describe('assay infer', () => {
     assert.deepEqual((await infer('answer.json')).data, [4, -8, 0.4]);
   });
 
+  test('a zero keeps its sign, in JSON and in text', async () => {
+    await writeFile(at('zeros.json'), '[-0, 0, -0.0]');
+    const args = ['infer', target, 'scale', '--input', `x=${at('zeros.json')}`, ...trust()];
+    const json = await assay([...args, '--json', '--output', `y=${at('zeros.npy')}`]);
+    assert.deepEqual(JSON.parse(json.out).outputs[0].data, [-0, 0, -0]);
+    assert.deepEqual(elementsOf(parseNpy('y', await readFile(at('zeros.npy')))), [-0, 0, -0]);
+    const { out } = await assay(args);
+    assert.match(out, /^y FP32 \[3\]\n {2}-0, 0, -0$/m);
+  });
+
   test('JSON whose name does not tell is not taken for elements, and elements that begin as it does are', async () => {
     const infer = (text: string) => {
       const stdin = new TextEncoder().encode(text);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concat, fromHex, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { float16 } from '../../../attestation/model/number.js';
+import { formatJson } from '../../../src/cli/io.js';
 import { tensorToJson } from '../../../src/cli/tensor-text.js';
 import { type Datatype, FIXED_DATATYPES, fixedType } from '../../../src/client/datatype.js';
 import { toHalf } from '../../../src/client/half.js';
@@ -182,7 +183,9 @@ describe('inputs from files', () => {
   test('JSON reads back what `infer --json` prints, whatever the output was called', () => {
     const all = [
       tensor('y', 'FP32', [0.1, -2.5e-38, Number.NaN, Number.NEGATIVE_INFINITY], [2, 2]),
-      tensor('y', 'FP16', [0.5, 65504], [2]),
+      tensor('y', 'FP16', [-0, 65504], [2]),
+      tensor('y', 'FP32', [-0, 0], [2]),
+      tensor('y', 'FP64', [-0, 5e-324], [2]),
       tensor('y', 'INT64', [2n ** 62n, -1n], [1, 2]),
       tensor('y', 'UINT64', [2n ** 64n - 1n], []),
       tensor('y', 'BOOL', [true, false], [2]),
@@ -191,7 +194,7 @@ describe('inputs from files', () => {
     ];
     for (const made of all) {
       const spec: TensorSpec = { name: 'x', datatype: made.datatype, shape: undefined };
-      const read = inputFrom(spec, json(tensorToJson(made)), 'json');
+      const read = inputFrom(spec, utf8(formatJson(tensorToJson(made))), 'json');
       assert.deepEqual(read, { ...made, name: 'x' }, made.datatype);
     }
   });

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatJson, type Json } from '../../../src/cli/io.js';
+import { fc } from '../../property.js';
+
+test('JSON without negative zeros is printed as JSON.stringify indents it', () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 3 }), (text) => {
+      const value: Json = JSON.parse(text);
+      assert.equal(formatJson(value), JSON.stringify(value, null, 2));
+    }),
+  );
+  assert.equal(formatJson({ a: undefined, b: [] }), '{\n  "b": []\n}');
+});
+
+test('a negative zero keeps its sign, wherever it stands', () => {
+  const value = { zeros: [-0, 0, [-0]], zero: -0 };
+  assert.deepEqual(JSON.parse(formatJson(value)), value);
+});
