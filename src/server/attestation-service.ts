@@ -66,6 +66,12 @@ function isOwnFailure(error: unknown): boolean {
   return !(error instanceof AssayError && STATUS.has(error.code));
 }
 
+/** A uint64 of a request as a position in the log, or its size; throws MERKLE_INDEX beyond 2^53, which no log reaches. */
+function position(digits: string, what: string): number {
+  if (BigInt(digits) <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(digits);
+  throw new AssayError('MERKLE_INDEX', `expected ${what} of at most 2^53 - 1, not ${digits}`);
+}
+
 /**
  * The handlers over one enclave.
  * @param onFailure told of failures that are the service's own, with what the caller is not told.
@@ -102,10 +108,10 @@ export function attestationHandlers(
     GetManifest: unary<'GetManifest'>(() => ({ manifest: enclave.manifestBytes })),
     GetTreeHead: unary<'GetTreeHead'>(() => ({ tree_head: issuer.treeHead() })),
     GetInclusionProof: unary<'GetInclusionProof'>(({ index }) => ({
-      receipt: issuer.inclusion(Number(index)),
+      receipt: issuer.inclusion(position(index, 'an index')),
     })),
     GetConsistencyProof: unary<'GetConsistencyProof'>(({ old_size }) => {
-      const { treeHead, proof } = issuer.consistency(Number(old_size));
+      const { treeHead, proof } = issuer.consistency(position(old_size, 'a size'));
       return { tree_head: treeHead, proof };
     }),
   };

@@ -101,10 +101,17 @@ describe('assay.v1.Attestation', () => {
   test('answers positions that the log never had with OUT_OF_RANGE', async () => {
     const beyond = { code: 'CLIENT_SERVICE', message: /OUT_OF_RANGE: MERKLE_INDEX/ };
     await assert.rejects(ask('GetInclusionProof', { index: 1_000_000 }), beyond);
-    await assert.rejects(ask('GetInclusionProof', { index: '18446744073709551615' }), beyond);
     await assert.rejects(ask('GetConsistencyProof', { old_size: 0 }), beyond);
     await assert.rejects(ask('GetConsistencyProof', { old_size: 1_000_000 }), beyond);
   });
+
+  for (const digits of ['9007199254740993', '18446744073709551615']) {
+    test(`names a position beyond 2^53 to its last digit: ${digits}`, async () => {
+      const beyond = new RegExp(`OUT_OF_RANGE: MERKLE_INDEX: .*, not ${digits}$`);
+      await assert.rejects(ask('GetInclusionProof', { index: digits }), { message: beyond });
+      await assert.rejects(ask('GetConsistencyProof', { old_size: digits }), { message: beyond });
+    });
+  }
 });
 
 /** A server whose evidence is made by others, and a channel to it. */
