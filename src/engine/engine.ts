@@ -64,6 +64,8 @@ export interface LoadOptions extends ExecutionOptions {
   readonly maxRun?: number;
   /** Operators that are executed, those in subgraphs and functions included; without them nothing is batched. */
   readonly operators?: readonly string[];
+  /** Inputs that the model declares without dimensions; ONNX Runtime does not tell them from those of unknown rank. */
+  readonly scalarInputs?: readonly string[];
   /** See `LoadedModel.acceptsEmpty`; default true. */
   readonly acceptsEmpty?: boolean;
 }

@@ -16,6 +16,7 @@ import { ModelRuntime } from './model-runtime.js';
 import { ModelSessions, type SessionOptions } from './model-sessions.js';
 import { defaultRequestMemory, RequestMemory } from './request-memory.js';
 import type { Batch } from './series.js';
+import { withScalars } from './tensor.js';
 import { favourEventLoop } from './thread-priority.js';
 import { type Slot, WorkerPool } from './worker-pool.js';
 import type { Signature } from './worker-thread.js';
@@ -176,7 +177,8 @@ class OnnxEngine implements Engine {
     );
     await sessions.spread(this.#leastLoaded());
     this.#assertOpen();
-    return { signature, batching: outcome };
+    const inputs = withScalars(signature.inputs, options.scalarInputs ?? []);
+    return { signature: { ...signature, inputs }, batching: outcome };
   }
 
   async #close(sessions: ModelSessions): Promise<void> {

@@ -54,9 +54,20 @@ export interface TensorSpec {
   readonly datatype: Datatype;
   /**
    * A number where the dimension is fixed, the symbol (perhaps empty) where it is not. Undefined
-   * where ONNX Runtime reports no dimensions: a scalar and a tensor of unknown rank look the same.
+   * where ONNX Runtime reports no dimensions, since a scalar and a tensor of unknown rank look the same
+   * there; but none for the inputs that `LoadOptions.scalarInputs` names.
    */
   readonly shape: readonly (number | string)[] | undefined;
+}
+
+/** Specifications of which those with these names, and of no rank that is known, are of scalars. */
+export function withScalars(
+  specs: readonly TensorSpec[],
+  scalars: readonly string[],
+): readonly TensorSpec[] {
+  return specs.map((spec) =>
+    spec.shape === undefined && scalars.includes(spec.name) ? { ...spec, shape: [] } : spec,
+  );
 }
 
 /** Number of elements of a shape; a scalar (no dimensions) has one. */

@@ -57,7 +57,7 @@ function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
 function intoEngine(
   engine: Engine,
   configured: ConfiguredModel,
-  { bytes, external, operators }: MeasuredModel,
+  { bytes, external, operators, identity }: MeasuredModel,
 ): Promise<LoadedModel> {
   const { name, version, intraOpThreads, graphOptimizationLevel } = configured;
   const externalData = [...external].map(([path, data]) => ({ path, data }));
@@ -70,6 +70,9 @@ function intoEngine(
       maxRun: configured.maxRunSeconds * 1000,
       acceptsEmpty: configured.allowEmptyTensors,
       operators,
+      scalarInputs: identity.inputs
+        .filter(({ dims }) => dims?.length === 0)
+        .map(({ name }) => name),
     },
   );
 }
