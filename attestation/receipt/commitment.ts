@@ -14,10 +14,7 @@ export interface CommittedTensor {
 }
 
 /** HMAC-SHA-256 (RFC 2104) of the concatenation of the parts; keys have at most 64 bytes. */
-export type HmacSha256 = (
-  key: Uint8Array,
-  parts: readonly Uint8Array[],
-) => Uint8Array<ArrayBuffer>;
+export type HmacSha256 = (key: Uint8Array, parts: readonly Uint8Array[]) => Uint8Array<ArrayBuffer>;
 
 /** Length of a salt, bytes. */
 export const SALT_LENGTH = 32;
