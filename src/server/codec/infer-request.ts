@@ -172,6 +172,27 @@ function decodeInput(reader: FieldReader): WireInput {
   return { name, datatype, shape, contents, parameters: namesIn(parameters) };
 }
 
+/** Callers describe the same inputs again and again: most such descriptions that are kept, and most bytes of each. */
+const MOST_KNOWN = 1024;
+const MOST_DESCRIBED = 256;
+const known = new Map<string, WireInput>();
+
+/** As `decodeInput`. A description without contents is decoded once. */
+function inputOf(reader: FieldReader): WireInput {
+  const key = reader.key(MOST_DESCRIBED);
+  const there = key === undefined ? undefined : known.get(key);
+  if (there !== undefined) {
+    reader.skip();
+    return there;
+  }
+  const input = decodeInput(reader.message());
+  if (key !== undefined && input.contents === undefined) {
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(key, input);
+  }
+  return input;
+}
+
 function decodeOutput(reader: FieldReader): WireOutput {
   let parameters: Map<string, ParameterValue> | undefined;
   let name = '';
@@ -211,7 +232,7 @@ export function decodeInferRequest(message: Buffer | readonly Buffer[]): WireReq
         decodeEntry(reader.message(), parameters);
         break;
       case 5:
-        append(inputs, 'inputs', decodeInput(reader.message()));
+        append(inputs, 'inputs', inputOf(reader));
         break;
       case 6:
         append(outputs, 'outputs', decodeOutput(reader.message()));

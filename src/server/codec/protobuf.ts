@@ -182,6 +182,20 @@ export class FieldReader {
   }
 
   /**
+   * The bytes of a length-delimited value, a character for each, where they are in one piece and at most so many:
+   * what to remember by what was read of it. The value is yet to be read or skipped.
+   */
+  key(most: number): string | undefined {
+    this.#join(VARINT);
+    const before = this.#offset;
+    const length = this.#length();
+    const start = this.#offset;
+    this.#offset = before;
+    if (length > most || start + length > this.#end) return undefined;
+    return this.#bytes.toString('latin1', start, start + length);
+  }
+
+  /**
    * The value of a repeated scalar as the bytes that a packed field would hold, in pieces: packed and
    * unpacked occurrences then differ in nothing, and their concatenation is the whole field. Each holds
    * whole elements.

@@ -20,9 +20,11 @@ describe('commitments', () => {
     data: fc.uint8Array({ maxLength: 300 }),
   });
   const node: HmacSha256 = (key, parts) =>
-    createHmac('sha256', key)
-      .update(concat(...parts))
-      .digest();
+    new Uint8Array(
+      createHmac('sha256', key)
+        .update(concat(...parts))
+        .digest(),
+    );
 
   test('the portable and the native HMAC agree', () => {
     fc.assert(
