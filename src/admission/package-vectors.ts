@@ -40,10 +40,37 @@ export async function readTolerances(
   return tolerances;
 }
 
-/** A folder with several models does not say whose vectors it holds. */
-async function testFolders(folder: string): Promise<string[]> {
-  const files = await readdir(folder);
-  return files.filter((file) => file.endsWith('.onnx')).length === 1 ? findTestFolders(folder) : [];
+/**
+ * The folders of test sets beside a model file, in order of their numbers. Throws MODEL_VECTORS where several
+ * models lie there, of which the sets do not say whose they are: to run none would hide a wrong model.
+ */
+export async function vectorFolders(model: string): Promise<string[]> {
+  const folder = dirname(model);
+  const folders = await findTestFolders(folder);
+  if (folders.length === 0) return [];
+  const entries = await readdir(folder, { withFileTypes: true });
+  // Folders of external data, and links, may be called anything.
+  const models = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.onnx'));
+  if (models.length <= 1) return folders;
+  const names = models.map(({ name }) => name).sort();
+  const shown = names.slice(0, 3);
+  throw new AssayError(
+    'MODEL_VECTORS',
+    `expected one model beside test_data_set_*, not ${names.length} (${shown.join(', ')}${names.length > 3 ? ', …' : ''}): move each model with its vectors to a folder of its own`,
+  );
+}
+
+/** Refuses to go without what a package names; throws MODEL_VECTORS. */
+function assertRead(sets: readonly TestSet[], packaged: readonly string[]): void {
+  const read = new Set(
+    sets.flatMap(({ name, inputs, outputs }) => [
+      ...inputs.map((_, index) => `${name}/input_${index}.pb`),
+      ...outputs.map((_, index) => `${name}/output_${index}.pb`),
+    ]),
+  );
+  const missing = packaged.find((path) => !read.has(path));
+  if (missing === undefined) return;
+  throw new AssayError('MODEL_VECTORS', `expected ${missing} of the package beside its model`);
 }
 
 /**
@@ -51,15 +78,17 @@ async function testFolders(folder: string): Promise<string[]> {
  * null where there are none. Rejects with MODEL_VECTORS or HUB_TOLERANCES for files that are not what
  * they should be, and for a set that expects no output: running it would show nothing.
  * @param path of the model file.
+ * @param packaged paths of vectors that must be among them: those that the model's package names.
  */
 export async function readPackageVectors(
   path: string,
   names: Names,
+  packaged: readonly string[] = [],
 ): Promise<PackageVectors | null> {
-  const folders = await testFolders(dirname(path));
-  if (folders.length === 0) return null;
   const sets: TestSet[] = [];
-  for (const folder of folders) sets.push(await readTestFolder(folder, names));
+  for (const folder of await vectorFolders(path)) sets.push(await readTestFolder(folder, names));
+  assertRead(sets, packaged);
+  if (sets.length === 0) return null;
   assertReferences(sets);
   return { sets, tolerances: await readTolerances(path, names.outputs) };
 }

@@ -85,12 +85,19 @@ export async function readTestFolder(folder: string, names: Names): Promise<Test
   };
 }
 
-/** The `test_data_set_*` folders beside a model, in order of their numbers. */
+/**
+ * The `test_data_set_*` folders of a folder, in order of their numbers. Throws MODEL_VECTORS for what has such
+ * a name and is no folder, such as a link: it would be left out unseen.
+ */
 export async function findTestFolders(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
+  const found = entries.filter(({ name }) => /^test_data_set_\d{1,4}$/.test(name));
+  const other = found.find((entry) => !entry.isDirectory());
+  if (other !== undefined) {
+    throw new AssayError('MODEL_VECTORS', `expected ${other.name} to be a folder and no link`);
+  }
   const number = (name: string): number => Number(name.slice('test_data_set_'.length));
-  return entries
-    .filter((entry) => entry.isDirectory() && /^test_data_set_\d{1,4}$/.test(entry.name))
+  return found
     .map(({ name }) => name)
     .sort((a, b) => number(a) - number(b))
     .map((name) => join(folder, name));

@@ -1,4 +1,3 @@
-import { dirname } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { vectorsDigest } from '../../attestation/evidence/self-test.js';
@@ -12,14 +11,9 @@ import { emptyInputFinding } from '../admission/empty-inputs.js';
 import { type AdmissionFinding, worstOf } from '../admission/finding.js';
 import { readModelSource } from '../admission/model-source.js';
 import { opsetUseOf } from '../admission/opset-cause.js';
-import { readTolerances } from '../admission/package-vectors.js';
+import { readTolerances, vectorFolders } from '../admission/package-vectors.js';
 import { staticFindings } from '../admission/static-rules.js';
-import {
-  assertReferences,
-  findTestFolders,
-  requiredNames,
-  type TestSet,
-} from '../admission/test-sets.js';
+import { assertReferences, requiredNames, type TestSet } from '../admission/test-sets.js';
 import { sampleSets } from '../admission/trial.js';
 import { readVectorFiles } from '../admission/vector-files.js';
 import type { Tolerances } from '../hub/package.js';
@@ -54,7 +48,7 @@ interface Flags {
 
 /** The sets that were named, else those beside the model, which must be such that a node starts with them. */
 async function testSets(path: string, identity: ModelIdentity, flags: Flags): Promise<TestSet[]> {
-  const paths = flags.vectors ?? (await findTestFolders(dirname(path)));
+  const paths = flags.vectors ?? (await vectorFolders(path));
   const named = identity.inputs.map(({ name }) => name);
   const sets = await readVectorFiles(paths, { ...requiredNames(identity), named });
   if (flags.vectors === undefined) assertReferences(sets);

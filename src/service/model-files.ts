@@ -23,6 +23,12 @@ function expectResolved(identity: ModelIdentity, resolved: ResolvedModel): void 
   }
 }
 
+/** A measured model, and the test vectors that its package names. */
+export interface ConfiguredMeasurement extends Measurement {
+  /** Paths beside the model; none for a file that is of no hub. */
+  readonly vectors: readonly string[];
+}
+
 /**
  * Measures a configured model: an .onnx file, or a hub's reference with a digest, whose files are
  * brought to this machine first. Throws HUB_* and what `measureModel` throws.
@@ -33,8 +39,8 @@ export async function measureConfigured(
   { cache, plainHttp }: Config['hub'],
   { env }: Surroundings,
   resolve: typeof resolveModel = resolveModel,
-): Promise<Measurement> {
-  if (!isHubReference(path)) return measureModel(path);
+): Promise<ConfiguredMeasurement> {
+  if (!isHubReference(path)) return { ...(await measureModel(path)), vectors: [] };
   const resolved = await resolve(path, {
     cache,
     credentials: dockerCredentials(env, homeFolder),
@@ -42,5 +48,6 @@ export async function measureConfigured(
   });
   const measurement = await measureModel(resolved.modelPath);
   expectResolved(measurement.measured.identity, resolved);
-  return measurement;
+  const vectors = resolved.files.filter(({ role }) => role === 'vector').map((file) => file.path);
+  return { ...measurement, vectors };
 }

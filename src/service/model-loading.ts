@@ -11,7 +11,7 @@ import { EngineError } from '../engine/error.js';
 import { executionFacts } from '../engine/profile.js';
 import type { Config, ConfiguredModel } from './config-schema.js';
 import type { Log } from './log.js';
-import { measureConfigured } from './model-files.js';
+import { type ConfiguredMeasurement, measureConfigured } from './model-files.js';
 import { selfTest } from './self-test.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -77,16 +77,19 @@ function intoEngine(
   );
 }
 
+/** A measured model without its analysis, which would be kept for as long as the sessions take to load. */
+type Judged = Omit<ConfiguredMeasurement, 'analysis'>;
+
 /** What trying a loaded model shows. */
 async function tried(
   loaded: LoadedModel,
   configured: ConfiguredModel,
-  measured: MeasuredModel,
+  { measured, vectors }: Judged,
 ): Promise<TriedModel> {
   const { maxBatchSize, invariance } = loaded.batching;
   return {
     batching: { maxBatchSize, invariance },
-    selfTest: configured.selfTest ? await selfTest(loaded, measured.path) : null,
+    selfTest: configured.selfTest ? await selfTest(loaded, measured.path, vectors) : null,
   };
 }
 
@@ -102,14 +105,14 @@ function assertNothingTraps(analysis: ModelAnalysis, configured: ConfiguredModel
   );
 }
 
-/** The analysis ends here: it would be kept for as long as the sessions take to load. */
 async function measureJudged(
   { config, surroundings }: Loader,
   configured: ConfiguredModel,
-): Promise<MeasuredModel> {
-  const { measured, analysis } = await measureConfigured(configured.path, config.hub, surroundings);
+): Promise<Judged> {
+  const { path } = configured;
+  const { analysis, ...judged } = await measureConfigured(path, config.hub, surroundings);
   assertNothingTraps(analysis, configured);
-  return measured;
+  return judged;
 }
 
 /**
@@ -124,7 +127,8 @@ export async function loadModel(
 ): Promise<ServingModel> {
   const { engine, admission, log } = loader;
   const { name, version } = configured;
-  const measured = await measureJudged(loader, configured);
+  const judged = await measureJudged(loader, configured);
+  const { measured } = judged;
   const { identity } = measured;
   log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
   const profile = await executionFacts(configured);
@@ -132,7 +136,7 @@ export async function loadModel(
   let loaded: LoadedModel | undefined;
   try {
     loaded = await intoEngine(engine, configured, measured);
-    const entry = admission.confirm(admitted, await tried(loaded, configured, measured));
+    const entry = admission.confirm(admitted, await tried(loaded, configured, judged));
     const { sets, identical } = entry.selfTest ?? { sets: 0, identical: 0 };
     const { instances, memory } = loaded;
     const { sizes: _, ...batching } = loaded.batching;

@@ -68,10 +68,15 @@ function areIdentical(references: readonly Tensor[], outputs: readonly Tensor[])
  * publisher's tolerance. Returns null where there are none. Rejects with MODEL_SELF_TEST for inputs that
  * would be refused of a caller and for an output beyond its tolerance, and as `readPackageVectors`.
  * @param path of the model file.
+ * @param packaged paths of the vectors that its package names, none of which may be left out.
  */
-export async function selfTest(model: LoadedModel, path: string): Promise<SelfTest | null> {
+export async function selfTest(
+  model: LoadedModel,
+  path: string,
+  packaged: readonly string[],
+): Promise<SelfTest | null> {
   const signature = { inputs: names(model.inputs), outputs: names(model.outputs) };
-  const vectors = await readPackageVectors(path, signature);
+  const vectors = await readPackageVectors(path, signature, packaged);
   if (vectors === null) return null;
   const { sets, tolerances } = vectors;
   const computed: (readonly Tensor[])[] = [];

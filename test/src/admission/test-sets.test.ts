@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { npzTestSet } from '../../../src/admission/npz.js';
+import { readPackageVectors } from '../../../src/admission/package-vectors.js';
 import {
   findTestFolders,
   parseTensorProto,
@@ -167,4 +168,36 @@ test('a folder with a gap, or with more than the model has, is refused', async (
     await writeFile(join(more, `output_${index}.pb`), bytes);
   }
   await assert.rejects(readTestFolder(more, names), refusal('MODEL_VECTORS'));
+});
+
+describe('a package without vectors that it names is refused', () => {
+  const all = ['test_data_set_0/input_0.pb', 'test_data_set_0/output_0.pb'];
+  const cases: readonly (readonly [string, readonly string[], string])[] = [
+    ['none of them', [], 'test_data_set_0/input_0.pb'],
+    ['one of two sets', all, 'test_data_set_1/output_0.pb'],
+    ['one of two outputs', all, 'test_data_set_0/output_1.pb'],
+  ];
+  for (const [there, written, missing] of cases) {
+    test(`where ${there} is there`, async () => {
+      const own = await mkdtemp(join(folder, 'package-'));
+      await mkdir(join(own, 'test_data_set_0'));
+      for (const path of written) {
+        await writeFile(join(own, path), encodeTensor({ type: 1, dims: [1], floats: [1] }));
+      }
+      const read = readPackageVectors(join(own, 'model.onnx'), names, [...written, missing]);
+      await assert.rejects(read, {
+        code: 'MODEL_VECTORS',
+        message: `expected ${missing} of the package beside its model`,
+      });
+    });
+  }
+});
+
+test('a link is no test set, and is not left out unseen', async () => {
+  const own = await mkdtemp(join(folder, 'linked-'));
+  await symlink(join(folder, 'test_data_set_0'), join(own, 'test_data_set_0'));
+  await assert.rejects(findTestFolders(own), {
+    code: 'MODEL_VECTORS',
+    message: 'expected test_data_set_0 to be a folder and no link',
+  });
 });

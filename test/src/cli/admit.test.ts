@@ -220,6 +220,18 @@ test('vectors that expect no output are no package’s, and a warning where they
   assert.deepEqual([report.code, outcomes(report, 'warn')], [0, ['quality.test_data_set_0.y']]);
 });
 
+test('vectors beside several models are nobody’s until they are named', async () => {
+  const path = await folderOf('several', model(identity), vectors);
+  await writeFile(join(path, '..', 'other.onnx'), encodeModel(model(identity)));
+  for (const command of ['admit', 'inspect']) {
+    const { code, err } = await assay([command, path]);
+    assert.equal(code, 1);
+    assert.match(err, /error MODEL_VECTORS: expected one model .*\(model\.onnx, other\.onnx\)/);
+  }
+  const named = await admit(path, '--vectors', join(path, '..', 'test_data_set_0'));
+  assert.equal(named.code, 0);
+});
+
 test('permuted weights are refused for the output that they spoil', async () => {
   const report = await admit(await folderOf('permuted', model([0, 1, 1, 0]), vectors));
   assert.equal(report.code, 1);

@@ -26,9 +26,9 @@ const vector = (values: readonly number[]): Uint8Array =>
   encodeTensor({ type: dataType.float, dims: [values.length], floats: values });
 
 /** y = x + w, with w = [10, 20] in an external file, and a package that tells the truth. */
-const honest = (): Files => ({
-  'model.onnx': externalModel(2),
-  'weights.bin': floats([10, 20]),
+const honest = (weights = 'weights.bin'): Files => ({
+  'model.onnx': externalModel(2, weights),
+  [weights]: floats([10, 20]),
   'tolerances.json': '{"version":1,"default":{"absolute":0.001}}',
   'test_data_set_0/input_0.pb': vector([1, 2]),
   'test_data_set_0/output_0.pb': vector([11, 22]),
@@ -139,6 +139,12 @@ for (const [place, way] of [
         await assert.rejects(serveFrom(t, path), { code });
       });
     }
+
+    test('that lies is not, whatever its folder of external data is called', async (t) => {
+      const lying = { 'test_data_set_0/output_0.pb': vector([11, 23]) };
+      const path = await way(t, { ...honest('weights.onnx/weights.bin'), ...lying });
+      await assert.rejects(serveFrom(t, path), { code: 'MODEL_SELF_TEST' });
+    });
 
     test('with vectors that the launch policy does not require is not', async (t) => {
       const selfTest = { vectors: '00'.repeat(32) };

@@ -163,6 +163,15 @@ describe('a model with test vectors', () => {
     await assert.rejects(outcomeOf({ sets: [[[1]]] }), { code: 'MODEL_VECTORS' });
   });
 
+  test('is not served where another model may own them: MODEL_VECTORS', async () => {
+    const several = { sets: right, another: true };
+    await assert.rejects(outcomeOf(several), {
+      code: 'MODEL_VECTORS',
+      message: /expected one model beside test_data_set_\*, not 2 \(m\.onnx, n\.onnx\)/,
+    });
+    assert.equal(await outcomeOf({ ...several, enabled: false }), null);
+  });
+
   test('is not served with tolerances that are none: HUB_TOLERANCES', async () => {
     const tolerances = { version: 1, defualt: {} };
     await assert.rejects(outcomeOf({ sets: right, tolerances }), { code: 'HUB_TOLERANCES' });
@@ -246,7 +255,7 @@ describe('nothing is run', () => {
   test('where the operator says so', async () => {
     assert.equal(await outcomeOf({ sets: wrong, enabled: false }), null);
   });
-  test('where the folder holds several models', async () => {
-    assert.equal(await outcomeOf({ sets: wrong, another: true }), null);
+  test('where the folder holds several models and no vectors', async () => {
+    assert.equal(await outcomeOf({ sets: [], another: true }), null);
   });
 });
