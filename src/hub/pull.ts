@@ -1,7 +1,8 @@
-import { readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { errnoOf, isMissing } from '../system/errno.js';
 import { makeFolders } from '../system/make-folders.js';
 import { hexOf } from './digest.js';
 import { fetchBlob } from './fetch-blob.js';
@@ -111,14 +112,36 @@ async function mark(
   await writeRecord(directory, { place: hub.place, ...named, state, digest }, bytes);
 }
 
-/** Takes away what an earlier pull placed; a crash in between leaves a folder that says so. */
+/** Folders above these files, the deepest first. */
+function parentsOf(paths: readonly string[]): readonly string[] {
+  const parents = new Set(
+    paths.flatMap((path) =>
+      path.split('/').flatMap((_, depth, all) => (depth > 0 ? all.slice(0, depth).join('/') : [])),
+    ),
+  );
+  return [...parents].sort((a, b) => b.length - a.length);
+}
+
+/** Leaves a folder that holds something, or that is none. */
+async function removeEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (!isMissing(error) && !['ENOTEMPTY', 'EEXIST'].includes(errnoOf(error) ?? '')) throw error;
+  }
+}
+
+/**
+ * Takes away what an earlier pull placed, with the folders that it leaves empty: a test set without files is none
+ * of the package's. A crash in between leaves a folder that says so.
+ */
 async function clear(directory: string, record: PullRecord): Promise<void> {
   const { manifest, version: _, ...rest } = record;
   const bytes = utf8(manifest);
   await writeRecord(directory, { ...rest, state: 'placing' }, bytes);
-  for (const { path } of packageOf(parseManifest(bytes)).files) {
-    await rm(join(directory, path), { force: true });
-  }
+  const paths = packageOf(parseManifest(bytes)).files.map(({ path }) => path);
+  for (const path of paths) await rm(join(directory, path), { force: true });
+  for (const parent of parentsOf(paths)) await removeEmpty(join(directory, parent));
 }
 
 async function replace(

@@ -7,6 +7,7 @@ import { digestOf } from '../../../src/hub/digest.js';
 import { MAX_MANIFEST } from '../../../src/hub/manifest.js';
 import { readPackage } from '../../../src/hub/package-source.js';
 import { pullModel } from '../../../src/hub/pull.js';
+import { pushModel } from '../../../src/hub/push.js';
 import { parseReference } from '../../../src/hub/reference.js';
 import { spawnAssay } from '../../forge/cli.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
@@ -114,6 +115,26 @@ test('a record that was tampered with is refused', async (t) => {
   await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_DIGEST' });
   writeFileSync(record, text.replace('"version": 1', '"version": 2'));
   await assert.rejects(pullModel(reference, folder, options), { code: 'HUB_RECORD' });
+});
+
+test('a moved tag leaves no folder of the package before it, but what others put there', async (t) => {
+  const { place, source, options } = await stockedRegistry(t);
+  const tagged = parseReference(`${place}:v1`);
+  const push = async () =>
+    pushModel(await readPackage(source, 'tiny'), tagged, { ...options, moveTag: true });
+  const sets = ['test_data_set_1/input_0.pb', 'test_data_set_1/output_0.pb'];
+  writeFiles(source, Object.fromEntries(sets.map((path) => [path, 'vector'])));
+  writeFiles(source, { 'assets/deep/er/a': 'a', 'assets/kept/b': 'b' });
+  await push();
+  const folder = temporaryFolder(t);
+  await pullModel(tagged, folder, options);
+  writeFiles(folder, { 'assets/kept/mine': 'mine' });
+  for (const gone of ['test_data_set_1', 'assets']) rmSync(join(source, gone), { recursive: true });
+  await push();
+  await pullModel(tagged, folder, { ...options, acceptMove: true });
+  const below = (root: string) => readdirSync(root, { recursive: true }).map(String);
+  const others = ['.assay-hub.json', 'assets', 'assets/kept', 'assets/kept/mine'];
+  assert.deepEqual(below(folder).sort(), [...below(source), ...others].sort());
 });
 
 test('a link in the place of a folder is not followed', async (t) => {
