@@ -1,5 +1,7 @@
 import { AssayError, type ErrorCode } from '../../attestation/encoding/error.js';
+import { schemaError } from '../../attestation/encoding/schema.js';
 import type { VectorTolerances } from '../../attestation/evidence/self-test.js';
+import { tolerancesSchema } from '../../attestation/model/tolerances.js';
 import { type OutputDistance, outputDistance } from './output-distance.js';
 import { broken, type Limits, qualityOf } from './quality.js';
 import type { Tensor } from './tensor.js';
@@ -9,6 +11,12 @@ import type { Tensor } from './tensor.js';
  * `outputs` does not name. Without any, bits must be identical.
  */
 export type Agreement = VectorTolerances;
+
+/** Refuses limits that a `tolerances.json` could not have: NaN, negative ones, unknown members. Throws `code`. */
+export function assertAgreement(agreement: Agreement, code: ErrorCode, what: string): void {
+  const { error } = tolerancesSchema.partial({ version: true }).safeParse(agreement);
+  if (error !== undefined) throw schemaError(code, what, error);
+}
 
 /** How two answers compare, output by output. */
 export type AnswerRelation =

@@ -70,7 +70,7 @@ export function qualityOf(reference: Tensor, actual: Tensor, limits: Limits): Qu
   };
 }
 
-/** The rules of the limits that an output breaks, each as a phrase. */
+/** The rules of the limits that an output breaks, each as a phrase. What a NaN is compared with is broken. */
 export function broken({ distance, beyond, topK }: Quality, limits: Limits): string[] {
   const { numeric, elements } = distance;
   const reasons: string[] = [];
@@ -88,11 +88,11 @@ export function broken({ distance, beyond, topK }: Quality, limits: Limits): str
       `${numeric.lost} of ${elements} elements are NaN or infinite where the reference is a number: an overflow, as of float16, or an operation without a result`,
     );
   }
-  if (ulp !== undefined && numeric.maxUlp > ulp) reasons.push(`${numeric.maxUlp} ULP > ${ulp}`);
-  if (cosine !== undefined && numeric.cosine < cosine) {
+  if (ulp !== undefined && !(numeric.maxUlp <= ulp)) reasons.push(`${numeric.maxUlp} ULP > ${ulp}`);
+  if (cosine !== undefined && !(numeric.cosine >= cosine)) {
     reasons.push(`cosine ${numeric.cosine} < ${cosine}`);
   }
-  if (topK !== null && topK.agree < topK.rows) {
+  if (topK !== null && !(topK.k >= 1 && topK.agree >= topK.rows)) {
     reasons.push(`top-${topK.k} agrees in ${topK.agree} of ${topK.rows} rows`);
   }
   return reasons;

@@ -2,7 +2,12 @@ import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import { type Agreement, assertLimitsOfOutputs, relateAnswers } from './agreement.js';
+import {
+  type Agreement,
+  assertAgreement,
+  assertLimitsOfOutputs,
+  relateAnswers,
+} from './agreement.js';
 import type { AttestOptions } from './attest.js';
 import { connect } from './connect.js';
 import type { Inference, InferOptions, Session } from './session.js';
@@ -241,7 +246,8 @@ export function distinctEnclaves<T extends { readonly target: string }>(
  * Attests several nodes at once. Targets that lead to one enclave count once: nobody votes twice by
  * having two addresses. How many machines stand behind the enclaves is the policy's to say (chip ids,
  * PPIDs).
- * @throws AssayError USAGE_QUORUM if `agree` is no number of these targets; NoQuorumError if fewer
+ * @throws AssayError USAGE_QUORUM if `agree` is no number of these targets, or the agreement is none that a
+ *   `tolerances.json` could declare; NoQuorumError if fewer
  *   enclaves are affirmed than must agree. A node that hangs is given up after `options.timeout`.
  */
 export async function connectAll(
@@ -256,6 +262,7 @@ export async function connectAll(
       `expected agree to be 1 to ${targets.length}, the number of targets, not ${agree}`,
     );
   }
+  assertAgreement(options.agreement ?? {}, 'USAGE_QUORUM', 'the agreement');
   const outcomes = await Promise.allSettled(
     targets.map((target) => connect(target, policy, options)),
   );

@@ -1,7 +1,8 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
+import { tolerancesSchema } from '../../attestation/model/tolerances.js';
 import { type Format, formatOfPath } from './formats.js';
 import { ANNOTATION, type Descriptor, type ImageManifest } from './manifest.js';
 import { mediaTypeOf, type Role, roleOf } from './media-type.js';
@@ -43,37 +44,13 @@ export interface ModelPackage {
   readonly files: readonly PackageFile[];
 }
 
-const bound = z.number().min(0).max(Number.MAX_VALUE);
-const limits = z.strictObject({
-  /** Largest difference of two elements. */
-  absolute: bound.optional(),
-  /** Largest difference as a part of the reference element's magnitude. */
-  relative: bound.optional(),
-  /** Largest distance in units in the last place. */
-  ulp: bound.optional(),
-  /** Smallest cosine similarity of the output as a vector. */
-  cosine: z.number().min(-1).max(1).optional(),
-  /** The k largest elements along the last axis must have the same indices. */
-  topK: z.int().min(1).max(1024).optional(),
-});
-const tolerances = z.strictObject({
-  version: z.literal(1),
-  /** For outputs that `outputs` does not name. Absent: bits must be identical. */
-  default: limits.optional(),
-  outputs: z.record(z.string().min(1).max(1024), limits).optional(),
-  /** Median latency in milliseconds that the source framework needed, for comparison. */
-  baseline: z
-    .strictObject({ latency: z.number().positive(), note: z.string().max(1024).optional() })
-    .optional(),
-});
-
 /** How far a correct execution may be from the package's vectors, as the publisher declares it. */
-export type Tolerances = z.infer<typeof tolerances>;
+export type Tolerances = z.infer<typeof tolerancesSchema>;
 
 /** Parses `tolerances.json`; throws HUB_TOLERANCES. */
 export function parseTolerances(bytes: Uint8Array): Tolerances {
   const json = parseStrictJson(bytes, TOLERANCES, 'HUB_TOLERANCES');
-  const parsed = tolerances.safeParse(json);
+  const parsed = tolerancesSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw schemaError('HUB_TOLERANCES', TOLERANCES, parsed.error);
 }

@@ -45,6 +45,11 @@ for (const [what, [limits, expected]] of Object.entries(verdicts)) {
   test(`an output off by 6 %: ${what}`, () => assert.match(judge(near, limits), expected));
 }
 
+for (const measure of ['absolute', 'relative', 'ulp', 'cosine', 'topK'] as const) {
+  test(`no output is within ${measure} of NaN`, () =>
+    assert.match(judge(near, { [measure]: Number.NaN }), /^refuse /));
+}
+
 test('top-k that does not agree is told by rows', () => {
   const swapped = tensor('y', 'FP32', [2, 1, 4, 8], [2, 2]);
   assert.match(judge(swapped, { topK: 1 }), /^refuse top-1 agrees in 1 of 2 rows/);

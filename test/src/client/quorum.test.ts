@@ -85,6 +85,31 @@ describe('a quorum', () => {
     quorum.close();
   });
 
+  const limits: Readonly<Record<string, object>> = {
+    'a misspelt limit': { default: { absolut: 1 } },
+    'a misspelt default': { defualt: { absolute: 1 } },
+    'a NaN': { default: { ulp: Number.NaN } },
+    'no number': { default: { cosine: '0.9' } },
+    'an infinite limit': { outputs: { sum: { absolute: Number.POSITIVE_INFINITY } } },
+    'a negative one': { outputs: { sum: { relative: -1 } } },
+    'a cosine beyond one': { default: { cosine: 2 } },
+    'none of the largest': { default: { topK: 0 } },
+  };
+  for (const [name, agreement] of Object.entries(limits)) {
+    test(`is not begun where its tolerance is ${name}`, async () => {
+      const opened = connectAll(targets, policy, { agree: 1, agreement, roots });
+      await assert.rejects(opened, { code: 'USAGE_QUORUM', message: /^the agreement: / });
+    });
+  }
+
+  test('takes a tolerances.json as it is', async () => {
+    const agreement = { version: 1, default: { ulp: 2 }, baseline: { latency: 3 } };
+    const quorum = await connectAll(targets, policy, { agree: 3, agreement, roots });
+    three.lies = computing(near);
+    assert.equal((await quorum.infer('adder', inputs)).agreeing.length, 3);
+    quorum.close();
+  });
+
   test('does not count an answer without a valid receipt', async () => {
     three.lies = { answer: ({ parameters }) => delete parameters['receipt'] };
     const quorum = await connectAll(targets, policy, { agree: 2, roots });
