@@ -5,6 +5,7 @@ import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { type Digest, digestOf } from './digest.js';
 import { discard, expectIdentity, type HttpResponse } from './http.js';
 import type { BlobStream, Hub } from './hub.js';
+import { linkTarget } from './link-header.js';
 import { type Descriptor, MAX_MANIFEST } from './manifest.js';
 import { INDEX_TYPE, MANIFEST_TYPE } from './media-type.js';
 import { placeOf, type RegistryReference } from './reference.js';
@@ -39,11 +40,10 @@ function rangeStart(response: HttpResponse, blob: Descriptor, start: number): nu
   throw new AssayError('HUB_PROTOCOL', `expected the range "${expected}" of a blob`);
 }
 
-/** URL of the next page (RFC 8288 Link header, relation "next"), on the registry alone. */
+/** URL of the next page (Link header, relation "next"), on the registry alone. */
 function nextPage(response: HttpResponse, base: URL): URL | undefined {
-  const match = /<([^<>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers['link'] ?? ''));
-  if (match === null) return undefined;
-  const target = match[1] ?? '';
+  const target = linkTarget(String(response.headers['link'] ?? ''), 'next');
+  if (target === undefined) return undefined;
   const url = URL.canParse(target, response.url) ? new URL(target, response.url) : undefined;
   if (url?.origin === base.origin) return url;
   throw new AssayError('HUB_PROTOCOL', 'expected the next page of a list on the same registry');

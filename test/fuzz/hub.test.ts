@@ -5,6 +5,7 @@ import { after } from 'node:test';
 import { fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
 import { parseChallenges } from '../../src/hub/challenge.js';
 import { digestOf } from '../../src/hub/digest.js';
+import { linkTarget } from '../../src/hub/link-header.js';
 import { encodeManifest, parseManifest } from '../../src/hub/manifest.js';
 import type { Role } from '../../src/hub/media-type.js';
 import { layerOf, packageOf, parseTolerances } from '../../src/hub/package.js';
@@ -51,6 +52,17 @@ fuzz({
   seeds: [utf8('Basic realm="a \\"b\\"", Bearer realm="https://r/t",service=x')],
   decode: (bytes) => {
     parseChallenges(Buffer.from(bytes).toString('latin1'));
+    return undefined;
+  },
+});
+
+fuzz({
+  name: 'link header',
+  seeds: [
+    utf8('<http://r/a>; title="a \\"b\\"" ; rel="first", </v2/_catalog?last=a>; Rel="last NEXT"'),
+  ],
+  decode: (bytes) => {
+    linkTarget(Buffer.from(bytes).toString('latin1'), 'next');
     return undefined;
   },
 });

@@ -197,10 +197,44 @@ test('lists turn every page', async (t) => {
   assert.deepEqual(await listRepositories(registry.host, options), ['models/tiny']);
 });
 
-for (const link of ['<http://[>; rel="next"', '<http://elsewhere.invalid/>; rel="next"']) {
+const refused = [
+  '<http://[>; rel="next"',
+  '<http://elsewhere.invalid/>; rel="next"',
+  '/v2/_catalog?last=a; rel="next"',
+  '</v2/_catalog?last=a; rel="next"',
+  '</v2/_catalog?last=a>; rel="next',
+  '</v2/_catalog?last=a> rel="next"',
+  '</v2/_catalog?last=a>; rel="next" more',
+];
+for (const link of refused) {
   test(`a list does not go on at ${link}`, async (t) => {
     const { registry, options } = await setting(t);
     registry.fault = () => ({ kind: 'answer', status: 200, headers: { link } });
     await assert.rejects(listRepositories(registry.host, options), { code: 'HUB_PROTOCOL' });
+  });
+}
+
+const links: readonly (readonly [string, boolean])[] = [
+  ['<?last=a>; rel="next"', true],
+  ['<?last=a>; rel=next', true],
+  ['<?last=a>; title="more"; rel="next"', true],
+  ['<?last=a> ; Rel = NEXT ; title', true],
+  ['<?last=a>; rel="last next"', true],
+  ['<?last=a>;rel="next";title="a; rel=prev, \\"b\\""', true],
+  ['<http://elsewhere.invalid/>; rel="first", <?last=a>; rel="next"', true],
+  [', <?last=a>; rel="next" ,', true],
+  ['<?last=a>; rel="prev"', false],
+  ['<?last=a>; rel="prev"; rel="next"', false],
+  ['<?last=a>; rel="next-archive"', false],
+  ['<?last=a>; title="x; rel=next"', false],
+  ['<?last=a>', false],
+];
+for (const [link, more] of links) {
+  test(`a list ${more ? 'goes on' : 'ends'} at ${link}`, async (t) => {
+    const { registry, options } = await setting(t);
+    registry.fault = (_, earlier) =>
+      earlier === 0 ? { kind: 'answer', status: 200, headers: { link } } : undefined;
+    await listRepositories(registry.host, options);
+    assert.equal(registry.requests('GET', /_catalog$/).length, more ? 2 : 1);
   });
 }
