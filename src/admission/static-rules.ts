@@ -13,6 +13,7 @@ import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { newestOpset, supportOf } from './operators.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
+import { splitRule } from './split-rule.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 /** Draw random numbers. */
@@ -230,5 +231,6 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     ...fileRules(analysis),
     ...behaviourRules(analysis, nodes),
     divisionRule(analysis),
+    splitRule(analysis),
   ];
 }

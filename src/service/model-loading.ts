@@ -2,9 +2,11 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
+import type { NodeView } from '../../attestation/model/views.js';
 import type { Admission } from '../../enclave/admission.js';
 import type { TriedModel } from '../../enclave/manifest.js';
 import type { MeasuredModel } from '../../enclave/measure.js';
+import { incompleteSplits } from '../admission/split-rule.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 import type { BatchingOptions, Engine, LoadedModel } from '../engine/engine.js';
 import { EngineError } from '../engine/error.js';
@@ -93,15 +95,29 @@ async function tried(
   };
 }
 
-/** Throws MODEL_DIVISION for a model with which a caller could end the process, and every other caller's answers. */
+/** The first of these nodes, and how many more there are. */
+function nodesText(nodes: readonly NodeView[]): string {
+  const [first = ''] = nodes.map(nodeLabel);
+  return `${first.slice(0, 200)}${nodes.length > 1 ? ` and ${nodes.length - 1} more` : ''}`;
+}
+
+/**
+ * Throws MODEL_DIVISION or MODEL_SPLIT for a model with which a caller could end the process, and every other
+ * caller's answers.
+ */
 function assertNothingTraps(analysis: ModelAnalysis, configured: ConfiguredModel): void {
-  if (configured.allowTrappingDivision) return;
-  const divisions = trappingDivisions(analysis);
+  const splits = incompleteSplits(analysis);
+  if (splits.length > 0) {
+    throw new AssayError(
+      'MODEL_SPLIT',
+      `expected no Split that leaves out an output, with which every caller ends the process, but ${nodesText(splits)} does; name all outputs in the model`,
+    );
+  }
+  const divisions = configured.allowTrappingDivision ? [] : trappingDivisions(analysis);
   if (divisions.length === 0) return;
-  const [first = ''] = divisions.map(nodeLabel);
   throw new AssayError(
     'MODEL_DIVISION',
-    `expected no division of the least integer by -1, with which a caller ends the process, but ${first.slice(0, 200)}${divisions.length > 1 ? ` and ${divisions.length - 1} more` : ''} may do it; bound the divisor in the model, or say allowTrappingDivision`,
+    `expected no division of the least integer by -1, with which a caller ends the process, but ${nodesText(divisions)} may do it; bound the divisor in the model, or say allowTrappingDivision`,
   );
 }
 

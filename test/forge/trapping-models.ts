@@ -56,3 +56,21 @@ export function recurrentModel(): Uint8Array {
     },
   });
 }
+
+/** The second half of `x`, [4], by a Split with these names; ONNX Runtime ends the process where one is left out. */
+export function splitModel(outputs: readonly string[] = ['', 'y']): Uint8Array {
+  const split = {
+    op: 'Split',
+    name: 'halves',
+    inputs: ['x'],
+    attributes: { num_outputs: { i: 2 } },
+  };
+  return encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: [{ name: 'x', type: { tensor: dataType.float, shape: [4] } }],
+      nodes: [{ ...split, outputs }],
+      outputs: [{ name: 'y', type: { tensor: dataType.float } }],
+    },
+  });
+}

@@ -218,6 +218,23 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
     },
     ['refuse static.training BatchNormalization "here"'],
   ],
+  'a Split that leaves out an output': [
+    model(op('Split', { outputs: ['y', ''], attributes: { num_outputs: { i: 2 } } })),
+    ['refuse static.split Split "here"'],
+  ],
+  'a Split that leaves out an output in a function': [
+    {
+      ...model(op('Own', { domain: 'com.example' })),
+      functions: [
+        {
+          ...quiet,
+          nodes: [op('Split', { inputs: ['a'], outputs: ['', 'b'] })],
+        },
+      ],
+    },
+    ['refuse static.split Split "here"'],
+  ],
+  'a Split of which one output is not used': [model(op('Split', { outputs: ['z', 'y'] })), []],
   'training graphs': [
     { ...model(op('Relu')), training: [{ nodes: [], outputs: [] }] },
     ['warn static.training-info'],
@@ -265,6 +282,7 @@ const notExecuted: Readonly<Record<string, ModelInit>> = {
     { ...unused, op: 'DynamicQuantizeLinear' },
     { ...unused, op: 'TreeEnsembleRegressor', domain: 'ai.onnx.ml', outputs: ['s'] },
   ),
+  'a Split that leaves out an output': beside({ ...unused, op: 'Split', outputs: ['', 's'] }),
   'training mode': beside({
     ...unused,
     op: 'BatchNormalization',

@@ -12,7 +12,12 @@ import { makeLog } from '../../../src/service/log.js';
 import { Caller } from '../../bench/support/rpc.js';
 import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
 import { dataType } from '../../forge/onnx.js';
-import { annotatedModel, divisionModel, recurrentModel } from '../../forge/trapping-models.js';
+import {
+  annotatedModel,
+  divisionModel,
+  recurrentModel,
+  splitModel,
+} from '../../forge/trapping-models.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-trap-'));
 after(() => rm(folder, { recursive: true }));
@@ -71,6 +76,16 @@ test('a model with which callers can end the process is not served', async () =>
     message:
       /^model ratio 1 \(.*ratio\.onnx\): expected no division .*Div "Div" and 1 more may do it; .*allowTrappingDivision$/,
   });
+});
+
+test('a model with which every caller ends the process is not served', async (t) => {
+  await place(splitModel());
+  await assert.rejects(start({ allowTrappingDivision: true }), {
+    code: 'MODEL_SPLIT',
+    message: /^model ratio 1 \(.*ratio\.onnx\): expected no Split .*Split "halves" does; name all/,
+  });
+  await place(splitModel(['x0', 'y']));
+  await infer(await startCaller(t), 'x', [4]);
 });
 
 test('at run time it is refused, and the model before it is served still', async (t) => {
@@ -171,6 +186,15 @@ test('ONNX Runtime has not learned to divide: without the refusal the process en
   assert.equal(await by('1n'), 0);
   assert.equal(await by('0n'), 1, 'a rejected promise');
   assert.equal(await by('-1n'), 'SIGFPE');
+});
+
+test('ONNX Runtime has not learned of outputs that are left out: without the refusal the process ends', async () => {
+  const halves = join(folder, 'halves.onnx');
+  const feeds = "{ x: new Tensor('float32', new Float32Array(4), [4]) }";
+  await writeFile(halves, splitModel(['x0', 'y']));
+  assert.equal(await endOf(halves, feeds), 0);
+  await writeFile(halves, splitModel());
+  assert.equal(await endOf(halves, feeds), 'SIGSEGV');
 });
 
 test('ONNX Runtime has not learned of empty tensors: without the refusal the process ends', async () => {
