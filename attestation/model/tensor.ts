@@ -73,8 +73,8 @@ function sizesOf(dims: readonly bigint[], name: string): [dims: number[], produc
   return [sizes, product];
 }
 
-/** Elements of one occurrence of a typed field. */
-function countElements(fields: WireReader, field: TypedField): number {
+/** Elements of one occurrence of a typed field; throws where it ends inside one. */
+function countElements(fields: WireReader, field: TypedField, name: string): number {
   if (field === 'string') {
     fields.skip();
     return 1;
@@ -87,7 +87,11 @@ function countElements(fields: WireReader, field: TypedField): number {
   }
   const packed = fields.bytes();
   const width = field === 'float' ? 4 : field === 'double' ? 8 : 0;
-  if (width !== 0) return packed.length / width;
+  if (width !== 0) {
+    if (packed.length % width !== 0)
+      bad(name, `has a packed list of ${field}s that ends inside one`);
+    return packed.length / width;
+  }
   let count = 0;
   for (const byte of packed) if (byte < 0x80) count += 1;
   return count;
@@ -146,7 +150,7 @@ export function readTensor(message: Uint8Array, budget: WalkBudget): TensorView 
     if (typed !== undefined) {
       if (field !== null && field !== typed) bad(name, 'has values in two typed fields');
       field = typed;
-      entries += countElements(fields, typed);
+      entries += countElements(fields, typed, name);
       continue;
     }
     switch (fields.number) {

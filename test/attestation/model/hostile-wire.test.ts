@@ -20,6 +20,18 @@ const relued = [bytes(2, 'y'), bytes(4, 'Relu')];
 const attributeOf = (...fields: Parameters<typeof message>[0]) =>
   nodeOf(...relued, bytes(5, message(fields)));
 
+const eight = new Uint8Array(Float32Array.of(1, 2).buffer);
+/** The identity of two floats, or of one double, in such runs of packed elements. */
+const packedIn = (field: 'float' | 'double', ...runs: readonly Uint8Array[]) => {
+  const [type, number] = field === 'float' ? [1, 4] : [11, 10];
+  const elements = runs.map((run) => bytes(number, run));
+  const dims = eight.length / (field === 'float' ? 4 : 8);
+  const node = message([bytes(1, 'w'), bytes(2, 'y'), bytes(4, 'Identity')]);
+  const w = message([int(1, dims), int(2, type), ...elements, bytes(8, 'w')]);
+  const graph = [bytes(1, node), bytes(5, w), bytes(12, message([bytes(1, 'y')]))];
+  return message([int(1, 8), bytes(7, message(graph)), bytes(8, message([int(2, 18)]))]);
+};
+
 const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>> = {
   'no bytes': [new Uint8Array(), 'MODEL_IR_VERSION'],
   'no graph': [message([int(1, 8)]), 'MODEL_GRAPH'],
@@ -50,6 +62,14 @@ const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>
   'a length one past the end': [valid.subarray(0, -1), 'MODEL_WIRE'],
   'a name that is not UTF-8': [nodeOf(bytes(2, Uint8Array.of(0xff))), 'MODEL_WIRE'],
   'a node without an operator': [nodeOf(bytes(2, 'y')), 'MODEL_NODE'],
+  'packed floats that end inside one': [
+    packedIn('float', eight.subarray(0, 2), eight.subarray(2)),
+    'MODEL_TENSOR',
+  ],
+  'packed doubles that end inside one': [
+    packedIn('double', eight.subarray(0, 4), eight.subarray(4)),
+    'MODEL_TENSOR',
+  ],
   'an attribute without a name': [attributeOf(int(3, 1), int(20, 2)), 'MODEL_ATTRIBUTE'],
   'an attribute without a type': [attributeOf(bytes(1, 'a'), int(3, 1)), 'MODEL_ATTRIBUTE'],
   'an attribute of an unknown type': [attributeOf(bytes(1, 'a'), int(20, 15)), 'MODEL_ATTRIBUTE'],
@@ -115,4 +135,10 @@ test('a ModelProto that ONNX Runtime takes for a model in its own format is refu
   assert.equal(Buffer.from(model('ORTM').subarray(4, 8)).toString(), 'ORTM');
   refuse(model('ORTM and a whole model behind it'), 'MODEL_FORMAT');
   identifyModel({ path: 'm', bytes: model('ORT.') });
+});
+
+test('packed elements in two runs are those in one', () => {
+  const graph = (...runs: readonly Uint8Array[]) =>
+    toHex(identifyModel({ path: 'm', bytes: packedIn('float', ...runs) }).graph);
+  assert.equal(graph(eight.subarray(0, 4), eight.subarray(4)), graph(eight));
 });
