@@ -135,7 +135,7 @@ function trainingMode({ node, scope }: Placed, files: ExternalFiles): boolean {
   return elementBytes(definition.constant, files)[0] !== 0;
 }
 
-/** Also true where the call of a function says it. */
+/** Also true where it is computed, a caller's to say, or where the call of a function says it. */
 function inTraining(placed: Placed, files: ExternalFiles): boolean {
   const { node, scope } = placed;
   const version = scope.opsets.get('') ?? 0;
@@ -144,7 +144,7 @@ function inTraining(placed: Placed, files: ExternalFiles): boolean {
   if (node.op === 'BatchNormalization') {
     const given = node.attributes.some(({ name }) => name === 'training_mode');
     if (given && intAttribute(node, 'training_mode') !== 0n) return true;
-    return version < 14 && node.outputs.length > 1;
+    return version < 14 && node.outputs.filter((output) => output !== '').length > 1;
   }
   if (node.op !== 'Dropout') return false;
   if (version >= 12) return trainingMode(placed, files);
@@ -194,7 +194,7 @@ function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admi
       'training',
       'refuse',
       training,
-      'these are in training mode, or the call of a function says whether they are: export the model for inference',
+      'these are in training mode, or whether they are is computed, or said by a caller or the call of a function: export the model for inference',
       'nothing is in training mode',
     ),
     trainingInfo === 0
@@ -209,7 +209,7 @@ function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admi
       'warn',
       mixing,
       'these scale by all rows of a batch, so that neighbours would change an answer: requests will be executed one at a time',
-      'no operator is known to mix the rows of a batch',
+      'no operator is known to scale by all rows of a batch; a node proves at load that neighbours change no bit, or executes requests one at a time',
     ),
     rule(
       'trees',

@@ -82,6 +82,12 @@ const normalizing = (defaults: Attributes): FunctionInit => ({
   ],
 });
 
+/** Of opset 9, which trains where more outputs are asked for than one. */
+const older = (outputs: readonly string[]): ModelInit => ({
+  ...model(op('BatchNormalization', { inputs: ['x', 'x', 'x', 'x', 'x'], outputs })),
+  opsets: { '': 9 },
+});
+
 const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readonly string[]]>> = {
   'a plain operator': [model(op('Relu')), []],
   'an operator that does not exist': [model(op('Relux')), ['refuse static.operator Relux "here"']],
@@ -195,6 +201,24 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
       initializers: [flag('mode', 0)],
     }),
     ['refuse static.training Dropout "here"'],
+  ],
+  'Dropout for which it is computed': [
+    model(op('Dropout', { inputs: ['x', '', 'mode'] }), {
+      initializers: [flag('off', 0)],
+      nodes: [
+        { op: 'Not', inputs: ['off'], outputs: ['mode'] },
+        op('Dropout', { inputs: ['x', '', 'mode'] }),
+      ],
+    }),
+    ['refuse static.training Dropout "here"'],
+  ],
+  'BatchNormalization before opset 14 with outputs of training': [
+    older(['y', '', 'm']),
+    ['refuse static.training BatchNormalization "here"'],
+  ],
+  'BatchNormalization before opset 14 with outputs of training left out': [
+    older(['y', '', '', '', '']),
+    [],
   ],
   'BatchNormalization in training': [
     model(op('BatchNormalization', { attributes: { training_mode: { i: 1 } } })),
