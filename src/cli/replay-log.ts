@@ -86,27 +86,28 @@ function indices(audit: LogAudit, outcome: EntryOutcome): number[] {
  * What the sample says of all answers whose proofs could be had, if nothing in it was wrong. Nothing where
  * the audit was interrupted: whoever answered until then chose what was looked at.
  */
-function confidence(audit: LogAudit): Confidence | null {
+function confidence({ head }: AuditedLog, audit: LogAudit): Confidence | null {
   const count = (outcome: EntryOutcome): number => indices(audit, outcome).length;
   const none =
     audit.interruption !== null ||
     audit.fault !== null ||
     audit.contradicted.length > 0 ||
     audit.entries.some((entry) => exitOfEntry(entry) === EXIT.refused);
-  return none ? null : confidenceOf(count('identical') + count('within'));
+  const undrawn = head.size - 1 - audit.entries.length;
+  return none ? null : confidenceOf(count('identical') + count('within'), undrawn);
 }
 
 const percent = (part: number): string => `${Number((part * 100).toPrecision(3))} %`;
 
-function confidenceText({ replayed, missed, bound95 }: Confidence): string {
+function confidenceText({ replayed, population, missed, bound95 }: Confidence): string {
   const lines = missed.map(
     ({ wrong, probability }) =>
-      `  if ${percent(wrong)} of them were wrong, the sample had missed all of those with probability ${probability.toPrecision(3)}`,
+      `  if ${percent(wrong)} of them were wrong, the sample had missed all of those with probability at most ${probability.toPrecision(3)}`,
   );
   return [
-    `${replayed} answers replayed, none wrong. Of the answers that can be replayed:`,
+    `${replayed} answers replayed, none wrong. Of the ${population} that were replayed or not drawn, as far as they can be replayed:`,
     ...lines,
-    `  with 95 % confidence less than ${percent(bound95)} of them are wrong`,
+    `  with 95 % confidence at most ${percent(bound95)} of them are wrong`,
     '',
   ].join('\n');
 }
@@ -176,7 +177,7 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
     const where = places.length === 0 ? '' : `: entries ${places.join(', ')}${more}`;
     return [[outcome, String(found.length), `${MEANING[outcome]}${where}`]];
   });
-  const sure = confidence(audit);
+  const sure = confidence(log, audit);
   const idle = idleReason(log, audit);
   return [
     simulatedBanner(style, audit.simulated),
@@ -205,7 +206,7 @@ function auditText(style: Style, log: AuditedLog, audit: LogAudit, drawn: string
 function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]: Json } {
   const faults = (list: readonly ProofFault[]): Json =>
     list.map(({ file, error }) => ({ file, code: error.code, message: error.message }));
-  const sure = confidence(audit);
+  const sure = confidence(log, audit);
   return {
     simulated: audit.simulated,
     incomplete: incomplete(audit),

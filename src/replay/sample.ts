@@ -78,22 +78,47 @@ export async function sampleLog(
 export interface Confidence {
   /** Answers that were executed again and decided. */
   readonly replayed: number;
-  /** If this part of the answers were wrong … */
+  /** These, and the entries that were not drawn. */
+  readonly population: number;
+  /** If this part of the population, rounded up to whole answers, were wrong and could be replayed … */
   readonly missed: readonly { readonly wrong: number; readonly probability: number }[];
-  /** With 95 % confidence less than this part of the answers is wrong. */
+  /** With 95 % confidence at most this part of the population is wrong and can be replayed. */
   readonly bound95: number;
 }
 
+/** How likely `drawn` of a population, drawn without replacement, are none of the `wrong` (hypergeometric). */
+function missProbability(population: number, drawn: number, wrong: number): number {
+  if (drawn + wrong > population) return 0;
+  const [few, many] = drawn < wrong ? [drawn, wrong] : [wrong, drawn];
+  let probability = 1;
+  for (let i = 0; i < few && probability > 0; i++) {
+    probability *= (population - many - i) / (population - i);
+  }
+  return probability;
+}
+
+/** The most wrong ones that are missed with a probability of more than 5 %. */
+function mostMissed(population: number, drawn: number): number {
+  let [most, beyond] = [0, population];
+  while (beyond - most > 1) {
+    const middle = most + Math.floor((beyond - most) / 2);
+    if (missProbability(population, drawn, middle) > 0.05) most = middle;
+    else beyond = middle;
+  }
+  return most;
+}
+
 /**
- * Null where nothing was replayed. A sample of n answers misses all of the wrong ones with probability
- * (1 − p)^n at most if a part p is wrong (drawn without replacement, it is less); the bound is the p for
- * which that is 5 %.
+ * Null where nothing was replayed. Entries that were not drawn and cannot be replayed count as right: with
+ * fewer to draw from, each probability would be smaller.
+ * @param undrawn entries that the sample left out.
  */
-export function confidenceOf(replayed: number): Confidence | null {
+export function confidenceOf(replayed: number, undrawn: number): Confidence | null {
   if (replayed === 0) return null;
+  const population = replayed + undrawn;
   const missed = [0.1, 0.01, 0.001].map((wrong) => ({
     wrong,
-    probability: (1 - wrong) ** replayed,
+    probability: missProbability(population, replayed, Math.ceil(wrong * population)),
   }));
-  return { replayed, missed, bound95: 1 - 0.05 ** (1 / replayed) };
+  return { replayed, population, missed, bound95: mostMissed(population, replayed) / population };
 }

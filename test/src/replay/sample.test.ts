@@ -72,5 +72,34 @@ describe('samples of logs', () => {
     });
   }
 
-  test('say nothing where nothing was replayed', () => assert.equal(confidenceOf(0), null));
+  test('say nothing where nothing was replayed', () => assert.equal(confidenceOf(0, 9), null));
+
+  /** C(n - w, r) / C(n, r), in whole numbers as long as they last. */
+  const choose = (n: number, r: number): number =>
+    r > n ? 0 : Array.from({ length: r }).reduce<number>((c, _, i) => (c * (n - i)) / (i + 1), 1);
+  for (const [replayed, undrawn] of [
+    [1, 9],
+    [3, 9],
+    [12, 0],
+    [20, 20],
+    [2, 38],
+  ] as const) {
+    test(`of ${replayed} with ${undrawn} left out miss as many as counting them says`, () => {
+      const population = replayed + undrawn;
+      const missing = (wrong: number): number =>
+        choose(population - wrong, replayed) / choose(population, replayed);
+      const found = confidenceOf(replayed, undrawn);
+      for (const { wrong, probability } of found?.missed ?? []) {
+        const counted = missing(Math.ceil(wrong * population));
+        assert.ok(Math.abs(probability - counted) < 1e-12, `${wrong}: ${probability}, ${counted}`);
+      }
+      const most = Math.round((found?.bound95 ?? Number.NaN) * population);
+      assert.ok(missing(most) > 0.05 && missing(most + 1) <= 0.05, `${most}`);
+    });
+  }
+
+  test('of a log of 2^40 entries say nearly what drawing with replacement would', () => {
+    const found = confidenceOf(300, 2 ** 40);
+    assert.ok(Math.abs((found?.bound95 ?? 0) - (1 - 0.05 ** (1 / 300))) < 1e-6);
+  });
 });
