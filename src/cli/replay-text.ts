@@ -47,7 +47,8 @@ export function replayText(style: Style, row: ReplayRow): string {
     ({ member, attested, replayed }) =>
       `  profile ${member}: ${attested} attested, ${replayed} here`,
   );
-  const lines = [...relationLines(replay.relation), ...profile.map(printable)];
+  const declared = replay.tolerances === null ? [] : [`  tolerances of ${replay.tolerances}`];
+  const lines = [...relationLines(replay.relation), ...[...profile, ...declared].map(printable)];
   return [`${paint(replay.verdict.toUpperCase())}${banner} ${printable(file)}`, ...lines, ''].join(
     '\n',
   );
@@ -63,6 +64,7 @@ export function replayJson({ file, noModel, ...replayed }: ReplayRow): Json {
     verdict: noModel === undefined ? outcomeOf(replayed) : 'no-model',
     failure,
     relation: replay === null ? null : relationJson(replay.relation),
+    tolerances: replay?.tolerances ?? null,
     profile: replay === null ? null : replay.profile.map((difference) => ({ ...difference })),
   };
 }

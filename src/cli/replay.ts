@@ -45,7 +45,8 @@ async function openExecutor(flags: Flags, { policy, options }: Attestation): Pro
   const set = new ExecutorSet(executors);
   try {
     for (const path of model) {
-      executors.push(await LocalExecutor.open(path, flags.maxRun ?? MAX_RUN));
+      const declared = flags.tolerances === undefined;
+      executors.push(await LocalExecutor.open(path, flags.maxRun ?? MAX_RUN, declared));
     }
   } catch (error) {
     await set.close();
@@ -191,7 +192,10 @@ export function registerReplay(program: Command, io: Io): void {
       parseMaxRun,
     )
     .option('--target <host:port>', 'replay on this node, attested under the same policy')
-    .option('--tolerances <file>', "the publisher's tolerances.json")
+    .option(
+      '--tolerances <file>',
+      "the publisher's tolerances.json (default: the one beside each --model)",
+    )
     .option('--log <folder>', "audit a published log: its tiles and head, an epoch's folder")
     .option('--log-target <host:port>', 'audit the log of this node, as it proves it now')
     .option(

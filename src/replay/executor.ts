@@ -3,14 +3,24 @@ import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { Agreement } from '../client/agreement.js';
 import { serviceStatus } from '../client/service-status.js';
 import type { Session } from '../client/session.js';
 import type { Tensor } from '../client/tensor.js';
+
+/** What a model's publisher declares to be near enough. */
+export interface DeclaredTolerances {
+  readonly agreement: Agreement;
+  /** The `tolerances.json` that says so. */
+  readonly path: string;
+}
 
 /** Outputs, and how they were computed. */
 export interface Executed {
   readonly outputs: readonly Tensor[];
   readonly profile: ExecutionProfile;
+  /** Of the model, where it has some at hand. */
+  readonly tolerances?: DeclaredTolerances | undefined;
 }
 
 /** Something that executes an attested computation again. */

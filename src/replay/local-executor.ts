@@ -1,11 +1,12 @@
-import { basename } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import { readTolerances } from '../admission/package-vectors.js';
 import type { Tensor } from '../client/tensor.js';
 import { GRAPH_OPTIMIZATION_LEVELS, type GraphOptimizationLevel } from '../engine/engine.js';
 import { IsolatedProcess } from '../system/isolated-process.js';
-import { type Executed, type Executor, notExecuted } from './executor.js';
+import { type DeclaredTolerances, type Executed, type Executor, notExecuted } from './executor.js';
 import type { LocalAnswer, LocalQuestion } from './local-messages.js';
 
 type ModelProcess = IsolatedProcess<LocalQuestion, LocalAnswer>;
@@ -35,6 +36,17 @@ async function openModel(path: string): Promise<Opened> {
     : new Error(`${basename(path)} was answered with ${answer.kind}`);
 }
 
+async function tolerancesBeside(
+  path: string,
+  { outputs }: Opened,
+): Promise<DeclaredTolerances | undefined> {
+  const names = outputs.map(({ name }) => name);
+  const agreement = await readTolerances(path, names);
+  return agreement === null
+    ? undefined
+    : { agreement, path: join(dirname(path), 'tolerances.json') };
+}
+
 /**
  * This machine's runtime, with the options of the attested profile as far as it has them. One model in
  * a process of its own, which executes all requests, and is started again after one that ended it.
@@ -43,22 +55,41 @@ export class LocalExecutor implements Executor {
   readonly outputs: Executor['outputs'];
   readonly #path: string;
   readonly #deadlineMs: number;
+  readonly #tolerances: DeclaredTolerances | undefined;
   #opened: Opened | undefined;
 
-  private constructor(path: string, maxRunSeconds: number, opened: Opened) {
+  private constructor(
+    path: string,
+    maxRunSeconds: number,
+    opened: Opened,
+    tolerances: DeclaredTolerances | undefined,
+  ) {
     this.outputs = opened.outputs;
     this.#path = path;
     this.#deadlineMs = maxRunSeconds * 1000;
+    this.#tolerances = tolerances;
     this.#opened = opened;
   }
 
   /**
-   * Rejects as `readModelSource` and `identifyModel` do.
+   * Rejects as `readModelSource` and `identifyModel` do, and with HUB_TOLERANCES.
    * @param path of the model file; it is read again after a request that ended the process.
    * @param maxRunSeconds that one execution may take, with the load before it.
+   * @param declared whether answers are held to the `tolerances.json` beside the model, where there is one.
    */
-  static async open(path: string, maxRunSeconds: number): Promise<LocalExecutor> {
-    return new LocalExecutor(path, maxRunSeconds, await openModel(path));
+  static async open(
+    path: string,
+    maxRunSeconds: number,
+    declared: boolean,
+  ): Promise<LocalExecutor> {
+    const opened = await openModel(path);
+    try {
+      const tolerances = declared ? await tolerancesBeside(path, opened) : undefined;
+      return new LocalExecutor(path, maxRunSeconds, opened, tolerances);
+    } catch (error) {
+      await opened.process.close();
+      throw error;
+    }
   }
 
   async run(
@@ -85,7 +116,7 @@ export class LocalExecutor implements Executor {
       throw notExecuted(reply.ended);
     }
     const { answer } = reply;
-    if (answer.kind === 'executed') return answer.executed;
+    if (answer.kind === 'executed') return { ...answer.executed, tolerances: this.#tolerances };
     throw notExecuted(answer.kind === 'failed' ? answer.reason : `it is ${answer.kind}`);
   }
 

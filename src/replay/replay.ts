@@ -3,6 +3,7 @@ import type { CommittedTensor } from '../../attestation/receipt/commitment.js';
 import { type Agreement, type AnswerRelation, relateAnswers } from '../client/agreement.js';
 import { datatypeOf } from '../client/datatype.js';
 import { assertTensor, type Tensor } from '../client/tensor.js';
+import type { Executed } from './executor.js';
 import { type ProfileDifference, profileDifferences } from './profile-difference.js';
 
 /**
@@ -19,20 +20,26 @@ export interface Replay {
   readonly relation: AnswerRelation;
   /** Empty where the replay had the attested profile: then bits are expected to be identical. */
   readonly profile: readonly ProfileDifference[];
+  /** The `tolerances.json` beside the model that decided what is near enough; null where none did. */
+  readonly tolerances: string | null;
 }
 
 /**
- * Judges a replay; without `agreement` no distance is close enough. What was replayed is the reference: the
+ * Judges a replay by `agreement`, or else by what the model's publisher declares; without either no distance is
+ * close enough. What was replayed is the reference: the
  * limits are not scaled by what the attested answer claims.
  */
 export function judgeReplay(
   attested: { readonly outputs: readonly Tensor[]; readonly profile: ExecutionProfile },
-  replayed: { readonly outputs: readonly Tensor[]; readonly profile: ExecutionProfile },
+  replayed: Executed,
   agreement: Agreement | undefined,
 ): Replay {
-  const relation = relateAnswers(replayed.outputs, attested.outputs, agreement);
+  const declared = agreement === undefined ? replayed.tolerances : undefined;
+  const limits = agreement ?? declared?.agreement;
+  const relation = relateAnswers(replayed.outputs, attested.outputs, limits);
   const profile = profileDifferences(attested.profile, replayed.profile);
-  return { verdict: verdictOfReplay(relation, profile, agreement), relation, profile };
+  const verdict = verdictOfReplay(relation, profile, limits);
+  return { verdict, relation, profile, tolerances: declared?.path ?? null };
 }
 
 function verdictOfReplay(

@@ -54,9 +54,19 @@ before(async () => {
   await writeFile(at('root.pem'), toPem(here.root, 'CERTIFICATE'));
   await writeFile(at('adder.onnx'), adderModel());
   await writeFile(at('scale.onnx'), scaleModel(2));
-  await writeFile(at('tolerances.json'), JSON.stringify({ version: 1, default: { ulp: 2 } }));
+  await writeFile(at('near.json'), JSON.stringify({ version: 1, default: { ulp: 2 } }));
   const limits = (outputs: object) => JSON.stringify({ version: 1, default: { ulp: 2 }, outputs });
   await writeFile(at('misspelt.json'), limits({ Sum: {} }));
+  await writeFile(at('strict.json'), JSON.stringify({ version: 1 }));
+  for (const [name, outputs] of [
+    ['package', {}],
+    ['broken', { Sum: {} }],
+  ] as const) {
+    await mkdir(at(name));
+    await writeFile(at(`${name}/adder.onnx`), adderModel());
+    await writeFile(at(`${name}/scale.onnx`), scaleModel(2));
+    await writeFile(at(`${name}/tolerances.json`), limits(outputs));
+  }
   await writeFile(at('both.json'), limits({ sum: { ulp: 2 }, y: {} }));
   await prove(here, {}, 'honest.proof');
   await prove(here, near, 'near.proof');
@@ -74,7 +84,7 @@ after(async () => {
 const replay = (files: readonly string[], ...more: readonly string[]) =>
   assay(['replay', ...files.map(at), ...trust(), ...more, '--json']);
 const local = (): string[] => ['--model', at('adder.onnx')];
-const tolerant = (): string[] => ['--tolerances', at('tolerances.json')];
+const tolerant = (): string[] => ['--tolerances', at('near.json')];
 
 describe('a replay on this machine', () => {
   const cases: readonly (readonly [string, () => string[], string, number])[] = [
@@ -127,6 +137,38 @@ describe('a replay on this machine', () => {
     const models = [...local(), '--model', at('scale.onnx')];
     const outcome = await replay(['near.proof'], ...models, '--tolerances', at('both.json'));
     assert.equal(JSON.parse(outcome.out).replays[0].verdict, 'within');
+  });
+
+  test('holds an answer to what lies beside the very model, and names it', async () => {
+    const beside = join(folder, 'package', 'tolerances.json');
+    const models = ['--model', at('scale.onnx'), '--model', at('package/adder.onnx')];
+    const { code, out } = await replay(['near.proof'], ...models);
+    const [row] = JSON.parse(out).replays;
+    assert.deepEqual([code, row.verdict, row.tolerances], [0, 'within', beside]);
+    const people = await assay(['replay', at('near.proof'), ...trust(), ...models]);
+    assert.ok(people.out.includes(`\n  tolerances of ${beside}\n`));
+  });
+
+  const elsewhereDeclared: readonly (readonly [string, readonly string[]])[] = [
+    ['of another model', ['--model', 'package/scale.onnx', '--model', 'adder.onnx']],
+    ['where others are named', ['--model', 'package/adder.onnx', '--tolerances', 'strict.json']],
+    [
+      'that are none, where others are named',
+      ['--model', 'broken/adder.onnx', '--tolerances', 'strict.json'],
+    ],
+  ];
+  for (const [name, options] of elsewhereDeclared) {
+    test(`does not take the tolerances beside a model ${name}`, async () => {
+      const named = options.map((option) => (option.startsWith('--') ? option : at(option)));
+      const { code, out } = await replay(['near.proof'], ...named);
+      const [row] = JSON.parse(out).replays;
+      assert.deepEqual([code, row.verdict, row.tolerances], [1, 'contradiction', null]);
+    });
+  }
+
+  test('is refused beside tolerances of an output that the model has not', async () => {
+    const { code, err } = await replay(['near.proof'], '--model', at('broken/adder.onnx'));
+    assert.deepEqual([code, JSON.parse(err).error.code], [1, 'HUB_TOLERANCES']);
   });
 
   test('needs the very model of the proof', async () => {
