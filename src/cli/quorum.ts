@@ -104,14 +104,21 @@ function proofFiles(folder: string, { agreeing, dissenting }: Tally): AnswerFile
   return [...files('agrees', agreeing), ...files('dissents', dissenting)];
 }
 
-function voteJson({ target, answer }: Vote, reference: Vote, agreement: Agreement): Json {
+function voteJson(
+  { target, answer }: Vote,
+  reference: Vote | undefined,
+  agreement: Agreement,
+): Json {
   const { outputs, index, claims } = answer;
   return {
     target,
     index,
     epoch: toHex(claims.epoch),
     execution: toHex(claims.execution),
-    relation: relationJson(relateAnswers(reference.answer.outputs, outputs, agreement)),
+    relation:
+      reference === undefined
+        ? null
+        : relationJson(relateAnswers(reference.answer.outputs, outputs, agreement)),
   };
 }
 
@@ -120,7 +127,7 @@ function decisionJson(decision: Decision, flags: Flags, agreement: Agreement): J
   const { agreeing, dissenting, failed } = tally;
   const [reference] = agreeing;
   const votes = (list: readonly Vote[]): Json =>
-    reference === undefined ? [] : list.map((vote) => voteJson(vote, reference, agreement));
+    list.map((vote) => voteJson(vote, reference, agreement));
   return {
     agreed: outputs !== null,
     agree: flags.agree,
@@ -149,13 +156,12 @@ function decisionText(
       ? `${agreeing.length} of ${nodes} nodes agree, ${flags.agree} must`
       : `${tooFew + excluded.length} targets lead to ${tooFew} affirmed enclaves, ${flags.agree} must agree`;
   const voted = (title: string, votes: readonly Vote[]): string[] =>
-    votes.flatMap(({ target, answer }) => {
-      const relation = relateAnswers(reference?.answer.outputs ?? [], answer.outputs, agreement);
-      return [
-        `${title} ${printable(target)}, answer ${answer.index} of its epoch`,
-        ...relationLines(relation),
-      ];
-    });
+    votes.flatMap(({ target, answer }) => [
+      `${title} ${printable(target)}, answer ${answer.index} of its epoch`,
+      ...(reference === undefined
+        ? []
+        : relationLines(relateAnswers(reference.answer.outputs, answer.outputs, agreement))),
+    ]);
   const silent = (title: string, list: readonly ExcludedNode[]): string[] =>
     list.map(
       ({ target, error }) => `${title} ${printable(`${target}: ${error.code}: ${error.message}`)}`,

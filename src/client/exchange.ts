@@ -99,20 +99,28 @@ function receivedTensor(
   }
 }
 
-/**
- * Reads a response: exactly the outputs that were asked for, in the order of the signature, raw, each
- * as long as it says. Throws CLIENT_ANSWER, RECEIPT_MISSING or RECEIPT_ENCODING.
- */
-export function receivedInference(
-  response: InferResponse,
+/** Why these are not exactly the outputs that were asked for, in the order of the signature; null where they are. */
+export function unaskedOutputs(
+  outputs: readonly Tensor[],
   expected: readonly string[],
-): ReceivedInference {
-  const names = response.outputs.map(({ name }) => name);
+): string | null {
+  const names = outputs.map(({ name }) => name);
+  if (names.length === expected.length && names.every((name, i) => name === expected[i]))
+    return null;
+  return `expected the outputs ${expected.join(', ')}, not ${names.join(', ') || 'none'}`;
+}
+
+/**
+ * Reads a response, whatever outputs it has: raw, each as long as it says. Throws CLIENT_ANSWER,
+ * RECEIPT_MISSING or RECEIPT_ENCODING.
+ */
+export function receivedInference(response: InferResponse): ReceivedInference {
   const raw = response.raw_output_contents;
-  if (names.join('\0') !== expected.join('\0') || raw.length !== names.length) {
+  const count = response.outputs.length;
+  if (raw.length !== count) {
     throw new AssayError(
       'CLIENT_ANSWER',
-      `expected the outputs ${expected.join(', ')} with raw contents, not ${names.join(', ') || 'none'} with ${raw.length}`,
+      `expected ${count} outputs with raw contents, not with ${raw.length} of them`,
     );
   }
   const outputs = response.outputs.map((output, i) => receivedTensor(output, raw[i]));

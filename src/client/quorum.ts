@@ -10,7 +10,7 @@ import {
 } from './agreement.js';
 import type { AttestOptions } from './attest.js';
 import { connect } from './connect.js';
-import type { Inference, InferOptions, Session } from './session.js';
+import { type Inference, type InferOptions, type Session, UnaskedAnswerError } from './session.js';
 import { findModel, modelOf } from './signature.js';
 import type { Tensor } from './tensor.js';
 
@@ -53,9 +53,12 @@ export interface Vote {
 export interface Tally {
   /** Those who agree with the answer that was returned or, without one, the largest set that agrees. */
   readonly agreeing: readonly Vote[];
-  /** Verified answers that do not agree: two receipts that contradict each other. */
+  /**
+   * Answers with a valid receipt that do not agree: two receipts that contradict each other, or one over other
+   * outputs than were asked for.
+   */
   readonly dissenting: readonly Vote[];
-  /** Nodes that do not serve the model, whose call failed, or whose answer had no valid receipt. */
+  /** Nodes that do not serve the model, whose call failed, or whose answer had no valid receipt or no tensors. */
   readonly failed: readonly ExcludedNode[];
 }
 
@@ -168,6 +171,7 @@ export class Quorum {
     const rest = new AbortController();
     const signals = [rest.signal, ...(signal === undefined ? [] : [signal])];
     const votes: Vote[] = [];
+    const unasked: Vote[] = [];
     const failed: ExcludedNode[] = [];
     let chosen: Vote | undefined;
     let settle: (tally: Tally) => void = () => {};
@@ -179,7 +183,8 @@ export class Quorum {
         const bounds = { ...call, signal: AbortSignal.any(signals) };
         votes.push({ target, answer: await session.infer(name, inputs, bounds) });
       } catch (error) {
-        failed.push({ target, error: asAssayError(error) });
+        if (error instanceof UnaskedAnswerError) unasked.push({ target, answer: error.answer });
+        else failed.push({ target, error: asAssayError(error) });
       }
     };
     return new Promise((resolve, reject) => {
@@ -197,8 +202,8 @@ export class Quorum {
             rest.abort(new AssayError('CLIENT_CANCELLED', message));
           }
         }
-        if (votes.length + failed.length < this.nodes.length) return;
-        const dissenting = votes.filter((vote) => !agreeing.includes(vote));
+        if (votes.length + unasked.length + failed.length < this.nodes.length) return;
+        const dissenting = [...votes.filter((vote) => !agreeing.includes(vote)), ...unasked];
         const all = { agreeing, dissenting, failed };
         settle(all);
         if (chosen !== undefined) return;

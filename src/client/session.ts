@@ -21,7 +21,7 @@ import { type CommittedTensor, commitTensors } from '../../attestation/receipt/c
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
-import { type InferResponse, inferRequest, receivedInference } from './exchange.js';
+import { type InferResponse, inferRequest, receivedInference, unaskedOutputs } from './exchange.js';
 import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
 import { findModel, orderInputs, orderOutputs } from './signature.js';
@@ -74,6 +74,20 @@ export interface Inference extends AppraisedInference {
    * they, or the nonce, were changed since, and PROOF_SIZE beyond 64 MiB.
    */
   readonly proof: () => Uint8Array;
+}
+
+/**
+ * An answer whose receipt holds, and whose outputs are not those that were asked for: CLIENT_ANSWER. It answers
+ * nothing, and is evidence against the enclave.
+ */
+export class UnaskedAnswerError extends AssayError {
+  /** Of other outputs, in the order in which they came. */
+  readonly answer: Inference;
+
+  constructor(message: string, answer: Inference) {
+    super('CLIENT_ANSWER', message);
+    this.answer = answer;
+  }
 }
 
 /** Milliseconds for an enclave to say whether it is ready. */
@@ -252,7 +266,8 @@ export class Session {
    * request was sent.
    * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE or USAGE_TIMEOUT before
    *   anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
-   *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; RECEIPT_UNATTESTED for one
+   *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; UnaskedAnswerError for one
+   *   that holds, of other outputs; RECEIPT_UNATTESTED for one
    *   that could not be checked, since the models changed before evidence for its manifest could be fetched;
    *   NotAffirmedError where the enclave states another manifest that is not affirmed; the signal's own
    *   reason where `options.signal` aborts.
@@ -275,7 +290,7 @@ export class Session {
       inferRequest(model, ordered, wanted, nonce),
       { timeout, signal },
     );
-    const received = receivedInference(response, wanted);
+    const received = receivedInference(response);
     const { version } = model;
     const exchange = { model: model.name, version, nonce, inputs: ordered, ...received };
     const bounds = { timeout: deadline - performance.now(), signal };
@@ -286,7 +301,7 @@ export class Session {
     assertAgrees(appraised);
     assertSameModel(model, appraised.claims);
     this.log.observe(appraised.head);
-    return {
+    const answer: Inference = {
       ...appraised,
       ...received,
       proof: () => {
@@ -302,6 +317,9 @@ export class Session {
         });
       },
     };
+    const unasked = unaskedOutputs(received.outputs, wanted);
+    if (unasked !== null) throw new UnaskedAnswerError(unasked, answer);
+    return answer;
   }
 
   /**

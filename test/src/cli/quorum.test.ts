@@ -6,7 +6,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
-import { computing, startAdder } from '../../forge/adder-server.js';
+import { answering, computing, startAdder } from '../../forge/adder-server.js';
 import { assay, withoutFull } from '../../forge/cli.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
@@ -90,6 +90,20 @@ describe('assay quorum', () => {
     assert.deepEqual(
       failed.map(({ target, code: reason }: { target: string; code: string }) => [target, reason]),
       [[without.target, 'CLIENT_MODEL']],
+    );
+  });
+
+  test('names those who answered something else, where nobody answered what was asked', async () => {
+    for (const server of servers) server.lies = answering([]);
+    const { code, found } = await asked(2, '--save-proofs', at('unasked'));
+    assert.deepEqual([code, found.agreed, found.agreeing, found.failed], [1, false, [], []]);
+    assert.deepEqual(named(found.dissenting), [...targets].sort());
+    assert.deepEqual(found.dissenting[0].relation, null);
+    assert.equal((await readdir(at('unasked'))).length, 3);
+    const { out } = await ask(2);
+    assert.match(
+      out,
+      /NO QUORUM: 0 of 3 nodes agree, 2 must\n(DISSENTS [^\n]* of its epoch\n?){3}/,
     );
   });
 

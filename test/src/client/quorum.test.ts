@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
+import { decodeProofFile } from '../../../attestation/receipt/proof-file.js';
 import { connectAll, NoQuorumError } from '../../../src/client/quorum.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
-import { computing, type Lies, startAdder } from '../../forge/adder-server.js';
+import { answering, computing, type Lies, startAdder } from '../../forge/adder-server.js';
 import { issueClaims } from '../../forge/issue.js';
 import { servedPolicy } from '../../forge/served-policy.js';
 
@@ -109,6 +110,33 @@ describe('a quorum', () => {
     assert.equal((await quorum.infer('adder', inputs)).agreeing.length, 3);
     quorum.close();
   });
+
+  const sum = (name = 'sum') => tensor(name, 'FP32', [4, 6]);
+  const unasked = {
+    other: [sum('other')],
+    more: [sum(), sum('more')],
+    no: [],
+    double: [sum(), sum()],
+  };
+  for (const [name, outputs] of Object.entries(unasked)) {
+    test(`has ${name} outputs with a receipt for a dissenter, whoever answers alike`, async () => {
+      two.lies = answering(outputs);
+      three.lies = answering(outputs);
+      const quorum = await connectAll(targets, policy, { agree: 2, roots });
+      await assert.rejects(quorum.infer('adder', inputs), (error: unknown) => {
+        assert.ok(error instanceof NoQuorumError);
+        const { agreeing, dissenting, failed } = error.tally;
+        assert.deepEqual([agreeing.length, dissenting.length, failed.length], [1, 2, 0]);
+        for (const { answer } of dissenting) {
+          assert.deepEqual(answer.outputs, outputs);
+          assert.ok(answer.checks.every(({ outcome }) => outcome === 'pass'));
+          assert.deepEqual(decodeProofFile(answer.proof()).outputs.length, outputs.length);
+        }
+        return true;
+      });
+      quorum.close();
+    });
+  }
 
   test('does not count an answer without a valid receipt', async () => {
     three.lies = { answer: ({ parameters }) => delete parameters['receipt'] };

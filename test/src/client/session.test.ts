@@ -6,7 +6,7 @@ import type { InferenceClaims } from '../../../attestation/receipt/claims.js';
 import { connect } from '../../../src/client/connect.js';
 import type { Inference } from '../../../src/client/session.js';
 import { elementsOf, type Tensor, tensor } from '../../../src/client/tensor.js';
-import { type Answer, type Lies, startAdder } from '../../forge/adder-server.js';
+import { type Answer, answering, type Lies, startAdder } from '../../forge/adder-server.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
 import { issueClaims } from '../../forge/issue.js';
 
@@ -140,15 +140,20 @@ describe('answers that are refused', () => {
     ],
     ['an output retyped', changed((x) => output(x, { datatype: 'INT32' })), 'RECEIPT_RESPONSE'],
     ['an output reshaped', changed((x) => output(x, { shape: [1, 2] })), 'RECEIPT_RESPONSE'],
-    ['an output renamed', changed((x) => output(x, { name: 'total' })), 'CLIENT_ANSWER'],
+    ['an output renamed', changed((x) => output(x, { name: 'total' })), 'RECEIPT_RESPONSE'],
     ['an output of no datatype', changed((x) => output(x, { datatype: 'FP31' })), 'CLIENT_ANSWER'],
     [
       'an output cut short',
       changed((x) => output(x, { data: new Uint8Array(7) })),
       'CLIENT_ANSWER',
     ],
-    ['no output', changed((x) => x.outputs.splice(0)), 'CLIENT_ANSWER'],
-    ['an output twice', changed((x) => x.outputs.push(...x.outputs)), 'CLIENT_ANSWER'],
+    ['no output', changed((x) => x.outputs.splice(0)), 'RECEIPT_RESPONSE'],
+    ['an output twice', changed((x) => x.outputs.push(...x.outputs)), 'RECEIPT_RESPONSE'],
+    [
+      'another output with a receipt',
+      answering([tensor('total', 'FP32', [4, 6])]),
+      'CLIENT_ANSWER',
+    ],
     ['no receipt', changed((x) => delete x.parameters['receipt']), 'RECEIPT_MISSING'],
     ['no salt', changed((x) => delete x.parameters['receipt_salt']), 'RECEIPT_MISSING'],
     [
