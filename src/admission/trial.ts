@@ -1,7 +1,7 @@
 import type { ModelIdentity, ValueSignature } from '../../attestation/model/identity.js';
 import { datatypeOfElements } from '../client/datatype.js';
 import type { Tensor } from '../client/tensor.js';
-import { sampleRow, sampler } from '../engine/sample-inputs.js';
+import { Sample, sampler } from '../engine/sample-inputs.js';
 import { IsolatedProcess } from '../system/isolated-process.js';
 import type { TestSet } from './test-sets.js';
 import type { TrialJob, TrialResult, TrialSetting } from './trial-messages.js';
@@ -20,12 +20,11 @@ function sampleOf(value: ValueSignature, sizeOf: SizeOf): Tensor {
   const shape = (value.dims ?? [1]).map((dim, axis) =>
     typeof dim === 'number' ? dim : sizeOf(value, dim, axis),
   );
-  const spec = { name: value.name, datatype, shape: undefined };
-  const [data = new Uint8Array()] = sampleRow([spec], [shape], 'ordinary', sampler(20261121));
   const count = shape.reduce((product, size) => product * size, 1);
+  const ordinary = new Sample(datatype, count, 'ordinary', sampler(20261121));
   return datatype === 'BYTES'
     ? { name: value.name, datatype, shape, data: new Uint8Array(4 * count) }
-    : { name: value.name, datatype, shape, data };
+    : { name: value.name, datatype, shape, data: ordinary.fill() };
 }
 
 /**

@@ -1,15 +1,15 @@
+import { BatchProof, type Kinds } from './batch-proof.js';
+import { Samples } from './batch-samples.js';
 import { batchShapes, describeTails, type Tails, tailsKey } from './batch-shapes.js';
-import { sweep } from './batch-sweep.js';
-import { BatchTrial, type Row } from './batch-trial.js';
+import { probe, type Swept, sweep } from './batch-sweep.js';
+import { BatchTrial, type TrialWorker } from './batch-trial.js';
 import type { BatchingOutcome, LoadOptions } from './engine.js';
-import { ADVERSARIES, type SampleKind, sampleRow, sampler } from './sample-inputs.js';
-import type { Signature, WorkerThread } from './worker-thread.js';
+import type { Signature } from './worker-thread.js';
 
 const DEFAULT_MAX_BATCH_SIZE = 32;
 
-/** What the proofs of all shapes may take (milliseconds), and how many batches of each size it executes. */
+/** What the proofs of all shapes may take together (milliseconds of the worker). */
 const PROOF_BUDGET = 10_000;
-const BATCHES_PER_SIZE = 13;
 /**
  * Operators whose result for a row may depend on other rows in a way that samples need not show:
  * scales taken over the whole tensor, random draws, branches on data.
@@ -49,144 +49,119 @@ function ruledOut(signature: Signature, options: LoadOptions): string | undefine
   return mixing === undefined ? undefined : `the graph has ${mixing}, which can mix rows`;
 }
 
-/**
- * The size with the highest throughput that can be proven; 1 where batches do not pay.
- * @param proofBudget milliseconds that the proof of that size may take.
- */
-async function bestSize(
-  trial: BatchTrial,
-  pool: readonly Row[],
-  proofBudget: number,
-): Promise<number> {
-  const time = async (rows: number): Promise<number> => {
-    const started = performance.now();
-    await trial.run(pool.slice(0, rows));
-    return performance.now() - started;
-  };
-  const { size, perRow } = await sweep(time, pool.length);
-  // Rows that the proof of sizes up to s executes: about s²/2 for each of its batches of a size.
-  const affordable = Math.sqrt((2 * proofBudget) / (BATCHES_PER_SIZE * perRow));
-  return Math.max(1, Math.min(size, Math.floor(affordable)));
+/** Rows of the largest batch that is proven with all smaller ones in so many milliseconds. */
+function affordable(budget: number, batchesPerSize: number, perRow: number): number {
+  // The proof of sizes up to s executes about s²/2 rows for each of its batches of a size.
+  return Math.floor(Math.sqrt((2 * budget) / (batchesPerSize * perRow)));
 }
 
-/** Whether the model executes a row alone: an adversary may be out of its range. */
-async function accepts(trial: BatchTrial, row: Row): Promise<boolean> {
-  try {
-    return (await trial.perRow([row])) !== undefined;
-  } catch (error) {
-    if (!trial.alive) throw error;
-    return false;
-  }
+/** What all shapes have in common. */
+interface Gate {
+  readonly worker: TrialWorker;
+  readonly loadId: number;
+  readonly signature: Signature;
+  readonly max: number;
+  readonly sweeps: boolean;
+  readonly delicate: readonly string[];
+  /** How many shapes share what the load may take. */
+  readonly shapes: number;
 }
 
-/**
- * Puts ordinary rows into every slot of every size from 2 to `max`, among other ordinary rows and
- * between adversaries, and compares each with itself alone, bit for bit. Undefined: all are equal.
- */
-async function findDifference(
-  trial: BatchTrial,
-  pool: readonly Row[],
-  adversaries: ReadonlyMap<SampleKind, Row>,
-  max: number,
-): Promise<string | undefined> {
-  const expected: Buffer[] = [];
-  for (const row of pool) {
-    const bytes = (await trial.perRow([row]))?.[0];
-    if (bytes === undefined) return 'an output has not one row for each row of the inputs';
-    expected.push(bytes);
-  }
-  const neighbours = new Map<SampleKind, Row>();
-  for (const [kind, row] of adversaries) {
-    if (await accepts(trial, row)) neighbours.set(kind, row);
-  }
-  const compare = async (slots: readonly (number | SampleKind)[]): Promise<string | undefined> => {
-    const rows = slots.map((slot) =>
-      typeof slot === 'number' ? (pool[slot] ?? []) : (neighbours.get(slot) ?? []),
-    );
-    const actual = await trial.perRow(rows);
-    const wrong = slots.findIndex((slot, index) => {
-      const want = typeof slot === 'number' ? expected[slot] : undefined;
-      return want !== undefined && !(actual?.[index]?.equals(want) ?? false);
-    });
-    if (wrong === -1) return undefined;
-    return `in a batch of ${slots.length}, row ${wrong} differs from the same row alone`;
-  };
-  for (let size = 2; size <= max; size++) {
-    const slots = Array.from({ length: size }, (_, slot) => slot);
-    for (const turn of [0, Math.ceil(pool.length / 3), Math.ceil(pool.length / 2)]) {
-      const found = await compare(slots.map((slot) => (slot + turn) % pool.length));
-      if (found !== undefined) return found;
-    }
-    for (const kind of neighbours.keys()) {
-      for (const parity of [0, 1]) {
-        const mixed = slots.map((slot) => (slot % 2 === parity ? slot % pool.length : kind));
-        const found = await compare(mixed);
-        if (found !== undefined) return `${found} (its neighbours are ${kind})`;
-      }
-    }
-  }
-  return undefined;
+/** What one shape's trial showed. */
+interface Shown {
+  /** Rows of a batch that were proven; 1: batches do not pay. */
+  readonly size: number;
+  readonly kinds: Kinds;
 }
 
-/** What one shape's trial showed: a batch size, or the row that a neighbour changed. */
-async function tryShape(
-  thread: WorkerThread,
-  loadId: number,
-  signature: Signature,
-  tails: Tails,
-  { max, sweeps, proofBudget }: { max: number; sweeps: boolean; proofBudget: number },
-): Promise<number | string> {
-  const { inputs } = signature;
-  const trial = new BatchTrial(thread, loadId, signature, tails);
-  const random = sampler(0x41737361);
-  const pool = Array.from({ length: max }, () => sampleRow(inputs, tails, 'ordinary', random));
-  const adversaries = new Map(
-    ADVERSARIES.map((kind) => [kind, sampleRow(inputs, tails, kind, random)]),
-  );
-  const best = sweeps ? await bestSize(trial, pool, proofBudget) : max;
-  if (best === 1) return best;
-  return (await findDifference(trial, pool, adversaries, best)) ?? best;
+function measure(trial: BatchTrial, samples: Samples, gate: Gate): Promise<Swept> {
+  const { max, sweeps, shapes } = gate;
+  const time = async (rows: number): Promise<number> =>
+    (await trial.run(await samples.ordinary(rows))).took;
+  if (sweeps) return sweep(time, max, shapes);
+  return probe(time, max, (perRow) => affordable(PROOF_BUDGET / shapes, 3, perRow));
+}
+
+/** @returns what it showed, or why requests of all shapes are executed alone. */
+async function tryShape(gate: Gate, tails: Tails): Promise<Shown | BatchingOutcome> {
+  const { worker, loadId, signature, shapes, delicate } = gate;
+  const trial = new BatchTrial(worker, loadId, signature, tails);
+  const samples = new Samples(signature.inputs, tails);
+  const { size, perRow } = await measure(trial, samples, gate);
+  const proof = new BatchProof(trial, samples, signature.inputs);
+  if (size === 1) return { size, kinds: proof.tried };
+  await proof.findNeighbours(delicate);
+  const { untried, tried, batchesPerSize } = proof;
+  if (untried !== undefined) {
+    return alone('unproven', `the model refuses every extreme value in input ${untried.name}`);
+  }
+  const budget = PROOF_BUDGET / shapes;
+  const proven = Math.min(size, affordable(budget, batchesPerSize, perRow));
+  if (proven < 2) {
+    return alone('unproven', `a proof would take longer than ${Math.round(budget)} ms`);
+  }
+  const difference = await proof.findDifference(proven);
+  if (difference === undefined) return { size: proven, kinds: tried };
+  return alone('varies', difference);
+}
+
+/** Of each input the kinds that were tried with every shape; inputs with the same are named together. */
+function describeKinds(all: readonly Kinds[]): string {
+  const inputs = new Map<string, string[]>();
+  for (const [name, first] of all[0] ?? []) {
+    const common = first.filter((kind) => all.every((kinds) => kinds.get(name)?.includes(kind)));
+    const text = common.join(', ');
+    if (text !== '') inputs.set(text, [...(inputs.get(text) ?? []), name]);
+  }
+  return [...inputs].map(([kinds, names]) => `${kinds} (${names.join(', ')})`).join('; ');
+}
+
+function outcomeOf(sizes: ReadonlyMap<string, number>, kinds: readonly Kinds[]): BatchingOutcome {
+  const maxBatchSize = Math.max(...sizes.values());
+  if (maxBatchSize === 1) {
+    return alone('off', 'the sweep found no batch size faster than one at a time');
+  }
+  const extremes = describeKinds(kinds);
+  const neighbours = extremes === '' ? '' : `, nor did neighbours with ${extremes}`;
+  const reason = `batches of 2 to ${maxBatchSize} changed no bit of any row${neighbours}`;
+  return { maxBatchSize, sizes, invariance: 'proven', reason };
 }
 
 /**
- * Decides, on a worker that has just loaded the model and does nothing else, whether and how far
- * requests may share executions: the signature and the operators must allow it, a sweep must show
- * that it is faster, and then every size up to the best one must prove that no bit of a row depends
- * on its neighbours. Kernels choose their way by shape, so each shape is proven by itself.
+ * Decides, on a worker that has just loaded the model, whether and how far requests may share executions: the
+ * signature and the operators must allow it, a sweep must show that it is faster, and then every size up to
+ * the best one must prove that no bit of a row depends on its neighbours. Kernels choose their way by shape, so
+ * each shape is proven by itself. Of sizes that cannot all be proven in time, the smaller ones are.
  */
 export async function decideBatching(
-  thread: WorkerThread,
+  worker: TrialWorker,
   loadId: number,
   signature: Signature,
   options: LoadOptions,
 ): Promise<BatchingOutcome> {
-  const { maxBatchSize: max = DEFAULT_MAX_BATCH_SIZE, sweep = true } = options.batching ?? {};
+  const { maxBatchSize: max = DEFAULT_MAX_BATCH_SIZE, sweep: sweeps = true } =
+    options.batching ?? {};
   if (max <= 1) return alone('off', 'max_batch_size is below 2');
   const reason = ruledOut(signature, options);
   if (reason !== undefined) return alone('unproven', reason);
-  const shapes = batchShapes(signature.inputs, options.batching?.dimensions ?? {});
-  if (typeof shapes === 'string') return alone('unproven', shapes);
-  const proofBudget = PROOF_BUDGET / shapes.length;
+  const all = batchShapes(signature.inputs, options.batching?.dimensions ?? {});
+  if (typeof all === 'string') return alone('unproven', all);
+  const { delicateInputs: delicate = [] } = options;
+  const gate = { worker, loadId, signature, max, sweeps, delicate, shapes: all.length };
   const sizes = new Map<string, number>();
+  const kinds: Kinds[] = [];
   try {
-    for (const tails of shapes) {
-      const settings = { max, sweeps: sweep, proofBudget };
-      const found = await tryShape(thread, loadId, signature, tails, settings);
-      if (typeof found === 'string') {
-        return alone('varies', `${found}, with inputs ${describeTails(tails)}`);
+    for (const tails of all) {
+      const shown = await tryShape(gate, tails);
+      if ('reason' in shown) {
+        return { ...shown, reason: `${shown.reason}, with inputs ${describeTails(tails)}` };
       }
-      sizes.set(tailsKey(tails), found);
+      sizes.set(tailsKey(tails), shown.size);
+      if (shown.size > 1) kinds.push(shown.kinds);
     }
   } catch (error) {
-    if (!thread.alive) throw error;
+    if (!worker.alive) throw error;
     return alone('unproven', 'the model could not be executed on samples');
   }
-  const best = Math.max(...sizes.values());
-  if (best === 1) return alone('off', 'the sweep found no batch size faster than one at a time');
-  return {
-    maxBatchSize: best,
-    sizes,
-    invariance: 'proven',
-    reason: `batches of 2 to ${best} changed no bit of any row, among ordinary and extreme neighbours`,
-  };
+  return outcomeOf(sizes, kinds);
 }

@@ -4,13 +4,16 @@ const WORTHWHILE = 1.1;
 const CLEARLY_FASTER = 1.05;
 /** Single executions slower than this (milliseconds) are not worth proving: nothing is gained. */
 const TOO_SLOW = 200;
-/** Executions of each size that find out which sizes are worth measuring, and what they may take together. */
+/**
+ * Executions of each size that find out which sizes are worth measuring, and what they may take together
+ * (milliseconds, of all shapes).
+ */
 const FIRST_LOOKS = 2;
 const FIRST_BUDGET = 3000;
-/** Rounds of all those sizes: at least so many, and until they took so long for each size (milliseconds). */
+/** Rounds of all those sizes: so many, and until they took so long for each size (milliseconds, of all shapes). */
 const ROUNDS = 5;
 const SIZE_BUDGET = 60;
-/** What the rounds may take (milliseconds); there is one at least. */
+/** What the rounds may take (milliseconds, of all shapes); there is one at least. */
 const LONGEST = 4000;
 
 /** What a sweep chose. */
@@ -28,8 +31,9 @@ export type TimeBatch = (rows: number) => Promise<number>;
  * The size with the highest throughput among powers of two and `max`. Whatever else the machine does makes
  * executions slower, never faster, and for a while at a time: so all sizes are measured in turns, and each
  * counts by its shortest time.
+ * @param shapes how many share what sweeps may take.
  */
-export async function sweep(time: TimeBatch, max: number): Promise<Swept> {
+export async function sweep(time: TimeBatch, max: number, shapes = 1): Promise<Swept> {
   const shortest = new Map<number, number>();
   let spent = 0;
   const look = async (size: number): Promise<number> => {
@@ -40,14 +44,16 @@ export async function sweep(time: TimeBatch, max: number): Promise<Swept> {
   };
   await time(1);
   const sizes: number[] = [];
-  for (let size = 1, next = 1; size <= 4 * fastest(shortest) && spent < FIRST_BUDGET; size = next) {
+  const looksOn = (size: number): boolean =>
+    size <= 4 * fastest(shortest) && (size <= 2 || spent < FIRST_BUDGET / shapes);
+  for (let size = 1, next = 1; looksOn(size); size = next) {
     for (let i = 0; i < FIRST_LOOKS; i++) await look(size);
     if ((shortest.get(1) ?? 0) > TOO_SLOW) return chosen(1, shortest);
     sizes.push(size);
     next = size === max ? Number.POSITIVE_INFINITY : Math.min(2 * size, max);
   }
   spent = 0;
-  for (let round = 0; round === 0 || goesOn(round, spent, sizes.length); round++) {
+  for (let round = 0; round === 0 || goesOn(round, spent * shapes, sizes.length); round++) {
     for (const size of round % 2 === 0 ? sizes : sizes.toReversed()) await look(size);
   }
   let best = chosen(1, shortest);
@@ -59,6 +65,23 @@ export async function sweep(time: TimeBatch, max: number): Promise<Swept> {
   return best;
 }
 
+/**
+ * What a row takes in batches of `max`, or of the first size that could not be proven anyway.
+ * @param affordable the largest size that could be, where a row takes so many milliseconds.
+ */
+export async function probe(
+  time: TimeBatch,
+  max: number,
+  affordable: (perRow: number) => number,
+): Promise<Swept> {
+  await time(1);
+  for (let size = 1; ; size = Math.min(2 * size, max)) {
+    const perRow = Math.min(await time(size), await time(size)) / size;
+    if (size === max || affordable(perRow) <= size) return { size: max, perRow };
+  }
+}
+
+/** @param spent milliseconds, were all shapes like this one. */
 function goesOn(rounds: number, spent: number, sizes: number): boolean {
   if (spent > LONGEST) return false;
   return rounds < ROUNDS || spent < SIZE_BUDGET * sizes;

@@ -1,26 +1,39 @@
-import type { ExecutionResult, PackedInput } from './messages.js';
+import type { Row } from './batch-samples.js';
+import type { Tails } from './batch-shapes.js';
+import type { Execution, ExecutionResult, PackedInput } from './messages.js';
+import { Pauses } from './pauses.js';
 import type { TensorSpec } from './tensor.js';
-import type { Signature, WorkerThread } from './worker-thread.js';
-
-/** The bytes of one row of each input. */
-export type Row = readonly Uint8Array[];
+import type { Signature } from './worker-thread.js';
 
 const ALIGNMENT = 64;
+/** Bytes that are copied without a look at the clock. */
+const PIECE = 2 ** 20;
 
-/** Runs rows of samples through a model on one worker, outside of its queue. */
+/** An execution that ended well. */
+export interface Tried {
+  readonly result: ExecutionResult;
+  /** Milliseconds from when the worker was given it, without what it waited before. */
+  readonly took: number;
+}
+
+/** A worker that has the model, and whatever else it has to do. */
+export interface TrialWorker {
+  /** False once a thread was lost at an execution. */
+  readonly alive: boolean;
+  /** Rejects with EngineError. */
+  readonly run: (execution: Execution) => Promise<Tried>;
+}
+
+/** Runs rows of samples of one shape through a model on one worker. */
 export class BatchTrial {
-  readonly #thread: WorkerThread;
+  readonly #worker: TrialWorker;
   readonly #loadId: number;
   readonly #signature: Signature;
-  readonly #tails: readonly (readonly number[])[];
+  readonly #tails: Tails;
+  readonly #pauses = new Pauses();
 
-  constructor(
-    thread: WorkerThread,
-    loadId: number,
-    signature: Signature,
-    tails: readonly (readonly number[])[],
-  ) {
-    this.#thread = thread;
+  constructor(worker: TrialWorker, loadId: number, signature: Signature, tails: Tails) {
+    this.#worker = worker;
     this.#loadId = loadId;
     this.#signature = signature;
     this.#tails = tails;
@@ -28,10 +41,10 @@ export class BatchTrial {
 
   /** Whether its worker is. */
   get alive(): boolean {
-    return this.#thread.alive;
+    return this.#worker.alive;
   }
 
-  async run(rows: readonly Row[]): Promise<ExecutionResult> {
+  async run(rows: readonly Row[]): Promise<Tried> {
     const inputs: PackedInput[] = [];
     let end = 0;
     this.#signature.inputs.forEach(({ datatype }: TensorSpec, index) => {
@@ -46,15 +59,11 @@ export class BatchTrial {
       end = offset + length;
     });
     const whole = new Uint8Array(end);
-    inputs.forEach(({ offset }, index) => {
+    for (const [index, { offset }] of inputs.entries()) {
       let at = offset;
-      for (const row of rows) {
-        const bytes = row[index] ?? new Uint8Array();
-        whole.set(bytes, at);
-        at += bytes.length;
-      }
-    });
-    return this.#thread.run({
+      for (const row of rows) at = await this.#copy(row[index] ?? new Uint8Array(), whole, at);
+    }
+    return this.#worker.run({
       loadId: this.#loadId,
       buffer: whole.buffer,
       inputs,
@@ -65,17 +74,37 @@ export class BatchTrial {
     });
   }
 
-  /** The bytes of each row's outputs; undefined where an output has not one row for each. */
-  async perRow(rows: readonly Row[]): Promise<Buffer[] | undefined> {
-    const { outputs } = await this.run(rows);
+  async #copy(from: Uint8Array, to: Uint8Array, at: number): Promise<number> {
+    for (let copied = 0; copied < from.length; copied += PIECE) {
+      to.set(from.subarray(copied, copied + PIECE), at + copied);
+      await this.#pauses.due();
+    }
+    return at + from.length;
+  }
+
+  /** Each row's bytes of every output; undefined where an output has not one row for each. */
+  async perRow(rows: readonly Row[]): Promise<readonly Row[] | undefined> {
+    const { outputs } = (await this.run(rows)).result;
     if (outputs.some(({ shape }) => shape[0] !== rows.length)) return undefined;
     return rows.map((_, index) =>
-      Buffer.concat(
-        outputs.map(({ data }) => {
-          const size = data.length / rows.length;
-          return data.subarray(index * size, (index + 1) * size);
-        }),
-      ),
+      outputs.map(({ data }) => {
+        const size = data.length / rows.length;
+        return data.subarray(index * size, (index + 1) * size);
+      }),
     );
+  }
+
+  /** Whether two rows are the same, bit for bit. */
+  async same(a: Row, b: Row): Promise<boolean> {
+    for (const [index, left] of a.entries()) {
+      const right = b[index] ?? new Uint8Array();
+      if (left.length !== right.length) return false;
+      for (let at = 0; at < left.length; at += PIECE) {
+        const [l, r] = [left, right].map((bytes) => bytes.subarray(at, at + PIECE));
+        if (l === undefined || r === undefined || Buffer.compare(l, r) !== 0) return false;
+        await this.#pauses.due();
+      }
+    }
+    return true;
   }
 }

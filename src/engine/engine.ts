@@ -37,7 +37,10 @@ export interface BatchingOptions {
    * requests never share an execution. Absent: they share one up to 32 rows, and one request may have more.
    */
   readonly maxBatchSize?: number;
-  /** False: take `maxBatchSize` without measuring at load which size is fastest. Default true. */
+  /**
+   * False: take `maxBatchSize`, or what of it can be proven at load in ten seconds, without measuring which
+   * size is fastest. Default true.
+   */
   readonly sweep?: boolean;
   /**
    * Sizes of dimensions after the first that may vary, by symbol: requests of these shapes share
@@ -66,6 +69,11 @@ export interface LoadOptions extends ExecutionOptions {
   readonly operators?: readonly string[];
   /** Inputs that the model declares without dimensions; ONNX Runtime does not tell them from those of unknown rank. */
   readonly scalarInputs?: readonly string[];
+  /**
+   * Names of inputs of which extreme values could exhaust memory or end the process. What is tried at load has
+   * none in them but zero. Default: none.
+   */
+  readonly delicateInputs?: readonly string[];
   /** See `LoadedModel.acceptsEmpty`; default true. */
   readonly acceptsEmpty?: boolean;
 }

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { TrialWorker } from './batch-trial.js';
 import type { ExecutionOptions, ModelSource } from './engine.js';
 import type { MemoryBudget, Reservation } from './memory-budget.js';
 import type { Slot, WorkerPool } from './worker-pool.js';
@@ -78,26 +80,47 @@ export class ModelSessions {
   }
 
   /**
-   * Makes the first session and tries it. What it takes is what the process grew by, at least the
+   * Makes the first session and tries it, between requests of the models that the worker has already. What it takes is what the process grew by, at least the
    * weights once: that something else freed memory meanwhile must not make it look small. Rejects with
    * EngineError `memory`, naming need and budget, if not even one fits.
    */
   async first<T>(
     slot: Slot,
-    attempt: (thread: WorkerThread, signature: Signature) => Promise<T>,
+    attempt: (worker: TrialWorker, signature: Signature) => Promise<T>,
   ): Promise<{ signature: Signature; outcome: T }> {
     const { pool, memoryInUse } = this.#context;
     // ONNX Runtime is given a copy, since it takes no shared memory, and makes the session from it.
     this.#reservation.resize(3 * this.#size);
-    const { before, ...made } = await pool.errand(slot, async (thread) => {
+    const { before, signature } = await pool.errand(slot, async (thread) => {
       const before = memoryInUse();
       const signature = await this.load(thread);
       this.#holders.add(slot);
-      return { before, signature, outcome: await attempt(thread, signature) };
+      return { before, signature };
     });
+    const outcome = await attempt(this.#trialWorker(slot), signature);
     this.#session = Math.max(this.#size, memoryInUse() - before);
     this.#reservation.resize(this.#size + this.#session);
-    return made;
+    return { signature, outcome };
+  }
+
+  /** Each execution is an errand of its own: what waits for the worker meanwhile is executed before the next. */
+  #trialWorker(slot: Slot): TrialWorker {
+    let alive = true;
+    return {
+      get alive() {
+        return alive && slot.lost === undefined;
+      },
+      run: async (execution) => {
+        await nextTurn();
+        return this.#context.pool.errand(slot, async (thread) => {
+          const given = performance.now();
+          const result = await thread.run(execution).finally(() => {
+            alive = thread.alive;
+          });
+          return { result, took: performance.now() - given };
+        });
+      },
+    };
   }
 
   /**

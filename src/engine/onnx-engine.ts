@@ -172,8 +172,8 @@ class OnnxEngine implements Engine {
     slot: Slot,
     options: LoadOptions,
   ): Promise<{ readonly signature: Signature; readonly batching: BatchingOutcome }> {
-    const { signature, outcome } = await sessions.first(slot, (thread, made) =>
-      decideBatching(thread, sessions.loadId, made, options),
+    const { signature, outcome } = await sessions.first(slot, (worker, made) =>
+      decideBatching(worker, sessions.loadId, made, options),
     );
     await sessions.spread(this.#leastLoaded());
     this.#assertOpen();

@@ -1,9 +1,13 @@
-import type { Datatype, TensorSpec } from './tensor.js';
+import { type Datatype, ELEMENT_BYTES } from './tensor.js';
 
-/** What a sample's elements are. Extremes are what a careless or hostile neighbour would send. */
-export type SampleKind = 'ordinary' | 'zero' | 'large' | 'huge' | 'infinite' | 'nan';
-
-export const ADVERSARIES: readonly SampleKind[] = ['zero', 'large', 'huge', 'infinite', 'nan'];
+/**
+ * What a sample's elements are; all but the ordinary ones are what a careless or hostile neighbour would send.
+ * `byte`: from 0 to 255; `least`, `greatest`: of the type; `uniform`: over all that it holds; `powers`: of two,
+ * of both signs. Magnitudes of 64 bits are those that a double holds.
+ */
+export type SampleKind = 'ordinary' | 'zero' | FloatExtreme | IntegerExtreme;
+type FloatExtreme = 'large' | 'huge' | 'infinite' | 'nan';
+type IntegerExtreme = 'byte' | 'least' | 'greatest' | 'uniform' | 'powers';
 
 /** xorshift32: the same samples in every process, so that a verdict can be repeated. */
 export function sampler(seed: number): () => number {
@@ -17,7 +21,36 @@ export function sampler(seed: number): () => number {
 }
 
 const FLOAT_EXTREMES = { zero: 0, large: 1e4, infinite: Infinity, nan: Number.NaN } as const;
-const HUGE = { FP16: 6e4, FP32: 1e38, FP64: 1e300 } as const;
+/** Nearly the greatest of each type. */
+const HUGE: Partial<Record<Datatype, number>> = { FP16: 6e4, FP32: 1e38, FP64: 1e300 };
+
+interface Integers {
+  readonly bits: number;
+  readonly signed: boolean;
+}
+
+const INTEGERS: Partial<Record<Datatype, Integers>> = {
+  INT8: { bits: 8, signed: true },
+  INT16: { bits: 16, signed: true },
+  INT32: { bits: 32, signed: true },
+  INT64: { bits: 64, signed: true },
+  UINT8: { bits: 8, signed: false },
+  UINT16: { bits: 16, signed: false },
+  UINT32: { bits: 32, signed: false },
+  UINT64: { bits: 64, signed: false },
+};
+
+/** The kinds besides ordinary ones that elements of a type can be; none for BOOL and BYTES. */
+export function extremesOf(datatype: Datatype): readonly SampleKind[] {
+  if (HUGE[datatype] !== undefined) return ['zero', 'large', 'huge', 'infinite', 'nan'];
+  const integers = INTEGERS[datatype];
+  if (integers === undefined) return [];
+  const { bits, signed } = integers;
+  const kinds: SampleKind[] = ['zero', 'greatest', 'uniform', 'powers'];
+  if (signed) kinds.push('least');
+  if (bits > 8) kinds.push('byte');
+  return kinds;
+}
 
 /** FP16 bits of the few magnitudes that samples use. */
 function halfBits(value: number): number {
@@ -33,62 +66,91 @@ function halfBits(value: number): number {
 
 function floatElement(kind: SampleKind, huge: number, random: () => number): number {
   const unit = random() * 2 - 1;
-  if (kind === 'ordinary') return unit * 3;
   if (kind === 'huge') return Math.sign(unit) * huge;
-  return FLOAT_EXTREMES[kind] * (kind === 'large' ? unit : 1);
+  if (kind === 'large') return FLOAT_EXTREMES.large * unit;
+  return kind === 'zero' || kind === 'infinite' || kind === 'nan' ? FLOAT_EXTREMES[kind] : unit * 3;
 }
 
-/** Integers stay small: they are often indices, which have no neighbours outside of the table. */
-function integerElement(kind: SampleKind, random: () => number): number {
-  return kind === 'zero' ? 0 : Math.floor(random() * (kind === 'ordinary' ? 2 : 4));
-}
-
-function fill(
-  datatype: Exclude<Datatype, 'BYTES'>,
-  count: number,
+/** Ordinary integers are 0 and 1: they are often indices, which have no neighbours outside of the table. */
+function integerElement(
   kind: SampleKind,
+  { bits, signed }: Integers,
   random: () => number,
-): Uint8Array {
-  const integer = (): number => integerElement(kind, random);
-  const big = (): bigint => BigInt(integer());
-  const make = (): ArrayBufferView => {
-    const length = { length: count };
-    switch (datatype) {
-      case 'BOOL':
-        return Uint8Array.from(length, () => integer() & 1);
-      case 'UINT8':
-      case 'INT8':
-        return Uint8Array.from(length, integer);
-      case 'UINT16':
-      case 'INT16':
-        return Uint16Array.from(length, integer);
-      case 'UINT32':
-      case 'INT32':
-        return Uint32Array.from(length, integer);
-      case 'UINT64':
-      case 'INT64':
-        return BigUint64Array.from(length, big);
-      case 'FP16':
-        return Uint16Array.from(length, () => halfBits(floatElement(kind, HUGE.FP16, random)));
-      case 'FP32':
-        return Float32Array.from(length, () => floatElement(kind, HUGE.FP32, random));
-      case 'FP64':
-        return Float64Array.from(length, () => floatElement(kind, HUGE.FP64, random));
+): number {
+  const least = signed ? -(2 ** (bits - 1)) : 0;
+  const most = least + 2 ** bits - Math.max(1, 2 ** (bits - 53));
+  switch (kind) {
+    case 'zero':
+      return 0;
+    case 'byte':
+      return Math.floor(random() * 256);
+    case 'least':
+      return least;
+    case 'greatest':
+      return most;
+    case 'uniform':
+      return Math.min(least + Math.floor(random() * 2 ** bits), most);
+    case 'powers':
+      return (
+        (signed && random() < 0.5 ? -1 : 1) * 2 ** Math.floor(random() * (bits - (signed ? 1 : 0)))
+      );
+    default:
+      return Math.floor(random() * 2);
+  }
+}
+
+/** The words of integers of 64 bits; one for each element of every other type. */
+type Words = Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array;
+
+function wordsOf(datatype: Datatype, { buffer }: Uint8Array): Words {
+  if (datatype === 'FP64') return new Float64Array(buffer);
+  if (datatype === 'FP32') return new Float32Array(buffer);
+  const size = ELEMENT_BYTES[datatype];
+  if (size === 1 || size === undefined) return new Uint8Array(buffer);
+  return size === 2 ? new Uint16Array(buffer) : new Uint32Array(buffer);
+}
+
+/** A sample that is made a part at a time, so that a large one need not keep the event loop. */
+export class Sample {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+  readonly #words: Words;
+  readonly #wide: boolean;
+  readonly #element: () => number;
+
+  /** @param length elements. */
+  constructor(datatype: Datatype, length: number, kind: SampleKind, random: () => number) {
+    this.length = length;
+    this.bytes = new Uint8Array(length * (ELEMENT_BYTES[datatype] ?? 0));
+    this.#words = wordsOf(datatype, this.bytes);
+    const integers = INTEGERS[datatype];
+    this.#wide = integers?.bits === 64;
+    const huge = HUGE[datatype];
+    if (integers !== undefined) {
+      this.#element = () => integerElement(kind, integers, random);
+    } else if (huge === undefined) {
+      this.#element = () => Math.floor(random() * 2);
+    } else if (datatype === 'FP16') {
+      this.#element = () => halfBits(floatElement(kind, huge, random));
+    } else {
+      this.#element = () => floatElement(kind, huge, random);
     }
-  };
-  const { buffer, byteOffset, byteLength } = make();
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
+  }
 
-/** The elements of one row of each input; `tail` is its shape without dimension 0. */
-export function sampleRow(
-  inputs: readonly TensorSpec[],
-  tails: readonly (readonly number[])[],
-  kind: SampleKind,
-  random: () => number,
-): Uint8Array[] {
-  return inputs.map(({ datatype }, index) => {
-    const count = (tails[index] ?? []).reduce((product, dimension) => product * dimension, 1);
-    return datatype === 'BYTES' ? new Uint8Array() : fill(datatype, count, kind, random);
-  });
+  /** Makes the elements from one place up to another. */
+  fill(from = 0, to = this.length): Uint8Array {
+    const words = this.#words;
+    const element = this.#element;
+    if (!this.#wide) {
+      for (let i = from; i < Math.min(to, words.length); i++) words[i] = element();
+      return this.bytes;
+    }
+    for (let i = from; i < to; i++) {
+      const value = element();
+      // Storing takes them modulo 2³².
+      words[2 * i] = value;
+      words[2 * i + 1] = Math.floor(value / 2 ** 32);
+    }
+    return this.bytes;
+  }
 }

@@ -73,3 +73,17 @@ test('a sweep of slow executions ends', async () => {
     assert.ok(spent < 12_000, `${spent} ms`);
   }
 });
+
+test('sweeps of several shapes share the time of one', async () => {
+  let spent = 0;
+  const { size } = await sweep(
+    async (rows) => {
+      spent += 5 + 5 * rows;
+      return 5 + 5 * rows;
+    },
+    32,
+    16,
+  );
+  assert.ok(size > 1);
+  assert.ok(16 * spent < 10_000, `${16 * spent} ms`);
+});
