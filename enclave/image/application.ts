@@ -12,6 +12,7 @@ const ENTRIES = [
   'src/engine/native-facts-thread',
   'src/engine/worker',
   'src/server/annotate',
+  'src/service/measure-thread',
 ] as const;
 /** Of these, what is compiled ahead. The worker imports, which no script can. */
 const COMPILED = ['src/service/guest', 'src/server/annotate'] as const;

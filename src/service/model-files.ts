@@ -1,13 +1,31 @@
+import { Worker } from 'node:worker_threads';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ModelIdentity } from '../../attestation/model/identity.js';
-import { type Measurement, measureModel } from '../../enclave/measure.js';
 import { dockerCredentials } from '../hub/credentials.js';
 import { isHubReference } from '../hub/reference.js';
 import { type ResolvedModel, resolveModel } from '../hub/resolve.js';
 import { homeFolder } from '../system/cache-folder.js';
 import type { Config } from './config-schema.js';
+import type { JudgedModel } from './judged-model.js';
+import type { Judged } from './measure-thread.js';
 import type { Surroundings } from './surroundings.js';
+
+/** `judgeModel` on a thread of its own. */
+async function judgeApart(path: string): Promise<JudgedModel> {
+  const judged = await new Promise<Judged>((resolve, reject) => {
+    const url = new URL('./measure-thread.js', import.meta.url);
+    const thread = new Worker(url, { workerData: path, execArgv: [] });
+    thread.once('message', resolve);
+    thread.once('error', reject);
+    // The last event of every thread: after an answer, or an error, it changes nothing.
+    thread.once('exit', (code) => {
+      reject(new Error(`the thread that measures ${path} ended with code ${code}`));
+    });
+  });
+  if ('judged' in judged) return judged.judged;
+  throw new AssayError(judged.code, judged.error.message, judged.error);
+}
 
 /** Refuses files that changed on disk between the hub's verification and the measurement. */
 function expectResolved(identity: ModelIdentity, resolved: ResolvedModel): void {
@@ -24,14 +42,14 @@ function expectResolved(identity: ModelIdentity, resolved: ResolvedModel): void 
 }
 
 /** A measured model, and the test vectors that its package names. */
-export interface ConfiguredMeasurement extends Measurement {
+export interface ConfiguredMeasurement extends JudgedModel {
   /** Paths beside the model; none for a file that is of no hub. */
   readonly vectors: readonly string[];
 }
 
 /**
  * Measures a configured model: an .onnx file, or a hub's reference with a digest, whose files are
- * brought to this machine first. Throws HUB_* and what `measureModel` throws.
+ * brought to this machine first. The event loop goes on meanwhile. Throws HUB_* and what `judgeModel` throws.
  * @param resolve what brings them; `resolveModel` but for tests that interfere after it.
  */
 export async function measureConfigured(
@@ -40,14 +58,14 @@ export async function measureConfigured(
   { env }: Surroundings,
   resolve: typeof resolveModel = resolveModel,
 ): Promise<ConfiguredMeasurement> {
-  if (!isHubReference(path)) return { ...(await measureModel(path)), vectors: [] };
+  if (!isHubReference(path)) return { ...(await judgeApart(path)), vectors: [] };
   const resolved = await resolve(path, {
     cache,
     credentials: dockerCredentials(env, homeFolder),
     ...(plainHttp === undefined ? {} : { plainHttp }),
   });
-  const measurement = await measureModel(resolved.modelPath);
-  expectResolved(measurement.measured.identity, resolved);
+  const judged = await judgeApart(resolved.modelPath);
+  expectResolved(judged.measured.identity, resolved);
   const vectors = resolved.files.filter(({ role }) => role === 'vector').map((file) => file.path);
-  return { ...measurement, vectors };
+  return { ...judged, vectors };
 }

@@ -1,17 +1,13 @@
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
-import type { ModelAnalysis } from '../../attestation/model/identity.js';
-import type { NodeView } from '../../attestation/model/views.js';
 import type { Admission } from '../../enclave/admission.js';
 import type { TriedModel } from '../../enclave/manifest.js';
-import type { MeasuredModel } from '../../enclave/measure.js';
-import { incompleteSplits } from '../admission/split-rule.js';
-import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 import type { BatchingOptions, Engine, LoadedModel } from '../engine/engine.js';
 import { EngineError } from '../engine/error.js';
 import { executionFacts } from '../engine/profile.js';
 import type { Config, ConfiguredModel } from './config-schema.js';
+import type { JudgedModel } from './judged-model.js';
 import type { Log } from './log.js';
 import { type ConfiguredMeasurement, measureConfigured } from './model-files.js';
 import { selfTest } from './self-test.js';
@@ -59,9 +55,10 @@ function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
 function intoEngine(
   engine: Engine,
   configured: ConfiguredModel,
-  { bytes, external, operators, identity }: MeasuredModel,
+  { measured, delicateInputs }: JudgedModel,
 ): Promise<LoadedModel> {
   const { name, version, intraOpThreads, graphOptimizationLevel } = configured;
+  const { bytes, external, operators } = measured;
   const externalData = [...external].map(([path, data]) => ({ path, data }));
   return engine.load(
     { name, version, model: bytes, externalData },
@@ -72,21 +69,19 @@ function intoEngine(
       maxRun: configured.maxRunSeconds * 1000,
       acceptsEmpty: configured.allowEmptyTensors,
       operators,
-      scalarInputs: identity.inputs
+      scalarInputs: measured.identity.inputs
         .filter(({ dims }) => dims?.length === 0)
         .map(({ name }) => name),
+      delicateInputs,
     },
   );
 }
-
-/** A measured model without its analysis, which would be kept for as long as the sessions take to load. */
-type Judged = Omit<ConfiguredMeasurement, 'analysis'>;
 
 /** What trying a loaded model shows. */
 async function tried(
   loaded: LoadedModel,
   configured: ConfiguredModel,
-  { measured, vectors }: Judged,
+  { measured, vectors }: ConfiguredMeasurement,
 ): Promise<TriedModel> {
   const { maxBatchSize, invariance } = loaded.batching;
   return {
@@ -96,8 +91,8 @@ async function tried(
 }
 
 /** The first of these nodes, and how many more there are. */
-function nodesText(nodes: readonly NodeView[]): string {
-  const [first = ''] = nodes.map(nodeLabel);
+function nodesText(nodes: readonly string[]): string {
+  const [first = ''] = nodes;
   return `${first.slice(0, 200)}${nodes.length > 1 ? ` and ${nodes.length - 1} more` : ''}`;
 }
 
@@ -105,30 +100,18 @@ function nodesText(nodes: readonly NodeView[]): string {
  * Throws MODEL_DIVISION or MODEL_SPLIT for a model with which a caller could end the process, and every other
  * caller's answers.
  */
-function assertNothingTraps(analysis: ModelAnalysis, configured: ConfiguredModel): void {
-  const splits = incompleteSplits(analysis);
+function assertNothingTraps({ splits, trapping }: JudgedModel, configured: ConfiguredModel): void {
   if (splits.length > 0) {
     throw new AssayError(
       'MODEL_SPLIT',
       `expected no Split that leaves out an output, with which every caller ends the process, but ${nodesText(splits)} does; name all outputs in the model`,
     );
   }
-  const divisions = configured.allowTrappingDivision ? [] : trappingDivisions(analysis);
-  if (divisions.length === 0) return;
+  if (configured.allowTrappingDivision || trapping.length === 0) return;
   throw new AssayError(
     'MODEL_DIVISION',
-    `expected no division of the least integer by -1, with which a caller ends the process, but ${nodesText(divisions)} may do it; bound the divisor in the model, or say allowTrappingDivision`,
+    `expected no division of the least integer by -1, with which a caller ends the process, but ${nodesText(trapping)} may do it; bound the divisor in the model, or say allowTrappingDivision`,
   );
-}
-
-async function measureJudged(
-  { config, surroundings }: Loader,
-  configured: ConfiguredModel,
-): Promise<Judged> {
-  const { path } = configured;
-  const { analysis, ...judged } = await measureConfigured(path, config.hub, surroundings);
-  assertNothingTraps(analysis, configured);
-  return judged;
 }
 
 /**
@@ -141,9 +124,10 @@ export async function loadModel(
   loader: Loader,
   configured: ConfiguredModel,
 ): Promise<ServingModel> {
-  const { engine, admission, log } = loader;
+  const { config, engine, admission, surroundings, log } = loader;
   const { name, version } = configured;
-  const judged = await measureJudged(loader, configured);
+  const judged = await measureConfigured(configured.path, config.hub, surroundings);
+  assertNothingTraps(judged, configured);
   const { measured } = judged;
   const { identity } = measured;
   log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
@@ -151,7 +135,7 @@ export async function loadModel(
   const admitted = await admission.admit({ name, version, identity, profile });
   let loaded: LoadedModel | undefined;
   try {
-    loaded = await intoEngine(engine, configured, measured);
+    loaded = await intoEngine(engine, configured, judged);
     const entry = admission.confirm(admitted, await tried(loaded, configured, judged));
     const { sets, identical } = entry.selfTest ?? { sets: 0, identical: 0 };
     const { instances, memory } = loaded;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decideBatching } from '../../../src/engine/batch-gate.js';
+import { Samples } from '../../../src/engine/batch-samples.js';
 import type { TrialWorker } from '../../../src/engine/batch-trial.js';
 import type { BatchingOptions, LoadOptions } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
@@ -244,4 +245,18 @@ test('where not even batches of two can be proven in time, requests are executed
   const { outcome } = await decide({ perRow: 10_000 });
   assert.equal(outcome.invariance, 'unproven');
   assert.match(outcome.reason, /^a proof would take longer than 10000 ms/);
+});
+
+test('the event loop goes on while large samples are made', async () => {
+  const samples = new Samples(
+    [{ name: 'input', datatype: 'FP32', shape: ['n', 2 ** 22] }],
+    [[2 ** 22]],
+  );
+  let turned = false;
+  setImmediate(() => {
+    turned = true;
+  });
+  const [[bytes] = []] = await samples.ordinary(1);
+  assert.equal(bytes?.length, 2 ** 24);
+  assert.ok(turned);
 });

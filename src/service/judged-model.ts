@@ -1,0 +1,27 @@
+import { type MeasuredModel, measureModel } from '../../enclave/measure.js';
+import { delicateInputs } from '../admission/delicate-inputs.js';
+import { incompleteSplits } from '../admission/split-rule.js';
+import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
+
+/** A measured model, with what its loading needs of the analysis, which is large and kept no longer. */
+export interface JudgedModel {
+  readonly measured: MeasuredModel;
+  /** Divisions with which a caller could end the process, as people find them in the file. */
+  readonly trapping: readonly string[];
+  /** Nodes of Split with which every caller does. */
+  readonly splits: readonly string[];
+  /** As `LoadOptions.delicateInputs`. */
+  readonly delicateInputs: readonly string[];
+}
+
+/** Keeps its thread as long as hashing every byte takes. Throws what `measureModel` throws. */
+export async function judgeModel(path: string): Promise<JudgedModel> {
+  const { measured, analysis } = await measureModel(path);
+  const divisions = trappingDivisions(analysis);
+  return {
+    measured,
+    trapping: divisions.map(nodeLabel),
+    splits: incompleteSplits(analysis).map(nodeLabel),
+    delicateInputs: delicateInputs(analysis, divisions),
+  };
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { analyseModel } from '../../../attestation/model/identity.js';
+import { delicateInputs } from '../../../src/admission/delicate-inputs.js';
+import { trappingDivisions } from '../../../src/admission/trapping-divisions.js';
+import { node, ratio, vector } from '../../forge/division-cases.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
+import type { FunctionInit, NodeInit } from '../../forge/onnx-init.js';
+
+interface Case {
+  readonly what: string;
+  readonly nodes: readonly NodeInit[];
+  readonly functions?: readonly FunctionInit[];
+  readonly expected: readonly string[];
+}
+
+const CASES: readonly Case[] = [
+  {
+    what: 'what is only computed with',
+    nodes: [node('Add', 'p q', 'sum'), node('Mul', 'sum p', 'y')],
+    expected: [],
+  },
+  {
+    what: 'what sizes are made of',
+    nodes: [
+      node('Add', 'q one', 'size'),
+      node('ConstantOfShape', 'size', 'zeros'),
+      node('ReduceSum', 'zeros', 'sum', { keepdims: 0 }),
+      node('Cast', 'sum', 'wide', { to: dataType.int64 }),
+      node('Add', 'p wide', 'y'),
+    ],
+    expected: ['q'],
+  },
+  {
+    what: 'what only has a size that counts',
+    nodes: [node('Shape', 'p', 'size'), node('Expand', 'q size', 'y')],
+    expected: [],
+  },
+  {
+    what: 'what is repeated, and how often',
+    nodes: [node('Tile', 'p q', 'y')],
+    expected: ['q'],
+  },
+  {
+    what: 'what a function makes larger',
+    nodes: [node('Ratio', 'p q', 'y', {}, 'local')],
+    functions: [ratio('Tile', 'u v')],
+    expected: ['q'],
+  },
+  {
+    what: 'the size that a function gives',
+    nodes: [node('Ratio', 'p q', 'size', {}, 'local'), node('Tile', 'q size', 'y')],
+    functions: [ratio('Add', 'u v')],
+    expected: ['p', 'q'],
+  },
+  {
+    what: 'divisions that may trap',
+    nodes: [node('Div', 'p q', 'y')],
+    expected: ['p', 'q'],
+  },
+  {
+    what: 'divisions that cannot',
+    nodes: [node('Div', 'p one', 'y')],
+    expected: [],
+  },
+  {
+    what: 'what no output needs',
+    nodes: [node('Tile', 'p q', 'unused'), node('Add', 'p q', 'y')],
+    expected: [],
+  },
+];
+
+for (const { what, nodes, functions = [], expected } of CASES) {
+  test(`inputs that are not tried with extremes: ${what}`, () => {
+    const bytes = encodeModel({
+      irVersion: 9,
+      opsets: { '': 20, local: 1 },
+      functions,
+      graph: {
+        inputs: ['p', 'q'].map((name) => ({ name, type: vector(dataType.int64) })),
+        initializers: [{ name: 'one', type: dataType.int64, dims: [1], int64s: [1n] }],
+        nodes,
+        outputs: [{ name: 'y', type: { tensor: dataType.int64 } }],
+      },
+    });
+    const analysis = analyseModel({ path: 'm', bytes });
+    assert.deepEqual(delicateInputs(analysis, trappingDivisions(analysis)), expected);
+  });
+}

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { AssayError } from '../../../attestation/encoding/error.js';
+import { measureModel } from '../../../enclave/measure.js';
+import { measureConfigured } from '../../../src/service/model-files.js';
+import { identityModel } from '../../forge/inference-models.js';
+import { temporaryFolder } from '../hub/setting.js';
+
+const surroundings = { env: {}, execArgv: [], inspector: undefined };
+
+test('a model is measured on a thread of its own, with what measuring here finds', async (t) => {
+  const path = join(temporaryFolder(t), 'm.onnx');
+  writeFileSync(path, identityModel('FP32'));
+  let threads = 0;
+  const started = (): void => {
+    threads += 1;
+  };
+  process.on('worker', started);
+  t.after(() => process.off('worker', started));
+  const { measured, trapping, delicateInputs } = await measureConfigured(
+    path,
+    { cache: '' },
+    surroundings,
+  );
+  assert.equal(threads, 1);
+  assert.deepEqual([trapping, delicateInputs], [[], []]);
+  const here = (await measureModel(path)).measured;
+  assert.deepEqual(structuredClone(here), measured);
+  assert.ok(measured.bytes.buffer instanceof SharedArrayBuffer, 'workers need no copy');
+});
+
+test('what is wrong with a file has its code on this thread', async (t) => {
+  const path = join(temporaryFolder(t), 'm.onnx');
+  mkdirSync(path);
+  await assert.rejects(measureConfigured(path, { cache: '' }, surroundings), (error: unknown) => {
+    assert.ok(error instanceof AssayError);
+    assert.equal(error.code, 'MODEL_FILE');
+    assert.match(error.message, /^m\.onnx: expected a regular file/);
+    return true;
+  });
+});
