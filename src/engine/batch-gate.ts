@@ -49,7 +49,7 @@ function ruledOut(signature: Signature, options: LoadOptions): string | undefine
   return mixing === undefined ? undefined : `the graph has ${mixing}, which can mix rows`;
 }
 
-/** Rows of the largest batch that is proven with all smaller ones in so many milliseconds. */
+/** Rows of the largest batch that can be proven with all smaller ones in so many milliseconds, about. */
 function affordable(budget: number, batchesPerSize: number, perRow: number): number {
   // The proof of sizes up to s executes about s²/2 rows for each of its batches of a size.
   return Math.floor(Math.sqrt((2 * budget) / (batchesPerSize * perRow)));
@@ -96,13 +96,12 @@ async function tryShape(gate: Gate, tails: Tails): Promise<Shown | BatchingOutco
     return alone('unproven', `the model refuses every extreme value in input ${untried.name}`);
   }
   const budget = PROOF_BUDGET / shapes;
-  const proven = Math.min(size, affordable(budget, batchesPerSize, perRow));
-  if (proven < 2) {
+  const most = Math.min(size, affordable(budget, batchesPerSize, perRow));
+  if (most < 2) {
     return alone('unproven', `a proof would take longer than ${Math.round(budget)} ms`);
   }
-  const difference = await proof.findDifference(proven);
-  if (difference === undefined) return { size: proven, kinds: tried };
-  return alone('varies', difference);
+  const proven = await proof.prove(most, budget);
+  return typeof proven === 'string' ? alone('varies', proven) : { size: proven, kinds: tried };
 }
 
 /** Of each input the kinds that were tried with every shape; inputs with the same are named together. */

@@ -107,9 +107,12 @@ export class BatchProof {
 
   /**
    * Puts ordinary rows into every slot of every size from 2 to `max`, among other ordinary rows and
-   * between extreme ones, and compares each with itself alone, bit for bit. Undefined: all are equal.
+   * between extreme ones, and compares each with itself alone, bit for bit.
+   * @param budget milliseconds of executions after which no further size is begun.
+   * @returns the largest size that was proven with all smaller ones, or what differs.
    */
-  async findDifference(max: number): Promise<string | undefined> {
+  async prove(max: number, budget: number): Promise<number | string> {
+    const end = this.#trial.spent + budget;
     const pool = await this.#samples.ordinary(max);
     const alone: Row[] = [];
     for (const row of pool) {
@@ -120,19 +123,32 @@ export class BatchProof {
     if (!(await this.#trial.same(this.#first ?? [], alone[0] ?? []))) {
       return 'the same row alone has other bits after an extreme one';
     }
-    for (let size = 2; size <= max; size++) {
-      const slots = Array.from({ length: size }, (_, slot) => slot);
-      for (const turn of [0, Math.ceil(max / 3), Math.ceil(max / 2)]) {
-        const turned = slots.map((slot) => (slot + turn) % max);
-        const found = await this.#compare(turned, pool, alone);
-        if (found !== undefined) return found;
-      }
-      for (const { what, row } of this.#neighbours) {
-        for (const parity of [0, 1]) {
-          const mixed = slots.map((slot) => (slot % 2 === parity ? slot : undefined));
-          const found = await this.#compare(mixed, pool, alone, row);
-          if (found !== undefined) return `${found} (its neighbours have ${what})`;
-        }
+    let proven = 1;
+    while (proven < max && (proven === 1 || this.#trial.spent < end)) {
+      const found = await this.#difference(proven + 1, pool, alone);
+      if (found !== undefined) return found;
+      proven += 1;
+    }
+    return proven;
+  }
+
+  async #difference(
+    size: number,
+    pool: readonly Row[],
+    alone: readonly Row[],
+  ): Promise<string | undefined> {
+    const max = pool.length;
+    const slots = Array.from({ length: size }, (_, slot) => slot);
+    for (const turn of [0, Math.ceil(max / 3), Math.ceil(max / 2)]) {
+      const turned = slots.map((slot) => (slot + turn) % max);
+      const found = await this.#compare(turned, pool, alone);
+      if (found !== undefined) return found;
+    }
+    for (const { what, row } of this.#neighbours) {
+      for (const parity of [0, 1]) {
+        const mixed = slots.map((slot) => (slot % 2 === parity ? slot : undefined));
+        const found = await this.#compare(mixed, pool, alone, row);
+        if (found !== undefined) return `${found} (its neighbours have ${what})`;
       }
     }
     return undefined;

@@ -31,6 +31,7 @@ export class BatchTrial {
   readonly #signature: Signature;
   readonly #tails: Tails;
   readonly #pauses = new Pauses();
+  #spent = 0;
 
   constructor(worker: TrialWorker, loadId: number, signature: Signature, tails: Tails) {
     this.#worker = worker;
@@ -42,6 +43,11 @@ export class BatchTrial {
   /** Whether its worker is. */
   get alive(): boolean {
     return this.#worker.alive;
+  }
+
+  /** Milliseconds that all executions took together. */
+  get spent(): number {
+    return this.#spent;
   }
 
   async run(rows: readonly Row[]): Promise<Tried> {
@@ -63,7 +69,7 @@ export class BatchTrial {
       let at = offset;
       for (const row of rows) at = await this.#copy(row[index] ?? new Uint8Array(), whole, at);
     }
-    return this.#worker.run({
+    const tried = await this.#worker.run({
       loadId: this.#loadId,
       buffer: whole.buffer,
       inputs,
@@ -72,6 +78,8 @@ export class BatchTrial {
       context: undefined,
       notes: [],
     });
+    this.#spent += tried.took;
+    return tried;
   }
 
   async #copy(from: Uint8Array, to: Uint8Array, at: number): Promise<number> {

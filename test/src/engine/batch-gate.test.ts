@@ -156,8 +156,9 @@ test('requests are executed between the trials of a load', async () => {
 });
 
 interface Fake {
-  /** Milliseconds that a row takes. */
+  /** Milliseconds that a row takes, and an execution of its own. */
   readonly perRow?: number;
+  readonly overhead?: number;
   readonly refuses?: (input: Uint8Array) => boolean;
   readonly options?: Omit<LoadOptions, 'batching'>;
   readonly batching?: BatchingOptions;
@@ -169,6 +170,7 @@ interface Fake {
 /** The outcome for a worker that gives every input back, and what it was given. */
 async function decide({
   perRow = 0.001,
+  overhead = 0,
   refuses = () => false,
   options = {},
   batching = {},
@@ -185,7 +187,7 @@ async function decide({
       const [{ shape: actual } = { shape: [] }] = execution.inputs;
       const data = new Uint8Array(execution.buffer);
       if (refuses(data)) throw new EngineError('execution', 'refused');
-      const took = perRow * (actual[0] ?? 0);
+      const took = overhead + perRow * (actual[0] ?? 0);
       spent += took;
       const outputs = [{ datatype, shape: actual, data }];
       const times = { computeInput: 0, computeInfer: 0, computeOutput: 0 };
@@ -227,11 +229,16 @@ test('a model that refuses every extreme value proves nothing', async () => {
   });
 });
 
-for (const shapes of [1, 16]) {
-  test(`without a sweep the proofs of ${shapes} shapes take no longer than they may together`, async () => {
+for (const [shapes, perRow, overhead] of [
+  [1, 0.5, 0],
+  [1, 0.01, 5],
+  [16, 0.5, 0],
+] as const) {
+  test(`without a sweep proofs end in time: ${shapes} shapes, ${overhead} + ${perRow} ms a row`, async () => {
     const sizes = Array.from({ length: shapes }, (_, i) => i + 1);
     const { outcome, spent } = await decide({
-      perRow: 0.5,
+      perRow,
+      overhead,
       shape: ['n', 'width'],
       batching: { maxBatchSize: 512, dimensions: { width: sizes } },
     });
