@@ -1,5 +1,6 @@
 import type { Held } from './displacement.js';
 import type { BatchingOptions, InferenceRequest } from './engine.js';
+import type { TensorSpec } from './tensor.js';
 
 /** Milliseconds; below this, messages and signatures cost more than the execution. */
 const SHORT_EXECUTION = 0.5;
@@ -30,6 +31,15 @@ export interface Executing {
   readonly dispatched: number;
   /** All has ended, and the answers are on their way. */
   readonly ended: boolean;
+}
+
+/** Rows that one request may have: what the operator states, where every input's first dimension is one of rows. */
+export function mostRows(
+  { maxBatchSize = 0 }: BatchingOptions,
+  inputs: readonly TensorSpec[],
+): number {
+  const rows = inputs.every(({ shape }) => typeof shape?.[0] === 'string');
+  return rows && maxBatchSize > 1 ? maxBatchSize : Number.POSITIVE_INFINITY;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { BatchPolicy, ShortExecutions } from './batch-policy.js';
+import { BatchPolicy, mostRows, ShortExecutions } from './batch-policy.js';
 import { tailsKey } from './batch-shapes.js';
 import type {
   BatchingOptions,
@@ -91,7 +91,7 @@ export class ModelRuntime implements LoadedModel {
     this.acceptsEmpty = settings.acceptsEmpty;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.maxQueueSize, settings.memory);
-    this.#mostRows = mostRows(settings.options, signature);
+    this.#mostRows = mostRows(settings.options, signature.inputs);
   }
 
   get waiting(): number {
@@ -334,12 +334,6 @@ export class ModelRuntime implements LoadedModel {
     const sharedRows = this.batching.sizes.get(key) ?? 1;
     return { batchKey: `${request.outputs.join('\0')}\0\0${key}`, sharedRows, rows };
   }
-}
-
-/** What the operator's `max_batch_size` lets one request have, where the first dimension is one of rows. */
-function mostRows({ maxBatchSize = 0 }: BatchingOptions, { inputs }: Signature): number {
-  const rows = inputs.every(({ shape }) => typeof shape?.[0] === 'string');
-  return rows && maxBatchSize > 1 ? maxBatchSize : Number.POSITIVE_INFINITY;
 }
 
 function nanosecondsSince(started: number): number {

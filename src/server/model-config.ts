@@ -1,26 +1,38 @@
-import { defaultPriority } from '../engine/batch-policy.js';
+import { defaultPriority, mostRows } from '../engine/batch-policy.js';
 import type { LoadedModel } from '../engine/engine.js';
 import type { Datatype, TensorSpec } from '../engine/tensor.js';
 
 const dataTypeName = (datatype: Datatype): string =>
   datatype === 'BYTES' ? 'TYPE_STRING' : `TYPE_${datatype}`;
 
-/** A signature's entry; where rows are batched Triton leaves the batch dimension out. */
-function describe({ name, datatype, shape = [] }: TensorSpec, batched: boolean): object {
+/** A signature's entry; where there is a `max_batch_size` Triton leaves the dimension of rows out. */
+function describe({ name, datatype, shape = [] }: TensorSpec, rows: boolean): object {
   const dims = shape.map((dimension) => (typeof dimension === 'number' ? dimension : -1));
-  return { name, data_type: dataTypeName(datatype), dims: batched ? dims.slice(1) : dims };
+  const leavesOut = rows && typeof shape[0] === 'string';
+  return { name, data_type: dataTypeName(datatype), dims: leavesOut ? dims.slice(1) : dims };
+}
+
+/**
+ * Triton's `max_batch_size`, which clients take for the most rows of a request: what is enforced, whether or not
+ * requests share executions. Where nothing is, as the operator states no size: what shares one; 0 for no rows.
+ */
+function maxBatchSize({ batching, options, inputs }: LoadedModel): number {
+  const enforced = mostRows(options, inputs);
+  if (Number.isFinite(enforced)) return enforced;
+  return batching.maxBatchSize > 1 ? batching.maxBatchSize : 0;
 }
 
 /** `ModelConfig` of a model as it is served. */
 export function modelConfig(model: LoadedModel): object {
   const { batching, options } = model;
   const batched = batching.maxBatchSize > 1;
-  const entry = (spec: TensorSpec): object => describe(spec, batched);
+  const rows = maxBatchSize(model);
+  const entry = (spec: TensorSpec): object => describe(spec, rows > 0);
   return {
     name: model.name,
     platform: 'onnxruntime_onnx',
     backend: 'onnxruntime',
-    max_batch_size: batched ? batching.maxBatchSize : 0,
+    max_batch_size: rows,
     input: model.inputs.map(entry),
     output: model.outputs.map(entry),
     instance_group: [{ name: model.name, kind: 'KIND_CPU', count: model.instances }],

@@ -70,6 +70,32 @@ test('ModelConfig states the scheduling, with the level of requests that name no
   assert.equal(config.max_batch_size, 4);
 });
 
+for (const [what, operators, stated, expected, dims] of [
+  ['requests share executions of fewer rows', ['Gemm'], { maxBatchSize: 8 }, 8, ['4']],
+  ['requests share none', ['Loop'], { maxBatchSize: 8 }, 8, ['4']],
+  ['nothing is stated, and requests share some', ['Gemm'], {}, 2, ['4']],
+  ['nothing is stated, and requests share none', ['Loop'], {}, 0, ['-1', '4']],
+  ['sharing is off', ['Gemm'], { maxBatchSize: 1 }, 0, ['-1', '4']],
+] as const) {
+  test(`max_batch_size is the most rows of a request where that is stated: ${what}`, async () => {
+    const { engine, registry, call } = await startTestServer({ models: {} });
+    const source = { name: 'mlp', version: '1', model: mlpModel([4, 4]), externalData: [] };
+    const batching = { sweep: false, ...stated };
+    const loaded = await engine.load(source, { operators, batching });
+    const fewer = { ...loaded.batching, maxBatchSize: Math.min(2, loaded.batching.maxBatchSize) };
+    registry.add(
+      new Proxy(loaded, {
+        get: (target, key) => (key === 'batching' ? fewer : Reflect.get(target, key, target)),
+      }),
+    );
+    const { config } = await call<{
+      config: { readonly max_batch_size: number; readonly input: readonly { dims: string[] }[] };
+    }>('ModelConfig', { name: 'mlp' });
+    assert.equal(config.max_batch_size, expected);
+    assert.deepEqual(config.input[0]?.dims, dims);
+  });
+}
+
 test('ModelConfig states types, dimensions, instances and the outcome of the proof', async () => {
   const { config } = await server.call<{ config: Record<string, unknown> }>('ModelConfig', {
     name: 'text',
