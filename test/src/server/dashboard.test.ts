@@ -32,3 +32,15 @@ test('the example dashboard asks for metrics that there are', async () => {
     [],
   );
 });
+
+test('the panel of requests that share an execution counts requests, whatever their rows', async () => {
+  const text = await readFile(join(repositoryRoot, 'docs', 'grafana-dashboard.json'), 'utf8');
+  const { panels } = JSON.parse(text) as {
+    panels: readonly { title: string; targets: readonly { expr: string }[] }[];
+  };
+  const panel = panels.find(({ title }) => title === 'Requests that share an execution');
+  assert.deepEqual(panel?.targets[0]?.expr.match(/nv_\w+/g), [
+    'nv_inference_request_success',
+    'nv_inference_exec_count',
+  ]);
+});
