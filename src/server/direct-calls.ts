@@ -2,6 +2,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import { type Server, status } from '@grpc/grpc-js';
 import { joined, totalLength } from '../engine/pieces.js';
 import { PREFIX } from './codec/prefix.js';
+import { forgetEndedStreams } from './ended-streams.js';
 import { type Encoding, inflated, isEncoding } from './inflate.js';
 import { PieceGuard } from './piece-guard.js';
 import { ownMemory, RequestMessage } from './request-message.js';
@@ -272,6 +273,7 @@ export function answerDirectly(server: Server, { methods, maxReceiveBytes }: Dir
     http2Server.on('session', (session) => {
       session.settings({ initialWindowSize: WINDOW });
       session.setLocalWindowSize(SHARED_WINDOW);
+      forgetEndedStreams(session);
     });
     takeStreams(http2Server, (stream, headers, pass) => {
       const method = methods.get(headers[':path'] ?? '');

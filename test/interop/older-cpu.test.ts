@@ -87,7 +87,7 @@ before(async () => {
   };
   await writeFile(at('policy.json'), JSON.stringify(policy));
   await writeFile(
-    at('tolerances.json'),
+    at('declared.json'),
     JSON.stringify({ version: 1, default: { absolute: 1e-4 } }),
   );
   for (const [name, input] of Object.entries(MODELS)) {
@@ -150,7 +150,7 @@ describe('a node on an older processor', { skip }, () => {
     const members = strict.profile as { readonly member: string; readonly separates: boolean }[];
     const told = members.find(({ member }) => member === 'kernels');
     assert.equal(told?.separates, true, `the profiles differ in ${JSON.stringify(members)}`);
-    const declared = await conform('ocr', '--tolerances', at('tolerances.json'));
+    const declared = await conform('ocr', '--tolerances', at('declared.json'));
     assert.deepEqual([declared.code, declared.matrix[0][1].kind], [0, 'within']);
   });
 
@@ -165,7 +165,7 @@ describe('a node on an older processor', { skip }, () => {
     assert.deepEqual([undeclared.code, undeclared.verdict], [3, 'inconclusive']);
     const members = undeclared.profile.map(({ member }: { member: string }) => member);
     assert.ok(members.includes('kernels'), `the profiles differ in ${members.join()}`);
-    const declared = await replay('ocr', '--tolerances', at('tolerances.json'));
+    const declared = await replay('ocr', '--tolerances', at('declared.json'));
     assert.deepEqual([declared.code, declared.verdict], [0, 'within']);
     const exact = await replay('scale');
     assert.deepEqual([exact.code, exact.verdict], [0, 'identical']);
