@@ -11,8 +11,8 @@ const HEIGHTS = 53;
 /** Newest leaves that the memory keeps until they are taken. */
 const KEPT = 2 ** 16;
 
-/** More than the complete subtrees that those leaves end, the leaves themselves among them. */
-const RING = 2 * KEPT;
+/** The complete subtrees that those leaves end, at most: themselves, half as many, and so on, one more of each height. */
+const RING = 2 * KEPT + HEIGHTS;
 
 /** The memory: a lock, two counters, two states of the range, the hashes of the newest leaves. */
 const COUNTERS = 8;

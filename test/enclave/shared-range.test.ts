@@ -64,6 +64,19 @@ test('leaves that nobody takes are not overwritten: the append is refused, and n
   assert.deepEqual(range.take(), [{ hash: leaf(1), roots: [] }]);
 });
 
+test('as many leaves as may wait keep theirs, also those that end subtrees of many heights', () => {
+  const range = new SharedRange(SharedRange.allocate(), 0);
+  const many = Array.from({ length: 2 ** 16 }, (_, i) => leaf(i));
+  for (let i = 0; i < 3; i++) {
+    range.tryExtend(many);
+    range.take();
+  }
+  range.tryExtend(many);
+  const taken = range.take();
+  assert.deepEqual(taken[0], { hash: leaf(0), roots: [] });
+  assert.equal(taken.at(-1)?.roots.length, 18);
+});
+
 const key = makeSigningKey();
 
 /** Runs a thread to its end, telling the issuer of what it logs. */
