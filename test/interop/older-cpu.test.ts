@@ -86,10 +86,7 @@ before(async () => {
     enclave: { models: graphs, allowUnpinned: true },
   };
   await writeFile(at('policy.json'), JSON.stringify(policy));
-  await writeFile(
-    at('declared.json'),
-    JSON.stringify({ version: 1, default: { absolute: 1e-4 } }),
-  );
+  await writeFile(at('declared.json'), JSON.stringify({ version: 1, default: { absolute: 1e-4 } }));
   for (const [name, input] of Object.entries(MODELS)) {
     await writeFile(at(`${name}.npy`), formatNpy(input));
     await mkdir(at(`${name}-set`));
