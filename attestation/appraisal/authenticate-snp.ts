@@ -236,6 +236,8 @@ function countedLists(
 export interface OpenedSnp {
   /** What will have been authenticated once `authentic` has returned, and claims nothing before. */
   readonly snp: AuthenticatedSnp;
+  /** Whether all lists that count came with the evidence, and there are some. */
+  readonly onSuppliersLists: boolean;
   /**
    * Settles once the checks of the signatures are with other threads, which takes their keys and a turn of
    * the microtasks: work that does not wait for it comes before them. Never rejects.
@@ -301,7 +303,8 @@ export function openSnp(
     at,
   };
   const started = Promise.allSettled([leaf, ...issuers].map(subjectKey));
-  return { snp, started, authentic };
+  const onSuppliersLists = own.length === 0 && hosts.length > 0;
+  return { snp, onSuppliersLists, started, authentic };
 }
 
 /**

@@ -1,8 +1,8 @@
 import { AssayError } from '../encoding/error.js';
 import { appraiseSnp, type SnpExpectations } from './appraise-snp.js';
 import {
-  type AuthenticatedSnp,
   type AuthenticateSnpOptions,
+  type OpenedSnp,
   openSnp,
   type SnpEndorsements,
 } from './authenticate-snp.js';
@@ -21,8 +21,7 @@ const CAVEATS = [
 ] as const;
 
 function caveats(
-  snp: AuthenticatedSnp,
-  { crls, hostCrls = [] }: SnpEndorsements,
+  { snp, onSuppliersLists }: OpenedSnp,
   policy: SnpPolicy,
   { runtimeClaims }: SnpExpectations,
 ): string[] {
@@ -38,17 +37,17 @@ function caveats(
       ? ['A VLEK names a cloud provider, not a chip: CHIP_ID is not certified.']
       : []),
     ...(runtimeClaims === undefined ? [] : [PARAVISOR]),
-    ...(crls.length === 0 && hostCrls.length > 0 ? [SUPPLIERS_CHOICE] : []),
+    ...(onSuppliersLists ? [SUPPLIERS_CHOICE] : []),
   ];
 }
 
 /** The verdict on a report that is authentic. */
 function snpResult(
-  snp: AuthenticatedSnp,
-  endorsements: SnpEndorsements,
+  opened: OpenedSnp,
   policy: SnpPolicy,
   expectations: SnpExpectations,
 ): AttestationResult {
+  const { snp } = opened;
   const checks = appraiseSnp(snp, policy, expectations);
   const failed = checks.filter(({ outcome }) => outcome === 'fail');
   const open = checks.filter(({ outcome }) => outcome === 'unchecked');
@@ -72,7 +71,7 @@ function snpResult(
     fresh: false,
     checks,
     claims: snpClaims(snp),
-    caveats: caveats(snp, endorsements, policy, expectations),
+    caveats: caveats(opened, policy, expectations),
   };
 }
 
@@ -91,10 +90,10 @@ export async function verifySnp(
 ): Promise<AttestationResult> {
   requireTime(options.at);
   try {
-    const { snp, started, authentic } = openSnp(report, endorsements, options);
-    await started;
-    const result = snpResult(snp, endorsements, policy, expectations);
-    await authentic();
+    const opened = openSnp(report, endorsements, options);
+    await opened.started;
+    const result = snpResult(opened, policy, expectations);
+    await opened.authentic();
     return result;
   } catch (error) {
     if (error instanceof AssayError) return snpRefusal(error, options.at);

@@ -35,6 +35,10 @@ const forgery = await list({
   crl: (given) => ({ ...given, nextUpdate: before(FORGED_AT) }),
   crlIssuer: signedByStranger,
 });
+const {
+  endorsements: { crls: genoa },
+  roots: genoaRoots,
+} = await forgeSnp({ product: 'Genoa' });
 const revoked = [{ serialNumber: '010001', date: before(FORGED_AT) }];
 const revoking = await list({ crl: (given) => ({ ...given, revoked }) });
 const revokingToday = await list({
@@ -191,6 +195,25 @@ describe('endorsements that are missing or in another order', () => {
       assert.deepEqual(idsOf(unchecked, 'unchecked'), ['snp.revocation']);
     }
   });
+
+  for (const [name, lists, isSuppliers] of [
+    ['the host’s alone', { crls: [], hostCrls: [current] }, true],
+    ['the host’s, and the verifier’s of another', { crls: genoa, hostCrls: [current] }, true],
+    ['the host’s and the verifier’s', { crls: [...genoa, current], hostCrls: [current] }, false],
+    ['the verifier’s alone', { crls: [current] }, false],
+  ] as const) {
+    test(`lists of the product line: ${name}: the caveat is ${isSuppliers ? '' : 'not '}there`, async () => {
+      const result = await judgeSnp({
+        supply: supply(({ endorsements, roots }) => ({
+          roots: [...roots, ...genoaRoots],
+          endorsements: { ...endorsements, ...lists },
+        })),
+      });
+      assert.equal(result.code, null, result.summary);
+      const says = result.caveats.some((caveat) => /only by what came with/.test(caveat));
+      assert.equal(says, isSuppliers);
+    });
+  }
 
   test('simulated evidence is refused under the pinned roots', async () => {
     const { report, endorsements } = await forgeSnp();
