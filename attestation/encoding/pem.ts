@@ -1,4 +1,5 @@
-import { fromBase64, toBase64 } from './bytes.js';
+import { byteText, fromBase64, toBase64 } from './bytes.js';
+import { TAG } from './der.js';
 import { AssayError } from './error.js';
 
 /** The two PEM labels (RFC 7468) of endorsements. */
@@ -29,17 +30,38 @@ export function strictPemBlocks(text: string, label: PemLabel): Uint8Array[] {
 const BLOCK = /-----BEGIN (CERTIFICATE|X509 CRL)-----([A-Za-z0-9+/=\s]*)-----END \1-----/g;
 
 /**
+ * Whether a line outside of whole blocks may be of a damaged one: a boundary in any spelling, or base64 alone.
+ * What OpenSSL prints beside a block is neither. Takes time that grows with the line alone: a host chooses it.
+ */
+function isOfBlock(line: string): boolean {
+  return (
+    /-----(BEGIN|END)/.test(line) ||
+    (/\b(BEGIN|END)\b/i.test(line) && /\b(CERTIFICATE|CRL)\b/i.test(line)) ||
+    /^[A-Za-z0-9+/]{40,}={0,2}$/.test(line.trim())
+  );
+}
+
+/**
+ * The text of a file that may have PEM blocks, a character for each byte, so that comments have any encoding;
+ * undefined for DER of 128 bytes or more, whose first two bytes no text has.
+ */
+export function pemText(blob: Uint8Array): string | undefined {
+  const [tag, length = 0] = blob;
+  return tag === TAG.sequence && length >= 0x80 ? undefined : byteText.decode(blob);
+}
+
+/**
  * DER blobs of every PEM block with this label, in order; explanatory text between blocks (RFC 7468 section 2)
- * is ignored. What begins or ends like a block has to be one, of either label: a revocation list that is
- * damaged is not to vanish. Throws X509_FORMAT.
+ * is ignored. What looks like a block or a part of one has to be one, of either label: a revocation list that
+ * is damaged is not to vanish. Throws X509_FORMAT.
  */
 export function pemBlocks(text: string, label: PemLabel): Uint8Array[] {
   const blocks = [...text.matchAll(BLOCK)];
-  const boundaries = text.match(/-----(BEGIN|END)/g)?.length ?? 0;
-  if (boundaries !== 2 * blocks.length) {
+  const between = text.replace(BLOCK, '\n').split(/[\r\n]/);
+  if (between.some(isOfBlock)) {
     throw new AssayError(
       'X509_FORMAT',
-      `expected whole PEM blocks of CERTIFICATE or X509 CRL alone, and ${blocks.length} of them are, with ${boundaries} boundaries`,
+      `expected whole PEM blocks of CERTIFICATE or X509 CRL alone: beside ${blocks.length} of them there is a damaged one, or another`,
     );
   }
   try {

@@ -1,8 +1,8 @@
-import { fromUtf8, isZero, toHex } from '../encoding/bytes.js';
+import { isZero, toHex } from '../encoding/bytes.js';
 import { type CertificateRevocationList, parseCrl } from '../encoding/crl.js';
 import { contextTag, DerValue, TAG } from '../encoding/der.js';
 import { AssayError } from '../encoding/error.js';
-import { pemBlocks } from '../encoding/pem.js';
+import { pemBlocks, pemText } from '../encoding/pem.js';
 import { commonNameOf, parseCertificate } from '../encoding/x509.js';
 import { type VekKind, vekExtensions } from './amd-extensions.js';
 import type { EndorsementSource, Retain } from './source.js';
@@ -32,9 +32,7 @@ function malformed(message: string): never {
   throw new AssayError('X509_FORMAT', message);
 }
 
-function isPem(blob: Uint8Array): boolean {
-  return String.fromCharCode(...blob.subarray(0, 4096)).includes('-----BEGIN ');
-}
+const NEITHER = 'expected a certificate or a list in DER or PEM';
 
 /**
  * Whether this begins as a v2 list, or else as a v3 certificate: the first member of what is signed is
@@ -48,7 +46,7 @@ function isCrl(der: Uint8Array): boolean {
   } catch (cause) {
     if (!(cause instanceof AssayError)) throw cause;
   }
-  return malformed('expected a certificate or a list in DER or PEM');
+  return malformed(NEITHER);
 }
 
 /**
@@ -61,13 +59,14 @@ export function amdEndorsements(blobs: readonly Uint8Array[]): AmdEndorsements {
   const crls: Uint8Array[] = [];
   for (const blob of blobs) {
     if (blob.length > MAX_BLOB) malformed(`expected at most ${MAX_BLOB} bytes, not ${blob.length}`);
-    if (isPem(blob)) {
-      const text = fromUtf8(blob);
-      certificates.push(...pemBlocks(text, 'CERTIFICATE'));
-      crls.push(...pemBlocks(text, 'X509 CRL'));
-    } else if (blob[0] !== 0x30) malformed('expected a certificate or a list in DER or PEM');
-    else if (isCrl(blob)) crls.push(blob);
-    else certificates.push(blob);
+    const text = pemText(blob);
+    if (text === undefined) (isCrl(blob) ? crls : certificates).push(blob);
+    else {
+      const [known, lists] = [pemBlocks(text, 'CERTIFICATE'), pemBlocks(text, 'X509 CRL')];
+      if (known.length + lists.length === 0) malformed(NEITHER);
+      certificates.push(...known);
+      crls.push(...lists);
+    }
   }
   return { certificates, crls };
 }

@@ -3,7 +3,7 @@ import { access, open, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { pemBlocks } from '../../attestation/encoding/pem.js';
+import { pemBlocks, pemText } from '../../attestation/encoding/pem.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { type AmdEndorsements, amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { readCollateralText } from '../../attestation/endorsements/intel.js';
@@ -215,7 +215,7 @@ export async function requireWritable(paths: readonly (string | undefined)[]): P
 export async function readCertificates(io: Io, path: string): Promise<Uint8Array[]> {
   const bytes = await readInput(io, path, MIB);
   return asFile(path, 'no certificate in PEM or DER', () => {
-    const blocks = pemBlocks(Buffer.from(bytes).toString('latin1'), 'CERTIFICATE');
+    const blocks = pemBlocks(pemText(bytes) ?? '', 'CERTIFICATE');
     const certificates = blocks.length > 0 ? blocks : [bytes];
     for (const der of certificates) parseCertificate(der);
     return certificates;

@@ -8,6 +8,38 @@ const [begin, end] = ['-----BEGIN X509 CRL-----', '-----END X509 CRL-----'];
 /** As long as the text of collateral may be: what tries each split of such a run does not come to an end. */
 const breaks = '\n'.repeat(4 * 1024 * 1024);
 
+/** As `openssl x509 -text` and `openssl crl -text` print them, and `openssl pkcs12`. */
+const CERTIFICATE_TEXT = `Certificate:
+    Data:
+        Version: 3 (0x2)
+        Serial Number: 65536 (0x10000)
+        Signature Algorithm: rsassaPss
+        Issuer: OU = Engineering, C = US, L = Santa Clara, O = Advanced Micro Devices, CN = ARK-Milan
+            Modulus:
+                00:d0:8a:7f:5d:a3:0c:93:41:5f:6c:a9:3a:36:e5:
+        X509v3 extensions:
+            X509v3 CRL Distribution Points:
+                  URI:https://kdsintf.amd.com/vcek/v1/Milan/crl
+subject=OU = Engineering, C = US, CN = ARK-Milan
+issuer=OU = Engineering, C = US, CN = ARK-Milan
+`;
+const CRL_TEXT = `Certificate Revocation List (CRL):
+        Version 2 (0x1)
+        Issuer: OU = Engineering, CN = ARK-Milan
+        Last Update: Apr 10 22:37:01 2024 GMT
+        CRL extensions:
+            X509v3 CRL Number:
+                4
+No Revoked Certificates.
+    Signature Value:
+        34:5c:ee:1a:c6:4b:ef:cf:ad:4d:2b:2d:0f:23:b7:15:ba:a4:
+`;
+const BAG_TEXT = `Bag Attributes
+    localKeyID: 54 69 6D 65 20 31 37 30 30 30 30 30 30 30 30 30 30 30
+    friendlyName: ARK-Milan
+subject=CN = ARK-Milan
+`;
+
 describe('PEM and nothing else', () => {
   const accepted: readonly (readonly [string, string, readonly Uint8Array[]])[] = [
     ['nothing', '', []],
@@ -44,6 +76,11 @@ describe('PEM among other text', () => {
     ['blanks within', block.replaceAll('\n', ' \n\t'), 1],
     ['no line break behind the label', block.replace(`${begin}\n`, begin), 1],
     ['the other label', certificate, 0],
+    ['what openssl prints of a certificate', `${CERTIFICATE_TEXT}${block}`, 1],
+    ['what openssl prints of a list', `${CRL_TEXT}${block}`, 1],
+    ['attributes of a bag', `${BAG_TEXT}${block}`, 1],
+    ['a line below a title', `AMD\n${'='.repeat(60)}\n${block}`, 1],
+    ['words of a comment', `the end of AMD's certificates\nBEGIN of the list\n${block}`, 1],
   ];
   for (const [name, text, blocks] of accepted) {
     test(name, () => assert.deepEqual(pemBlocks(text, 'X509 CRL'), Array(blocks).fill(der)));
@@ -58,6 +95,13 @@ describe('PEM among other text', () => {
     ['a damaged begin', block.replace(begin, begin.slice(1))],
     ['ends of another label', block.replace(end, '-----END CERTIFICATE-----')],
     ['base64 that is too short', block.replace('=\n', '\n')],
+    ['boundaries that lack a dash', block.replace(/^-----/gm, '----')],
+    ['boundaries of other dashes', block.replaceAll('-----', '—–-')],
+    ['boundaries in lower case', block.replace(/BEGIN.*|END.*/g, (it) => it.toLowerCase())],
+    ['a list with its boundaries alone', `----BEGIN X509 CRL----\n----END X509 CRL----\n`],
+    ['boundaries with other letters', block.replace('BEGIN', 'CEGIN').replace('END', 'DND')],
+    ['a body alone', block.replace(/-.*-/g, '').replaceAll('\n', '\r')],
+    ['an indented body alone', block.replace(/-.*-/g, '').replaceAll('\n', '\n  ')],
   ];
   for (const [name, text] of refused) {
     for (const label of ['X509 CRL', 'CERTIFICATE'] as const) {

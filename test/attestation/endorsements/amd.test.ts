@@ -38,6 +38,18 @@ describe('endorsements in any form and order', () => {
     assert.deepEqual(sorted, { certificates: [ark, ask, vcek], crls: [list, list] });
   });
 
+  for (const [name, comment] of [
+    ['longer than the block', 'Modulus: 00:d0:8a\n'.repeat(1000)],
+    ['in Latin-1', 'Zertifikat für AMD\n'],
+    ['that begins as DER does', '0: the root\n'],
+  ] as const) {
+    test(`PEM below a comment ${name}`, () => {
+      const [ark = new Uint8Array()] = forged.roots;
+      const blob = Buffer.from(comment + toPem(ark, 'CERTIFICATE'), 'latin1');
+      assert.deepEqual(amdEndorsements([blob]), { certificates: [ark], crls: [] });
+    });
+  }
+
   for (const [name, blob] of Object.entries({
     empty: new Uint8Array(),
     text: new TextEncoder().encode('hello'),
