@@ -83,21 +83,20 @@ export function collect(value: string, earlier: readonly string[] = []): readonl
   return [...earlier, value];
 }
 
-const USER_INFO = /^([a-z][a-z0-9+.-]*:)?[/\\]*[^/\\?#]*@/i;
-
 /**
  * Parses the base URL of a vendor's service. Slashes at its end do not count. Credentials in it are refused with
- * an error that does not repeat them: USAGE_OPTION.
+ * an error that does not repeat them, as is what is no such URL and may have some: USAGE_OPTION.
  */
 export function parseServiceUrl(text: string): string {
-  if (USER_INFO.test(text)) {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isBase = url !== undefined && /^https?:$/.test(url.protocol) && !/[?#]/.test(text);
+  const hasCredentials = isBase ? url.username + url.password !== '' : text.includes('@');
+  if (hasCredentials) {
     throw new AssayError(
       'USAGE_OPTION',
       'expected the URL of a vendor’s service without a user name or a password',
     );
   }
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const isBase = url !== undefined && /^https?:$/.test(url.protocol) && !/[?#]/.test(text);
   if (!isBase) {
     throw new InvalidArgumentError(
       'expected an http or https URL such as https://pccs.example:8081.',

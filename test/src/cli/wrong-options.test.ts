@@ -57,14 +57,24 @@ for (const option of ['--kds', '--pcs']) {
       'user:S3cret@kds.example',
       '//user:S3cret@kds.example',
       'ftp://user:S3cret@kds.example',
+      ' https://user:S3cret@kds.example',
+      'https://:S3cret@kds.example',
+      'https://user:S3/cret@kds.example',
+      'https://user:S3#cret@kds.example',
+      'https://user:S3cret@kds.example?a=b',
     ]) {
       const { code, out, err } = await assay(['verify', ...command, at('a.json'), option, secret]);
       assert.equal(code, 2);
       assert.match(err, /USAGE_OPTION/);
-      assert.doesNotMatch(out + err, /S3cret/);
+      assert.doesNotMatch(out + err, /S3|cret/);
     }
   });
 }
+
+test('an at sign in the path of a URL is no credential', async () => {
+  const { err } = await assay(['verify', 'snp', '--report', at('none'), '--kds', `${url}/@mirror`]);
+  assert.match(err, /USAGE_FILE/);
+});
 
 /** A command line that must end before anything is asked of anybody, and why. */
 type Case = readonly [name: string, code: string, says: RegExp, args: () => readonly string[]];
