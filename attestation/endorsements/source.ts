@@ -116,7 +116,8 @@ type Attempt =
 
 /**
  * Fetches endorsements from vendors' services: the only input and output of the verifier. Answers
- * are cached as their `Retain` says, equal requests share one fetch, and rate limits are honoured.
+ * are cached as their `Retain` says, equal requests share one fetch, not its judgement, and rate limits are
+ * honoured.
  */
 export class EndorsementSource {
   readonly #options: SourceOptions;
@@ -131,15 +132,7 @@ export class EndorsementSource {
    * a usable one (nothing was checked, nothing failed; the cause is what `retain` threw, if it did),
    * and ENDORSEMENTS_UNKNOWN where the vendor says that there is none, whatever the cache has.
    */
-  get(url: string, retain: Retain): Promise<Fetched> {
-    const pending = this.#pending.get(url);
-    if (pending !== undefined) return pending;
-    const answer = this.#get(url, retain).finally(() => this.#pending.delete(url));
-    this.#pending.set(url, answer);
-    return answer;
-  }
-
-  async #get(url: string, retain: Retain): Promise<Fetched> {
+  async get(url: string, retain: Retain): Promise<Fetched> {
     const cached = await this.#usable(url, retain);
     if (cached?.fresh === true) return cached.answer;
     let answer: CachedAnswer;
@@ -157,7 +150,7 @@ export class EndorsementSource {
 
   /** The vendor's own answer, judged. */
   async #current(url: string, retain: Retain): Promise<CachedAnswer> {
-    const fetched = await this.#fetch(url);
+    const fetched = await this.#shared(url);
     const storedAt = this.#options.now();
     const { expires } = await judged(url, () => retain(fetched, storedAt));
     if (expires !== null && expires <= storedAt) {
@@ -193,6 +186,15 @@ export class EndorsementSource {
     const { refreshAfter, expires } = retention;
     if (answer.storedAt > now || (expires !== null && now >= expires)) return undefined;
     return { answer, fresh: refreshAfter === null || now < refreshAfter };
+  }
+
+  /** The vendor's answer to all who ask at one time: who trusts which root is for each of them to judge. */
+  #shared(url: string): Promise<Fetched> {
+    const pending = this.#pending.get(url);
+    if (pending !== undefined) return pending;
+    const answer = this.#fetch(url).finally(() => this.#pending.delete(url));
+    this.#pending.set(url, answer);
+    return answer;
   }
 
   async #fetch(url: string): Promise<Fetched> {

@@ -173,6 +173,28 @@ describe('what is fetched and kept', () => {
     assert.equal(kds.requests.length, 1);
   });
 
+  for (const [name, isFirst] of [
+    ['first', true],
+    ['second', false],
+  ] as const) {
+    test(`who trusts another root judges the shared answer alone: who asks ${name}`, async () => {
+      const one = source();
+      const stranger = async (): Promise<void> => {
+        throw new AssayError('SNP_CRL_SIGNATURE', 'another root');
+      };
+      const ask = (isStranger: boolean) =>
+        fetchAmdCrl(one, isStranger ? { ...whose, authentic: stranger } : whose, kds.base);
+      const [first, second] = [ask(isFirst), ask(!isFirst)];
+      const [strangers, trusting] = isFirst ? [first, second] : [second, first];
+      await Promise.all([
+        refused(strangers, 'ENDORSEMENTS_UNAVAILABLE', /another root/, 'SNP_CRL_SIGNATURE'),
+        trusting,
+      ]);
+      assert.equal(kds.requests.length, 1);
+      assert.equal(cache.entries.size, 1);
+    });
+  }
+
   test('a damaged cache entry is no entry', async () => {
     const url = vcekUrl(kds.base, 'Milan', chipId, tcb);
     await cache.put(url, { body: Uint8Array.of(1), headers: {}, storedAt: NOON });
