@@ -22,10 +22,11 @@ const identifier = z
 const port = z.number().int().min(1).max(65535);
 const hex = (bytes: number) =>
   z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `expected ${2 * bytes} hex digits`);
+const FLAGS = 'expected an integer such as 0x30000, of up to 64 bits; in quotes from 53 bits on';
 /** As text, or as the integer that YAML makes of `0x30000` without quotes. */
 const flags = z
-  .union([z.string().regex(/^0x[0-9a-f]{1,16}$/), z.int().nonnegative()], {
-    error: 'expected an integer such as 0x30000, of up to 64 bits; in quotes from 53 bits on',
+  .union([z.string().regex(/^0x[0-9a-fA-F]{1,16}$/, FLAGS), z.int().nonnegative()], {
+    error: FLAGS,
   })
   .transform((value) => BigInt(value));
 const hexadecimal = (value: bigint): string => `0x${value.toString(16)}`;

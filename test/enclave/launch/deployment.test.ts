@@ -31,6 +31,7 @@ suite('deployment file', () => {
     ['an ID block alone', { idBlock: idBlock(0) }, 0x30000n],
     ['a policy as YAML reads it without quotes', { policy: 0xb0000, features: 1 }, 0xb0000n],
     ['a policy with its highest bit', { policy: '0x2020000' }, 0x2020000n],
+    ['a policy with all its digits', { policy: '0x00000000000B0000' }, 0xb0000n],
     ['a policy as text', { policy: '0xb0000', features: '0x1' }, 0xb0000n],
   ] as const) {
     test(`${what} is taken, and what is left out has its default`, () => {
@@ -81,6 +82,15 @@ suite('deployment file', () => {
         () => parseDeployment({ ...SNP, ...change }),
         (error) => error instanceof AssayError && error.code === 'CONFIG_DEPLOYMENT',
       );
+    });
+  }
+
+  for (const policy of ['3000', '0x3000g']) {
+    test(`a guest policy of ${policy} is refused with what is expected`, () => {
+      assert.throws(() => parseDeployment({ ...SNP, snp: { policy } }), {
+        code: 'CONFIG_DEPLOYMENT',
+        message: /expected an integer such as 0x30000/,
+      });
     });
   }
 });
