@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { basename, dirname, resolve } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { schemaError } from '../attestation/encoding/schema.js';
@@ -40,11 +41,14 @@ function placedPlatform(platform: Config['platform'], directory: string): Config
 
 type Address = Config['listen'];
 
-const WILDCARDS = ['0.0.0.0', '::'];
+/** Whether who listens at `host` takes what is for `other`: `::` is every address, 0.0.0.0 every one of IPv4. */
+function covers(host: string, other: string): boolean {
+  return host === other || host === '::' || (host === '0.0.0.0' && isIPv4(other));
+}
 
 /** Whether no system would let a process listen at both; port 0 is any that is free. */
 function collide(a: Address, b: Address): boolean {
-  const sameHost = a.host === b.host || [a, b].some(({ host }) => WILDCARDS.includes(host));
+  const sameHost = covers(a.host, b.host) || covers(b.host, a.host);
   return a.port === b.port && a.port !== 0 && sameHost;
 }
 

@@ -266,6 +266,14 @@ describe('configuration', () => {
           'metrics and listen of every address',
           { metrics: { port: 8443 }, listen: { host: '::' } },
         ],
+        [
+          'metrics of every address and listen of every one of IPv4',
+          { metrics: { host: '::', port: 8443 }, listen: { host: '0.0.0.0' } },
+        ],
+        [
+          'metrics of one address of IPv6 and listen of every address',
+          { metrics: { host: '::1', port: 8443 }, listen: { host: '::' } },
+        ],
       ] as const
     ).map(
       ([both, listeners]) =>
@@ -281,6 +289,8 @@ describe('configuration', () => {
   for (const listeners of [
     { metrics: { port: 0 }, listen: { port: 0 } },
     { metrics: { host: '10.0.0.1', port: 8443 }, listen: { host: '10.0.0.2' } },
+    { metrics: { host: '::1', port: 8443 }, listen: { host: '0.0.0.0' } },
+    { metrics: { host: '0.0.0.0', port: 8443 }, listen: { host: '::1' } },
   ]) {
     test(`listeners that do not collide are accepted: ${JSON.stringify(listeners)}`, () => {
       assert.deepEqual(
