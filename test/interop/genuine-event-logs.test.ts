@@ -13,6 +13,7 @@ import {
   type TcgEvent,
 } from '../../attestation/evidence/tcg-event-log.js';
 import { partitionTableEvent } from '../../enclave/measurement/partition-table.js';
+import { PROTECTIVE_MBR } from '../forge/gpt.js';
 import { encodeTcgEventLog } from '../forge/tcg-log.js';
 
 /** Has CCEL logs of genuine TDX guests among its test data, and the registers that belong to them. */
@@ -51,6 +52,7 @@ test('what firmware measured of genuine disks is what is computed of them', { sk
     const data = Buffer.from(event?.data ?? []);
     // The disk as far as the event tells of it: the block of the header, and the entries in use.
     const disk = Buffer.alloc(2 ** 20);
+    disk.set(PROTECTIVE_MBR);
     disk.set(data.subarray(0, 92), 512);
     disk.set(data.subarray(100), Number(data.readBigUInt64LE(72)) * 512);
     const read = async (at: number, length: number) => disk.subarray(at, at + length);

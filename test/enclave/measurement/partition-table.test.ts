@@ -38,31 +38,47 @@ suite('what firmware measures of a partition table', () => {
       return reader(disk)(at, length);
     });
     assert.deepEqual(reads, [
-      [512, 512],
+      [0, 1024],
       [1024, 128 * 128],
     ]);
   });
 
   const changed = (at: number): Buffer => {
     const disk = forgeDisk({ entries: [SYSTEM] });
-    disk.writeUInt8(disk.readUInt8(at) ^ 1, at);
+    disk.writeUInt8(disk.readUInt8(at) ^ 0x11, at);
     return disk;
   };
   const entries = [SYSTEM];
   for (const [what, disk, says] of [
-    ['no bytes', Buffer.alloc(0), /ends within the 512 bytes at 512/],
+    ['no bytes', Buffer.alloc(0), /ends within the 1024 bytes at 0/],
     ['an image that is no disk', Buffer.alloc(4096), /no header is at byte 512/],
     ['another revision', forgeDisk({ revision: 0x20000, entries }), /revision 0x20000/],
     ['a header that is too short', forgeDisk({ headerSize: 91, entries }), /and 91 bytes/],
     ['a header beyond its block', forgeDisk({ headerSize: 513, entries }), /and 513 bytes/],
     ['a changed header', changed(512 + 60), /header's checksum/],
+    ['a header of another block', forgeDisk({ headerAt: 2n, entries }), /is block 2, not 1$/],
+    ['no protective MBR', changed(446 + 4), /no protective MBR/],
+    ['a protective MBR that begins elsewhere', changed(446 + 8), /no protective MBR/],
+    ['a protective MBR without its signature', changed(511), /no protective MBR/],
     ['a changed entry', changed(1024 + 40), /entries' checksum/],
     ['no entries', forgeDisk({ entryCount: 0, entries: [] }), /0 entries of 128 bytes/],
     ['entries of another size', forgeDisk({ entrySize: 192, entries }), /entries of 192 bytes/],
+    ['entries of thrice the size', forgeDisk({ entrySize: 384, entries }), /of 384 bytes/],
+    ['entries of half the size', forgeDisk({ entrySize: 64, entries: [] }), /of 64 bytes/],
+    ['entries of no size', forgeDisk({ entrySize: 0, entries: [] }), /of 0 bytes/],
     ['more entries than any', forgeDisk({ entryCount: 8193, entries }), /8193 entries of 128/],
-    ['entries in the header', forgeDisk({ entriesAt: 1n, entries }), /entries at block 1$/],
-    ['entries nowhere', forgeDisk({ entriesAt: 2n ** 63n, entries }), /entries at block 9223/],
-    ['entries beyond its end', forgeDisk({ entriesAt: 100n, entries }), /the 16384 bytes at 51200/],
+    ['entries in the header', forgeDisk({ entriesAt: 1n, entries }), /entries at block 1,/],
+    ['entries among partitions', forgeDisk({ entriesAt: 34n, entries }), /entries at block 34,/],
+    [
+      'entries nowhere',
+      forgeDisk({ entriesAt: 2n ** 63n, usableFrom: 2n ** 64n - 1n, entries }),
+      /entries at block 9223/,
+    ],
+    [
+      'entries beyond its end',
+      forgeDisk({ entriesAt: 100n, usableFrom: 200n, entries }),
+      /the 16384 bytes at 51200/,
+    ],
   ] as const) {
     test(`a disk with ${what} is refused`, async () => {
       await assert.rejects(measured(disk), { code: 'MEASUREMENT_DISK', message: says });
