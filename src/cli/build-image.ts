@@ -6,8 +6,8 @@ import { EXIT } from './exit-code.js';
 import { Io } from './io.js';
 
 /*
- * What `make image` runs: no command of `assay`, since it needs this repository and a compiler. It fails as
- * commands do.
+ * What `make image` runs: no command of `assay`, since it needs this repository, and a Debian with apt-get and npm
+ * that fetch the pinned packages. It fails as commands do.
  */
 const { stdin, stdout, stderr, env, argv } = process;
 const [specification, output, packages] = argv.slice(2);
