@@ -36,7 +36,7 @@ const DELICATE_OPERANDS: Readonly<Record<string, readonly number[]>> = {
   Pad: [1],
   Range: [0, 1, 2],
   Resize: [1, 2, 3],
-  RoiAlign: [2],
+  RoiAlign: [1, 2],
   STFT: [1, 3],
   SparseAttention: [5, 6, 7],
   Tile: [1, 2],

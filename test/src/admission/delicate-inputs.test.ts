@@ -42,6 +42,14 @@ const CASES: readonly Case[] = [
     expected: ['q'],
   },
   {
+    what: 'regions, and of which images they are',
+    nodes: [
+      node('Cast', 'p', 'regions', { to: dataType.float }),
+      node('RoiAlign', 'images regions q', 'y'),
+    ],
+    expected: ['p', 'q'],
+  },
+  {
     what: 'what a function makes larger',
     nodes: [node('Ratio', 'p q', 'y', {}, 'local')],
     functions: [ratio('Tile', 'u v')],
@@ -78,7 +86,10 @@ for (const { what, nodes, functions = [], expected } of CASES) {
       functions,
       graph: {
         inputs: ['p', 'q'].map((name) => ({ name, type: vector(dataType.int64) })),
-        initializers: [{ name: 'one', type: dataType.int64, dims: [1], int64s: [1n] }],
+        initializers: [
+          { name: 'one', type: dataType.int64, dims: [1], int64s: [1n] },
+          { name: 'images', type: dataType.float, dims: [1, 1, 1, 1], floats: [1] },
+        ],
         nodes,
         outputs: [{ name: 'y', type: { tensor: dataType.int64 } }],
       },
