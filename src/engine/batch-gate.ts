@@ -1,9 +1,10 @@
-import { BatchProof, type Kinds } from './batch-proof.js';
+import { BatchProof, describeKind, type Kinds } from './batch-proof.js';
 import { Samples } from './batch-samples.js';
 import { batchShapes, describeTails, type Tails, tailsKey } from './batch-shapes.js';
 import { probe, type Swept, sweep } from './batch-sweep.js';
 import { BatchTrial, type TrialWorker } from './batch-trial.js';
 import type { BatchingOutcome, LoadOptions } from './engine.js';
+import { extremesOf } from './sample-inputs.js';
 import type { Signature } from './worker-thread.js';
 
 const DEFAULT_MAX_BATCH_SIZE = 32;
@@ -43,7 +44,13 @@ function ruledOut(signature: Signature, options: LoadOptions): string | undefine
   if ([...inputs, ...outputs].some(({ datatype }) => datatype === 'BYTES')) {
     return 'strings have no rows of equal size';
   }
-  const { operators } = options;
+  const { operators, delicateInputs = [] } = options;
+  const delicate = inputs.find(
+    ({ name, datatype }) => extremesOf(datatype).length > 0 && delicateInputs.includes(name),
+  );
+  if (delicate !== undefined) {
+    return `extreme values in input ${delicate.name} could exhaust memory or end the process`;
+  }
   if (operators === undefined) return 'the operators of the graph were not given';
   const mixing = operators.find((operator) => MIXING.has(operator));
   return mixing === undefined ? undefined : `the graph has ${mixing}, which can mix rows`;
@@ -62,7 +69,6 @@ interface Gate {
   readonly signature: Signature;
   readonly max: number;
   readonly sweeps: boolean;
-  readonly delicate: readonly string[];
   /** How many shapes share what the load may take. */
   readonly shapes: number;
 }
@@ -84,23 +90,24 @@ function measure(trial: BatchTrial, samples: Samples, gate: Gate): Promise<Swept
 
 /** @returns what it showed, or why requests of all shapes are executed alone. */
 async function tryShape(gate: Gate, tails: Tails): Promise<Shown | BatchingOutcome> {
-  const { worker, loadId, signature, shapes, delicate } = gate;
+  const { worker, loadId, signature, shapes } = gate;
   const trial = new BatchTrial(worker, loadId, signature, tails);
   const samples = new Samples(signature.inputs, tails);
   const { size, perRow } = await measure(trial, samples, gate);
-  const proof = new BatchProof(trial, samples, signature.inputs);
-  if (size === 1) return { size, kinds: proof.tried };
-  await proof.findNeighbours(delicate);
-  const { untried, tried, batchesPerSize } = proof;
-  if (untried !== undefined) {
-    return alone('unproven', `the model refuses every extreme value in input ${untried.name}`);
-  }
   const budget = PROOF_BUDGET / shapes;
-  const most = Math.min(size, affordable(budget, batchesPerSize, perRow));
+  const proof = new BatchProof(trial, samples, signature.inputs, budget);
+  if (size === 1) return { size, kinds: proof.tried };
+  await proof.findNeighbours();
+  const { untried, tried, batchesPerSize, left } = proof;
+  const most = Math.min(size, affordable(Math.max(0, left), batchesPerSize, perRow));
   if (most < 2) {
     return alone('unproven', `a proof would take longer than ${Math.round(budget)} ms`);
   }
-  const proven = await proof.prove(most, budget);
+  if (untried !== undefined) {
+    const reason = `no row with extreme values but zero in input ${untried.name} could be executed`;
+    return alone('unproven', reason);
+  }
+  const proven = await proof.prove(most);
   return typeof proven === 'string' ? alone('varies', proven) : { size: proven, kinds: tried };
 }
 
@@ -109,7 +116,7 @@ function describeKinds(all: readonly Kinds[]): string {
   const inputs = new Map<string, string[]>();
   for (const [name, first] of all[0] ?? []) {
     const common = first.filter((kind) => all.every((kinds) => kinds.get(name)?.includes(kind)));
-    const text = common.join(', ');
+    const text = common.map(describeKind).join(', ');
     if (text !== '') inputs.set(text, [...(inputs.get(text) ?? []), name]);
   }
   return [...inputs].map(([kinds, names]) => `${kinds} (${names.join(', ')})`).join('; ');
@@ -145,8 +152,7 @@ export async function decideBatching(
   if (reason !== undefined) return alone('unproven', reason);
   const all = batchShapes(signature.inputs, options.batching?.dimensions ?? {});
   if (typeof all === 'string') return alone('unproven', all);
-  const { delicateInputs: delicate = [] } = options;
-  const gate = { worker, loadId, signature, max, sweeps, delicate, shapes: all.length };
+  const gate = { worker, loadId, signature, max, sweeps, shapes: all.length };
   const sizes = new Map<string, number>();
   const kinds: Kinds[] = [];
   try {

@@ -39,8 +39,8 @@ export class Samples {
   /** What a neighbour has in one input, by its place in the signature. */
   extreme(index: number, kind: SampleKind): Promise<Uint8Array> {
     const { datatype } = this.#inputs[index] ?? {};
-    const nth = datatype === undefined ? 0 : extremesOf(datatype).indexOf(kind);
-    return this.#make(index, kind, sampler(seedOf(-2 - 16 * index - nth)));
+    const nth = datatype === undefined ? 0 : extremesOf(datatype).indexOf(kind) + 1;
+    return this.#make(index, kind, sampler(seedOf(-1 - 16 * index - nth)));
   }
 
   async #make(index: number, kind: SampleKind, random: () => number): Promise<Uint8Array> {

@@ -45,7 +45,7 @@ export class BatchTrial {
     return this.#worker.alive;
   }
 
-  /** Milliseconds that all executions took together. */
+  /** Milliseconds that all executions took together, those that failed with what they waited. */
   get spent(): number {
     return this.#spent;
   }
@@ -69,7 +69,8 @@ export class BatchTrial {
       let at = offset;
       for (const row of rows) at = await this.#copy(row[index] ?? new Uint8Array(), whole, at);
     }
-    const tried = await this.#worker.run({
+    const begun = performance.now();
+    const execution = this.#worker.run({
       loadId: this.#loadId,
       buffer: whole.buffer,
       inputs,
@@ -77,6 +78,10 @@ export class BatchTrial {
       rows: [],
       context: undefined,
       notes: [],
+    });
+    const tried = await execution.catch((error: unknown) => {
+      this.#spent += performance.now() - begun;
+      throw error;
     });
     this.#spent += tried.took;
     return tried;

@@ -70,8 +70,8 @@ export interface LoadOptions extends ExecutionOptions {
   /** Inputs that the model declares without dimensions; ONNX Runtime does not tell them from those of unknown rank. */
   readonly scalarInputs?: readonly string[];
   /**
-   * Names of inputs of which extreme values could exhaust memory or end the process. What is tried at load has
-   * none in them but zero. Default: none.
+   * Names of inputs of which extreme values could exhaust memory or end the process. A model that has one that
+   * is not BOOL proves nothing: requests are executed alone. Default: none.
    */
   readonly delicateInputs?: readonly string[];
   /** See `LoadedModel.acceptsEmpty`; default true. */

@@ -2,12 +2,13 @@ import { type Datatype, ELEMENT_BYTES } from './tensor.js';
 
 /**
  * What a sample's elements are; all but the ordinary ones are what a careless or hostile neighbour would send.
- * `byte`: from 0 to 255; `least`, `greatest`: of the type; `uniform`: over all that it holds; `powers`: of two,
- * of both signs. Magnitudes of 64 bits are those that a double holds.
+ * `least`, `greatest`: of the type, in 64 bits of what a double holds; `uniform`: over all that it holds; `powers`:
+ * of two, of both signs; a number: integers from 0 to it, the first of which it is.
  */
-export type SampleKind = 'ordinary' | 'zero' | FloatExtreme | IntegerExtreme;
+export type SampleKind = NamedKind | number;
+type NamedKind = 'ordinary' | 'zero' | FloatExtreme | IntegerExtreme;
 type FloatExtreme = 'large' | 'huge' | 'infinite' | 'nan';
-type IntegerExtreme = 'byte' | 'least' | 'greatest' | 'uniform' | 'powers';
+type IntegerExtreme = 'least' | 'greatest' | 'uniform' | 'powers';
 
 /** xorshift32: the same samples in every process, so that a verdict can be repeated. */
 export function sampler(seed: number): () => number {
@@ -40,16 +41,20 @@ const INTEGERS: Partial<Record<Datatype, Integers>> = {
   UINT64: { bits: 64, signed: false },
 };
 
-/** The kinds besides ordinary ones that elements of a type can be; none for BOOL and BYTES. */
+/** The kinds with names, besides ordinary ones, that elements of a type can be; none for BOOL and BYTES. */
 export function extremesOf(datatype: Datatype): readonly SampleKind[] {
   if (HUGE[datatype] !== undefined) return ['zero', 'large', 'huge', 'infinite', 'nan'];
   const integers = INTEGERS[datatype];
   if (integers === undefined) return [];
-  const { bits, signed } = integers;
-  const kinds: SampleKind[] = ['zero', 'greatest', 'uniform', 'powers'];
-  if (signed) kinds.push('least');
-  if (bits > 8) kinds.push('byte');
-  return kinds;
+  const kinds: readonly SampleKind[] = ['zero', 'greatest', 'uniform', 'powers'];
+  return integers.signed ? [...kinds, 'least'] : kinds;
+}
+
+/** The greatest integer of one byte that a type holds; undefined: it has no integers. */
+export function byteOf(datatype: Datatype): number | undefined {
+  const integers = INTEGERS[datatype];
+  if (integers === undefined) return undefined;
+  return integers.bits === 8 && integers.signed ? 127 : 255;
 }
 
 /** FP16 bits of the few magnitudes that samples use. */
@@ -64,7 +69,7 @@ function halfBits(value: number): number {
   return sign | ((exponent + 15) << 10) | Math.max(0, fraction);
 }
 
-function floatElement(kind: SampleKind, huge: number, random: () => number): number {
+function floatElement(kind: NamedKind, huge: number, random: () => number): number {
   const unit = random() * 2 - 1;
   if (kind === 'huge') return Math.sign(unit) * huge;
   if (kind === 'large') return FLOAT_EXTREMES.large * unit;
@@ -72,18 +77,12 @@ function floatElement(kind: SampleKind, huge: number, random: () => number): num
 }
 
 /** Ordinary integers are 0 and 1: they are often indices, which have no neighbours outside of the table. */
-function integerElement(
-  kind: SampleKind,
-  { bits, signed }: Integers,
-  random: () => number,
-): number {
+function integerElement(kind: NamedKind, { bits, signed }: Integers, random: () => number): number {
   const least = signed ? -(2 ** (bits - 1)) : 0;
   const most = least + 2 ** bits - Math.max(1, 2 ** (bits - 53));
   switch (kind) {
     case 'zero':
       return 0;
-    case 'byte':
-      return Math.floor(random() * 256);
     case 'least':
       return least;
     case 'greatest':
@@ -97,6 +96,16 @@ function integerElement(
     default:
       return Math.floor(random() * 2);
   }
+}
+
+/** From 0 to `most`, which comes first: even a sample of one element shows whether a model accepts it. */
+function bounded(most: number, random: () => number): () => number {
+  let next = most;
+  return () => {
+    const element = next;
+    next = Math.floor(random() * (most + 1));
+    return element;
+  };
 }
 
 /** The words of integers of 64 bits; one for each element of every other type. */
@@ -116,6 +125,8 @@ export class Sample {
   readonly length: number;
   readonly #words: Words;
   readonly #wide: boolean;
+  /** The high word of an element of 64 bits. */
+  #high = (element: number): number => Math.floor(element / 2 ** 32);
   readonly #element: () => number;
 
   /** @param length elements. */
@@ -126,7 +137,13 @@ export class Sample {
     const integers = INTEGERS[datatype];
     this.#wide = integers?.bits === 64;
     const huge = HUGE[datatype];
-    if (integers !== undefined) {
+    if (typeof kind === 'number') {
+      this.#element = bounded(kind, random);
+    } else if (this.#wide && kind === 'uniform') {
+      // A double has not the digits for both: a cast to 32 bits would give 0 always.
+      this.#element = () => Math.floor(random() * 2 ** 32);
+      this.#high = this.#element;
+    } else if (integers !== undefined) {
       this.#element = () => integerElement(kind, integers, random);
     } else if (huge === undefined) {
       this.#element = () => Math.floor(random() * 2);
@@ -149,7 +166,7 @@ export class Sample {
       const value = element();
       // Storing takes them modulo 2³².
       words[2 * i] = value;
-      words[2 * i + 1] = Math.floor(value / 2 ** 32);
+      words[2 * i + 1] = this.#high(value);
     }
     return this.bytes;
   }

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decideBatching } from '../../../src/engine/batch-gate.js';
 import { Samples } from '../../../src/engine/batch-samples.js';
-import type { TrialWorker } from '../../../src/engine/batch-trial.js';
-import type { BatchingOptions, LoadOptions } from '../../../src/engine/engine.js';
-import { EngineError } from '../../../src/engine/error.js';
-import type { Execution } from '../../../src/engine/messages.js';
+import type { BatchingOptions } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import type { Datatype } from '../../../src/engine/tensor.js';
 import { identityModel, identityRow, mlpModel } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { NodeInit, TensorInit, ValueInit } from '../../forge/onnx-init.js';
@@ -80,6 +75,37 @@ const indexed = model(
   ],
 );
 
+/** Rows of a table, of which those from the third on in any row change all rows. */
+const embeds = (length: number): Uint8Array =>
+  model(
+    [rows('input', dataType.int64)],
+    [
+      { op: 'Gather', inputs: ['table', 'input'], outputs: ['embedded'] },
+      ...dividedAbove('embedded', 'embedded'),
+    ],
+    [
+      {
+        name: 'table',
+        type: dataType.float,
+        dims: [length],
+        floats: Array.from({ length }, (_, i) => (i < 2 ? i : 200)),
+      },
+      scalar('least', 100),
+      scalar('divisor', 255),
+    ],
+  );
+
+/** Integers whose low 32 bits are above 1.1 · 10⁹, which no power of two's are, change all rows. */
+const mixesLowWords = model(
+  [rows('input', dataType.int64)],
+  [
+    { op: 'Cast', inputs: ['input'], outputs: ['low'], attributes: { to: { i: dataType.int32 } } },
+    { op: 'Cast', inputs: ['low'], outputs: ['cast'], attributes: { to: { i: dataType.float } } },
+    ...dividedAbove('cast', 'cast'),
+  ],
+  [scalar('least', 1.1e9), scalar('divisor', 255)],
+);
+
 /** In training mode ONNX Runtime keeps what it learns of each execution. */
 const remembers = model(
   [rows('input', dataType.float)],
@@ -113,6 +139,10 @@ for (const [what, bytes, reason] of [
   ['16-bit integers above 20000', mixesAbove(dataType.uint16, 20_000), /neighbours have \w+ input/],
   ['32-bit integers above 10⁹', mixesAbove(dataType.int32, 1e9), /neighbours have \w+ input/],
   ['64-bit integers above 10¹⁸', mixesAbove(dataType.int64, 1e18), /neighbours have \w+ input/],
+  ['low words of 64-bit integers', mixesLowWords, /neighbours have uniform input/],
+  ['places in a table of 3', embeds(3), /neighbours have 0 to 2 input/],
+  ['places in a table of 8', embeds(8), /neighbours have 0 to 7 input/],
+  ['places in a table of 200', embeds(200), /neighbours have 0 to 199 input/],
   ['floats beside an index', indexed, /neighbours have large input/],
   ['what was executed before', remembers, /other bits after an extreme one/],
 ] as const) {
@@ -139,8 +169,14 @@ test('the reason names the kinds of neighbours that were tried, by input', async
   const { batching } = await load(bytes);
   assert.equal(
     batching.reason,
-    'batches of 2 to 8 changed no bit of any row, nor did neighbours with zero, large, huge, infinite, nan (input); zero (types)',
+    'batches of 2 to 8 changed no bit of any row, nor did neighbours with zero, large, huge, infinite, nan (input); zero, 0 to 3 (types)',
   );
+});
+
+test('a place in a table of two rows has been tried with both', async () => {
+  const { batching } = await load(embeds(2));
+  assert.equal(batching.invariance, 'proven');
+  assert.match(batching.reason, /neighbours with zero, 0 to 1 \(input\)$/);
 });
 
 test('requests are executed between the trials of a load', async () => {
@@ -153,105 +189,6 @@ test('requests are executed between the trials of a load', async () => {
   for (; loading; answered += 1) await busy.infer(identityRow(answered));
   assert.equal((await loaded).batching.invariance, 'proven');
   assert.ok(answered > 100, `${answered} answers`);
-});
-
-interface Fake {
-  /** Milliseconds that a row takes, and an execution of its own. */
-  readonly perRow?: number;
-  readonly overhead?: number;
-  readonly refuses?: (input: Uint8Array) => boolean;
-  readonly options?: Omit<LoadOptions, 'batching'>;
-  readonly batching?: BatchingOptions;
-  readonly datatype?: Datatype;
-  /** Input `input`'s. */
-  readonly shape?: readonly (string | number)[];
-}
-
-/** The outcome for a worker that gives every input back, and what it was given. */
-async function decide({
-  perRow = 0.001,
-  overhead = 0,
-  refuses = () => false,
-  options = {},
-  batching = {},
-  datatype = 'FP32',
-  shape = ['n', 1],
-}: Fake) {
-  const spec = { name: 'input', datatype, shape };
-  const given: Execution[] = [];
-  let spent = 0;
-  const worker: TrialWorker = {
-    alive: true,
-    run: async (execution) => {
-      given.push(execution);
-      const [{ shape: actual } = { shape: [] }] = execution.inputs;
-      const data = new Uint8Array(execution.buffer);
-      if (refuses(data)) throw new EngineError('execution', 'refused');
-      const took = overhead + perRow * (actual[0] ?? 0);
-      spent += took;
-      const outputs = [{ datatype, shape: actual, data }];
-      const times = { computeInput: 0, computeInfer: 0, computeOutput: 0 };
-      const annotations = { annotations: new Uint8Array(), annotationEnds: [] };
-      return { result: { outputs, ...annotations, ...times }, took };
-    },
-  };
-  const outcome = await decideBatching(
-    worker,
-    1,
-    { inputs: [spec], outputs: [{ ...spec, name: 'output' }] },
-    { operators: [], ...options, batching: { sweep: false, maxBatchSize: 4, ...batching } },
-  );
-  return { outcome, given, spent };
-}
-
-test('a delicate input is tried with ordinary values and zero alone', async () => {
-  const { outcome, given } = await decide({
-    datatype: 'INT32',
-    options: { delicateInputs: ['input'] },
-  });
-  assert.equal(outcome.invariance, 'proven');
-  assert.match(outcome.reason, /neighbours with zero \(input\)$/);
-  const most = Math.max(...given.flatMap(({ buffer }) => [...new Int32Array(buffer)]));
-  assert.equal(most, 1);
-});
-
-test('a model that refuses every extreme value proves nothing', async () => {
-  const { outcome } = await decide({
-    datatype: 'INT8',
-    shape: ['n', 8],
-    refuses: (data) => !data.includes(1) || data.some((e) => e > 1),
-  });
-  assert.deepEqual(outcome, {
-    maxBatchSize: 1,
-    sizes: new Map(),
-    invariance: 'unproven',
-    reason: 'the model refuses every extreme value in input input, with inputs [n,8]',
-  });
-});
-
-for (const [shapes, perRow, overhead] of [
-  [1, 0.5, 0],
-  [1, 0.01, 5],
-  [16, 0.5, 0],
-] as const) {
-  test(`without a sweep proofs end in time: ${shapes} shapes, ${overhead} + ${perRow} ms a row`, async () => {
-    const sizes = Array.from({ length: shapes }, (_, i) => i + 1);
-    const { outcome, spent } = await decide({
-      perRow,
-      overhead,
-      shape: ['n', 'width'],
-      batching: { maxBatchSize: 512, dimensions: { width: sizes } },
-    });
-    assert.equal(outcome.invariance, 'proven', outcome.reason);
-    assert.ok(outcome.maxBatchSize < 512 && outcome.maxBatchSize >= 8, outcome.reason);
-    assert.ok(spent < 12_000, `${spent} ms`);
-  });
-}
-
-test('where not even batches of two can be proven in time, requests are executed alone', async () => {
-  const { outcome } = await decide({ perRow: 10_000 });
-  assert.equal(outcome.invariance, 'unproven');
-  assert.match(outcome.reason, /^a proof would take longer than 10000 ms/);
 });
 
 test('the event loop goes on while large samples are made', async () => {

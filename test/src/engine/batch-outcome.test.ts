@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decideBatching } from '../../../src/engine/batch-gate.js';
+import type { TrialWorker } from '../../../src/engine/batch-trial.js';
+import type { BatchingOptions, LoadOptions } from '../../../src/engine/engine.js';
+import { EngineError } from '../../../src/engine/error.js';
+import type { Execution } from '../../../src/engine/messages.js';
+import type { Datatype } from '../../../src/engine/tensor.js';
+
+interface Fake {
+  /** Milliseconds that a row takes, and an execution of its own. */
+  readonly perRow?: number;
+  readonly overhead?: number;
+  readonly refuses?: (input: Uint8Array) => boolean;
+  readonly options?: Omit<LoadOptions, 'batching'>;
+  readonly batching?: BatchingOptions;
+  /** How many there are; the first is `input`. */
+  readonly inputs?: number;
+  /** Of each input. */
+  readonly datatype?: Datatype;
+  readonly shape?: readonly (string | number)[];
+}
+
+/** The outcome for a worker that gives the first input back, and what it was given. */
+async function decide({
+  perRow = 0.001,
+  overhead = 0,
+  refuses = () => false,
+  options = {},
+  batching = {},
+  inputs = 1,
+  datatype = 'FP32',
+  shape = ['n', 1],
+}: Fake) {
+  const specs = Array.from({ length: inputs }, (_, i) => ({
+    name: i === 0 ? 'input' : `input${i}`,
+    datatype,
+    shape,
+  }));
+  const given: Execution[] = [];
+  let spent = 0;
+  const worker: TrialWorker = {
+    alive: true,
+    run: async (execution) => {
+      given.push(execution);
+      const [{ shape: actual, length } = { shape: [], length: 0 }] = execution.inputs;
+      const data = new Uint8Array(execution.buffer, 0, length);
+      if (refuses(new Uint8Array(execution.buffer))) throw new EngineError('execution', 'refused');
+      const took = overhead + perRow * (actual[0] ?? 0);
+      spent += took;
+      const outputs = [{ datatype, shape: actual, data }];
+      const times = { computeInput: 0, computeInfer: 0, computeOutput: 0 };
+      const annotations = { annotations: new Uint8Array(), annotationEnds: [] };
+      return { result: { outputs, ...annotations, ...times }, took };
+    },
+  };
+  const outcome = await decideBatching(
+    worker,
+    1,
+    { inputs: specs, outputs: [{ name: 'output', datatype, shape }] },
+    { operators: [], ...options, batching: { sweep: false, maxBatchSize: 4, ...batching } },
+  );
+  return { outcome, given, spent };
+}
+
+for (const datatype of ['INT32', 'FP32'] as const) {
+  test(`a model with a delicate input of ${datatype} is not tried, and proves nothing`, async () => {
+    const { outcome, given } = await decide({ datatype, options: { delicateInputs: ['input'] } });
+    assert.equal(outcome.invariance, 'unproven');
+    assert.equal(
+      outcome.reason,
+      'extreme values in input input could exhaust memory or end the process',
+    );
+    assert.equal(given.length, 0);
+  });
+}
+
+test('a delicate input of BOOL is tried: it has no extremes', async () => {
+  const { outcome } = await decide({
+    datatype: 'BOOL',
+    options: { delicateInputs: ['input'] },
+  });
+  assert.equal(outcome.invariance, 'proven', outcome.reason);
+});
+
+for (const [what, refuses] of [
+  ['value', (element: number) => !(Math.abs(element) <= 3 && element !== 0)],
+  ['value but zero', (element: number) => !(Math.abs(element) <= 3)],
+] as const) {
+  test(`a model that refuses every extreme ${what} proves nothing`, async () => {
+    const { outcome } = await decide({
+      shape: ['n', 8],
+      refuses: ({ buffer }) => new Float32Array(buffer).some(refuses),
+    });
+    assert.deepEqual(outcome, {
+      maxBatchSize: 1,
+      sizes: new Map(),
+      invariance: 'unproven',
+      reason:
+        'no row with extreme values but zero in input input could be executed, with inputs [n,8]',
+    });
+  });
+}
+
+for (const [shapes, inputs, perRow, overhead] of [
+  [1, 1, 0.5, 0],
+  [1, 1, 0.01, 5],
+  [16, 1, 0.5, 0],
+  [1, 300, 0.5, 20],
+] as const) {
+  test(`without a sweep proofs end in time: ${shapes} shapes, ${inputs} inputs, ${overhead} + ${perRow} ms a row`, async () => {
+    const sizes = Array.from({ length: shapes }, (_, i) => i + 1);
+    const { outcome, spent } = await decide({
+      perRow,
+      overhead,
+      inputs,
+      shape: ['n', 'width'],
+      batching: { maxBatchSize: 512, dimensions: { width: sizes } },
+    });
+    assert.equal(outcome.invariance, 'proven', outcome.reason);
+    assert.ok(outcome.maxBatchSize < 512 && outcome.maxBatchSize >= 8, outcome.reason);
+    assert.ok(spent < 12_000, `${spent} ms`);
+  });
+}
+
+test('where neighbours cannot be found in time, requests are executed alone', async () => {
+  const { outcome, spent } = await decide({
+    datatype: 'INT64',
+    inputs: 40,
+    perRow: 100,
+    batching: { maxBatchSize: 2 },
+    refuses: ({ buffer }) =>
+      new BigInt64Array(buffer).filter((e) => e !== 0n && e !== 1n).length > 1,
+  });
+  assert.equal(outcome.invariance, 'unproven');
+  assert.match(outcome.reason, /^a proof would take longer than 10000 ms/);
+  assert.ok(spent < 12_000, `${spent} ms`);
+});
+
+test('where not even batches of two can be proven in time, requests are executed alone', async () => {
+  const { outcome } = await decide({ perRow: 10_000 });
+  assert.equal(outcome.invariance, 'unproven');
+  assert.match(outcome.reason, /^a proof would take longer than 10000 ms/);
+});
