@@ -12,8 +12,8 @@ import { divisionRule } from './division-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { newestOpset, supportOf } from './operators.js';
+import { outputRule } from './output-rule.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
-import { splitRule } from './split-rule.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 /** Draw random numbers. */
@@ -231,6 +231,6 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     ...fileRules(analysis),
     ...behaviourRules(analysis, nodes),
     divisionRule(analysis),
-    splitRule(analysis),
+    outputRule(analysis),
   ];
 }

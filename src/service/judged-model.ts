@@ -1,6 +1,6 @@
 import { type MeasuredModel, measureModel } from '../../enclave/measure.js';
 import { delicateInputs } from '../admission/delicate-inputs.js';
-import { incompleteSplits } from '../admission/split-rule.js';
+import { incompleteNodes } from '../admission/output-rule.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 
 /** A measured model, with what its loading needs of the analysis, which is large and kept no longer. */
@@ -8,8 +8,8 @@ export interface JudgedModel {
   readonly measured: MeasuredModel;
   /** Divisions with which a caller could end the process, as people find them in the file. */
   readonly trapping: readonly string[];
-  /** Nodes of Split with which every caller does. */
-  readonly splits: readonly string[];
+  /** Nodes that leave out an output, with which every caller does. */
+  readonly incomplete: readonly string[];
   /** As `LoadOptions.delicateInputs`. */
   readonly delicateInputs: readonly string[];
 }
@@ -21,7 +21,7 @@ export async function judgeModel(path: string): Promise<JudgedModel> {
   return {
     measured,
     trapping: divisions.map(nodeLabel),
-    splits: incompleteSplits(analysis).map(nodeLabel),
+    incomplete: incompleteNodes(analysis).map(nodeLabel),
     delicateInputs: delicateInputs(analysis, divisions),
   };
 }

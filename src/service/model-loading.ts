@@ -97,14 +97,17 @@ function nodesText(nodes: readonly string[]): string {
 }
 
 /**
- * Throws MODEL_DIVISION or MODEL_SPLIT for a model with which a caller could end the process, and every other
+ * Throws MODEL_DIVISION or MODEL_OUTPUTS for a model with which a caller could end the process, and every other
  * caller's answers.
  */
-function assertNothingTraps({ splits, trapping }: JudgedModel, configured: ConfiguredModel): void {
-  if (splits.length > 0) {
+function assertNothingTraps(
+  { incomplete, trapping }: JudgedModel,
+  configured: ConfiguredModel,
+): void {
+  if (incomplete.length > 0) {
     throw new AssayError(
-      'MODEL_SPLIT',
-      `expected no Split that leaves out an output, with which every caller ends the process, but ${nodesText(splits)} does; name all outputs in the model`,
+      'MODEL_OUTPUTS',
+      `expected no node to leave out an output that ONNX Runtime writes to, with which every caller ends the process, but ${nodesText(incomplete)} does; name all its outputs in the model, used or not`,
     );
   }
   if (configured.allowTrappingDivision || trapping.length === 0) return;

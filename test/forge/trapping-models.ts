@@ -1,4 +1,5 @@
 import { dataType, encodeModel } from './onnx.js';
+import type { NodeInit } from './onnx-init.js';
 
 /** Divides `p` by `q`, and computes the remainder: of 32 and 64 bits, x86 processors trap on the least integer by -1. */
 export function divisionModel(type: number): Uint8Array {
@@ -57,20 +58,47 @@ export function recurrentModel(): Uint8Array {
   });
 }
 
-/** The second half of `x`, [4], by a Split with these names; ONNX Runtime ends the process where one is left out. */
-export function splitModel(outputs: readonly string[] = ['', 'y']): Uint8Array {
-  const split = {
-    op: 'Split',
-    name: 'halves',
-    inputs: ['x'],
-    attributes: { num_outputs: { i: 2 } },
-  };
+const writing = {
+  Split: { inputs: ['x'], attributes: { axis: { i: 1 }, num_outputs: { i: 2 } } },
+  BatchNormalization: {
+    inputs: ['x', 'ones', 'ones', 'ones', 'ones'],
+    attributes: { training_mode: { i: 1 } },
+  },
+  Loop: {
+    inputs: ['rounds', '', 'x'],
+    attributes: {
+      body: {
+        g: {
+          inputs: [
+            { name: 'round', type: { tensor: dataType.int64, shape: [] } },
+            { name: 'on', type: { tensor: dataType.bool, shape: [] } },
+            { name: 'before', type: { tensor: dataType.float } },
+          ],
+          nodes: [
+            { op: 'Identity', inputs: ['on'], outputs: ['still'] },
+            { op: 'Neg', inputs: ['before'], outputs: ['after'] },
+            { op: 'Abs', inputs: ['before'], outputs: ['scanned'] },
+          ],
+          outputs: ['still', 'after', 'scanned'].map((name) => ({ name })),
+        },
+      },
+    },
+  },
+} as const satisfies Readonly<Record<string, Omit<NodeInit, 'op' | 'outputs'>>>;
+
+/** Has `y` of `x`, [1, 4], from an operator with these names of outputs; some end the process where one is left out. */
+export function writingModel(op: keyof typeof writing, outputs: readonly string[]): Uint8Array {
+  const { float, int64 } = dataType;
   return encodeModel({
     opsets: { '': 20 },
     graph: {
-      inputs: [{ name: 'x', type: { tensor: dataType.float, shape: [4] } }],
-      nodes: [{ ...split, outputs }],
-      outputs: [{ name: 'y', type: { tensor: dataType.float } }],
+      inputs: [{ name: 'x', type: { tensor: float, shape: [1, 4] } }],
+      initializers: [
+        { name: 'ones', type: float, dims: [4], floats: [1, 1, 1, 1] },
+        { name: 'rounds', type: int64, dims: [], int64s: [2n] },
+      ],
+      nodes: [{ op, name: 'here', ...writing[op], outputs }],
+      outputs: [{ name: 'y', type: { tensor: float } }],
     },
   });
 }

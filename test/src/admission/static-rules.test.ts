@@ -213,12 +213,16 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
     ['refuse static.training Dropout "here"'],
   ],
   'BatchNormalization before opset 14 with outputs of training': [
-    older(['y', '', 'm']),
+    older(['y', 'm', 'v', 's', 't']),
     ['refuse static.training BatchNormalization "here"'],
   ],
   'BatchNormalization before opset 14 with outputs of training left out': [
     older(['y', '', '', '', '']),
-    [],
+    ['refuse static.outputs BatchNormalization "here"'],
+  ],
+  'BatchNormalization before opset 14 with outputs of training, saved ones left out': [
+    older(['y', 'm', 'v', '', '']),
+    ['refuse static.training BatchNormalization "here"'],
   ],
   'BatchNormalization in training': [
     model(op('BatchNormalization', { attributes: { training_mode: { i: 1 } } })),
@@ -244,7 +248,7 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
   ],
   'a Split that leaves out an output': [
     model(op('Split', { outputs: ['y', ''], attributes: { num_outputs: { i: 2 } } })),
-    ['refuse static.split Split "here"'],
+    ['refuse static.outputs Split "here"'],
   ],
   'a Split that leaves out an output in a function': [
     {
@@ -256,7 +260,19 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
         },
       ],
     },
-    ['refuse static.split Split "here"'],
+    ['refuse static.outputs Split "here"'],
+  ],
+  'a Loop that leaves out the last value of a variable': [
+    model(op('Loop', { inputs: ['', '', 'x'], outputs: ['', 'y'] })),
+    ['refuse static.outputs Loop "here"'],
+  ],
+  'outputs that are left out and that no kernel writes to': [
+    model(op('LSTM', { inputs: ['x', 'x', 'x'], outputs: ['', 'y', ''] })),
+    [],
+  ],
+  'an operator of another domain that is called Split': [
+    model(op('Split', { domain: 'com.example', outputs: ['', 'y'] })),
+    ['refuse static.operator Split "here"'],
   ],
   'a Split of which one output is not used': [model(op('Split', { outputs: ['z', 'y'] })), []],
   'training graphs': [
