@@ -21,9 +21,16 @@ export interface PackageVectors {
   readonly tolerances: Tolerances | null;
 }
 
+/** Names of the models in a folder; folders of external data, and links, may be called anything. */
+async function modelsIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  const models = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.onnx'));
+  return models.map(({ name }) => name).sort();
+}
+
 /**
- * `tolerances.json` beside a model; null where there is none. Rejects with HUB_TOLERANCES, also for limits
- * for what is none of the model's outputs.
+ * `tolerances.json` beside a model; null where there is none, and where several models lie there, of which it
+ * does not say whose it is. Rejects with HUB_TOLERANCES, also for limits for what is none of the model's outputs.
  */
 export async function readTolerances(
   model: string,
@@ -34,7 +41,7 @@ export async function readTolerances(
     if (isMissing(cause)) return null;
     throw new AssayError('HUB_TOLERANCES', 'tolerances.json cannot be read', cause);
   });
-  if (bytes === null) return null;
+  if (bytes === null || (await modelsIn(dirname(model))).length > 1) return null;
   const tolerances = parseTolerances(bytes);
   assertLimitsOfOutputs(tolerances, outputs, 'HUB_TOLERANCES', 'tolerances.json');
   return tolerances;
@@ -48,11 +55,8 @@ export async function vectorFolders(model: string): Promise<string[]> {
   const folder = dirname(model);
   const folders = await findTestFolders(folder);
   if (folders.length === 0) return [];
-  const entries = await readdir(folder, { withFileTypes: true });
-  // Folders of external data, and links, may be called anything.
-  const models = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.onnx'));
-  if (models.length <= 1) return folders;
-  const names = models.map(({ name }) => name).sort();
+  const names = await modelsIn(folder);
+  if (names.length <= 1) return folders;
   const shown = names.slice(0, 3);
   throw new AssayError(
     'MODEL_VECTORS',

@@ -169,7 +169,7 @@ export function registerAdmit(program: Command, io: Io): void {
     )
     .option(
       '--tolerances <file>',
-      'declared tolerances (default: tolerances.json beside the model)',
+      'declared tolerances (default: tolerances.json beside the model, if it is alone in its folder)',
     )
     .option('--baseline <ms>', 'median latency in the source framework', parseMilliseconds)
     .option('--static', 'judge the file alone; do not load or run it')

@@ -194,7 +194,7 @@ export function registerReplay(program: Command, io: Io): void {
     .option('--target <host:port>', 'replay on this node, attested under the same policy')
     .option(
       '--tolerances <file>',
-      "the publisher's tolerances.json (default: the one beside each --model)",
+      "the publisher's tolerances.json (default: the one beside each --model that is alone in its folder)",
     )
     .option('--log <folder>', "audit a published log: its tiles and head, an epoch's folder")
     .option('--log-target <host:port>', 'audit the log of this node, as it proves it now')

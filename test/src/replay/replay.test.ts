@@ -58,13 +58,18 @@ before(async () => {
   const limits = (outputs: object) => JSON.stringify({ version: 1, default: { ulp: 2 }, outputs });
   await writeFile(at('misspelt.json'), limits({ Sum: {} }));
   await writeFile(at('strict.json'), JSON.stringify({ version: 1 }));
-  for (const [name, outputs] of [
-    ['package', {}],
-    ['broken', { Sum: {} }],
+  const [adder, scale] = [
+    ['adder.onnx', adderModel()],
+    ['scale.onnx', scaleModel(2)],
+  ] as const;
+  for (const [name, outputs, models] of [
+    ['package', {}, [adder]],
+    ['broken', { Sum: {} }, [adder]],
+    ['scaled', {}, [scale]],
+    ['shared', {}, [adder, scale]],
   ] as const) {
     await mkdir(at(name));
-    await writeFile(at(`${name}/adder.onnx`), adderModel());
-    await writeFile(at(`${name}/scale.onnx`), scaleModel(2));
+    for (const [file, model] of models) await writeFile(at(`${name}/${file}`), model);
     await writeFile(at(`${name}/tolerances.json`), limits(outputs));
   }
   await writeFile(at('both.json'), limits({ sum: { ulp: 2 }, y: {} }));
@@ -150,7 +155,8 @@ describe('a replay on this machine', () => {
   });
 
   const elsewhereDeclared: readonly (readonly [string, readonly string[]])[] = [
-    ['of another model', ['--model', 'package/scale.onnx', '--model', 'adder.onnx']],
+    ['of another model', ['--model', 'scaled/scale.onnx', '--model', 'adder.onnx']],
+    ['that is one of several there', ['--model', 'shared/adder.onnx']],
     ['where others are named', ['--model', 'package/adder.onnx', '--tolerances', 'strict.json']],
     [
       'that are none, where others are named',
