@@ -29,7 +29,12 @@ export function annotateEach(
     data: new Uint8Array(run.buffer, offset, length),
   }));
   const named = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
-    tensors.map((tensor, index) => ({ name: names[index] ?? '', ...tensor }));
+    tensors.map(({ datatype, shape, data }, index) => ({
+      name: names[index] ?? '',
+      datatype,
+      shape,
+      data,
+    }));
   const notes = notesOf(run);
   if (run.rows.length === 0) {
     const [note = new Uint8Array()] = notes;

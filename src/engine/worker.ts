@@ -237,9 +237,12 @@ async function runSeries({ executions }: Extract<ToWorker, { kind: 'run' }>): Pr
     const made = done.flatMap(({ annotations }) => annotations);
     const sealed = made.length === 0 ? undefined : annotator?.seal(made);
     const next = handOut(sealed ?? UNSEALED);
-    const results = attempts.map((each) =>
-      'result' in each ? { ...each.result, ...next(each.annotations.length) } : each,
-    );
+    const results = attempts.map((each) => {
+      if (!('result' in each)) return each;
+      const { outputs, computeInput, computeInfer, computeOutput } = each.result;
+      const { annotations, annotationEnds } = next(each.annotations.length);
+      return { outputs, annotations, annotationEnds, computeInput, computeInfer, computeOutput };
+    });
     const buffers = new Set<ArrayBuffer>();
     if (sealed !== undefined) buffers.add(sealed.bytes.buffer).add(sealed.notice.buffer);
     for (const { result } of done) {

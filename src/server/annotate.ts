@@ -105,7 +105,8 @@ function seal(writer: LogWriter, annotations: readonly Annotation[]): Sealed {
     receipt: useInferenceReceipt(claims, place(i), base64Url),
     salt: base64Url(encodeSalt(salt)),
   }));
-  return { ...encodeReceipted(heads), notice: encodeNotice(treeHead) };
+  const { bytes, ends } = encodeReceipted(heads);
+  return { bytes, ends, notice: encodeNotice(treeHead) };
 }
 
 /**
