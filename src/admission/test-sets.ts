@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { elementBytes, stringElements } from '../../attestation/model/elements.js';
 import type { ModelIdentity } from '../../attestation/model/identity.js';
-import { readTensor } from '../../attestation/model/tensor.js';
+import { readTensor, type TensorView } from '../../attestation/model/tensor.js';
 import { WalkBudget } from '../../attestation/model/wire.js';
 import { datatypeOfElements } from '../client/datatype.js';
 import { assertTensor, packBytes, type Tensor } from '../client/tensor.js';
@@ -21,7 +21,10 @@ export interface TestSet {
 
 /** Reads a TensorProto as ONNX's test cases have it; throws MODEL_TENSOR and TENSOR_DATATYPE. */
 export function parseTensorProto(bytes: Uint8Array, name: string): Tensor {
-  const view = readTensor(bytes, new WalkBudget());
+  return tensorOf(readTensor(bytes, new WalkBudget()), name);
+}
+
+function tensorOf(view: TensorView, name: string): Tensor {
   const data = elementBytes(view, new Map());
   const { type, dims } = view;
   const datatype = datatypeOfElements(type.name);
@@ -31,12 +34,18 @@ export function parseTensorProto(bytes: Uint8Array, name: string): Tensor {
   return tensor;
 }
 
+/**
+ * The numbers of files say which tensors they are, as many have no name or a framework's own. One that has the
+ * name of another tensor of the model was numbered by another signature: the model would be blamed for it.
+ */
 async function side(
   folder: string,
   files: readonly string[],
   prefix: 'input' | 'output',
-  names: readonly string[],
+  signature: Names,
 ): Promise<Tensor[]> {
+  const names = signature[`${prefix}s`];
+  const all = [...signature.inputs, ...signature.outputs];
   const found = files.filter((file) => new RegExp(`^${prefix}_\\d+\\.pb$`).test(file));
   return Promise.all(
     found.map((_, index) => {
@@ -48,7 +57,17 @@ async function side(
         );
       }
       return readRegular(join(folder, `${prefix}_${index}.pb`), MAX_VECTORS).then(
-        (bytes) => parseTensorProto(bytes, name),
+        (bytes) => {
+          const view = readTensor(bytes, new WalkBudget());
+          if (view.name === name || !all.includes(view.name)) return tensorOf(view, name);
+          const [expected, came] = [name, view.name].map((text) =>
+            JSON.stringify(text.slice(0, 200)),
+          );
+          throw new AssayError(
+            'MODEL_VECTORS',
+            `${folder}: expected ${prefix}_${index}.pb to be ${expected}, whose place in the signature that is, not ${came}`,
+          );
+        },
         (cause: unknown) => {
           throw new AssayError(
             'MODEL_VECTORS',
@@ -80,8 +99,8 @@ export async function readTestFolder(folder: string, names: Names): Promise<Test
   const files = await readdir(folder);
   return {
     name: folder.split(/[\\/]/).findLast((part) => part !== '') ?? folder,
-    inputs: await side(folder, files, 'input', names.inputs),
-    outputs: await side(folder, files, 'output', names.outputs),
+    inputs: await side(folder, files, 'input', names),
+    outputs: await side(folder, files, 'output', names),
   };
 }
 

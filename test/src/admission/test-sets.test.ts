@@ -170,6 +170,51 @@ test('a folder with a gap, or with more than the model has, is refused', async (
   await assert.rejects(readTestFolder(more, names), refusal('MODEL_VECTORS'));
 });
 
+describe('the name that a file gives its tensor', () => {
+  const signature = { inputs: ['a', 'b'], outputs: ['c', 'd'] };
+  const cases: readonly (readonly [string, string, string | undefined, string | null])[] = [
+    ['that of its place counts', 'input_1', 'b', null],
+    ['none counts by its number', 'input_1', undefined, null],
+    ['one that the model does not have counts by its number', 'input_1', 'gpu_0/data_0', null],
+    [
+      'that of another input is refused',
+      'input_1',
+      'a',
+      'expected input_1.pb to be "b", whose place in the signature that is, not "a"',
+    ],
+    [
+      'that of an output is refused of an input',
+      'input_0',
+      'c',
+      'expected input_0.pb to be "a", whose place in the signature that is, not "c"',
+    ],
+    [
+      'that of another output is refused',
+      'output_0',
+      'd',
+      'expected output_0.pb to be "c", whose place in the signature that is, not "d"',
+    ],
+  ];
+  for (const [what, changed, name, refused] of cases) {
+    test(what, async () => {
+      const own = await mkdtemp(join(folder, 'named-'));
+      for (const file of ['input_0', 'input_1', 'output_0']) {
+        const named = file === changed && name !== undefined ? { name } : {};
+        const bytes = encodeTensor({ ...named, type: 1, dims: [1], floats: [1] });
+        await writeFile(join(own, `${file}.pb`), bytes);
+      }
+      const read = readTestFolder(own, signature);
+      if (refused !== null) {
+        await assert.rejects(read, { code: 'MODEL_VECTORS', message: `${own}: ${refused}` });
+        return;
+      }
+      const { inputs, outputs } = await read;
+      const called = [...inputs, ...outputs].map((tensor) => tensor.name);
+      assert.deepEqual(called, ['a', 'b', 'c']);
+    });
+  }
+});
+
 describe('a package without vectors that it names is refused', () => {
   const all = ['test_data_set_0/input_0.pb', 'test_data_set_0/output_0.pb'];
   const cases: readonly (readonly [string, readonly string[], string])[] = [
