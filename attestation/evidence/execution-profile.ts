@@ -32,7 +32,7 @@ export interface ExecutionProfile {
   /** The processor features on which ONNX Runtime chooses its kernels, sorted, joined by `+`. */
   readonly instructionSet: string;
   /**
-   * SHA-256 of ONNX Runtime's answers to a fixed probe: which kernels the processor really leads it to,
+   * SHA-256(label ‖ ONNX Runtime's answers to a fixed probe): which kernels the processor really leads it to,
    * whatever `instructionSet` repeats of it.
    */
   readonly kernels: Uint8Array;

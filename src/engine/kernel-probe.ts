@@ -54,9 +54,9 @@ export async function probeKernels(): Promise<ReadonlyMap<string, Uint8Array>> {
   }
 }
 
-/** SHA-256 of the answers, in the probe's order. */
+/** SHA-256 of `assay/kernels/v1`, a zero byte and the answers in the probe's order. */
 export async function kernelDigest(): Promise<Uint8Array> {
-  const hash = createHash('sha256');
+  const hash = createHash('sha256').update('assay/kernels/v1\0');
   for (const data of (await probeKernels()).values()) hash.update(data);
   return hash.digest();
 }
