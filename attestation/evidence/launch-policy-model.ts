@@ -77,7 +77,9 @@ export function entryFromCbor(item: CborValue): LaunchPolicyModel {
     execution: digestOrNull(fields, 'execution'),
   };
   const name = fields.has('name') ? fields.text('name') : undefined;
-  if (name === '') throw new AssayError(CODE, 'expected name to be a text that is not empty');
+  if (name === '' || (name?.length ?? 0) > 128) {
+    throw new AssayError(CODE, 'expected name to be a text of 1 to 128 UTF-16 code units');
+  }
   const required = fields.has('selfTest') ? fields.map('selfTest') : undefined;
   const selfTest = required && {
     vectors: required.bytes('vectors', 32),

@@ -81,6 +81,21 @@ describe('launch policy', () => {
     assert.equal(new Set(digests).size, entries.length);
   });
 
+  test('a name has at most 128 UTF-16 code units, in both forms', () => {
+    const policy = (name: string) => ({ version: 1, models: [{ graph, name }] });
+    const longest = '\u{ffee}'.repeat(128);
+    const parsed = parseLaunchPolicy(policy(longest));
+    assert.deepEqual(decodeLaunchPolicy(encodeLaunchPolicy(parsed)), parsed);
+    assert.throws(() => parseLaunchPolicy(policy(`${longest}a`)), { code: 'LAUNCH_POLICY_FILE' });
+    for (const name of ['', 'a'.repeat(129)]) {
+      const models = parsed.models.map((model) => ({ ...model, name }));
+      assert.throws(() => decodeLaunchPolicy(encodeLaunchPolicy({ ...parsed, models })), {
+        code: 'LAUNCH_POLICY_ENCODING',
+        message: 'expected name to be a text of 1 to 128 UTF-16 code units',
+      });
+    }
+  });
+
   const refused: readonly (readonly [string, unknown])[] = [
     ['no version', { models: [{ graph }] }],
     ['another version', { version: 2, models: [{ graph }] }],
