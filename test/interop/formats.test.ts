@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
@@ -10,6 +12,7 @@ import { encodeClaims } from '../../attestation/receipt/claims.js';
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
+import { TileFiles } from '../../enclave/tile-files.js';
 import {
   bootOptions,
   bootServing,
@@ -44,20 +47,31 @@ function vector(name: string, values: readonly number[]): CommittedTensor {
   return { name, datatype: 'FP32', shape: [values.length], data };
 }
 
+/** Elements `a` and none: each after its u32 length. */
+const words: CommittedTensor = {
+  name: 'words',
+  datatype: 'BYTES',
+  shape: [2],
+  data: Uint8Array.of(1, 0, 0, 0, 0x61, 0, 0, 0, 0),
+};
+
 const shown = (tensors: readonly CommittedTensor[]) =>
   tensors.map((tensor) => ({ ...tensor, data: toHex(tensor.data) }));
 
 for (const tee of ['sev-snp', 'tdx'] as const) {
   test(`Python verifies ${tee} evidence, a receipt and a proof file by the CDDL alone`, {
     skip: withoutPython,
-  }, async () => {
+  }, async (t) => {
     const model = servedModel('double', 2);
     const platform = await launch(tee, launchPolicyFor(model));
-    const enclave = await bootServing(bootOptions(platform, [model]));
+    const published = await mkdtemp(join(tmpdir(), 'assay-published-'));
+    t.after(() => rm(published, { recursive: true }));
+    const archive = new TileFiles(published, (error) => assert.fail(String(error)));
+    const enclave = await bootServing(bootOptions(platform, [model], { log: () => ({ archive }) }));
     const [nonce, salt] = [new Uint8Array(randomBytes(32)), new Uint8Array(randomBytes(32))];
     const [stated] = enclave.manifest.models;
     assert.ok(stated !== undefined);
-    const inputs = [vector('x', [1, 2])];
+    const inputs = [vector('x', [1, 2]), words];
     const outputs = [vector('y', [2, 4])];
     const { name, version, graph, execution } = stated;
     const claims = encodeClaims({
@@ -93,12 +107,21 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       crls: [Uint8Array.of(2)],
       collectedAt: 1_790_000_000,
     });
+    const treeHead = enclave.issuer.treeHead();
+    const first = enclave.issuer.inclusion(0);
+    const { bytes: later } = await enclave.restate([]);
+    const latest = enclave.issuer.inclusion(enclave.issuer.counts.entries - 1);
+    await enclave.issuer.flush();
     const given = {
       cddl: join(repositoryRoot, 'attestation', 'assay.cddl'),
       bundle: toHex(bundle),
       nonce: toHex(nonce),
       receipt: toHex(wrapped),
-      treeHead: toHex(enclave.issuer.treeHead()),
+      treeHead: toHex(treeHead),
+      first: toHex(first),
+      later: toHex(later),
+      latest: toHex(latest),
+      published,
       proof: toHex(proof),
       collected: toHex(collected),
       salt: toHex(salt),

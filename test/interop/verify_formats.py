@@ -1,4 +1,5 @@
-"""Verifies an evidence bundle, a receipt, a tree head and a proof file with nothing of Assay's but its CDDL.
+"""Verifies an evidence bundle, receipts, a tree head, a published log and a proof file with nothing of Assay's but
+its CDDL.
 
 Reads one JSON object from standard input (bytes in hexadecimal), prints what it found as JSON.
 """
@@ -6,18 +7,22 @@ Reads one JSON object from standard input (bytes in hexadecimal), prints what it
 import hashlib
 import hmac
 import json
+import pathlib
 import struct
 import sys
 
 import cbor2
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
-from pycddl import Schema
+from pycddl import Schema, ValidationError
 
 given = json.load(sys.stdin)
 cddl = open(given["cddl"], encoding="utf-8").read()
 bundle, nonce, wrapped, salt = (bytes.fromhex(given[k]) for k in ("bundle", "nonce", "receipt", "salt"))
-tree_head, proof_file, collected = (bytes.fromhex(given[k]) for k in ("treeHead", "proof", "collected"))
+tree_head, proof_file, collected, first, latest = (
+    bytes.fromhex(given[k]) for k in ("treeHead", "proof", "collected", "first", "latest")
+)
+published = pathlib.Path(given["published"])
 
 
 def sha256(*parts):
@@ -31,6 +36,14 @@ def label(what):
 def expect(condition, what):
     if not condition:
         raise SystemExit(f"does not hold: {what}")
+
+
+def is_valid(rule, data):
+    try:
+        Schema(f"start = {rule}\n{cddl}").validate_cbor(data)
+    except ValidationError:
+        return False
+    return True
 
 
 def read(rule, data):
@@ -73,7 +86,15 @@ else:
     expect(report[48 + 520 : 48 + 584] == data, "REPORTDATA")
     expect(report[48 + 184 : 48 + 232] == hashlib.sha384(canonical).digest(), "MRCONFIGID")
     rtmr = bytes(48)
-    for event in read("runtime-log", evidence["eventLog"])["events"]:
+    events = read("runtime-log", evidence["eventLog"])["events"]
+    expect(events[0] == {"type": "launch-policy", "content": manifest["launchPolicy"]}, "first event")
+    loaded = [m["graph"] + m["execution"] for m in manifest["models"]]
+    expect([e["content"] for e in events if e["type"] == "model"] == loaded, "events of models")
+    for wrong in (("launch-policy", 48), ("model", 32), ("load", 64)):
+        event = {"type": wrong[0], "content": bytes(wrong[1])}
+        log = cbor2.dumps({"version": 1, "events": [event]}, canonical=True)
+        expect(not is_valid("runtime-log", log), f"that an event {wrong} is refused")
+    for event in events:
         digest = hashlib.sha384(label(b"rtmr3-event") + cbor2.dumps(event, canonical=True)).digest()
         rtmr = hashlib.sha384(rtmr + digest).digest()
     expect(report[48 + 472 : 48 + 520] == rtmr, "RTMR3")
@@ -90,13 +111,6 @@ expect(claims["graph"] == model["graph"] and claims["execution"] == model["execu
 profile = cbor2.dumps(model["profile"], canonical=True)
 expect(model["execution"] == sha256(label(b"execution"), model["graph"], profile), "execution")
 
-read("cose-receipt", pair["receipt"])
-protected, unprotected, payload, signature = cbor2.loads(pair["receipt"]).value
-header = read("tree-head-header", protected)
-size, index, path = read("inclusion-proof", unprotected[396][-1][0])
-expect(payload is None and header["tree_size"] == size and header[4] == thumbprint, "header")
-entry = sha256(label(b"claims"), pair["claims"])
-root = root_of(sha256(b"\x00", entry), index, size, path)
 numbers = ec.EllipticCurvePublicNumbers(
     int.from_bytes(key[-2], "big"), int.from_bytes(key[-3], "big"), ec.SECP256R1()
 )
@@ -111,12 +125,41 @@ def verify_root(protected, payload, signature):
     numbers.public_key().verify(der, signed, ec.ECDSA(hashes.SHA256()))
 
 
-verify_root(protected, root, signature)
+def included(receipt, entry):
+    """Index of an entry, and header, root and tree size of the head that a receipt proves it under."""
+    read("cose-receipt", receipt)
+    protected, unprotected, payload, signature = cbor2.loads(receipt).value
+    header = read("tree-head-header", protected)
+    size, index, path = read("inclusion-proof", unprotected[396][-1][0])
+    expect(payload is None and header["tree_size"] == size and header[4] == thumbprint, "header")
+    root = root_of(sha256(b"\x00", entry), index, size, path)
+    verify_root(protected, root, signature)
+    return index, header, root, size
+
+
+entry = sha256(label(b"claims"), pair["claims"])
+index, header, root, size = included(pair["receipt"], entry)
+stated = sha256(label(b"manifest-entry"), sha256(evidence["manifest"]))
+expect(included(first, stated)[0] == 0, "entry of the first manifest")
+expect(included(latest, sha256(label(b"manifest-entry"), sha256(bytes.fromhex(given["later"]))))[0] == size,
+       "entry of a later manifest")
 read("tree-head", tree_head)
 protected, unprotected, payload, signature = cbor2.loads(tree_head).value
 expect(read("tree-head-header", protected) == header, "header of the tree head")
 expect(unprotected == {} and payload == root, "tree head")
 verify_root(protected, payload, signature)
+
+
+protected, _, payload, signature = cbor2.loads((published / "tree-head.cbor").read_bytes()).value
+verify_root(protected, payload, signature)
+entries = read("tree-head-header", protected)["tree_size"]
+tile = (published / f"tile/0/000.p/{entries}").read_bytes()
+leaves = [tile[i : i + 32] for i in range(0, len(tile), 32)]
+expect(leaves[index] == sha256(b"\x00", entry) and leaves[0] == sha256(b"\x00", stated), "leaves")
+while len(leaves) > 1:
+    pairs = [leaves[i : i + 2] for i in range(0, len(leaves), 2)]
+    leaves = [sha256(b"\x01", *pair) if len(pair) == 2 else pair[0] for pair in pairs]
+expect(leaves == [payload], "root of the published log")
 
 
 def commitment(side, tensors):
