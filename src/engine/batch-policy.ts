@@ -9,7 +9,7 @@ const SHORT_EXECUTION = 0.5;
 const LONGEST_SERIES = 16_000_000;
 /** Bytes that their inputs should have: they are in memory twice then, and large ones pay for themselves. */
 const LARGEST_SERIES = 2 ** 20;
-/** Executions that a worker is given at once: they may turn out longer than the one they were judged by. */
+/** Executions that a worker is given at once: they may turn out longer than those they were judged by. */
 const MOST_EXECUTIONS = 8;
 /** Requests of one connection that are taken together where executions are short. */
 const LONG_TURN = 8;
@@ -46,8 +46,8 @@ export function mostRows(
  * What is known of a model's short executions. A worker that has one is given the next at once, where it
  * is of the same address and nothing else waits: no other worker could begin it much earlier, and this one
  * does not stand idle until its answers have reached the event loop and the next work has come back, which
- * takes longer than the execution. Where the time depends on values, as in a Loop, one may turn out long all
- * the same: what was given behind it waits for it, though another worker may be free, and is the same address's.
+ * takes longer than the execution. Where the time depends on values one may turn out long all the same: what was
+ * given behind it waits for it, though another worker may be free, and is the same address's.
  */
 export class ShortExecutions {
   /** Most bytes of inputs with which one was short. */
@@ -142,19 +142,27 @@ export class BatchPolicy {
   }
 
   /**
-   * Executions of `size` rows that a worker is given at once, to do one after another and to answer together.
-   * Nothing crosses from one to the next; what they share is the message, the signature, and the event
+   * Most executions of `size` rows that a worker is given at once, to do one after another and to answer
+   * together. Nothing crosses from one to the next; what they share is the message, the signature, and the event
    * loop's caches, which an execution empties. No more than the worker's share of what waits; and one
    * alone while several addresses wait, lest an answer for one waits for an execution for another.
-   * @param lastExecution nanoseconds of the newest execution.
    */
-  seriesNow({ rows, held }: Waiting, size: number, workers: number, lastExecution: number): number {
+  seriesNow({ rows, held }: Waiting, size: number, workers: number): number {
     const [own, other] = held.values();
     if (own === undefined || other !== undefined) return 1;
     const share = Math.floor(rows / (size * workers));
-    const inTime = Math.floor(LONGEST_SERIES / lastExecution);
     const inMemory = Math.floor((LARGEST_SERIES * own.size) / (own.bytes * size));
-    return Math.max(1, Math.min(share, inTime, inMemory, MOST_EXECUTIONS));
+    return Math.max(1, Math.min(share, inMemory, MOST_EXECUTIONS));
+  }
+
+  /**
+   * Whether a series may have one more that takes as long as its last: another address's request may come
+   * behind it at any time.
+   * @param all nanoseconds that what it has should take, by the worst of late.
+   * @param last the same of the last of it.
+   */
+  goesOn(all: number, last: number): boolean {
+    return all + last <= LONGEST_SERIES;
   }
 
   /** Triton's level of a request: 1 leaves first. One that is not among the levels counts as none. */

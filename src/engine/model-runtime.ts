@@ -9,13 +9,14 @@ import type {
   ModelSource,
 } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
+import { WorstTimes } from './execution-times.js';
 import { addressOf, cancelled, inputBytesOf, overdue, type Pending } from './pending.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
 import { addressIn, type Batch, bytesIn, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
 import type { TensorSpec } from './tensor.js';
-import type { Signature, WorkerThread } from './worker-thread.js';
+import type { Executor, Signature } from './worker-thread.js';
 
 export interface RuntimeSettings {
   /** Requests that may wait. */
@@ -26,6 +27,8 @@ export interface RuntimeSettings {
   readonly batching: BatchingOutcome;
   readonly options: BatchingOptions;
   readonly acceptsEmpty: boolean;
+  /** See `isSteady`; where it is not, a worker is given one execution at a time. */
+  readonly steady: boolean;
   /** Its sessions as they are now. */
   readonly sessions: { readonly count: number; readonly bytes: number };
 }
@@ -41,7 +44,7 @@ export interface RuntimeHooks {
 
 /** A series that has not ended. */
 interface Given {
-  readonly worker: WorkerThread;
+  readonly worker: Executor;
   /** Whose it is; undefined where it is several addresses', or not short as far as can be told. */
   readonly shortOf: string | undefined;
 }
@@ -66,6 +69,7 @@ export class ModelRuntime implements LoadedModel {
   /** Requests that wait or are executed. */
   #unanswered = 0;
   readonly #short = new ShortExecutions();
+  readonly #worst = new WorstTimes();
   readonly #executing: Given[] = [];
   /** Nanoseconds in ONNX Runtime of the newest execution. */
   #lastExecution = Number.POSITIVE_INFINITY;
@@ -183,7 +187,7 @@ export class ModelRuntime implements LoadedModel {
    * What a worker can go on with that has a series; undefined unless that is a short one of this model, and it
    * and all that waits are of one address: where it turns out long, nobody else waits for it.
    */
-  takeBehind(busy: WorkerThread, now: number): readonly Batch[] | undefined {
+  takeBehind(busy: Executor, now: number): readonly Batch[] | undefined {
     const [address, other] = this.#queue.held.keys();
     if (address === undefined || other !== undefined) return undefined;
     const own = this.#executing.find(({ worker }) => worker === busy)?.shortOf === address;
@@ -197,16 +201,27 @@ export class ModelRuntime implements LoadedModel {
     }
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    const series = this.#takeSeries(now);
+    return series.length === 0 ? undefined : series;
+  }
+
+  #takeSeries(now: number): readonly Batch[] {
     const rows = this.#policy.sizeNow(this.#queue);
-    const count = this.#policy.seriesNow(this.#queue, rows, this.instances, this.#lastExecution);
+    const most = this.#settings.steady
+      ? this.#policy.seriesNow(this.#queue, rows, this.instances)
+      : 1;
     const turn = this.#policy.turn(this.#lastExecution);
     const series: Batch[] = [];
-    while (series.length < count) {
+    for (let time = 0; ; ) {
       const [first, ...others] = this.#queue.take(rows, now, turn);
-      if (first === undefined) break;
-      series.push([first, ...others]);
+      if (first === undefined) return series;
+      const batch: Batch = [first, ...others];
+      series.push(batch);
+      if (series.length >= most) return series;
+      const last = this.#worst.of(bytesIn(batch));
+      time += last;
+      if (!this.#policy.goesOn(time, last)) return series;
     }
-    return series.length === 0 ? undefined : series;
   }
 
   /** Milliseconds for which what waits is better left waiting for more. */
@@ -215,8 +230,9 @@ export class ModelRuntime implements LoadedModel {
   }
 
   /** Executes a series and answers each of its requests; `free` is called once the worker is. */
-  async execute(series: readonly Batch[], worker: WorkerThread, free: () => void): Promise<void> {
-    const short = series.every((batch) => this.#short.expects(bytesIn(batch)));
+  async execute(series: readonly Batch[], worker: Executor, free: () => void): Promise<void> {
+    const short =
+      this.#settings.steady && series.every((batch) => this.#short.expects(bytesIn(batch)));
     const given = { worker, shortOf: short ? addressIn(series) : undefined };
     this.#executing.push(given);
     const released = (): void => {
@@ -235,14 +251,16 @@ export class ModelRuntime implements LoadedModel {
     if (shared.length > 0) released();
   }
 
-  async #run(series: readonly Batch[], worker: WorkerThread): Promise<readonly Outcome[]> {
+  async #run(series: readonly Batch[], worker: Executor): Promise<readonly Outcome[]> {
     const outcomes = await runSeries(this.loadId, series, worker, this.#settings.context());
     series.forEach((batch, i) => {
       const outcome = outcomes[i];
       const took = outcome instanceof EngineError ? undefined : outcome?.[0]?.timings.computeInfer;
       if (took === undefined) return;
       this.#lastExecution = took;
-      this.#short.learn(bytesIn(batch), took);
+      const bytes = bytesIn(batch);
+      this.#short.learn(bytes, took);
+      this.#worst.learn(bytes, took);
     });
     return outcomes;
   }
@@ -267,14 +285,14 @@ export class ModelRuntime implements LoadedModel {
    * A batch failed, or its worker died at it: whoever is not to blame gets an answer, and nobody hears of
    * another's data. Without the worker they wait again, to be executed alone: then none is blamed for another.
    */
-  async #runEachAlone(batch: Batch, worker: WorkerThread): Promise<void> {
+  async #runEachAlone(batch: Batch, worker: Executor): Promise<void> {
     for (const pending of batch) {
       const alone = { ...pending, batchKey: '', sharedRows: 1 };
       this.#settle([alone], await this.#runAlone(alone, worker));
     }
   }
 
-  async #runAlone(pending: Pending, worker: WorkerThread): Promise<Outcome> {
+  async #runAlone(pending: Pending, worker: Executor): Promise<Outcome> {
     const gone = overdue(pending, performance.now());
     if (gone !== undefined || !worker.alive) return gone;
     const [outcome] = await this.#run([[pending]], worker);

@@ -11,6 +11,7 @@ import type {
   ModelSource,
 } from './engine.js';
 import { EngineError } from './error.js';
+import { isSteady } from './execution-times.js';
 import { defaultMemoryBudget, MemoryBudget } from './memory-budget.js';
 import { ModelRuntime } from './model-runtime.js';
 import { ModelSessions, type SessionOptions } from './model-sessions.js';
@@ -154,6 +155,7 @@ class OnnxEngine implements Engine {
         batching,
         options: options.batching ?? {},
         acceptsEmpty: options.acceptsEmpty ?? true,
+        steady: isSteady(options),
         sessions,
       },
       {

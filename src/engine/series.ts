@@ -3,7 +3,7 @@ import type { InferenceResult } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
 import type { ExecutionResult } from './messages.js';
 import type { Pending } from './pending.js';
-import type { WorkerThread } from './worker-thread.js';
+import type { Executor } from './worker-thread.js';
 
 /** Requests of one execution, taken from a model's queue. */
 export type Batch = readonly [Pending, ...Pending[]];
@@ -30,7 +30,7 @@ export type Outcome = readonly InferenceResult[] | EngineError | undefined;
 export async function runSeries(
   loadId: number,
   series: readonly Batch[],
-  worker: WorkerThread,
+  worker: Executor,
   context: Uint8Array | undefined,
 ): Promise<readonly Outcome[]> {
   try {

@@ -51,6 +51,12 @@ export interface ThreadEvents {
   readonly onHang: (worker: WorkerThread, error: EngineError) => void;
 }
 
+/** What executes series. */
+export type Executor = Pick<
+  WorkerThread,
+  'alive' | 'hung' | 'executions' | 'dispatched' | 'ended' | 'runSeries'
+>;
+
 /** What the thread tells its annotator's owner. */
 type Annotating = Pick<AnnotatorSettings, 'noticed' | 'ended'>;
 
@@ -253,10 +259,8 @@ export class WorkerThread {
     this.#worker.postMessage(message, transfer);
   }
 
-  #receive(message: FromWorker): void {
+  #receive(message: Exclude<FromWorker, { kind: 'started' }>): void {
     switch (message.kind) {
-      case 'started':
-        break;
       case 'loaded':
         take(this.#loads, message.loadId)?.resolve(message);
         break;

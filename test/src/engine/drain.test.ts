@@ -27,6 +27,7 @@ class Models {
         batching: { maxBatchSize: 1, sizes: new Map(), invariance: 'off', reason: '' },
         options: {},
         acceptsEmpty: true,
+        steady: true,
         sessions,
       },
       { wake: () => undefined, dispatch: () => undefined, release: async () => undefined },
