@@ -48,7 +48,7 @@ function amounts(queues: readonly WaitingRequests[], measure: keyof Held): Map<s
   return all;
 }
 
-/** What other addresses have, in requests or in bytes, beyond what a request's own would have with it. */
+/** What addresses hold, summed, above what the request's own would hold with it. */
 export function surplus(
   queues: readonly WaitingRequests[],
   measure: keyof Held,

@@ -51,7 +51,7 @@ export interface BatchingOptions {
   readonly preferredBatchSizes?: readonly number[];
   /** How long a request may wait for others, from its acceptance, while a worker is free; default 0: not at all. */
   readonly maxQueueDelayMicroseconds?: number;
-  /** Requests that may wait; more are refused at once. Default 1024. */
+  /** Requests of each priority that may wait; more are refused at once. Default 1024. */
   readonly maxQueueSize?: number;
   /** Priorities are 1 (first) to this; 0, the default: all are equal, a request's own is ignored. */
   readonly priorityLevels?: number;

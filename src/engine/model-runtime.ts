@@ -19,7 +19,7 @@ import type { TensorSpec } from './tensor.js';
 import type { Executor, Signature } from './worker-thread.js';
 
 export interface RuntimeSettings {
-  /** Requests that may wait. */
+  /** Requests of each priority that may wait. */
   readonly maxQueueSize: number;
   readonly memory: RequestMemory;
   /** What the annotator is told of an execution that is dispatched now; undefined: it is not called. */

@@ -80,8 +80,8 @@ export class ModelSessions {
   }
 
   /**
-   * Makes the first session and tries it, between requests of the models that the worker has already. What it takes is what the process grew by, at least the
-   * weights once: that something else freed memory meanwhile must not make it look small. Rejects with
+   * Makes the first session, then tries it, each trial between requests of other models. Its size is what the
+   * process grew by, and at least the weights: other memory may have been freed meanwhile. Rejects with
    * EngineError `memory`, naming need and budget, if not even one fits.
    */
   async first<T>(

@@ -8,6 +8,13 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** Requests of one caller by connection, each first in, first out; the order of the Map is that of turns. */
 type Connections = Map<string, Pending[]>;
 
+/** What waits of one priority. */
+interface Level {
+  /** Requests. */
+  size: number;
+  readonly addresses: Map<string, Connections>;
+}
+
 /** Sends a key to the end of the turns, or away where nothing of it waits. */
 function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean): void {
   if (turns.size === 1 && !empty) return;
@@ -52,9 +59,9 @@ class Gathering {
  * own, take turns among themselves, of one request or several; within a connection, first in, first out.
  */
 export class RequestQueue implements WaitingRequests {
-  /** priority → address → its connections. */
-  readonly #levels = new Map<number, Map<string, Connections>>();
-  /** Requests that may wait. */
+  /** By priority; none where nothing waits. */
+  readonly #levels = new Map<number, Level>();
+  /** Requests of each priority that may wait. */
   readonly #maxSize: number;
   readonly #memory: RequestMemory;
   readonly #held = new Map<string, Held>();
@@ -77,9 +84,20 @@ export class RequestQueue implements WaitingRequests {
     return this.#rows;
   }
 
-  /** It holds as many requests as it may. */
+  /** It holds as many requests of a priority as it may. */
   get full(): boolean {
-    return this.#size >= this.#maxSize;
+    if (this.#size < this.#maxSize) return false;
+    for (const { size } of this.#levels.values()) if (size >= this.#maxSize) return true;
+    return false;
+  }
+
+  /** Requests of a priority that wait. */
+  #sizeOf(priority: number): number {
+    return this.#levels.get(priority)?.size ?? 0;
+  }
+
+  #fullOf(priority: number): boolean {
+    return this.#size >= this.#maxSize && this.#sizeOf(priority) >= this.#maxSize;
   }
 
   /** performance.now() at which what has waited longest was accepted; undefined where nothing waits. */
@@ -94,7 +112,7 @@ export class RequestQueue implements WaitingRequests {
   /** What waits of each connection. */
   *#connections(): Generator<readonly Pending[]> {
     for (const level of this.#levels.values()) {
-      for (const connections of level.values()) yield* connections.values();
+      for (const connections of level.addresses.values()) yield* connections.values();
     }
   }
 
@@ -103,8 +121,8 @@ export class RequestQueue implements WaitingRequests {
     return this.#held;
   }
 
-  hasRoom({ bytes }: Pending): boolean {
-    return !this.full && this.#memory.excess(bytes) <= 0;
+  hasRoom({ bytes, priority }: Pending): boolean {
+    return !this.#fullOf(priority) && this.#memory.excess(bytes) <= 0;
   }
 
   dropExpired(now: number): void {
@@ -123,8 +141,8 @@ export class RequestQueue implements WaitingRequests {
   /**
    * Takes a request in, and its bytes from the memory until it is given up or `RequestMemory.release`
    * gives them back. Throws EngineError `exhausted`, with the queue's state, when there is no room. A
-   * full queue makes room for an address that has less than another by refusing that one's newest
-   * requests, where the memory is full of whichever model: filling it first gives nobody more than a
+   * full queue makes room for an address that has less of the priority than another by refusing that one's
+   * newest requests, where the memory is full of whichever model: filling it first gives nobody more than a
    * share.
    */
   push(pending: Pending): void {
@@ -136,10 +154,11 @@ export class RequestQueue implements WaitingRequests {
     held.size += 1;
     held.bytes += pending.bytes;
     const { caller = '' } = pending.request;
-    const level = entry(this.#levels, pending.priority, () => new Map<string, Connections>());
-    const connections = entry(level, pending.address, () => new Map<string, Pending[]>());
+    const level = entry(this.#levels, pending.priority, newLevel);
+    const connections = entry(level.addresses, pending.address, () => new Map<string, Pending[]>());
     entry(connections, caller, (): Pending[] => []).push(pending);
     pending.waiting = true;
+    level.size += 1;
     this.#size += 1;
     this.#rows += pending.rows;
   }
@@ -170,22 +189,25 @@ export class RequestQueue implements WaitingRequests {
       let progress = level !== undefined;
       while (level !== undefined && progress) {
         progress = false;
-        const most = level.size === 1 ? turn : 1;
-        for (const [address, connections] of [...level]) {
-          if (this.#takeTurn(connections, gathering, most, now)) {
+        const { addresses } = level;
+        const most = addresses.size === 1 ? turn : 1;
+        for (const [address, connections] of [...addresses]) {
+          const taken = this.#takeTurn(connections, gathering, most, now);
+          if (taken > 0) {
+            level.size -= taken;
             progress = true;
-            endTurn(level, address, connections, connections.size === 0);
+            endTurn(addresses, address, connections, connections.size === 0);
           }
           if (gathering.full) return gathering.batch;
         }
       }
-      if (level?.size === 0) this.#levels.delete(priority);
+      if (level?.addresses.size === 0) this.#levels.delete(priority);
     }
     return gathering.batch;
   }
 
-  /** Removes the first requests that join, `most` at most, of the connection whose turn it is; false: none does. */
-  #takeTurn(connections: Connections, gathering: Gathering, most: number, now: number): boolean {
+  /** Removes the first requests that join, `most` at most, of the connection whose turn it is; how many did. */
+  #takeTurn(connections: Connections, gathering: Gathering, most: number, now: number): number {
     for (const [connection, waiting] of connections) {
       let taken = 0;
       while (taken < most && !gathering.full) {
@@ -198,9 +220,9 @@ export class RequestQueue implements WaitingRequests {
       }
       if (taken === 0) continue;
       endTurn(connections, connection, waiting, waiting.length === 0);
-      return true;
+      return taken;
     }
-    return false;
+    return 0;
   }
 
   /** The first whose deadline has not passed; those before it are given up. */
@@ -216,31 +238,53 @@ export class RequestQueue implements WaitingRequests {
   newestOf(address: string): Pending | undefined {
     let newest: Pending | undefined;
     for (const level of this.#levels.values()) {
-      for (const waiting of level.get(address)?.values() ?? []) {
-        const last = waiting.at(-1);
-        if (last !== undefined && isLater(last, newest)) newest = last;
-      }
+      const last = newestIn(level, address);
+      if (last !== undefined && isLater(last, newest)) newest = last;
     }
     return newest;
   }
 
-  /** Nobody gives way to a request for which there would still be no room. */
+  /** What waits of one priority. */
+  #waitingOf(priority: number): WaitingRequests {
+    const level = this.#levels.get(priority) ?? newLevel();
+    const held = new Map<string, Held>();
+    for (const [address, connections] of level.addresses) {
+      const all = [...connections.values()].flat();
+      held.set(address, { size: all.length, bytes: all.reduce((sum, one) => sum + one.bytes, 0) });
+    }
+    return {
+      held,
+      newestOf: (address) => newestIn(level, address),
+      giveUp: (pending, error) => this.giveUp(pending, error),
+      dropExpired: (now) => this.dropExpired(now),
+    };
+  }
+
+  /**
+   * Without room, the newest requests of addresses that hold more than this one's would are given up: of this
+   * queue and priority where that is full, of any model's where the memory is. Nobody gives way to a request for
+   * which there would still be no room.
+   */
   #makeRoom(by: Pending): void {
     if (this.hasRoom(by)) return;
     const { held, limit, waiting } = this.#memory;
-    const state =
-      `the queue is full: ${this.#size} of ${this.#maxSize} requests wait, and those that are not ` +
-      `answered yet have ${held} of ${limit} bytes in all models`;
+    const { priority } = by;
+    const full = this.#fullOf(priority);
+    const own = this.#levels.size === 1 ? [this] : [this.#waitingOf(priority)];
     const everyone = [...waiting];
+    const state =
+      `the queue is full: ${this.#sizeOf(priority)} of ${this.#maxSize} requests` +
+      `${priority === 0 ? '' : ` of priority ${priority}`} wait, and those that are not ` +
+      `answered yet have ${held} of ${limit} bytes in all models`;
     if (
-      (this.full && surplus([this], 'size', by) < 1) ||
+      (full && surplus(own, 'size', by) < 1) ||
       surplus(everyone, 'bytes', by) < this.#memory.excess(by.bytes)
     ) {
       throw new EngineError('exhausted', `${state}, this request has ${by.bytes}`);
     }
     const reason = `${state}, and this caller's newest gave way to a caller with fewer`;
     const gaveWay = new EngineError('exhausted', reason);
-    if (this.full) displace([this], 'size', 1, by, gaveWay);
+    if (full) displace(own, 'size', 1, by, gaveWay);
     displace(everyone, 'bytes', this.#memory.excess(by.bytes), by, gaveWay);
   }
 
@@ -249,12 +293,14 @@ export class RequestQueue implements WaitingRequests {
     const { address, priority } = pending;
     const { caller = '' } = pending.request;
     const level = this.#levels.get(priority);
-    const connections = level?.get(address);
+    if (level === undefined) return;
+    level.size -= 1;
+    const connections = level.addresses.get(address);
     const waiting = connections?.get(caller);
     waiting?.splice(waiting.lastIndexOf(pending), 1);
     if (waiting?.length === 0) connections?.delete(caller);
-    if (connections?.size === 0) level?.delete(address);
-    if (level?.size === 0) this.#levels.delete(priority);
+    if (connections?.size === 0) level.addresses.delete(address);
+    if (level.addresses.size === 0) this.#levels.delete(priority);
   }
 
   #settle(pending: Pending): void {
@@ -270,6 +316,18 @@ export class RequestQueue implements WaitingRequests {
     if (this.#size === 0) this.#memory.waiting.delete(this);
   }
 }
+
+/** The one of an address that would leave last. */
+function newestIn({ addresses }: Level, address: string): Pending | undefined {
+  let newest: Pending | undefined;
+  for (const waiting of addresses.get(address)?.values() ?? []) {
+    const last = waiting.at(-1);
+    if (last !== undefined && isLater(last, newest)) newest = last;
+  }
+  return newest;
+}
+
+const newLevel = (): Level => ({ size: 0, addresses: new Map() });
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const there = map.get(key);

@@ -1,7 +1,12 @@
 import { addressOf, type Pending } from '../../src/engine/pending.js';
 
 /** A request whose end is written into `ends`. */
-export function pending(caller: string, bytes: number, ends: Map<Pending, string>): Pending {
+export function pending(
+  caller: string,
+  bytes: number,
+  ends: Map<Pending, string>,
+  priority = 0,
+): Pending {
   const made: Pending = {
     request: { inputs: [], outputs: [], caller },
     address: addressOf(caller),
@@ -10,7 +15,7 @@ export function pending(caller: string, bytes: number, ends: Map<Pending, string
     rows: 1,
     inputBytes: bytes,
     bytes,
-    priority: 0,
+    priority,
     enqueued: ends.size,
     expires: Number.POSITIVE_INFINITY,
     waiting: false,

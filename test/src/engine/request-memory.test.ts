@@ -25,6 +25,7 @@ test('bytes are held from the acceptance until they are released, whatever the o
       queue: fc.nat(queues - 1),
       caller: fc.constantFrom('a:1', 'a:2', 'b:1', 'c:1'),
       bytes: fc.integer({ min: 0, max: 60 }),
+      priority: fc.integer({ min: 1, max: 2 }),
     }),
     fc.record({ kind: fc.constant('take' as const), queue: fc.nat(queues - 1) }),
     fc.record({ kind: fc.constantFrom('answer' as const, 'again' as const) }),
@@ -48,7 +49,7 @@ test('bytes are held from the acceptance until they are released, whatever the o
       for (const command of commands) {
         const queue = 'queue' in command ? all[command.queue] : undefined;
         if (command.kind === 'push' && queue !== undefined) {
-          const one = pending(command.caller, command.bytes, ends);
+          const one = pending(command.caller, command.bytes, ends, command.priority);
           if (push(queue, one)) accepted.push({ queue, one });
         }
         if (command.kind === 'take') running.push(...(queue?.take(1, 0) ?? []));
@@ -70,7 +71,10 @@ test('bytes are held from the acceptance until they are released, whatever the o
         );
         assert.ok(memory.held <= memory.limit);
         for (const each of all) {
-          assert.equal(each.size, waiting.filter((one) => one.queue === each).length);
+          const own = waiting.filter(({ queue }) => queue === each).map(({ one }) => one.priority);
+          const [urgent, usual] = [1, 2].map((level) => own.filter((one) => one === level).length);
+          assert.equal(each.size, own.length);
+          assert.equal(each.full, urgent === 4 || usual === 4);
           assert.equal(memory.waiting.has(each), each.size > 0);
         }
       }
