@@ -17,6 +17,9 @@ export interface ModelRepository {
    * RESOURCE_EXHAUSTED where too many changes wait.
    */
   load(name: string, wanted: () => boolean): Promise<void>;
-  /** Stops serving every version of a model once what was accepted is answered; else as `load`. */
+  /**
+   * Stops serving every version of a model once what was accepted is answered, if any is served; else as
+   * `load`.
+   */
   unload(name: string, wanted: () => boolean): Promise<void>;
 }

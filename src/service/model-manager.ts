@@ -94,17 +94,13 @@ export class ModelManager {
   }
 
   /**
-   * Stops serving a model, all versions. Rejects with CONFIG_MODEL if it is not served; where the manifest
-   * without it cannot be stated, it is served still.
+   * Stops serving a model, all versions. Nothing happens where none is served, whatever the name, as in Triton;
+   * where the manifest without it cannot be stated, it is served still.
    * @param wanted asked when its turn comes: where it is false, nothing is unloaded.
    */
   unload(name: string, wanted = always): Promise<void> {
     return this.#change(wanted, async () => {
-      const served = this.#served(name);
-      if (served.length === 0) {
-        throw new AssayError('CONFIG_MODEL', `model ${name} is not served`);
-      }
-      await this.#withdraw(served);
+      await this.#withdraw(this.#served(name));
       this.#failures.delete(name);
     });
   }
