@@ -150,7 +150,7 @@ export class BatchPolicy {
   seriesNow({ rows, held }: Waiting, size: number, workers: number): number {
     const [own, other] = held.values();
     if (own === undefined || other !== undefined) return 1;
-    const share = Math.floor(rows / (size * workers));
+    const share = Math.floor(Math.min(rows / size, own.size) / workers);
     const inMemory = Math.floor((LARGEST_SERIES * own.size) / (own.bytes * size));
     return Math.max(1, Math.min(share, inMemory, MOST_EXECUTIONS));
   }

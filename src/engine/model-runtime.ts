@@ -66,6 +66,8 @@ export class ModelRuntime implements LoadedModel {
   readonly #queue: RequestQueue;
   /** Of a request. */
   readonly #mostRows: number;
+  /** Whether dimension 0 of a request's inputs is its batch size, as it is where there is a `max_batch_size`. */
+  readonly #batched: boolean;
   /** Requests that wait or are executed. */
   #unanswered = 0;
   readonly #short = new ShortExecutions();
@@ -96,6 +98,7 @@ export class ModelRuntime implements LoadedModel {
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.maxQueueSize, settings.memory);
     this.#mostRows = mostRows(settings.options, signature.inputs);
+    this.#batched = settings.batching.maxBatchSize > 1 || Number.isFinite(this.#mostRows);
   }
 
   get waiting(): number {
@@ -344,10 +347,11 @@ export class ModelRuntime implements LoadedModel {
 
   /** Requests share an execution only if they agree on all but the number of rows. */
   #share(request: InferenceRequest): Pick<Pending, 'batchKey' | 'sharedRows' | 'rows'> {
-    const alone = { batchKey: '', sharedRows: 1, rows: 1 };
-    if (this.batching.maxBatchSize <= 1) return alone;
-    const rows = request.inputs[0]?.shape[0] ?? 1;
-    if (request.inputs.some(({ shape }) => shape[0] !== rows)) return alone;
+    const rows = this.#batched ? (request.inputs[0]?.shape[0] ?? 1) : 1;
+    if (this.#batched && request.inputs.some(({ shape }) => shape[0] !== rows)) {
+      return { batchKey: '', sharedRows: 1, rows: 1 };
+    }
+    if (this.batching.maxBatchSize <= 1) return { batchKey: '', sharedRows: 1, rows };
     const key = tailsKey(request.inputs.map(({ shape }) => shape.slice(1)));
     const sharedRows = this.batching.sizes.get(key) ?? 1;
     return { batchKey: `${request.outputs.join('\0')}\0\0${key}`, sharedRows, rows };

@@ -12,7 +12,7 @@ export interface Pending {
   readonly batchKey: string;
   /** Most rows of an execution that it may share; 1: none. */
   readonly sharedRows: number;
-  /** Triton's batch size of a request: dimension 0 of its inputs; 1 where the model is not batched. */
+  /** Triton's batch size of a request: dimension 0 of its inputs; 1 where the model has no `max_batch_size`. */
   readonly rows: number;
   /** `inputBytesOf` it. */
   readonly inputBytes: number;

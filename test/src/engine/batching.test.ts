@@ -105,6 +105,26 @@ test('max_batch_size 1 turns it off', async () => {
   });
 });
 
+for (const { what, operators, maxBatchSize, counted } of [
+  { what: 'requests share executions', operators: ['Identity'], maxBatchSize: 8, counted: 4 },
+  { what: 'a size is stated, and requests share none', maxBatchSize: 8, counted: 4 },
+  { what: 'a size is stated that is none', maxBatchSize: 1, counted: 1 },
+  { what: 'none is stated, and requests share none', counted: 1 },
+]) {
+  test(`what a request of four rows counts as, ${what}: ${counted}`, async () => {
+    const batching = { sweep: false, ...(maxBatchSize !== undefined && { maxBatchSize }) };
+    const model = await load(identityModel('FP32'), operators, batching);
+    const data = new Uint8Array(32);
+    const inputs = [{ name: 'input', datatype: 'FP32' as const, shape: [4, 2], data }];
+    const { timings } = await model.infer({ inputs, outputs: ['output'] });
+    const { inferenceCount, executionCount, batches } = model.statistics;
+    assert.deepEqual(
+      [timings.rows, timings.batchSize, inferenceCount, executionCount, ...batches.keys()],
+      [counted, counted, counted, 1, counted],
+    );
+  });
+}
+
 const session = await InferenceSession.create(MLP);
 
 /** A request of so many rows, and what plain onnxruntime-node answers to it alone. */

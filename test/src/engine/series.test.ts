@@ -17,6 +17,8 @@ const KIBIBYTE = 1024;
 
 const USUAL = {
   rows: 64,
+  /** Of a request. */
+  each: 1,
   workers: 2,
   size: 1,
   bytes: KIBIBYTE,
@@ -29,6 +31,7 @@ const SERIES: readonly (Partial<typeof USUAL> & { what: string; executions: numb
   { what: 'two for each worker wait', rows: 4, executions: 2 },
   { what: 'many workers share', workers: 16, executions: 4 },
   { what: 'executions of many rows', size: 16, executions: 2 },
+  { what: 'requests of more rows than an execution', size: 4, each: 8, executions: 4 },
   { what: 'large requests', bytes: 300 * KIBIBYTE, executions: 3 },
   { what: 'requests of megabytes', bytes: 4096 * KIBIBYTE, executions: 1 },
   { what: 'large requests in executions of two', bytes: 150 * KIBIBYTE, size: 2, executions: 3 },
@@ -38,11 +41,9 @@ const SERIES: readonly (Partial<typeof USUAL> & { what: string; executions: numb
 
 for (const { what, executions, ...differing } of SERIES) {
   test(`executions that a worker is given at most at once, ${what}: ${executions}`, () => {
-    const { rows, workers, size, bytes, addresses } = { ...USUAL, ...differing };
-    const each = rows / addresses.length;
-    const held = new Map(
-      addresses.map((address) => [address, { size: each, bytes: each * bytes }]),
-    );
+    const { rows, each, workers, size, bytes, addresses } = { ...USUAL, ...differing };
+    const own = rows / each / addresses.length;
+    const held = new Map(addresses.map((address) => [address, { size: own, bytes: own * bytes }]));
     const waiting = { size: rows, rows, held, oldest: 0 };
     assert.equal(new BatchPolicy(1, {}).seriesNow(waiting, size, workers), executions);
   });
