@@ -136,7 +136,7 @@ export class ModelRuntime implements LoadedModel {
           resolve(result);
         },
         reject: (error) => {
-          this.statistics.failed(nanosecondsSince(started));
+          this.statistics.failed(nanosecondsSince(started), error.reason);
           this.#answered();
           reject(error);
         },

@@ -1,3 +1,5 @@
+import type { EngineErrorReason } from './error.js';
+
 /** Durations in nanoseconds, as Triton's statistics have them. */
 export interface InferenceTimings {
   readonly queue: number;
@@ -30,10 +32,28 @@ function add(to: Duration, nanoseconds: number): void {
   to.nanoseconds += nanoseconds;
 }
 
+/** Triton's reasons of a request's failure, as `MetricModelReporter` names them. */
+export const FAILURE_REASONS = ['REJECTED', 'CANCELED', 'BACKEND', 'OTHER'] as const;
+export type FailureReason = (typeof FAILURE_REASONS)[number];
+
+const FAILURES: Readonly<Record<EngineErrorReason, FailureReason>> = {
+  exhausted: 'REJECTED',
+  deadline: 'REJECTED',
+  cancelled: 'CANCELED',
+  execution: 'BACKEND',
+  timeout: 'BACKEND',
+  'invalid-request': 'OTHER',
+  draining: 'OTHER',
+  load: 'OTHER',
+  memory: 'OTHER',
+};
+
 /** What Triton's ModelStatistics counts, for one load of a model. */
 export class Statistics {
   readonly success = duration();
   readonly fail = duration();
+  /** Of `fail`'s, by why; a reason that never was is absent. */
+  readonly failures = new Map<FailureReason, number>();
   readonly queue = duration();
   readonly computeInput = duration();
   readonly computeInfer = duration();
@@ -56,8 +76,11 @@ export class Statistics {
     this.lastInference = Date.now();
   }
 
-  failed(nanoseconds: number): void {
+  /** @param why undefined: a failure that is not the engine's. */
+  failed(nanoseconds: number, why?: EngineErrorReason): void {
+    const reason = why === undefined ? 'OTHER' : FAILURES[why];
     add(this.fail, nanoseconds);
+    this.failures.set(reason, (this.failures.get(reason) ?? 0) + 1);
   }
 
   executed(timings: InferenceTimings): void {

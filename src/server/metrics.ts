@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { LoadedModel } from '../engine/engine.js';
-import type { Duration } from '../engine/statistics.js';
+import { type Duration, FAILURE_REASONS } from '../engine/statistics.js';
 import type { ModelRegistry } from './model-registry.js';
 
 const LABELS = ['model', 'version'] as const;
@@ -19,11 +19,6 @@ const COUNTERS: readonly ModelMetric[] = [
     'nv_inference_request_success',
     'Requests that were answered',
     ({ statistics }) => statistics.success.count,
-  ],
-  [
-    'nv_inference_request_failure',
-    'Requests that were admitted to a model and failed',
-    ({ statistics }) => statistics.fail.count,
   ],
   [
     'nv_inference_count',
@@ -96,6 +91,22 @@ function register(registry: Registry, models: ModelRegistry, own: readonly OwnMe
       },
     });
   }
+  new Counter<Label | 'reason'>({
+    name: 'nv_inference_request_failure',
+    help:
+      'Requests of a model that it did not answer, by reason: REJECTED (the queue was full, or the time to wait ' +
+      'was over), CANCELED (the caller went away), BACKEND (the execution failed) or OTHER',
+    labelNames: [...LABELS, 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, version, statistics } of models.list()) {
+        for (const reason of FAILURE_REASONS) {
+          this.inc({ model: name, version, reason }, statistics.failures.get(reason) ?? 0);
+        }
+      }
+    },
+  });
   for (const [name, help, read] of GAUGES) {
     new Gauge<Label>({
       name,

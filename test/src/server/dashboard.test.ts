@@ -33,6 +33,11 @@ test('the example dashboard asks for metrics that there are', async () => {
   );
 });
 
+test('the panel of failures has a line for each model, whatever the reasons', async () => {
+  const text = await readFile(join(repositoryRoot, 'docs', 'grafana-dashboard.json'), 'utf8');
+  assert.match(text, /"sum without \(reason\) \(rate\(nv_inference_request_failure\[/);
+});
+
 test('the panel of requests that share an execution counts requests, whatever their rows', async () => {
   const text = await readFile(join(repositoryRoot, 'docs', 'grafana-dashboard.json'), 'utf8');
   const { panels } = JSON.parse(text) as {
