@@ -37,7 +37,7 @@ import { ModelManager } from './service/model-manager.js';
 import { openPlatform } from './service/platform.js';
 import { repositoryOf } from './service/repository-control.js';
 import { assertUndisturbed, type Surroundings } from './service/surroundings.js';
-import { expandVersions } from './service/version-policy.js';
+import { expandVersions, statedPolicy } from './service/version-policy.js';
 import { VERSION } from './system/version.js';
 
 export interface ServeOptions {
@@ -171,6 +171,7 @@ async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
 function services(
   enclave: Enclave,
   models: ModelRegistry,
+  configured: Config['models'],
   repository: ModelRepository | undefined,
   ready: () => boolean,
   log: Log,
@@ -182,6 +183,7 @@ function services(
       models,
       head: attestedHead,
       ...(repository === undefined ? {} : { repository }),
+      versionPolicy: (model) => statedPolicy(configured, model),
       server: { name: 'assay', version: VERSION },
       ready,
       onFailure,
@@ -257,7 +259,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     const repository = config.modelControl === 'explicit' ? repositoryOf(models) : undefined;
     let ready = false;
     const server = await startServer({
-      services: services(enclave, registry, repository, () => ready, log),
+      services: services(enclave, registry, config.models, repository, () => ready, log),
       address: config.listen,
       tls: enclave.keys.tls,
       ...(config.plaintext === undefined ? {} : { plaintextAddress: config.plaintext }),

@@ -205,7 +205,7 @@ export interface LoadedModel {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly batching: BatchingOutcome;
-  /** As the model was loaded. */
+  /** As the model was loaded, and always with the size of its queue; without one: it has no queue. */
   readonly options: BatchingOptions;
   /**
    * False: callers may send no tensor without elements, unless the signature says it has none. Kernels of

@@ -19,13 +19,11 @@ import type { TensorSpec } from './tensor.js';
 import type { Executor, Signature } from './worker-thread.js';
 
 export interface RuntimeSettings {
-  /** Requests of each priority that may wait. */
-  readonly maxQueueSize: number;
   readonly memory: RequestMemory;
   /** What the annotator is told of an execution that is dispatched now; undefined: it is not called. */
   readonly context: () => Uint8Array | undefined;
   readonly batching: BatchingOutcome;
-  readonly options: BatchingOptions;
+  readonly options: BatchingOptions & { readonly maxQueueSize: number };
   readonly acceptsEmpty: boolean;
   /** See `isSteady`; where it is not, a worker is given one execution at a time. */
   readonly steady: boolean;
@@ -96,7 +94,7 @@ export class ModelRuntime implements LoadedModel {
     this.options = settings.options;
     this.acceptsEmpty = settings.acceptsEmpty;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
-    this.#queue = new RequestQueue(settings.maxQueueSize, settings.memory);
+    this.#queue = new RequestQueue(settings.options.maxQueueSize, settings.memory);
     this.#mostRows = mostRows(settings.options, signature.inputs);
     this.#batched = settings.batching.maxBatchSize > 1 || Number.isFinite(this.#mostRows);
   }

@@ -149,11 +149,10 @@ class OnnxEngine implements Engine {
       source,
       signature,
       {
-        maxQueueSize,
         memory: this.#requests,
         context: () => this.#settings.annotator?.context(loadId),
         batching,
-        options: options.batching ?? {},
+        options: { ...options.batching, maxQueueSize },
         acceptsEmpty: options.acceptsEmpty ?? true,
         steady: isSteady(options),
         sessions,

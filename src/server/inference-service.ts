@@ -4,7 +4,7 @@ import type { TensorSpec } from '../engine/tensor.js';
 import type { AnswerHead } from './answer-head.js';
 import { decodeInferRequest } from './codec/infer-request.js';
 import { Inferrer } from './infer.js';
-import { modelConfig } from './model-config.js';
+import { modelConfig, type VersionPolicy } from './model-config.js';
 import type { ModelRegistry } from './model-registry.js';
 import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
@@ -20,6 +20,8 @@ export interface InferenceServiceOptions {
   readonly head?: AnswerHead;
   /** Absent: models cannot be loaded or unloaded at run time. */
   readonly repository?: ModelRepository;
+  /** Of a model; undefined where the configuration names its version. */
+  readonly versionPolicy?: (model: LoadedModel) => VersionPolicy | undefined;
   readonly server: { readonly name: string; readonly version: string };
   /**
    * Whether requests are taken, by a model where it is given: false until everything configured is loaded,
@@ -112,9 +114,10 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
       return inferrer.infer(decodeInferRequest(message), caller);
     }),
     ModelStreamInfer: streamInfer(inferrer, failed),
-    ModelConfig: unary<ModelReference, object>(async ({ name, version }) => ({
-      config: modelConfig(models.get(name, version)),
-    })),
+    ModelConfig: unary<ModelReference, object>(async ({ name, version }) => {
+      const model = models.get(name, version);
+      return { config: modelConfig(model, options.versionPolicy?.(model)) };
+    }),
     ModelStatistics: unary<ModelReference, object>(async ({ name, version }) => ({
       model_stats: selected(models, name, version).map(modelStatistics),
     })),

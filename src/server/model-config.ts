@@ -22,35 +22,47 @@ function maxBatchSize({ batching, options, inputs }: LoadedModel): number {
   return batching.maxBatchSize > 1 ? batching.maxBatchSize : 0;
 }
 
+/**
+ * Triton's ModelDynamicBatching: what is enforced, which of a queue without shared executions is all but sizes and
+ * the delay. Undefined for a model without a queue, as a proxy's are.
+ */
+function dynamicBatching({ batching, options }: LoadedModel): object | undefined {
+  if (options.maxQueueSize === undefined) return undefined;
+  const shared = batching.maxBatchSize > 1;
+  return {
+    preferred_batch_size: shared ? (options.preferredBatchSizes ?? []) : [],
+    max_queue_delay_microseconds: shared ? (options.maxQueueDelayMicroseconds ?? 0) : 0,
+    priority_levels: options.priorityLevels ?? 0,
+    default_priority_level: defaultPriority(options),
+    default_queue_policy: {
+      default_timeout_microseconds: options.defaultTimeoutMicroseconds ?? 0,
+      allow_timeout_override: true,
+      max_queue_size: options.maxQueueSize,
+    },
+  };
+}
+
+/** Which versions of a model are served: Triton's ModelVersionPolicy. */
+export type VersionPolicy =
+  | { readonly latest: { readonly num_versions: number } }
+  | { readonly all: object }
+  | { readonly specific: { readonly versions: readonly number[] } };
+
 /** `ModelConfig` of a model as it is served. */
-export function modelConfig(model: LoadedModel): object {
-  const { batching, options } = model;
-  const batched = batching.maxBatchSize > 1;
+export function modelConfig(model: LoadedModel, versionPolicy?: VersionPolicy): object {
+  const { batching } = model;
   const rows = maxBatchSize(model);
   const entry = (spec: TensorSpec): object => describe(spec, rows > 0);
   return {
     name: model.name,
     platform: 'onnxruntime_onnx',
     backend: 'onnxruntime',
+    version_policy: versionPolicy,
     max_batch_size: rows,
     input: model.inputs.map(entry),
     output: model.outputs.map(entry),
     instance_group: [{ name: model.name, kind: 'KIND_CPU', count: model.instances }],
-    ...(batched
-      ? {
-          dynamic_batching: {
-            preferred_batch_size: options.preferredBatchSizes ?? [],
-            max_queue_delay_microseconds: options.maxQueueDelayMicroseconds ?? 0,
-            priority_levels: options.priorityLevels ?? 0,
-            default_priority_level: defaultPriority(options),
-            default_queue_policy: {
-              default_timeout_microseconds: options.defaultTimeoutMicroseconds ?? 0,
-              allow_timeout_override: true,
-              max_queue_size: options.maxQueueSize ?? 0,
-            },
-          },
-        }
-      : {}),
+    dynamic_batching: dynamicBatching(model),
     parameters: {
       batch_invariance: { string_value: batching.invariance },
       batch_invariance_reason: { string_value: batching.reason },

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { VersionPolicy as StatedPolicy } from '../server/model-config.js';
 import type { ConfiguredModel } from './config-schema.js';
 
 type VersionPolicy = NonNullable<ConfiguredModel['versionPolicy']>;
@@ -23,6 +24,19 @@ function chosenVersions(
     );
   }
   return wanted;
+}
+
+/** What `ModelConfig` says of a model's versions; undefined where an entry without a policy names its own. */
+export function statedPolicy(
+  models: readonly ConfiguredModel[],
+  { name, version }: Pick<ConfiguredModel, 'name' | 'version'>,
+): StatedPolicy | undefined {
+  const entries = models.filter((model) => model.name === name);
+  const own = entries.find((one) => one.versionPolicy === undefined && one.version === version);
+  const policy = own ? undefined : entries.find((one) => one.versionPolicy)?.versionPolicy;
+  if (policy === undefined) return undefined;
+  if ('latest' in policy) return { latest: { num_versions: policy.latest } };
+  return 'all' in policy ? { all: {} } : { specific: { versions: policy.specific } };
 }
 
 /** Throws CONFIG_INVALID where two models have one name and version. */

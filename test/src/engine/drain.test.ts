@@ -21,11 +21,10 @@ class Models {
       source,
       { inputs: [], outputs: [] },
       {
-        maxQueueSize: 9,
         memory,
         context: () => undefined,
         batching: { maxBatchSize: 1, sizes: new Map(), invariance: 'off', reason: '' },
-        options: {},
+        options: { maxQueueSize: 9 },
         acceptsEmpty: true,
         steady: true,
         sessions,

@@ -141,11 +141,10 @@ for (const { what, steady = true, before, waits, executions } of TAKEN) {
       { name: 'm', version: '1', model: new Uint8Array(), externalData: [] },
       { inputs: [], outputs: [] },
       {
-        maxQueueSize: 99,
         memory: new RequestMemory(99_999),
         context: () => undefined,
         batching: { maxBatchSize: 1, sizes: new Map(), invariance: 'off', reason: '' },
-        options: {},
+        options: { maxQueueSize: 99 },
         acceptsEmpty: true,
         steady,
         sessions: { count: 2, bytes: 0 },

@@ -49,26 +49,55 @@ test('a stream answers in the order of its requests, and survives a bad one', as
   );
 });
 
-test('ModelConfig states the scheduling, with the level of requests that name none', async () => {
-  const { engine, registry, call } = await startTestServer({ models: {} });
-  const batching = { maxBatchSize: 4, sweep: false, priorityLevels: 5, maxQueueSize: 7 };
-  const source = { name: 'mlp', version: '1', model: mlpModel([4, 4]), externalData: [] };
-  registry.add(await engine.load(source, { operators: ['Gemm'], batching }));
-  interface Scheduling {
-    readonly priority_levels: string;
-    readonly default_priority_level: string;
-    readonly default_queue_policy: { readonly max_queue_size: number };
-  }
-  const { config } = await call<{
-    config: { readonly max_batch_size: number; readonly dynamic_batching: Scheduling };
-  }>('ModelConfig', { name: 'mlp' });
-  const { priority_levels, default_priority_level, default_queue_policy } = config.dynamic_batching;
-  assert.deepEqual(
-    [priority_levels, default_priority_level, default_queue_policy.max_queue_size],
-    ['5', '3', 7],
-  );
-  assert.equal(config.max_batch_size, 4);
-});
+for (const [what, operators, stated, enforced] of [
+  [
+    'requests share executions',
+    ['Gemm'],
+    { maxBatchSize: 8, preferredBatchSizes: [4], maxQueueDelayMicroseconds: 9, maxQueueSize: 7 },
+    { sizes: [4], delay: '9', levels: '0', level: '0', timeout: '0', queue: 7 },
+  ],
+  [
+    'requests share none, so that sizes and a delay change nothing',
+    ['Loop'],
+    {
+      maxBatchSize: 8,
+      preferredBatchSizes: [4],
+      maxQueueDelayMicroseconds: 9,
+      maxQueueSize: 7,
+      priorityLevels: 5,
+      defaultTimeoutMicroseconds: 6,
+    },
+    { sizes: [], delay: '0', levels: '5', level: '3', timeout: '6', queue: 7 },
+  ],
+  [
+    'nothing is stated',
+    ['Loop'],
+    {},
+    { sizes: [], delay: '0', levels: '0', level: '0', timeout: '0', queue: 1024 },
+  ],
+] as const) {
+  test(`dynamic_batching is what is enforced of the queue: ${what}`, async () => {
+    const { engine, registry, call } = await startTestServer({ models: {} });
+    const source = { name: 'mlp', version: '1', model: mlpModel([4, 4]), externalData: [] };
+    registry.add(await engine.load(source, { operators, batching: { sweep: false, ...stated } }));
+    const { config } = await call<{ config: Record<string, unknown> }>('ModelConfig', {
+      name: 'mlp',
+    });
+    const { sizes, delay, levels, level, timeout, queue } = enforced;
+    assert.deepEqual(config['dynamic_batching'], {
+      preferred_batch_size: sizes,
+      max_queue_delay_microseconds: delay,
+      priority_levels: levels,
+      default_priority_level: level,
+      default_queue_policy: {
+        default_timeout_microseconds: timeout,
+        allow_timeout_override: true,
+        max_queue_size: queue,
+      },
+    });
+    assert.equal(config['version_policy'], null);
+  });
+}
 
 for (const [what, operators, stated, expected, dims] of [
   ['requests share executions of fewer rows', ['Gemm'], { maxBatchSize: 8 }, 8, ['4']],

@@ -186,6 +186,20 @@ describe('a folder of versions that changes while the service runs', () => {
     assert.equal(warned.callCount(), 2, 'what a caller makes up is not logged');
   });
 
+  for (const [policy, stated] of [
+    [{ latest: 2 }, { policy_choice: 'latest', latest: { num_versions: 2 } }],
+    [{ all: true }, { policy_choice: 'all', all: {} }],
+    [{ specific: [1] }, { policy_choice: 'specific', specific: { versions: ['1'] } }],
+  ] as const) {
+    test(`ModelConfig states the version policy ${JSON.stringify(policy)}`, async () => {
+      ({ serving, caller } = await start(policy));
+      const { config } = await caller.call<{ config: Record<string, unknown> }>('ModelConfig', {
+        name: 'scale',
+      });
+      assert.deepEqual(config['version_policy'], stated);
+    });
+  }
+
   test('a model that failed to load and was unloaded since is unloaded', async () => {
     ({ serving, caller } = await start({ latest: 1 }));
     await placeBroken(3);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { parseConfig } from '../../../src/config.js';
-import { expandVersions } from '../../../src/service/version-policy.js';
+import { expandVersions, statedPolicy } from '../../../src/service/version-policy.js';
 
 const directory = await mkdtemp(join(tmpdir(), 'assay-versions-'));
 after(() => rm(directory, { recursive: true }));
@@ -47,6 +47,17 @@ test('a folder without versions is refused', async () => {
     code: 'CONFIG_MODEL',
     message: 'ocr: expected a folder <version>/model.onnx',
   });
+});
+
+test('a version that an entry names is of no policy, though another entry of the name has one', () => {
+  const named = { name: 'ocr', path: 'ocr', version: '9' };
+  const { models } = parseConfig(
+    { models: [{ name: 'ocr', path: 'ocr', versionPolicy: { all: true } }, named] },
+    {},
+    directory,
+  );
+  assert.equal(statedPolicy(models, named), undefined);
+  assert.deepEqual(statedPolicy(models, { ...named, version: '10' }), { all: {} });
 });
 
 for (const policy of [
