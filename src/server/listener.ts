@@ -77,7 +77,8 @@ export function listen(
   });
   server.maxConnections = maxConnections;
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
+    // Also once it listens: accept(2) passes errors of single connections on, which their peers may try again.
+    server.on('error', (error) => {
       reject(new AssayError('CONFIG_LISTEN', `cannot listen on ${host}:${port}`, error));
     });
     server.listen(port, host, () => {

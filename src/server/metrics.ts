@@ -217,7 +217,8 @@ export async function startMetrics(settings: MetricsSettings): Promise<RunningMe
   register(registry, settings.models, settings.own ?? []);
   const server = makeServer(registry);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
+    // Also once it listens: accept(2) passes errors of single connections on, which their peers may try again.
+    server.on('error', (error) => {
       const { host, port } = settings;
       reject(
         new AssayError('CONFIG_LISTEN', `cannot listen for metrics on ${host}:${port}`, error),
