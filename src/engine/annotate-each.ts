@@ -1,18 +1,6 @@
 import type { Annotator, Sealed } from './engine.js';
 import type { Execution, ExecutionResult, RunOutput } from './messages.js';
-import type { Tensor } from './tensor.js';
-
-/** Rows `from` to `to` (dimension 0) of a tensor of fixed-size elements. */
-function sliceRows(name: string, whole: RunOutput, from: number, to: number): Tensor {
-  const [rows = 1, ...rest] = whole.shape;
-  const rowBytes = rows === 0 ? 0 : whole.data.length / rows;
-  return {
-    name,
-    datatype: whole.datatype,
-    shape: [to - from, ...rest],
-    data: whole.data.subarray(from * rowBytes, to * rowBytes),
-  };
-}
+import { type Divisible, divisible, rowsOf, type Tensor } from './tensor.js';
 
 /** Annotates each request of an execution with its own tensors. */
 export function annotateEach(
@@ -42,14 +30,17 @@ export function annotateEach(
       annotator.annotate(named(inputNames, feeds), named(run.outputs, results), { context, note }),
     ];
   }
+  const whole = (names: readonly string[], tensors: readonly RunOutput[]): Divisible[] =>
+    tensors.map((tensor, i) => divisible(names[i] ?? '', tensor));
+  const [inputs, outputs] = [whole(inputNames, feeds), whole(run.outputs, results)];
   let from = 0;
   return run.rows.map((rows, index) => {
     const note = notes[index] ?? new Uint8Array();
-    const slice = (names: readonly string[], tensors: readonly RunOutput[]): Tensor[] =>
-      tensors.map((tensor, i) => sliceRows(names[i] ?? '', tensor, from, from + rows));
-    const own = slice(inputNames, feeds);
-    const annotation = annotator.annotate(own, slice(run.outputs, results), { context, note });
-    from += rows;
+    const to = from + rows;
+    const own = (tensors: readonly Divisible[]): Tensor[] =>
+      tensors.map((tensor) => rowsOf(tensor, from, to));
+    const annotation = annotator.annotate(own(inputs), own(outputs), { context, note });
+    from = to;
     return annotation;
   });
 }

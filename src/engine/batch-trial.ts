@@ -1,3 +1,4 @@
+import { align } from './batch.js';
 import type { Row } from './batch-samples.js';
 import type { Tails } from './batch-shapes.js';
 import type { Execution, ExecutionResult, PackedInput } from './messages.js';
@@ -5,7 +6,6 @@ import { Pauses } from './pauses.js';
 import type { TensorSpec } from './tensor.js';
 import type { Signature } from './worker-thread.js';
 
-const ALIGNMENT = 64;
 /** Bytes that are copied without a look at the clock. */
 const PIECE = 2 ** 20;
 
@@ -54,7 +54,7 @@ export class BatchTrial {
     const inputs: PackedInput[] = [];
     let end = 0;
     this.#signature.inputs.forEach(({ datatype }: TensorSpec, index) => {
-      const offset = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+      const offset = align(end);
       const length = rows.reduce((sum, row) => sum + (row[index]?.length ?? 0), 0);
       inputs.push({
         datatype,

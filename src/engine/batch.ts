@@ -4,12 +4,13 @@ import type { Execution, ExecutionResult, PackedInput, RunOutput } from './messa
 import type { Pending } from './pending.js';
 import { totalLength, writePieces } from './pieces.js';
 import type { InferenceTimings } from './statistics.js';
-import { piecesOf, type Tensor } from './tensor.js';
+import { divisible, piecesOf, rowsOf } from './tensor.js';
 
 /** Alignment of each input in the transferred buffer, bytes: a cache line, what kernels like best. */
 const ALIGNMENT = 64;
 
-const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
+/** The next offset at which an input may lie. */
+export const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 
 /** The data of an input of one request. */
 function inputAt({ request }: Pending, index: number): readonly Uint8Array[] {
@@ -61,36 +62,11 @@ export function pack(
   };
 }
 
-/** An output of a batch, to be cut into the rows of its requests. */
-interface Divisible {
-  readonly name: string;
-  readonly datatype: Tensor['datatype'];
-  /** Dimensions of a row. */
-  readonly row: readonly number[];
-  readonly rowBytes: number;
-  readonly data: Uint8Array;
-}
-
-function divisible(name: string, { datatype, shape, data }: RunOutput, total: number): Divisible {
-  const [rows, ...row] = shape;
-  if (rows !== total) {
-    throw new EngineError('execution', `output ${name} has ${rows} rows for a batch of ${total}`);
-  }
-  return { name, datatype, row, rowBytes: data.length / total, data };
-}
-
-/** Rows `from` to `to`, in place. */
-function rowsOf(
-  { name, datatype, row, rowBytes, data }: Divisible,
-  from: number,
-  to: number,
-): Tensor {
-  return {
-    name,
-    datatype,
-    shape: [to - from, ...row],
-    data: data.subarray(from * rowBytes, to * rowBytes),
-  };
+/** Throws EngineError `execution` unless an output has a row for each of its batch's. */
+function assertRows(name: string, { shape }: RunOutput, total: number): void {
+  if (shape[0] === total) return;
+  const reason = `output ${name} has ${shape[0]} rows for a batch of ${total}`;
+  throw new EngineError('execution', reason);
 }
 
 function annotationOf(
@@ -127,7 +103,11 @@ export function unpack(
     }));
     return [{ outputs, annotation: annotationOf(result, 0), timings: timingsOf(first) }];
   }
-  const outputs = result.outputs.map((output, i) => divisible(names[i] ?? '', output, total));
+  const outputs = result.outputs.map((output, i) => {
+    const name = names[i] ?? '';
+    assertRows(name, output, total);
+    return divisible(name, output);
+  });
   let from = 0;
   return batch.map((pending, index) => {
     const to = from + pending.rows;

@@ -75,6 +75,37 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((count, dimension) => count * dimension, 1);
 }
 
+/** A tensor of fixed-size elements, to be cut into rows (dimension 0). */
+export interface Divisible {
+  readonly name: string;
+  readonly datatype: Datatype;
+  /** Dimensions of a row. */
+  readonly row: readonly number[];
+  readonly rowBytes: number;
+  readonly data: Uint8Array;
+}
+
+export function divisible(
+  name: string,
+  { datatype, shape: [rows = 1, ...row], data }: Omit<Tensor, 'name'>,
+): Divisible {
+  return { name, datatype, row, rowBytes: rows === 0 ? 0 : data.length / rows, data };
+}
+
+/** Rows `from` to `to`, in place. */
+export function rowsOf(
+  { name, datatype, row, rowBytes, data }: Divisible,
+  from: number,
+  to: number,
+): Tensor {
+  return {
+    name,
+    datatype,
+    shape: [to - from, ...row],
+    data: data.subarray(from * rowBytes, to * rowBytes),
+  };
+}
+
 /**
  * Whether a tensor has no elements although the model's signature, where its sizes are known, does not say
  * so.
