@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
+import { Turns } from '../system/turns.js';
 import { RpcError } from './rpc-error.js';
 
 const DECODERS = { gzip: promisify(gunzip), deflate: promisify(inflate) } as const;
@@ -26,7 +27,7 @@ async function decompress(message: Buffer, encoding: Encoding, limit: number): P
   }
 }
 
-let last: Promise<unknown> = Promise.resolve();
+const turns = new Turns();
 
 /**
  * What a message decompresses to, or undefined where nobody wants it any more when its turn comes. One
@@ -39,7 +40,5 @@ export function inflated(
   limit: number,
   wanted: () => boolean,
 ): Promise<Buffer | undefined> {
-  const turn = last.then(() => (wanted() ? decompress(message, encoding, limit) : undefined));
-  last = turn.catch(() => undefined);
-  return turn;
+  return turns.take(async () => (wanted() ? decompress(message, encoding, limit) : undefined));
 }
