@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
+import { answerOfThread } from '../system/answer-of-thread.js';
 import { VERSION } from '../system/version.js';
 import type { ExecutionOptions, GraphOptimizationLevel } from './engine.js';
 import { EngineError } from './error.js';
@@ -64,19 +64,12 @@ export function instructionSetOf(cpuinfo: string, architecture: string): string 
 let native: Promise<NativeFacts> | undefined;
 
 function nativeFacts(): Promise<NativeFacts> {
-  return new Promise((resolve, reject) => {
-    // Here, since native code does not see what a thread sets: else the probe leaves files in the home.
-    process.env['ORT_DISABLE_TELEMETRY'] = '1';
-    const url = new URL('./native-facts-thread.js', import.meta.url);
-    const thread = new Worker(url, { execArgv: [] });
+  // Here, since native code does not see what a thread sets: else the probe leaves files in the home.
+  process.env['ORT_DISABLE_TELEMETRY'] = '1';
+  const module = new URL('./native-facts-thread.js', import.meta.url);
+  return answerOfThread<NativeFacts>(module).catch((cause: unknown) => {
     const expected = 'expected to hash ONNX Runtime and to execute the kernel probe';
-    thread.once('message', resolve);
-    thread.once('error', (cause) => reject(new EngineError('load', expected, cause)));
-    // The last event of every thread: after the facts, or an error, it changes nothing.
-    thread.once('exit', (code) => {
-      const message = `${expected}, the thread that does ended with code ${code}`;
-      reject(new EngineError('load', message));
-    });
+    throw new EngineError('load', expected, cause);
   });
 }
 

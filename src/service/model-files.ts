@@ -1,10 +1,10 @@
-import { Worker } from 'node:worker_threads';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ModelIdentity } from '../../attestation/model/identity.js';
 import { dockerCredentials } from '../hub/credentials.js';
 import { isHubReference } from '../hub/reference.js';
 import { type ResolvedModel, resolveModel } from '../hub/resolve.js';
+import { answerOfThread } from '../system/answer-of-thread.js';
 import { homeFolder } from '../system/cache-folder.js';
 import type { Config } from './config-schema.js';
 import type { JudgedModel } from './judged-model.js';
@@ -13,16 +13,8 @@ import type { Surroundings } from './surroundings.js';
 
 /** `judgeModel` on a thread of its own. */
 async function judgeApart(path: string): Promise<JudgedModel> {
-  const judged = await new Promise<Judged>((resolve, reject) => {
-    const url = new URL('./measure-thread.js', import.meta.url);
-    const thread = new Worker(url, { workerData: path, execArgv: [] });
-    thread.once('message', resolve);
-    thread.once('error', reject);
-    // The last event of every thread: after an answer, or an error, it changes nothing.
-    thread.once('exit', (code) => {
-      reject(new Error(`the thread that measures ${path} ended with code ${code}`));
-    });
-  });
+  const module = new URL('./measure-thread.js', import.meta.url);
+  const judged = await answerOfThread<Judged>(module, path);
   if ('judged' in judged) return judged.judged;
   throw new AssayError(judged.code, judged.error.message, judged.error);
 }
