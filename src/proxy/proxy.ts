@@ -1,12 +1,10 @@
-import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
+import { logVerbosity, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import type { Session } from '../client/session.js';
-import { answerDirectly } from '../server/direct-calls.js';
+import { makeGrpcServer } from '../server/grpc-server.js';
 import { inferenceHandlers } from '../server/inference-service.js';
-import { type Address, KEEPALIVE, listen } from '../server/listener.js';
+import { type Address, listen } from '../server/listener.js';
 import { ModelRegistry } from '../server/model-registry.js';
 import { boundedDefinition, inferenceDefinition, loadInference } from '../server/protocol.js';
-import { cancelWithStatus } from '../server/streams.js';
-import { unaryMethods } from '../server/unary-methods.js';
 import { VERSION } from '../system/version.js';
 import { forwardedHead, type OnAnswer, RemoteModel } from './remote-model.js';
 
@@ -47,13 +45,6 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
   session.models().forEach((model, i) => {
     models.add(new RemoteModel(session, model, i, onAnswer));
   });
-  const server = new Server({
-    'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': options.maxReceiveBytes,
-    'grpc.max_send_message_length': -1,
-    interceptors: [cancelWithStatus],
-    ...KEEPALIVE,
-  });
   const definition = boundedDefinition(inferenceDefinition(loadInference()));
   const handlers = inferenceHandlers({
     models,
@@ -62,11 +53,10 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     ready: (model) => session.ready(model),
     ...(options.onFailure && { onFailure: options.onFailure }),
   });
-  server.addService(definition, handlers);
+  const { server, listens } = makeGrpcServer([{ definition, handlers }], options.maxReceiveBytes);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const listener = await listen(options.address, MAX_CONNECTIONS, injector);
-  const { maxReceiveBytes } = options;
-  answerDirectly(server, { methods: unaryMethods([{ definition, handlers }]), maxReceiveBytes });
+  listens();
   return {
     port: listener.port,
     close: () => {

@@ -1,18 +1,17 @@
 import type { ServerHttp2Session } from 'node:http2';
 import {
-  Server,
+  type Server,
   ServerCredentials,
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
-import { answerDirectly } from './direct-calls.js';
+import { makeGrpcServer } from './grpc-server.js';
 import { healthService } from './health.js';
-import { type Address, KEEPALIVE, type Listener, listen } from './listener.js';
+import { type Address, type Listener, listen } from './listener.js';
 import { boundedDefinition } from './protocol.js';
 import { addReflection } from './reflection.js';
-import { cancelWithStatus, sessionsOf } from './streams.js';
-import { unaryMethods } from './unary-methods.js';
+import { sessionsOf } from './streams.js';
 
 export interface Service {
   /** Full name, as health checks ask for it. */
@@ -57,13 +56,6 @@ export interface RunningServer {
   drain(grace: number): Promise<void>;
 }
 
-/** Every service comes in here, health and reflection too. */
-class BoundedServer extends Server {
-  override addService(definition: ServiceDefinition, handlers: UntypedServiceImplementation): void {
-    super.addService(boundedDefinition(definition), handlers);
-  }
-}
-
 /** All listeners or none: a half-bound server would keep the process alive. */
 async function listenAll(
   server: Server,
@@ -102,32 +94,22 @@ async function closed(sessions: Iterable<ServerHttp2Session>, limit: number): Pr
 export async function startServer(settings: ServerSettings): Promise<RunningServer> {
   const { connections } = settings;
   const health = healthService(settings.services.map(({ name }) => name));
-  const services: readonly Service[] = [...settings.services, health];
-  const server = new BoundedServer({
-    'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': settings.maxReceiveBytes,
-    'grpc.max_send_message_length': -1,
+  const bounded = settings.services.map((service) => ({
+    ...service,
+    definition: boundedDefinition(service.definition),
+  }));
+  const services: readonly Service[] = [...bounded, health];
+  const { server, listens } = makeGrpcServer(services, settings.maxReceiveBytes, {
     'grpc.max_concurrent_streams': connections.maxStreams,
     'grpc.max_connection_idle_ms': connections.idle,
-    interceptors: [cancelWithStatus],
-    ...KEEPALIVE,
   });
-  for (const { definition, handlers } of services) server.addService(definition, handlers);
   addReflection(
     server,
     services.map((service) => service.package),
   );
   const listeners = await listenAll(server, settings);
   const sessions = sessionsOf(server);
-  answerDirectly(server, {
-    methods: unaryMethods(
-      services.map(({ definition, handlers }) => ({
-        definition: boundedDefinition(definition),
-        handlers,
-      })),
-    ),
-    maxReceiveBytes: settings.maxReceiveBytes,
-  });
+  listens();
   return {
     port: listeners[0].port,
     plaintextPort: listeners[1]?.port,
