@@ -158,7 +158,7 @@ export class BatchPolicy {
   /**
    * Whether a series may have one more that takes as long as its last: another address's request may come
    * behind it at any time.
-   * @param all nanoseconds that what it has should take, by the worst of late.
+   * @param all nanoseconds that what it has should take, by what is usual.
    * @param last the same of the last of it.
    */
   goesOn(all: number, last: number): boolean {

@@ -8,25 +8,24 @@ export function isSteady({ operators = [], delicateInputs = [] }: LoadOptions): 
   return delicateInputs.length === 0 && !operators.some((name) => BY_VALUES.includes(name));
 }
 
-/** What each further execution takes off the worst: a pause of the machine's is forgotten, a caller's habit is not. */
-const FORGOTTEN = 1 / 64;
+/** What the newest execution counts for: neither it nor a pause of the machine's is what usually happens. */
+const WEIGHT = 1 / 16;
 
-/** The longest that a model's executions took of late, by about how many bytes their inputs had. */
-export class WorstTimes {
+/** How long a model's executions take of late, by about how many bytes their inputs have. */
+export class UsualTimes {
   /** By the bits of the number of bytes. */
-  readonly #worst = new Float64Array(33).fill(Number.POSITIVE_INFINITY);
+  readonly #usual = new Float64Array(33).fill(Number.POSITIVE_INFINITY);
 
   /** @param nanoseconds that an execution took with so many bytes of inputs, whoever's they were. */
   learn(bytes: number, nanoseconds: number): void {
-    const size = bitsOf(bytes);
-    const before = this.#worst[size] ?? Number.POSITIVE_INFINITY;
-    const kept = Number.isFinite(before) ? before * (1 - FORGOTTEN) : 0;
-    this.#worst[size] = Math.max(kept, nanoseconds);
+    const before = this.of(bytes);
+    this.#usual[bitsOf(bytes)] =
+      before === Number.POSITIVE_INFINITY ? nanoseconds : before + WEIGHT * (nanoseconds - before);
   }
 
   /** Nanoseconds; infinite where none with about so many bytes was executed. */
   of(bytes: number): number {
-    return this.#worst[bitsOf(bytes)] ?? Number.POSITIVE_INFINITY;
+    return this.#usual[bitsOf(bytes)] ?? Number.POSITIVE_INFINITY;
   }
 }
 

@@ -9,7 +9,7 @@ import type {
   ModelSource,
 } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
-import { WorstTimes } from './execution-times.js';
+import { UsualTimes } from './execution-times.js';
 import { addressOf, cancelled, inputBytesOf, overdue, type Pending } from './pending.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
@@ -69,7 +69,7 @@ export class ModelRuntime implements LoadedModel {
   /** Requests that wait or are executed. */
   #unanswered = 0;
   readonly #short = new ShortExecutions();
-  readonly #worst = new WorstTimes();
+  readonly #times = new UsualTimes();
   readonly #executing: Given[] = [];
   /** Nanoseconds in ONNX Runtime of the newest execution. */
   #lastExecution = Number.POSITIVE_INFINITY;
@@ -219,7 +219,7 @@ export class ModelRuntime implements LoadedModel {
       const batch: Batch = [first, ...others];
       series.push(batch);
       if (series.length >= most) return series;
-      const last = this.#worst.of(bytesIn(batch));
+      const last = this.#times.of(bytesIn(batch));
       time += last;
       if (!this.#policy.goesOn(time, last)) return series;
     }
@@ -261,7 +261,7 @@ export class ModelRuntime implements LoadedModel {
       this.#lastExecution = took;
       const bytes = bytesIn(batch);
       this.#short.learn(bytes, took);
-      this.#worst.learn(bytes, took);
+      this.#times.learn(bytes, took);
     });
     return outcomes;
   }
