@@ -6,9 +6,9 @@ import {
   launchPolicyDigest,
 } from '../attestation/evidence/launch-policy.js';
 import {
-  brokenRule,
   type JudgedModel,
   type LaunchPolicyRule,
+  LaunchRules,
 } from '../attestation/evidence/launch-policy-model.js';
 import type { ManifestModel } from '../attestation/evidence/manifest.js';
 import type { Turns } from '../src/system/turns.js';
@@ -81,21 +81,22 @@ const REFUSALS: { readonly [rule in LaunchPolicyRule]: (model: JudgedModel) => s
     `the launch policy requires other bits of model ${name} than its test vectors gave: ${selfTest ? toHex(selfTest.outputs) : 'none'}`,
 };
 
-function assertAllowed(policy: LaunchPolicy, model: JudgedModel): void {
-  const rule = brokenRule(policy.models, model);
-  if (rule === null) return;
+function assertAllowed(rules: LaunchRules, model: JudgedModel): void {
+  const broken = rules.broken(model);
+  if (broken === null) return;
+  const { rule } = broken;
   const code = `LAUNCH_POLICY_${rule.toUpperCase() as Uppercase<LaunchPolicyRule>}` as const;
   throw new AssayError(code, REFUSALS[rule](model));
 }
 
 /** Decides which models may be loaded, and tells the hardware of each before it is. */
 export class Admission {
-  readonly #policy: LaunchPolicy | null;
+  readonly #rules: LaunchRules | null;
   readonly #log: RuntimeLog;
   readonly #turns: Turns;
 
   constructor(policy: LaunchPolicy | null, log: RuntimeLog, turns: Turns) {
-    this.#policy = policy;
+    this.#rules = policy && new LaunchRules(policy.models);
     this.#log = log;
     this.#turns = turns;
   }
@@ -107,7 +108,7 @@ export class Admission {
    */
   async admit(served: ServedModel): Promise<AdmittedModel> {
     const model = describeModel(served);
-    if (this.#policy !== null) assertAllowed(this.#policy, model);
+    if (this.#rules !== null) assertAllowed(this.#rules, model);
     await this.#turns.take(() => this.#log.loading(model));
     return model;
   }
@@ -118,7 +119,7 @@ export class Admission {
    */
   confirm(model: AdmittedModel, tried: TriedModel): ManifestModel {
     const entry = { ...model, ...tried };
-    if (this.#policy !== null) assertAllowed(this.#policy, entry);
+    if (this.#rules !== null) assertAllowed(this.#rules, entry);
     return entry;
   }
 

@@ -1,4 +1,5 @@
 import { equalBytes, toHex } from '../encoding/bytes.js';
+import { LaunchRules } from '../evidence/launch-policy-model.js';
 import { eventFindings } from './appraise-events.js';
 import { flag, modelFindings } from './appraise-models.js';
 import type { EnclaveStatement } from './enclave-statement.js';
@@ -79,8 +80,8 @@ export function appraiseEnclave(
   const findings = new Findings();
   pinnedFinding(findings, stated, policy);
   ruleFindings(findings, stated, policy);
-  for (const model of stated.manifest.models)
-    modelFindings(findings, model, stated.launchPolicy, policy);
+  const rules = stated.launchPolicy && new LaunchRules(stated.launchPolicy.models);
+  for (const model of stated.manifest.models) modelFindings(findings, model, rules, policy);
   eventFindings(findings, stated, policy);
   const { softwareVersions } = policy;
   const { name, version } = stated.manifest.software;

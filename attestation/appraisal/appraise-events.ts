@@ -65,18 +65,16 @@ function policyEventFinding(
   );
 }
 
-/** Graph and execution digests of the models that are loaded after these events, in order. */
-function loadedAfter(events: readonly RuntimeEvent[]): readonly string[] {
-  const loaded: string[] = [];
+/** Graph and execution digests of the models that are loaded after these events. */
+function loadedAfter(events: readonly RuntimeEvent[]): ReadonlySet<string> {
+  const times = new Map<string, number>();
   for (const { type, content } of events) {
     const model = toHex(content);
-    if (type === 'model') loaded.push(model);
-    if (type === 'unload') {
-      const at = loaded.indexOf(model);
-      if (at >= 0) loaded.splice(at, 1);
-    }
+    const before = times.get(model) ?? 0;
+    if (type === 'model') times.set(model, before + 1);
+    if (type === 'unload' && before > 0) times.set(model, before - 1);
   }
-  return loaded;
+  return new Set([...times].filter(([, loaded]) => loaded > 0).map(([model]) => model));
 }
 
 function modelEventFindings(
@@ -85,14 +83,16 @@ function modelEventFindings(
   { manifest, launchPolicy }: EnclaveStatement,
 ): void {
   const loaded = loadedAfter(events);
-  const stated = manifest.models.map((model) => toHex(concat(model.graph, model.execution)));
-  const missing = stated.filter((model) => !loaded.includes(model));
+  const stated = new Set(
+    manifest.models.map((model) => toHex(concat(model.graph, model.execution))),
+  );
+  const missing = [...stated].filter((model) => !loaded.has(model));
   findings.check(
     'enclave.event-log.models',
     missing.length === 0,
     {
-      expected: stated.join(', ') || 'no model',
-      actual: loaded.join(', ') || 'no model',
+      expected: [...stated].join(', ') || 'no model',
+      actual: [...loaded].join(', ') || 'no model',
       reference: CHAIN_OF_TRUST.events,
     },
     {
@@ -101,8 +101,8 @@ function modelEventFindings(
     },
   );
   const allowed = new Set(launchPolicy?.models.map(({ graph }) => toHex(graph)));
-  const others = loaded.filter(
-    (model) => !stated.includes(model) && !allowed.has(model.slice(0, 64)),
+  const others = [...loaded].filter(
+    (model) => !stated.has(model) && !allowed.has(model.slice(0, 64)),
   );
   const strange = events.filter(
     ({ type }, i) =>

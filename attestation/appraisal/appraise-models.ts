@@ -1,8 +1,11 @@
 import { toHex } from '../encoding/bytes.js';
-import type { LaunchPolicy } from '../evidence/launch-policy.js';
-import { brokenRule, entriesFor, type LaunchPolicyRule } from '../evidence/launch-policy-model.js';
+import {
+  type LaunchPolicyRule,
+  type LaunchRules,
+  NO_NAME,
+} from '../evidence/launch-policy-model.js';
 import type { ManifestModel } from '../evidence/manifest.js';
-import type { Findings } from './findings.js';
+import { anyOf, type Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 
@@ -24,7 +27,8 @@ function narrow(
   const met = entries.filter((entry) => accepted(entry)?.includes(actual) ?? true);
   const demanding = entries.length > 0 && entries.every((entry) => accepted(entry) !== undefined);
   if (demanding) {
-    const expected = entries.flatMap((entry) => accepted(entry) ?? []).join(' or ');
+    const values = entries.flatMap((entry) => accepted(entry) ?? []);
+    const expected = anyOf(values, (value) => value);
     findings.check(
       id,
       met.length > 0,
@@ -44,7 +48,7 @@ function knownFindings(findings: Findings, model: ManifestModel, policy: Enclave
     'enclave.model.graph',
     computing.length > 0,
     {
-      expected: policy.models?.map((entry) => entry.graph).join(' or ') ?? 'a model of the policy',
+      expected: anyOf(entries, (entry) => entry.graph) || 'a model of the policy',
       actual: graph,
       reference: CHAIN_OF_TRUST.models,
     },
@@ -54,16 +58,16 @@ function knownFindings(findings: Findings, model: ManifestModel, policy: Enclave
     },
     flag(policy.allowUnknownModels, 'allowUnknownModels'),
   );
-  const speaking = entriesFor(entries, model.name);
-  const known = computing.filter((entry) => speaking.includes(entry));
-  const owned = entries.some((entry) => entry.name === model.name);
-  if (owned || computing.some((entry) => entry.name !== undefined)) {
-    const graphs = [...new Set(speaking.map((entry) => entry.graph))];
+  const owners = entries.filter((entry) => entry.name === model.name);
+  const speaker = owners.length > 0 ? model.name : undefined;
+  const known = computing.filter((entry) => entry.name === speaker);
+  if (owners.length > 0 || computing.some((entry) => entry.name !== undefined)) {
+    const graphs = anyOf(owners, (entry) => entry.graph);
     findings.check(
       'enclave.model.name',
       known.length > 0,
       {
-        expected: owned ? `graph ${graphs.join(' or ')} as ${model.name}` : 'a name of the policy',
+        expected: graphs === '' ? 'a name of the policy' : `graph ${graphs} as ${model.name}`,
         actual: `graph ${graph} as ${model.name}`,
         reference: CHAIN_OF_TRUST.models,
       },
@@ -117,28 +121,35 @@ const LAUNCH_FAILURES: { readonly [rule in LaunchPolicyRule]: string } = {
   outputs: 'The launch policy requires other bits from the test vectors of model',
 };
 
-/** Judges one model that the manifest states, by the verifier's policy and by the launch policy. */
+/**
+ * Judges one model that the manifest states, by the verifier's policy and by the launch policy.
+ * @param rules of the launch policy; null where there is none.
+ */
 export function modelFindings(
   findings: Findings,
   model: ManifestModel,
-  launchPolicy: LaunchPolicy | null,
+  rules: LaunchRules | null,
   policy: EnclavePolicy,
 ): void {
   knownFindings(findings, model, policy);
-  if (launchPolicy === null) return;
+  if (rules === null) return;
   const name = `${model.name} ${model.version}`;
-  const rule = brokenRule(launchPolicy.models, model);
+  const graph = toHex(model.graph);
+  const broken = rules.broken(model);
+  const { rule, demanded, found } = broken ?? { rule: 'model', demanded: [graph], found: graph };
   findings.check(
     'enclave.launch-policy.model',
-    rule === null,
+    broken === null,
     {
-      expected: launchPolicy.models.map((entry) => toHex(entry.graph)).join(' or '),
-      actual: toHex(model.graph),
+      expected: anyOf(demanded, (demand) =>
+        demand === NO_NAME ? 'a name that no entry has' : demand,
+      ),
+      actual: found || 'none',
       reference: CHAIN_OF_TRUST.models,
     },
     {
       pass: `The launch policy names model ${name}.`,
-      fail: `${LAUNCH_FAILURES[rule ?? 'model']} ${name}.`,
+      fail: `${LAUNCH_FAILURES[rule]} ${name}.`,
     },
   );
 }

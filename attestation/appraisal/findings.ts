@@ -1,7 +1,7 @@
 import { told } from '../encoding/error.js';
 import type { Finding, Outcome } from './result.js';
 
-/** What a check compared, and where the rule comes from. Of what came, a bounded part is told. */
+/** What a check compared, and where the rule comes from. Of each text a bounded part is told. */
 export interface Comparison {
   readonly expected: string;
   readonly actual: string;
@@ -13,12 +13,30 @@ export function kebab(name: string): string {
   return name.toLowerCase().replaceAll('_', '-');
 }
 
+/** Alternatives that one finding names. */
+const MAX_NAMED = 64;
+
+/** What is accepted, in words. Evidence may bring thousands of alternatives, to be compared many times. */
+export function anyOf<Item>(items: readonly Item[], text: (item: Item) => string): string {
+  const named = [...new Set(items.slice(0, MAX_NAMED).map(text))].join(' or ');
+  return items.length > MAX_NAMED ? `${named} or ${items.length - MAX_NAMED} more` : named;
+}
+
 /** Gathers findings: appraisal reports every one, it does not stop at the first that fails. */
 export class Findings {
   readonly #all: Finding[] = [];
 
   get all(): readonly Finding[] {
     return this.#all;
+  }
+
+  #add({ expected, actual, reason, ...finding }: Finding): void {
+    this.#all.push({
+      ...finding,
+      expected: told(expected),
+      actual: told(actual),
+      reason: told(reason),
+    });
   }
 
   /**
@@ -29,17 +47,15 @@ export class Findings {
   check(
     id: string,
     holds: boolean,
-    { expected, actual, reference }: Comparison,
+    comparison: Comparison,
     reason: { readonly pass: string; readonly fail: string },
     waiver?: string,
   ): void {
     const failed: Outcome = waiver === undefined ? 'fail' : 'waived';
-    this.#all.push({
+    this.#add({
       id,
       outcome: holds ? 'pass' : failed,
-      expected,
-      actual: told(actual),
-      reference,
+      ...comparison,
       reason: holds
         ? reason.pass
         : waiver === undefined
@@ -60,18 +76,18 @@ export class Findings {
     this.check(
       id,
       accepted.includes(actual),
-      { expected: accepted.join(' or '), actual, reference },
+      { expected: anyOf(accepted, (value) => value), actual, reference },
       { pass: `${name} is as expected.`, fail: `${name} is not one that is accepted.` },
     );
   }
 
   /** Records what authentication has established already. */
   pass(id: string, comparison: Comparison, reason: string): void {
-    this.#all.push({ id, outcome: 'pass', ...comparison, reason });
+    this.#add({ id, outcome: 'pass', ...comparison, reason });
   }
 
   /** Records what could not be checked for want of something: neither a pass nor a fail. */
   unchecked(id: string, comparison: Comparison, reason: string): void {
-    this.#all.push({ id, outcome: 'unchecked', ...comparison, reason });
+    this.#add({ id, outcome: 'unchecked', ...comparison, reason });
   }
 }

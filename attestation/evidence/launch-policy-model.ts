@@ -1,4 +1,4 @@
-import { compareBytes, equalBytes, utf8 } from '../encoding/bytes.js';
+import { compareBytes, toHex, utf8 } from '../encoding/bytes.js';
 import type { CborKey, CborValue } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
@@ -26,6 +26,8 @@ export interface LaunchPolicyModel {
 
 const CODE = 'LAUNCH_POLICY_ENCODING';
 const NONE = new Uint8Array();
+/** Characters of the name of an entry. */
+export const MAX_ENTRY_NAME = 128;
 
 /** By graph, execution, name, vectors, outputs; what is absent sorts first. */
 export function compareEntries(a: LaunchPolicyModel, b: LaunchPolicyModel): number {
@@ -77,8 +79,11 @@ export function entryFromCbor(item: CborValue): LaunchPolicyModel {
     execution: digestOrNull(fields, 'execution'),
   };
   const name = fields.has('name') ? fields.text('name') : undefined;
-  if (name === '' || (name?.length ?? 0) > 128) {
-    throw new AssayError(CODE, 'expected name to be a text of 1 to 128 UTF-16 code units');
+  if (name === '' || (name?.length ?? 0) > MAX_ENTRY_NAME) {
+    throw new AssayError(
+      CODE,
+      `expected name to be a text of 1 to ${MAX_ENTRY_NAME} UTF-16 code units`,
+    );
   }
   const required = fields.has('selfTest') ? fields.map('selfTest') : undefined;
   const selfTest = required && {
@@ -94,51 +99,78 @@ export function entryFromCbor(item: CborValue): LaunchPolicyModel {
   };
 }
 
-/**
- * The entries that may speak of a model of this name: those that name it or, if none does, those that
- * name nobody. So a name that a policy gives to one graph cannot be put on another.
- */
-export function entriesFor<Entry extends { readonly name?: string | undefined }>(
-  entries: readonly Entry[],
-  name: string,
-): readonly Entry[] {
-  const owners = entries.filter((entry) => entry.name === name);
-  return owners.length > 0 ? owners : entries.filter((entry) => entry.name === undefined);
-}
+/** What entries demand of a model, in the order in which it is asked. */
+const RULES = ['model', 'name', 'execution', 'vectors', 'outputs'] as const;
+export type LaunchPolicyRule = (typeof RULES)[number];
 
-/** The first rule that a model breaks, by the entries that meet those before it. */
-export type LaunchPolicyRule = 'model' | 'name' | 'execution' | 'vectors' | 'outputs';
+/** The first rule that a model breaks; values are names, or digests in hexadecimal. */
+interface BrokenRule {
+  readonly rule: LaunchPolicyRule;
+  /** What the entries that the rules before it left demand; by `name` it may be `NO_NAME`. */
+  readonly demanded: readonly string[];
+  /** What the model has; empty for no test vectors. */
+  readonly found: string;
+}
 
 /** A model of which it may not be known yet how its test vectors run. */
 export type JudgedModel = Pick<ManifestModel, 'name' | 'graph' | 'execution'> &
   Partial<Pick<ManifestModel, 'selfTest'>>;
 
+/** Stands for an entry's missing demand; no name and no digest is empty. */
+const ANY = '';
+/** The demand of an entry without a name, which speaks of names alone that no entry has. */
+export const NO_NAME = ANY;
+
+const hexOf = (bytes: Uint8Array | null | undefined): string => (bytes ? toHex(bytes) : ANY);
+
+/** Demands that are alike, by their text, and what the entries that make each demand further. */
+type Demands = Map<string, Demands>;
+
 /**
- * Whether one entry allows a model in every respect; else the rule that no entry's demand on it meets.
- * Without `selfTest` what entries demand of it is left out.
+ * The entries of a launch policy, ordered by rule: a model is not held to one after another, since evidence
+ * brings as many models and entries as its maker likes.
  */
-export function brokenRule(
-  entries: readonly LaunchPolicyModel[],
-  model: JudgedModel,
-): LaunchPolicyRule | null {
-  const { name, graph, execution, selfTest } = model;
-  const computing = entries.filter((entry) => equalBytes(entry.graph, graph));
-  if (computing.length === 0) return 'model';
-  const speaking = entriesFor(entries, name);
-  const named = computing.filter((entry) => speaking.includes(entry));
-  if (named.length === 0) return 'name';
-  const executed = named.filter((e) => e.execution === null || equalBytes(e.execution, execution));
-  if (executed.length === 0) return 'execution';
-  if (selfTest === undefined) return null;
-  const tested = executed.filter(
-    (e) =>
-      e.selfTest === undefined ||
-      (selfTest !== null && equalBytes(e.selfTest.vectors, selfTest.vectors)),
-  );
-  if (tested.length === 0) return 'vectors';
-  const same = tested.some((e) => {
-    const outputs = e.selfTest?.outputs ?? null;
-    return outputs === null || (selfTest !== null && equalBytes(outputs, selfTest.outputs));
-  });
-  return same ? null : 'outputs';
+export class LaunchRules {
+  readonly #demands: Demands = new Map();
+  readonly #names = new Set<string>();
+
+  constructor(entries: readonly LaunchPolicyModel[]) {
+    for (const { graph, name = NO_NAME, execution, selfTest } of entries) {
+      this.#names.add(name);
+      let demands = this.#demands;
+      const { vectors, outputs } = selfTest ?? {};
+      for (const demand of [toHex(graph), name, ...[execution, vectors, outputs].map(hexOf)]) {
+        const further = demands.get(demand) ?? new Map<string, Demands>();
+        demands.set(demand, further);
+        demands = further;
+      }
+    }
+  }
+
+  /**
+   * Null where one entry allows the model in every respect; else the first rule that leaves no entry, of those
+   * that the rules before it left. A name that an entry has is for that entry's graph alone: so it cannot be
+   * put on another. Without `selfTest` what entries demand of it is left out.
+   */
+  broken({ name, graph, execution, selfTest }: JudgedModel): BrokenRule | null {
+    const tested = selfTest === undefined ? [] : [selfTest?.vectors, selfTest?.outputs];
+    const found = [toHex(graph), name, ...[execution, ...tested].map(hexOf)];
+    let left: readonly Demands[] = [this.#demands];
+    for (const [i, value] of found.entries()) {
+      const rule = RULES[i] ?? 'outputs';
+      const met = this.#meeting(rule, value);
+      const further = left.flatMap((demands) => met.flatMap((demand) => demands.get(demand) ?? []));
+      if (further.length === 0) {
+        return { rule, demanded: left.flatMap((demands) => [...demands.keys()]), found: value };
+      }
+      left = further;
+    }
+    return null;
+  }
+
+  /** The demands that this value of a model meets. */
+  #meeting(rule: LaunchPolicyRule, value: string): readonly string[] {
+    if (rule === 'name') return [this.#names.has(value) ? value : NO_NAME];
+    return rule === 'model' || value === ANY ? [value] : [value, ANY];
+  }
 }

@@ -10,6 +10,7 @@ import {
   entryFromCbor,
   entryToCbor,
   type LaunchPolicyModel,
+  MAX_ENTRY_NAME,
 } from './launch-policy-model.js';
 
 /** What an enclave may serve, fixed when the virtual machine is launched. */
@@ -23,6 +24,10 @@ export interface LaunchPolicy {
 
 const VERSION = 1;
 const CODE = 'LAUNCH_POLICY_ENCODING';
+/** Entries of a launch policy: a verifier holds every model of the manifest to each of them. */
+const MAX_ENTRIES = 4096;
+/** Bytes of the canonical form: more than the most entries with the longest names take. */
+const MAX_BYTES = 4 * 1024 * 1024;
 
 const digest = z
   .string()
@@ -39,7 +44,7 @@ const schema = z.strictObject({
         /** Absent: executed in any way. */
         execution: digest.optional(),
         /** The name to serve it under, which no other graph may then have; absent: any. */
-        name: z.string().min(1).max(128).optional(),
+        name: z.string().min(1).max(MAX_ENTRY_NAME).optional(),
         /** What must have been run before it is served; absent: nothing. */
         selfTest: z
           .strictObject({
@@ -51,7 +56,8 @@ const schema = z.strictObject({
           .optional(),
       }),
     )
-    .min(1),
+    .min(1)
+    .max(MAX_ENTRIES),
   development: z.boolean().default(false),
   plaintext: z.boolean().default(false),
 });
@@ -67,7 +73,7 @@ function assertSortedOnce(models: readonly LaunchPolicyModel[], code: ErrorCode)
 
 /**
  * Reads the parsed JSON or YAML of a launch policy file; members that it does not know are errors.
- * The order of models does not count. Throws LAUNCH_POLICY_FILE.
+ * The order of models does not count, and there are at most 4096. Throws LAUNCH_POLICY_FILE.
  */
 export function parseLaunchPolicy(value: unknown): LaunchPolicy {
   const parsed = schema.safeParse(value);
@@ -104,10 +110,14 @@ export function encodeLaunchPolicy(policy: LaunchPolicy): Uint8Array<ArrayBuffer
 
 /** Decodes the canonical form and nothing else; throws LAUNCH_POLICY_ENCODING. */
 export function decodeLaunchPolicy(bytes: Uint8Array): LaunchPolicy {
-  const fields = CborFields.decode(bytes, 'the launch policy', CODE);
+  const fields = CborFields.decode(bytes, 'the launch policy', CODE, MAX_BYTES);
   const version = fields.unsigned('version');
+  const entries = fields.array('models');
+  if (entries.length > MAX_ENTRIES) {
+    throw new AssayError(CODE, `expected at most ${MAX_ENTRIES} models, not ${entries.length}`);
+  }
   const policy = {
-    models: fields.array('models').map(entryFromCbor),
+    models: entries.map(entryFromCbor),
     development: fields.boolean('development'),
     plaintext: fields.boolean('plaintext'),
   };

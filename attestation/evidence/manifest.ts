@@ -88,6 +88,8 @@ export function statedModel(
 
 const VERSION = 1;
 const CODE = 'MANIFEST_ENCODING';
+/** Models of one manifest: a verifier holds each to all entries of its own policy and of the launch policy. */
+export const MAX_MODELS = 1024;
 const INVARIANCE = ['proven', 'varies', 'unproven', 'off'] as const;
 
 function signatureToCbor(tensors: readonly TensorSignature[]): CborValue {
@@ -133,8 +135,18 @@ function modelToCbor(model: ManifestModel): CborValue {
   ]);
 }
 
-/** The manifest in deterministic CBOR. */
+function assertFew(models: readonly unknown[]): void {
+  if (models.length > MAX_MODELS) {
+    throw new AssayError(
+      'MANIFEST_MODELS',
+      `expected at most ${MAX_MODELS} models in a manifest, every version counted, not ${models.length}`,
+    );
+  }
+}
+
+/** The manifest in deterministic CBOR. Throws MANIFEST_MODELS for more models than a verifier reads. */
 export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
+  assertFew(manifest.models);
   return encodeCbor(
     new Map<CborKey, CborValue>([
       ['version', VERSION],
@@ -258,7 +270,8 @@ export function compareModels(
 
 /**
  * Decodes a manifest strictly. Throws MANIFEST_ENCODING (anything but the encoding of a manifest),
- * MANIFEST_VERSION or MANIFEST_EXECUTION (an execution digest that its profile does not give).
+ * MANIFEST_VERSION, MANIFEST_MODELS (more than 1024) or MANIFEST_EXECUTION (an execution digest that its
+ * profile does not give).
  */
 export function decodeManifest(bytes: Uint8Array): Manifest {
   const fields = CborFields.decode(bytes, 'the manifest', CODE);
@@ -277,13 +290,15 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   ) {
     fail('expected launchPolicy to be null or 32 bytes');
   }
+  const models = fields.array('models');
+  assertFew(models);
   const software = fields.map('software');
   const manifest = {
     epoch: fields.bytes('epoch', 32),
     signingKey: signingKeyFromCbor(key),
     tlsKey: fields.bytes('tlsKey', 32),
     encryptionKey: fields.bytes('encryptionKey', 32),
-    models: fields.array('models').map(modelFromCbor),
+    models: models.map(modelFromCbor),
     launchPolicy,
     software: { name: software.text('name'), version: software.text('version') },
   };

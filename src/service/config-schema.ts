@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { MAX_MODELS } from '../../attestation/evidence/manifest.js';
 import { certificateHost } from '../../enclave/certificate-host.js';
 import { modelOptions } from '../../enclave/model-options.js';
 import { isHubReference } from '../hub/reference.js';
@@ -76,7 +77,7 @@ export const configSchema = z.strictObject({
     .discriminatedUnion('kind', [configfs, azure, simulator])
     .default({ kind: 'configfs-tsm' }),
   launchPolicy: path.optional(),
-  models: z.array(model).min(1),
+  models: z.array(model).min(1).max(MAX_MODELS),
   hub: z
     .strictObject({
       cache: path.default('hub-cache'),

@@ -91,6 +91,17 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       assert.equal(pinned?.outcome, 'waived');
     });
 
+    test('states no more models than verifiers read, and goes on with those that it stated', async () => {
+      const platform = await launch(tee, launchPolicyFor(double));
+      const enclave = await bootServing(bootOptions(platform, [double]));
+      const stated = enclave.manifestBytes;
+      const [model] = enclave.manifest.models;
+      assert.ok(model !== undefined);
+      const models = Array.from({ length: 1025 }, (_, i) => ({ ...model, version: `${i}` }));
+      await assert.rejects(enclave.restate(models), { code: 'MANIFEST_MODELS' });
+      assert.equal(enclave.manifestBytes, stated);
+    });
+
     test('answers callers who ask together with one report, each with its own proof', async () => {
       const platform = await launch(tee, launchPolicyFor(double));
       let reports = 0;

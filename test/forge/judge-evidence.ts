@@ -22,6 +22,8 @@ export interface EvidenceCase {
   readonly at?: Date;
   /** Appraise under the vendors' pinned roots. */
   readonly pinnedRoots?: true;
+  /** What that check compared, where it first fails. */
+  readonly shows?: { readonly expected: string; readonly actual: string };
   /** All checks that fail, where one fault is seen by several. */
   readonly also?: readonly string[];
 }
@@ -57,6 +59,11 @@ export function refusedEvidence(group: string, cases: readonly EvidenceCase[]): 
         // Whoever makes evidence up does not decide how much a verifier has to print.
         const told = [result.summary, ...result.checks.flatMap((check) => Object.values(check))];
         assert.ok(told.every((text) => text.length < 10_000));
+        if (given.shows !== undefined) {
+          const shown = result.checks.find((c) => c.id === given.code && c.outcome === 'fail');
+          const { expected, actual } = shown ?? {};
+          assert.deepEqual({ expected, actual }, given.shows);
+        }
         const failed = result.checks
           .filter(({ outcome }) => outcome === 'fail')
           .map(({ id }) => id);

@@ -256,6 +256,11 @@ describe('configuration', () => {
       { ...minimal, platform: { kind: 'simulator', reportVersion: 4 } },
       /expected one of 3\|5 .* at platform\.reportVersion$/,
     ],
+    [
+      'more models than a manifest states',
+      { models: Array.from({ length: 1025 }, (_, i) => ({ name: `m${i}`, path: 'm.onnx' })) },
+      /<=1024 items.*at models/s,
+    ],
     ...(
       [
         ['plaintext and listen', { plaintext: {}, listen: { port: 8081 } }],

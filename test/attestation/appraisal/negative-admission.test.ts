@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
+import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import type { LaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
 import type { LaunchPolicyModel } from '../../../attestation/evidence/launch-policy-model.js';
 import type { BundleFault } from '../../forge/bundle.js';
@@ -18,6 +19,8 @@ import {
 } from '../../forge/judge-evidence.js';
 
 const graphOf = ({ identity }: typeof double): string => toHex(identity.graph);
+const executionOf = ({ identity, profile }: typeof double): string =>
+  toHex(executionDigest(identity.graph, profile));
 
 /** What `double` is to have found with its test vectors, and evidence that it found this. */
 const found = { vectors: fill(1), outputs: fill(2), sets: 2, identical: 2 };
@@ -48,6 +51,13 @@ function launchDemanding(demand: Omit<LaunchPolicyModel, 'graph' | 'execution'>)
   return { ...launchPolicyFor(...models), models: [{ ...first, ...demand }, ...rest] };
 }
 
+/** As many entries as a launch policy has beside another, each of a graph that nobody serves. */
+const others = Array.from({ length: 4095 }, (_, i) => {
+  const graph = fill(0);
+  new DataView(graph.buffer).setUint32(0, i);
+  return { graph, execution: null };
+});
+
 const admission: readonly EvidenceCase[] = [
   {
     name: 'a launch policy that is none',
@@ -69,6 +79,24 @@ const admission: readonly EvidenceCase[] = [
     name: 'a model that the launch policy does not name',
     code: 'enclave.launch-policy.model',
     fault: { policy: launchPolicyFor(double) },
+    shows: { expected: graphOf(double), actual: graphOf(triple) },
+  },
+  {
+    name: 'a model that is none of thousands which the launch policy names',
+    code: 'enclave.launch-policy.model',
+    fault: {
+      policy: {
+        ...launchPolicyFor(double),
+        models: [...launchPolicyFor(double).models, ...others],
+      },
+    },
+    shows: {
+      expected: `${others
+        .slice(0, 64)
+        .map(({ graph }) => toHex(graph))
+        .join(' or ')} or 4032 more`,
+      actual: graphOf(triple),
+    },
   },
   {
     name: 'an execution that the launch policy does not name',
@@ -82,16 +110,33 @@ const admission: readonly EvidenceCase[] = [
         ],
       },
     },
+    shows: { expected: '01'.repeat(32), actual: executionOf(double) },
   },
   {
     name: 'a name that the launch policy gives to another graph',
     code: 'enclave.launch-policy.model',
     fault: { policy: launchDemanding({ name: 'triple' }) },
+    shows: { expected: 'triple', actual: 'double' },
+  },
+  {
+    name: 'a graph under a name that the launch policy gives to one that is not served',
+    code: 'enclave.launch-policy.model',
+    fault: {
+      policy: {
+        ...launchPolicyFor(...models),
+        models: [
+          ...launchPolicyFor(...models).models,
+          { graph: fill(1), execution: null, name: 'triple' },
+        ],
+      },
+    },
+    shows: { expected: 'a name that no entry has', actual: 'triple' },
   },
   {
     name: 'no test vectors where the launch policy requires some',
     code: 'enclave.launch-policy.model',
     fault: { policy: launchDemanding({ selfTest: { vectors: fill(1), outputs: null } }) },
+    shows: { expected: '01'.repeat(32), actual: 'none' },
   },
   {
     name: 'other test vectors than the launch policy requires',
@@ -100,6 +145,7 @@ const admission: readonly EvidenceCase[] = [
       ...testedDouble,
       policy: launchDemanding({ selfTest: { vectors: fill(3), outputs: null } }),
     },
+    shows: { expected: '03'.repeat(32), actual: '01'.repeat(32) },
   },
   {
     name: 'other bits than the launch policy requires of the test vectors',
@@ -108,6 +154,7 @@ const admission: readonly EvidenceCase[] = [
       ...testedDouble,
       policy: launchDemanding({ selfTest: { vectors: fill(1), outputs: fill(3) } }),
     },
+    shows: { expected: '03'.repeat(32), actual: '02'.repeat(32) },
   },
   {
     name: 'a known graph under a name that the policy gives to another',
@@ -155,6 +202,19 @@ const admission: readonly EvidenceCase[] = [
     code: 'enclave.model.outputs',
     fault: testedDouble,
     policy: demanding({ selfTest: { vectors: '01'.repeat(32), outputs: ['03'.repeat(32)] } }),
+  },
+  {
+    name: 'an unknown model with a name that is longer than all that is told',
+    code: 'enclave.model.graph',
+    fault: {
+      manifest: (m) => ({
+        ...m,
+        models: m.models.map((model) =>
+          model.name === 'double' ? { ...model, name: 'd'.repeat(20_000) } : model,
+        ),
+      }),
+    },
+    policy: affirmingPolicy([triple]),
   },
   {
     name: 'debugging aids',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
-import { toHex } from '../../../attestation/encoding/bytes.js';
+import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
 import {
   decodeLaunchPolicy,
   encodeLaunchPolicy,
@@ -94,6 +94,37 @@ describe('launch policy', () => {
         message: 'expected name to be a text of 1 to 128 UTF-16 code units',
       });
     }
+  });
+
+  /** As many different entries, each with the most that one has. */
+  const file4096 = Array.from({ length: 4096 }, (_, i) => ({
+    graph,
+    execution: graph,
+    name: `${i}`.padStart(128, 'é'),
+    selfTest: { vectors: graph, outputs: graph },
+  }));
+  const most = parseLaunchPolicy({ version: 1, models: file4096 });
+
+  test('has at most 4096 entries', () => {
+    assert.deepEqual(decodeLaunchPolicy(encodeLaunchPolicy(most)), most);
+    const over = [...file4096, { graph }];
+    assert.throws(() => parseLaunchPolicy({ version: 1, models: over }), {
+      code: 'LAUNCH_POLICY_FILE',
+    });
+    const models = [...most.models, { graph: fromHex(graph), execution: null }];
+    assert.throws(() => decodeLaunchPolicy(encodeLaunchPolicy({ ...most, models })), {
+      code: 'LAUNCH_POLICY_ENCODING',
+      message: 'expected at most 4096 models, not 4097',
+    });
+  });
+
+  test('a canonical form of more than 4 MiB is refused', () => {
+    const entry = { graph: fromHex(graph), execution: null, name: 'n'.repeat(4 * 1024 * 1024) };
+    const canonical = encodeLaunchPolicy({ ...most, models: [entry] });
+    assert.throws(() => decodeLaunchPolicy(canonical), {
+      code: 'LAUNCH_POLICY_ENCODING',
+      message: /at most 4194304 bytes/,
+    });
   });
 
   const refused: readonly (readonly [string, unknown])[] = [

@@ -9,6 +9,7 @@ import {
   encodeManifest,
   type Manifest,
 } from '../../../attestation/evidence/manifest.js';
+import { editMap } from '../../forge/cbor.js';
 import { forgeEnclave, forgeKey } from '../../forge/exchange.js';
 import { fc } from '../../property.js';
 
@@ -48,6 +49,28 @@ describe('manifest', () => {
         assert.deepEqual(encodeManifest(manifest), manifestBytes);
       }),
     );
+  });
+});
+
+describe('the models of a manifest', async () => {
+  const key = await forgeKey();
+  const [model] = forgeEnclave(key).manifest.models;
+  assert.ok(model !== undefined);
+  const models = Array.from({ length: 1025 }, (_, i) => ({
+    ...model,
+    version: `${i}`.padStart(4, '0'),
+  }));
+  const { manifest: most } = forgeEnclave(key, { models: models.slice(1) });
+
+  test('are at most 1024', () => {
+    assert.equal(decodeManifest(encodeManifest(most)).models.length, 1024);
+    assert.throws(() => encodeManifest({ ...most, models }), { code: 'MANIFEST_MODELS' });
+    const over = editMap(encodeManifest(most), (map) => {
+      const listed = map.get('models');
+      assert.ok(Array.isArray(listed));
+      map.set('models', [...listed, listed[0]]);
+    });
+    assert.throws(() => decodeManifest(over), { code: 'MANIFEST_MODELS' });
   });
 });
 
