@@ -7,9 +7,9 @@ import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 import {
   type AttestationResult,
+  conclude,
   type Finding,
   findingOf,
-  type Outcome,
   requireTime,
 } from './result.js';
 import type { Endorsements } from './verify-hardware.js';
@@ -65,22 +65,10 @@ function combine(
   findings: readonly Finding[],
   summary: string,
 ): AttestationResult {
-  const first = (outcome: Outcome) => findings.find((finding) => finding.outcome === outcome);
-  const missed = first('fail') ?? first('unchecked');
-  const base = {
-    ...evidence,
-    checks: [...evidence.checks, ...findings],
-    caveats: [...evidence.caveats, ...CAVEATS],
-  };
-  if (missed === undefined) {
-    return evidence.affirmed ? { ...base, summary: `${evidence.summary} ${summary}` } : base;
-  }
-  const told = evidence.affirmed ? missed : undefined;
   return {
-    ...base,
-    affirmed: false,
-    code: told?.id ?? evidence.code,
-    summary: told?.reason ?? evidence.summary,
+    ...evidence,
+    ...conclude([...evidence.checks, ...findings], `${evidence.summary} ${summary}`),
+    caveats: [...evidence.caveats, ...CAVEATS],
   };
 }
 

@@ -20,6 +20,7 @@ import { CHAIN_OF_TRUST } from './references-enclave.js';
 import {
   type AttestationResult,
   type Claims,
+  conclude,
   type Finding,
   findingOf,
   requireTime,
@@ -240,20 +241,12 @@ function combine(
   stated: EnclaveStatement,
   fresh: boolean,
 ): AttestationResult {
-  const failed = checks.filter(({ outcome }) => outcome === 'fail');
-  const first = failed[0] ?? checks.find(({ outcome }) => outcome === 'unchecked');
   const models = stated.manifest.models.map(({ name }) => name).join(', ') || 'no model';
-  const more = failed.length > 1 ? ` And ${failed.length - 1} more.` : '';
+  const affirmed = `${hardware.summary} The enclave serves ${models}.${fresh ? '' : ' Not fresh: no nonce.'}`;
   return {
     ...hardware,
-    affirmed: first === undefined,
-    code: first?.id ?? null,
-    summary:
-      first === undefined
-        ? `${hardware.summary} The enclave serves ${models}.${fresh ? '' : ' Not fresh: no nonce.'}`
-        : `${first.reason}${more}`,
+    ...conclude(checks, affirmed),
     fresh,
-    checks,
     claims: { ...hardware.claims, enclave: enclaveClaims(stated) },
     caveats: [...hardware.caveats, ...CAVEATS, ...(fresh ? [] : [REPLAY])],
   };

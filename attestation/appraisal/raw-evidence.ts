@@ -11,7 +11,7 @@ import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 import { snpRefusal } from './refusal-snp.js';
 import { tdxRefusal } from './refusal-tdx.js';
-import { type AttestationResult, requireTime } from './result.js';
+import { type AttestationResult, conclude, requireTime } from './result.js';
 import { verifyHardware } from './verify-hardware.js';
 
 /** What the verifier wants to know that only a bundle can show: each fails. */
@@ -52,17 +52,7 @@ export function withoutBundle(
   const tee = acceptedTee(result.tee, policy).filter(({ outcome }) => outcome === 'fail');
   const { all } = unmet(policy, nonce);
   if (tee.length + all.length === 0) return { ...result, caveats };
-  const checks = [...tee, ...result.checks, ...all];
-  const first = checks.find(({ outcome }) => outcome === 'fail');
-  const isOwn = first !== undefined && result.checks.includes(first);
-  return {
-    ...result,
-    affirmed: false,
-    code: isOwn ? result.code : (first?.id ?? null),
-    summary: isOwn ? result.summary : (first?.reason ?? ''),
-    checks,
-    caveats,
-  };
+  return { ...result, ...conclude([...tee, ...result.checks, ...all], result.summary), caveats };
 }
 
 /** A raw SNP report, an Azure HCL report or a collected file. */

@@ -1,4 +1,4 @@
-import { AssayError, type ErrorCode } from '../encoding/error.js';
+import { AssayError, type ErrorCode, told } from '../encoding/error.js';
 import type { Tee } from '../evidence/bundle.js';
 
 /**
@@ -10,7 +10,7 @@ export type Outcome = 'pass' | 'fail' | 'waived' | 'unchecked';
 
 /** One check of an appraisal. Values are shown as text: digests and bit fields in hexadecimal. */
 export interface Finding {
-  /** Stable dotted name, for example `snp.policy.debug` or `manifest.model.graph`. */
+  /** Stable dotted name, for example `snp.guest-policy.debug` or `enclave.model.graph`. */
   readonly id: string;
   readonly outcome: Outcome;
   readonly expected: string;
@@ -99,6 +99,27 @@ export function requireTime(at: Date): void {
   if (Number.isNaN(at.getTime())) {
     throw new AssayError('USAGE_TIME', 'expected the time of the appraisal to be a valid Date');
   }
+}
+
+/**
+ * What all checks come to: the first that failed says why, else the first that could not be checked.
+ * @param affirmed summary where there is neither.
+ * @param before what its summary begins with otherwise.
+ */
+export function conclude(
+  checks: readonly Finding[],
+  affirmed: string,
+  before = '',
+): Pick<AttestationResult, 'affirmed' | 'code' | 'summary' | 'checks'> {
+  const failed = checks.filter(({ outcome }) => outcome === 'fail');
+  const open = checks.filter(({ outcome }) => outcome === 'unchecked');
+  const first = failed[0] ?? open[0];
+  if (first === undefined) return { affirmed: true, code: null, summary: told(affirmed), checks };
+  const rest = [
+    ...(failed.length > 1 ? [` ${failed.length - 1} more failed.`] : []),
+    ...(first !== open[0] && open.length > 0 ? [` Not checked: ${open.length}.`] : []),
+  ].join('');
+  return { affirmed: false, code: first.id, summary: `${before}${first.reason}${rest}`, checks };
 }
 
 /** Verdict of a result, which decides the CLI's exit code: 0 affirmed, 1 refused, 3 could not check. */

@@ -10,7 +10,7 @@ import { PARAVISOR, SUPPLIERS_CHOICE } from './caveats.js';
 import { snpClaims } from './claims-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { snpRefusal } from './refusal-snp.js';
-import { type AttestationResult, requireTime } from './result.js';
+import { type AttestationResult, conclude, requireTime } from './result.js';
 
 /** What no check of a report can show. Every result says so. */
 const CAVEATS = [
@@ -48,28 +48,19 @@ function snpResult(
   expectations: SnpExpectations,
 ): AttestationResult {
   const { snp } = opened;
-  const checks = appraiseSnp(snp, policy, expectations);
-  const failed = checks.filter(({ outcome }) => outcome === 'fail');
-  const open = checks.filter(({ outcome }) => outcome === 'unchecked');
-  const first = failed[0] ?? open[0];
-  const rest = [
-    ...(failed.length > 1 ? [` ${failed.length - 1} more failed.`] : []),
-    ...(first !== open[0] && open.length > 0 ? [` Not checked: ${open.length}.`] : []),
-  ].join('');
+  const kind = `An authentic report of a ${snp.product} processor`;
   return {
     tee: 'sev-snp',
     authentic: true,
-    affirmed: first === undefined,
-    code: first?.id ?? null,
-    summary:
-      first === undefined
-        ? `An authentic report of a ${snp.product} processor that meets the policy.`
-        : `An authentic report of a ${snp.product} processor. ${first.reason}${rest}`,
+    ...conclude(
+      appraiseSnp(snp, policy, expectations),
+      `${kind} that meets the policy.`,
+      `${kind}. `,
+    ),
     simulated: snp.trustAnchor.simulated,
     trustAnchor: snp.trustAnchor,
     at: snp.at.toISOString(),
     fresh: false,
-    checks,
     claims: snpClaims(snp),
     caveats: caveats(opened, policy, expectations),
   };

@@ -11,7 +11,7 @@ import { PARAVISOR } from './caveats.js';
 import { tdxClaims } from './claims-tdx.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import { tdxRefusal } from './refusal-tdx.js';
-import { type AttestationResult, requireTime, type TdxTcbResult } from './result.js';
+import { type AttestationResult, conclude, requireTime, type TdxTcbResult } from './result.js';
 import type { TcbEvaluation } from './tcb-level.js';
 
 /** What no check of a quote can show. Every result says so. */
@@ -68,24 +68,18 @@ export async function verifyTdx(
     if (error instanceof AssayError) return tdxRefusal(error, options.at);
     throw error;
   }
-  const checks = appraiseTdx(tdx, policy, expectations);
-  const failed = checks.filter(({ outcome }) => outcome === 'fail');
-  const [first] = failed;
-  const count = failed.length - 1;
   return {
     tee: 'tdx',
     authentic: true,
-    affirmed: first === undefined,
-    code: first?.id ?? null,
-    summary:
-      first === undefined
-        ? 'An authentic quote that meets the policy.'
-        : `An authentic quote. ${first.reason}${count > 0 ? ` And ${count} more.` : ''}`,
+    ...conclude(
+      appraiseTdx(tdx, policy, expectations),
+      'An authentic quote that meets the policy.',
+      'An authentic quote. ',
+    ),
     simulated: tdx.trustAnchor.simulated,
     trustAnchor: tdx.trustAnchor,
     at: options.at.toISOString(),
     fresh: false,
-    checks,
     claims: tdxClaims(tdx),
     tcb: tcbResult(tdx.tcb),
     caveats: caveats(policy, expectations),

@@ -7,7 +7,11 @@ import {
 import type { AppraisedEnclave } from '../../attestation/appraisal/appraise-inference.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { CHAIN_OF_TRUST } from '../../attestation/appraisal/references-enclave.js';
-import type { AttestationResult, Finding } from '../../attestation/appraisal/result.js';
+import {
+  type AttestationResult,
+  conclude,
+  type Finding,
+} from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { nativeP256 } from '../system/native-p256.js';
 import { completeEndorsements, type VendorServices } from './bundle-endorsements.js';
@@ -62,9 +66,7 @@ function withTlsKey(
 ): AttestationResult {
   if (enclave === null) return result;
   const finding = tlsFinding(enclave.manifest.tlsKey, presented);
-  const checks = [...result.checks, finding];
-  if (finding.outcome === 'pass' || !result.affirmed) return { ...result, checks };
-  return { ...result, affirmed: false, code: finding.id, summary: finding.reason, checks };
+  return { ...result, ...conclude([...result.checks, finding], result.summary) };
 }
 
 /** Opens a connection that is pinned to whatever key the server presents: evidence has yet to tell whose. */

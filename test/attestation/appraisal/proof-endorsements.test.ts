@@ -70,6 +70,7 @@ const AUTHENTIC = 'RECEIPT_ENCODING';
 
 for (const [name, carried, own, code] of [
   ['a list beside carried certificates', [], [fresh], AUTHENTIC],
+  ['no list at all: a failure comes before what could not be checked', [], [], AUTHENTIC],
   ['a list that revokes beside one that does not', [fresh], [revoking], 'SNP_REVOKED'],
   ['a list that does not revoke beside one that does', [revoking], [fresh], 'SNP_REVOKED'],
   ['a list in place of one that has expired', [expired], [fresh], AUTHENTIC],

@@ -4,8 +4,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { verdictOf } from '../../../attestation/appraisal/result.js';
 import { EndorsementSource } from '../../../attestation/endorsements/source.js';
-import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { encodeAuxblob, parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { attest } from '../../../src/client/attest.js';
 import { connect, NotAffirmedError } from '../../../src/client/connect.js';
@@ -143,6 +144,26 @@ describe('somebody between', () => {
       return true;
     });
     assert.equal(server.inferences, before);
+    relay.close();
+  });
+
+  test('a relay is refused, and not excused by a revocation list that it leaves out', async () => {
+    const relay = await startRelay(server.port);
+    server.lies = {
+      bundle: (bytes) => {
+        const { endorsements, ...bundle } = decodeBundle(bytes);
+        const blobs = parseAuxblob(endorsements ?? new Uint8Array());
+        const kept = blobs.flatMap(({ kind, data }) =>
+          kind === 'crl' || kind === 'other' ? [] : [{ kind, data }],
+        );
+        return encodeBundle({ ...bundle, endorsements: encodeAuxblob(kept) });
+      },
+    };
+    const { result } = await attest(relay.target, policy, options);
+    assert.equal(result.checks.find(({ id }) => id === 'snp.revocation')?.outcome, 'unchecked');
+    assert.equal(result.code, 'client.tls-key');
+    assert.match(result.summary, /relays its evidence\. Not checked: 1\.$/);
+    assert.equal(verdictOf(result), 'refused');
     relay.close();
   });
 
