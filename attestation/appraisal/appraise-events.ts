@@ -1,11 +1,16 @@
-import { concat, equalBytes, toHex } from '../encoding/bytes.js';
+import { concat, equalBytes, isZero, toHex } from '../encoding/bytes.js';
 import { type RuntimeEvent, replayRuntimeLog } from '../evidence/event-log.js';
+import { flag } from './appraise-models.js';
 import type { EnclaveStatement } from './enclave-statement.js';
 import type { Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 
-/** On TDX the log must lead to RTMR3, begin with the launch policy, and tell of every model. */
+/**
+ * On TDX the log must lead to RTMR3, begin with the launch policy, and tell of every model. The log is no
+ * part of what the hardware signs: whoever passes the bundle on can leave it out, so that it may be missing
+ * only where nothing was extended.
+ */
 export function eventFindings(
   findings: Findings,
   stated: EnclaveStatement,
@@ -13,19 +18,22 @@ export function eventFindings(
 ): void {
   const { rtmr3, events } = stated;
   if (rtmr3 === null) return;
+  const untouched = isZero(rtmr3);
   findings.check(
     'enclave.event-log',
     events !== null,
     {
       expected: 'an RTMR3 event log',
-      actual: events === null ? 'none' : `${events.length} events`,
+      actual: events === null ? `none, and RTMR3 ${toHex(rtmr3)}` : `${events.length} events`,
       reference: CHAIN_OF_TRUST.events,
     },
     {
       pass: 'The evidence carries the events that were extended into RTMR3.',
-      fail: 'The evidence carries no RTMR3 event log: the kernel may be too old for run-time registers.',
+      fail: untouched
+        ? 'The evidence carries no RTMR3 event log: the kernel may be too old for run-time registers.'
+        : 'The evidence carries no RTMR3 event log, although RTMR3 was extended: it was left out.',
     },
-    policy.allowMissingEventLog === true ? 'enclave.allowMissingEventLog' : undefined,
+    untouched ? flag(policy.allowMissingEventLog, 'allowMissingEventLog') : undefined,
   );
   if (events === null) return;
   const replayed = replayRuntimeLog(events);

@@ -1,11 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { decodeRuntimeLog, encodeRuntimeLog } from '../../../attestation/evidence/event-log.js';
-import { type EvidenceCase, fill, refusedEvidence } from '../../forge/judge-evidence.js';
+import { affirmingPolicy } from '../../forge/enclave.js';
+import {
+  type EvidenceCase,
+  fill,
+  judgeEvidence,
+  models,
+  refusedEvidence,
+} from '../../forge/judge-evidence.js';
 
 const logFaults: readonly EvidenceCase[] = [
   {
     name: 'no event log',
     code: 'enclave.event-log',
     fault: { bundle: (b) => ({ ...b, eventLog: null }) },
+  },
+  {
+    name: 'no event log of a register that was extended, where one may be missing',
+    code: 'enclave.event-log',
+    fault: { bundle: (b) => ({ ...b, eventLog: null }) },
+    policy: affirmingPolicy(models, { allowMissingEventLog: true }),
   },
   {
     name: 'a log that is none',
@@ -65,3 +80,16 @@ const logFaults: readonly EvidenceCase[] = [
 const eventLogs = logFaults.map((given) => ({ ...given, tee: 'tdx' as const }));
 
 refusedEvidence('event logs', eventLogs);
+
+test('no event log of a register that is zero is waived, and shown', async () => {
+  const { result } = await judgeEvidence({
+    name: 'a kernel without run-time registers',
+    code: '',
+    tee: 'tdx',
+    fault: { events: () => [], bundle: (b) => ({ ...b, eventLog: null }) },
+    policy: affirmingPolicy(models, { allowMissingEventLog: true }),
+  });
+  assert.equal(result.affirmed, true, result.summary);
+  const log = result.checks.find(({ id }) => id === 'enclave.event-log');
+  assert.equal(log?.outcome, 'waived');
+});
