@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from '../encoding/bytes.js';
+import { equalBytes, isZero, toHex } from '../encoding/bytes.js';
 import { LaunchRules } from '../evidence/launch-policy-model.js';
 import { eventFindings } from './appraise-events.js';
 import { flag, modelFindings } from './appraise-models.js';
@@ -8,26 +8,30 @@ import type { EnclavePolicy } from './policy-enclave.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 import type { Finding } from './result.js';
 
-/** Whether the host pinned the models before the first instruction ran. */
+/**
+ * Whether the host pinned the models before the first instruction ran. That it pinned nothing can be waived;
+ * where it pinned something else no honest enclave serves, since the first thing that one reads is this field.
+ */
 function pinnedFinding(findings: Findings, stated: EnclaveStatement, policy: EnclavePolicy): void {
   const field = stated.tee === 'sev-snp' ? 'HOST_DATA' : 'MRCONFIGID';
   const { expectedBinding: expected, binding } = stated;
+  const untouched = isZero(binding);
+  const failure = untouched
+    ? `The models are stated by measured software; ${field} pins no launch policy.`
+    : `${field} pins another launch policy than the evidence carries.`;
   findings.check(
     'enclave.launch-policy.pinned',
     expected !== null && equalBytes(expected, binding),
     {
-      expected: expected === null ? 'a launch policy' : toHex(expected),
-      actual: expected === null ? 'none in the evidence' : toHex(binding),
+      expected: expected === null ? 'a launch policy in the evidence' : toHex(expected),
+      actual: toHex(binding),
       reference: CHAIN_OF_TRUST.launchPolicy,
     },
     {
       pass: `The models are pinned at launch: ${field} is the digest of the launch policy.`,
-      fail:
-        expected === null
-          ? 'The models are stated by measured software; no launch policy pins them.'
-          : `The models are stated by measured software; ${field} does not pin the launch policy.`,
+      fail: failure,
     },
-    flag(policy.allowUnpinned, 'allowUnpinned'),
+    untouched ? flag(policy.allowUnpinned, 'allowUnpinned') : undefined,
   );
 }
 

@@ -37,13 +37,16 @@ export const enclavePolicySchema = z.strictObject({
     .optional(),
   /** Accepts models that the policy does not know beside those that it does. */
   allowUnknownModels: z.boolean().optional(),
-  /** Accepts models that no launch policy pins: then measured software states them, nothing more. */
+  /**
+   * Accepts models that no launch policy pins, where HOST_DATA or MRCONFIGID is zero: then measured software
+   * states them, nothing more.
+   */
   allowUnpinned: z.boolean().optional(),
   /** Accepts a launch policy that allows debugging aids. */
   allowDevelopment: z.boolean().optional(),
   /** Accepts a launch policy that allows a listener without TLS. */
   allowPlaintext: z.boolean().optional(),
-  /** Accepts TDX evidence without an RTMR3 event log (kernels before 6.16). */
+  /** Accepts TDX evidence without an RTMR3 event log where RTMR3 is zero (kernels before 6.16). */
   allowMissingEventLog: z.boolean().optional(),
   /** Versions of Assay that are accepted; any unless given. */
   softwareVersions: z.array(z.string().min(1)).min(1).optional(),

@@ -27,8 +27,8 @@ export interface BundleFault {
   readonly manifestBytes?: (bytes: Uint8Array) => Uint8Array;
   /** What the hardware is made to sign in place of the binding. */
   readonly reportData?: (challenge: Uint8Array, manifest: Uint8Array) => Uint8Array;
-  /** What was pinned at launch in place of the policy for the models. */
-  readonly pinned?: LaunchPolicy;
+  /** What was pinned at launch in place of the policy for the models; null for nothing. */
+  readonly pinned?: LaunchPolicy | null;
   /** The policy that the enclave enforces and sends. */
   readonly policy?: LaunchPolicy;
   /** Events in place of the honest ones; the register follows them. */
@@ -50,7 +50,7 @@ export async function forgeBundle(
   fault: BundleFault = {},
 ): Promise<ForgedBundle> {
   const policy = fault.policy ?? launchPolicyFor(...models);
-  const platform = await launch(tee, fault.pinned ?? policy);
+  const platform = await launch(tee, fault.pinned === undefined ? policy : fault.pinned);
   const canonical = encodeLaunchPolicy(policy);
   const { hostData } = launchPolicyDigest(canonical);
   const keys = await makeKeys(['localhost'], new Date());

@@ -51,6 +51,13 @@ function launchDemanding(demand: Omit<LaunchPolicyModel, 'graph' | 'execution'>)
   return { ...launchPolicyFor(...models), models: [{ ...first, ...demand }, ...rest] };
 }
 
+/** Neither the bundle nor the manifest tells of the launch policy that was pinned. */
+const withoutLaunchPolicy: BundleFault = {
+  manifest: (m) => ({ ...m, launchPolicy: null }),
+  events: (events) => events.slice(1),
+  bundle: (b) => ({ ...b, launchPolicy: null }),
+};
+
 /** As many entries as a launch policy has beside another, each of a graph that nobody serves. */
 const others = Array.from({ length: 4095 }, (_, i) => {
   const graph = fill(0);
@@ -75,6 +82,22 @@ const admission: readonly EvidenceCase[] = [
     tee: 'tdx',
     fault: { pinned: launchPolicyFor(double) },
   },
+  ...(['sev-snp', 'tdx'] as const).flatMap((tee) => [
+    {
+      name: `another launch policy, pinned where none needs to be (${tee})`,
+      code: 'enclave.launch-policy.pinned',
+      tee,
+      fault: { pinned: launchPolicyFor(double) },
+      policy: affirmingPolicy(models, { allowUnpinned: true }),
+    },
+    {
+      name: `a pinned launch policy that the evidence leaves out, where none needs to be (${tee})`,
+      code: 'enclave.launch-policy.pinned',
+      tee,
+      fault: withoutLaunchPolicy,
+      policy: affirmingPolicy(models, { allowUnpinned: true }),
+    },
+  ]),
   {
     name: 'a model that the launch policy does not name',
     code: 'enclave.launch-policy.model',

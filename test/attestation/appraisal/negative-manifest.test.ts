@@ -101,7 +101,7 @@ const manifests: readonly EvidenceCase[] = [
   {
     name: 'a launch policy that the evidence leaves out, where none needs to be pinned',
     code: 'enclave.launch-policy.enforced',
-    fault: { bundle: (b) => ({ ...b, launchPolicy: null }) },
+    fault: { pinned: null, bundle: (b) => ({ ...b, launchPolicy: null }) },
     policy: affirmingPolicy(models, { allowUnpinned: true }),
   },
   {
