@@ -1,4 +1,4 @@
-import type { AttestationResult } from './result.js';
+import type { AttestationResult, TrustAnchor } from './result.js';
 
 /** Of evidence that no nonce of the verifier's is known to be covered by. */
 export const REPLAY = 'Without the verifier’s own nonce the evidence may be a replay.';
@@ -13,6 +13,16 @@ export const PARAVISOR =
  */
 export const SUPPLIERS_CHOICE =
   'Revocation was judged only by what came with the evidence: its host chose that, or whoever passed it on, and what the vendor says since may differ.';
+
+/** Of evidence under a root that is not the vendor's pinned one: whoever has its key makes such evidence. */
+export function callerRoot(
+  { source, commonName }: TrustAnchor,
+  vendor: 'AMD' | 'Intel',
+): readonly string[] {
+  return source === 'caller'
+    ? [`The caller named the root ${commonName} in place of ${vendor}’s.`]
+    : [];
+}
 
 /** Says of an authentic result that the verifier had nothing of its own to judge revocation by. */
 export function onSuppliersWord(result: AttestationResult): AttestationResult {

@@ -6,7 +6,7 @@ import {
   openSnp,
   type SnpEndorsements,
 } from './authenticate-snp.js';
-import { PARAVISOR, SUPPLIERS_CHOICE } from './caveats.js';
+import { callerRoot, PARAVISOR, SUPPLIERS_CHOICE } from './caveats.js';
 import { snpClaims } from './claims-snp.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { snpRefusal } from './refusal-snp.js';
@@ -30,9 +30,7 @@ function caveats(
     ...(policy.minimumTcb === undefined
       ? ['The policy sets no TCB floor: firmware with known faults is not refused.']
       : []),
-    ...(snp.trustAnchor.source === 'caller'
-      ? [`The caller named the root ${snp.trustAnchor.commonName} in place of AMD’s.`]
-      : []),
+    ...callerRoot(snp.trustAnchor, 'AMD'),
     ...(snp.signingKey === 'VLEK'
       ? ['A VLEK names a cloud provider, not a chip: CHIP_ID is not certified.']
       : []),

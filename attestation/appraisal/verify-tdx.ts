@@ -7,7 +7,7 @@ import {
   authenticateTdx,
   verifyTdxSignatures,
 } from './authenticate-tdx.js';
-import { PARAVISOR } from './caveats.js';
+import { callerRoot, PARAVISOR } from './caveats.js';
 import { tdxClaims } from './claims-tdx.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import { tdxRefusal } from './refusal-tdx.js';
@@ -26,7 +26,11 @@ function tcbResult(tcb: TcbEvaluation): TdxTcbResult {
   return { ...tcb, date: tcb.date.toISOString() };
 }
 
-function caveats(policy: TdxPolicy, { runtimeClaims }: TdxExpectations): string[] {
+function caveats(
+  { trustAnchor }: AuthenticatedTdx,
+  policy: TdxPolicy,
+  { runtimeClaims }: TdxExpectations,
+): string[] {
   return [
     ...CAVEATS,
     ...(policy.tcb?.minimumEvaluationDataNumber === undefined
@@ -37,6 +41,7 @@ function caveats(policy: TdxPolicy, { runtimeClaims }: TdxExpectations): string[
     ...(policy.ppids === undefined
       ? ['The policy names no machines: any genuine platform may have made the quote.']
       : []),
+    ...callerRoot(trustAnchor, 'Intel'),
     ...(runtimeClaims === undefined ? [] : [PARAVISOR]),
   ];
 }
@@ -82,6 +87,6 @@ export async function verifyTdx(
     fresh: false,
     claims: tdxClaims(tdx),
     tcb: tcbResult(tdx.tcb),
-    caveats: caveats(policy, expectations),
+    caveats: caveats(tdx, policy, expectations),
   };
 }

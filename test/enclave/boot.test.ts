@@ -31,6 +31,9 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       );
       assert.equal(result.code, null, result.summary);
       assert.equal(result.affirmed && result.authentic && result.fresh && result.simulated, true);
+      const vendor = tee === 'tdx' ? 'Intel' : 'AMD';
+      const named = new RegExp(`^The caller named the root .+ in place of ${vendor}’s\\.$`, 'm');
+      assert.match(result.caveats.join('\n'), named);
       assert.deepEqual(appraised?.manifestBytes, enclave.manifestBytes);
       assert.deepEqual(
         enclave.manifest.models.map(({ name }) => name),
