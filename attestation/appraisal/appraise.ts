@@ -157,19 +157,17 @@ function bindingFindings(
 ): readonly Finding[] {
   const findings = new Findings();
   const { index, size } = challenge;
-  findings.check(
+  findings.pass(
     'binding.report-data',
-    true,
     { expected: 'challenge and manifest', actual: 'covered', reference: CHAIN_OF_TRUST.reportData },
-    { pass: 'The hardware signed for this manifest and this challenge.', fail: '' },
+    'The hardware signed for this manifest and this challenge.',
   );
   if (origin !== undefined) {
-    const [expected, pass] = UNDER_NONCE[origin];
-    findings.check(
+    const [expected, reason] = UNDER_NONCE[origin];
+    findings.pass(
       'binding.nonce',
-      true,
       { expected, actual: `nonce ${index} of ${size}`, reference: CHAIN_OF_TRUST.freshness },
-      { pass, fail: '' },
+      reason,
     );
   }
   return findings.all;
