@@ -16,10 +16,15 @@ export function kebab(name: string): string {
 /** Alternatives that one finding names. */
 const MAX_NAMED = 64;
 
-/** What is accepted, in words. Evidence may bring thousands of alternatives, to be compared many times. */
-export function anyOf<Item>(items: readonly Item[], text: (item: Item) => string): string {
-  const named = [...new Set(items.slice(0, MAX_NAMED).map(text))].join(' or ');
-  return items.length > MAX_NAMED ? `${named} or ${items.length - MAX_NAMED} more` : named;
+/** What is accepted, in words. Evidence may bring thousands of alternatives: no more are looked at than named. */
+export function anyOf<Item>(items: Iterable<Item>, text: (item: Item) => string): string {
+  const named = new Set<string>();
+  for (const item of items) {
+    const each = text(item);
+    if (named.size === MAX_NAMED && !named.has(each)) return `${[...named].join(' or ')} or others`;
+    named.add(each);
+  }
+  return [...named].join(' or ');
 }
 
 /** Gathers findings: appraisal reports every one, it does not stop at the first that fails. */

@@ -107,7 +107,7 @@ export type LaunchPolicyRule = (typeof RULES)[number];
 interface BrokenRule {
   readonly rule: LaunchPolicyRule;
   /** What the entries that the rules before it left demand; by `name` it may be `NO_NAME`. */
-  readonly demanded: readonly string[];
+  readonly demanded: Iterable<string>;
   /** What the model has; empty for no test vectors. */
   readonly found: string;
 }
@@ -125,6 +125,10 @@ const hexOf = (bytes: Uint8Array | null | undefined): string => (bytes ? toHex(b
 
 /** Demands that are alike, by their text, and what the entries that make each demand further. */
 type Demands = Map<string, Demands>;
+
+function* demandsIn(left: readonly Demands[]): Generator<string> {
+  for (const demands of left) yield* demands.keys();
+}
 
 /**
  * The entries of a launch policy, ordered by rule: a model is not held to one after another, since evidence
@@ -161,7 +165,7 @@ export class LaunchRules {
       const met = this.#meeting(rule, value);
       const further = left.flatMap((demands) => met.flatMap((demand) => demands.get(demand) ?? []));
       if (further.length === 0) {
-        return { rule, demanded: left.flatMap((demands) => [...demands.keys()]), found: value };
+        return { rule, demanded: demandsIn(left), found: value };
       }
       left = further;
     }
