@@ -119,7 +119,8 @@ export function conclude(
     ...(failed.length > 1 ? [` ${failed.length - 1} more failed.`] : []),
     ...(first !== open[0] && open.length > 0 ? [` Not checked: ${open.length}.`] : []),
   ].join('');
-  return { affirmed: false, code: first.id, summary: `${before}${first.reason}${rest}`, checks };
+  const reason = first.reason.endsWith('.') ? first.reason : `${first.reason}.`;
+  return { affirmed: false, code: first.id, summary: `${before}${reason}${rest}`, checks };
 }
 
 /** Verdict of a result, which decides the CLI's exit code: 0 affirmed, 1 refused, 3 could not check. */

@@ -84,6 +84,11 @@ for (const [name, carried, own, code] of [
   });
 }
 
+test('a refusal says how much could not be checked beside what failed', async () => {
+  const { summary } = await proofOf('sev-snp', carrying(), undefined);
+  assert.equal(summary, 'expected the inference receipt to be a CBOR map. Not checked: 1.');
+});
+
 test('a caller’s list stands in place of one that has expired in the bundle’s own table', async () => {
   const { code, summary } = await proofOf('sev-snp', carrying(), { amd: [fresh] }, [expired]);
   assert.equal(code, AUTHENTIC, summary);
