@@ -22,14 +22,14 @@ import { isOfAnotherRoot, snpAuthorities, sortCertificates } from './chain-snp.j
 import { requireTime, type TrustAnchor } from './result.js';
 import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
 
-/** What endorses a report, DER, in any order; see `amdEndorsements` for files and auxblobs. */
+/**
+ * What endorses a report, DER, in any order; see `amdEndorsements` for files and auxblobs. Revocation lists of
+ * another product line's root that is trusted as well count for nothing, whoever supplied them.
+ */
 export interface SnpEndorsements {
   /** The VCEK or VLEK certificate, and authorities above it where they are not pinned. */
   readonly certificates: readonly Uint8Array[];
-  /**
-   * The verifier's own revocation lists: each has to be current. One of another product line's root that is
-   * trusted as well counts for nothing here.
-   */
+  /** The verifier's own revocation lists: each has to be current. */
   readonly crls: readonly Uint8Array[];
   /**
    * Those that came with the evidence, chosen by its host or by whoever passed it on. They age with it: one
@@ -270,12 +270,13 @@ export function openSnp(
   const key = { leaf, kind, product: vek.product };
   const { ark, issuers, anchor, links } = snpAuthorities(key, sorted, roots, at);
   requireValidity(leaf, at);
-  const start = (list: CertificateRevocationList): StartedCrl => startCrl(list, ark, CRL_CODES);
-  const own = endorsements.crls
-    .map(knownList)
-    .filter(({ issuer }) => !isOfAnotherRoot(issuer, ark, roots))
-    .map(start);
-  const hosts = (endorsements.hostCrls ?? []).map(knownList).map(start);
+  const start = (ders: readonly Uint8Array[]): readonly StartedCrl[] =>
+    ders
+      .map(knownList)
+      .filter(({ issuer }) => !isOfAnotherRoot(issuer, ark, roots))
+      .map((list) => startCrl(list, ark, CRL_CODES));
+  const own = start(endorsements.crls);
+  const hosts = start(endorsements.hostCrls ?? []);
   const lists = countedLists(own, hosts, at);
   const chain = links.map(startLink);
   const issued = startIssued(leaf, issuers);

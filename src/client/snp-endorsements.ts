@@ -156,15 +156,14 @@ export async function gatherSnpEndorsements(
     certificates.unshift(fetched);
   }
   const product = productOf(nameOf(vek).issuer);
-  const hasOwn = caller.crls.some(
-    (der) => product === undefined || isListOf(parseCrl(der), product),
-  );
-  if (hasOwn || !(await isAuthentic(reportBytes, certificates, service))) {
+  const isOfLine = (der: Uint8Array): boolean =>
+    product === undefined || isListOf(parseCrl(der), product);
+  if (caller.crls.some(isOfLine) || !(await isAuthentic(reportBytes, certificates, service))) {
     return { ...supplied, notes: [], missing: undefined };
   }
   const crl = await currentCrl(service, { report: reportBytes, certificates, kind, product });
   if (typeof crl === 'string') {
-    const rest = host.crls.length === 0 ? '' : ' It was judged by the host’s list alone.';
+    const rest = host.crls.some(isOfLine) ? ' It was judged by the host’s list alone.' : '';
     return { ...supplied, notes: [`Revocation: ${crl}.${rest}`], missing: undefined };
   }
   const hostCrls = host.crls.filter((der) => !equalBytes(der, crl));

@@ -145,11 +145,10 @@ export const revocation: ForgedCase[] = [
     code: 'SNP_CRL_ISSUER',
   },
   {
-    name: 'CRL of the host, of another product line whose root is trusted',
+    name: 'CRL of the host, of another product line whose root is not trusted',
     fault: {
-      supply: supply(({ endorsements, roots }) => ({
+      supply: supply(({ endorsements }) => ({
         endorsements: { ...endorsements, hostCrls: genoa.crls },
-        roots: [...roots, ...genoa.certificates.slice(2)],
       })),
     },
     code: 'SNP_CRL_ISSUER',

@@ -175,26 +175,26 @@ describe('endorsements that are missing or in another order', () => {
     }
   });
 
-  test('lists and chains of two product lines may be given together, where both roots are trusted', async () => {
-    const products = ['Milan', 'Genoa'] as const;
-    for (const product of products) {
-      const other = await forgeSnp({ product: product === 'Milan' ? 'Genoa' : 'Milan' });
-      const both = supply(({ endorsements: { certificates: own, crls }, roots }) => ({
-        roots: [...roots, ...other.roots],
-        endorsements: {
-          certificates: [...own, ...other.endorsements.certificates.slice(1)],
-          crls: [...other.endorsements.crls, ...crls],
-        },
-      }));
-      assert.equal((await judgeSnp({ product, supply: both })).code, null);
-      const othersAlone = supply(({ endorsements, roots }) => ({
-        roots: [...roots, ...other.roots],
-        endorsements: { ...endorsements, crls: other.endorsements.crls },
-      }));
-      const unchecked = await judgeSnp({ product, supply: othersAlone });
-      assert.deepEqual(idsOf(unchecked, 'unchecked'), ['snp.revocation']);
-    }
-  });
+  for (const supplier of ['crls', 'hostCrls'] as const) {
+    test(`lists and chains of two product lines may be given together, where both roots are trusted: ${supplier}`, async () => {
+      for (const product of ['Milan', 'Genoa'] as const) {
+        const other = await forgeSnp({ product: product === 'Milan' ? 'Genoa' : 'Milan' });
+        const chain = other.endorsements.certificates.slice(1);
+        const judge = (pick: (own: readonly Uint8Array[]) => readonly Uint8Array[]) =>
+          judgeSnp({
+            product,
+            supply: supply(({ endorsements: { certificates: own, crls }, roots }) => ({
+              roots: [...roots, ...other.roots],
+              endorsements: { certificates: [...own, ...chain], crls: [], [supplier]: pick(crls) },
+            })),
+          });
+        const both = await judge((own) => [...other.endorsements.crls, ...own]);
+        assert.equal(both.code, null, both.summary);
+        const othersAlone = await judge(() => other.endorsements.crls);
+        assert.deepEqual(idsOf(othersAlone, 'unchecked'), ['snp.revocation']);
+      }
+    });
+  }
 
   for (const [name, lists, isSuppliers] of [
     ['the host’s alone', { crls: [], hostCrls: [current] }, true],

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { appraiseBundle } from '../../../attestation/appraisal/appraise.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { crlUrl, vcekUrl } from '../../../attestation/endorsements/amd.js';
@@ -13,9 +14,10 @@ import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { endorsedBundle } from '../../../src/client/endorsed-bundle.js';
 import { startAdder } from '../../forge/adder-server.js';
+import { forgeSnp } from '../../forge/amd.js';
 import { forgeBundle } from '../../forge/bundle.js';
 import { assay } from '../../forge/cli.js';
-import { evidenceOf, servedModel } from '../../forge/enclave.js';
+import { affirmingPolicy, evidenceOf, servedModel } from '../../forge/enclave.js';
 import { Kds } from '../../forge/kds.js';
 
 const server = await startAdder();
@@ -96,6 +98,26 @@ describe('evidence whose endorsements were fetched', () => {
     const made = await init('whole.cbor');
     assert.equal(made.code, 0, made.out);
     assert.match(made.out, /mrTd/);
+  });
+
+  test('is saved with the verifier’s lists of every product line, and is judged as before', async () => {
+    const served = servedModel('scale', 2);
+    const { bytes: bundle, roots } = await forgeBundle('sev-snp', [served], nonce);
+    const other = await forgeSnp({ product: 'Genoa' });
+    const own = (await forgeSnp()).endorsements.crls;
+    const amd = [...own, ...other.endorsements.crls];
+    const policy = affirmingPolicy([served]);
+    const trusted = { at: new Date('2026-06-01'), roots: [...roots, ...other.roots] };
+    const saved = endorsedBundle({ bundle, nonce, endorsements: { amd, intel: null } });
+    for (const [bytes, given] of [
+      [bundle, { endorsements: { amd } }],
+      [saved, {}],
+      [saved, { endorsements: { amd } }],
+      [bundle, { carried: { amd } }],
+    ] as const) {
+      const { result } = await appraiseBundle(bytes, policy, { ...trusted, nonce, ...given });
+      assert.equal(result.code, null, result.summary);
+    }
   });
 
   test('is saved as it came where there is nothing to add, or nothing to add it to', async () => {
