@@ -1,15 +1,10 @@
-import { equalBytes, isZero, toHex } from '../encoding/bytes.js';
+import { isZero } from '../encoding/bytes.js';
 import type { CertificateRevocationList } from '../encoding/crl.js';
 import { AssayError } from '../encoding/error.js';
 import type { Certificate } from '../encoding/x509.js';
 import { type VekExtensions, type VekKind, vekExtensions } from '../endorsements/amd-extensions.js';
-import {
-  keyInfo,
-  type ProductLine,
-  productOfCpuid,
-  tcbVersionText,
-} from '../evidence/snp-fields.js';
-import { parseSnpReport, type SnpReport, signedBytes } from '../evidence/snp-report.js';
+import type { ProductLine } from '../evidence/snp-fields.js';
+import { parseSnpReport, type SnpReport } from '../evidence/snp-report.js';
 import {
   knownList,
   requireCurrent,
@@ -21,9 +16,20 @@ import {
 import { isOfAnotherRoot, snpAuthorities, sortCertificates } from './chain-snp.js';
 import { requireTime, type TrustAnchor } from './result.js';
 import { type PendingSignature, requireSignatures, subjectKey } from './signatures.js';
+import {
+  productLine,
+  reportedLine,
+  requireChip,
+  requireEndEntity,
+  requireSigningKey,
+  requireTcb,
+  selectVek,
+  startReport,
+} from './vek-snp.js';
 
 /**
- * What endorses a report, DER, in any order; see `amdEndorsements` for files and auxblobs. Revocation lists of
+ * What endorses a report, DER, in any order; see `amdEndorsements` for files and auxblobs. Of several VCEKs or
+ * VLEKs that fit the report the first counts: the verifier's own belong before the host's. Revocation lists of
  * another product line's root that is trusted as well count for nothing, whoever supplied them.
  */
 export interface SnpEndorsements {
@@ -74,100 +80,9 @@ const CRL_CODES = {
   extension: 'SNP_CRL_EXTENSION',
 } as const;
 
-/** The key that the report says signed it; throws SNP_UNSIGNED where it names none. */
-export function requireSigningKey(report: SnpReport): VekKind {
-  const info = keyInfo(report.keyInfo);
-  if (info === undefined || info.signingKey === 'none' || info.maskChipKey) {
-    throw new AssayError('SNP_UNSIGNED', 'the firmware did not sign the report: its key is masked');
-  }
-  return info.signingKey;
-}
-
-/** The one certificate of the kind that KEY_INFO names; the other kind may travel beside it. */
-function selectVek(kind: VekKind, veks: readonly Certificate[]): Certificate {
-  const matching = veks.filter(({ subjectCommonName }) => subjectCommonName === `SEV-${kind}`);
-  const [vek, ...others] = matching;
-  if (others.length > 0) {
-    throw new AssayError('SNP_VEK_AMBIGUOUS', `expected one ${kind} certificate, not several`);
-  }
-  if (vek !== undefined) return vek;
-  if (veks.length > 0) {
-    throw new AssayError(
-      'SNP_VEK_KIND',
-      `the report says that its ${kind} signed, and the certificate is of the other kind`,
-    );
-  }
-  throw new AssayError('ENDORSEMENTS_MISSING', `the ${kind} certificate was not supplied`);
-}
-
-function requireEndEntity(vek: Certificate): void {
-  const { keyKind, signatureAlgorithm, isCa, subjectCommonName } = vek;
-  if (keyKind !== 'p-384' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
-    throw new AssayError(
-      'SNP_CERTIFICATE_KEY',
-      `expected ${subjectCommonName} to have a P-384 key, signed by RSASSA-PSS, not ${keyKind} and ${signatureAlgorithm}`,
-    );
-  }
-  if (isCa) {
-    throw new AssayError(
-      'SNP_CERTIFICATE_CONSTRAINTS',
-      `${subjectCommonName} must not be an authority`,
-    );
-  }
-}
-
-/**
- * The product line of the report's CPUID; undefined for a report of version 2, which has none. Throws
- * SNP_PRODUCT_UNKNOWN.
- */
-export function reportedLine({ cpuid }: SnpReport): ProductLine | undefined {
-  if (cpuid === undefined) return undefined;
-  const line = productOfCpuid(cpuid);
-  if (line !== undefined) return line;
-  const { family, model } = cpuid;
-  throw new AssayError(
-    'SNP_PRODUCT_UNKNOWN',
-    `no product line has family 0x${family.toString(16)} and model 0x${model.toString(16)}`,
-  );
-}
-
-function productLine(line: ProductLine | undefined, vek: VekExtensions): ProductLine {
-  const lines: readonly ProductLine[] = ['Milan', 'Genoa', 'Turin', 'Venice'];
-  const named = lines.find((line) => line === vek.product);
-  if (named === undefined) {
-    throw new AssayError('SNP_PRODUCT_UNKNOWN', `the certificate is for ${vek.product}`);
-  }
-  if (line !== undefined && line !== named) {
-    throw new AssayError(
-      'SNP_PRODUCT_MISMATCH',
-      `the report comes from ${line}, the certificate is for ${named}`,
-    );
-  }
-  return named;
-}
-
-function requireTcb(report: SnpReport, vek: VekExtensions, product: ProductLine): void {
-  if (report.reportedTcb === vek.tcb) return;
-  const text = (raw: bigint): string => tcbVersionText(raw, product);
-  throw new AssayError(
-    'SNP_TCB_MISMATCH',
-    `the certificate is for TCB ${text(vek.tcb)}, the report says ${text(report.reportedTcb)}`,
-  );
-}
-
 function chipBinding({ hwid }: VekExtensions, chipId: Uint8Array): AuthenticatedSnp['chip'] {
   if (hwid === undefined) return 'none';
   return isZero(chipId) ? 'masked' : 'bound';
-}
-
-function requireChip({ hwid }: VekExtensions, chipId: Uint8Array): void {
-  if (hwid === undefined || isZero(chipId)) return;
-  if (!equalBytes(hwid, chipId.subarray(0, hwid.length))) {
-    throw new AssayError(
-      'SNP_HWID_MISMATCH',
-      `the HWID of the certificate is ${toHex(hwid)}, CHIP_ID is ${toHex(chipId)}`,
-    );
-  }
 }
 
 /** That one of several authorities signed a certificate, and which of them did. */
@@ -190,20 +105,6 @@ function startIssued(leaf: Certificate, issuers: readonly Certificate[]): Pendin
   const error = () =>
     links[0]?.error() ?? new AssayError('ENDORSEMENTS_MISSING', 'no authority was supplied');
   return { holds, error, signers };
-}
-
-/** Starts to check the report's own signature. */
-function startReport(bytes: Uint8Array, report: SnpReport, vek: Certificate): PendingSignature {
-  const algorithm = { name: 'ECDSA', hash: 'SHA-384' };
-  const covered = new Uint8Array(signedBytes(bytes));
-  const holds = subjectKey(vek).then((key) =>
-    crypto.subtle.verify(algorithm, key, report.signature, covered),
-  );
-  // Another rule may fail first, and then nobody waits for this one.
-  holds.catch(() => undefined);
-  const error = () =>
-    new AssayError('SNP_SIGNATURE', 'the certified key did not sign these report bytes');
-  return { holds, error };
 }
 
 /** Throws SNP_REVOKED if the list names one of the authorities. */
@@ -251,18 +152,18 @@ export interface OpenedSnp {
  * Starts to authenticate a report: structure and the rules of the chain are judged at once, while the
  * signatures are checked on other threads. Whoever can use that time works on `snp`.
  */
-export function openSnp(
+export async function openSnp(
   bytes: Uint8Array,
   endorsements: SnpEndorsements,
   { at, roots }: AuthenticateSnpOptions,
-): OpenedSnp {
+): Promise<OpenedSnp> {
   requireTime(at);
   const evidence = new Uint8Array(bytes);
   const report = parseSnpReport(evidence);
   const kind = requireSigningKey(report);
   const line = reportedLine(report);
   const sorted = sortCertificates(endorsements.certificates);
-  const leaf = selectVek(kind, sorted.veks);
+  const leaf = await selectVek(evidence, report, sorted.veks, at);
   requireEndEntity(leaf);
   const signature = startReport(evidence, report, leaf);
   const vek = vekExtensions(leaf, kind);
@@ -321,7 +222,7 @@ export async function authenticateSnp(
   endorsements: SnpEndorsements,
   options: AuthenticateSnpOptions,
 ): Promise<AuthenticatedSnp> {
-  const { snp, authentic } = openSnp(bytes, endorsements, options);
+  const { snp, authentic } = await openSnp(bytes, endorsements, options);
   await authentic();
   return snp;
 }

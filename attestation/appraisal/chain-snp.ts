@@ -193,7 +193,7 @@ function issuersOf(
 }
 
 /** Those that a rule holds for; throws what the first breaks where it holds for none. */
-function requireAny(
+export function requireAny(
   candidates: readonly Certificate[],
   rule: (candidate: Certificate) => void,
 ): readonly Certificate[] {

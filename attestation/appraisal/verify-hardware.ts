@@ -56,7 +56,7 @@ export async function verifyHardware(
     ]);
     const own = amdEndorsements(endorsements.amd ?? []);
     const all = {
-      certificates: [...known.certificates, ...own.certificates],
+      certificates: [...own.certificates, ...known.certificates],
       crls: own.crls,
       hostCrls: known.crls,
     };

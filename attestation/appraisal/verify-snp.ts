@@ -79,7 +79,7 @@ export async function verifySnp(
 ): Promise<AttestationResult> {
   requireTime(options.at);
   try {
-    const opened = openSnp(report, endorsements, options);
+    const opened = await openSnp(report, endorsements, options);
     await opened.started;
     const result = snpResult(opened, policy, expectations);
     await opened.authentic();

@@ -1,11 +1,10 @@
 import {
   type AuthenticateSnpOptions,
   authenticateSnp,
-  reportedLine,
-  requireSigningKey,
   type SnpEndorsements,
 } from '../../attestation/appraisal/authenticate-snp.js';
 import { requireIssued } from '../../attestation/appraisal/issued-snp.js';
+import { isVekOf, reportedLine, requireSigningKey } from '../../attestation/appraisal/vek-snp.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -36,7 +35,7 @@ export interface AmdService {
 /** Endorsements by who vouches for their age, with what could not be fetched, in words. */
 export interface Gathered extends Required<SnpEndorsements> {
   readonly notes: readonly string[];
-  /** Set where the certificate that the report needs could not be had. */
+  /** Set where the certificate that the report needs could not be had, and no other of its kind is there to judge. */
   readonly missing: AssayError | undefined;
 }
 
@@ -126,8 +125,9 @@ async function isAuthentic(
 }
 
 /**
- * Completes what was supplied with what AMD serves. The VCEK is asked for where it is missing: it is
- * the same whoever supplies it. The root's CRL is asked for unless the caller supplied one of this product
+ * Completes what was supplied with what AMD serves. The VCEK is asked for where none that was supplied is for
+ * this report, as those of a host are not that has stored them before its firmware was updated: it is the same
+ * whoever supplies it. The root's CRL is asked for unless the caller supplied one of this product
  * line: a host that is revoked would supply the last one from before, so that its list stands beside AMD's, and
  * alone only where AMD's cannot be had. Nobody is asked for a CRL for a report that is not authentic.
  * `service` undefined means offline.
@@ -140,17 +140,20 @@ export async function gatherSnpEndorsements(
   { host, caller }: SuppliedSnp,
   service: AmdService | undefined,
 ): Promise<Gathered> {
-  const certificates = [...host.certificates, ...caller.certificates];
+  const certificates = [...caller.certificates, ...host.certificates];
   const supplied = { certificates, crls: caller.crls, hostCrls: host.crls };
   if (service === undefined) return { ...supplied, notes: [], missing: undefined };
   const authentic = (der: Uint8Array) => requireIssued(der, certificates, service.roots);
-  const wanted = request(parseSnpReport(reportBytes), authentic);
+  const report = parseSnpReport(reportBytes);
+  const wanted = request(report, authentic);
   const { kind } = wanted;
-  let vek = certificates.find((der) => nameOf(der).subject === `SEV-${kind}`);
+  let vek = certificates.find((der) => isVekOf(report, der, service.at));
   if (vek === undefined) {
     const fetched = await attempt(() => fetchVcek(service.source, wanted, service.base));
     if (fetched instanceof AssayError) {
-      return { ...supplied, notes: [fetched.message], missing: fetched };
+      const hasOther = certificates.some((der) => nameOf(der).subject === `SEV-${kind}`);
+      const missing = hasOther ? undefined : fetched;
+      return { ...supplied, notes: [fetched.message], missing };
     }
     vek = fetched;
     certificates.unshift(fetched);

@@ -1,6 +1,14 @@
+import { derInteger } from '../../enclave/platform/simulator/amd.js';
 import { SIMULATED_DATES } from '../../enclave/platform/simulator/certificates.js';
-import { type AmdFault, type ForgedSnp, forgeSnp } from './amd.js';
-import { after, before } from './certificate-changes.js';
+import { type AmdFault, type ForgedSnp, forgedKey, forgeSnp } from './amd.js';
+import {
+  after,
+  before,
+  dated,
+  replaced,
+  signedByStranger,
+  without,
+} from './certificate-changes.js';
 import { FORGED_AT } from './judge-snp.js';
 import type { ForgedCase } from './snp-report-cases.js';
 
@@ -18,7 +26,25 @@ export const certificates = (pick: (list: readonly Uint8Array[]) => (Uint8Array 
   }));
 
 const { endorsements: genoa } = await forgeSnp({ product: 'Genoa' });
-const [stranger] = genoa.certificates;
+const [stranger = new Uint8Array()] = genoa.certificates;
+const vcekOf = async (fault: AmdFault): Promise<Uint8Array> =>
+  (await forgeSnp(fault)).endorsements.certificates[0] ?? new Uint8Array();
+const { publicKey } = await forgedKey('amd-vcek-stranger');
+const othersKey = await vcekOf({ vek: (template) => ({ ...template, publicKey }) });
+const otherChips = await vcekOf({
+  vek: (template) => replaced('4', new Uint8Array(64).fill(2))({ ...template, publicKey }),
+});
+
+/** Certificates of Milan's keys that are not the one of a flawless report's, and what tells them from it. */
+export const OTHER_VCEKS = [
+  ['another product line', stranger],
+  ['another TCB', await vcekOf({ vek: replaced('3.8', derInteger(77)) })],
+  ['another chip', otherChips],
+  ['another key', othersKey],
+  ['no HWID', await vcekOf({ vek: without('4') })],
+  ['an end before', await vcekOf({ vek: dated(before(before(FORGED_AT)), before(FORGED_AT)) })],
+  ['another serial number', await vcekOf({ vek: (t) => ({ ...t, serialNumber: '7777' }) })],
+] as const;
 
 /** Endorsements that do not belong together. */
 export const confusion: ForgedCase[] = [
@@ -43,9 +69,37 @@ export const confusion: ForgedCase[] = [
     code: 'SNP_CERTIFICATE_NAME',
   },
   {
-    name: 'two VCEKs',
-    fault: { supply: certificates((list) => [stranger, ...list]) },
-    code: 'SNP_VEK_AMBIGUOUS',
+    name: 'two VCEKs, of another TCB and of another product line',
+    fault: {
+      vek: replaced('3.8', derInteger(77)),
+      supply: certificates((list) => [...list, stranger]),
+    },
+    code: 'SNP_TCB_MISMATCH',
+  },
+  {
+    name: 'two VCEKs, of another product line and of another TCB',
+    fault: {
+      vek: replaced('3.8', derInteger(77)),
+      supply: certificates((list) => [stranger, ...list]),
+    },
+    code: 'SNP_PRODUCT_MISMATCH',
+  },
+  {
+    name: 'two VCEKs for a report that neither signed',
+    fault: {
+      report: { chipId: new Uint8Array(64) },
+      signed: (bytes) => bytes.map((byte, i) => (i === 0x90 ? byte ^ 1 : byte)),
+      supply: certificates((list) => [otherChips, ...list]),
+    },
+    code: 'SNP_SIGNATURE',
+  },
+  {
+    name: 'two VCEKs, the one of the key that signed from a stranger',
+    fault: {
+      vekIssuer: signedByStranger,
+      supply: certificates((list) => [...list, othersKey]),
+    },
+    code: 'SNP_CERTIFICATE_SIGNATURE',
   },
   {
     name: 'a supplied root that is not the trusted one',

@@ -6,11 +6,12 @@ import {
   type CertificateTemplate,
   issueCertificate,
 } from '../../../enclave/platform/simulator/certificates.js';
+import { simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
 import { type AmdFault, forgedAmd, forgeSnp } from '../../forge/amd.js';
 import { after, before, dated, signedByStranger } from '../../forge/certificate-changes.js';
 import { FORGED_AT, idsOf, judgeSnp } from '../../forge/judge-snp.js';
 import { FORGED_CHAINS } from '../../forge/snp-chain-cases.js';
-import { certificates, supply } from '../../forge/snp-supply-cases.js';
+import { certificates, OTHER_VCEKS, supply } from '../../forge/snp-supply-cases.js';
 
 for (const [title, cases] of Object.entries(FORGED_CHAINS)) {
   describe(`forged chains: ${title}`, () => {
@@ -142,6 +143,21 @@ describe('endorsements that are missing or in another order', () => {
       assert.equal((await judgeSnp({ supply: among })).code, null);
     }
   });
+
+  for (const [what, other] of OTHER_VCEKS) {
+    test(`of several VCEKs the report’s own counts, wherever it stands: beside one with ${what}`, async () => {
+      for (const place of [0, 1]) {
+        for (const chipId of [simulatedChipId('Milan'), new Uint8Array(64)]) {
+          const among = certificates((own) => own.toSpliced(place, 0, other));
+          const result = await judgeSnp(
+            { report: { chipId }, supply: among },
+            { allowMaskedChipId: true },
+          );
+          assert.equal(result.code, null, result.summary);
+        }
+      }
+    });
+  }
 
   test('of several authorities of one name the one that signed counts, wherever it stands', async () => {
     const amd = await forgedAmd('Milan');

@@ -11,10 +11,12 @@ import {
 } from '../../../attestation/endorsements/source.js';
 import { encodeAuxblob, parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import type { Tee } from '../../../attestation/evidence/bundle.js';
+import { derInteger } from '../../../enclave/platform/simulator/amd.js';
 import type { CrlTemplate } from '../../../enclave/platform/simulator/certificates.js';
 import { completeEndorsements } from '../../../src/client/bundle-endorsements.js';
-import { forgeSnp } from '../../forge/amd.js';
+import { type AmdFault, forgeSnp } from '../../forge/amd.js';
 import { forgeBundle } from '../../forge/bundle.js';
+import { replaced, signedByStranger } from '../../forge/certificate-changes.js';
 import { forgedIntel, forgeTdx } from '../../forge/intel.js';
 import { set } from '../../forge/json.js';
 import { affirming, models, nonce } from '../../forge/judge-evidence.js';
@@ -174,6 +176,41 @@ describe('the list of an SEV-SNP host', () => {
     const { result, asked } = await appraised(bytes, undefined, serves(since));
     assert.equal(result.code, 'SNP_ROOT_UNTRUSTED');
     assert.deepEqual(asked, []);
+  });
+});
+
+/** Evidence whose host's table has this VCEK in place of its own. */
+const withVcek = (data: Uint8Array) =>
+  bundle('sev-snp', (table) =>
+    encodeAuxblob(
+      parseAuxblob(table).flatMap((each) => {
+        if (each.kind === 'other') return [];
+        return [each.kind === 'vcek' ? { kind: each.kind, data } : { ...each, kind: each.kind }];
+      }),
+    ),
+  );
+const vcekOf = async (fault: AmdFault): Promise<Uint8Array> =>
+  (await forgeSnp(fault)).endorsements.certificates[0] ?? new Uint8Array();
+
+describe('the VCEK of an SEV-SNP host', () => {
+  test('from before its firmware was updated gives way to AMD’s', async () => {
+    const { bytes, roots } = await withVcek(await vcekOf({ vek: replaced('3.8', derInteger(1)) }));
+    const vcek = await vcekOf({});
+    const kds = (url: string): Response =>
+      new Response(new Uint8Array(url.endsWith('/crl') ? since : vcek));
+    const alone = await appraised(bytes, roots, undefined);
+    assert.equal(alone.result.code, 'SNP_TCB_MISMATCH');
+    const { result, asked } = await appraised(bytes, roots, kds);
+    assert.equal(result.affirmed, true, result.summary);
+    assert.equal(asked.length, 2);
+  });
+
+  test('that AMD did not sign gives way to the caller’s', async () => {
+    const { bytes, roots } = await withVcek(await vcekOf({ vekIssuer: signedByStranger }));
+    const alone = await appraised(bytes, roots, undefined);
+    assert.equal(alone.result.code, 'SNP_CERTIFICATE_SIGNATURE');
+    const { result } = await appraised(bytes, roots, undefined, { amd: [await vcekOf({}), since] });
+    assert.equal(result.affirmed, true, result.summary);
   });
 });
 

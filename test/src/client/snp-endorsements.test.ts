@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import {
@@ -7,8 +7,12 @@ import {
   type EndorsementCache,
   EndorsementSource,
 } from '../../../attestation/endorsements/source.js';
+import { derInteger } from '../../../enclave/platform/simulator/amd.js';
 import { gatherSnpEndorsements } from '../../../src/client/snp-endorsements.js';
 import { forgeSnp } from '../../forge/amd.js';
+import { replaced, signedByStranger } from '../../forge/certificate-changes.js';
+import { KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
+import { snpPolicy } from '../../forge/platform-policy.js';
 
 const AT = new Date('2026-06-01T12:00:00Z');
 const { report, endorsements, roots } = await forgeSnp();
@@ -165,4 +169,55 @@ test('a caller’s list of another product line is no list of this one', async (
   const gathered = await gatherSnpEndorsements(report, supplied, amd);
   assert.deepEqual(gathered.crls, [...other, new Uint8Array(served)]);
   assert.deepEqual(asked, ['https://kds.example/vcek/v1/Milan/crl']);
+});
+
+describe('a host’s VCEK from before its firmware was updated', async () => {
+  const older = await forgeSnp({ vek: replaced('3.8', derInteger(1)) });
+  const [stale = new Uint8Array(), ...chain] = older.endorsements.certificates;
+  const host = { certificates: [stale, ...chain], crls: [] };
+  const [current = new Uint8Array()] = certificates;
+  const gather = async (answers: (url: string) => Response, caller: readonly Uint8Array[] = []) => {
+    const asked: string[] = [];
+    const fetch = async (url: string | URL | Request): Promise<Response> => {
+      asked.push(String(url));
+      return answers(String(url));
+    };
+    const source = new EndorsementSource({ now: () => AT, fetch, sleep: async () => {} });
+    const supplied = { host, caller: { certificates: caller, crls } };
+    const asks = { source, base: 'https://kds', at: AT, roots };
+    const gathered = await gatherSnpEndorsements(report, supplied, asks);
+    const policy = snpPolicy({ measurements: [KNOWN_MEASUREMENT] });
+    const result = await verifySnp(report, gathered, policy, { at: AT, roots });
+    return { asked, gathered, result };
+  };
+
+  test('makes AMD be asked for the present one, which counts', async () => {
+    const { asked, gathered, result } = await gather(() => new Response(new Uint8Array(current)));
+    assert.equal(asked.length, 1);
+    assert.match(asked.join(), /^https:\/\/kds\/vcek\/v1\/Milan\/[0-9a-f]{128}\?/);
+    assert.deepEqual([gathered.notes, gathered.missing], [[], undefined]);
+    assert.equal(result.code, null, result.summary);
+  });
+
+  test('gives way to the caller’s, and nobody is asked', async () => {
+    const { asked, result } = await gather(() => new Response(), [current]);
+    assert.deepEqual([asked, result.code], [[], null]);
+  });
+
+  test('is judged where AMD has no other, and a note says so', async () => {
+    const { gathered, result } = await gather(() => new Response('', { status: 404 }));
+    assert.match(gathered.notes.join(), /has no such endorsement/);
+    assert.equal(gathered.missing, undefined);
+    assert.equal(result.code, 'SNP_TCB_MISMATCH');
+  });
+});
+
+test('a caller’s VCEK stands before one of the host’s that AMD did not sign', async () => {
+  const forged = await forgeSnp({ vekIssuer: signedByStranger });
+  const host = { certificates: forged.endorsements.certificates, crls: [] };
+  const caller = { certificates: certificates.slice(0, 1), crls };
+  const gathered = await gatherSnpEndorsements(report, { host, caller }, undefined);
+  const policy = snpPolicy({ measurements: [KNOWN_MEASUREMENT] });
+  const result = await verifySnp(report, gathered, policy, { at: AT, roots });
+  assert.equal(result.code, null, result.summary);
 });
