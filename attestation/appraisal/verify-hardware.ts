@@ -1,6 +1,6 @@
 import type { P256 } from '../encoding/p256.js';
 import { amdEndorsements } from '../endorsements/amd.js';
-import { parseAuxblob } from '../evidence/auxblob.js';
+import { endorsementsOf } from '../evidence/auxblob.js';
 import type { EvidenceBundle } from '../evidence/bundle.js';
 import { onSuppliersWord } from './caveats.js';
 import type { AppraisalPolicy } from './policy.js';
@@ -49,11 +49,7 @@ export async function verifyHardware(
   const { runtimeClaims } = bundle;
   const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
   if (bundle.tee === 'sev-snp') {
-    const host = bundle.endorsements === null ? [] : parseAuxblob(bundle.endorsements);
-    const known = amdEndorsements([
-      ...host.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
-      ...(carried.amd ?? []),
-    ]);
+    const known = amdEndorsements([...endorsementsOf(bundle.endorsements), ...(carried.amd ?? [])]);
     const own = amdEndorsements(endorsements.amd ?? []);
     const all = {
       certificates: [...own.certificates, ...known.certificates],

@@ -60,6 +60,14 @@ export function parseAuxblob(bytes: Uint8Array): readonly AuxblobEntry[] {
   });
 }
 
+/** The certificates and lists of a host's table, without what the specification does not define; throws SNP_AUXBLOB. */
+export function endorsementsOf(table: Uint8Array | null): readonly Uint8Array[] {
+  if (table === null) return [];
+  return parseAuxblob(table)
+    .filter(({ kind }) => kind !== 'other')
+    .map(({ data }) => data);
+}
+
 /** Encodes a table as a host would; the data follows the entries in order. */
 export function encodeAuxblob(
   entries: readonly { readonly kind: AuxblobKind; readonly data: Uint8Array }[],

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { EndorsementSource } from '../../attestation/endorsements/source.js';
-import { type AuxblobEntry, parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { endorsementsOf } from '../../attestation/evidence/auxblob.js';
 import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
 import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { type Gathered, gatherSnpEndorsements } from '../client/snp-endorsements.js';
@@ -43,11 +43,12 @@ export function addSnpOptions(command: Command): Command {
     .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
 }
 
-/** The host's certificate table, which may be empty; throws USAGE_FILE for a file that holds none. */
-async function readTable(io: Io, path: string): Promise<readonly AuxblobEntry[]> {
+/** What the host's certificate table holds, which may be nothing; throws USAGE_FILE for a file that is none. */
+async function readTable(io: Io, path: string): Promise<readonly Uint8Array[]> {
   const bytes = await readInput(io, path);
   // The kernel's auxblob has no bytes where the host has no certificates.
-  return bytes.length === 0 ? [] : asFile(path, 'no certificate table', () => parseAuxblob(bytes));
+  const table = bytes.length === 0 ? null : bytes;
+  return asFile(path, 'no certificate table', () => endorsementsOf(table));
 }
 
 /** A report with what endorses it. */
@@ -74,11 +75,7 @@ export async function readSnp(
         ...options.crl.map(async (path) => requireAmdCrl(path, await readInput(io, path))),
       ]),
     ),
-    host: amdEndorsements([
-      ...table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
-      ...input.certificates,
-      ...input.crls,
-    ]),
+    host: amdEndorsements([...table, ...input.certificates, ...input.crls]),
   };
   const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
   const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });

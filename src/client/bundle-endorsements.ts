@@ -4,7 +4,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { INTEL_PCS } from '../../attestation/endorsements/intel-pcs.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
-import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { endorsementsOf } from '../../attestation/evidence/auxblob.js';
 import { decodeBundle, type EvidenceBundle } from '../../attestation/evidence/bundle.js';
 import { nativeP256 } from '../system/native-p256.js';
 import { gatherSnpEndorsements } from './snp-endorsements.js';
@@ -39,10 +39,7 @@ async function forSnp(
   { source, kds = AMD_KDS }: VendorServices,
   { at, roots }: Trust,
 ): Promise<Completed> {
-  const table = endorsements === null ? [] : parseAuxblob(endorsements);
-  const host = amdEndorsements(
-    table.filter(({ kind }) => kind !== 'other').map(({ data }) => data),
-  );
+  const host = amdEndorsements(endorsementsOf(endorsements));
   const caller = amdEndorsements(supplied.amd ?? []);
   const service = { source, base: kds, at, roots };
   const { certificates, crls, notes } = await gatherSnpEndorsements(

@@ -6,7 +6,7 @@ import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import {
   type AuxblobKind,
   encodeAuxblob,
-  parseAuxblob,
+  endorsementsOf,
 } from '../../attestation/evidence/auxblob.js';
 import { decodeBundle, encodeBundle } from '../../attestation/evidence/bundle.js';
 import type { AttestedEvidence } from './session.js';
@@ -32,9 +32,7 @@ function certificateTable(
   carried: Uint8Array | null,
   supplied: readonly Uint8Array[],
 ): Uint8Array<ArrayBuffer> {
-  const host = carried === null ? [] : parseAuxblob(carried);
-  const known = host.filter(({ kind }) => kind !== 'other').map(({ data }) => data);
-  const { certificates, crls } = amdEndorsements([...known, ...supplied]);
+  const { certificates, crls } = amdEndorsements([...endorsementsOf(carried), ...supplied]);
   const sorted = certificates.map((der) => ({ kind: kindOf(der), der }));
   const entries = (['vcek', 'vlek', 'ask', 'ark', 'crl'] as const).flatMap((kind) => {
     const ders = kind === 'crl' ? crls : sorted.flatMap((c) => (c.kind === kind ? [c.der] : []));
