@@ -17,6 +17,7 @@ import type { EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
 import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
+import { isOfEvidence } from './refusal.js';
 import {
   type AttestationResult,
   type Claims,
@@ -200,7 +201,8 @@ function enclaveClaims({ manifest, launchPolicy }: EnclaveStatement): Claims {
  * Appraises an evidence bundle: the hardware's report under its vendor's root, what its report data
  * covers, and what the enclave states there, against a policy. Evidence that does not hold gives a
  * result that is not authentic, with the error's code; checks that do not hold are gathered. Throws
- * nothing about the evidence, not even for bytes that are no bundle.
+ * nothing about the evidence, not even for bytes that are no bundle; USAGE_ENDORSEMENTS where the verifier's own
+ * endorsements are damaged.
  */
 export async function appraiseBundle(
   bytes: Uint8Array,
@@ -228,7 +230,7 @@ export async function appraiseBundle(
       enclave: { manifest, manifestBytes: bundle.manifest },
     };
   } catch (error) {
-    if (!(error instanceof AssayError)) throw error;
+    if (!isOfEvidence(error)) throw error;
     return { result: evidenceRefusal(error, at, hardware), enclave: null };
   }
 }

@@ -9,6 +9,7 @@ import { REPLAY } from './caveats.js';
 import { Findings } from './findings.js';
 import type { AppraisalPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
+import { isOfEvidence } from './refusal.js';
 import { snpRefusal } from './refusal-snp.js';
 import { tdxRefusal } from './refusal-tdx.js';
 import { type AttestationResult, conclude, requireTime } from './result.js';
@@ -67,7 +68,7 @@ async function appraiseSnp(
     const carried = { amd: [...certificates, ...crls] };
     return await verifyHardware(evidence, policy, { ...options, carried });
   } catch (error) {
-    if (error instanceof AssayError) return snpRefusal(error, options.at);
+    if (isOfEvidence(error)) return snpRefusal(error, options.at);
     throw error;
   }
 }
@@ -95,7 +96,7 @@ async function appraiseRaw(
 /**
  * Appraises evidence of whatever kind the bytes turn out to be: an Assay bundle, a raw SEV-SNP report or TDX
  * quote, an Azure HCL report, a collected report. What only a bundle can show, and the policy or the nonce
- * demands, fails without one. What is no evidence is refused in the same shape.
+ * demands, fails without one. What is no evidence is refused in the same shape. Throws as `appraiseBundle` does.
  */
 export async function appraiseEvidence(
   bytes: Uint8Array,
@@ -107,7 +108,7 @@ export async function appraiseEvidence(
     const raw = await appraiseRaw(bytes, policy, options);
     if (raw !== undefined) return withoutBundle(raw, policy, options.nonce);
   } catch (error) {
-    if (error instanceof AssayError) return evidenceRefusal(error, options.at);
+    if (isOfEvidence(error)) return evidenceRefusal(error, options.at);
     throw error;
   }
   return (await appraiseBundle(bytes, policy, options)).result;

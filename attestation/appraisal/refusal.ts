@@ -1,4 +1,4 @@
-import type { AssayError } from '../encoding/error.js';
+import { AssayError } from '../encoding/error.js';
 import type { Tee } from '../evidence/bundle.js';
 import { type AttestationResult, findingOf, isUnchecked, type TrustAnchor } from './result.js';
 
@@ -19,6 +19,11 @@ export interface Refused {
 function ruleOf(rules: Rules, code: string): Rules[string] | undefined {
   const end = code.lastIndexOf('_');
   return rules[code] ?? (end < 0 ? undefined : ruleOf(rules, code.slice(0, end)));
+}
+
+/** Whether an error tells of the evidence; one of the call (USAGE) would be the same for any. */
+export function isOfEvidence(error: unknown): error is AssayError {
+  return error instanceof AssayError && !error.code.startsWith('USAGE_');
 }
 
 /** A result for evidence that is not authentic, or that could not be authenticated. */

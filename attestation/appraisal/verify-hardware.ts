@@ -1,9 +1,13 @@
+import { AssayError } from '../encoding/error.js';
 import type { P256 } from '../encoding/p256.js';
-import { amdEndorsements } from '../endorsements/amd.js';
+import { type AmdEndorsements, amdEndorsements } from '../endorsements/amd.js';
 import { endorsementsOf } from '../evidence/auxblob.js';
 import type { EvidenceBundle } from '../evidence/bundle.js';
+import type { SnpEndorsements } from './authenticate-snp.js';
 import { onSuppliersWord } from './caveats.js';
 import type { AppraisalPolicy } from './policy.js';
+import { isOfEvidence } from './refusal.js';
+import { snpRefusal } from './refusal-snp.js';
 import type { AttestationResult } from './result.js';
 import { verifySnp } from './verify-snp.js';
 import { verifyTdx } from './verify-tdx.js';
@@ -39,7 +43,38 @@ interface HardwareEvidence extends Pick<EvidenceBundle, 'tee' | 'report' | 'endo
   readonly runtimeClaims?: Uint8Array | undefined;
 }
 
-/** The hardware's half: authenticity of the report, then every check of the policy on it. */
+/** The verifier's own files; throws USAGE_ENDORSEMENTS where they are damaged, which says nothing of the evidence. */
+function ownEndorsements(files: readonly Uint8Array[]): AmdEndorsements {
+  try {
+    return amdEndorsements(files);
+  } catch (error) {
+    if (!(error instanceof AssayError)) throw error;
+    throw new AssayError(
+      'USAGE_ENDORSEMENTS',
+      `the verifier's own endorsements of AMD cannot be read: ${error.message}`,
+      error,
+    );
+  }
+}
+
+/** What endorses an SNP report; throws SNP_AUXBLOB or X509_FORMAT for what came with it. */
+function snpEndorsements(
+  own: AmdEndorsements,
+  table: Uint8Array | null,
+  carried: readonly Uint8Array[],
+): SnpEndorsements {
+  const known = amdEndorsements([...endorsementsOf(table), ...carried]);
+  return {
+    certificates: [...own.certificates, ...known.certificates],
+    crls: own.crls,
+    hostCrls: known.crls,
+  };
+}
+
+/**
+ * The hardware's half: authenticity of the report, then every check of the policy on it. Throws
+ * USAGE_ENDORSEMENTS, and USAGE_TIME for an invalid `at`.
+ */
 export async function verifyHardware(
   bundle: HardwareEvidence,
   policy: AppraisalPolicy,
@@ -49,14 +84,14 @@ export async function verifyHardware(
   const { runtimeClaims } = bundle;
   const expectations = runtimeClaims === undefined ? {} : { runtimeClaims };
   if (bundle.tee === 'sev-snp') {
-    const known = amdEndorsements([...endorsementsOf(bundle.endorsements), ...(carried.amd ?? [])]);
-    const own = amdEndorsements(endorsements.amd ?? []);
-    const all = {
-      certificates: [...own.certificates, ...known.certificates],
-      crls: own.crls,
-      hostCrls: known.crls,
-    };
-    return verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
+    const own = ownEndorsements(endorsements.amd ?? []);
+    try {
+      const all = snpEndorsements(own, bundle.endorsements, carried.amd ?? []);
+      return await verifySnp(bundle.report, all, policy.snp ?? {}, options, expectations);
+    } catch (error) {
+      if (isOfEvidence(error)) return snpRefusal(error, at);
+      throw error;
+    }
   }
   const own = endorsements.intel;
   const collateral = own ?? carried.intel ?? bundle.endorsements ?? undefined;
