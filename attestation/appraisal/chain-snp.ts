@@ -7,6 +7,7 @@ import {
   type AmdCertificates,
   type PinnedProduct,
 } from '../endorsements/roots.js';
+import { isNamedFor, isSimulated } from '../endorsements/simulated.js';
 import {
   knownCertificate,
   type Link,
@@ -77,18 +78,6 @@ export function sortCertificates(certificates: readonly Uint8Array[]): SortedCer
   return { veks, intermediates, roots };
 }
 
-/** A simulator's authorities carry AMD's names with a suffix that begins like this. */
-const SIMULATED = ' SIMULATED';
-
-function isNamed(commonName: string, expected: string, simulated: boolean): boolean {
-  return simulated ? commonName.startsWith(expected + SIMULATED) : commonName === expected;
-}
-
-/** Whether the common name is this one of AMD's, or a simulator's in its place. */
-export function isNamedFor(commonName: string, expected: string): boolean {
-  return isNamed(commonName, expected, false) || isNamed(commonName, expected, true);
-}
-
 function requireRsa(known: Certificate): void {
   const { keyKind, signatureAlgorithm, subjectCommonName } = known;
   if (keyKind !== 'rsa-4096' || signatureAlgorithm !== 'rsa-pss-sha384-salt48') {
@@ -138,7 +127,7 @@ function namedRoots(
   const trusted = roots ?? (pinned === undefined ? [] : [pinned.ark]);
   const found = trusted
     .map(recognise)
-    .filter(({ subjectCommonName: actual }) => isNamed(actual, name, actual.includes('SIMULATED')));
+    .filter(({ subjectCommonName }) => isNamedFor(subjectCommonName, name));
   if (found.length > 0) return found;
   throw new AssayError(
     'SNP_ROOT_UNTRUSTED',
@@ -169,8 +158,10 @@ function issuersOf(
   strangers: readonly Certificate[],
 ): readonly Certificate[] {
   const name = kind === 'VCEK' ? `SEV-${product}` : `SEV-VLEK-${product}`;
+  const isNamed = (commonName: string, expected: string): boolean =>
+    isNamedFor(commonName, expected) && isSimulated(commonName) === simulated;
   for (const stranger of strangers) {
-    if (!isNamed(stranger.issuerCommonName, `ARK-${product}`, simulated)) {
+    if (!isNamed(stranger.issuerCommonName, `ARK-${product}`)) {
       throw new AssayError(
         'SNP_CERTIFICATE_NAME',
         `expected an authority under ARK-${product}, not ${stranger.subjectCommonName}`,
@@ -181,9 +172,7 @@ function issuersOf(
     requireNamed({ subject: stranger, issuer: ark });
   }
   const own = isPinned(ark) ? pinnedIssuer(product, kind) : undefined;
-  const named = strangers.filter(({ subjectCommonName }) =>
-    isNamed(subjectCommonName, name, simulated),
-  );
+  const named = strangers.filter(({ subjectCommonName }) => isNamed(subjectCommonName, name));
   const found = own === undefined ? named : [...named, own];
   if (found.length > 0) return found;
   if (strangers.length > 0) {

@@ -1,8 +1,9 @@
 import { AssayError } from '../encoding/error.js';
 import type { Certificate } from '../encoding/x509.js';
 import { vekExtensions } from '../endorsements/amd-extensions.js';
+import { isNamedFor } from '../endorsements/simulated.js';
 import { knownCertificate, startLink } from './certified.js';
-import { isNamedFor, pinnedIssuer, trustedRoots } from './chain-snp.js';
+import { pinnedIssuer, trustedRoots } from './chain-snp.js';
 
 /** Whether the issuer signed the certificate. */
 async function isSigned(subject: Certificate, issuer: Certificate): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { type Certificate, parseCertificate } from '../encoding/x509.js';
 import { INTEL_ROOT } from '../endorsements/roots.js';
+import { isSimulated } from '../endorsements/simulated.js';
 import { fingerprint, knownCertificate } from './certified.js';
 import type { TrustAnchor } from './result.js';
 
@@ -27,6 +28,6 @@ export function trustAnchorOf(root: Certificate, source: TrustAnchor['source']):
     commonName: root.subjectCommonName,
     sha256: fingerprint(root),
     source,
-    simulated: root.subjectCommonName.includes('SIMULATED'),
+    simulated: isSimulated(root.subjectCommonName),
   };
 }

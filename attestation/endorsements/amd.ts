@@ -5,6 +5,7 @@ import { AssayError } from '../encoding/error.js';
 import { pemBlocks, pemText } from '../encoding/pem.js';
 import { commonNameOf, parseCertificate } from '../encoding/x509.js';
 import { type VekKind, vekExtensions } from './amd-extensions.js';
+import { isNamedFor } from './simulated.js';
 import type { EndorsementSource, Retain } from './source.js';
 
 /** AMD's Key Distribution Service. */
@@ -157,8 +158,7 @@ const vcekOf =
 
 /** Whether a list is of this product line's root, or of a simulator's with its name. */
 export function isListOf({ issuer }: CertificateRevocationList, product: string): boolean {
-  const name = commonNameOf(issuer);
-  return name === `ARK-${product}` || name.startsWith(`ARK-${product} SIMULATED`);
+  return isNamedFor(commonNameOf(issuer), `ARK-${product}`);
 }
 
 /** The answer is a list of this product line's root: asked for once a day, never served beyond its nextUpdate. */
