@@ -101,7 +101,9 @@ export interface AmdRequest {
   readonly products: readonly string[];
   /** CHIP_ID, 64 bytes. */
   readonly chipId: Uint8Array;
-  /** SPLs of REPORTED_TCB in the layout of a product line. */
+  /** REPORTED_TCB, for which the VCEK has to be. */
+  readonly reportedTcb: bigint;
+  /** Its SPLs in the layout of a product line. */
   readonly tcb: (product: string) => Spls;
   /** Throws where AMD's authorities did not sign this VCEK, as far as they are known. */
   readonly authentic: (vcek: Uint8Array) => Promise<void>;
@@ -115,22 +117,12 @@ export interface AmdCrlRequest {
   readonly authentic: (crl: Uint8Array) => Promise<void>;
 }
 
-/** Whether the certificate's TCB_VERSION has these SPLs, in the layout of their product line. */
-function hasSpls(tcb: bigint, { fmc, bootLoader, tee, snp, microcode }: Spls): boolean {
-  const front = fmc === undefined ? [bootLoader, tee] : [fmc, bootLoader, tee, snp];
-  const middle: number[] = Array(fmc === undefined ? 4 : 3).fill(0);
-  const end = fmc === undefined ? [snp, microcode] : [microcode];
-  return [...front, ...middle, ...end].every(
-    (spl, byte) => Number((tcb >> BigInt(8 * byte)) & 0xffn) === spl,
-  );
-}
-
 /**
  * The answer is the VCEK of this chip and TCB, which never changes: kept for good. Throws the code that an
  * appraisal would refuse it with.
  */
 const vcekOf =
-  (product: string, hwid: Uint8Array, spls: Spls, authentic: AmdRequest['authentic']): Retain =>
+  (product: string, hwid: Uint8Array, { reportedTcb, authentic }: AmdRequest): Retain =>
   async ({ body }) => {
     const vek = vekExtensions(parseCertificate(body), 'VCEK');
     if (vek.product !== product) {
@@ -146,10 +138,10 @@ const vcekOf =
         `the HWID of the certificate is ${named}, not ${asked} as was asked for`,
       );
     }
-    if (!hasSpls(vek.tcb, spls)) {
+    if (vek.tcb !== reportedTcb) {
       throw new AssayError(
         'SNP_TCB_MISMATCH',
-        `the certificate is for TCB_VERSION 0x${vek.tcb.toString(16)}, not for the SPLs that were asked for`,
+        `the certificate is for TCB_VERSION 0x${vek.tcb.toString(16)}, not for 0x${reportedTcb.toString(16)} as was asked for`,
       );
     }
     await authentic(body);
@@ -203,7 +195,7 @@ export async function fetchVcek(
     const tcb = request.tcb(product);
     const hwid = request.chipId.subarray(0, tcb.fmc === undefined ? 64 : 8);
     try {
-      const retain = vcekOf(product, hwid, tcb, request.authentic);
+      const retain = vcekOf(product, hwid, request);
       return (await source.get(vcekUrl(base, product, hwid, tcb), retain)).body;
     } catch (error) {
       if (!(error instanceof AssayError) || error.code !== 'ENDORSEMENTS_UNKNOWN') throw error;

@@ -47,6 +47,7 @@ function request(report: SnpReport, authentic: AmdRequest['authentic']): AmdRequ
     kind: requireSigningKey(report),
     products: line === undefined ? ['Milan', 'Genoa'] : [line],
     chipId: report.chipId,
+    reportedTcb: report.reportedTcb,
     tcb: (product) => tcbComponents(report.reportedTcb, product as ProductLine),
   };
 }

@@ -15,9 +15,14 @@ import {
   EndorsementSource,
   type SourceOptions,
 } from '../../../attestation/endorsements/source.js';
+import { encodeTcb, type TcbComponents } from '../../../attestation/evidence/snp-fields.js';
 import { amdName, derInteger } from '../../../enclave/platform/simulator/amd.js';
 import { issueCrl, SIMULATED_DATES } from '../../../enclave/platform/simulator/certificates.js';
-import { SIMULATED_CHIPS, simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
+import {
+  SIMULATED_CHIPS,
+  type SimulatedProduct,
+  simulatedChipId,
+} from '../../../enclave/platform/simulator/snp.js';
 import { type AmdFault, type ForgedSnp, forgedAmd, forgeSnp } from '../../forge/amd.js';
 import { replaced } from '../../forge/certificate-changes.js';
 import { Kds } from '../../forge/kds.js';
@@ -44,13 +49,15 @@ let cache = new MemoryCache();
 const chipId = simulatedChipId('Milan');
 const { tcb } = SIMULATED_CHIPS.Milan;
 const authentic = async (): Promise<void> => {};
-const request: AmdRequest = {
+const requestFor = (product: SimulatedProduct, spls: TcbComponents): AmdRequest => ({
   kind: 'VCEK',
-  products: ['Milan'],
-  chipId,
-  tcb: () => tcb,
+  products: [product],
+  chipId: simulatedChipId(product),
+  reportedTcb: encodeTcb(spls, product),
+  tcb: () => spls,
   authentic,
-};
+});
+const request = requestFor('Milan', tcb);
 const whose: AmdCrlRequest = { kind: 'VCEK', product: 'Milan', authentic };
 const path = (url: string): string => url.slice(kds.base.length);
 
@@ -294,15 +301,13 @@ describe('rate limits and outages', () => {
     const turin = await forgeSnp({ product: 'Turin' });
     const [vcek = new Uint8Array()] = turin.endorsements.certificates;
     const { tcb: spls } = SIMULATED_CHIPS.Turin;
-    const asked = { ...request, products: ['Turin'], chipId: simulatedChipId('Turin') };
     for (const name of ['fmc', 'bootLoader', 'tee', 'snp', 'microcode'] as const) {
       kds.troubles.push({ body: vcek });
-      const other = { ...spls, [name]: 77 };
-      const work = fetchVcek(source(), { ...asked, tcb: () => other }, kds.base);
+      const work = fetchVcek(source(), requestFor('Turin', { ...spls, [name]: 77 }), kds.base);
       await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /asked/, 'SNP_TCB_MISMATCH');
     }
     kds.troubles.push({ body: vcek });
-    const fetched = await fetchVcek(source(), { ...asked, tcb: () => spls }, kds.base);
+    const fetched = await fetchVcek(source(), requestFor('Turin', spls), kds.base);
     assert.deepEqual(fetched, new Uint8Array(vcek));
   });
 
@@ -328,11 +333,11 @@ describe('rate limits and outages', () => {
       const kept = await fetchAmdCrl(source(), whose, kds.base);
       clock = later(clock, 25 * HOUR);
       kds.troubles.push({ status });
-      assert.deepEqual(await fetchAmdCrl(source({ attempts: 2 }), whose, kds.base), kept);
+      assert.deepEqual(await fetchAmdCrl(source(), whose, kds.base), kept);
       cache.entries.clear();
       kds.troubles.length = 0;
       kds.troubles.push({ status }, { status });
-      const work = fetchAmdCrl(source({ attempts: 2 }), whose, kds.base);
+      const work = fetchAmdCrl(source(), whose, kds.base);
       await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /could not fetch/);
     });
   }
