@@ -41,12 +41,12 @@ export interface SourceOptions {
   readonly now: () => Date;
   readonly fetch?: typeof globalThis.fetch;
   readonly sleep?: (milliseconds: number) => Promise<void>;
-  /** Attempts for one answer, 4 unless given; half of them where there is no network. */
-  readonly attempts?: number;
   /** Deadline of one attempt, 15 s unless given. Milliseconds. */
   readonly timeout?: number;
 }
 
+/** Attempts for one answer; half of them where there is no network. */
+const ATTEMPTS = 4;
 const MAX_BODY = 4 * 1024 * 1024;
 /** Longest wait that a Retry-After is honoured for; longer means unavailable. Milliseconds. */
 const PATIENCE = 30_000;
@@ -198,18 +198,15 @@ export class EndorsementSource {
   }
 
   async #fetch(url: string): Promise<Fetched> {
-    const { attempts = 4 } = this.#options;
     const sleep =
       this.#options.sleep ??
       ((milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds)));
     let backoff = 1000;
-    let why = 'no attempt was made';
-    let left = attempts;
-    for (let i = 1; left > 0; i++) {
+    let left = ATTEMPTS;
+    for (let i = 1; ; i++) {
       const attempt = await this.#attempt(url);
       if ('answer' in attempt) return attempt.answer;
-      why = attempt.why;
-      const wait = attempt.wait ?? backoff;
+      const { why, wait = backoff } = attempt;
       if (wait > PATIENCE) {
         throw unavailable(url, `${why}, and it asks to wait ${Math.ceil(wait / 1000)} s`);
       }
@@ -218,7 +215,6 @@ export class EndorsementSource {
       await sleep(wait);
       backoff *= 2;
     }
-    throw unavailable(url, why);
   }
 
   async #attempt(url: string): Promise<Attempt> {
