@@ -144,7 +144,7 @@ function masked(actual: Uint8Array, mask: string): string {
 export function matchQe(identity: QeIdentity, qe: QeReport): LevelMatch<IsvLevel> {
   const { miscSelect, miscSelectMask, attributes, attributesMask, mrSigner, isvProdId } = identity;
   for (const [name, actual, expected] of [
-    ['MISCSELECT', masked(qe.bytes.subarray(16, 20), miscSelectMask), miscSelect],
+    ['MISCSELECT', masked(qe.miscSelect, miscSelectMask), miscSelect],
     ['ATTRIBUTES', masked(qe.attributes, attributesMask), attributes],
     ['MRSIGNER', toHex(qe.mrSigner), mrSigner],
     ['ISVPRODID', qe.isvProdId, isvProdId],

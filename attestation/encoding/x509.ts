@@ -57,9 +57,7 @@ export interface Certificate {
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly keyKind: KeyKind;
-  /** SubjectPublicKeyInfo. */
-  readonly spki: Uint8Array;
-  /** What its BIT STRING holds: an uncompressed point, or a DER RSAPublicKey. */
+  /** What the BIT STRING of SubjectPublicKeyInfo holds: an uncompressed point, or a DER RSAPublicKey. */
   readonly publicKey: Uint8Array<ArrayBuffer>;
   readonly extensions: ReadonlyMap<string, Extension>;
   /** True when basicConstraints says cA. */
@@ -237,7 +235,6 @@ function parse(der: Uint8Array): Certificate {
     notBefore: time(notBefore, 'notBefore'),
     notAfter: time(notAfter, 'notAfter'),
     ...subjectKey(spki),
-    spki: spki.der,
     extensions,
     ...constraints(extensions.get(OID.basicConstraints)),
     keyUsage: usageBits && reverseBits(usageBits[1] ?? 0),

@@ -14,15 +14,13 @@ export type VekKind = 'VCEK' | 'VLEK';
  * Certificate"). SPLs are 0 to 255; which of them exist depends on the struct version.
  */
 export interface VekExtensions {
-  /** 0 for Milan and Genoa, 1 for Turin. */
-  readonly structVersion: 0 | 1;
   /** `Milan`, `Genoa` or `Turin`, or what AMD names next: the name without its stepping. */
   readonly product: string;
   /** As in the certificate, for example `Milan-B0`. */
   readonly productName: string;
   /**
    * The eight bytes of the TCB_VERSION that the key was derived for, least significant first, in
-   * the layout of the struct version.
+   * the layout of the struct version: 0 for Milan and Genoa, 1 for Turin.
    */
   readonly tcb: bigint;
   /** VCEK: 64 bytes, 8 from Turin on. */
@@ -85,7 +83,6 @@ function read(certificate: Certificate, kind: VekKind): VekExtensions {
     fail(`expected a HWID of ${size} bytes for ${product}, not ${hwid.length}`);
   }
   return {
-    structVersion,
     product,
     productName,
     tcb,

@@ -44,7 +44,6 @@ export interface IsvLevel extends LevelStatement {
 interface TdxModule {
   readonly mrSigner: string;
   readonly attributes: string;
-  readonly attributesMask: string;
 }
 
 /** A TDX module of one major version, `TDX_01` and so on. */
@@ -170,12 +169,10 @@ function isvLevels(document: JsonFields): IsvLevel[] {
   return descending(levels, (a, b) => b.isvSvn - a.isvSvn);
 }
 
+/** Its attributesMask masks nothing: all of SEAMATTRIBUTES has to be zero. */
 function tdxModule(member: JsonFields): TdxModule {
-  return {
-    mrSigner: member.hex('mrsigner', 48),
-    attributes: member.hex('attributes', 8),
-    attributesMask: member.hex('attributesMask', 8),
-  };
+  member.hex('attributesMask', 8);
+  return { mrSigner: member.hex('mrsigner', 48), attributes: member.hex('attributes', 8) };
 }
 
 /** The modules' identities. Of two for one module, which of them holds would be anyone's choice. */

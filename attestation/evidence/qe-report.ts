@@ -9,7 +9,8 @@ export interface QeReport {
   /** The 384 bytes. */
   readonly bytes: Uint8Array;
   readonly cpuSvn: Uint8Array;
-  readonly miscSelect: number;
+  /** 4 bytes. */
+  readonly miscSelect: Uint8Array;
   /** 16 bytes: ATTRIBUTES.FLAGS and ATTRIBUTES.XFRM. */
   readonly attributes: Uint8Array;
   readonly mrEnclave: Uint8Array;
@@ -27,7 +28,7 @@ export function readQeReport(outer: ByteReader): QeReport {
   return {
     bytes,
     cpuSvn: bytes.subarray(0, 16),
-    miscSelect: view.getUint32(16, true),
+    miscSelect: bytes.subarray(16, 20),
     attributes: bytes.subarray(48, 64),
     mrEnclave: bytes.subarray(64, 96),
     mrSigner: bytes.subarray(128, 160),
@@ -41,7 +42,8 @@ export function readQeReport(outer: ByteReader): QeReport {
 export function encodeQeReport(report: Omit<QeReport, 'bytes'>): Uint8Array<ArrayBuffer> {
   const bytes = concat(
     report.cpuSvn,
-    new Uint8Array(32),
+    report.miscSelect,
+    new Uint8Array(28),
     report.attributes,
     report.mrEnclave,
     new Uint8Array(32),
@@ -50,7 +52,6 @@ export function encodeQeReport(report: Omit<QeReport, 'bytes'>): Uint8Array<Arra
     report.reportData,
   );
   const view = new DataView(bytes.buffer);
-  view.setUint32(16, report.miscSelect, true);
   view.setUint16(256, report.isvProdId, true);
   view.setUint16(258, report.isvSvn, true);
   return bytes;

@@ -46,7 +46,7 @@ export function simulatedQeReport(): Omit<QeReport, 'bytes' | 'reportData'> {
   const identity = simulatedQeIdentity();
   return {
     cpuSvn: fromHex(SIMULATED_PLATFORM.cpuSvn),
-    miscSelect: 0,
+    miscSelect: new Uint8Array(4),
     attributes: fromHex('1500000000000000e700000000000000'),
     mrEnclave: sha256(label('simulated-qe')),
     mrSigner: fromHex(identity.mrsigner),

@@ -198,7 +198,11 @@ tdxCases('the TDX module is the one that Intel states', [
 ]);
 
 tdxCases('the quoting enclave is the one that Intel states', [
-  { name: 'MISCSELECT', fault: { qeReport: { miscSelect: 1 } }, code: 'TDX_QE_IDENTITY' },
+  {
+    name: 'MISCSELECT',
+    fault: { qeReport: { miscSelect: Uint8Array.of(1, 0, 0, 0) } },
+    code: 'TDX_QE_IDENTITY',
+  },
   {
     name: 'ATTRIBUTES with DEBUG',
     fault: { qeReport: { attributes: fromHex('1700000000000000e700000000000000') } },
