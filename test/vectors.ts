@@ -5,6 +5,9 @@ import { fileURLToPath } from 'node:url';
 /** The repository's root, from the compiled test. */
 export const repositoryRoot = fileURLToPath(new URL('../../', import.meta.url));
 
+/** Where the tests' simulated vendors keep their keys: RSA-4096 keys take seconds to make. */
+export const simulatorKeys = join(repositoryRoot, 'build', '.simulator-keys');
+
 const directory = process.env['ASSAY_VECTORS'] ?? join(repositoryRoot, '..', 'shared', 'vectors');
 
 /** For `test(name, { skip: withoutVectors }, …)`: a message where the genuine evidence is absent. */

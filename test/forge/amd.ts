@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { SnpEndorsements } from '../../attestation/appraisal/authenticate-snp.js';
 import type { VekKind } from '../../attestation/endorsements/amd-extensions.js';
 import {
@@ -28,10 +27,7 @@ import {
   simulatedChipId,
   simulatedReport,
 } from '../../enclave/platform/simulator/snp.js';
-import { repositoryRoot } from '../vectors.js';
-
-/** Shared by every test and every run: RSA-4096 keys take seconds to make. */
-export const forgeDirectory = join(repositoryRoot, 'build', '.simulator-keys');
+import { simulatorKeys } from '../vectors.js';
 
 /** What differs from a flawless machine; each member is one place where a fault can be. */
 export interface AmdFault {
@@ -68,14 +64,14 @@ const hierarchies = new Map<string, Promise<AmdHierarchy>>();
 
 /** The AMD in the box for a product line. */
 export function forgedAmd(product: SimulatedProduct): Promise<AmdHierarchy> {
-  const known = hierarchies.get(product) ?? amdHierarchy(forgeDirectory, product);
+  const known = hierarchies.get(product) ?? amdHierarchy(simulatorKeys, product);
   hierarchies.set(product, known);
   return known;
 }
 
 /** A key pair of the chip, or another one by another name. */
 export function forgedKey(name: string, kind: 'p-256' | 'p-384' = 'p-384'): Promise<CryptoKeyPair> {
-  return cachedKeyPair(forgeDirectory, name, kind);
+  return cachedKeyPair(simulatorKeys, name, kind);
 }
 
 /** The private key again, for another algorithm: a forgery of signature parameters. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/policy.js';
 import { concat, toHex } from '../../attestation/encoding/bytes.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
@@ -15,11 +14,8 @@ import type { Enclave } from '../../enclave/enclave.js';
 import type { ServedModel } from '../../enclave/manifest.js';
 import { createSimulator, type Simulator } from '../../enclave/platform/simulator/simulator.js';
 import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
-import { repositoryRoot } from '../vectors.js';
+import { simulatorKeys } from '../vectors.js';
 import { dataType, encodeModel } from './onnx.js';
-
-/** Where the tests' simulated vendors keep their keys: RSA-4096 keys are slow to make. */
-export const simulatorKeys = join(repositoryRoot, 'build', '.simulator-keys');
 
 /** `y = x * factor` over FP32 vectors of any length. */
 export function scaleModel(factor: number): Uint8Array {

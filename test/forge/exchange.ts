@@ -24,6 +24,7 @@ import { type CommittedTensor, commitTensors } from '../../attestation/receipt/c
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeReceipt } from '../../attestation/receipt/receipt.js';
 import { encodeTreeHeadHeader, treeHeadInput } from '../../attestation/receipt/tree-head.js';
+import { fill } from './fill.js';
 import { inclusionPath } from './merkle.js';
 
 /** A signing key as an enclave holds one. */
@@ -41,8 +42,6 @@ export async function forgeKey(): Promise<ForgedKey> {
   const point = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey));
   return { pair, cose: { x: point.slice(1, 33), y: point.slice(33, 65) } };
 }
-
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 const profile: ExecutionProfile = {
   runtime: '1.30.0',

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { CollateralText } from '../../attestation/endorsements/intel.js';
 import type { Td15Extension, TdReport } from '../../attestation/evidence/td-report.js';
 import { encodeTdxQuote, type TdxQuote } from '../../attestation/evidence/tdx-quote.js';
@@ -32,10 +31,7 @@ import {
   simulatedQeReport,
   simulatedTdReport,
 } from '../../enclave/platform/simulator/tdx.js';
-import { repositoryRoot } from '../vectors.js';
-
-/** Keys of the Intel in a box, made once. */
-const directory = join(repositoryRoot, 'build', '.simulator-keys');
+import { simulatorKeys } from '../vectors.js';
 
 type Authorities = keyof IntelHierarchy;
 type Members = Omit<TdxQuote, 'signedBytes'>;
@@ -89,13 +85,13 @@ let attestation: Promise<CryptoKeyPair> | undefined;
 
 /** The Intel in the box. */
 export function forgedIntel(): Promise<IntelHierarchy> {
-  genuine ??= intelHierarchy(directory);
+  genuine ??= intelHierarchy(simulatorKeys);
   return genuine;
 }
 
 /** A key pair that is none of Intel's. */
 export function strangerKey(kind: 'p-256' | 'p-384' = 'p-256'): Promise<CryptoKeyPair> {
-  return cachedKeyPair(directory, 'stranger', kind);
+  return cachedKeyPair(simulatorKeys, 'stranger', kind);
 }
 
 const PARENTS = {

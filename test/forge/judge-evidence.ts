@@ -28,8 +28,6 @@ export interface EvidenceCase {
   readonly also?: readonly string[];
 }
 
-export const fill = (byte: number, length = 32): Uint8Array => new Uint8Array(length).fill(byte);
-
 /** What the enclave serves, and the nonce and policy that its evidence is judged by. */
 export const double = servedModel('double', 2);
 export const triple = servedModel('triple', 3);

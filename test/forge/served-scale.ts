@@ -7,8 +7,9 @@ import { identifyModel } from '../../attestation/model/identity.js';
 import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
 import { formatNpy } from '../../src/client/npy.js';
 import { tensor } from '../../src/client/tensor.js';
+import { simulatorKeys } from '../vectors.js';
 import { spawnAssay } from './cli.js';
-import { scaleModel, simulatorKeys } from './enclave.js';
+import { scaleModel } from './enclave.js';
 
 /** A folder with a model, its configuration and inputs for it, and `assay serve` of it; gone when the file ends. */
 export async function serveScale() {

@@ -14,9 +14,9 @@ import { formatNpy } from '../../src/client/npy.js';
 import { type Tensor, tensor } from '../../src/client/tensor.js';
 import { probeKernels } from '../../src/engine/kernel-probe.js';
 import { assay, type Spawned, spawnAssay } from '../forge/cli.js';
-import { scaleModel, simulatorKeys } from '../forge/enclave.js';
+import { scaleModel } from '../forge/enclave.js';
 import { dataType, encodeTensor } from '../forge/onnx.js';
-import { repositoryRoot } from '../vectors.js';
+import { repositoryRoot, simulatorKeys } from '../vectors.js';
 
 const QEMU = 'qemu-x86_64';
 /** Intel's of 2008: SSE4.2, no AVX, no FMA. */

@@ -8,7 +8,7 @@ import { parseConfig } from '../../src/config.js';
 import { type Serving, serve } from '../../src/main.js';
 import { makeLog } from '../../src/service/log.js';
 import { assay } from '../forge/cli.js';
-import { simulatorKeys } from '../forge/enclave.js';
+import { simulatorKeys } from '../vectors.js';
 
 interface Attested {
   readonly serving: Serving;

@@ -11,7 +11,7 @@ import { parseConfig } from '../../src/config.js';
 import { createEngine } from '../../src/engine/onnx-engine.js';
 import { type Serving, serve } from '../../src/main.js';
 import { makeLog } from '../../src/service/log.js';
-import { simulatorKeys } from '../forge/enclave.js';
+import { simulatorKeys } from '../vectors.js';
 import { SOAK_MODELS } from './soak-models.js';
 
 const graphs = SOAK_MODELS.map(({ name, bytes }) => ({

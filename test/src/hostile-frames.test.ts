@@ -9,11 +9,12 @@ import { after, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { adviceOnNode } from '../../enclave/platform/node-version.js';
 import { spawnAssay } from '../forge/cli.js';
-import { scaleModel, simulatorKeys } from '../forge/enclave.js';
+import { scaleModel } from '../forge/enclave.js';
 import { type HostileConnection, hostileConnection } from '../forge/frames.js';
 import { freePort } from '../forge/free-port.js';
 import { randomFrom } from '../forge/random-model.js';
 import { framed, replyTo, send } from '../forge/raw-grpc.js';
+import { simulatorKeys } from '../vectors.js';
 
 /** Connections on each listener. */
 const CONNECTIONS = 120;

@@ -11,8 +11,9 @@ import { pushModel } from '../../src/hub/push.js';
 import { parseReference } from '../../src/hub/reference.js';
 import { serve } from '../../src/main.js';
 import { makeLog } from '../../src/service/log.js';
-import { affirmingPolicy, scaleModel, servedModel, simulatorKeys } from '../forge/enclave.js';
+import { affirmingPolicy, scaleModel, servedModel } from '../forge/enclave.js';
 import { writeFiles } from '../forge/model-package.js';
+import { simulatorKeys } from '../vectors.js';
 import { forgedRegistry, impatient, temporaryFolder } from './hub/setting.js';
 
 const options = {

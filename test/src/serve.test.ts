@@ -17,8 +17,9 @@ import { createEngine } from '../../src/engine/onnx-engine.js';
 import { type Serving, serve } from '../../src/main.js';
 import { type Config, configSchema } from '../../src/service/config-schema.js';
 import { makeLog } from '../../src/service/log.js';
-import { affirmingPolicy, scaleModel, servedModel, simulatorKeys } from '../forge/enclave.js';
+import { affirmingPolicy, scaleModel, servedModel } from '../forge/enclave.js';
 import { dataType, encodeModel } from '../forge/onnx.js';
+import { simulatorKeys } from '../vectors.js';
 
 const clean = { env: {}, execArgv: [], inspector: undefined };
 const options = {

@@ -11,11 +11,11 @@ import {
   encodeInferenceReceipt,
 } from '../../../attestation/receipt/inference-receipt.js';
 import { forgeEnclave, forgeExchange, forgeKey, pair } from '../../forge/exchange.js';
+import { fill } from '../../forge/fill.js';
 
 const key = await forgeKey();
 const enclave = forgeEnclave(key);
 const exchange = await forgeExchange(key, enclave);
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 async function refusals(changed: InferenceExchange, by = enclave): Promise<readonly string[]> {
   const { checks } = await appraiseInference(changed, by);

@@ -7,11 +7,11 @@ import type { LaunchPolicy } from '../../../attestation/evidence/launch-policy.j
 import type { LaunchPolicyModel } from '../../../attestation/evidence/launch-policy-model.js';
 import type { BundleFault } from '../../forge/bundle.js';
 import { affirmingPolicy, launchPolicyFor } from '../../forge/enclave.js';
+import { fill } from '../../forge/fill.js';
 import {
   affirming,
   double,
   type EvidenceCase,
-  fill,
   judgeEvidence,
   models,
   refusedEvidence,

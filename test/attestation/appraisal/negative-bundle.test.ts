@@ -5,9 +5,9 @@ import { encodeCbor } from '../../../attestation/encoding/cbor.js';
 import { label, sha256, sha512 } from '../../../attestation/encoding/hash.js';
 import { reportData } from '../../../attestation/evidence/binding.js';
 import { editMap, flip } from '../../forge/cbor.js';
+import { fill } from '../../forge/fill.js';
 import {
   type EvidenceCase,
-  fill,
   judgeEvidence,
   nonce,
   refusedEvidence,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeRuntimeLog, encodeRuntimeLog } from '../../../attestation/evidence/event-log.js';
 import { affirmingPolicy } from '../../forge/enclave.js';
+import { fill } from '../../forge/fill.js';
 import {
   type EvidenceCase,
-  fill,
   judgeEvidence,
   models,
   refusedEvidence,

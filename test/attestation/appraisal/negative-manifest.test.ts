@@ -1,7 +1,8 @@
 import { concat } from '../../../attestation/encoding/bytes.js';
 import { editMap } from '../../forge/cbor.js';
 import { affirmingPolicy } from '../../forge/enclave.js';
-import { type EvidenceCase, fill, models, refusedEvidence } from '../../forge/judge-evidence.js';
+import { fill } from '../../forge/fill.js';
+import { type EvidenceCase, models, refusedEvidence } from '../../forge/judge-evidence.js';
 
 const manifests: readonly EvidenceCase[] = [
   {

@@ -7,10 +7,10 @@ import {
   commitTensors,
   type HmacSha256,
 } from '../../../attestation/receipt/commitment.js';
+import { fill } from '../../forge/fill.js';
 import { fc } from '../../property.js';
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 describe('commitments', () => {
   const tensor = fc.record({

@@ -26,11 +26,11 @@ import {
 import { Issuer } from '../../../enclave/issuer.js';
 import { makeSigningKey } from '../../../enclave/signing-key.js';
 import { editMap, flip } from '../../forge/cbor.js';
+import { fill } from '../../forge/fill.js';
 import { issueClaims } from '../../forge/issue.js';
 
 const key = makeSigningKey();
 const stranger = makeSigningKey();
-const fill = (byte: number, length = 32): Uint8Array => new Uint8Array(length).fill(byte);
 
 const claims = encodeClaims({
   issuedAt: 1_790_000_000,

@@ -17,7 +17,7 @@ import { inferenceService } from '../../../src/server/inference-service.js';
 import { ModelRegistry } from '../../../src/server/model-registry.js';
 import { startServer } from '../../../src/server/server.js';
 import { makeLog } from '../../../src/service/log.js';
-import { simulatorKeys } from '../../forge/enclave.js';
+import { simulatorKeys } from '../../vectors.js';
 import { startNaiveServer } from './naive-server.js';
 import { type ServingModel, servingModels } from './serving-models.js';
 

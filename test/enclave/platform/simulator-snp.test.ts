@@ -13,9 +13,9 @@ import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
 import { createSimulator } from '../../../enclave/platform/simulator/simulator.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
-import { forgeDirectory } from '../../forge/amd.js';
 import { FORGED_AT } from '../../forge/judge-snp.js';
 import { snpPolicy } from '../../forge/platform-policy.js';
+import { simulatorKeys } from '../../vectors.js';
 
 const digest = new Uint8Array(32).fill(0xd1);
 const reportData = new Uint8Array(64).fill(0xa5);
@@ -24,7 +24,7 @@ const simulator = (reportVersion: 3 | 5) =>
     tee: 'sev-snp',
     reportVersion,
     launchPolicyDigest: digest,
-    rootDirectory: forgeDirectory,
+    rootDirectory: simulatorKeys,
   });
 
 describe('the SEV-SNP simulator', () => {
@@ -78,7 +78,7 @@ describe('the SEV-SNP simulator', () => {
 
   test('keys are for their owner only', async () => {
     await simulator(3);
-    const { mode } = await stat(join(forgeDirectory, 'amd-ark.rsa-4096.pkcs8'));
+    const { mode } = await stat(join(simulatorKeys, 'amd-ark.rsa-4096.pkcs8'));
     assert.equal(mode & 0o777, 0o600);
   });
 
@@ -97,7 +97,7 @@ describe('the SEV-SNP simulator', () => {
       createSimulator({
         tee: 'sev-snp',
         launchPolicyDigest: new Uint8Array(48),
-        rootDirectory: forgeDirectory,
+        rootDirectory: simulatorKeys,
       }),
       (error) => error instanceof AssayError && error.code === 'PLATFORM_HOST_DATA',
     );

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -7,9 +6,8 @@ import { pemBlocks } from '../../../attestation/encoding/pem.js';
 import { replayRuntimeLog, runtimeEventDigest } from '../../../attestation/evidence/event-log.js';
 import { createSimulator } from '../../../enclave/platform/simulator/simulator.js';
 import { tdxPolicy } from '../../forge/platform-policy.js';
-import { repositoryRoot } from '../../vectors.js';
+import { simulatorKeys as rootDirectory } from '../../vectors.js';
 
-const rootDirectory = join(repositoryRoot, 'build', '.simulator-keys');
 const launchPolicyDigest = new Uint8Array(48).fill(7);
 const at = new Date('2026-11-21T00:00:00Z');
 

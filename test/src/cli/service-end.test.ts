@@ -14,10 +14,11 @@ import { connect } from '../../../src/client/connect.js';
 import type { Session } from '../../../src/client/session.js';
 import type { Tensor } from '../../../src/client/tensor.js';
 import { type Spawned, spawnAssay } from '../../forge/cli.js';
-import { affirmingPolicy, scaleModel, servedModel, simulatorKeys } from '../../forge/enclave.js';
+import { affirmingPolicy, scaleModel, servedModel } from '../../forge/enclave.js';
 import { loopModel } from '../../forge/inference-models.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
 import { send } from '../../forge/raw-grpc.js';
+import { simulatorKeys } from '../../vectors.js';
 
 let folder = '';
 const at = (...names: readonly string[]): string => join(folder, ...names);

@@ -12,10 +12,10 @@ import { attest } from '../../../src/client/attest.js';
 import { connect, NotAffirmedError } from '../../../src/client/connect.js';
 import { type Lies, startAdder } from '../../forge/adder-server.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
+import { fill } from '../../forge/fill.js';
 import { startRelay, startSwitch } from '../../forge/relay.js';
 
 const { server, policy, options, session } = await trustedAdder();
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 describe('evidence that does not hold', () => {
   const refused = async (lies: Lies, code: string): Promise<void> => {

@@ -6,10 +6,10 @@ import { Issuer } from '../../../enclave/issuer.js';
 import { connect } from '../../../src/client/connect.js';
 import type { Session } from '../../../src/client/session.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
+import { fill } from '../../forge/fill.js';
 import { issueClaims } from '../../forge/issue.js';
 
 const { server, policy, options, session } = await trustedAdder();
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 describe('a log that forks', () => {
   // Longer than any fork: of trees of one size the roots alone would tell.

@@ -8,10 +8,10 @@ import type { Inference } from '../../../src/client/session.js';
 import { elementsOf, type Tensor, tensor } from '../../../src/client/tensor.js';
 import { type Answer, answering, type Lies, startAdder } from '../../forge/adder-server.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
+import { fill } from '../../forge/fill.js';
 import { issueClaims } from '../../forge/issue.js';
 
 const { server, policy, options, session } = await trustedAdder();
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 describe('an honest enclave', () => {
   test('answers with a receipt that holds', async () => {

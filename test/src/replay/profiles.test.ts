@@ -17,7 +17,7 @@ import { encodeRecord, readRecord } from '../../../src/replay/conformance-record
 import { LocalExecutor } from '../../../src/replay/local-executor.js';
 import { replayProof } from '../../../src/replay/replay-proof.js';
 import { makeLog } from '../../../src/service/log.js';
-import { simulatorKeys } from '../../forge/enclave.js';
+import { simulatorKeys } from '../../vectors.js';
 
 /** A convolution network whose bits depend on what the graph optimiser fuses. */
 const OCR = join(

@@ -23,7 +23,8 @@ import {
 } from '../../../src/server/attestation-service.js';
 import { startServer } from '../../../src/server/server.js';
 import { makeLog } from '../../../src/service/log.js';
-import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
+import { scaleModel } from '../../forge/enclave.js';
+import { simulatorKeys } from '../../vectors.js';
 
 let directory = '';
 let serving: Serving;

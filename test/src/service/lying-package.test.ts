@@ -13,9 +13,9 @@ import { resolveModel } from '../../../src/hub/resolve.js';
 import { type ServeOptions, type Serving, serve } from '../../../src/main.js';
 import { makeLog } from '../../../src/service/log.js';
 import { measureConfigured } from '../../../src/service/model-files.js';
-import { simulatorKeys } from '../../forge/enclave.js';
 import { externalModel, writeFiles } from '../../forge/model-package.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
+import { simulatorKeys } from '../../vectors.js';
 import { impatient, temporaryFolder } from '../hub/setting.js';
 
 type Files = Record<string, Uint8Array | string>;

@@ -12,7 +12,8 @@ import { elementsOf, tensor } from '../../../src/client/tensor.js';
 import { parseConfig } from '../../../src/config.js';
 import { serve } from '../../../src/main.js';
 import { makeLog } from '../../../src/service/log.js';
-import { scaleModel, servedModel, simulatorKeys } from '../../forge/enclave.js';
+import { scaleModel, servedModel } from '../../forge/enclave.js';
+import { simulatorKeys } from '../../vectors.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-renamed-'));
 after(() => rm(folder, { recursive: true }));

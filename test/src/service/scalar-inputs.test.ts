@@ -8,9 +8,9 @@ import { parseConfig } from '../../../src/config.js';
 import { serve } from '../../../src/main.js';
 import { makeLog } from '../../../src/service/log.js';
 import { Caller } from '../../bench/support/rpc.js';
-import { simulatorKeys } from '../../forge/enclave.js';
 import { floats } from '../../forge/inference-requests.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
+import { simulatorKeys } from '../../vectors.js';
 
 /** output = input, declared with no dimensions, or without a word of them. */
 function identity(shape?: readonly number[]): Uint8Array {

@@ -8,9 +8,10 @@ import { type SelfTest, vectorsDigest } from '../../../attestation/evidence/self
 import { parseConfig } from '../../../src/config.js';
 import { serve } from '../../../src/main.js';
 import { makeLog } from '../../../src/service/log.js';
-import { scaleModel, servedModel, simulatorKeys } from '../../forge/enclave.js';
+import { scaleModel, servedModel } from '../../forge/enclave.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
 import { recurrentModel } from '../../forge/trapping-models.js';
+import { simulatorKeys } from '../../vectors.js';
 
 let root = '';
 before(async () => {

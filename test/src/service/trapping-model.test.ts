@@ -10,7 +10,7 @@ import { parseConfig } from '../../../src/config.js';
 import { type Serving, serve } from '../../../src/main.js';
 import { makeLog } from '../../../src/service/log.js';
 import { Caller } from '../../bench/support/rpc.js';
-import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
+import { scaleModel } from '../../forge/enclave.js';
 import { dataType } from '../../forge/onnx.js';
 import {
   annotatedModel,
@@ -18,6 +18,7 @@ import {
   recurrentModel,
   writingModel,
 } from '../../forge/trapping-models.js';
+import { simulatorKeys } from '../../vectors.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-trap-'));
 after(() => rm(folder, { recursive: true }));

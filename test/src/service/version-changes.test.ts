@@ -12,8 +12,9 @@ import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { type Serving, serve } from '../../../src/main.js';
 import { makeLog } from '../../../src/service/log.js';
 import { Caller } from '../../bench/support/rpc.js';
-import { scaleModel, simulatorKeys } from '../../forge/enclave.js';
+import { scaleModel } from '../../forge/enclave.js';
 import { framed, send } from '../../forge/raw-grpc.js';
+import { simulatorKeys } from '../../vectors.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-versions-'));
 after(() => rm(folder, { recursive: true }));
