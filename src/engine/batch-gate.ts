@@ -1,4 +1,5 @@
-import { BatchProof, describeKind, type Kinds } from './batch-proof.js';
+import { describeKind, type Kinds, Neighbours } from './batch-neighbours.js';
+import { BatchProof } from './batch-proof.js';
 import { Samples } from './batch-samples.js';
 import { batchShapes, describeTails, type Tails, tailsKey } from './batch-shapes.js';
 import { probe, type Swept, sweep } from './batch-sweep.js';
@@ -95,14 +96,18 @@ async function tryShape(gate: Gate, tails: Tails): Promise<Shown | BatchingOutco
   const samples = new Samples(signature.inputs, tails);
   const { size, perRow } = await measure(trial, samples, gate);
   const budget = PROOF_BUDGET / shapes;
-  const proof = new BatchProof(trial, samples, signature.inputs, budget);
-  if (size === 1) return { size, kinds: proof.tried };
-  await proof.findNeighbours();
-  const { untried, tried, batchesPerSize, left } = proof;
+  const end = trial.spent + budget;
+  const neighbours = new Neighbours(trial, samples, signature.inputs, end);
+  const { tried } = neighbours;
+  if (size === 1) return { size, kinds: tried };
+  await neighbours.find();
+  const proof = new BatchProof(trial, samples, neighbours, { budget, end });
+  const { batchesPerSize, left } = proof;
   const most = Math.min(size, affordable(Math.max(0, left), batchesPerSize, perRow));
   if (most < 2) {
     return alone('unproven', `a proof would take longer than ${Math.round(budget)} ms`);
   }
+  const { untried } = neighbours;
   if (untried !== undefined) {
     const reason = `no row with extreme values but zero in input ${untried.name} could be executed`;
     return alone('unproven', reason);
@@ -128,16 +133,16 @@ function outcomeOf(sizes: ReadonlyMap<string, number>, kinds: readonly Kinds[]):
     return alone('off', 'the sweep found no batch size faster than one at a time');
   }
   const extremes = describeKinds(kinds);
-  const neighbours = extremes === '' ? '' : `, nor did neighbours with ${extremes}`;
-  const reason = `batches of 2 to ${maxBatchSize} changed no bit of any row${neighbours}`;
+  const rows = extremes === '' ? '' : `: of ordinary ones, and of those with ${extremes}`;
+  const reason = `batches of 2 to ${maxBatchSize} changed no bit of any row${rows}`;
   return { maxBatchSize, sizes, invariance: 'proven', reason };
 }
 
 /**
  * Decides, on a worker that has just loaded the model, whether and how far requests may share executions: the
  * signature and the operators must allow it, a sweep must show that it is faster, and then every size up to
- * the best one must prove that no bit of a row depends on its neighbours. Kernels choose their way by shape, so
- * each shape is proven by itself. Of sizes that cannot all be proven in time, the smaller ones are.
+ * the best one must prove that no bit of a row depends on its neighbours or its place. Kernels choose their way by shape,
+ * so each shape is proven by itself. Of sizes that cannot all be proven in time, the smaller ones are.
  */
 export async function decideBatching(
   worker: TrialWorker,

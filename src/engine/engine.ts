@@ -79,15 +79,15 @@ export interface LoadOptions extends ExecutionOptions {
 }
 
 /**
- * Whether requests share executions. They do only if the model proved, at load, that neighbours do
- * not change one bit of an answer, and if sharing is faster.
+ * Whether requests share executions. They do only if the model proved, at load, that neighbours and
+ * places in a batch do not change one bit of an answer, and if sharing is faster.
  */
 export interface BatchingOutcome {
   /** 1: every request is executed alone. */
   readonly maxBatchSize: number;
   /** Most rows of one execution, by the shape of the inputs (`tailsKey`); of others, one request's. */
   readonly sizes: ReadonlyMap<string, number>;
-  /** `proven`, `varies` (bits depend on neighbours), `unproven` (could not be tested), `off`. */
+  /** `proven`, `varies` (bits depend on neighbours or places), `unproven` (could not be tested), `off`. */
   readonly invariance: 'proven' | 'varies' | 'unproven' | 'off';
   /** One sentence for people. */
   readonly reason: string;

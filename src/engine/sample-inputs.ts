@@ -1,12 +1,14 @@
+import { type FloatRange, floatWords } from './float-bits.js';
 import { type Datatype, ELEMENT_BYTES } from './tensor.js';
 
 /**
  * What a sample's elements are; all but the ordinary ones are what a careless or hostile neighbour would send.
  * `least`, `greatest`: of the type, in 64 bits of what a double holds; `uniform`: over all that it holds; `powers`:
- * of two, of both signs; a number: integers from 0 to it, the first of which it is.
+ * of two, of both signs; `wide` integers: of all magnitudes, each octave alike, of both signs; a number: integers
+ * from 0 to it, the first of which it is. Floats by their bits: see `FloatRange`.
  */
 export type SampleKind = NamedKind | number;
-type NamedKind = 'ordinary' | 'zero' | FloatExtreme | IntegerExtreme;
+type NamedKind = 'ordinary' | 'zero' | FloatExtreme | FloatRange | IntegerExtreme;
 type FloatExtreme = 'large' | 'huge' | 'infinite' | 'nan';
 type IntegerExtreme = 'least' | 'greatest' | 'uniform' | 'powers';
 
@@ -43,11 +45,28 @@ const INTEGERS: Partial<Record<Datatype, Integers>> = {
 
 /** The kinds with names, besides ordinary ones, that elements of a type can be; none for BOOL and BYTES. */
 export function extremesOf(datatype: Datatype): readonly SampleKind[] {
-  if (HUGE[datatype] !== undefined) return ['zero', 'large', 'huge', 'infinite', 'nan'];
+  if (HUGE[datatype] !== undefined) {
+    return ['zero', 'large', 'huge', 'infinite', 'nan', 'wide', 'wild'];
+  }
   const integers = INTEGERS[datatype];
   if (integers === undefined) return [];
-  const kinds: readonly SampleKind[] = ['zero', 'greatest', 'uniform', 'powers'];
+  const kinds: readonly SampleKind[] = ['zero', 'greatest', 'uniform', 'powers', 'wide'];
   return integers.signed ? [...kinds, 'least'] : kinds;
+}
+
+/** Kinds of which each row is the same. */
+const CONSTANT: ReadonlySet<SampleKind> = new Set(['zero', 'infinite', 'nan', 'least', 'greatest']);
+export const isConstant = (kind: SampleKind): boolean => CONSTANT.has(kind);
+
+/** Kinds that together have all that elements can be, and each number with all others beside it. */
+export const isBroad = (kind: SampleKind): boolean =>
+  typeof kind === 'number' || kind === 'wide' || kind === 'wild';
+
+/** What every second row of a kind has instead. */
+export function counterpartOf(datatype: Datatype, kind: SampleKind): SampleKind {
+  if (!isFloat(datatype)) return kind;
+  if (kind === 'wide') return 'vast';
+  return kind === 'wild' ? 'flecked' : kind;
 }
 
 /** The greatest integer of one byte that a type holds; undefined: it has no integers. */
@@ -80,6 +99,8 @@ function floatElement(kind: NamedKind, huge: number, random: () => number): numb
 function integerElement(kind: NamedKind, { bits, signed }: Integers, random: () => number): number {
   const least = signed ? -(2 ** (bits - 1)) : 0;
   const most = least + 2 ** bits - Math.max(1, 2 ** (bits - 53));
+  const sign = (): number => (signed && random() < 0.5 ? -1 : 1);
+  const octave = (): number => random() * (bits - (signed ? 1 : 0));
   switch (kind) {
     case 'zero':
       return 0;
@@ -90,13 +111,18 @@ function integerElement(kind: NamedKind, { bits, signed }: Integers, random: () 
     case 'uniform':
       return Math.min(least + Math.floor(random() * 2 ** bits), most);
     case 'powers':
-      return (
-        (signed && random() < 0.5 ? -1 : 1) * 2 ** Math.floor(random() * (bits - (signed ? 1 : 0)))
-      );
+      return sign() * 2 ** Math.floor(octave());
+    case 'wide':
+      return sign() * Math.floor(2 ** octave());
     default:
       return Math.floor(random() * 2);
   }
 }
+
+const RANGES: ReadonlySet<SampleKind> = new Set<FloatRange>(['wide', 'vast', 'wild', 'flecked']);
+const isRange = (kind: SampleKind): kind is FloatRange => RANGES.has(kind);
+const isFloat = (datatype: Datatype): datatype is 'FP16' | 'FP32' | 'FP64' =>
+  HUGE[datatype] !== undefined;
 
 /** From 0 to `most`, which comes first: even a sample of one element shows whether a model accepts it. */
 function bounded(most: number, random: () => number): () => number {
@@ -108,12 +134,12 @@ function bounded(most: number, random: () => number): () => number {
   };
 }
 
-/** The words of integers of 64 bits; one for each element of every other type. */
+/** The words of elements of 64 bits that are drawn as such; one for each element of every other type. */
 type Words = Uint8Array | Uint16Array | Uint32Array | Float32Array | Float64Array;
 
-function wordsOf(datatype: Datatype, { buffer }: Uint8Array): Words {
-  if (datatype === 'FP64') return new Float64Array(buffer);
-  if (datatype === 'FP32') return new Float32Array(buffer);
+function wordsOf(datatype: Datatype, asBits: boolean, { buffer }: Uint8Array): Words {
+  if (datatype === 'FP64' && !asBits) return new Float64Array(buffer);
+  if (datatype === 'FP32' && !asBits) return new Float32Array(buffer);
   const size = ELEMENT_BYTES[datatype];
   if (size === 1 || size === undefined) return new Uint8Array(buffer);
   return size === 2 ? new Uint16Array(buffer) : new Uint32Array(buffer);
@@ -124,6 +150,7 @@ export class Sample {
   readonly bytes: Uint8Array;
   readonly length: number;
   readonly #words: Words;
+  /** Elements have two words. */
   readonly #wide: boolean;
   /** The high word of an element of 64 bits. */
   #high = (element: number): number => Math.floor(element / 2 ** 32);
@@ -133,11 +160,21 @@ export class Sample {
   constructor(datatype: Datatype, length: number, kind: SampleKind, random: () => number) {
     this.length = length;
     this.bytes = new Uint8Array(length * (ELEMENT_BYTES[datatype] ?? 0));
-    this.#words = wordsOf(datatype, this.bytes);
+    const asBits = isFloat(datatype) && isRange(kind);
+    this.#words = wordsOf(datatype, asBits, this.bytes);
     const integers = INTEGERS[datatype];
-    this.#wide = integers?.bits === 64;
+    this.#wide = integers?.bits === 64 || (asBits && datatype === 'FP64');
     const huge = HUGE[datatype];
-    if (typeof kind === 'number') {
+    if (isFloat(datatype) && isRange(kind)) {
+      const draw = floatWords(datatype, kind, random);
+      let top = 0;
+      let low = 0;
+      this.#element = () => {
+        [top, low] = draw();
+        return datatype === 'FP64' ? low : top;
+      };
+      this.#high = () => top;
+    } else if (typeof kind === 'number') {
       this.#element = bounded(kind, random);
     } else if (this.#wide && kind === 'uniform') {
       // A double has not the digits for both: a cast to 32 bits would give 0 always.

@@ -153,7 +153,7 @@ for (const [what, bytes, reason] of [
   });
 }
 
-test('the reason names the kinds of neighbours that were tried, by input', async () => {
+test('the reason names the kinds of rows that were tried, by input', async () => {
   const bytes = model(
     [rows('input', dataType.float), rows('types', dataType.int64, 4)],
     [
@@ -169,14 +169,14 @@ test('the reason names the kinds of neighbours that were tried, by input', async
   const { batching } = await load(bytes);
   assert.equal(
     batching.reason,
-    'batches of 2 to 8 changed no bit of any row, nor did neighbours with zero, large, huge, infinite, nan (input); zero, 0 to 3 (types)',
+    'batches of 2 to 8 changed no bit of any row: of ordinary ones, and of those with zero, large, huge, infinite, nan, wide, wild (input); zero, 0 to 3 (types)',
   );
 });
 
 test('a place in a table of two rows has been tried with both', async () => {
   const { batching } = await load(embeds(2));
   assert.equal(batching.invariance, 'proven');
-  assert.match(batching.reason, /neighbours with zero, 0 to 1 \(input\)$/);
+  assert.match(batching.reason, /of those with zero, 0 to 1 \(input\)$/);
 });
 
 test('requests are executed between the trials of a load', async () => {
