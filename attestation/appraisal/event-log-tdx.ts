@@ -69,8 +69,11 @@ function withLog(findings: Findings, id: string, reference: string, check: () =>
   }
 }
 
-/** An event of the log that no register up to `last` can be held to, with the register it names. */
-function unboundEvent({ events }: TcgEventLog, last: number): string | undefined {
+/** Why a register up to `last` cannot be held to all of the log: its digests, or an event and its register. */
+function unbound({ algorithms, events }: TcgEventLog, last: number): string | undefined {
+  if (!algorithms.includes('sha384')) {
+    return `its digests are ${algorithms.join(' and ')}, and the registers are extended with sha384 alone`;
+  }
   const found = events.find(({ register, type, digests }) =>
     type === NO_ACTION
       ? !digests.every(({ digest }) => isZero(digest))
@@ -89,9 +92,10 @@ function unboundEvent({ events }: TcgEventLog, last: number): string | undefined
 /**
  * Replays a CCEL log against RTMR0 to RTMR2 of an authentic quote, and against RTMR3 unless Assay's
  * own log speaks for it, which is then whole and leaves no room for the firmware's. Every event has to be
- * one of those, so that whoever reads the log reads nothing that a register does not vouch for: MRTD is
- * complete before the firmware runs. EV_NO_ACTION extends nothing, and so says nothing of the guest; its
- * digests are zeros.
+ * one of those and to have a SHA-384 digest, so that a register vouches for the digest of each: MRTD is
+ * complete before the firmware runs. Nothing vouches for an event's type, its digests of other algorithms,
+ * or data that the digest is not of. EV_NO_ACTION extends nothing, and so says nothing of the guest; its
+ * digests are zeros. A log of other digests is not replayed: its registers would be those of an empty one.
  */
 export function appraiseCcel(
   findings: Findings,
@@ -102,20 +106,21 @@ export function appraiseCcel(
   withLog(findings, 'tdx.event-log', TDX_REFERENCES.eventLog, () => {
     const log = parseTcgEventLog(bytes);
     const last = hasRuntimeLog ? RTMR3 - 1 : RTMR3;
-    const unbound = unboundEvent(log, last);
+    const reason = unbound(log, last);
     findings.check(
       'tdx.event-log.events',
-      unbound === undefined,
+      reason === undefined,
       {
-        expected: `events of RTMR0 to RTMR${last - 1} alone`,
-        actual: unbound ?? `${log.events.length} events`,
+        expected: `events of RTMR0 to RTMR${last - 1} alone, with sha384 digests`,
+        actual: reason ?? `${log.events.length} events`,
         reference: TDX_REFERENCES.eventLog,
       },
       {
-        pass: 'Every event of the log is of a register that it is replayed against.',
-        fail: `The log has an event that no register vouches for: ${unbound}.`,
+        pass: 'Every event of the log is of a register that its digest is replayed against.',
+        fail: `The log tells of what no register vouches for: ${reason}.`,
       },
     );
+    if (!log.algorithms.includes('sha384')) return;
     quote.report.rtmrs.slice(0, last).forEach((value, i) => {
       const events = extendedEvents(log, i + 1, 'sha384').map(({ event, digest }) => ({
         digest,

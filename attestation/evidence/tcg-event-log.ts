@@ -189,10 +189,18 @@ export function replayDigests(
   );
 }
 
-/** Whether the event's digest is of its data, so that a matching replay vouches for the data too. */
-export function isDataCovered(event: TcgEvent): boolean {
-  return event.digests.some(
-    ({ algorithm, digest }) =>
-      algorithm !== 'sha1' && equalBytes(HASHES[algorithm](event.data), digest),
+/**
+ * Whether a matching replay vouches for the event's data too: it was extended, and its digests are of the
+ * data, all of them, since a register is held to one alone and whoever has the log may write the others.
+ * SHA-1 is not looked at.
+ */
+export function isDataCovered({ type, digests, data }: TcgEvent): boolean {
+  return (
+    type !== NO_ACTION &&
+    digests.some(({ algorithm }) => algorithm !== 'sha1') &&
+    digests.every(
+      ({ algorithm, digest }) =>
+        algorithm === 'sha1' || equalBytes(HASHES[algorithm](data), digest),
+    )
   );
 }

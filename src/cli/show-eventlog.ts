@@ -27,7 +27,7 @@ interface Line {
   readonly type: string;
   readonly digest: string;
   readonly content: string;
-  /** Whether the digest is of the content, so that a matching register vouches for it. */
+  /** Whether what extends the register is of the content, so that a matching register vouches for it. */
   readonly covered: boolean;
 }
 
@@ -46,6 +46,9 @@ interface Shown {
 }
 
 const TD_REGISTERS = ['MRTD', 'RTMR0', 'RTMR1', 'RTMR2', 'RTMR3'] as const;
+/** Whether no event of a TD's boot extends the register: MRTD is complete before, and 4 is the last RTMR. */
+const isNoRtmr = ({ register }: TcgEvent): boolean =>
+  register < 1 || register >= TD_REGISTERS.length;
 const SHOWN_BYTES = 48;
 
 /** Event data as text where it is text (UTF-8 or UTF-16), else hexadecimal, cut to a line. */
@@ -74,7 +77,7 @@ function showTcg(log: TcgEventLog): Shown {
       type: eventTypeName(event.type),
       digest: toHex(event.digests.at(-1)?.digest ?? new Uint8Array()),
       content: contentOf(event),
-      covered: isDataCovered(event),
+      covered: isDataCovered(event) && !(isTd && isNoRtmr(event)),
     })),
     registers: registers.flatMap((register) =>
       algorithms.map((algorithm) => {

@@ -1,21 +1,10 @@
 import { concat, utf8 } from '../../attestation/encoding/bytes.js';
-import { sha384 } from '../../attestation/encoding/hash.js';
+import { sha256, sha384 } from '../../attestation/encoding/hash.js';
 import type {
   HashAlgorithm,
   TcgEvent,
   TcgEventLog,
 } from '../../attestation/evidence/tcg-event-log.js';
-
-/** TCG_EfiSpecIdEvent of a log with SHA-384 digests alone, as in CCEL. */
-const HEADER = concat(
-  new Uint8Array(4),
-  Uint8Array.of(3, 0, 0, 0),
-  new Uint8Array(20),
-  Uint8Array.of(33, 0, 0, 0),
-  utf8('Spec ID Event03\0'),
-  new Uint8Array(8),
-  Uint8Array.of(1, 0, 0, 0, 0x0c, 0, 48, 0, 0),
-);
 
 /** TPM_ALG_ID (TCG Algorithm Registry). */
 const ALGORITHM_IDS: Readonly<Record<HashAlgorithm, number>> = {
@@ -30,6 +19,23 @@ function u32(value: number): Uint8Array {
   new DataView(bytes.buffer).setUint32(0, value, true);
   return bytes;
 }
+
+const HASHES = { sha256, sha384 } as const;
+type Forged = keyof typeof HASHES;
+
+/** TCG_EfiSpecIdEvent of a log with these digests. */
+const headerOf = (algorithms: readonly Forged[]): Uint8Array =>
+  concat(
+    new Uint8Array(4),
+    u32(3),
+    new Uint8Array(20),
+    u32(29 + 4 * algorithms.length),
+    utf8('Spec ID Event03\0'),
+    new Uint8Array(8),
+    u32(algorithms.length),
+    ...algorithms.map((name) => Uint8Array.of(ALGORITHM_IDS[name], 0, HASHES[name]().length, 0)),
+    new Uint8Array(1),
+  );
 
 /** The bytes of a log; inverse of `parseTcgEventLog`. */
 export function encodeTcgEventLog(log: Omit<TcgEventLog, 'algorithms'>): Uint8Array<ArrayBuffer> {
@@ -49,7 +55,7 @@ export function encodeTcgEventLog(log: Omit<TcgEventLog, 'algorithms'>): Uint8Ar
   return concat(log.header, ...events, log.padding);
 }
 
-/** An event of a forged log; the digest is of the data unless given. */
+/** An event of a forged log; the SHA-384 digest is of the data unless given, all others are of it. */
 export interface LoggedEvent {
   readonly register: number;
   readonly type: number;
@@ -57,19 +63,23 @@ export interface LoggedEvent {
   readonly digest?: Uint8Array;
 }
 
-/** A CCEL log with these events, and padding as in ACPI's area. */
+/** A CCEL log with these events, and padding as in ACPI's area; genuine ones have SHA-384 digests alone. */
 export function forgeTcgLog(
   events: readonly LoggedEvent[],
   padding: Uint8Array = new Uint8Array(),
+  algorithms: readonly Forged[] = ['sha384'],
 ): Uint8Array<ArrayBuffer> {
   return encodeTcgEventLog({
-    header: HEADER,
+    header: headerOf(algorithms),
     events: events.map(
       ({ register, type, data, digest }, index): TcgEvent => ({
         index,
         register,
         type,
-        digests: [{ algorithm: 'sha384', digest: digest ?? sha384(data) }],
+        digests: algorithms.map((algorithm) => ({
+          algorithm,
+          digest: (algorithm === 'sha384' ? digest : undefined) ?? HASHES[algorithm](data),
+        })),
         data,
       }),
     ),

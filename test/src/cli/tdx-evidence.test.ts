@@ -130,4 +130,21 @@ describe('assay show', () => {
     assert.equal(events[0].content, 'text');
     assert.match(events[1].content, /^(00){48}… \(3145729 bytes\)$/);
   });
+
+  test('eventlog tells what a register covers from what no register is extended with', async () => {
+    const log = forgeTcgLog(
+      [
+        [0, 13],
+        [2, 13],
+        [2, 3],
+        [4, 13],
+        [5, 13],
+      ].map(([register = 0, type = 0]) => ({ register, type, data: Buffer.from('text') })),
+    );
+    await writeFile(at('covered.bin'), log);
+    const { out } = await assay('show', 'eventlog', at('covered.bin'), '--json');
+    const { events } = JSON.parse(out);
+    const covered = events.map((event: { covered: boolean }) => event.covered);
+    assert.deepEqual(covered, [false, true, false, true, false]);
+  });
 });

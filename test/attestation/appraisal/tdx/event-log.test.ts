@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { utf8 } from '../../../../attestation/encoding/bytes.js';
+import { sha384 } from '../../../../attestation/encoding/hash.js';
 import {
   encodeRuntimeLog,
   type RuntimeEvent,
@@ -75,7 +76,7 @@ test('beside Assay’s log the firmware’s has no event of RTMR3', async () => 
   const found = (eventLog: Uint8Array): Promise<readonly string[]> =>
     failures(replayRuntimeLog(RUNTIME), { runtimeLog, eventLog });
   assert.deepEqual(await found(forgeTcgLog(BOOT_EVENTS)), [
-    'tdx.event-log.events: The log has an event that no register vouches for: event 8 (EV_EVENT_TAG) is of RTMR3, which the runtime log alone speaks for.',
+    'tdx.event-log.events: The log tells of what no register vouches for: event 8 (EV_EVENT_TAG) is of RTMR3, which the runtime log alone speaks for.',
   ]);
   const silent = { register: 4, type: 3, data: utf8('nothing'), digest: new Uint8Array(48) };
   assert.deepEqual(await found(forgeTcgLog([...BOOT_EVENTS.slice(0, 8), silent])), []);
@@ -130,7 +131,7 @@ test('an event that no register vouches for is refused, with its register', asyn
     failures(fromCcel, { eventLog: forgeTcgLog([...BOOT_EVENTS, event]) });
   for (const register of [0, 5, 9, 0xffffffff]) {
     assert.deepEqual(await found({ register, type: 13, data }), [
-      `tdx.event-log.events: The log has an event that no register vouches for: event 9 (EV_IPL) is of register ${register}, which no event extends.`,
+      `tdx.event-log.events: The log tells of what no register vouches for: event 9 (EV_IPL) is of register ${register}, which no event extends.`,
     ]);
   }
   for (const register of [0, 2, 9]) {
@@ -141,7 +142,7 @@ test('an event that no register vouches for is refused, with its register', asyn
       { register, type: 3, data, digest: last },
     ]) {
       assert.deepEqual(await found(event), [
-        `tdx.event-log.events: The log has an event that no register vouches for: event 9 (EV_NO_ACTION), which extends nothing, has a digest for register ${register}.`,
+        `tdx.event-log.events: The log tells of what no register vouches for: event 9 (EV_NO_ACTION), which extends nothing, has a digest for register ${register}.`,
       ]);
     }
   }
@@ -151,6 +152,45 @@ test('an event that no register vouches for is refused, with its register', asyn
     both.map((each) => each.split(':')[0]),
     ['tdx.event-log.events', 'tdx.event-log.rtmr3'],
   );
+});
+
+test('a log without SHA-384 digests is refused, also where no register was extended', async () => {
+  const invented = BOOT_EVENTS.filter(({ digest }) => digest === undefined);
+  const { quote, collateral, roots } = await forgeTdx({
+    report: (report) => {
+      const zero = new Uint8Array(48);
+      return { ...report, rtmrs: [zero, zero, zero, zero] };
+    },
+  });
+  const policy = tdxPolicy({ allowUnknown: ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] });
+  const outcomes = async (eventLog: Uint8Array) => {
+    const result = await verifyTdx(quote, collateral, policy, { at, roots }, { eventLog });
+    const found = result.checks.filter(({ id }) => id.startsWith('tdx.event-log'));
+    return found.map(({ id, outcome, actual }) => ({ id, outcome, actual }));
+  };
+  assert.deepEqual(await outcomes(forgeTcgLog(invented, new Uint8Array(), ['sha256'])), [
+    {
+      id: 'tdx.event-log.events',
+      outcome: 'fail',
+      actual: 'its digests are sha256, and the registers are extended with sha384 alone',
+    },
+  ]);
+  const empty = await outcomes(forgeTcgLog([]));
+  assert.deepEqual(
+    empty.map(({ outcome }) => outcome),
+    Array(5).fill('pass'),
+  );
+});
+
+test('of several digests the registers vouch for SHA-384', async () => {
+  const log = (events: readonly LoggedEvent[]) =>
+    forgeTcgLog(events, new Uint8Array(), ['sha256', 'sha384']);
+  assert.deepEqual(await failures(fromCcel, { eventLog: log(BOOT_EVENTS.slice(1)) }), []);
+  const [ipl] = BOOT_EVENTS.filter(({ type }) => type === 13);
+  if (ipl === undefined) assert.fail();
+  const rewritten = { ...ipl, data: utf8('harmless'), digest: sha384(ipl.data) };
+  const { events } = parseTcgEventLog(log([ipl, rewritten]));
+  assert.deepEqual(events.map(isDataCovered), [true, false]);
 });
 
 test('Assay’s own log is held to RTMR3', async () => {
@@ -212,6 +252,8 @@ test('what a digest covers is told apart from what it does not', () => {
     events.map(isDataCovered),
     BOOT_EVENTS.map(({ digest }) => digest === undefined),
   );
+  const silent = forgeTcgLog([{ register: 2, type: 3, data: utf8('never extended') }]);
+  assert.deepEqual(parseTcgEventLog(silent).events.map(isDataCovered), [false]);
   assert.equal(eventTypeName(0x80000003), 'EV_EFI_BOOT_SERVICES_APPLICATION');
   assert.equal(eventTypeName(0x12345), '0x12345');
 });
