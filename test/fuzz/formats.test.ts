@@ -7,6 +7,7 @@ import {
 } from '../../attestation/evidence/launch-policy.js';
 import { decodeManifest, encodeManifest } from '../../attestation/evidence/manifest.js';
 import { claimsEntry, decodeClaims, encodeClaims } from '../../attestation/receipt/claims.js';
+import { decodeSalt, encodeSalt } from '../../attestation/receipt/commitment.js';
 import { decodeConsistency } from '../../attestation/receipt/consistency.js';
 import {
   decodeInferenceReceipt,
@@ -150,6 +151,12 @@ const proof = {
   receipt,
   salt: fill(3),
 };
+
+fuzz({
+  name: 'salt of a commitment',
+  seeds: [encodeSalt(proof.salt)],
+  decode: (bytes) => encodeSalt(decodeSalt(bytes)),
+});
 
 fuzz({
   name: 'proof file',

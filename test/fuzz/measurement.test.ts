@@ -1,8 +1,13 @@
+import { crc32 } from 'node:zlib';
+import { withoutSections } from '../../enclave/image/elf.js';
 import { authenticodeSha384, peSections } from '../../enclave/measurement/authenticode.js';
 import { parseFirmware } from '../../enclave/measurement/firmware.js';
 import { mrtd } from '../../enclave/measurement/mrtd.js';
+import { partitionTableEvent } from '../../enclave/measurement/partition-table.js';
 import { readSevMetadata } from '../../enclave/measurement/snp-firmware.js';
 import { readUki } from '../../enclave/measurement/systemd-stub.js';
+import { forgeElf } from '../forge/elf.js';
+import { forgeDisk, forgeEntry } from '../forge/gpt.js';
 import { AMD_SEV_2023, forgeOvmf } from '../forge/ovmf.js';
 import { forgePe } from '../forge/pe.js';
 import { fuzz } from './harness.js';
@@ -64,6 +69,40 @@ fuzz({
   ],
   decode: (bytes) => {
     readUki(bytes);
+    return undefined;
+  },
+});
+
+fuzz({
+  name: 'ELF programs',
+  seeds: [forgeElf(), withoutSections(forgeElf())],
+  decode: (bytes) => {
+    const kept = withoutSections(Buffer.from(bytes));
+    if (!kept.equals(withoutSections(kept))) throw new Error('a program without sections has some');
+    return undefined;
+  },
+});
+
+const SMALL = { entryCount: 4, entries: [forgeEntry(1, 2048n, 4095n)] };
+
+/** The disk with the checksum that its header has to have, so that what it says is looked at. */
+function sealed(disk: Buffer): Buffer {
+  if (disk.length < 1024) return disk;
+  const header = disk.subarray(512, 512 + Math.min(512, disk.readUInt32LE(524)));
+  if (header.length < 20) return disk;
+  header.fill(0, 16, 20);
+  header.writeUInt32LE(crc32(header), 16);
+  return disk;
+}
+
+fuzz({
+  name: 'partition tables',
+  seeds: [forgeDisk(SMALL), forgeDisk({ ...SMALL, entrySize: 256, headerSize: 512 })].map((disk) =>
+    disk.subarray(0, 2048),
+  ),
+  decode: async (bytes) => {
+    const disk = sealed(Buffer.from(bytes));
+    await partitionTableEvent(async (at, length) => disk.subarray(at, at + length));
     return undefined;
   },
 });

@@ -10,6 +10,7 @@ import { amdEndorsements } from '../../attestation/endorsements/amd.js';
 import { vekExtensions } from '../../attestation/endorsements/amd-extensions.js';
 import { AMD_CERTIFICATES } from '../../attestation/endorsements/roots.js';
 import { encodeAuxblob, parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { detectEvidence } from '../../attestation/evidence/detect.js';
 import { parseHclReport } from '../../attestation/evidence/hcl.js';
 import { decodeSnpEvidence, encodeSnpEvidence } from '../../attestation/evidence/snp-evidence.js';
 import { openSnpInput } from '../../attestation/evidence/snp-input.js';
@@ -148,6 +149,15 @@ fuzz({
     }),
   ],
   decode: (bytes) => encodeSnpEvidence(decodeSnpEvidence(bytes)),
+});
+
+fuzz({
+  name: 'evidence of any kind',
+  seeds: [milan.report, azure, Uint8Array.of(0xa1, 1, 2), Uint8Array.of(4, 0, 2, 0, 0x81)],
+  decode: (bytes) => {
+    detectEvidence(bytes);
+    return undefined;
+  },
 });
 
 fuzz({
