@@ -1,7 +1,7 @@
 import { cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { compileBundles } from './code-cache.js';
-import type { ImageFile } from './cpio.js';
+import { file, folder, type ImageFile } from './files.js';
 import { type Command, run } from './run.js';
 
 /** Where the application lives in the guest. */
@@ -125,20 +125,4 @@ async function nativeRuntime(modules: string): Promise<ImageFile[]> {
 
 function text(path: string, content: string): ImageFile {
   return { path, data: Buffer.from(content), executable: false };
-}
-
-/** One file of the build machine. */
-export async function file(from: string, to: string, executable = false): Promise<ImageFile> {
-  return { path: to, data: await readFile(from), executable };
-}
-
-/** Every matching file under a folder. */
-export async function folder(from: string, to: string, pattern = /(?:)/): Promise<ImageFile[]> {
-  const entries = await readdir(from, { recursive: true, withFileTypes: true });
-  const paths = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(from, join(entry.parentPath, entry.name)))
-    .filter((path) => pattern.test(path))
-    .sort();
-  return Promise.all(paths.map((path) => file(join(from, path), `${to}/${path}`)));
 }

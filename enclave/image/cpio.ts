@@ -1,13 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { ImageFile } from './files.js';
 import { type Command, run } from './run.js';
-
-/** A file of the initrd. Directories are made from the paths. */
-export interface ImageFile {
-  /** Absolute, without `.` and `..`. */
-  readonly path: string;
-  readonly data: Uint8Array;
-  readonly executable: boolean;
-}
 
 const DIRECTORY = 0o040755;
 const REGULAR = 0o100644;

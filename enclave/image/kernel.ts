@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { ImageFile } from './cpio.js';
+import type { ImageFile } from './files.js';
 import { run } from './run.js';
 
 /** Attestation, then the network of QEMU, Google, Amazon and Azure. */

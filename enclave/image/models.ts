@@ -7,8 +7,7 @@ import { externalLocations } from '../../attestation/model/external-data.js';
 import { readModel } from '../../attestation/model/onnx.js';
 import { openRegular } from '../../src/system/open-regular.js';
 import { measureModel } from '../measure.js';
-import { file } from './application.js';
-import type { ImageFile } from './cpio.js';
+import { file, type ImageFile } from './files.js';
 import type { ImageSpecification } from './specification.js';
 
 /** Where the image keeps what its service reads: its configuration, launch policy and models. */

@@ -1,8 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { file } from './application.js';
-import type { ImageFile } from './cpio.js';
+import { file, type ImageFile } from './files.js';
 import type { PackageRoots } from './packages.js';
 import { type Command, run } from './run.js';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { type ImageFile, packInitrd } from '../../../enclave/image/cpio.js';
+import { packInitrd } from '../../../enclave/image/cpio.js';
+import type { ImageFile } from '../../../enclave/image/files.js';
 import { parseSpecification } from '../../../enclave/image/specification.js';
 import { buildUki } from '../../../enclave/image/uki.js';
 import { authenticodeSha384, peSections } from '../../../enclave/measurement/authenticode.js';
