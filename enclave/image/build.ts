@@ -11,7 +11,7 @@ import { file, type ImageFile } from './files.js';
 import { readKernel } from './kernel.js';
 import { collectModels, guestConfiguration } from './models.js';
 import { fetchPackages, type PackageRoots } from './packages.js';
-import { readSpecification } from './specification.js';
+import { type ImageSpecification, readSpecification } from './specification.js';
 import {
   commandOn,
   compileInit,
@@ -70,14 +70,7 @@ export async function buildImage(
   packageDirectory: string,
   assertServed: (configuration: object) => void,
 ): Promise<void> {
-  const specification = await readSpecification(specificationPath);
-  try {
-    assertServed(guestConfiguration(specification));
-  } catch (cause) {
-    if (!(cause instanceof AssayError)) throw cause;
-    const message = `${specificationPath} describes a guest that would not start: ${cause.message}`;
-    throw new AssayError('CONFIG_IMAGE', message, cause);
-  }
+  const specification = await readServed(specificationPath, assertServed);
   await mkdir(output, { recursive: true });
   const packages = await fetchPackages(join(SOURCES, 'packages.json'), packageDirectory);
   const kernel = await readKernel(
@@ -93,10 +86,11 @@ export async function buildImage(
   ];
   const models = await collectModels(specification, output);
   const served = [...models.files, models.configuration, models.launchPolicy];
-  const [base, payload] = await Promise.all(
-    [system, served].map((files) => compressedInitrd(files, lz4Of(packages))),
-  );
-  if (base === undefined || payload === undefined) return;
+  const lz4 = lz4Of(packages);
+  const [base, payload] = await Promise.all([
+    compressedInitrd(system, lz4),
+    compressedInitrd(served, lz4),
+  ]);
   const initrd = Buffer.concat([base, payload]);
   const stub = await readFile(
     join(rootOf(packages, 'systemd-boot-efi'), 'usr/lib/systemd/boot/efi/linuxx64.efi.stub'),
@@ -107,29 +101,15 @@ export async function buildImage(
     ['.linux', kernel.image],
     ['.initrd', initrd],
   ]);
-  const deployment = {
-    version: 1,
-    name: 'assay',
-    tee: 'sev-snp',
-    launchPolicy: 'launch-policy.yaml',
-    boot: {
-      firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
-      kernel: 'vmlinuz',
-      initrd: 'initrd.lz4',
-      commandLine: specification.commandLine,
-    },
-    machine: { processors: 2, memoryMiB: 4096, cpu: 'EPYC-v4' },
-  };
   const artefacts: Readonly<Record<string, Uint8Array>> = {
     vmlinuz: kernel.image,
     'initrd.lz4': initrd,
     'assay.efi': uki,
     'launch-policy.yaml': models.launchPolicy.data,
-    'deployment.yaml': Buffer.from(stringify(deployment)),
+    'deployment.yaml': Buffer.from(stringify(deploymentWith(specification.commandLine))),
     'contents.txt': Buffer.from(listing([...system, ...served])),
   };
   for (const [name, data] of Object.entries(artefacts)) await writeFile(join(output, name), data);
-  const mib = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
   console.log(`kernel               ${mib(kernel.image.length)} (${kernel.release})`);
   console.log(`initrd, no models    ${mib(base.length)} (${system.length} files)`);
   console.log(`models and policy    ${mib(payload.length)} (${served.length} files)`);
@@ -138,6 +118,41 @@ export async function buildImage(
     console.log(`${hash('sha256', data)}  ${join(output, name)}`);
   }
 }
+
+/** The specification, of a guest that the service would start in. Throws CONFIG_IMAGE. */
+async function readServed(
+  path: string,
+  assertServed: (configuration: object) => void,
+): Promise<ImageSpecification> {
+  const specification = await readSpecification(path);
+  try {
+    assertServed(guestConfiguration(specification));
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause;
+    const message = `${path} describes a guest that would not start: ${cause.message}`;
+    throw new AssayError('CONFIG_IMAGE', message, cause);
+  }
+  return specification;
+}
+
+/** A deployment of the artefacts beside it, to be edited. */
+function deploymentWith(commandLine: string): object {
+  return {
+    version: 1,
+    name: 'assay',
+    tee: 'sev-snp',
+    launchPolicy: 'launch-policy.yaml',
+    boot: {
+      firmware: '/usr/share/ovmf/OVMF.amdsev.fd',
+      kernel: 'vmlinuz',
+      initrd: 'initrd.lz4',
+      commandLine,
+    },
+    machine: { processors: 2, memoryMiB: 4096, cpu: 'EPYC-v4' },
+  };
+}
+
+const mib = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 
 /** The one pinned package whose name starts with this: its version is part of the name. */
 const pinned =
