@@ -39,7 +39,11 @@ async function bounded(response: Response): Promise<Uint8Array> {
 
 export function azureHost(options: AzureHostOptions = {}): AzureHost {
   const { base = SERVICE, timeout = 10_000 } = options;
-  const request = async (path: string, init: RequestInit): Promise<JsonFields> => {
+  const ask = async <T>(
+    path: string,
+    init: RequestInit,
+    read: (answer: JsonFields) => T,
+  ): Promise<T> => {
     const signal = AbortSignal.timeout(timeout);
     try {
       const response = await fetch(base + path, { ...init, signal, redirect: 'error' });
@@ -47,35 +51,41 @@ export function azureHost(options: AzureHostOptions = {}): AzureHost {
         throw new AssayError(CODE, `Azure's host answers ${path} with status ${response.status}`);
       }
       const json = parseStrictJson(await bounded(response), `the answer to ${path}`, CODE);
-      return new JsonFields(json, `the answer to ${path}`, CODE);
+      return read(new JsonFields(json, `the answer to ${path}`, CODE));
     } catch (error) {
-      if (error instanceof AssayError) throw error;
-      throw new AssayError(CODE, `Azure's host does not answer ${path}`, error);
+      if (!(error instanceof AssayError)) {
+        throw new AssayError(CODE, `Azure's host does not answer ${path}`, error);
+      }
+      if (error.code === CODE) throw error;
+      throw new AssayError(CODE, `Azure's host answers ${path} malformed: ${error.message}`, error);
     }
   };
   return {
-    async quote(tdReport) {
-      const answer = await request('/acc/tdquote', {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ report: toBase64Url(tdReport) }),
-      });
-      return fromBase64Url(answer.text('quote').replace(/={1,2}$/, ''));
-    },
-    async certificates() {
-      const answer = await request('/metadata/THIM/amd/certification', {
-        headers: { metadata: 'true' },
-      });
-      const [vcek] = pemBlocks(answer.text('vcekCert'), 'CERTIFICATE');
-      const [ask, ark] = pemBlocks(answer.text('certificateChain'), 'CERTIFICATE');
-      if (vcek === undefined || ask === undefined || ark === undefined) {
-        throw new AssayError(CODE, "Azure's host answers with fewer than three certificates");
-      }
-      return encodeAuxblob([
-        { kind: 'vcek', data: vcek },
-        { kind: 'ask', data: ask },
-        { kind: 'ark', data: ark },
-      ]);
-    },
+    quote: (tdReport) =>
+      ask(
+        '/acc/tdquote',
+        {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ report: toBase64Url(tdReport) }),
+        },
+        (answer) => fromBase64Url(answer.text('quote').replace(/={1,2}$/, '')),
+      ),
+    certificates: () =>
+      ask('/metadata/THIM/amd/certification', { headers: { metadata: 'true' } }, auxblobOf),
   };
+}
+
+/** The certificates of an answer. Throws PLATFORM_QUOTE_SERVICE, and X509_FORMAT for what is no PEM. */
+function auxblobOf(answer: JsonFields): Uint8Array {
+  const [vcek] = pemBlocks(answer.text('vcekCert'), 'CERTIFICATE');
+  const [ask, ark] = pemBlocks(answer.text('certificateChain'), 'CERTIFICATE');
+  if (vcek === undefined || ask === undefined || ark === undefined) {
+    throw new AssayError(CODE, "Azure's host answers with fewer than three certificates");
+  }
+  return encodeAuxblob([
+    { kind: 'vcek', data: vcek },
+    { kind: 'ask', data: ask },
+    { kind: 'ark', data: ark },
+  ]);
 }

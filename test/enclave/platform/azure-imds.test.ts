@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { suite, test } from 'node:test';
 import { toBase64Url } from '../../../attestation/encoding/bytes.js';
-import { AssayError } from '../../../attestation/encoding/error.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { type AzureHost, azureHost } from '../../../enclave/platform/azure-imds.js';
@@ -104,15 +103,19 @@ suite("Azure's services for a guest", () => {
     test(`a quote that is not base64url, ${text}, is refused`, async () => {
       const answer = saying(JSON.stringify({ quote: text }));
       const question = asking(answer, (host) => host.quote(new Uint8Array(1024)));
-      await assert.rejects(question, (error) => error instanceof AssayError);
+      await assert.rejects(question, { ...refused, message: /answers \/acc\/tdquote malformed: / });
     });
   }
 
-  test('a chain of one certificate is refused', async () => {
-    const answer = saying(JSON.stringify({ vcekCert: pem(1), certificateChain: pem(2) }));
-    await assert.rejects(
-      asking(answer, (host) => host.certificates()),
-      refused,
-    );
-  });
+  for (const [what, vcekCert, certificateChain, message] of [
+    ['a chain of one certificate', pem(1), pem(2), /fewer than three certificates$/],
+    ['a certificate that breaks off', pem(1).slice(0, -9), pem(2) + pem(3), /malformed: /],
+    ['a chain that is not base64', pem(1), pem(2) + pem(3).replace('=', '!'), /malformed: /],
+  ] as const) {
+    test(`${what} is refused`, async () => {
+      const answer = saying(JSON.stringify({ vcekCert, certificateChain }));
+      const question = asking(answer, (host) => host.certificates());
+      await assert.rejects(question, { ...refused, message });
+    });
+  }
 });
