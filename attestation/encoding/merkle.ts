@@ -127,7 +127,8 @@ export function rootFromInclusion(
 
 /**
  * Verifies that the tree of `newSize` extends the tree of `oldSize`, RFC 9162 section 2.1.4.2.
- * Throws MERKLE_CONSISTENCY if it does not: a leaf was dropped, moved or rewritten.
+ * Throws MERKLE_CONSISTENCY if it does not: a leaf was dropped, moved or rewritten; MERKLE_PATH if the path is
+ * too long for any tree or has nodes of another size. No tree is shown to extend one without leaves.
  */
 export function assertConsistent(
   oldRoot: Uint8Array,
@@ -137,10 +138,13 @@ export function assertConsistent(
   path: readonly Uint8Array[],
 ): void {
   assertPath(path);
-  assertPosition(oldSize - 1, newSize);
   const fail = (reason: string): never => {
     throw new AssayError('MERKLE_CONSISTENCY', `the log is not append-only: ${reason}`);
   };
+  const areSizes = [oldSize, newSize].every(Number.isSafeInteger);
+  if (!areSizes || oldSize < 1 || oldSize > newSize) {
+    fail(`expected an older tree of 1 to ${newSize} leaves, not ${oldSize}`);
+  }
   if (oldSize === newSize) {
     if (path.length !== 0) fail('a proof between equal sizes must be empty');
     if (!equalBytes(oldRoot, newRoot)) fail('two roots for one size');

@@ -126,7 +126,14 @@ test('malformed proofs are refused', () => {
       () => assertConsistent(old, 3, root, 7, proof.slice(0, -1)),
     ],
     ['two roots of one size', 'MERKLE_CONSISTENCY', () => assertConsistent(old, 7, root, 7, [])],
-    ['shrunken log', 'MERKLE_INDEX', () => assertConsistent(root, 7, old, 3, [])],
+    ['shrunken log', 'MERKLE_CONSISTENCY', () => assertConsistent(root, 7, old, 3, [])],
+    [
+      'older tree without leaves',
+      'MERKLE_CONSISTENCY',
+      () => assertConsistent(old, 0, root, 7, []),
+    ],
+    ['part of a leaf', 'MERKLE_CONSISTENCY', () => assertConsistent(old, 2.5, root, 7, proof)],
+    ['short node of a proof', 'MERKLE_PATH', () => assertConsistent(old, 3, root, 7, [short])],
   ];
   for (const [name, code, run] of cases) assert.throws(run, { code }, name);
 });
