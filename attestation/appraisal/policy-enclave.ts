@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { hex } from './policy-values.js';
+import { hex } from '../encoding/schema.js';
 
 const digest = hex(32);
 

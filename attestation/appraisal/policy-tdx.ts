@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { hex } from '../encoding/schema.js';
 import { TD_ATTRIBUTE_BITS, type TdAttributeBit } from '../evidence/tdx-fields.js';
-import { hex, notEmpty, oneOf } from './policy-values.js';
+import { notEmpty, oneOf } from './policy-values.js';
 
 const digests = oneOf(48).optional();
 

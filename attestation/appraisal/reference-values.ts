@@ -1,12 +1,7 @@
 import * as z from 'zod';
 import { schemaError } from '../encoding/schema.js';
 import type { AppraisalPolicy } from './policy.js';
-
-const hex = (bytes: number) =>
-  z
-    .string()
-    .regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `expected ${bytes} bytes in lower-case hex`);
-const oneOf = (bytes: number) => z.array(hex(bytes)).min(1);
+import { oneOf } from './policy-values.js';
 
 /** Text of an input by its name: digests, sizes, numbers. Nothing in it is judged. */
 const inputs = z.record(z.string().max(64), z.string().max(4096));

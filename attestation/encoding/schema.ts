@@ -1,6 +1,13 @@
 import * as z from 'zod';
 import { AssayError, type ErrorCode } from './error.js';
 
+/** Bytes in hexadecimal of either case, as lower-case text. */
+export const hex = (bytes: number) =>
+  z
+    .string({ error: `expected ${bytes} bytes in hexadecimal, in quotes where all are digits` })
+    .regex(new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`), `expected ${bytes} bytes in hexadecimal`)
+    .transform((text) => text.toLowerCase());
+
 /** Characters that tell what is wrong with a value; whoever wrote it decides how much is. */
 const MAX_FAULTS = 2000;
 

@@ -4,7 +4,7 @@ import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError, type ErrorCode } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import { label, sha256, sha384 } from '../encoding/hash.js';
-import { schemaError } from '../encoding/schema.js';
+import { hex, schemaError } from '../encoding/schema.js';
 import {
   compareEntries,
   entryFromCbor,
@@ -29,10 +29,7 @@ const MAX_ENTRIES = 4096;
 /** Bytes of the canonical form: more than the most entries with the longest names take. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-const digest = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits')
-  .transform((text) => fromHex(text));
+const digest = hex(32).transform((text) => fromHex(text));
 
 const schema = z.strictObject({
   version: z.literal(VERSION),

@@ -2,13 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { schemaError } from '../../attestation/encoding/schema.js';
+import { hex, schemaError } from '../../attestation/encoding/schema.js';
 import { certificateHost } from '../certificate-host.js';
 import { parseYaml } from '../document.js';
 import { modelOptions } from '../model-options.js';
 import { commandLine } from '../plain-text.js';
 
-const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hexadecimal digits');
+const digest = hex(32);
 
 const schema = z
   .strictObject({

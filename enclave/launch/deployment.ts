@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { schemaError } from '../../attestation/encoding/schema.js';
+import { hex, schemaError } from '../../attestation/encoding/schema.js';
 import { isGuestPolicy } from '../../attestation/evidence/snp-fields.js';
 import { kubernetesSchema } from '../deploy/specification.js';
 import { CPU_TYPES } from '../measurement/cpu-type.js';
@@ -20,8 +20,6 @@ const identifier = z
     'expected a lower-case name of letters, digits and, within, hyphens',
   );
 const port = z.number().int().min(1).max(65535);
-const hex = (bytes: number) =>
-  z.string().regex(new RegExp(`^[0-9a-f]{${2 * bytes}}$`), `expected ${2 * bytes} hex digits`);
 const FLAGS = 'expected an integer such as 0x30000, of up to 64 bits; in quotes from 53 bits on';
 /** As text, or as the integer that YAML makes of `0x30000` without quotes. */
 const flags = z

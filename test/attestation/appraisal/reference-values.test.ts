@@ -29,6 +29,13 @@ suite('reference values', () => {
     assert.deepEqual(policy.snp?.measurements, [b, a], 'the policy itself is as it was');
   });
 
+  test('are written in either case, as a policy’s own are', () => {
+    const upper = (text: string) => text.toUpperCase();
+    const members = { snp: { measurements: [upper(a)], hostData: [upper(host)] } };
+    assert.deepEqual(parseReferenceValues({ version: 1, ...members, inputs: {} }).snp, snp.snp);
+    assert.deepEqual(parsePolicy({ version: 1, ...members }).snp, snp.snp);
+  });
+
   test('a policy that includes nothing stays as it is', () => {
     const policy = parsePolicy({ version: 1, tdx: { mrTd: [a] } });
     assert.deepEqual(withReferenceValues(policy, []), policy);

@@ -127,13 +127,20 @@ describe('launch policy', () => {
     });
   });
 
+  test('the case of a digest is no part of it', () => {
+    const [lower, upper] = [graph, graph.toUpperCase()].map((text) =>
+      parseLaunchPolicy({ version: 1, models: [{ graph: text }] }),
+    );
+    assert.deepEqual(upper, lower);
+  });
+
   const refused: readonly (readonly [string, unknown])[] = [
     ['no version', { models: [{ graph }] }],
     ['another version', { version: 2, models: [{ graph }] }],
     ['no models', { version: 1, models: [] }],
     ['a short digest', { version: 1, models: [{ graph: 'ab' }] }],
-    ['upper case', { version: 1, models: [{ graph: graph.toUpperCase() }] }],
     ['a model twice', { version: 1, models: [{ graph }, { graph }] }],
+    ['a model in each case', { version: 1, models: [{ graph }, { graph: graph.toUpperCase() }] }],
     ['an unknown member', { version: 1, models: [{ graph }], debug: true }],
     ['an unknown member of a model', { version: 1, models: [{ graph, alias: 'm' }] }],
     ['an empty name', { version: 1, models: [{ graph, name: '' }] }],
