@@ -1,13 +1,12 @@
 import { isZero, toHex } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
 import { decodeRuntimeLog, runtimeEventDigest } from '../evidence/event-log.js';
-import { findReplayFault, type ReplayFault } from '../evidence/replay.js';
+import { findReplayFault, type ReplayFault, replayDigests } from '../evidence/replay.js';
 import {
   eventTypeName,
   extendedEvents,
   NO_ACTION,
   parseTcgEventLog,
-  replayDigests,
   type TcgEventLog,
 } from '../evidence/tcg-event-log.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';

@@ -2,7 +2,7 @@ import { type CborValue, encodeCbor } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import { label, sha384 } from '../encoding/hash.js';
-import { replayDigests } from './tcg-event-log.js';
+import { replayDigests } from './replay.js';
 
 /** One event of Assay's own RTMR3 log: what the enclave did before it went on. */
 export interface RuntimeEvent {
@@ -35,11 +35,6 @@ function toCbor(event: RuntimeEvent): CborValue {
 /** SHA-384 that RTMR3 is extended with for an event. */
 export function runtimeEventDigest(event: RuntimeEvent): Uint8Array<ArrayBuffer> {
   return sha384(label('rtmr3-event'), encodeCbor(toCbor(event)));
-}
-
-/** RTMR after an extend: SHA-384(old value ‖ digest), Intel TDX Module ABI, TDG.MR.RTMR.EXTEND. */
-export function extendRtmr(rtmr: Uint8Array, digest: Uint8Array): Uint8Array<ArrayBuffer> {
-  return sha384(rtmr, digest);
 }
 
 /** RTMR3 of a TD in which nothing but these events was extended, in this order. */

@@ -1,10 +1,30 @@
 import { equalBytes } from '../encoding/bytes.js';
-import { extendRtmr } from './event-log.js';
+import { sha256, sha384, sha512 } from '../encoding/hash.js';
+
+/** What registers are extended with, a TD's with SHA-384; SHA-1 is not replayed. */
+export const HASHES = { sha256, sha384, sha512 } as const;
+
+/** RTMR after an extend: SHA-384(old value ‖ digest), Intel TDX Module ABI, TDG.MR.RTMR.EXTEND. */
+export function extendRtmr(rtmr: Uint8Array, digest: Uint8Array): Uint8Array<ArrayBuffer> {
+  return sha384(rtmr, digest);
+}
+
+/** Value of a register that starts from zero, after these extends. */
+export function replayDigests(
+  digests: readonly Uint8Array[],
+  algorithm: keyof typeof HASHES = 'sha384',
+): Uint8Array<ArrayBuffer> {
+  const hash = HASHES[algorithm];
+  return digests.reduce<Uint8Array<ArrayBuffer>>(
+    (value, digest) => hash(value, digest),
+    new Uint8Array(hash().length),
+  );
+}
 
 /** Beyond so many events the search for the one that is wrong, quadratic, is not made. */
 const MAX_SEARCHED = 256;
 
-/** What a log must do to a register that is not as the log says. */
+/** Why a register does not hold what its log leads to. */
 export interface ReplayFault {
   /** `added`: without this event the log holds; `reordered`: it was extended before the one ahead of it. */
   readonly kind: 'added' | 'reordered' | 'unknown';

@@ -1,7 +1,7 @@
 import { equalBytes, utf8 } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
-import { sha256, sha384, sha512 } from '../encoding/hash.js';
 import { ByteReader } from '../encoding/reader.js';
+import { HASHES } from './replay.js';
 
 /** TPM_ALG_ID of a digest (TCG Algorithm Registry). */
 export type HashAlgorithm = 'sha1' | 'sha256' | 'sha384' | 'sha512';
@@ -13,7 +13,6 @@ const ALGORITHMS: ReadonlyMap<number, { readonly name: HashAlgorithm; readonly s
     [0x000c, { name: 'sha384', size: 48 }],
     [0x000d, { name: 'sha512', size: 64 }],
   ]);
-const HASHES = { sha256, sha384, sha512 } as const;
 
 /** One event of a TCG log. */
 export interface TcgEvent {
@@ -175,18 +174,6 @@ export function extendedEvents(
         .filter((item) => item.algorithm === algorithm)
         .map(({ digest }) => ({ event, digest })),
     );
-}
-
-/** Value of a register that starts from zero, after these extends. */
-export function replayDigests(
-  digests: readonly Uint8Array[],
-  algorithm: keyof typeof HASHES = 'sha384',
-): Uint8Array<ArrayBuffer> {
-  const hash = HASHES[algorithm];
-  return digests.reduce<Uint8Array<ArrayBuffer>>(
-    (value, digest) => hash(value, digest),
-    new Uint8Array(hash().length),
-  );
 }
 
 /**

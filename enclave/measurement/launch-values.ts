@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { toHex } from '../../attestation/encoding/bytes.js';
-import { replayDigests } from '../../attestation/evidence/tcg-event-log.js';
+import { replayDigests } from '../../attestation/evidence/replay.js';
 import { parseFirmware } from './firmware.js';
 import type { DirectBoot } from './kernel-hashes.js';
 import { mrtd } from './mrtd.js';

@@ -1,6 +1,6 @@
 import { equalBytes } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { extendRtmr } from '../../attestation/evidence/event-log.js';
+import { extendRtmr } from '../../attestation/evidence/replay.js';
 import { isTransient, platformError } from './configfs-errors.js';
 import type { ReportFs } from './report-fs.js';
 

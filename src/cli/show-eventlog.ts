@@ -5,13 +5,13 @@ import {
   replayRuntimeLog,
   runtimeEventDigest,
 } from '../../attestation/evidence/event-log.js';
+import { replayDigests } from '../../attestation/evidence/replay.js';
 import {
   eventTypeName,
   extendedEvents,
   type HashAlgorithm,
   isDataCovered,
   parseTcgEventLog,
-  replayDigests,
   type TcgEvent,
   type TcgEventLog,
 } from '../../attestation/evidence/tcg-event-log.js';

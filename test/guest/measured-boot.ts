@@ -3,10 +3,10 @@ import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { before, suite, test } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { replayDigests } from '../../attestation/evidence/replay.js';
 import {
   extendedEvents,
   parseTcgEventLog,
-  replayDigests,
   type TcgEventLog,
 } from '../../attestation/evidence/tcg-event-log.js';
 import { fetchPackages } from '../../enclave/image/packages.js';

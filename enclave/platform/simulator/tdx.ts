@@ -3,12 +3,12 @@ import { AssayError } from '../../../attestation/encoding/error.js';
 import { label, sha256, sha384 } from '../../../attestation/encoding/hash.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { ByteReader } from '../../../attestation/encoding/reader.js';
-import { extendRtmr } from '../../../attestation/evidence/event-log.js';
 import {
   encodeQeReport,
   type QeReport,
   readQeReport,
 } from '../../../attestation/evidence/qe-report.js';
+import { extendRtmr } from '../../../attestation/evidence/replay.js';
 import type { TdReport } from '../../../attestation/evidence/td-report.js';
 import {
   encodeSignedBytes,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sha384 } from '../../../attestation/encoding/hash.js';
-import { findReplayFault } from '../../../attestation/evidence/replay.js';
-import { replayDigests } from '../../../attestation/evidence/tcg-event-log.js';
+import { findReplayFault, replayDigests } from '../../../attestation/evidence/replay.js';
 
 const digests = Array.from({ length: 257 }, (_, i) => sha384(Uint8Array.of(i & 255, i >> 8)));
 

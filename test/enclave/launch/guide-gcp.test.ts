@@ -12,7 +12,7 @@ import {
 } from '../../../attestation/appraisal/reference-values.js';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import { fromHex } from '../../../attestation/encoding/bytes.js';
-import { replayDigests } from '../../../attestation/evidence/tcg-event-log.js';
+import { replayDigests } from '../../../attestation/evidence/replay.js';
 import { authenticodeSha384 } from '../../../enclave/measurement/authenticode.js';
 import { assay } from '../../forge/cli.js';
 import { forgeDisk, forgeEntry } from '../../forge/gpt.js';

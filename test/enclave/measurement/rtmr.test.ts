@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { suite, test } from 'node:test';
 import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import { replayDigests } from '../../../attestation/evidence/tcg-event-log.js';
+import { replayDigests } from '../../../attestation/evidence/replay.js';
 import {
   type BootEvent,
   rtmr1Events,

@@ -8,12 +8,12 @@ import {
   type RuntimeEvent,
   replayRuntimeLog,
 } from '../../../../attestation/evidence/event-log.js';
+import { replayDigests } from '../../../../attestation/evidence/replay.js';
 import {
   eventTypeName,
   extendedEvents,
   isDataCovered,
   parseTcgEventLog,
-  replayDigests,
 } from '../../../../attestation/evidence/tcg-event-log.js';
 import type { TdReport } from '../../../../attestation/evidence/td-report.js';
 import { forgeTdx } from '../../../forge/intel.js';
