@@ -1,6 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import { refuseHostMembers, required } from './deployment.js';
-import { renderHcl } from './hcl.js';
+import { type Deployment, refuseHostMembers, required } from './deployment.js';
+import { renderHcl, requiredProvider } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
@@ -8,6 +8,8 @@ const NOTE = [
   'Amazon signs with VLEKs, leaves HOST_DATA zero, and MEASUREMENT covers its firmware only: the',
   'report proves an SEV-SNP guest of EC2, not which image it booted.',
 ];
+
+type Aws = NonNullable<Deployment['aws']>;
 
 /** Amazon EC2: `aws` and OpenTofu. SEV-SNP only. */
 export function awsFiles({ deployment }: LaunchPlan): LaunchFile[] {
@@ -17,7 +19,14 @@ export function awsFiles({ deployment }: LaunchPlan): LaunchFile[] {
   if (tee !== 'sev-snp') {
     throw new AssayError('CONFIG_DEPLOYMENT', 'Amazon EC2 offers SEV-SNP only: set tee: sev-snp');
   }
-  const run = shellCommand([
+  return [
+    { name: 'aws.sh', executable: true, contents: shellScript(NOTE, create(name, aws)) },
+    { name: 'aws.tf', executable: false, contents: tofu(name, aws) },
+  ];
+}
+
+function create(name: string, aws: Aws): string {
+  return shellCommand([
     'aws',
     'ec2',
     'run-instances',
@@ -38,17 +47,11 @@ export function awsFiles({ deployment }: LaunchPlan): LaunchFile[] {
     '--tag-specifications',
     `ResourceType=instance,Tags=[{Key=Name,Value=${name}}]`,
   ]);
-  const tofu = renderHcl([
-    {
-      words: ['terraform'],
-      members: {},
-      blocks: [
-        {
-          words: ['required_providers'],
-          members: { aws: { reference: '{ source = "hashicorp/aws", version = ">= 5.40" }' } },
-        },
-      ],
-    },
+}
+
+function tofu(name: string, aws: Aws): string {
+  return renderHcl([
+    requiredProvider('aws', 'hashicorp/aws', '5.40'),
     { words: ['provider', 'aws'], members: { region: aws.region } },
     {
       words: ['resource', 'aws_instance', name],
@@ -65,8 +68,4 @@ export function awsFiles({ deployment }: LaunchPlan): LaunchFile[] {
       ],
     },
   ]);
-  return [
-    { name: 'aws.sh', executable: true, contents: shellScript(NOTE, run) },
-    { name: 'aws.tf', executable: false, contents: tofu },
-  ];
 }

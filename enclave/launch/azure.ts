@@ -1,5 +1,5 @@
-import { refuseHostMembers, required } from './deployment.js';
-import { renderHcl } from './hcl.js';
+import { type Deployment, refuseHostMembers, required } from './deployment.js';
+import { renderHcl, requiredProvider } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
@@ -8,12 +8,21 @@ const NOTE = [
   'platform: azure-vtpm, and see docs/azure.md for what the evidence proves.',
 ];
 
+type Azure = NonNullable<Deployment['azure']>;
+
 /** Azure: `az` and OpenTofu. The gallery image is specialized: it has no account to create. */
 export function azureFiles({ deployment }: LaunchPlan): LaunchFile[] {
   const { name } = deployment;
   const azure = required(deployment.azure, 'azure', 'Azure');
   refuseHostMembers(deployment, 'Azure');
-  const create = shellCommand([
+  return [
+    { name: 'azure.sh', executable: true, contents: shellScript(NOTE, create(name, azure)) },
+    { name: 'azure.tf', executable: false, contents: tofu(name, azure) },
+  ];
+}
+
+function create(name: string, azure: Azure): string {
+  return shellCommand([
     'az',
     'vm',
     'create',
@@ -43,20 +52,12 @@ export function azureFiles({ deployment }: LaunchPlan): LaunchFile[] {
     '--nsg',
     '',
   ]);
+}
+
+function tofu(name: string, azure: Azure): string {
   const reference = (text: string): { reference: string } => ({ reference: text });
-  const tofu = renderHcl([
-    {
-      words: ['terraform'],
-      members: {},
-      blocks: [
-        {
-          words: ['required_providers'],
-          members: {
-            azurerm: reference('{ source = "hashicorp/azurerm", version = ">= 4.21" }'),
-          },
-        },
-      ],
-    },
+  return renderHcl([
+    requiredProvider('azurerm', 'hashicorp/azurerm', '4.21'),
     { words: ['provider', 'azurerm'], members: {}, blocks: [{ words: ['features'], members: {} }] },
     {
       words: ['resource', 'azurerm_managed_disk', name],
@@ -114,8 +115,4 @@ export function azureFiles({ deployment }: LaunchPlan): LaunchFile[] {
       ],
     },
   ]);
-  return [
-    { name: 'azure.sh', executable: true, contents: shellScript(NOTE, create) },
-    { name: 'azure.tf', executable: false, contents: tofu },
-  ];
 }

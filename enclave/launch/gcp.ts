@@ -1,5 +1,5 @@
-import { refuseHostMembers, required } from './deployment.js';
-import { renderHcl } from './hcl.js';
+import { type Deployment, refuseHostMembers, required } from './deployment.js';
+import { renderHcl, requiredProvider } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
@@ -8,14 +8,24 @@ const NOTE = [
   'image. On TDX the image is in RTMR1 and RTMR2; on SEV-SNP MEASUREMENT covers the firmware only.',
 ];
 
+type Gcp = NonNullable<Deployment['gcp']>;
+
 /** Google Compute Engine: `gcloud` and OpenTofu. */
 export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
-  const { name, tee, service } = deployment;
   const gcp = required(deployment.gcp, 'gcp', 'Google Cloud');
   refuseHostMembers(deployment, 'Google Cloud');
-  const type = tee === 'tdx' ? 'TDX' : 'SEV_SNP';
+  const script = shellScript(NOTE, create(deployment, gcp), allow(deployment, gcp));
+  return [
+    { name: 'gcp.sh', executable: true, contents: script },
+    { name: 'gcp.tf', executable: false, contents: tofu(deployment, gcp) },
+  ];
+}
+
+const typeOf = (tee: Deployment['tee']): string => (tee === 'tdx' ? 'TDX' : 'SEV_SNP');
+
+function create({ name, tee }: Deployment, gcp: Gcp): string {
   const milan = tee === 'tdx' ? [] : ['--min-cpu-platform=AMD Milan'];
-  const create = shellCommand([
+  return shellCommand([
     'gcloud',
     'compute',
     'instances',
@@ -24,7 +34,7 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
     `--project=${gcp.project}`,
     `--zone=${gcp.zone}`,
     `--machine-type=${gcp.machineType}`,
-    `--confidential-compute-type=${type}`,
+    `--confidential-compute-type=${typeOf(tee)}`,
     ...milan,
     '--maintenance-policy=TERMINATE',
     `--image=${gcp.image}`,
@@ -37,7 +47,10 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
     '--no-scopes',
     '--metadata=serial-port-enable=false,block-project-ssh-keys=true',
   ]);
-  const allow = shellCommand([
+}
+
+function allow({ name, service }: Deployment, gcp: Gcp): string {
+  return shellCommand([
     'gcloud',
     'compute',
     'firewall-rules',
@@ -49,17 +62,11 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
     `--source-ranges=${gcp.sourceRanges.join(',')}`,
     `--target-tags=${name}`,
   ]);
-  const tofu = renderHcl([
-    {
-      words: ['terraform'],
-      members: {},
-      blocks: [
-        {
-          words: ['required_providers'],
-          members: { google: { reference: '{ source = "hashicorp/google", version = ">= 6.0" }' } },
-        },
-      ],
-    },
+}
+
+function tofu({ name, tee, service }: Deployment, gcp: Gcp): string {
+  return renderHcl([
+    requiredProvider('google', 'hashicorp/google', '6.0'),
     {
       words: ['resource', 'google_compute_instance', name],
       members: {
@@ -76,7 +83,7 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
       blocks: [
         {
           words: ['confidential_instance_config'],
-          members: { enable_confidential_compute: true, confidential_instance_type: type },
+          members: { enable_confidential_compute: true, confidential_instance_type: typeOf(tee) },
         },
         {
           words: ['scheduling'],
@@ -114,8 +121,4 @@ export function gcpFiles({ deployment }: LaunchPlan): LaunchFile[] {
       blocks: [{ words: ['allow'], members: { protocol: 'tcp', ports: [String(service.port)] } }],
     },
   ]);
-  return [
-    { name: 'gcp.sh', executable: true, contents: shellScript(NOTE, create, allow) },
-    { name: 'gcp.tf', executable: false, contents: tofu },
-  ];
 }

@@ -30,6 +30,13 @@ function render({ words, members, blocks = [] }: HclBlock, indent: string): stri
   return `${indent}${head} {\n${lines.join('')}${nested.join('')}${indent}}\n`;
 }
 
+/** The block that says which provider a file is for, and since which version. */
+export function requiredProvider(name: string, source: string, version: string): HclBlock {
+  const reference = `{ source = ${value(source)}, version = ${value(`>= ${version}`)} }`;
+  const provider = { words: ['required_providers'], members: { [name]: { reference } } };
+  return { words: ['terraform'], members: {}, blocks: [provider] };
+}
+
 /** A file of blocks in `tofu fmt` form. */
 export function renderHcl(blocks: readonly HclBlock[]): string {
   return blocks.map((block) => render(block, '')).join('\n');
