@@ -3,7 +3,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { EngineError } from '../engine/error.js';
 import type { Environment } from '../system/environment.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
-import { printable, type Style, styleFor } from './output.js';
+import { printable, printableJson, type Style, styleFor } from './output.js';
 
 /** A stream that a command writes to; `isTTY` as Node sets it. */
 interface Output {
@@ -34,15 +34,18 @@ function isArray(value: Json): value is readonly Json[] {
   return Array.isArray(value);
 }
 
-/** JSON as JSON.stringify indents it by two spaces, but with the sign of a negative zero, which that drops. */
+/**
+ * JSON as JSON.stringify indents it by two spaces, but with the sign of a negative zero, which that drops, and
+ * with all that `printable` escapes as escapes: a terminal shows it as well as text.
+ */
 export function formatJson(value: Json, indent = ''): string {
   if (Object.is(value, -0)) return '-0';
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  if (value === null || typeof value !== 'object') return printableJson(JSON.stringify(value));
   const inner = `${indent}  `;
   const items = isArray(value)
     ? value.map((item) => formatJson(item, inner))
     : Object.entries(value).flatMap(([name, member]) =>
-        member === undefined ? [] : [`${JSON.stringify(name)}: ${formatJson(member, inner)}`],
+        member === undefined ? [] : [`${formatJson(name)}: ${formatJson(member, inner)}`],
       );
   const [open, close] = isArray(value) ? '[]' : '{}';
   if (items.length === 0) return `${open}${close}`;

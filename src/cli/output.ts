@@ -31,6 +31,32 @@ export function printable(text: string): string {
   );
 }
 
+/** What `printable` escapes, of the text of a file: lines end, and strings have no lone surrogates. */
+const UNPRINTABLE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Whether a name or message has to be written with escapes. */
+export const isPrintable = (text: string): boolean => printable(text) === text;
+
+/** JSON that parses to the same, printable: what `JSON.stringify` leaves as it is becomes `\u202e`. */
+export function printableJson(json: string): string {
+  return json.replace(UNPRINTABLE, (character) =>
+    Array.from({ length: character.length }, (_, i) =>
+      escaped('u', 4, character.charCodeAt(i)),
+    ).join(''),
+  );
+}
+
+/** YAML that parses to the same, printable, where all that is not stands in double quotes. */
+export function printableYaml(yaml: string): string {
+  return yaml.replace(UNPRINTABLE, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code > 0xffff ? escaped('U', 8, code) : escaped('u', 4, code);
+  });
+}
+
+const escaped = (letter: string, digits: number, code: number): string =>
+  `\\${letter}${code.toString(16).padStart(digits, '0')}`;
+
 /** A cell: text, or text with a style that is put on after padding. */
 export type Cell = string | { readonly text: string; readonly style: (text: string) => string };
 

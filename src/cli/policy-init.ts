@@ -1,13 +1,14 @@
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
+import { Document, visit } from 'yaml';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
-import type { Claims, ClaimValue } from '../../attestation/appraisal/result.js';
+import type { AttestationResult, Claims, ClaimValue } from '../../attestation/appraisal/result.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
 import { type AppraisalFlags, readAppraisal, trustOptions } from './appraisal-options.js';
 import { readInput } from './files.js';
 import type { Io, Json } from './io.js';
 import { examples, group } from './options.js';
+import { isPrintable, printableYaml } from './output.js';
 import { printRefusal } from './render-result.js';
 
 type Flags = Omit<AppraisalFlags, 'policy'>;
@@ -19,7 +20,7 @@ function isClaims(value: ClaimValue | undefined): value is Claims {
 }
 
 /** A policy that accepts what this evidence says and nothing else, without any waiver. */
-function policyOf(tee: Tee, claims: Claims): { readonly [name: string]: Json } {
+function policyOf(tee: Tee, claims: Claims) {
   const enclave = claims['enclave'];
   const listed = isClaims(enclave) ? enclave['models'] : undefined;
   const models = (Array.isArray(listed) ? (listed as readonly ClaimValue[]) : []).filter(isClaims);
@@ -40,18 +41,37 @@ function policyOf(tee: Tee, claims: Claims): { readonly [name: string]: Json } {
           },
         }
       : { tdx: Object.fromEntries(MEASURED.map((name) => [name, [String(claims[name])]])) };
-  return { version: 1, ...hardware, enclave: { models: known } };
+  // Without `models` a policy knows none: it refuses whatever model is served.
+  return { version: 1, ...hardware, enclave: known.length === 0 ? {} : { models: known } };
 }
 
 const SIMULATED = 'SIMULATED: no hardware signed the evidence that this policy was made from.';
 
-const HEADER = (simulated: boolean, at: string): string =>
+const HEADER = ({ simulated, at }: AttestationResult, hasModels: boolean): string =>
   [
     ...(simulated ? [`# ${SIMULATED}`] : []),
     `# What one enclave said of itself, authentic for ${at}: trust on first use. Compare the`,
     '# measurements with `assay measure launch`, the digests with `assay inspect`, before relying on it.',
+    ...(hasModels
+      ? []
+      : ['# It served no model, and so this policy knows none: it refuses every one.']),
     '',
   ].join('\n');
+
+/** YAML with names, which are the enclave's to choose, on a line and with escapes for what is not printable. */
+function toYaml(policy: object): string {
+  const document = new Document(policy);
+  visit(document, {
+    Scalar(_, scalar) {
+      if (typeof scalar.value === 'string' && !isPrintable(scalar.value)) {
+        scalar.type = 'QUOTE_DOUBLE';
+      }
+    },
+  });
+  return printableYaml(
+    document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.POSITIVE_INFINITY }),
+  );
+}
 
 async function run(io: Io, path: string, flags: Flags): Promise<void> {
   const { policy: none, options } = await readAppraisal(io, flags);
@@ -63,7 +83,8 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
   const policy = policyOf(result.tee, result.claims);
   parsePolicy(policy);
   if (result.simulated && io.json) io.note(SIMULATED);
-  io.print(policy, () => `${HEADER(result.simulated, result.at)}${stringify(policy)}`);
+  const hasModels = 'models' in policy.enclave;
+  io.print(policy, () => `${HEADER(result, hasModels)}${toYaml(policy)}`);
 }
 
 /** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has. */

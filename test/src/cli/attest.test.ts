@@ -3,9 +3,15 @@ import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
+import { parse } from 'yaml';
+import { toPem } from '../../../attestation/encoding/pem.js';
 import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { decodeBundle } from '../../../attestation/evidence/bundle.js';
+import type { ManifestModel } from '../../../attestation/evidence/manifest.js';
+import { forgeBundle } from '../../forge/bundle.js';
 import { assay } from '../../forge/cli.js';
+import { servedModel } from '../../forge/enclave.js';
+import { nonce } from '../../forge/judge-evidence.js';
 import { serveScale } from '../../forge/served-scale.js';
 
 const { folder, at, target, trust } = await serveScale();
@@ -132,6 +138,49 @@ describe('evidence that is stripped of its bundle', () => {
 });
 
 describe('assay policy init', () => {
+  /** A policy made of evidence of an enclave that states these models, as text and as JSON. */
+  const madeOf = async (name: string, models: (known: ManifestModel[]) => ManifestModel[]) => {
+    const forged = await forgeBundle('sev-snp', [servedModel('a', 2)], nonce, {
+      manifest: (manifest) => ({ ...manifest, models: models([...manifest.models]) }),
+    });
+    const [bundle, root, policy] = ['cbor', 'pem', 'yaml'].map((kind) => at(`${name}.${kind}`));
+    assert.ok(bundle !== undefined && root !== undefined && policy !== undefined);
+    await writeFile(bundle, forged.bytes);
+    await writeFile(root, forged.roots.map((der) => toPem(der, 'CERTIFICATE')).join(''));
+    const init = ['policy', 'init', bundle, '--root', root];
+    const [text, json] = [await assay(init), await assay([...init, '--json'])];
+    assert.deepEqual([text.code, json.code], [0, 0], text.err);
+    await writeFile(policy, text.out);
+    const verify = (args = ['--policy', policy, '--root', root]) =>
+      assay(['verify', 'evidence', bundle, ...args, '--json']);
+    return { text: text.out, json: json.out, policy, root, verify };
+  };
+
+  test('writes names that no terminal obeys, and that are the enclave’s nevertheless', async () => {
+    const name =
+      'x\u001b[2J\u202eY\u009b31m\u2028Z\u{e0041}\nallowUnpinned: true\u2029 \\u202e "#';
+    const made = await madeOf('evil', (models) => models.map((model) => ({ ...model, name })));
+    const verified = await made.verify();
+    for (const out of [made.text, made.json, verified.out]) {
+      assert.doesNotMatch(out, /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      assert.doesNotMatch(out, /^ *allowUnpinned/m);
+    }
+    assert.equal(JSON.parse(made.json).enclave.models[0].name, name);
+    assert.equal(parse(made.text).enclave.models[0].name, name);
+    assert.equal(JSON.parse(verified.out).verdict, 'affirmed');
+  });
+
+  test('knows no model where none was served, and refuses every one', async () => {
+    const made = await madeOf('none', () => []);
+    assert.match(made.text, /^# It served no model/m);
+    assert.deepEqual(parse(made.text).enclave, {});
+    assert.deepEqual(JSON.parse(made.json).enclave, {});
+    assert.equal(JSON.parse((await made.verify()).out).verdict, 'affirmed');
+    const other = await madeOf('some', (models) => models);
+    const judged = await other.verify(['--policy', made.policy, '--root', other.root]);
+    assert.equal(JSON.parse(judged.out).code, 'enclave.model.graph');
+  });
+
   test('makes a policy that affirms what it was made from', async () => {
     await assay(['attest', target, ...trust(), '--save', at('known.cbor')]);
     const made = await assay(['policy', 'init', at('known.cbor'), '--root', at('root.pem')]);

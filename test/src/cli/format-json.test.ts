@@ -13,6 +13,14 @@ test('JSON without negative zeros is printed as JSON.stringify indents it', () =
   assert.equal(formatJson({ a: undefined, b: [] }), '{\n  "b": []\n}');
 });
 
+test('what a terminal obeys is escaped, in names and values, and parses to the same', () => {
+  const text = 'a\u007f\u009b31m\u202e\u2028\ufeff\u{e0041}\n"';
+  const shown = formatJson({ [text]: [text] });
+  const escaped = String.raw`"a\u007f\u009b31m\u202e\u2028\ufeff\udb40\udc41\n\""`;
+  assert.equal(shown, `{\n  ${escaped}: [\n    ${escaped}\n  ]\n}`);
+  assert.deepEqual(JSON.parse(shown), { [text]: [text] });
+});
+
 test('a negative zero keeps its sign, wherever it stands', () => {
   const value = { zeros: [-0, 0, [-0]], zero: -0 };
   assert.deepEqual(JSON.parse(formatJson(value)), value);
