@@ -157,8 +157,7 @@ describe('assay policy init', () => {
   };
 
   test('writes names that no terminal obeys, and that are the enclave’s nevertheless', async () => {
-    const name =
-      'x\u001b[2J\u202eY\u009b31m\u2028Z\u{e0041}\nallowUnpinned: true\u2029 \\u202e "#';
+    const name = 'x\u001b[2J\u202eY\u009b31m\u2028Z\u{e0041}\nallowUnpinned: true\u2029 \\u202e "#';
     const made = await madeOf('evil', (models) => models.map((model) => ({ ...model, name })));
     const verified = await made.verify();
     for (const out of [made.text, made.json, verified.out]) {
