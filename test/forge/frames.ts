@@ -1,4 +1,4 @@
-import { pick, type Random } from './random-model.js';
+import { pick, type Random } from './random.js';
 
 /** HTTP/2 connections as nobody means them (RFC 9113 section 6): well-formed frames in any order, ended anyhow. */
 

@@ -1,5 +1,6 @@
 import type { InferenceRequest } from '../../src/engine/engine.js';
 import { dataType, encodeModel } from './onnx.js';
+import { pseudoRandom } from './random.js';
 
 /** ONNX's types by the protocol's names: all that ONNX Runtime for Node can carry. */
 export const ONNX_TYPES = {
@@ -67,15 +68,6 @@ export function arithmeticModel(): Uint8Array<ArrayBuffer> {
       ],
     },
   });
-}
-
-/** A small generator with a fixed seed, so that every run has the same weights. */
-export function pseudoRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
 }
 
 /** Fully connected layers of the given widths with ReLU between: FP32 [n, first] → [n, last]. */

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { dataType, encodeModel } from './onnx.js';
+import { pseudoRandom } from './random.js';
 
 /** y = x + w, with w in an external file of `elements` floats. */
 export function externalModel(elements: number, location = 'weights.bin'): Uint8Array {
@@ -19,13 +20,8 @@ export function externalModel(elements: number, location = 'weights.bin'): Uint8
 
 /** Bytes that look like nothing and are the same in every run. */
 function noise(length: number, seed = 1): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = seed;
-  for (let i = 0; i < length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes[i] = state >>> 24;
-  }
-  return bytes;
+  const random = pseudoRandom(seed);
+  return new Uint8Array(length).map(() => (random() + 1) * 128);
 }
 
 /** Writes files below a folder. */

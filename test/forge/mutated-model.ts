@@ -1,5 +1,5 @@
 import type { ModelInit } from './onnx-init.js';
-import { pick, type Random } from './random-model.js';
+import { pick, type Random } from './random.js';
 
 /** A part of a model that can be exchanged for another. */
 interface Place {

@@ -1,5 +1,5 @@
 import type { FunctionInit, GraphInit, ModelInit, NodeInit, ValueInit } from './onnx-init.js';
-import { pick, type Random } from './random-model.js';
+import { pick, type Random } from './random.js';
 
 const INT64 = 7;
 const BOOL = 9;

@@ -8,26 +8,7 @@ import type {
   TensorInit,
   TypeInit,
 } from './onnx-init.js';
-
-/** Seeded pseudo-random numbers (mulberry32): an integer below `limit`. */
-export type Random = (limit: number) => number;
-
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % limit;
-  };
-}
-
-/** One of the items. */
-export function pick<T>(random: Random, items: readonly T[]): T {
-  const item = items[random(items.length)];
-  if (item === undefined) throw new Error('nothing to pick from');
-  return item;
-}
+import { pick, type Random } from './random.js';
 
 /** `count` results of `make`. */
 function times<T>(count: number, make: (index: number) => T): T[] {

@@ -1,5 +1,5 @@
 import type { ModelInit } from './onnx-init.js';
-import type { Random } from './random-model.js';
+import type { Random } from './random.js';
 import {
   addDeadNodes,
   addTwins,

@@ -9,7 +9,8 @@ import type {
   TypeInit,
   ValueInit,
 } from './onnx-init.js';
-import { type Random, randomTensor } from './random-model.js';
+import type { Random } from './random.js';
+import { randomTensor } from './random-model.js';
 import type { Field, WireStyle } from './wire.js';
 
 /** Fisher-Yates, in a copy. */

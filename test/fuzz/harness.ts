@@ -1,5 +1,6 @@
 import { test } from 'node:test';
 import { AssayError } from '../../attestation/index.js';
+import { type Random, randomFrom } from '../forge/random.js';
 
 /** A decoder under test with inputs that it accepts. */
 export interface FuzzTarget {
@@ -18,23 +19,9 @@ export interface FuzzTarget {
   readonly deadline?: number;
 }
 
-/** Mulberry32: a small seeded generator, so that a failure can be repeated. */
-function generator(seed: number): (limit: number) => number {
-  let state = seed >>> 0;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % limit;
-  };
-}
-
 const INTERESTING = [0, 1, 0x7f, 0x80, 0xff, 0x18, 0x1f, 0x30, 0x5f, 0x9f, 0xbf, 0xd2] as const;
 
-function mutate(
-  seeds: readonly Uint8Array[],
-  random: (limit: number) => number,
-): Uint8Array<ArrayBuffer> {
+function mutate(seeds: readonly Uint8Array[], random: Random): Uint8Array<ArrayBuffer> {
   const pick = (): Uint8Array => seeds[random(seeds.length)] ?? new Uint8Array();
   let bytes = new Uint8Array(pick());
   for (let round = random(4); round >= 0; round--) {
@@ -99,7 +86,7 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
  */
 export function fuzz(target: FuzzTarget): void {
   test(`fuzz ${target.name} (seed ${seed})`, async () => {
-    const random = generator(seed);
+    const random = randomFrom(seed);
     const judge = async (bytes: Uint8Array, isSeed: boolean): Promise<void> => {
       const shown = () => Buffer.from(bytes.subarray(0, 4096)).toString('hex');
       const started = process.cpuUsage();

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { executableModel } from '../../attestation/model/executable.js';
 import { analyseModel, identifyModel } from '../../attestation/model/identity.js';
 import { encodeModel } from '../forge/onnx.js';
-import { randomFrom, randomModel } from '../forge/random-model.js';
+import { randomFrom } from '../forge/random.js';
+import { randomModel } from '../forge/random-model.js';
 import { redocument, toExternal, wildStyle } from '../forge/transform-model.js';
 import { fuzz } from './harness.js';
 

@@ -1,7 +1,8 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Tensor as WireTensor } from '../../src/engine/tensor.js';
 import { servingModels } from '../bench/support/serving-models.js';
-import { mlpModel, pseudoRandom } from '../forge/inference-models.js';
+import { mlpModel } from '../forge/inference-models.js';
+import { pseudoRandom } from '../forge/random.js';
 
 /** A request, and the bytes that plain onnxruntime-node, run alone, answers. */
 export interface Sample {

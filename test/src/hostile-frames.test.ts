@@ -12,7 +12,7 @@ import { spawnAssay } from '../forge/cli.js';
 import { scaleModel } from '../forge/enclave.js';
 import { type HostileConnection, hostileConnection } from '../forge/frames.js';
 import { freePort } from '../forge/free-port.js';
-import { randomFrom } from '../forge/random-model.js';
+import { randomFrom } from '../forge/random.js';
 import { framed, replyTo, send } from '../forge/raw-grpc.js';
 import { simulatorKeys } from '../vectors.js';
 

@@ -7,7 +7,8 @@ import { analyseModel } from '../../../attestation/model/identity.js';
 import { mutatedModel } from '../../forge/mutated-model.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type { ModelInit, NodeInit } from '../../forge/onnx-init.js';
-import { randomFrom, randomModel } from '../../forge/random-model.js';
+import { randomFrom } from '../../forge/random.js';
+import { randomModel } from '../../forge/random-model.js';
 import { renameValues } from '../../forge/transform-model.js';
 import { fc } from '../../property.js';
 

@@ -16,8 +16,9 @@ import type {
   TypeInit,
   ValueInit,
 } from '../../forge/onnx-init.js';
+import { randomFrom } from '../../forge/random.js';
 import { randomComputation } from '../../forge/random-computation.js';
-import { randomFrom, randomModel } from '../../forge/random-model.js';
+import { randomModel } from '../../forge/random-model.js';
 import { rewritings } from '../../forge/rewritings.js';
 import { int, message, bytes as wireBytes } from '../../forge/wire.js';
 import { fc } from '../../property.js';

@@ -6,7 +6,8 @@ import { writeElements } from '../../forge/elements.js';
 import { base, vector } from '../../forge/everything-model.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type { FunctionInit, GraphInit, ModelInit, NodeInit } from '../../forge/onnx-init.js';
-import { randomFrom, randomModel } from '../../forge/random-model.js';
+import { randomFrom } from '../../forge/random.js';
+import { randomModel } from '../../forge/random-model.js';
 import { mapTensors } from '../../forge/transform-model.js';
 import { fc } from '../../property.js';
 

@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Tensor } from '../../../src/engine/tensor.js';
-import { identityModel, mlpModel, pseudoRandom } from '../../forge/inference-models.js';
+import { identityModel, mlpModel } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { NodeInit, TensorInit } from '../../forge/onnx-init.js';
+import { pseudoRandom } from '../../forge/random.js';
 
 /** A model to serve, and a request of it. */
 export interface ServingModel {

@@ -4,9 +4,10 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { BatchPolicy } from '../../../src/engine/batch-policy.js';
 import type { BatchingOptions, InferenceRequest } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel, mlpModel, pseudoRandom } from '../../forge/inference-models.js';
+import { identityModel, mlpModel } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { NodeInit } from '../../forge/onnx-init.js';
+import { pseudoRandom } from '../../forge/random.js';
 
 const engine = await createEngine({ workers: 1 });
 after(() => engine.close());

@@ -2,14 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import {
-  arithmeticModel,
-  identityModel,
-  mlpModel,
-  pseudoRandom,
-} from '../../forge/inference-models.js';
+import { arithmeticModel, identityModel, mlpModel } from '../../forge/inference-models.js';
 import { arithmetic, bytesOf, floats } from '../../forge/inference-requests.js';
 import { type InferAnswer, startTestServer } from '../../forge/inference-server.js';
+import { pseudoRandom } from '../../forge/random.js';
 
 const MLP_WIDTHS = [8, 16, 4];
 
