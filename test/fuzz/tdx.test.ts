@@ -122,7 +122,7 @@ function fetchWith(changed: PcsAnswer): Promise<unknown> {
     return new Response(new Uint8Array(body), { headers });
   };
   const now = () => new Date('2026-11-21T00:00:00Z');
-  const source = new EndorsementSource({ now, fetch, attempts: 1 });
+  const source = new EndorsementSource({ now, fetch, sleep: async () => {} });
   const request = { ...SIMULATED_PLATFORM, ca: 'platform', authentic: async () => {} } as const;
   return fetchTdxCollateral(source, request, 'https://pcs.example');
 }

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import type { LoadedModel } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { ELEMENT_BYTES, elementCount } from '../../../src/engine/tensor.js';
-import { mlpModel, ONNX_TYPES, pseudoRandom } from '../../forge/inference-models.js';
+import { mlpModel, ONNX_TYPES } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { NodeInit, TensorInit } from '../../forge/onnx-init.js';
+import { pseudoRandom } from '../../forge/random.js';
 
 /** So many elements of a row, of values that callers send and few samples have. */
 type Draw = (count: number, random: () => number) => Uint8Array;
