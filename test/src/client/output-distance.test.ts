@@ -110,4 +110,15 @@ describe('limits', () => {
     assert.equal(relateAnswers([a], [b], { default: { absolute: 9 } }).kind, 'within');
     assert.equal(relateAnswers([a], [b], { default: { absolute: 9 }, outputs }).kind, 'apart');
   });
+  test('an output past them is not made good by one after it', () => {
+    const answer = (...values: readonly number[]) =>
+      values.map((value, i) => tensor(`y${i}`, 'FP32', [value]));
+    const limits = { default: { absolute: 0.1 } };
+    assert.equal(relateAnswers(answer(1, 1), answer(40, 1.01), limits).kind, 'apart');
+  });
+  test('an output that is named like a member of every object has the default', () => {
+    const answer = (value: number) => [tensor('constructor', 'FP32', [value])];
+    const limits = { default: { absolute: 0.5 }, outputs: {} };
+    assert.equal(relateAnswers(answer(1), answer(1.5), limits).kind, 'within');
+  });
 });
