@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
+import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import { decodeProofFile } from '../../../attestation/receipt/proof-file.js';
 import { connectAll, NoQuorumError } from '../../../src/client/quorum.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
@@ -72,6 +73,14 @@ describe('a quorum', () => {
     three.lies = computing(near);
     assert.equal((await quorum.infer('adder', inputs)).agreeing.length, 3);
     three.lies = computing(far);
+    await assert.rejects(quorum.infer('adder', inputs), { code: 'CLIENT_NO_QUORUM' });
+    quorum.close();
+  });
+
+  test('is not reached by the same numbers in another shape', async () => {
+    const agreement = { default: { ulp: 2 } };
+    const quorum = await connectAll(targets, policy, { agree: 3, agreement, roots });
+    three.lies = answering([tensor('sum', 'FP32', [4, 6], [1, 2])]);
     await assert.rejects(quorum.infer('adder', inputs), { code: 'CLIENT_NO_QUORUM' });
     quorum.close();
   });
@@ -296,6 +305,25 @@ describe('nodes', () => {
     });
     quorum.close();
     without.close();
+  });
+
+  test('that compute different things under one name are not asked', async (t) => {
+    const other = await startAdder();
+    t.after(() => other.close());
+    const { models } = one.enclave.manifest;
+    const graph = new Uint8Array(32).fill(1);
+    const others = models.map((model) => {
+      return { ...model, graph, execution: executionDigest(graph, model.profile) };
+    });
+    await other.enclave.restate(others);
+    const manifest = { ...one.enclave.manifest, models: [...models, ...others] };
+    const both = parsePolicy(servedPolicy({ manifest }));
+    const quorum = await connectAll([one.target, other.target], both, { agree: 2, roots });
+    await assert.rejects(quorum.infer('adder', inputs), {
+      code: 'CLIENT_MODEL',
+      message: /^the nodes serve different computations as adder: /,
+    });
+    quorum.close();
   });
 
   for (const agree of [0, 4, 1.5]) {
