@@ -47,6 +47,8 @@ export interface Lies {
   /** `GetEvidence`: the nonce that the hardware is asked to cover. */
   readonly nonce?: (nonce: Uint8Array) => Uint8Array;
   readonly bundle?: (bundle: Uint8Array) => Uint8Array | Promise<Uint8Array>;
+  /** `GetTreeHead`. */
+  readonly head?: (treeHead: Uint8Array) => Uint8Array;
   /** `GetConsistencyProof`. */
   readonly consistency?: (
     answer: { treeHead: Uint8Array; proof: Uint8Array },
@@ -209,7 +211,10 @@ export async function startAdder(
   const attester = {
     manifestBytes: enclave.manifestBytes,
     issuer: {
-      treeHead: () => issuer.treeHead(),
+      treeHead: () => {
+        const honest = issuer.treeHead();
+        return started.lies.head?.(honest) ?? honest;
+      },
       inclusion: (index: number) => {
         const honest = (): Uint8Array => issuer.inclusion(index);
         return started.lies.inclusion?.(honest, index) ?? honest();

@@ -3,9 +3,11 @@ import { before, describe, test } from 'node:test';
 import { manifestEntry } from '../../../attestation/receipt/claims.js';
 import { verifyReceipt } from '../../../attestation/receipt/receipt.js';
 import { Issuer } from '../../../enclave/issuer.js';
+import { makeSigningKey } from '../../../enclave/signing-key.js';
 import { connect } from '../../../src/client/connect.js';
 import type { Session } from '../../../src/client/session.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
+import { flip } from '../../forge/cbor.js';
 import { fill } from '../../forge/fill.js';
 import { issueClaims } from '../../forge/issue.js';
 
@@ -54,6 +56,19 @@ describe('a log that forks', () => {
     while (hidden.counts.entries < entries - 1) await hidden.append(fill(6));
     const receipt = await hidden.append(fill(6));
     const { head } = await verifyReceipt(receipt, fill(6), own.manifest.signingKey);
+    await assert.rejects(own.log.extend(head), { code: 'RECEIPT_FORK' });
+    own.close();
+  });
+
+  test('two signed trees of one size, one of them in the place of the older head of a proof', async () => {
+    const own = await connect(server.target, policy, options);
+    const [one, two] = [await fork(), await fork()];
+    server.lies = { issue: (claims) => issueClaims(one, claims) };
+    await own.infer('adder', inputs);
+    const receipt = await two.append(fill(1));
+    const { head } = await verifyReceipt(receipt, fill(1), own.manifest.signingKey);
+    await two.append(fill(2));
+    server.lies = { consistency: (_, oldSize) => two.consistency(oldSize) };
     await assert.rejects(own.log.extend(head), { code: 'RECEIPT_FORK' });
     own.close();
   });
@@ -143,6 +158,30 @@ describe('a log that forks', () => {
     await assert.rejects(own.audit(), { code: 'RECEIPT_CONSISTENCY' });
     server.lies = { consistency: ({ treeHead }) => ({ treeHead, proof: new Uint8Array() }) };
     await assert.rejects(own.audit(), { code: 'RECEIPT_ENCODING' });
+    own.close();
+  });
+});
+
+describe('a head that the attested key did not sign', () => {
+  const another = async (): Promise<Issuer> =>
+    Issuer.start(makeSigningKey(), manifestEntry(server.enclave.manifestDigest));
+  const forged = (treeHead: Uint8Array): Uint8Array => flip(treeHead, treeHead.length - 1);
+
+  test('as the newest one', async () => {
+    const stranger = await another();
+    server.lies = { head: () => stranger.treeHead() };
+    await assert.rejects(session.log.head(), { code: 'RECEIPT_KEY' });
+    server.lies = { head: forged };
+    await assert.rejects(session.log.head(), { code: 'RECEIPT_SIGNATURE' });
+  });
+
+  test('as the one of the size that was seen', async () => {
+    const own = await connect(server.target, policy, options);
+    await own.infer('adder', inputs);
+    server.lies = {
+      consistency: ({ treeHead, proof }) => ({ treeHead: forged(treeHead), proof }),
+    };
+    await assert.rejects(own.audit(), { code: 'RECEIPT_SIGNATURE' });
     own.close();
   });
 });
