@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { manifestEntry } from '../../../attestation/receipt/claims.js';
@@ -56,6 +56,14 @@ test('a node that denies an entry below the head that it signed contradicts itse
   assert.deepEqual([code, found.fault?.code], [1, 'RECEIPT_FORK']);
 });
 
+test('a node that proves a manifest of another place shows none', async () => {
+  node.lies = {
+    inclusion: (honest, index) => (index === UNHELD ? node.enclave.issuer.inclusion(0) : honest()),
+  };
+  const { code, found } = await audit('proofs', live);
+  assert.deepEqual([code, found.counts.manifest, found.counts.unavailable], [3, 0, 1]);
+});
+
 describe('a node that no longer keeps all of its log', () => {
   const pruned = (): never => {
     throw new AssayError('MERKLE_PRUNED', 'older than what is kept');
@@ -98,5 +106,22 @@ describe('a node that no longer keeps all of its log', () => {
     node.lies = ofEntry(UNHELD + 1);
     const { code, found } = await audit('proofs', live);
     assert.deepEqual([code, found.counts.contradiction], [1, 1]);
+  });
+
+  test('proves no answer either whose other bits a tolerance allows', async () => {
+    const index = node.enclave.issuer.counts.entries;
+    node.lies = computing([4 * (1 + 2 ** -22), 6]);
+    await mkdir(at('near'));
+    await prove('near', 'near.proof');
+    await writeFile(at('tolerances.json'), JSON.stringify({ version: 1, default: { ulp: 2 } }));
+    const tolerant = [...live, '--tolerances', at('tolerances.json')];
+    const counts = async (lies: Lies) => {
+      node.lies = lies;
+      const { within, unavailable } = (await audit('near', tolerant)).found.counts;
+      return { within, unavailable };
+    };
+    const { within, unavailable } = await counts({});
+    assert.equal(within, 1);
+    assert.deepEqual(await counts(ofEntry(index)), { within: 0, unavailable: unavailable + 1 });
   });
 });
