@@ -110,6 +110,12 @@ const manifests: readonly EvidenceCase[] = [
     code: 'enclave.software',
     policy: affirmingPolicy(models, { softwareVersions: ['9.9.9'] }),
   },
+  {
+    name: 'other software of a version that is accepted',
+    code: 'enclave.software',
+    fault: { manifest: (m) => ({ ...m, software: { ...m.software, name: 'other' } }) },
+    policy: affirmingPolicy(models, { softwareVersions: ['0.1.0'] }),
+  },
 ];
 
 refusedEvidence('manifests', manifests);
