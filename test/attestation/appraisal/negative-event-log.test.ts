@@ -93,3 +93,19 @@ test('no event log of a register that is zero is waived, and shown', async () =>
   const log = result.checks.find(({ id }) => id === 'enclave.event-log');
   assert.equal(log?.outcome, 'waived');
 });
+
+test('models that are stated and that no launch policy allows are no others', async () => {
+  const { result } = await judgeEvidence({
+    name: 'no launch policy',
+    code: '',
+    tee: 'tdx',
+    fault: {
+      manifest: (m) => ({ ...m, launchPolicy: null }),
+      bundle: (b) => ({ ...b, launchPolicy: null }),
+      events: (events) => events.slice(1),
+    },
+    policy: affirmingPolicy(models, { allowUnpinned: true }),
+  });
+  const others = result.checks.find(({ id }) => id === 'enclave.event-log.others');
+  assert.deepEqual([result.affirmed, others?.outcome], [true, 'pass']);
+});
