@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -201,6 +202,20 @@ test('a push to a folder repairs what is corrupted there', async (t) => {
   assert.deepEqual(again.uploaded, ['weights.bin']);
   assert.equal(again.digest, pushed.digest);
   await pullModel(reference, temporaryFolder(t), options);
+});
+
+test('a file that changed since its digest was taken gets no name in a folder', async (t) => {
+  const { path, reference, pushed, blob } = await setting(t);
+  assert.ok(reference.kind === 'directory');
+  const described = pushed.contents.files.find((file) => file.path === 'weights.bin')?.blob;
+  assert.ok(described !== undefined);
+  rmSync(blob('weights.bin'));
+  const source = temporaryFolder(t);
+  writeFiles(source, { 'weights.bin': new Uint8Array(described.size) });
+  const writing = new Layout(reference).writeBlob(described, join(source, 'weights.bin'), () => {});
+  await assert.rejects(writing, { code: 'HUB_CHANGED' });
+  assert.equal(existsSync(blob('weights.bin')), false);
+  assert.deepEqual(readdirSync(join(path, 'blobs')), ['sha256']);
 });
 
 test('a tag of a folder whose manifest is corrupted is mended by a push that may move it', async (t) => {

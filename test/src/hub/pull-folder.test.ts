@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
-import { linkSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fromUtf8 } from '../../../attestation/encoding/bytes.js';
-import { digestOf } from '../../../src/hub/digest.js';
+import { digestOf, hexOf } from '../../../src/hub/digest.js';
 import { MAX_MANIFEST } from '../../../src/hub/manifest.js';
 import { readPackage } from '../../../src/hub/package-source.js';
 import { pullModel } from '../../../src/hub/pull.js';
@@ -33,6 +41,16 @@ test('a folder that holds anything else is left alone', async (t) => {
     pullModel(parseReference(`${other.place}:v1`), own, { ...options, acceptMove: true }),
     { code: 'HUB_OCCUPIED' },
   );
+});
+
+test('a folder is not taken for that of the same tag in another place', async (t) => {
+  const [first, second] = [await stockedRegistry(t), await stockedRegistry(t, 16)];
+  const folder = temporaryFolder(t);
+  await pullModel(parseReference(`${first.place}:v1`), folder, first.options);
+  const moved = { ...second.options, acceptMove: true };
+  const pulling = pullModel(parseReference(`${second.place}:v1`), folder, moved);
+  await assert.rejects(pulling, { code: 'HUB_OCCUPIED' });
+  assertPackage(folder);
 });
 
 test('a file that was altered after a pull is replaced by the next', async (t) => {
@@ -88,6 +106,22 @@ test('a link in the place of a new record is not followed', async (t) => {
   await pullModel(parseReference(`${place}:v1`), folder, options);
   assert.equal(readFileSync(join(elsewhere, 'victim'), 'utf8'), 'precious');
   assertPackage(folder);
+});
+
+test('a link in the place of what an earlier pull left is not followed', async (t) => {
+  const { place, options, pushed } = await stockedRegistry(t);
+  const [folder, elsewhere] = [temporaryFolder(t), temporaryFolder(t)];
+  writeFiles(elsewhere, { victim: 'precious' });
+  mkdirSync(join(folder, '.assay-staging'));
+  for (const [i, { blob }] of pushed.contents.files.entries()) {
+    const partial = `${hexOf(blob.digest)}-${i}.partial`;
+    symlinkSync(join(elsewhere, 'victim'), join(folder, '.assay-staging', partial));
+  }
+  await assert.rejects(pullModel(parseReference(`${place}:v1`), folder, options), {
+    code: 'HUB_FILE',
+    message: /ELOOP/,
+  });
+  assert.equal(readFileSync(join(elsewhere, 'victim'), 'utf8'), 'precious');
 });
 
 test('a disk on which the record has no room can be pulled to when it has', async (t) => {
