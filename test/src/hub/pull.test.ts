@@ -64,6 +64,11 @@ const failures: readonly (readonly [string, string, readonly [Fault, RegExp]])[]
     'HUB_TRANSPORT',
     onWeights({ kind: 'answer', status: 307, headers: { location: 'file:///etc/passwd' } }),
   ],
+  [
+    'a redirect with a password in it',
+    'HUB_TRANSPORT',
+    onWeights({ kind: 'answer', status: 307, headers: { location: 'http://a:b@127.0.0.1:1/x' } }),
+  ],
   ['a status of its own making', 'HUB_PROTOCOL', onManifest({ kind: 'answer', status: 299 })],
 ];
 

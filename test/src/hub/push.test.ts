@@ -118,6 +118,18 @@ test('the end of an upload whose answer was lost is recognised', async (t) => {
   assert.equal(registry.requests('PATCH', UPLOAD).length, SIZE / CHUNK);
 });
 
+test('an upload is not gone on with where a password is in its Location', async (t) => {
+  const { registry, source, reference, options } = await setting(t);
+  const location = `http://a:b@${registry.host}/v2/models/tiny/blobs/uploads/1`;
+  registry.fault = ({ method }) =>
+    method === 'POST' ? { kind: 'answer', status: 202, headers: { location } } : undefined;
+  await assert.rejects(pushModel(source, reference, options), { code: 'HUB_TRANSPORT' });
+  assert.deepEqual(
+    [...registry.requests('PATCH', UPLOAD), ...registry.requests('PUT', UPLOAD)],
+    [],
+  );
+});
+
 test('a registry that always forgets is given up', async (t) => {
   const { registry, source, reference, options } = await setting(t);
   registry.fault = ({ method }) =>
