@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { link, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -188,4 +189,15 @@ test('a FIFO in place of a file is refused, and no writer waited for', {
 test('a model that is not there, or no file: MODEL_FILE', async () => {
   await assert.rejects(measureModel(join(root, 'none.onnx')), { code: 'MODEL_FILE' });
   await assert.rejects(measureModel(root), { code: 'MODEL_FILE' });
+});
+
+/** Files of Linux's /proc say that they are empty, and have more to read: as one does that somebody appends to. */
+const growing = '/proc/self/status';
+test('a file that has more than it said when it was opened: MODEL_FILE', {
+  skip: !existsSync(growing) && 'this machine has no /proc',
+}, async () => {
+  await assert.rejects(measureModel(growing), {
+    code: 'MODEL_FILE',
+    message: /became longer/,
+  });
 });
