@@ -100,6 +100,7 @@ test('models that are stated and that no launch policy allows are no others', as
     code: '',
     tee: 'tdx',
     fault: {
+      pinned: null,
       manifest: (m) => ({ ...m, launchPolicy: null }),
       bundle: (b) => ({ ...b, launchPolicy: null }),
       events: (events) => events.slice(1),
