@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { type Endpoint, parseEndpoint } from '../client/endpoint.js';
 import type { Inference, Session } from '../client/session.js';
+import { endBy, endingSignal } from '../system/ending-signal.js';
 import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
 import { makeFolder, writeOutput } from './files.js';
 import type { Io } from './io.js';
@@ -18,13 +19,6 @@ interface Flags extends AttestationFlags {
 const LISTEN = '127.0.0.1:8001';
 
 const MAX_RECEIVE = 64 * 1024 * 1024;
-
-/** Resolves at SIGTERM or SIGINT. */
-function stopped(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve());
-  });
-}
 
 /** Keeps every answer as evidence: one proof file each, named by epoch and position in its log. */
 function proofWriter(folder: string): (answer: Inference) => Promise<void> {
@@ -58,7 +52,7 @@ async function run(io: Io, target: string, flags: Flags): Promise<void> {
 
 async function serve(io: Io, target: string, session: Session, flags: Flags): Promise<void> {
   const { startProxy } = await import('../proxy/proxy.js');
-  const stop = stopped();
+  const stop = endingSignal(endBy);
   const { saveProofs } = flags;
   const proxy = await startProxy(session, {
     address: flags.listen,

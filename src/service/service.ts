@@ -3,6 +3,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { adviceOnNode } from '../../enclave/platform/node-version.js';
 import { loadConfig } from '../config.js';
 import { serve } from '../main.js';
+import { endBy, endingSignal } from '../system/ending-signal.js';
 import { describeError, makeLog } from './log.js';
 import { keepInspectorClosed, processSurroundings } from './surroundings.js';
 
@@ -25,32 +26,12 @@ function endAtOnce(): void {
   process.kill(process.pid, 'SIGKILL');
 }
 
-/** Resolves at the first SIGTERM or SIGINT; a second one, whichever it is, ends the process at once. */
-function signalled(): Promise<NodeJS.Signals> {
-  let ending = false;
-  return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.on(signal, () => {
-        if (ending) endAtOnce();
-        ending = true;
-        resolve(signal);
-      });
-    }
-  });
-}
-
-/** Ends the process as the signal does by itself: a load under way is not waited for. */
-function endBy(signal: NodeJS.Signals): Promise<never> {
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
-  return new Promise(() => undefined);
-}
-
 /**
  * Runs the service of a configuration file until SIGTERM or SIGINT, then drains it: no new requests,
- * those under way are answered. While nothing is served yet a signal ends the process by itself. When
- * the engine cannot go on the service is drained too, and the process ends for its supervisor to start
- * again: with exit code 4 or, where an execution hangs, by SIGKILL, the only end that it cannot delay.
+ * those under way are answered. A signal a second later or more ends the process at once. While nothing is
+ * served yet a signal ends the process by itself. When the engine cannot go on the service is drained too,
+ * and the process ends for its supervisor to start again: with exit code 4 or, where an execution hangs, by
+ * SIGKILL, the only end that it cannot delay.
  * Rejects with what `loadConfig` and `serve` reject with.
  */
 export async function runService(path: string, options: ServiceOptions = {}): Promise<void> {
@@ -61,7 +42,7 @@ export async function runService(path: string, options: ServiceOptions = {}): Pr
   const { node, nghttp2 } = process.versions;
   const advice = adviceOnNode(process.versions);
   if (advice !== undefined) log.warn({ node, nghttp2 }, advice);
-  const ended = signalled();
+  const ended = endingSignal(endAtOnce);
   let close = async (): Promise<void> => undefined;
   let closing: Promise<void> | undefined;
   const drain = (): Promise<void> => {
@@ -84,7 +65,9 @@ export async function runService(path: string, options: ServiceOptions = {}): Pr
   const serving = await Promise.race([starting, ended]);
   if (typeof serving === 'string') {
     log.info({ signal: serving }, 'ending before anything was served');
-    return endBy(serving);
+    // A load under way is not waited for.
+    endBy(serving);
+    return new Promise(() => undefined);
   }
   close = () => serving.close();
   if (options.simulatorRoot !== undefined && serving.simulatedRoot !== undefined) {

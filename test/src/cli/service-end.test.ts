@@ -147,16 +147,42 @@ test('SIGTERM while a caller holds a stream open: it ends after drainSeconds, th
   assert.equal(await published(service), 21);
 });
 
+test('the same wish said by two signals at once is a drain', async () => {
+  const service = await serve([SCALE], IMPATIENT);
+  await holdStream(service);
+  service.kill('SIGTERM');
+  service.kill('SIGINT');
+  assert.equal(await service.ended, 0);
+  assert.match(service.written.out, /"closed"/);
+});
+
+/** Sets the clock that never goes back two seconds on at SIGUSR2. */
+const LATER = `
+const now = performance.now.bind(performance);
+let later = 0;
+performance.now = () => now() + later;
+process.on('SIGUSR2', () => {
+  later = 2000;
+  console.log('later');
+});`;
+
 for (const [first, second] of [
   ['SIGTERM', 'SIGTERM'],
   ['SIGTERM', 'SIGINT'],
   ['SIGINT', 'SIGTERM'],
 ] as const) {
-  test(`${second} after ${first} ends a drain at once`, async () => {
-    const service = await serve([SCALE], { drainSeconds: 10 });
+  test(`${second} more than a second after ${first} ends a drain at once`, async () => {
+    await writeFile(at('later.mjs'), LATER);
+    const service = await serve(
+      [SCALE],
+      { drainSeconds: 10, development: true },
+      { NODE_OPTIONS: `--import=${at('later.mjs')}` },
+    );
     await holdStream(service);
     service.kill(first);
     await service.printed(/"(draining)"/);
+    service.kill('SIGUSR2');
+    await service.printed(/^(later)$/m);
     service.kill(second);
     assert.equal(await service.ended, null);
   });
