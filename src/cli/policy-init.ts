@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { Document, visit } from 'yaml';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
-import { parsePolicy } from '../../attestation/appraisal/policy.js';
 import type { AttestationResult, Claims, ClaimValue } from '../../attestation/appraisal/result.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
 import { type AppraisalFlags, readAppraisal, trustOptions } from './appraisal-options.js';
 import { readInput } from './files.js';
-import type { Io, Json } from './io.js';
+import type { Io } from './io.js';
 import { examples, group } from './options.js';
-import { isPrintable, printableYaml } from './output.js';
+import { isPrintable, printable, printableYaml } from './output.js';
+import { type PolicyDocument, policyShortfalls } from './policy-shortfalls.js';
 import { printRefusal } from './render-result.js';
 
 type Flags = Omit<AppraisalFlags, 'policy'>;
@@ -19,8 +19,11 @@ function isClaims(value: ClaimValue | undefined): value is Claims {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** A policy that accepts what this evidence says and nothing else, without any waiver. */
-function policyOf(tee: Tee, claims: Claims) {
+/**
+ * A policy with the values that this evidence has, and without any waiver: it refuses that very evidence where
+ * a check fails that is none of values.
+ */
+function policyOf(tee: Tee, claims: Claims): PolicyDocument {
   const enclave = claims['enclave'];
   const listed = isClaims(enclave) ? enclave['models'] : undefined;
   const models = (Array.isArray(listed) ? (listed as readonly ClaimValue[]) : []).filter(isClaims);
@@ -30,7 +33,7 @@ function policyOf(tee: Tee, claims: Claims) {
     executions: [String(execution)],
     ...(isClaims(selfTest) && { selfTest: { vectors: String(selfTest['vectors']) } }),
   }));
-  const hardware: { readonly [name: string]: Json } =
+  const hardware: Pick<PolicyDocument, 'snp' | 'tdx'> =
     tee === 'sev-snp'
       ? {
           snp: {
@@ -73,21 +76,31 @@ function toYaml(policy: object): string {
   );
 }
 
+/** Says in the file and beside it what this policy refuses of the evidence that it was made from. */
+function tellShortfalls(io: Io, shortfalls: readonly string[]): string {
+  if (shortfalls.length === 0) return '';
+  const lines = ['This policy refuses the evidence that it was made from:', ...shortfalls];
+  for (const line of lines) io.note(line);
+  return lines.map((line, i) => `# ${i === 0 ? '' : '  '}${printable(line)}\n`).join('');
+}
+
 async function run(io: Io, path: string, flags: Flags): Promise<void> {
   const { policy: none, options } = await readAppraisal(io, flags);
-  const { result } = await appraiseBundle(await readInput(io, path), none, options);
+  const bundle = await readInput(io, path);
+  const { result } = await appraiseBundle(bundle, none, options);
   if (!result.authentic || result.tee === null) {
     printRefusal(io, result);
     return;
   }
   const policy = policyOf(result.tee, result.claims);
-  parsePolicy(policy);
+  const shortfalls = await policyShortfalls(bundle, policy, options);
   if (result.simulated && io.json) io.note(SIMULATED);
-  const hasModels = 'models' in policy.enclave;
-  io.print(policy, () => `${HEADER(result, hasModels)}${toYaml(policy)}`);
+  const told = tellShortfalls(io, shortfalls);
+  const hasModels = policy.enclave?.['models'] !== undefined;
+  io.print({ ...policy }, () => `${HEADER(result, hasModels)}${told}${toYaml(policy)}`);
 }
 
-/** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has. */
+/** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has, and what of it that refuses. */
 export function registerPolicyInit(program: Command, io: Io): void {
   trustOptions(
     group(program, 'policy', 'make appraisal policies')
