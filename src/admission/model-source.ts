@@ -30,9 +30,17 @@ async function readWhole(path: string, shown: string): Promise<Uint8Array> {
 
 /**
  * Reads a model and its external data for a person who looks at it, who may have links where an
- * enclave may not (`enclave/measure.ts`); external data must still lie below the model's folder.
+ * enclave may not (`enclave/measure.ts`); external data must still lie below the model's folder. Throws
+ * USAGE_FILE, USAGE_OPTION for `-`, by which commands mean standard input, or MODEL_* for what is no model.
  */
 export async function readModelSource(path: string): Promise<ModelSource> {
+  if (path === '-') {
+    const why = 'its external data lie beside it';
+    throw new AssayError(
+      'USAGE_OPTION',
+      `expected the path of a model, not standard input: ${why}`,
+    );
+  }
   const bytes = await readWhole(path, path);
   const folder = await realpath(dirname(path));
   const external = new Map<string, Uint8Array>();

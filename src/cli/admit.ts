@@ -161,7 +161,7 @@ export function registerAdmit(program: Command, io: Io): void {
   program
     .command('admit')
     .description('check rule by rule whether any node can execute a model, and all alike')
-    .argument('<model>', 'an ONNX file; its external data lie beside it')
+    .argument('<model>', 'an ONNX file, not standard input; its external data lie beside it')
     .option(
       '--vectors <path>',
       'reference inputs and outputs: a test_data_set_* folder, a folder of such, or an .npz file; repeatable (default: beside the model)',

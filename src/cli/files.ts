@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { access, open, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, open, realpath, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { parseCrl } from '../../attestation/encoding/crl.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { pemBlocks, pemText } from '../../attestation/encoding/pem.js';
@@ -54,13 +54,16 @@ async function readBounded(
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** Reads a file, or standard input for `-`; throws USAGE_FILE, which names the path and the reason. */
+/**
+ * Reads a file, or standard input for `-`. Throws USAGE_FILE, which names the path and the reason, or
+ * USAGE_OPTION for standard input that is read already.
+ */
 export async function readInput(
   io: Io,
   path: string,
   limit = DEFAULT_LIMIT,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  if (path === '-') return readBounded(io.surroundings.stdin, 'standard input', limit);
+  if (path === '-') return readBounded(io.takeStdin(), 'standard input', limit);
   try {
     const file = await open(path, 'r');
     try {
@@ -83,8 +86,18 @@ function unwritable(path: string, error: unknown): AssayError {
   return new AssayError('USAGE_FILE', `cannot write ${path}: ${why}`, error);
 }
 
-/** Writes a file, of which nothing is left where not all of it can be written; throws USAGE_FILE. */
+/** What a command writes beside its result has a path: throws USAGE_OPTION for `-`, by which others mean a stream. */
+export function refuseStream(path: string): void {
+  if (path !== '-') return;
+  throw new AssayError(
+    'USAGE_OPTION',
+    'expected the path of an output, not -: standard output has the result (./- is a file of that name)',
+  );
+}
+
+/** Writes a file, of which nothing is left where not all of it can be written; throws USAGE_FILE or USAGE_OPTION. */
 export async function writeOutput(path: string, bytes: Uint8Array | string): Promise<void> {
+  refuseStream(path);
   try {
     const file = await open(path, 'w');
     try {
@@ -147,6 +160,17 @@ export function asFile<T>(path: string, fault: string, parse: () => T): T {
   }
 }
 
+/** What goes wrong with one model of several names its path; an error of the file's that does already is as it was. */
+export async function ofModel<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (!(cause instanceof AssayError)) throw cause;
+    if (cause.code === 'USAGE_FILE' && cause.message.includes(path)) throw cause;
+    throw new AssayError(cause.code, `${path}: ${cause.message}`, cause);
+  }
+}
+
 /** AMD's certificates and lists of a file, PEM or DER; throws USAGE_FILE for another. */
 function readAmdEndorsements(path: string, bytes: Uint8Array): AmdEndorsements {
   return asFile(path, 'no certificate and no revocation list', () => {
@@ -180,8 +204,9 @@ export function requireCollateral<T extends Uint8Array>(path: string, bytes: T):
   });
 }
 
-/** Makes a folder, and those above it, unless it is there; throws USAGE_FILE. */
+/** Makes a folder, and those above it, unless it is there; throws USAGE_FILE or USAGE_OPTION. */
 export async function makeFolder(path: string): Promise<void> {
+  refuseStream(path);
   try {
     await makeFolders(path);
   } catch (error) {
@@ -191,13 +216,40 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
+/** What one regular file has in common under all its names, there or not; undefined for a device or a pipe. */
+async function identityOf(path: string): Promise<string | undefined> {
+  const known = await stat(path).catch(() => undefined);
+  if (known === undefined) return join(await realpath(dirname(path)), basename(path));
+  return known.isFile() ? `${known.dev}:${known.ino}` : undefined;
+}
+
+/** Throws USAGE_OPTION if two of these files, whose folders are there, are one: of two outputs one would be lost. */
+export async function requireDistinct(paths: readonly string[]): Promise<void> {
+  const outputs = new Map<string, string>();
+  for (const path of paths) {
+    const identity = await identityOf(path);
+    if (identity === undefined) continue;
+    const other = outputs.get(identity);
+    if (other !== undefined) {
+      const said = other === path ? `${path} twice` : `${other} and ${path}, which are one`;
+      throw new AssayError(
+        'USAGE_OPTION',
+        `expected a file of its own for each output, not ${said}`,
+      );
+    }
+    outputs.set(identity, path);
+  }
+}
+
 /**
- * Throws USAGE_FILE if these files cannot be written, as far as that is known beforehand: for commands
- * whose work would be lost otherwise. Undefined ones are left out.
+ * Throws USAGE_FILE if these files cannot be written, as far as that is known beforehand, and USAGE_OPTION
+ * as `refuseStream` and `requireDistinct` do: for commands whose work would be lost otherwise. Undefined ones
+ * are left out.
  */
 export async function requireWritable(paths: readonly (string | undefined)[]): Promise<void> {
-  for (const path of paths) {
-    if (path === undefined) continue;
+  const named = paths.filter((path) => path !== undefined);
+  for (const path of named) {
+    refuseStream(path);
     const known = await stat(path).catch(() => undefined);
     try {
       if (known?.isDirectory() === true) throw new Error('it is a directory');
@@ -209,6 +261,7 @@ export async function requireWritable(paths: readonly (string | undefined)[]): P
       throw unwritable(path, error);
     }
   }
+  await requireDistinct(named);
 }
 
 /** The DER certificates of a file: every PEM block of it, or the file itself as one DER value; throws USAGE_FILE. */

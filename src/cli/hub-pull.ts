@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { pullModel } from '../hub/pull.js';
 import { placeOf } from '../hub/reference.js';
+import { refuseStream } from './files.js';
 import { type HubFlags, hubOptions, hubReference, withHubFlags } from './hub-options.js';
 import { modelJson, modelText } from './hub-render.js';
 import type { Io } from './io.js';
@@ -11,6 +12,7 @@ interface PullFlags extends HubFlags {
 }
 
 async function pull(io: Io, from: string, folder: string, flags: PullFlags): Promise<void> {
+  refuseStream(folder);
   const reference = hubReference(from, flags);
   if (reference.tag === undefined)
     refuseIdle(flags, ['acceptMove'], 'without a tag: a digest never moves');

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { readPackage } from '../hub/package-source.js';
 import { pushModel } from '../hub/push.js';
 import { placeOf } from '../hub/reference.js';
@@ -14,6 +15,9 @@ interface PushFlags extends HubFlags {
 }
 
 async function push(io: Io, source: string, to: string, flags: PushFlags): Promise<void> {
+  if (source === '-') {
+    throw new AssayError('USAGE_OPTION', 'expected the path of a model, not standard input');
+  }
   const reference = hubReference(to, flags);
   if (reference.tag === undefined) refuseIdle(flags, ['moveTag'], 'without a tag');
   const title = flags.title ?? basename(resolve(source)).replace(/\.onnx$/, '');

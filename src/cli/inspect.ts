@@ -124,7 +124,7 @@ export function registerInspect(program: Command, io: Io): void {
     .description(
       'print the identity, signature, operators and test vectors of an ONNX model, without running it',
     )
-    .argument('<model>', 'an ONNX file; its external data lie beside it')
+    .argument('<model>', 'an ONNX file, not standard input; its external data lie beside it')
     .addHelpText('after', examples('assay inspect model.onnx', 'assay inspect model.onnx --json'))
     .action((path: string) => inspect(io, path));
 }

@@ -68,6 +68,7 @@ export class Io {
   readonly #errorStyle: Style;
   /** Remarks that are part of the one JSON value on standard error. */
   readonly #notes: string[] = [];
+  #stdinTaken = false;
 
   /** @param json whether `--json` is among the arguments; known before they are parsed. */
   constructor(surroundings: Surroundings, json: boolean) {
@@ -77,6 +78,15 @@ export class Io {
     this.json = json;
     this.style = styleFor(allowed && !json && stdout.isTTY === true);
     this.#errorStyle = styleFor(allowed && stderr.isTTY === true);
+  }
+
+  /** Standard input, which can be read once: throws USAGE_OPTION afterwards. */
+  takeStdin(): Readable {
+    if (this.#stdinTaken) {
+      throw new AssayError('USAGE_OPTION', 'expected - once: standard input is read already');
+    }
+    this.#stdinTaken = true;
+    return this.surroundings.stdin;
   }
 
   /** The time that an appraisal is made for where the caller names none. */

@@ -15,3 +15,5 @@ process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   now: () => new Date(),
 });
+// A call that failed may have left a reader behind, who waits for whoever writes.
+process.stdin.destroy();

@@ -23,6 +23,7 @@ import {
   makeFolder,
   readTolerancesFile,
   reportUnwritten,
+  requireDistinct,
   requireLimitsOfOutputs,
   requireWritable,
   writeAnswerFiles,
@@ -94,13 +95,21 @@ async function ask(
   }
 }
 
-/** Every vote's proof, in a file that says how the node voted. */
+const KINDS = ['agrees', 'dissents'] as const;
+type VoteKind = (typeof KINDS)[number];
+
+/** The file of a vote's proof, which says how the node voted. */
+function proofPath(folder: string, kind: VoteKind, target: string): string {
+  return join(folder, `${kind}-${target.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.proof`);
+}
+
+/** Every vote's proof. */
 function proofFiles(folder: string, { agreeing, dissenting }: Tally): AnswerFile[] {
-  const files = (kind: string, votes: readonly Vote[]) =>
-    votes.map(({ target, answer }) => {
-      const name = `${kind}-${target.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.proof`;
-      return { path: join(folder, name), bytes: answer.proof };
-    });
+  const files = (kind: VoteKind, votes: readonly Vote[]) =>
+    votes.map(({ target, answer }) => ({
+      path: proofPath(folder, kind, target),
+      bytes: answer.proof,
+    }));
   return [...files('agrees', agreeing), ...files('dissents', dissenting)];
 }
 
@@ -228,7 +237,14 @@ async function run(io: Io, name: string, targets: readonly string[], flags: Flag
     flags.tolerances === undefined ? {} : await readTolerancesFile(io, flags.tolerances);
   const named = parseOutputs(flags.output);
   await requireWritable([...named.values()]);
-  if (flags.saveProofs !== undefined) await makeFolder(flags.saveProofs);
+  const { saveProofs } = flags;
+  if (saveProofs !== undefined) {
+    await makeFolder(saveProofs);
+    const outputs = [...named.values()].filter((path) => path !== undefined);
+    const nodes = [...new Set(targets)];
+    const proofs = KINDS.flatMap((kind) => nodes.map((node) => proofPath(saveProofs, kind, node)));
+    await requireDistinct([...outputs, ...proofs]);
+  }
   if (flags.agree * 2 <= targets.length) {
     io.note(
       `${flags.agree} of ${targets.length} is no majority: others may agree on another answer`,
