@@ -13,6 +13,7 @@ import {
 import { readModelSource } from '../admission/model-source.js';
 import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
+import { ofModel } from './files.js';
 import { domainText, signatureText } from './inspect.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
@@ -141,8 +142,10 @@ function text(
 
 async function diff(io: Io, paths: readonly [string, string]): Promise<void> {
   const [a, b] = await io.during('comparing', async () => {
-    const analyse = async (path: string) =>
-      analyseModel(await readModelSource(path), { sha256: nativeSha256 });
+    const analyse = (path: string) =>
+      ofModel(path, async () =>
+        analyseModel(await readModelSource(path), { sha256: nativeSha256 }),
+      );
     return [await analyse(paths[0]), await analyse(paths[1])] as const;
   });
   const verdict = verdictOf(a.identity, b.identity);
@@ -171,7 +174,7 @@ export function registerDiff(program: Command, io: Io): void {
   program
     .command('diff')
     .description('say where two models part: operators, attributes, weights, opsets, signature')
-    .argument('<a>', 'an ONNX file; its external data lie beside it')
+    .argument('<a>', 'an ONNX file, not standard input; its external data lie beside it')
     .argument('<b>', 'another')
     .addHelpText('after', examples('assay diff before.onnx after.onnx'))
     .addHelpText('after', '\nExits with 0 if both are the same computation, else with 1.\n')

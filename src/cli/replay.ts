@@ -17,7 +17,7 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT } from './exit-code.js';
-import { readInput, readTolerancesFile, requireLimitsOfOutputs } from './files.js';
+import { ofModel, readInput, readTolerancesFile, requireLimitsOfOutputs } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, parseNonce, refuseIdle } from './options.js';
 import { auditFiles, type LogFlags, openLog } from './replay-log.js';
@@ -46,7 +46,8 @@ async function openExecutor(flags: Flags, { policy, options }: Attestation): Pro
   try {
     for (const path of model) {
       const declared = flags.tolerances === undefined;
-      executors.push(await LocalExecutor.open(path, flags.maxRun ?? MAX_RUN, declared));
+      const open = () => LocalExecutor.open(path, flags.maxRun ?? MAX_RUN, declared);
+      executors.push(await ofModel(path, open));
     }
   } catch (error) {
     await set.close();
@@ -66,7 +67,7 @@ async function proofFiles(paths: readonly string[]): Promise<string[]> {
     if (entries === null) files.push(path);
     else {
       const proofs = entries.filter((name) => name.endsWith('.proof')).sort();
-      files.push(...proofs.map((name) => join(path, name)));
+      for (const name of proofs) files.push(join(path, name));
     }
   }
   if (files.length === 0) {

@@ -147,4 +147,22 @@ describe('assay diff', () => {
       assert.deepEqual(found[member], expected);
     });
   }
+
+  test('says which of the two is no model, or is not there', async () => {
+    const [a, b] = [join(folder, 'a.onnx'), join(folder, 'none.onnx')];
+    await writeFile(a, encodeModel(model()));
+    await writeFile(b, 'none');
+    for (const paths of [
+      [a, b],
+      [b, a],
+    ]) {
+      const { code, err } = await assay(['diff', ...paths, '--json']);
+      const { error } = JSON.parse(err);
+      assert.deepEqual([code, error.code], [1, 'MODEL_FIELD_UNKNOWN']);
+      assert.ok(error.message.startsWith(`${b}: `), error.message);
+    }
+    const absent = join(folder, 'absent.onnx');
+    const { err } = await assay(['diff', a, absent, '--json']);
+    assert.equal(JSON.parse(err).error.message, `cannot read ${absent}: expected a readable file`);
+  });
 });

@@ -144,9 +144,11 @@ test('a model that is none, or is not there, is wrong usage', async () => {
     ['none.onnx', 1],
     ['absent.onnx', 2],
   ] as const) {
-    const outcome = await replay(['honest'], '--model', at(file), '--json');
+    const outcome = await replay(['honest'], ...using('division'), '--model', at(file), '--json');
     assert.equal(outcome.code, code);
-    assert.match(JSON.parse(outcome.err).error.code, code === 2 ? /^USAGE_FILE$/ : /^MODEL_/);
+    const { error } = JSON.parse(outcome.err);
+    assert.match(error.code, code === 2 ? /^USAGE_FILE$/ : /^MODEL_/);
+    assert.ok(error.message.startsWith(code === 2 ? `cannot read ${at(file)}: ` : `${at(file)}: `));
   }
 });
 
