@@ -14,6 +14,15 @@ function isText({ type, value, source = '' }: Scalar): boolean {
   return isNumber && type === Scalar.PLAIN && !NUMBER.test(source);
 }
 
+/** Characters of what the parser says that are told: it repeats what it could not read, whatever that is. */
+const MAX_PROBLEM = 300;
+
+/** What the parser says, cut, and without characters that people cannot read but its ends of lines. */
+function problemText(message: string): string {
+  const cut = message.length > MAX_PROBLEM ? `${message.slice(0, MAX_PROBLEM)}…` : message;
+  return cut.replace(/[^\P{C}\n]/gu, '\uFFFD');
+}
+
 /**
  * The value of a document that a person writes: YAML 1.2 or JSON, which is YAML. Repeated members and
  * aliases are refused, so that what a person reads is what counts: digits beyond what a number holds, or
@@ -24,7 +33,7 @@ export function parseYaml(text: string, what: string, code: ErrorCode): unknown 
   const document = parseDocument(text, { uniqueKeys: true, version: '1.2' });
   const [problem] = [...document.errors, ...document.warnings];
   if (problem !== undefined) {
-    throw new AssayError(code, `${what} is neither JSON nor YAML: ${problem.message}`);
+    throw new AssayError(code, `${what} is neither JSON nor YAML: ${problemText(problem.message)}`);
   }
   visit(document, {
     Scalar: (_, node) => {

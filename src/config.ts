@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { basename, dirname, resolve } from 'node:path';
+import { fromUtf8 } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
 import { schemaError } from '../attestation/encoding/schema.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
@@ -11,11 +12,24 @@ import { withOverrides } from './service/overrides.js';
 import { assertNamedOnce } from './service/version-policy.js';
 import type { Environment } from './system/environment.js';
 
-async function readYaml(path: string, what: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+/** The text of bytes that may be YAML or JSON, neither of which has control characters; undefined for others. */
+function textOf(bytes: Uint8Array): string | undefined {
+  if (bytes.some((byte) => byte < 0x20 && ![0x09, 0x0a, 0x0d].includes(byte))) return undefined;
+  try {
+    return fromUtf8(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param advice for whoever named a file that is no text. */
+async function readYaml(path: string, what: string, advice = ''): Promise<unknown> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
     throw new AssayError('CONFIG_FILE', `expected to read ${what} from ${path}`, cause);
   });
-  return parseYaml(text, what, 'CONFIG_SYNTAX');
+  const text = textOf(bytes);
+  if (text !== undefined) return parseYaml(text, what, 'CONFIG_SYNTAX');
+  throw new AssayError('CONFIG_SYNTAX', `expected ${path} to be text in UTF-8${advice}`);
 }
 
 /** A model's file or reference, absolute where it is on this machine. Throws HUB_REFERENCE, CONFIG_INVALID. */
@@ -105,13 +119,15 @@ function configOfReference(text: string): unknown {
   return { models: [{ name: basename(place), path: text }] };
 }
 
+const MODEL_ADVICE = ': a model is named in a configuration, as assay.example.yaml shows';
+
 /**
  * Reads a configuration file, YAML or JSON, with overrides from the environment; or makes the one for
  * a hub's reference. Throws CONFIG_FILE, CONFIG_SYNTAX, CONFIG_INVALID or HUB_REFERENCE.
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
   if (isHubReference(path)) return parseConfig(configOfReference(path), env, resolve('.'));
-  const value = await readYaml(path, 'the configuration');
+  const value = await readYaml(path, 'the configuration', MODEL_ADVICE);
   return parseConfig(value, env, dirname(resolve(path)));
 }
 

@@ -4,13 +4,22 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import * as z from 'zod';
+import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { loadConfig, loadLaunchPolicy, parseConfig } from '../../src/config.js';
 import { parseReference } from '../../src/hub/reference.js';
 import { type Config, configSchema } from '../../src/service/config-schema.js';
 import { assertUndisturbed } from '../../src/service/surroundings.js';
+import { dataType, encodeModel } from '../forge/onnx.js';
+import type { TensorInit } from '../forge/onnx-init.js';
 import { repositoryRoot } from '../vectors.js';
 
+const WEIGHTS: TensorInit = {
+  name: 'w',
+  type: dataType.float,
+  dims: [3000],
+  floats: new Array<number>(3000).fill(0.1),
+};
 const minimal = { models: [{ name: 'm', path: 'm.onnx' }] };
 const batched = (batching: unknown) => ({ models: [{ ...minimal.models[0], batching }] });
 const example = join(repositoryRoot, 'assay.example.yaml');
@@ -360,6 +369,38 @@ describe('configuration files', () => {
       await assert.rejects(loadLaunchPolicy(path), { code });
     });
   }
+
+  for (const [name, model] of [
+    ['some', encodeModel({ graph: { nodes: [], outputs: [], initializers: [WEIGHTS] } })],
+    ['no bytes that only binaries have', utf8('\b\u0001 a graph')],
+    ['no characters', Uint8Array.of(0x61, 0x3a, 0xff, 0xfe)],
+  ] as const) {
+    test(`a model in place of it, of ${name}, is not told`, async () => {
+      const path = join(directory, 'model.onnx');
+      await writeFile(path, model);
+      await assert.rejects(loadConfig(path, {}), {
+        code: 'CONFIG_SYNTAX',
+        message: `expected ${path} to be text in UTF-8: a model is named in a configuration, as assay.example.yaml shows`,
+      });
+      await assert.rejects(loadLaunchPolicy(path), {
+        code: 'CONFIG_SYNTAX',
+        message: `expected ${path} to be text in UTF-8`,
+      });
+    });
+  }
+
+  test('of text that is no YAML little is told', async () => {
+    const path = join(directory, 'assay.yaml');
+    await writeFile(path, `models: [\n${'x\u202e'.repeat(5000)} @`);
+    await assert.rejects(
+      loadConfig(path, {}),
+      (error) =>
+        error instanceof AssayError &&
+        error.code === 'CONFIG_SYNTAX' &&
+        error.message.length < 400 &&
+        !error.message.includes('\u202e'),
+    );
+  });
 
   test('a file that is not there', async () => {
     await assert.rejects(loadConfig(join(directory, 'none.yaml'), {}), { code: 'CONFIG_FILE' });
