@@ -8,7 +8,7 @@ import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/la
 import { parseYaml } from '../enclave/document.js';
 import { formatReference, isHubReference, parseReference } from './hub/reference.js';
 import { type Config, configSchema } from './service/config-schema.js';
-import { withOverrides } from './service/overrides.js';
+import { givenOverrides, withOverrides } from './service/overrides.js';
 import { assertNamedOnce } from './service/version-policy.js';
 import type { Environment } from './system/environment.js';
 
@@ -79,6 +79,14 @@ function assertOwnAddresses({ listen, plaintext, metrics }: Config): void {
   }
 }
 
+/** The variables whose values are at fault, in brackets; nothing where none is. */
+function originOf(issues: readonly { readonly path: readonly PropertyKey[] }[], env: Environment) {
+  const names = givenOverrides(env)
+    .filter(([, member]) => issues.some(({ path }) => member.every((name, i) => path[i] === name)))
+    .map(([name]) => name);
+  return names.length === 0 ? '' : ` (from ${names.join(', ')})`;
+}
+
 /**
  * Validates a configuration. Relative paths are relative to `directory`. Throws CONFIG_INVALID, which
  * names each member at fault, or HUB_REFERENCE.
@@ -86,7 +94,8 @@ function assertOwnAddresses({ listen, plaintext, metrics }: Config): void {
 export function parseConfig(value: unknown, env: Environment, directory: string): Config {
   const result = configSchema.safeParse(withOverrides(value, env));
   if (!result.success) {
-    throw schemaError('CONFIG_INVALID', 'the configuration is not valid', result.error);
+    const what = `the configuration is not valid${originOf(result.error.issues, env)}`;
+    throw schemaError('CONFIG_INVALID', what, result.error);
   }
   const config = result.data;
   // The versions of the others are known once their folders are read.

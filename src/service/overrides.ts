@@ -67,18 +67,21 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** The overrides that are given, as `[variable, member]`; variables that are empty do not count. */
+export function givenOverrides(env: Environment): (readonly [string, Member])[] {
+  return Object.entries(OVERRIDES).filter(([name]) => (env[name] ?? '') !== '');
+}
+
 /**
- * A configuration with the environment's overrides in it; variables that are empty do not count. What
- * cannot hold an override stays as it is, for the schema to refuse. Throws
- * CONFIG_SYNTAX for a value that is no YAML, CONFIG_INVALID for an `ASSAY_` variable that is no override.
+ * A configuration with the environment's overrides in it. What cannot hold an override stays as it is,
+ * for the schema to refuse. Throws CONFIG_SYNTAX for a value that is no YAML, CONFIG_INVALID for an `ASSAY_` variable that is no override.
  */
 export function withOverrides(config: unknown, env: Environment): unknown {
   assertKnown(env);
   if (!isRecord(config)) return config;
   const merged: Record<string, unknown> = { ...config };
-  for (const [name, [member, inner]] of Object.entries(OVERRIDES)) {
-    const text = env[name];
-    if (text === undefined || text === '') continue;
+  for (const [name, [member, inner]] of givenOverrides(env)) {
+    const text = env[name] ?? '';
     const value = name in TEXTS ? text : parseYaml(text, name, 'CONFIG_SYNTAX');
     const outer = merged[member];
     if (inner === undefined) merged[member] = value;

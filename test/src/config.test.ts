@@ -228,6 +228,29 @@ describe('configuration', () => {
     parseConfig(minimal, { ASSAY_MAX_MESAGE_BYTES: '', ASSAYER: '1' }, '/');
   });
 
+  const origins: readonly (readonly [Record<string, string>, object, RegExp])[] = [
+    [
+      { ASSAY_HOSTS: 'a, b' },
+      minimal,
+      /^the configuration is not valid \(from ASSAY_HOSTS\): .*hosts/,
+    ],
+    [
+      { ASSAY_LISTEN_PORT: 'many', ASSAY_PLATFORM: '{kind: sgx}', ASSAY_WORKERS: '1' },
+      minimal,
+      /^the configuration is not valid \(from ASSAY_LISTEN_PORT, ASSAY_PLATFORM\): /,
+    ],
+    [
+      { ASSAY_LISTEN_PORT: '1', ASSAY_WORKERS: '1' },
+      { ...minimal, debug: true, listen: { hosts: '::' } },
+      /^the configuration is not valid: /,
+    ],
+  ];
+  for (const [env, value, message] of origins) {
+    test(`an error says whether it is from the environment: ${Object.values(env).join()}`, () => {
+      assert.throws(() => parseConfig(value, env, '/'), { code: 'CONFIG_INVALID', message });
+    });
+  }
+
   test('what Kubernetes says of a service named assay is no override', () => {
     const links = {
       ASSAY_SERVICE_HOST: '10.0.0.11',
