@@ -117,8 +117,21 @@ function assertNothingTraps(
   );
 }
 
+/** Throws CONFIG_INVALID where batching names sizes of what is no dimension of the model that may vary with them. */
+function assertDimensions({ measured }: JudgedModel, { batching }: ConfiguredModel): void {
+  const tails = measured.identity.inputs.flatMap(({ dims }) => dims?.slice(1) ?? []);
+  const free = new Set(tails.filter((dimension) => typeof dimension === 'string'));
+  const unknown = Object.keys(batching.dimensions).find((name) => !free.has(name));
+  if (unknown === undefined) return;
+  const known = free.size === 0 ? 'none' : [...free].join(', ');
+  throw new AssayError(
+    'CONFIG_INVALID',
+    `batching.dimensions names ${unknown}; the model's free dimensions after the first are: ${known}`,
+  );
+}
+
 /**
- * Measures a model, has it admitted, then loads what was measured. Rejects with MODEL_*, HUB_*,
+ * Measures a model, has it admitted, then loads what was measured. Rejects with MODEL_*, HUB_*, CONFIG_INVALID,
  * LAUNCH_POLICY_*, EVENT_LOG_FULL, PLATFORM_* or EngineError; a model that was admitted and does not
  * load, does not pass its own test vectors, or does not give what the launch policy requires of them,
  * is freed and retired.
@@ -131,6 +144,7 @@ export async function loadModel(
   const { name, version } = configured;
   const judged = await measureConfigured(configured.path, config.hub, surroundings);
   assertNothingTraps(judged, configured);
+  assertDimensions(judged, configured);
   const { measured } = judged;
   const { identity } = measured;
   log.info({ model: name, version, graph: toHex(identity.graph) }, 'measured a model');
