@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { requireWritable } from './files.js';
 import { examples } from './options.js';
 
 interface Flags {
@@ -24,6 +25,7 @@ export function registerServe(program: Command): void {
       ),
     )
     .action(async (config: string, flags: Flags) => {
+      await requireWritable([flags.simulatorRoot]);
       const { runService } = await import('../service/service.js');
       await runService(config, flags);
     });

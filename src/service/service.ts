@@ -14,7 +14,7 @@ const EXIT_FATAL = 4;
 const CLOSING_SECONDS = 5;
 
 export interface ServiceOptions {
-  /** Where to write the simulator's root certificate, PEM; nothing is written on hardware. */
+  /** Where to write the simulator's root certificate, PEM; refused on hardware, which has none. */
   readonly simulatorRoot?: string;
 }
 
@@ -32,12 +32,16 @@ function endAtOnce(): void {
  * served yet a signal ends the process by itself. When the engine cannot go on the service is drained too,
  * and the process ends for its supervisor to start again: with exit code 4 or, where an execution hangs, by
  * SIGKILL, the only end that it cannot delay.
- * Rejects with what `loadConfig` and `serve` reject with.
+ * Rejects with what `loadConfig` and `serve` reject with, USAGE_OPTION or USAGE_FILE.
  */
 export async function runService(path: string, options: ServiceOptions = {}): Promise<void> {
   // Before anything is awaited: an inspector that opened earlier is then seen among the surroundings.
   keepInspectorClosed();
   const config = await loadConfig(path, process.env);
+  if (options.simulatorRoot !== undefined && config.platform.kind !== 'simulator') {
+    const why = `with the platform ${config.platform.kind}: its hardware's vendor has the root`;
+    throw new AssayError('USAGE_OPTION', `--simulator-root changes nothing ${why}`);
+  }
   const log = makeLog(config.logLevel);
   const { node, nghttp2 } = process.versions;
   const advice = adviceOnNode(process.versions);

@@ -108,6 +108,30 @@ describe('the service', () => {
     assert.equal(await service.ended, 0);
   });
 
+  test('loads nothing where the root cannot be written, or there is none to write', async () => {
+    const config = JSON.parse(await readFile(at('assay.json'), 'utf8'));
+    await writeFile(at('hardware.json'), JSON.stringify({ ...config, platform: undefined }));
+    for (const [file, root, says] of [
+      [
+        'assay.json',
+        at('nowhere/root.pem'),
+        /USAGE_FILE: cannot write .*: there is no such folder/,
+      ],
+      ['assay.json', folder, /USAGE_FILE: cannot write .*: it is a directory/],
+      ['assay.json', '-', /USAGE_OPTION: expected the path of an output, not -/],
+      [
+        'hardware.json',
+        at('none.pem'),
+        /USAGE_OPTION: --simulator-root changes nothing with the platform configfs-tsm/,
+      ],
+    ] as const) {
+      const refused = spawnAssay(['serve', at(file), '--simulator-root', root]);
+      assert.equal(await refused.ended, 2);
+      assert.match(refused.written.err, says);
+      assert.equal(refused.written.out, '');
+    }
+  });
+
   test('does not start under NODE_OPTIONS', async () => {
     const refused = spawnAssay(['serve', at('assay.json')], { NODE_OPTIONS: '--no-warnings' });
     assert.equal(await refused.ended, 2);
