@@ -65,9 +65,10 @@ class Origins {
     this.#functions = functions;
     for (const state of executed) {
       const callee = this.#callee(state);
-      if (callee !== undefined) {
-        this.#calls.set(callee, [...(this.#calls.get(callee) ?? []), state]);
-      }
+      if (callee === undefined) continue;
+      const calls = this.#calls.get(callee);
+      if (calls === undefined) this.#calls.set(callee, [state]);
+      else calls.push(state);
     }
   }
 
@@ -80,7 +81,7 @@ class Origins {
     for (let next = left.pop(); next !== undefined; next = left.pop()) {
       if (this.#seen.has(next)) continue;
       this.#seen.add(next);
-      left.push(...this.#behind(next));
+      for (const definition of this.#behind(next)) left.push(definition);
     }
   }
 

@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { fromHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 
-/** The command group with this name, made on first use: several files add to `verify` and `show`. */
+/** The command group with this name, made on first use: several files add commands to one. */
 export function group(program: Command, name: string, description: string): Command {
   const known = program.commands.find((command) => command.name() === name);
   return known ?? program.command(name).description(description);

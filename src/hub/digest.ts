@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import * as z from 'zod';
 import { AssayError } from '../../attestation/encoding/error.js';
 
 /** `sha256:` and 64 lower-case hexadecimal digits (OCI image-spec, descriptor.md, "Digests"). */
@@ -10,6 +11,12 @@ const PATTERN = /^sha256:[0-9a-f]{64}$/;
 export function isDigest(text: string): text is Digest {
   return PATTERN.test(text);
 }
+
+/** A digest in what others wrote. */
+export const digestSchema = z.custom<Digest>(
+  (value) => typeof value === 'string' && isDigest(value),
+  { message: 'expected sha256: and 64 lower-case hexadecimal digits' },
+);
 
 /** Digest of bytes. */
 export function digestOf(bytes: Uint8Array): Digest {

@@ -8,7 +8,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { makeFolders } from '../system/make-folders.js';
-import { type Digest, expectDigest, hexOf, isDigest } from './digest.js';
+import { type Digest, digestSchema, expectDigest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
 import {
   holds,
@@ -33,7 +33,7 @@ const MAX_REPOSITORIES = 10_000;
 
 const entry = z.looseObject({
   mediaType: z.string(),
-  digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value)),
+  digest: digestSchema,
   size: z.int().min(0),
   annotations: z.record(z.string(), z.string()).optional(),
 });

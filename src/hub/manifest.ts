@@ -3,7 +3,7 @@ import { utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
-import { type Digest, digestOf, isDigest } from './digest.js';
+import { digestOf, digestSchema } from './digest.js';
 import { ARTIFACT_TYPE, EMPTY_TYPE, MANIFEST_TYPE } from './media-type.js';
 
 /** Registries refuse larger manifests too (OCI distribution-spec 1.1, "Pushing manifests"). */
@@ -15,9 +15,6 @@ export const ANNOTATION = {
   graph: 'vnd.assay.model.graph',
 } as const;
 
-const digest = z.custom<Digest>((value) => typeof value === 'string' && isDigest(value), {
-  message: 'expected sha256: and 64 lower-case hexadecimal digits',
-});
 const annotations = z.record(z.string().max(256), z.string().max(64 * 1024));
 /*
  * Members that Assay does not use are ignored, as the specification demands (OCI image-spec 1.1,
@@ -26,7 +23,7 @@ const annotations = z.record(z.string().max(256), z.string().max(64 * 1024));
  */
 const descriptor = z.object({
   mediaType: z.string().min(1).max(255),
-  digest,
+  digest: digestSchema,
   size: z.int().min(0),
   annotations: annotations.optional(),
 });

@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
-import { type Digest, expectDigest, isDigest } from './digest.js';
+import { digestSchema, expectDigest } from './digest.js';
 import { ifPresent, readPlain, writeWhole } from './local.js';
 import { MAX_MANIFEST } from './manifest.js';
 
@@ -25,7 +25,7 @@ const schema = z.strictObject({
   tag: z.string().optional(),
   /** `placing` is a folder in which files are being replaced: what a crash leaves. */
   state: z.enum(['placing', 'complete']),
-  digest: z.custom<Digest>((value) => typeof value === 'string' && isDigest(value)),
+  digest: digestSchema,
   /** The manifest's text. */
   manifest: z.string(),
 });

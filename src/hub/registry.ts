@@ -61,10 +61,11 @@ async function list(
     const json = parseStrictJson(fromUtf8(bytes), 'a list of names', 'HUB_PROTOCOL');
     const parsed = page.safeParse(json);
     if (!parsed.success) throw new AssayError('HUB_PROTOCOL', 'expected a list of names');
-    found.push(...(parsed.data[member] ?? []));
-    if (pages >= MAX_PAGES || found.length > MAX_NAMES) {
+    const more = parsed.data[member] ?? [];
+    if (pages >= MAX_PAGES || found.length + more.length > MAX_NAMES) {
       throw new AssayError('HUB_SIZE', `expected at most ${MAX_NAMES} names in a list`);
     }
+    found.push(...more);
     url = nextPage(response, client.base);
   }
   return found;

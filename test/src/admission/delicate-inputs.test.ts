@@ -98,3 +98,22 @@ for (const { what, nodes, functions = [], expected } of CASES) {
     assert.deepEqual(delicateInputs(analysis, trappingDivisions(analysis)), expected);
   });
 }
+
+/** Beyond what a call of JavaScript takes for arguments; an analysis that took the square of it would not end. */
+const MANY = 130_000;
+
+test('a function is followed to all of its calls, however many there are', () => {
+  const calls = Array.from({ length: MANY }, (_, i) => node('Ratio', 'p q', `y${i}`, {}, 'local'));
+  const bytes = encodeModel({
+    irVersion: 9,
+    opsets: { '': 20, local: 1 },
+    functions: [ratio('Tile', 'u v')],
+    graph: {
+      inputs: ['p', 'q'].map((name) => ({ name, type: vector(dataType.int64) })),
+      nodes: [...calls, node('Max', calls.flatMap(({ outputs }) => outputs).join(' '), 'y')],
+      outputs: [{ name: 'y', type: { tensor: dataType.int64 } }],
+    },
+  });
+  const analysis = analyseModel({ path: 'm', bytes });
+  assert.deepEqual(delicateInputs(analysis, []), ['q']);
+});

@@ -193,6 +193,17 @@ for (const [name, code, spoil] of faults) {
   });
 }
 
+test('an index with another digest is told what a digest is', async (t) => {
+  const { path, reference } = await setting(t);
+  const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8'));
+  index.manifests[0].digest = `sha512:${'0'.repeat(128)}`;
+  writeFileSync(join(path, 'index.json'), JSON.stringify(index));
+  await assert.rejects(pullModel(reference, temporaryFolder(t), options), {
+    code: 'HUB_LAYOUT',
+    message: /expected sha256: and 64 lower-case hexadecimal digits .* at manifests\[0\]\.digest$/,
+  });
+});
+
 test('a push to a folder repairs what is corrupted there', async (t) => {
   const { reference, blob, pushed } = await setting(t);
   writeFileSync(blob('weights.bin'), Buffer.alloc(4096));

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readdirSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readPackage } from '../../../src/hub/package-source.js';
@@ -250,3 +253,14 @@ for (const [link, more] of links) {
     assert.equal(registry.requests('GET', /_catalog$/).length, more ? 2 : 1);
   });
 }
+
+test('a list of more names than are taken is refused, all on one page too', async (t) => {
+  const { options } = await setting(t);
+  const repositories = Array.from({ length: 200_000 }, (_, i) => i.toString(36));
+  const server = createServer((_, response) => response.end(JSON.stringify({ repositories })));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await assert.rejects(listRepositories(host, options), { code: 'HUB_SIZE' });
+});
