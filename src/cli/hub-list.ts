@@ -8,7 +8,7 @@ import { type Cell, type Style, section, size } from './output.js';
 
 function row(style: Style, { tag, model, problem }: ListedModel): readonly Cell[] {
   if (model === undefined) return [tag, { text: problem ?? '', style: style.dim }];
-  const formats = [...new Set(model.originals.map(({ format }) => format))].join(', ');
+  const formats = [...new Set(model.notExecutable.map(({ format }) => format))].join(', ');
   const state: Cell = model.executable
     ? { text: 'executable', style: style.green }
     : { text: `not executable: ${formats}`, style: style.yellow };
@@ -19,7 +19,7 @@ function conversions(style: Style, models: readonly ListedModel[]): readonly (re
   return models.flatMap(({ tag, model }) =>
     model === undefined || model.executable
       ? []
-      : model.originals.map(({ path, conversion }): Cell[] => [
+      : model.notExecutable.map(({ path, conversion }): Cell[] => [
           { text: `${tag} ${path}`, style: style.dim },
           conversion,
         ]),
@@ -54,7 +54,7 @@ async function list(io: Io, text: string, flags: HubFlags): Promise<void> {
         tag,
         ...(model === undefined
           ? { problem: problem ?? '' }
-          : { ...model, originals: model.originals.map((original) => ({ ...original })) }),
+          : { ...model, notExecutable: model.notExecutable.map((each) => ({ ...each })) }),
       })),
     },
     (style) =>

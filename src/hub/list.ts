@@ -14,7 +14,7 @@ export interface ListedModel {
     readonly executable: boolean;
     readonly graph: string | null;
     readonly size: number;
-    readonly originals: readonly NotExecutable[];
+    readonly notExecutable: readonly NotExecutable[];
   };
   /** Why it is not listed as a model. */
   readonly problem?: string;
@@ -64,7 +64,7 @@ export async function listModels(
         executable: contents.graph !== undefined,
         graph: contents.graph ?? null,
         size: contents.files.reduce((sum, { blob }) => sum + blob.size, 0),
-        originals: notExecutable(contents),
+        notExecutable: notExecutable(contents),
       };
       listed.push({ tag, model });
     } catch (error) {

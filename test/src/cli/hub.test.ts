@@ -96,6 +96,10 @@ test('a model in another format is pushed, and listed as not executable', async 
   const listed = await assay(['hub', 'list', place]);
   assert.match(listed.out, /gguf {2}sha256:[0-9a-f]{64} {2}8 B {2}not executable: GGUF/);
   assert.match(listed.out, /To convert\n {2}gguf originals\/m\.gguf {2}pip install/);
+  const { models } = JSON.parse((await assay(['hub', 'list', place, '--json'])).out);
+  const shown = JSON.parse((await assay(['hub', 'show', `${place}:gguf`, '--json'])).out);
+  assert.equal(models[0].notExecutable[0].path, 'originals/m.gguf');
+  assert.deepEqual(models[0].notExecutable, shown.notExecutable);
 });
 
 test('what is no model is listed with the reason', async (t) => {
