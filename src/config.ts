@@ -6,7 +6,7 @@ import { AssayError } from '../attestation/encoding/error.js';
 import { schemaError } from '../attestation/encoding/schema.js';
 import { type LaunchPolicy, parseLaunchPolicy } from '../attestation/evidence/launch-policy.js';
 import { parseYaml } from '../enclave/document.js';
-import { formatReference, isHubReference, parseReference } from './hub/reference.js';
+import { formatReference, isHubReference, parseReference, pinnedDigest } from './hub/reference.js';
 import { type Config, configSchema } from './service/config-schema.js';
 import { givenOverrides, withOverrides } from './service/overrides.js';
 import { assertNamedOnce } from './service/version-policy.js';
@@ -32,10 +32,11 @@ async function readYaml(path: string, what: string, advice = ''): Promise<unknow
   throw new AssayError('CONFIG_SYNTAX', `expected ${path} to be text in UTF-8${advice}`);
 }
 
-/** A model's file or reference, absolute where it is on this machine. Throws HUB_REFERENCE, CONFIG_INVALID. */
+/** A model's file or reference, absolute where it is on this machine. Throws HUB_REFERENCE, HUB_UNPINNED, CONFIG_INVALID. */
 function placedModel(path: string, directory: string): string {
   if (!isHubReference(path)) return resolve(directory, path);
   const reference = parseReference(path);
+  pinnedDigest(reference);
   if (reference.kind === 'registry') return path;
   const folder = resolve(directory, reference.path);
   // The name of the configuration's own folder, or of one above it: a reference would mean another.
@@ -89,7 +90,7 @@ function originOf(issues: readonly { readonly path: readonly PropertyKey[] }[], 
 
 /**
  * Validates a configuration. Relative paths are relative to `directory`. Throws CONFIG_INVALID, which
- * names each member at fault, or HUB_REFERENCE.
+ * names each member at fault, HUB_REFERENCE or HUB_UNPINNED.
  */
 export function parseConfig(value: unknown, env: Environment, directory: string): Config {
   const result = configSchema.safeParse(withOverrides(value, env));
@@ -132,7 +133,7 @@ const MODEL_ADVICE = ': a model is named in a configuration, as assay.example.ya
 
 /**
  * Reads a configuration file, YAML or JSON, with overrides from the environment; or makes the one for
- * a hub's reference. Throws CONFIG_FILE, CONFIG_SYNTAX, CONFIG_INVALID or HUB_REFERENCE.
+ * a hub's reference. Throws CONFIG_FILE, CONFIG_SYNTAX, CONFIG_INVALID, HUB_REFERENCE or HUB_UNPINNED.
  */
 export async function loadConfig(path: string, env: Environment): Promise<Config> {
   if (isHubReference(path)) return parseConfig(configOfReference(path), env, resolve('.'));

@@ -56,6 +56,9 @@ async function collectEvidence(io: Io, options: SnpOptions, out: string): Promis
 
 async function run(io: Io, options: CollectOptions): Promise<void> {
   const { report, quote, out } = options;
+  if ((report === undefined) === (quote === undefined)) {
+    throw new AssayError('USAGE_ARGUMENTS', 'expected either --report or --quote');
+  }
   await requireWritable([out]);
   if (report !== undefined && quote === undefined && options.root.length === 0) {
     refuseIdle(options, ['pcs', 'tcbUpdate'], 'with --report');

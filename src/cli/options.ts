@@ -38,17 +38,25 @@ export function refuseIdle<T extends object>(
 }
 
 /**
- * Of an option that is given twice one value would be dropped: has this command throw USAGE_OPTION there,
- * but for options that gather their values.
+ * Of an option that is given twice, or beside the one that says the contrary, one value would be dropped:
+ * has this command throw USAGE_OPTION there, but for options that gather their values.
  */
 export function refuseRepeated(command: Command): void {
+  const given = new Map<string, string>();
   for (const option of command.options) {
-    const takesOne = (option.required || option.optional) && !option.variadic;
-    if (!takesOne || option.parseArg === collect) continue;
-    let given = false;
+    const member = option.attributeName();
+    const long = option.long ?? option.flags;
+    const takesOne =
+      (option.required || option.optional) && !option.variadic && option.parseArg !== collect;
     command.on(`option:${option.name()}`, () => {
-      if (given) throw new AssayError('USAGE_OPTION', `expected ${option.long} once`);
-      given = true;
+      const earlier = given.get(member) ?? '';
+      if (earlier === long && takesOne) {
+        throw new AssayError('USAGE_OPTION', `expected ${long} once`);
+      }
+      if (earlier !== long && earlier !== '') {
+        throw new AssayError('USAGE_OPTION', `expected one of ${earlier} and ${long}`);
+      }
+      given.set(member, long);
     });
   }
   command.commands.forEach(refuseRepeated);
@@ -75,6 +83,13 @@ export function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
     throw new InvalidArgumentError('expected a non-negative integer.');
   }
+  return value;
+}
+
+/** Parses a positive integer that a number holds exactly. */
+export function parsePositive(text: string): number {
+  const value = parseCount(text);
+  if (value === 0) throw new InvalidArgumentError('expected a positive integer.');
   return value;
 }
 

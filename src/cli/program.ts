@@ -83,6 +83,19 @@ const EXIT_CODES = `
 Exit codes: 0 affirmed, 1 refused, 2 wrong usage, 3 could not check, 4 the service failed.
 `;
 
+/** Prints the help of a command, however deep it lies; throws USAGE_ARGUMENTS where there is none. */
+function help(program: Command, names: readonly string[]): never {
+  let command = program;
+  for (const name of names) {
+    const next = command.commands.find((each) => each.name() === name);
+    if (next === undefined) {
+      throw new AssayError('USAGE_ARGUMENTS', `there is no command ${names.join(' ')}`);
+    }
+    command = next;
+  }
+  return command.help();
+}
+
 function makeProgram(io: Io): Command {
   const { stdout, stderr } = io.surroundings;
   const program = new Command('assay')
@@ -113,6 +126,13 @@ function makeProgram(io: Io): Command {
     program.commandsGroup(heading);
     for (const register of commands) register(program, io);
   }
+  program.commandsGroup('Help:');
+  program
+    .helpCommand(false)
+    .command('help')
+    .description('print the help of a command')
+    .argument('[command...]', 'its name, such as verify snp')
+    .action((names: readonly string[]) => help(program, names));
   refuseRepeated(program);
   return program;
 }

@@ -29,7 +29,7 @@ import {
   writeAnswerFiles,
 } from './files.js';
 import type { Io, Json } from './io.js';
-import { examples, parseCount } from './options.js';
+import { examples, parseCount, parsePositive } from './options.js';
 import { printable, type Style, section } from './output.js';
 import { excludedJson, relationJson, relationLines } from './relation-text.js';
 import { simulatedBanner } from './render-result.js';
@@ -245,7 +245,7 @@ async function run(io: Io, name: string, targets: readonly string[], flags: Flag
     const proofs = KINDS.flatMap((kind) => nodes.map((node) => proofPath(saveProofs, kind, node)));
     await requireDistinct([...outputs, ...proofs]);
   }
-  if (flags.agree * 2 <= targets.length) {
+  if (flags.agree > 0 && flags.agree * 2 <= targets.length) {
     io.note(
       `${flags.agree} of ${targets.length} is no majority: others may agree on another answer`,
     );
@@ -279,7 +279,7 @@ export function registerQuorum(program: Command, io: Io): void {
       '--tolerances <file>',
       "what agrees beside identical bits: a publisher's tolerances.json",
     )
-    .option('--timeout <seconds>', 'give a node up after this time (60)', parseCount)
+    .option('--timeout <seconds>', 'give a node up after this time (60)', parsePositive)
     .option('--all', 'hear every node, also once enough agree, so that late dissent is seen')
     .option('--save-proofs <folder>', 'write a proof file of every vote, the dissenters’ too')
     .addHelpText(

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import type { AuthenticateTdxOptions } from '../../attestation/appraisal/authenticate-tdx.js';
 import { INTEL_PCS, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
 import { EndorsementSource } from '../../attestation/endorsements/source.js';
@@ -17,7 +17,9 @@ export interface PcsOptions {
 }
 
 function parseUpdate(text: string): TcbUpdate {
-  return text === 'standard' || text === 'early' ? text : parseCount(text);
+  if (text === 'standard' || text === 'early') return text;
+  if (/^\d+$/.test(text)) return parseCount(text);
+  throw new InvalidArgumentError('expected standard, early or a tcbEvaluationDataNumber.');
 }
 
 /** Adds `--root`, `--pcs` and `--tcb-update`. */

@@ -108,6 +108,16 @@ export function placeOf(reference: Reference): string {
   return repository === undefined ? `oci://${host}` : `oci://${host}/${repository}`;
 }
 
+/** The digest of a reference that is to be executed; throws HUB_UNPINNED without one. */
+export function pinnedDigest(reference: Reference): Digest {
+  const { digest } = reference;
+  if (digest !== undefined) return digest;
+  throw new AssayError(
+    'HUB_UNPINNED',
+    `expected a digest after ${formatReference(reference)}: a tag can be moved (assay hub show prints it)`,
+  );
+}
+
 /** The inverse of `parseReference`. */
 export function formatReference(reference: Reference): string {
   const tag = reference.tag === undefined ? '' : `:${reference.tag}`;

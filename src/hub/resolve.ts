@@ -14,7 +14,7 @@ import {
 } from './package.js';
 import { isComplete, type PullOptions, pullModel, withoutOriginals } from './pull.js';
 import { readRecord } from './record.js';
-import { formatReference, parseReference } from './reference.js';
+import { parseReference, pinnedDigest } from './reference.js';
 
 export interface ResolveOptions extends Omit<PullOptions, 'skipOriginals'> {
   /** Folder that keeps what was pulled, one folder a manifest. */
@@ -67,13 +67,7 @@ async function cachedIn(directory: string, digest: Digest): Promise<ModelPackage
  */
 export async function resolveModel(text: string, options: ResolveOptions): Promise<ResolvedModel> {
   const reference = parseReference(text);
-  const { digest } = reference;
-  if (digest === undefined) {
-    throw new AssayError(
-      'HUB_UNPINNED',
-      `expected a digest after ${formatReference(reference)}: a tag can be moved (assay hub show prints it)`,
-    );
-  }
+  const digest = pinnedDigest(reference);
   const directory = resolve(options.cache, hexOf(digest));
   let contents = await cachedIn(directory, digest);
   if (contents === undefined) {

@@ -60,7 +60,8 @@ test('a node serves a model straight from a registry, by digest', async (t) => {
     [`${place}@${other.digest}`, 'HUB_NOT_EXECUTABLE'],
     [`${place}@sha256:${'0'.repeat(64)}`, 'HUB_NOT_FOUND'],
   ] as const) {
-    await assert.rejects(serve(await loadConfig(reference, environment), options), { code });
+    const start = async () => serve(await loadConfig(reference, environment), options);
+    await assert.rejects(start, { code });
   }
   const serving = await serve(await loadConfig(`${place}@${digest}`, environment), options);
   try {

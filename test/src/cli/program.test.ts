@@ -136,6 +136,12 @@ describe('wrong usage', () => {
     assert.match((await assay(['--version'])).out, /^\d+\.\d+\.\d+\n$/);
     assert.match((await assay(['--help'])).out, /Exit codes: 0 affirmed/);
   });
+  for (const path of [[], ['verify'], ['verify', 'snp']]) {
+    test(`assay help ${path.join(' ')} prints what --help does`, async () => {
+      const { code, out, err } = await assay(['help', ...path]);
+      assert.deepEqual([code, out, err], [0, (await assay([...path, '--help'])).out, '']);
+    });
+  }
 });
 
 describe('exit codes', () => {

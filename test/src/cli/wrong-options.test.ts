@@ -221,6 +221,50 @@ const idle: readonly Case[] = [
     ],
   ),
   [
+    'hub list --plain-http --no-plain-http',
+    'USAGE_OPTION',
+    /^expected one of --plain-http and --no-plain-http$/,
+    () => ['hub', 'list', 'oci://registry.invalid', '--plain-http', '--no-plain-http'],
+  ],
+  [
+    'hub list --no-plain-http --plain-http',
+    'USAGE_OPTION',
+    /^expected one of --no-plain-http and --plain-http$/,
+    () => ['hub', 'list', 'oci://registry.invalid', '--no-plain-http', '--plain-http'],
+  ],
+  [
+    'quorum --timeout 0',
+    'USAGE_ARGUMENTS',
+    /expected a positive integer/,
+    () => ['quorum', 'adder', server.target, '--agree', '1', '--timeout', '0', ...trust()],
+  ],
+  [
+    'verify tdx --tcb-update of another kind',
+    'USAGE_ARGUMENTS',
+    /expected standard, early or a tcbEvaluationDataNumber/,
+    () => ['verify', 'tdx', '--quote', at('garbage.bin'), '--tcb-update', 'foo'],
+  ],
+  ...[[], ['--report', 'r', '--quote', 'q']].map(
+    (given): Case => [
+      `collect ${given.join(' ')}`,
+      'USAGE_ARGUMENTS',
+      /^expected either --report or --quote$/,
+      () => ['collect', ...given, '--out', at('out')],
+    ],
+  ),
+  [
+    'help of a command that is not there',
+    'USAGE_ARGUMENTS',
+    /^there is no command verify nosuch$/,
+    () => ['help', 'verify', 'nosuch'],
+  ],
+  [
+    'serve of a model in a hub without a digest',
+    'HUB_UNPINNED',
+    /^expected a digest after ocidir:/,
+    () => ['serve', `ocidir://${folder}`],
+  ],
+  [
     'policy init --policy',
     'USAGE_ARGUMENTS',
     /unknown option '--policy'/,
@@ -380,10 +424,16 @@ describe('standard error with --json is one JSON value', () => {
   const given1 = (): string[] => ['quorum', 'adder', server.target, '--json', ...trust()];
 
   test('remarks are beside the failure', async () => {
+    const args = [...given1(), 'localhost:1', '--agree', '1', ...given()];
+    const { code, err } = await assay([...args, '--endorsements', at('garbage.json')]);
+    const { error, notes } = JSON.parse(err);
+    assert.deepEqual([code, error.code, notes.length], [2, 'USAGE_FILE', 1]);
+    assert.match(notes[0], /no majority/);
+  });
+  test('nothing is remarked of a number of nodes that is refused', async () => {
     const { code, err } = await assay([...given1(), '--agree', '0', ...given()]);
     const { error, notes } = JSON.parse(err);
-    assert.deepEqual([code, error.code, notes.length], [2, 'USAGE_QUORUM', 1]);
-    assert.match(notes[0], /no majority/);
+    assert.deepEqual([code, error.code, notes], [2, 'USAGE_QUORUM', undefined]);
   });
   test('remarks without a failure are there by themselves', async () => {
     const twice = [...given1(), 'localhost:1', '--agree', '1', ...given()];
