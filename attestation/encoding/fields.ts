@@ -55,6 +55,14 @@ export class CborFields {
     return typeof value === 'string' ? value : this.#wrong(key, 'text');
   }
 
+  /** Takes the member `profile`, which names the format; throws `code` for another, of which a part is told. */
+  expectProfile(expected: string, code: ErrorCode): void {
+    const profile = this.text('profile');
+    if (profile === expected) return;
+    const came = JSON.stringify(profile.slice(0, MAX_NAME).replace(/[^ -~]/g, '?'));
+    throw new AssayError(code, `expected the profile ${expected}, not ${came}`);
+  }
+
   /** Bytes, of exactly `length` if one is given. */
   bytes(key: CborKey, length?: number): Uint8Array {
     const value = this.take(key);

@@ -113,10 +113,7 @@ function positionFromCbor(fields: CborFields): ChallengePosition {
 /** Decodes a bundle strictly; throws BUNDLE_ENCODING, or BUNDLE_PROFILE for another format. */
 export function decodeBundle(bytes: Uint8Array): EvidenceBundle {
   const fields = CborFields.decode(bytes, 'the evidence bundle', CODE, MAX_BYTES);
-  const profile = fields.text('profile');
-  if (profile !== PROFILE) {
-    throw new AssayError('BUNDLE_PROFILE', `expected the profile ${PROFILE}`);
-  }
+  fields.expectProfile(PROFILE, 'BUNDLE_PROFILE');
   const tee = fields.text('tee');
   if (tee !== 'sev-snp' && tee !== 'tdx') return fail('expected tee to be sev-snp or tdx');
   const bundle = {

@@ -43,9 +43,7 @@ function blobs(fields: CborFields, key: string): Uint8Array[] {
 /** Decodes strictly; throws BUNDLE_ENCODING, or BUNDLE_PROFILE for another format. */
 export function decodeSnpEvidence(bytes: Uint8Array): SnpEvidence {
   const fields = CborFields.decode(bytes, 'the SEV-SNP evidence', CODE);
-  if (fields.text('profile') !== PROFILE) {
-    throw new AssayError('BUNDLE_PROFILE', `expected the profile ${PROFILE}`);
-  }
+  fields.expectProfile(PROFILE, 'BUNDLE_PROFILE');
   const bundle = {
     evidence: fields.bytes('evidence'),
     certificates: blobs(fields, 'certificates'),

@@ -125,9 +125,7 @@ function endorsementsFromCbor(fields: CborFields): ProofEndorsements {
  */
 export function decodeProofFile(bytes: Uint8Array): ProofFile {
   const fields = CborFields.decode(bytes, 'the proof file', CODE);
-  if (fields.text('profile') !== PROFILE) {
-    throw new AssayError('PROOF_PROFILE', `expected the profile ${PROFILE}`);
-  }
+  fields.expectProfile(PROFILE, 'PROOF_PROFILE');
   const model = fields.map('model');
   const proof = {
     evidence: fields.bytes('evidence'),

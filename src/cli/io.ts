@@ -136,7 +136,9 @@ export class Io {
     const lines = [`${red('error')} ${code}: ${printable(first)}`];
     for (const line of rest) lines.push(`  ${printable(line)}`);
     for (const cause of causesOf(error)) {
-      if (message.includes(cause.message) || cause.message.includes('\n')) continue;
+      // Without the status, which gRPC writes before the details.
+      const said = cause.message.replace(/^\d+ [A-Z_]+: /, '');
+      if (message.includes(said) || said.includes('\n')) continue;
       lines.push(dim(`  because: ${printable(cause.message)}`));
     }
     this.surroundings.stderr.write(`${lines.join('\n')}\n`);

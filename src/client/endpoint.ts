@@ -34,6 +34,13 @@ export function spkiDigest(certificate: X509Certificate): Uint8Array {
   return new Uint8Array(createHash('sha256').update(spki).digest());
 }
 
+/** Why a handshake failed, with its cause, but for OpenSSL's: their lines hold addresses, and say no more. */
+function noTls(cause: NodeJS.ErrnoException & { readonly reason?: string }): [string, unknown?] {
+  if (cause.code === 'ERR_SSL_WRONG_VERSION_NUMBER') return ['the server does not speak TLS'];
+  if (cause.reason !== undefined) return [`no TLS connection: ${cause.reason}`];
+  return [`no TLS connection: ${cause.message}`, cause];
+}
+
 /**
  * The certificate that a server presents, with proof that it holds the key (the TLS handshake), and
  * nothing more: whoever answers may be anybody until evidence says otherwise. Nothing is sent.
@@ -55,9 +62,7 @@ export async function presentedCertificate(
     rejectUnauthorized: false,
   });
   const handshake = new Promise<X509Certificate>((resolve, reject) => {
-    socket.once('error', (cause) =>
-      reject(unreachable(`no TLS connection: ${cause.message}`, cause)),
-    );
+    socket.once('error', (cause: NodeJS.ErrnoException) => reject(unreachable(...noTls(cause))));
     socket.once('secureConnect', () => {
       const certificate = socket.getPeerX509Certificate();
       if (certificate === undefined) reject(unreachable('the server presented no certificate'));

@@ -6,6 +6,8 @@ import {
   decodeCbor,
   encodeCbor,
 } from '../../../attestation/encoding/cbor.js';
+import { decodeBundle } from '../../../attestation/evidence/bundle.js';
+import { decodeSnpEvidence } from '../../../attestation/evidence/snp-evidence.js';
 import {
   decodeProofFile,
   encodeProofFile,
@@ -58,3 +60,22 @@ const refused: readonly (readonly [string, Uint8Array, string])[] = [
 for (const [name, changed, code] of refused) {
   test(`${name} is refused`, () => assert.throws(() => decodeProofFile(changed), { code }));
 }
+
+for (const [name, decode, expected] of [
+  ['an evidence bundle', decodeBundle, 'urn:assay:evidence-bundle:1'],
+  ['SEV-SNP evidence', decodeSnpEvidence, 'urn:assay:snp-evidence:1'],
+] as const) {
+  test(`a proof file that is given for ${name} is told by its profile`, () =>
+    assert.throws(() => decode(bytes), {
+      code: 'BUNDLE_PROFILE',
+      message: `expected the profile ${expected}, not "urn:assay:proof-file:1"`,
+    }));
+}
+
+test('of a profile that is no name, a part is told without what a terminal obeys', () => {
+  const hostile = `\u001b[2J\u202e"${'x'.repeat(1_000_000)}`;
+  assert.throws(() => decodeProofFile(withMember('profile', hostile)), {
+    code: 'PROOF_PROFILE',
+    message: `expected the profile urn:assay:proof-file:1, not "?[2J?\\"${'x'.repeat(58)}"`,
+  });
+});

@@ -106,6 +106,12 @@ describe('assay infer', () => {
     assert.match(error.message, /: 6 bytes, read as raw elements of FP32, do not decide /);
   });
 
+  test('what the server says is told once', async () => {
+    const { code, err } = await assay(['infer', target, 'scale', ...trust()]);
+    assert.deepEqual([code, err.match(/INVALID_ARGUMENT/g)?.length], [2, 1]);
+    assert.match(err, /^error CLIENT_SERVICE: ModelInfer answered INVALID_ARGUMENT: .+\n$/);
+  });
+
   const input = (): string => `x=${at('x.npy')}`;
   const exits: readonly (readonly [string, () => string[], number, string])[] = [
     ['an unknown model', () => ['shrink', '--input', input(), ...trust()], 2, 'CLIENT_MODEL'],

@@ -60,6 +60,18 @@ test('a closed session drops the handshake that it is in', LIMIT, async (t) => {
   await ended;
 });
 
+test('a port without TLS is told as such', LIMIT, async (t) => {
+  const plain = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 \r\n\r\n'));
+  await once(plain.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => plain.close());
+  const target = `127.0.0.1:${(plain.address() as AddressInfo).port}`;
+  const { policy } = await trustedAdder();
+  await assert.rejects(attest(target, policy), {
+    code: 'CLIENT_UNREACHABLE',
+    message: `${target}: the server does not speak TLS`,
+  });
+});
+
 /** A call through these credentials of a server that never answers it; what it fails with. */
 function callOver(bounded: BoundedConnections, to: number) {
   const name = { 'grpc.ssl_target_name_override': 'enclave.invalid' };
