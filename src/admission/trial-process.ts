@@ -9,6 +9,7 @@ import { analyseModel } from '../../attestation/model/identity.js';
 import { sameBits, type Tensor } from '../client/tensor.js';
 import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
+import { sessionOptions } from '../engine/session-options.js';
 import { answerQuestions } from '../system/isolated-process.js';
 import { nativeSha256 } from '../system/sha256.js';
 import { readModelSource } from './model-source.js';
@@ -74,15 +75,13 @@ async function trial(job: TrialJob): Promise<TrialResult> {
   const started = performance.now();
   let session: InferenceSession;
   try {
-    session = await InferenceSession.create(bytes, {
-      graphOptimizationLevel: job.optimization,
-      intraOpNumThreads: job.threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      logSeverityLevel: 4,
-      extra: { session: { load_model_format: 'ONNX' } },
-      externalData: [...external].map(([path, data]) => ({ path, data })),
-    });
+    session = await InferenceSession.create(
+      bytes,
+      sessionOptions(
+        { graphOptimizationLevel: job.optimization, intraOpThreads: job.threads },
+        [...external].map(([path, data]) => ({ path, data })),
+      ),
+    );
   } catch (error) {
     return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) };
   }

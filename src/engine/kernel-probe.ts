@@ -4,7 +4,10 @@ import { EngineError } from './error.js';
 import { fromOrt, toOrt } from './ort-tensor.js';
 import { PROBE_INPUTS, PROBE_OUTPUTS, type ProbeTensor, probeModel } from './probe-model.js';
 import { sampler } from './sample-inputs.js';
+import { sessionOptions } from './session-options.js';
 
+/** Whatever the options of the models: the answers stand for all of them. */
+const PROBED = { intraOpThreads: 1, graphOptimizationLevel: 'all' } as const;
 const SEED = 20261121;
 /** Numbers are multiples of this, so that they are exact: only the kernels round. */
 const STEP = 2 ** -20;
@@ -33,13 +36,7 @@ export async function probeKernels(): Promise<ReadonlyMap<string, Uint8Array>> {
     }),
   );
   try {
-    const session = await InferenceSession.create(model, {
-      graphOptimizationLevel: 'all',
-      intraOpNumThreads: 1,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
-      logSeverityLevel: 4,
-    });
+    const session = await InferenceSession.create(model, sessionOptions(PROBED));
     const results = await session.run(feeds);
     await session.release();
     return new Map(

@@ -1,7 +1,7 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession } from 'onnxruntime-node';
 import { annotateEach, handOut } from './annotate-each.js';
-import type { Annotator, ExecutionOptions, MakeAnnotator } from './engine.js';
+import type { Annotator, MakeAnnotator } from './engine.js';
 import { EngineError } from './error.js';
 import { storeFloat16InUint16 } from './float16.js';
 import type {
@@ -14,6 +14,7 @@ import type {
   WorkerSettings,
 } from './messages.js';
 import { fromOrt, tensorSpecs, toOrt } from './ort-tensor.js';
+import { sessionOptions } from './session-options.js';
 import { giveWayToEventLoop } from './thread-priority.js';
 
 /**
@@ -83,9 +84,10 @@ async function load(message: Extract<ToWorker, { kind: 'load' }>): Promise<void>
     data: privateCopy(data),
   }));
   try {
-    const session = await createSession(model, externalData, options).finally(() =>
-      free([model, ...externalData.map(({ data }) => data)]),
-    );
+    const session = await InferenceSession.create(
+      model,
+      sessionOptions(options, externalData),
+    ).finally(() => free([model, ...externalData.map(({ data }) => data)]));
     sessions.set(loadId, { session, inputNames: session.inputNames });
     const inputs = tensorSpecs('input', session.inputMetadata);
     const outputs = tensorSpecs('output', session.outputMetadata);
@@ -100,31 +102,6 @@ async function unload(loadId: number): Promise<void> {
   const loaded = sessions.get(loadId);
   sessions.delete(loadId);
   await loaded?.session.release();
-}
-
-function createSession(
-  model: Uint8Array,
-  externalData: readonly { readonly path: string; readonly data: Uint8Array }[],
-  options: Required<ExecutionOptions>,
-): Promise<InferenceSession> {
-  return InferenceSession.create(model, {
-    executionProviders: ['cpu'],
-    executionMode: 'sequential',
-    intraOpNumThreads: options.intraOpThreads,
-    interOpNumThreads: 1,
-    graphOptimizationLevel: options.graphOptimizationLevel,
-    enableProfiling: false,
-    // Fatal alone: errors quote elements of the inputs.
-    logSeverityLevel: 4,
-    externalData,
-    extra: {
-      session: {
-        // Left to itself it looks at the bytes, and may see another model in its own format.
-        load_model_format: 'ONNX',
-        ...(options.intraOpThreads > 1 ? { intra_op: { allow_spinning: '0' } } : {}),
-      },
-    },
-  });
 }
 
 function messageOf(error: unknown): string {
