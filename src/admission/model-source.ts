@@ -2,10 +2,19 @@ import { constants } from 'node:buffer';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { externalLocations } from '../../attestation/model/external-data.js';
-import type { ModelSource } from '../../attestation/model/identity.js';
+import { type ExecutableModel, executableModel } from '../../attestation/model/executable.js';
+import {
+  assertExternalSupplied,
+  externalLocations,
+} from '../../attestation/model/external-data.js';
+import {
+  analyseModel,
+  type ModelIdentity,
+  type ModelSource,
+} from '../../attestation/model/identity.js';
 import { readModel } from '../../attestation/model/onnx.js';
 import { openRegular, readFirst } from '../system/open-regular.js';
+import { nativeSha256 } from '../system/sha256.js';
 
 async function readWhole(path: string, shown: string): Promise<Uint8Array> {
   const opened = await openRegular(path).catch((cause: unknown) => {
@@ -54,4 +63,23 @@ export async function readModelSource(path: string): Promise<ModelSource> {
     external.set(location, await readWhole(file, location));
   }
   return { path: basename(path), bytes, external };
+}
+
+/** A model as it is executed, and what identifies it. */
+export interface Executable extends ExecutableModel {
+  /** Of its file, without the folder. */
+  readonly path: string;
+  readonly identity: ModelIdentity;
+}
+
+/**
+ * Reads a model as `readModelSource` does; what is executed is written from what is identified, as in an
+ * enclave. Rejects with USAGE_FILE and MODEL_….
+ */
+export async function readExecutable(path: string): Promise<Executable> {
+  const source = await readModelSource(path);
+  const analysis = analyseModel(source, { sha256: nativeSha256 });
+  assertExternalSupplied(analysis.model);
+  const executable = executableModel(analysis, source.external);
+  return { path: source.path, identity: analysis.identity, ...executable };
 }

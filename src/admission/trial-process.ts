@@ -3,16 +3,12 @@
  * nothing else with it.
  */
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
-import { executableModel } from '../../attestation/model/executable.js';
-import { assertExternalSupplied } from '../../attestation/model/external-data.js';
-import { analyseModel } from '../../attestation/model/identity.js';
 import { sameBits, type Tensor } from '../client/tensor.js';
 import { storeFloat16InUint16 } from '../engine/float16.js';
 import { fromOrt, toOrt } from '../engine/ort-tensor.js';
 import { sessionOptions } from '../engine/session-options.js';
 import { answerQuestions } from '../system/isolated-process.js';
-import { nativeSha256 } from '../system/sha256.js';
-import { readModelSource } from './model-source.js';
+import { readExecutable } from './model-source.js';
 import { setOpset } from './opset-import.js';
 import type { TrialJob, TrialResult, TrialRun } from './trial-messages.js';
 
@@ -66,10 +62,7 @@ async function medianLatency(
 }
 
 async function trial(job: TrialJob): Promise<TrialResult> {
-  const source = await readModelSource(job.model);
-  const analysis = analyseModel(source, { sha256: nativeSha256 });
-  assertExternalSupplied(analysis.model);
-  const { bytes, external } = executableModel(analysis, source.external);
+  const { bytes, external } = await readExecutable(job.model);
   if (job.opset !== undefined) setOpset(bytes, job.opset);
   const before = process.memoryUsage.rss();
   const started = performance.now();

@@ -3,12 +3,9 @@
  * who may want the auditor to fail: what the runtime does of them ends here.
  */
 import { AssayError } from '../../attestation/encoding/error.js';
-import { executableModel } from '../../attestation/model/executable.js';
-import { assertExternalSupplied } from '../../attestation/model/external-data.js';
-import { analyseModel, type ModelSource } from '../../attestation/model/identity.js';
-import { readModelSource } from '../admission/model-source.js';
+import type { ModelSource } from '../../attestation/model/identity.js';
+import { readExecutable } from '../admission/model-source.js';
 import { answerQuestions } from '../system/isolated-process.js';
-import { nativeSha256 } from '../system/sha256.js';
 import type { LocalAnswer, LocalQuestion } from './local-messages.js';
 import type { LocalNode } from './local-node.js';
 
@@ -17,17 +14,15 @@ type Run = Extract<LocalQuestion, { kind: 'run' }>;
 /** Bytes of outputs that are sent to whoever asked: many times what a proof file holds. */
 const MAX_ANSWER = 2 ** 30;
 
+/** Read once. */
 let source: ModelSource | undefined;
 let node: LocalNode | undefined;
 
-/** Reads the model once: what is executed is written from what is identified, as in an enclave. */
 async function open(path: string): Promise<LocalAnswer> {
   try {
-    const read = await readModelSource(path);
-    const analysis = analyseModel(read, { sha256: nativeSha256 });
-    assertExternalSupplied(analysis.model);
-    source = { path: read.path, ...executableModel(analysis, read.external) };
-    const { graph, outputs } = analysis.identity;
+    const read = await readExecutable(path);
+    source = read;
+    const { graph, outputs } = read.identity;
     return { kind: 'opened', graph, outputs: outputs.map(({ name }) => ({ name })) };
   } catch (error) {
     if (!(error instanceof AssayError)) throw error;
