@@ -26,13 +26,12 @@ export function functionKey(of: { domain: string; name: string; overload: string
   return JSON.stringify([of.domain, of.name, of.overload]);
 }
 
-/** Domains whose operators are known: they are functions of their inputs, apart from DRAWS. */
+/** Domains whose operators are known: they are functions of their inputs, apart from those that may draw. */
 export const PURE_DOMAINS: ReadonlySet<string> = new Set(['', 'ai.onnx.ml']);
 
-/** ONNX operators that draw random numbers, or do in training mode. */
-const DRAWS: ReadonlySet<string> = new Set([
+/** ONNX operators that draw random numbers; Dropout does in training mode. */
+export const DRAWS: ReadonlySet<string> = new Set([
   'Bernoulli',
-  'Dropout',
   'Multinomial',
   'RandomNormal',
   'RandomNormalLike',
@@ -42,7 +41,7 @@ const DRAWS: ReadonlySet<string> = new Set([
 
 /** Of what a runtime takes for an operator. */
 function mayDraw({ domain, op }: NodeView): boolean {
-  return !PURE_DOMAINS.has(domain) || DRAWS.has(op);
+  return !PURE_DOMAINS.has(domain) || DRAWS.has(op) || op === 'Dropout';
 }
 
 /** Domains in which a runtime has operators of its own that could stand in for a model's function. */

@@ -139,14 +139,15 @@ export function countOf(chosen: boolean): Elements {
   return { ...anyOf(INT64, chosen), least: 0n };
 }
 
-function integerOf(node: NodeView, name: string): bigint | undefined {
+/** An attribute of a node that is an integer; undefined also where it is a call's to give. */
+export function intAttribute(node: NodeView, name: string): bigint | undefined {
   const found = node.attributes.find((attribute) => attribute.name === name);
-  return found?.reference === '' ? found.int : undefined;
+  return found?.type === attributeType.int && found.reference === '' ? found.int : undefined;
 }
 
 /** Mod with `fmod`: the remainder has the dividend's sign, as C's has. */
 export function followsDividend(node: NodeView): boolean {
-  return (integerOf(node, 'fmod') ?? 0n) !== 0n;
+  return (intAttribute(node, 'fmod') ?? 0n) !== 0n;
 }
 
 /**

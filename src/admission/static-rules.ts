@@ -1,30 +1,19 @@
-import { attributeType } from '../../attestation/model/attribute.js';
 import { executedNodes } from '../../attestation/model/called-functions.js';
-import { functionKey } from '../../attestation/model/computation.js';
+import { DRAWS, functionKey } from '../../attestation/model/computation.js';
 import { elementBytes } from '../../attestation/model/elements.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { type NodeState, type Scope, subgraphsOf } from '../../attestation/model/scope.js';
 import { isSparse } from '../../attestation/model/tensor.js';
-import type { NodeView } from '../../attestation/model/views.js';
 import { BY_ELEMENT_TYPE } from '../client/datatype.js';
 import { divisionRule } from './division-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
+import { intAttribute } from './operator-ranges.js';
 import { newestOpset, supportOf } from './operators.js';
 import { outputRule } from './output-rule.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 import { nodeLabel } from './trapping-divisions.js';
-
-/** Draw random numbers. */
-const RANDOM: ReadonlySet<string> = new Set([
-  'Bernoulli',
-  'Multinomial',
-  'RandomNormal',
-  'RandomNormalLike',
-  'RandomUniform',
-  'RandomUniformLike',
-]);
 
 /** A node with the names and opsets that hold where it is. */
 type Placed = Pick<NodeState, 'node' | 'scope'>;
@@ -38,12 +27,6 @@ function placedNodes(analysis: ModelAnalysis): Placed[] {
   return [scope, ...[...functions.values()].map((body) => body.scope)]
     .flatMap(within)
     .filter((state) => executed.has(state));
-}
-
-/** Undefined also where it is a call's to give. */
-function intAttribute(node: NodeView, name: string): bigint | undefined {
-  const found = node.attributes.find((attribute) => attribute.name === name);
-  return found?.type === attributeType.int && found.reference === '' ? found.int : undefined;
 }
 
 /** Imports of which no operator is executed do not count. */
@@ -161,7 +144,7 @@ function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): Admi
   const training = select((placed) => inTraining(placed, analysis.hasher.files));
   const random = select(
     ({ node }) =>
-      (node.domain === '' && RANDOM.has(node.op)) ||
+      (node.domain === '' && DRAWS.has(node.op)) ||
       (node.domain === 'com.microsoft' && node.op === 'Sampling'),
   );
   const mixing = [
