@@ -6,6 +6,7 @@ import type { ModelHasher } from './hashing.js';
 import { assertFree, type Definition, type NodeState, needsOf, type Scope } from './scope.js';
 import { type Symbols, typeItem, type ValueType } from './type.js';
 import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
+import { type NodeVisitor, walkNeeds } from './walk.js';
 
 /** Digest of a function's body, and what of it counts where it is called. */
 export interface FunctionDigest {
@@ -52,18 +53,11 @@ export function isRival({ domain }: { readonly domain: string }): boolean {
   return RUNTIME_DOMAIN.test(domain);
 }
 
-interface Frame {
-  readonly state: NodeState;
-  readonly needs: readonly NodeState[];
-  next: number;
-}
-
 /**
  * Digests the values of one graph or function body with all its subgraphs: a Merkle DAG over the data
- * flow. The walk goes depth first from the outputs with a stack of its own, so that the order of
- * nodes in the file does not matter, a chain of any length is no danger, and time is linear.
+ * flow.
  */
-export class Computation {
+export class Computation implements NodeVisitor {
   readonly #hasher: ModelHasher;
   readonly #functions: FunctionDigests;
   readonly #opsets: Opsets;
@@ -107,7 +101,7 @@ export class Computation {
   outputs(scope: Scope): Uint8Array[] {
     return scope.outputs.map(({ name }) => {
       const definition = scope.resolve(name);
-      if (definition.kind === 'output') this.#walk(definition.state);
+      if (definition.kind === 'output') walkNeeds(definition.state, this);
       return this.#value(definition);
     });
   }
@@ -115,38 +109,29 @@ export class Computation {
   /** Walks what no output needs: it does not count, but it may be no cycle either. */
   rest(scope: Scope): void {
     for (const state of scope.states) {
-      if (state.digest === null && state.node.constant === null) this.#walk(state);
+      if (state.node.constant === null) walkNeeds(state, this);
     }
     for (const inner of scope.subgraphs.values()) this.rest(inner);
   }
 
-  #walk(root: NodeState): void {
-    if (root.digest !== null) return;
-    const stack: Frame[] = [this.#enter(root)];
-    for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
-      const need = frame.needs[frame.next];
-      frame.next += 1;
-      if (need === undefined) {
-        frame.state.digest = this.#node(frame.state);
-        frame.state.order = this.#walked;
-        this.#walked += 1;
-        frame.state.open = false;
-        stack.pop();
-      } else if (need.open) {
-        throw new AssayError(
-          'MODEL_CYCLE',
-          `a node of type ${need.node.op.slice(0, 100)} depends on its own output`,
-        );
-      } else if (need.digest === null) {
-        stack.push(this.#enter(need));
-      }
-    }
+  needs(state: NodeState): readonly NodeState[] {
+    state.open = true;
+    return needsOf(state).flatMap((need) => (need.kind === 'output' ? need.state : []));
   }
 
-  #enter(state: NodeState): Frame {
-    state.open = true;
-    const needs = needsOf(state).flatMap((need) => (need.kind === 'output' ? need.state : []));
-    return { state, needs, next: 0 };
+  known({ open, digest, node }: NodeState): boolean {
+    if (!open) return digest !== null;
+    throw new AssayError(
+      'MODEL_CYCLE',
+      `a node of type ${node.op.slice(0, 100)} depends on its own output`,
+    );
+  }
+
+  visit(state: NodeState): void {
+    state.digest = this.#node(state);
+    state.order = this.#walked;
+    this.#walked += 1;
+    state.open = false;
   }
 
   #value(definition: Definition): Uint8Array {

@@ -3,10 +3,12 @@ import type { ExternalFiles } from '../../attestation/model/external.js';
 import {
   type Definition,
   type NodeState,
+  needsOf,
   type Scope,
   subgraphsOf,
 } from '../../attestation/model/scope.js';
 import type { AttributeView, NodeView } from '../../attestation/model/views.js';
+import { type NodeVisitor, walkNeeds } from '../../attestation/model/walk.js';
 import {
   anyOf,
   BOOL,
@@ -29,7 +31,7 @@ export interface Callee {
 }
 
 /** What the graphs of one model have in common. */
-export interface Surroundings {
+export interface ModelContext {
   /** Model-local functions by `functionKey`. */
   readonly functions: ReadonlyMap<string, Callee>;
   readonly files: ExternalFiles;
@@ -53,12 +55,6 @@ interface Call {
   readonly depth: number;
 }
 
-interface Frame {
-  readonly state: NodeState;
-  readonly needs: readonly NodeState[];
-  next: number;
-}
-
 /** Which input of its node an input of a body is made of, as a whole, by slices or by elements; -1: none. */
 function operandOf({ node, scope }: NodeState, index: number): number {
   if (node.domain !== '') return -1;
@@ -69,18 +65,18 @@ function operandOf({ node, scope }: NodeState, index: number): number {
 }
 
 /**
- * What the values of a graph, or of one call of a function, can hold, subgraphs included. The walk has a
- * stack of its own, as `Computation` has, which has found that nothing depends on itself.
+ * What the values of a graph, or of one call of a function, can hold, subgraphs included. `Computation`
+ * has found that nothing depends on itself.
  */
-export class ValueElements {
-  readonly #shared: Surroundings;
+export class ValueElements implements NodeVisitor {
+  readonly #shared: ModelContext;
   /** undefined: the graph is the model's. */
   readonly #call: Call | undefined;
   readonly #outputs = new Map<NodeState, readonly Elements[]>();
   /** The node that each subgraph belongs to. */
   readonly #owners = new Map<Scope, NodeState>();
 
-  constructor(shared: Surroundings, call?: Call) {
+  constructor(shared: ModelContext, call?: Call) {
     this.#shared = shared;
     this.#call = call;
   }
@@ -89,7 +85,7 @@ export class ValueElements {
   walk(scope: Scope): readonly Elements[] {
     this.#adopt(scope);
     const outputs = scope.outputs.map(({ name }) => scope.resolve(name));
-    for (const output of outputs) if (output.kind === 'output') this.#reach(output.state);
+    for (const output of outputs) if (output.kind === 'output') walkNeeds(output.state, this);
     return outputs.map((output) => this.#value(output));
   }
 
@@ -102,35 +98,23 @@ export class ValueElements {
     }
   }
 
-  #reach(root: NodeState): void {
-    if (this.#outputs.has(root)) return;
-    const stack: Frame[] = [this.#enter(root)];
-    for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
-      const need = frame.needs[frame.next];
-      frame.next += 1;
-      if (need === undefined) {
-        this.#outputs.set(frame.state, this.#node(frame.state));
-        stack.pop();
-      } else if (!this.#outputs.has(need)) {
-        stack.push(this.#enter(need));
-      }
-    }
-  }
-
   /** What a node's outputs depend on: its inputs, and the outputs of its subgraphs. */
-  #enter(state: NodeState): Frame {
+  needs(state: NodeState): readonly NodeState[] {
     const needs: NodeState[] = [];
     const need = (definition: Definition | undefined): void => {
       if (definition?.kind === 'output') needs.push(definition.state);
       else if (definition?.kind === 'input') need(this.#carried(definition));
     };
-    for (const name of state.node.inputs) {
-      if (name !== '') need(state.scope.resolve(name));
-    }
-    for (const inner of subgraphsOf(state)) {
-      for (const { name } of inner.outputs) need(inner.resolve(name));
-    }
-    return { state, needs, next: 0 };
+    for (const definition of needsOf(state)) need(definition);
+    return needs;
+  }
+
+  known(state: NodeState): boolean {
+    return this.#outputs.has(state);
+  }
+
+  visit(state: NodeState): void {
+    this.#outputs.set(state, this.#node(state));
   }
 
   /** What an input of a body is made of; undefined for every other input. */
