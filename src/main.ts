@@ -182,7 +182,7 @@ function services(
     inferenceService({
       models,
       head: attestedHead,
-      ...(repository === undefined ? {} : { repository }),
+      repository,
       versionPolicy: (model) => statedPolicy(configured, model),
       server: { name: 'assay', version: VERSION },
       ready,
@@ -227,12 +227,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
         ended: (thread) => issuer?.release(thread),
       },
       onFatal,
-      ...(onHang === undefined ? {} : { onHang }),
-      ...(config.workers === undefined ? {} : { workers: config.workers }),
-      ...(config.memoryBudgetBytes === undefined ? {} : { memoryBudget: config.memoryBudgetBytes }),
-      ...(config.requestMemoryBytes === undefined
-        ? {}
-        : { requestMemory: config.requestMemoryBytes }),
+      onHang,
+      workers: config.workers,
+      memoryBudget: config.memoryBudgetBytes,
+      requestMemory: config.requestMemoryBytes,
     });
     hashRuntimeMeanwhile();
     const [booting, engine] = await beside(
@@ -262,7 +260,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       services: services(enclave, registry, config.models, repository, () => ready, log),
       address: config.listen,
       tls: enclave.keys.tls,
-      ...(config.plaintext === undefined ? {} : { plaintextAddress: config.plaintext }),
+      plaintextAddress: config.plaintext,
       maxReceiveBytes: config.maxMessageBytes,
       connections: connectionLimits(config),
     });

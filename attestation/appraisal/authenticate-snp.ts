@@ -48,7 +48,7 @@ export interface AuthenticateSnpOptions {
   /** Time that certificates and lists are judged at. */
   readonly at: Date;
   /** DER roots that replace AMD's pinned ones. The only way to verify simulated evidence. */
-  readonly roots?: readonly Uint8Array[];
+  readonly roots?: readonly Uint8Array[] | undefined;
 }
 
 /** A report that AMD's hardware signed, or a simulator under a root that the caller named. */

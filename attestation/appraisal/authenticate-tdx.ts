@@ -40,7 +40,7 @@ export interface AuthenticateTdxOptions {
   /** Time that certificates, lists and documents are judged at. */
   readonly at: Date;
   /** DER roots that replace Intel's pinned one. The only way to verify simulated evidence. */
-  readonly roots?: readonly Uint8Array[];
+  readonly roots?: readonly Uint8Array[] | undefined;
   /** What earlier calls learned; one that the whole process shares unless given. */
   readonly cache?: TdxCache;
   /** What checks signatures in place of WebCrypto; Node has one that answers at once. */

@@ -25,7 +25,7 @@ export interface HardwareOptions {
   /** Time that the appraisal is made for. */
   readonly at: Date;
   /** DER roots that replace the vendors' pinned ones: the only way to believe a simulator. */
-  readonly roots?: readonly Uint8Array[];
+  readonly roots?: readonly Uint8Array[] | undefined;
   /** What checks the ECDSA P-256 signatures of TDX evidence in place of WebCrypto. */
   readonly p256?: P256;
   /** The verifier's own: what it had from the vendor. */

@@ -102,7 +102,7 @@ export async function attestChannel(
     nonce,
     endorsements,
     p256: nativeP256,
-    ...(roots === undefined ? {} : { roots }),
+    roots,
   });
   const { amd = [], intel = null } = endorsements;
   const result = withTlsKey(appraised, channel.key);

@@ -59,7 +59,7 @@ async function forTdx(
   { at, roots }: Trust,
 ): Promise<Completed> {
   if (supplied.intel !== undefined) return { endorsements: supplied, notes: [] };
-  const trusted = { at, p256: nativeP256, ...(roots === undefined ? {} : { roots }) };
+  const trusted = { at, p256: nativeP256, roots };
   const { collateral, missing } = await gatherTdxCollateral(report, { source, base: pcs }, trusted);
   if (missing === undefined) {
     return { endorsements: { ...supplied, intel: utf8(JSON.stringify(collateral)) }, notes: [] };

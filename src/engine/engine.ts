@@ -36,7 +36,7 @@ export interface BatchingOptions {
    * Most rows of one execution, and so of one request where every input's first dimension varies. 0 or 1:
    * requests never share an execution. Absent: they share one up to 32 rows, and one request may have more.
    */
-  readonly maxBatchSize?: number;
+  readonly maxBatchSize?: number | undefined;
   /**
    * False: take `maxBatchSize`, or what of it can be proven at load in ten seconds, without measuring which
    * size is fastest. Default true.
@@ -56,7 +56,7 @@ export interface BatchingOptions {
   /** Priorities are 1 (first) to this; 0, the default: all are equal, a request's own is ignored. */
   readonly priorityLevels?: number;
   /** Of requests that name none, or one beyond the levels; default the middle level. */
-  readonly defaultPriorityLevel?: number;
+  readonly defaultPriorityLevel?: number | undefined;
   /** How long a request may wait that names no shorter timeout; 0, the default: until its deadline. */
   readonly defaultTimeoutMicroseconds?: number;
 }

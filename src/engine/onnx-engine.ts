@@ -24,21 +24,21 @@ import type { Signature } from './worker-thread.js';
 
 export interface EngineSettings {
   /** Worker threads; default one a core. Each holds a session of every model for which there is room. */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** Bytes that the models and their sessions may take together; default: see `defaultMemoryBudget`. */
-  readonly memoryBudget?: number;
+  readonly memoryBudget?: number | undefined;
   /** How sessions are measured: bytes that the process has in memory now, which is the default. */
   readonly memoryInUse?: () => number;
   readonly annotator?: AnnotatorSettings;
   /** Bytes that the inputs of requests may take together; default: see `defaultRequestMemory`. */
-  readonly requestMemory?: number;
+  readonly requestMemory?: number | undefined;
   /** Called when the engine cannot go on; the process should end and be restarted. */
   readonly onFatal?: (error: EngineError) => void;
   /**
    * Called when an execution hangs, with `timeout`. The other workers go on, so that the process can
    * be drained; but only its end, by a signal that no thread can delay, frees the one that hangs.
    */
-  readonly onHang?: (error: EngineError) => void;
+  readonly onHang?: ((error: EngineError) => void) | undefined;
 }
 
 const DEFAULT_QUEUE_SIZE = 1024;

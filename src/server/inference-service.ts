@@ -19,7 +19,7 @@ export interface InferenceServiceOptions {
   /** Of each answer; absent: without parameters, and so without receipts. */
   readonly head?: AnswerHead;
   /** Absent: models cannot be loaded or unloaded at run time. */
-  readonly repository?: ModelRepository;
+  readonly repository?: ModelRepository | undefined;
   /** Of a model; undefined where the configuration names its version. */
   readonly versionPolicy?: (model: LoadedModel) => VersionPolicy | undefined;
   readonly server: { readonly name: string; readonly version: string };

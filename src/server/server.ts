@@ -37,7 +37,7 @@ export interface ServerSettings {
   readonly address: Address;
   readonly tls: { readonly certificatePem: string; readonly privateKeyPem: string };
   /** A second listener without TLS, for a sidecar on the same machine. */
-  readonly plaintextAddress?: Address;
+  readonly plaintextAddress?: Address | undefined;
   /** Largest request, bytes; a larger one is answered RESOURCE_EXHAUSTED. */
   readonly maxReceiveBytes: number;
   readonly connections: ConnectionLimits;

@@ -3,7 +3,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest.js';
 import type { Admission } from '../../enclave/admission.js';
 import type { TriedModel } from '../../enclave/manifest.js';
-import type { BatchingOptions, Engine, LoadedModel } from '../engine/engine.js';
+import type { Engine, LoadedModel } from '../engine/engine.js';
 import { EngineError } from '../engine/error.js';
 import { executionFacts } from '../engine/profile.js';
 import type { Config, ConfiguredModel } from './config-schema.js';
@@ -42,16 +42,6 @@ export function ofModel({ name, version }: ConfiguredModel, error: unknown, plac
     : new EngineError(error.reason, message, error);
 }
 
-/** `{a: undefined}` is not `{}` to exact optional properties. */
-function batchingOptions({ batching }: ConfiguredModel): BatchingOptions {
-  const { defaultPriorityLevel, maxBatchSize, ...rest } = batching;
-  return {
-    ...rest,
-    ...(defaultPriorityLevel !== undefined && { defaultPriorityLevel }),
-    ...(maxBatchSize !== undefined && { maxBatchSize }),
-  };
-}
-
 function intoEngine(
   engine: Engine,
   configured: ConfiguredModel,
@@ -65,7 +55,7 @@ function intoEngine(
     {
       intraOpThreads,
       graphOptimizationLevel,
-      batching: batchingOptions(configured),
+      batching: configured.batching,
       maxRun: configured.maxRunSeconds * 1000,
       acceptsEmpty: configured.allowEmptyTensors,
       operators,

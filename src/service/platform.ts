@@ -42,7 +42,7 @@ export async function openPlatform(config: Config): Promise<OpenPlatform> {
   const platform = await createSimulator({
     tee,
     launchPolicyDigest: await pinned(config, tee),
-    ...(reportVersion === undefined ? {} : { reportVersion }),
+    reportVersion,
     rootDirectory: rootDirectory ?? cacheFolder(process.env, 'simulator'),
   });
   return { platform, simulatedRoot: platform.rootPem, close: async () => undefined };

@@ -6,7 +6,7 @@ import { createTdxSimulator } from './tdx.js';
 export interface SimulatorOptions {
   readonly tee: Platform['tee'];
   /** SEV-SNP: 3 (the default) plays Milan, 5 plays Turin. */
-  readonly reportVersion?: 3 | 5;
+  readonly reportVersion?: 3 | 5 | undefined;
   /** Digest of the launch policy: HOST_DATA (SEV-SNP, 32 bytes) or MRCONFIGID (TDX, 48 bytes). */
   readonly launchPolicyDigest: Uint8Array;
   /** Where the simulated vendors keep their keys. */
