@@ -1,17 +1,13 @@
-import { join } from 'node:path';
 import { toHex } from '../attestation/encoding/bytes.js';
-import { type BootingEnclave, bootEnclave } from '../enclave/boot.js';
+import type { BootingEnclave } from '../enclave/boot.js';
 import type { Enclave } from '../enclave/enclave.js';
-import type { Issuer, IssuerOptions } from '../enclave/issuer.js';
+import type { Issuer } from '../enclave/issuer.js';
 import type { SharedLog } from '../enclave/log-writer.js';
 import type { Platform } from '../enclave/platform/platform.js';
 import { SharedRange } from '../enclave/shared-range.js';
-import { makeSigningKey, type SigningKey } from '../enclave/signing-key.js';
-import { TileFiles } from '../enclave/tile-files.js';
-import { loadLaunchPolicy } from './config.js';
+import { makeSigningKey } from '../enclave/signing-key.js';
 import type { Engine } from './engine/engine.js';
-import { createEngine } from './engine/onnx-engine.js';
-import { executionFacts } from './engine/profile.js';
+import { createEngine, type EngineSettings } from './engine/onnx-engine.js';
 import { attestedHead } from './server/answer-head.js';
 import {
   attestationDefinition,
@@ -30,6 +26,7 @@ import {
   startServer,
 } from './server/server.js';
 import { StatedLoads } from './server/stated-loads.js';
+import { boot, type OwnLog } from './service/boot.js';
 import type { Config } from './service/config-schema.js';
 import { describeError, type Log } from './service/log.js';
 import { type Loader, loadModel, ofModel, type ServingModel } from './service/model-loading.js';
@@ -72,50 +69,6 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** Made before the enclave boots, since the engine's threads start beside it. */
-interface OwnLog {
-  readonly signing: SigningKey;
-  /** `SharedRange.allocate()` */
-  readonly memory: SharedArrayBuffer;
-}
-
-/** The epoch's log, with a folder of its own where the configuration names one. */
-function logOptions(
-  { receiptLog }: Config,
-  memory: SharedArrayBuffer,
-  epoch: Uint8Array,
-  log: Log,
-): IssuerOptions {
-  const { retain, directory } = receiptLog;
-  if (directory === undefined) return { memory, retain };
-  const onError = (error: unknown): void =>
-    log.error(describeError(error), 'the receipt log could not be written');
-  return { memory, retain, archive: new TileFiles(join(directory, toHex(epoch)), onError) };
-}
-
-async function boot(
-  config: Config,
-  platform: Platform,
-  { signing, memory }: OwnLog,
-  now: Date,
-  log: Log,
-): Promise<BootingEnclave> {
-  return bootEnclave({
-    platform,
-    launchPolicy:
-      config.launchPolicy === undefined ? null : await loadLaunchPolicy(config.launchPolicy),
-    configuration: {
-      development: config.development,
-      plaintext: config.plaintext !== undefined,
-    },
-    software: { name: 'assay', version: VERSION },
-    hosts: config.hosts,
-    signing,
-    log: (epoch) => logOptions(config, memory, epoch, log),
-    now,
-  });
-}
-
 /**
  * Closes in order what a start that failed has opened. What cannot be closed is logged: the failure of the
  * start is what its caller is told.
@@ -149,11 +102,6 @@ async function beside(
   }
   if (engine.status === 'rejected') throw engine.reason;
   return [booted.value, engine.value];
-}
-
-/** The facts are kept; what fails here fails again where a model's profile is stated. */
-function hashRuntimeMeanwhile(): void {
-  executionFacts().catch(() => undefined);
 }
 
 async function loadAll(loader: Loader): Promise<readonly ServingModel[]> {
@@ -202,42 +150,56 @@ function connectionLimits({ connections }: Config): ConnectionLimits {
   return { max, maxStreams: streams, idle: idleSeconds * 1000 };
 }
 
+/** @param issuer undefined until the enclave has begun. */
+function engineSettings(
+  { workers, memoryBudgetBytes, requestMemoryBytes }: Config,
+  { onFatal, onHang }: ServeOptions,
+  loads: StatedLoads,
+  { signing, memory }: OwnLog,
+  issuer: () => Issuer | undefined,
+): EngineSettings {
+  return {
+    annotator: {
+      module: new URL('./server/annotate.js', import.meta.url),
+      data: { memory, privateKey: signing.privateKey, keyId: signing.id } satisfies SharedLog,
+      context: (loadId) => loads.context(loadId),
+      noticed: (notice) => issuer()?.noticed(notice),
+      ended: (thread) => issuer()?.release(thread),
+    },
+    onFatal,
+    onHang,
+    workers,
+    memoryBudget: memoryBudgetBytes,
+    requestMemory: requestMemoryBytes,
+  };
+}
+
+/** An execution that outlives its callers may outlive the process, and would take the log's head with it. */
+async function closeEngine(engine: Engine, issuer: Issuer): Promise<void> {
+  await issuer.flush();
+  await engine.close();
+  await issuer.flush();
+}
+
 /**
  * Boots the enclave and serves: checks the surroundings, measures the models, has them admitted by the
  * launch policy that the hardware reports, loads what was measured, listens. Rejects with CONFIG_*,
  * MODEL_*, HUB_*, LAUNCH_POLICY_*, EVENT_LOG_FULL or PLATFORM_*, or with EngineError; then nothing listens.
  */
 export async function serve(config: Config, options: ServeOptions): Promise<Serving> {
-  const { log, surroundings, now, onFatal, onHang, makeEngine = createEngine } = options;
+  const { log, surroundings, now, makeEngine = createEngine } = options;
   if (!config.development) assertUndisturbed(surroundings);
   const { platform, simulatedRoot, close } = await openPlatform(config);
   let started: Engine | undefined;
   let metrics: RunningMetrics | undefined;
   try {
     const loads = new StatedLoads(now);
-    const signing = makeSigningKey();
-    const memory = SharedRange.allocate();
+    const own: OwnLog = { signing: makeSigningKey(), memory: SharedRange.allocate() };
     let issuer: Issuer | undefined;
-    const starting = makeEngine({
-      annotator: {
-        module: new URL('./server/annotate.js', import.meta.url),
-        data: { memory, privateKey: signing.privateKey, keyId: signing.id } satisfies SharedLog,
-        context: (loadId) => loads.context(loadId),
-        noticed: (notice) => issuer?.noticed(notice),
-        ended: (thread) => issuer?.release(thread),
-      },
-      onFatal,
-      onHang,
-      workers: config.workers,
-      memoryBudget: config.memoryBudgetBytes,
-      requestMemory: config.requestMemoryBytes,
-    });
-    hashRuntimeMeanwhile();
-    const [booting, engine] = await beside(
-      boot(config, platform, { signing, memory }, now(), log),
-      starting,
-      log,
-    );
+    const starting = makeEngine(engineSettings(config, options, loads, own, () => issuer));
+    // Gathered beside the boot.
+    void import('./engine/begin-facts.js');
+    const [booting, engine] = await beside(boot(config, platform, own, now(), log), starting, log);
     started = engine;
     const { admission } = booting;
     const loader: Loader = { config, engine, admission, surroundings, log };
@@ -277,10 +239,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       close: async () => {
         ready = false;
         await server.drain(config.drainSeconds * 1000);
-        // An execution that outlives its callers may outlive the process, and would take the head with it.
-        await enclave.issuer.flush();
-        await engine.close();
-        await enclave.issuer.flush();
+        await closeEngine(engine, enclave.issuer);
         await running?.close();
         await close();
       },
