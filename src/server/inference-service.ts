@@ -1,4 +1,4 @@
-import { status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { Cancellation, type LoadedModel } from '../engine/engine.js';
 import type { TensorSpec } from '../engine/tensor.js';
 import type { AnswerHead } from './answer-head.js';
@@ -6,20 +6,17 @@ import { decodeInferRequest } from './codec/infer-request.js';
 import { Inferrer } from './infer.js';
 import { modelConfig, type VersionPolicy } from './model-config.js';
 import type { ModelRegistry } from './model-registry.js';
-import type { ModelRepository } from './model-repository.js';
 import { modelStatistics } from './model-statistics.js';
 import { INFERENCE_SERVICE, inferenceDefinition, loadInference } from './protocol.js';
-import { invalid, isOwnFailure, RpcError, toStatus } from './rpc-error.js';
+import { type RepositoryOptions, repositoryMethods } from './repository-methods.js';
+import { isOwnFailure, toStatus } from './rpc-error.js';
 import type { Service } from './server.js';
 import { streamInfer } from './stream-infer.js';
 import type { Answer, Pieces, UnaryCall } from './unary-methods.js';
 
-export interface InferenceServiceOptions {
-  readonly models: ModelRegistry;
+export interface InferenceServiceOptions extends RepositoryOptions {
   /** Of each answer; absent: without parameters, and so without receipts. */
   readonly head?: AnswerHead;
-  /** Absent: models cannot be loaded or unloaded at run time. */
-  readonly repository?: ModelRepository | undefined;
   /** Of a model; undefined where the configuration names its version. */
   readonly versionPolicy?: (model: LoadedModel) => VersionPolicy | undefined;
   readonly server: { readonly name: string; readonly version: string };
@@ -45,21 +42,6 @@ interface ModelReference {
   readonly version: string;
 }
 
-interface RepositoryRequest {
-  readonly repository_name: string;
-}
-
-interface IndexRequest extends RepositoryRequest {
-  readonly ready: boolean;
-}
-
-interface ChangeRequest extends RepositoryRequest {
-  readonly model_name: string;
-  readonly parameters?: object;
-}
-
-type Handler<Request, Response> = (call: UnaryCall<Request>, done: Answer<Response>) => void;
-
 /** `inference.GRPCInferenceService`, as `startServer` takes it. */
 export function inferenceService(options: InferenceServiceOptions): Service {
   const protocol = loadInference();
@@ -74,6 +56,7 @@ export function inferenceService(options: InferenceServiceOptions): Service {
 /** Handlers of `inference.GRPCInferenceService`. */
 export function inferenceHandlers(options: InferenceServiceOptions): UntypedServiceImplementation {
   const { models, server, ready } = options;
+  const repository = repositoryMethods(options);
   const inferrer = new Inferrer(models, options.head);
   const failed = (error: unknown): void => {
     if (isOwnFailure(error)) options.onFailure?.(error);
@@ -81,7 +64,7 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
 
   function unary<Request, Response>(
     answer: (request: Request, call: UnaryCall<Request>) => Promise<Response>,
-  ): Handler<Request, Response> {
+  ): (call: UnaryCall<Request>, done: Answer<Response>) => void {
     return (call, done) => {
       const fail = (error: unknown): void => {
         failed(error);
@@ -121,35 +104,10 @@ export function inferenceHandlers(options: InferenceServiceOptions): UntypedServ
     ModelStatistics: unary<ModelReference, object>(async ({ name, version }) => ({
       model_stats: selected(models, name, version).map(modelStatistics),
     })),
-    RepositoryIndex: unary<IndexRequest, object>(async (request) => ({
-      models: index(options, request)
-        .filter((model) => model.ready || !request.ready)
-        .map(({ name, version, ready: served, reason }) => ({
-          name,
-          version,
-          state: served ? 'READY' : 'UNAVAILABLE',
-          reason,
-        })),
-    })),
-    RepositoryModelLoad: unary<ChangeRequest, object>(async (request, call) => {
-      await repositoryOf(options, request).load(request.model_name, wantedBy(call));
-      return {};
-    }),
-    RepositoryModelUnload: unary<ChangeRequest, object>(async (request, call) => {
-      const repository = repositoryOf(options, { ...request, parameters: {} });
-      await repository.unload(request.model_name, wantedBy(call));
-      return {};
-    }),
+    RepositoryIndex: unary(repository.index),
+    RepositoryModelLoad: unary(repository.load),
+    RepositoryModelUnload: unary(repository.unload),
   };
-}
-
-/** Tells whether a call's answer is still waited for. */
-function wantedBy(call: UnaryCall<unknown>): () => boolean {
-  let wanted = true;
-  call.once('cancelled', () => {
-    wanted = false;
-  });
-  return () => wanted;
 }
 
 function selected(models: ModelRegistry, name: string, version: string): readonly LoadedModel[] {
@@ -157,43 +115,6 @@ function selected(models: ModelRegistry, name: string, version: string): readonl
   if (version !== '') return [models.get(name, version)];
   models.get(name, '');
   return models.list().filter((model) => model.name === name);
-}
-
-/** Throws UNIMPLEMENTED where a request names a repository, as Triton does: the protocol alone knows several. */
-function assertUnnamed({ repository_name: name }: RepositoryRequest): void {
-  if (name === '') return;
-  throw new RpcError(
-    status.UNIMPLEMENTED,
-    "expected no repository_name: the configuration's models are the one repository",
-  );
-}
-
-function index(
-  { models, repository }: InferenceServiceOptions,
-  request: RepositoryRequest,
-): ReturnType<ModelRepository['index']> {
-  assertUnnamed(request);
-  return (
-    repository?.index() ??
-    models.list().map(({ name, version }) => ({ name, version, ready: true, reason: '' }))
-  );
-}
-
-function repositoryOf(
-  { repository }: InferenceServiceOptions,
-  request: ChangeRequest,
-): ModelRepository {
-  assertUnnamed(request);
-  if (repository === undefined) {
-    throw new RpcError(
-      status.UNIMPLEMENTED,
-      'models are loaded at start alone: the configuration does not allow their control at run time',
-    );
-  }
-  if (Object.keys(request.parameters ?? {}).length > 0) {
-    throw invalid('expected no parameters: what a caller sends along would be measured by nobody');
-  }
-  return repository;
 }
 
 function metadata(model: LoadedModel, versions: readonly string[]): object {
