@@ -7,141 +7,142 @@ import { type Duration, FAILURE_REASONS } from '../engine/statistics.js';
 import type { ModelRegistry } from './model-registry.js';
 
 const LABELS = ['model', 'version'] as const;
-type Label = (typeof LABELS)[number];
+
+const labelsOf = ({ name, version }: LoadedModel): Labels => ({ model: name, version });
 
 const microseconds = ({ nanoseconds }: Duration): number => nanoseconds / 1000;
 
-type ModelMetric = readonly [name: string, help: string, read: (model: LoadedModel) => number];
+type Kind = 'counter' | 'gauge';
+
+type ModelMetric = readonly [
+  kind: Kind,
+  name: string,
+  help: string,
+  read: (model: LoadedModel) => number,
+];
 
 /** Triton's names (docs/user_guide/metrics.md) where the meaning is Triton's. */
-const COUNTERS: readonly ModelMetric[] = [
+const MODEL_METRICS: readonly ModelMetric[] = [
   [
+    'counter',
     'nv_inference_request_success',
     'Requests that were answered',
     ({ statistics }) => statistics.success.count,
   ],
   [
+    'counter',
     'nv_inference_count',
     'Inferences: a request of batch size n counts as n',
     ({ statistics }) => statistics.inferenceCount,
   ],
   [
+    'counter',
     'nv_inference_exec_count',
     'Executions, a batch counted once',
     ({ statistics }) => statistics.executionCount,
   ],
   [
+    'counter',
     'nv_inference_request_duration_us',
     'Time from admission to result, microseconds',
     ({ statistics }) => microseconds(statistics.success),
   ],
   [
+    'counter',
     'nv_inference_queue_duration_us',
     'Time waiting for a worker, microseconds',
     ({ statistics }) => microseconds(statistics.queue),
   ],
   [
+    'counter',
     'nv_inference_compute_input_duration_us',
     'Time preparing inputs, microseconds',
     ({ statistics }) => microseconds(statistics.computeInput),
   ],
   [
+    'counter',
     'nv_inference_compute_infer_duration_us',
     'Time in ONNX Runtime, microseconds',
     ({ statistics }) => microseconds(statistics.computeInfer),
   ],
   [
+    'counter',
     'nv_inference_compute_output_duration_us',
     'Time taking outputs over, microseconds',
     ({ statistics }) => microseconds(statistics.computeOutput),
   ],
-];
-
-const GAUGES: readonly ModelMetric[] = [
   [
+    'gauge',
     'nv_inference_pending_request_count',
     'Requests that wait for a worker',
     ({ waiting }) => waiting,
   ],
-  ['assay_model_sessions', 'Sessions that can execute', ({ instances }) => instances],
-  ['assay_model_memory_bytes', 'Memory that a model and its sessions take', ({ memory }) => memory],
+  ['gauge', 'assay_model_sessions', 'Sessions that can execute', ({ instances }) => instances],
+  [
+    'gauge',
+    'assay_model_memory_bytes',
+    'Memory that a model and its sessions take',
+    ({ memory }) => memory,
+  ],
 ];
 
 /** A number of Assay's own that is read when metrics are scraped. */
-export interface OwnMetric {
-  readonly name: `assay_${string}`;
+export type OwnMetric = readonly [
+  kind: Kind,
+  name: `assay_${string}`,
+  help: string,
+  read: () => number,
+];
+
+/** A metric whose samples are read when metrics are scraped: a value for these labels each. */
+interface Exposed {
+  readonly kind: Kind;
+  readonly name: string;
   readonly help: string;
-  readonly kind: 'counter' | 'gauge';
-  readonly read: () => number;
+  readonly labelNames?: readonly string[];
+  readonly samples: () => Iterable<readonly [labels: Labels, value: number]>;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+function expose(registry: Registry, { kind, name, help, labelNames = [], samples }: Exposed): void {
+  const metric: Counter | Gauge = new (kind === 'gauge' ? Gauge : Counter)({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect: () => {
+      metric.reset();
+      for (const [labels, value] of samples()) metric.inc(labels, value);
+    },
+  });
 }
 
 function register(registry: Registry, models: ModelRegistry, own: readonly OwnMetric[]): void {
-  const registers = [registry];
-  for (const [name, help, read] of COUNTERS) {
-    new Counter<Label>({
-      name,
-      help,
-      labelNames: LABELS,
-      registers,
-      collect() {
-        this.reset();
-        for (const model of models.list()) {
-          this.inc({ model: model.name, version: model.version }, read(model));
-        }
-      },
-    });
+  for (const [kind, name, help, read] of MODEL_METRICS) {
+    const samples: Exposed['samples'] = () =>
+      models.list().map((model) => [labelsOf(model), read(model)]);
+    expose(registry, { kind, name, help, labelNames: LABELS, samples });
   }
-  new Counter<Label | 'reason'>({
+  expose(registry, {
+    kind: 'counter',
     name: 'nv_inference_request_failure',
     help:
       'Requests of a model that it did not answer, by reason: REJECTED (the queue was full, or the time to wait ' +
       'was over), CANCELED (the caller went away), BACKEND (the execution failed) or OTHER',
     labelNames: [...LABELS, 'reason'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { name, version, statistics } of models.list()) {
-        for (const reason of FAILURE_REASONS) {
-          this.inc({ model: name, version, reason }, statistics.failures.get(reason) ?? 0);
-        }
-      }
-    },
+    samples: () =>
+      models
+        .list()
+        .flatMap((model) =>
+          FAILURE_REASONS.map(
+            (reason) =>
+              [{ ...labelsOf(model), reason }, model.statistics.failures.get(reason) ?? 0] as const,
+          ),
+        ),
   });
-  for (const [name, help, read] of GAUGES) {
-    new Gauge<Label>({
-      name,
-      help,
-      labelNames: LABELS,
-      registers,
-      collect() {
-        this.reset();
-        for (const model of models.list()) {
-          this.set({ model: model.name, version: model.version }, read(model));
-        }
-      },
-    });
-  }
-  for (const { name, help, kind, read } of own) {
-    if (kind === 'gauge') {
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(read());
-        },
-      });
-    } else {
-      new Counter({
-        name,
-        help,
-        registers,
-        collect() {
-          this.reset();
-          this.inc(read());
-        },
-      });
-    }
+  for (const [kind, name, help, read] of own) {
+    expose(registry, { kind, name, help, samples: () => [[{}, read()]] });
   }
 }
 

@@ -16,55 +16,50 @@ export function ownMetrics(
   enclave: Counted,
   engine: Pick<Engine, 'memory' | 'requestMemory'>,
 ): readonly OwnMetric[] {
-  const counter = (name: OwnMetric['name'], help: string, read: () => number): OwnMetric => ({
-    name,
-    help,
-    kind: 'counter',
-    read,
-  });
-  const gauge = (name: OwnMetric['name'], help: string, read: () => number): OwnMetric => ({
-    name,
-    help,
-    kind: 'gauge',
-    read,
-  });
   const { issuer } = enclave;
   return [
-    gauge(
+    [
+      'gauge',
       'assay_memory_budget_bytes',
       'What the models and their sessions may take together',
       () => engine.memory.budget,
-    ),
-    gauge(
+    ],
+    [
+      'gauge',
       'assay_memory_reserved_bytes',
       'What the models and their sessions take',
       () => engine.memory.reserved,
-    ),
-    gauge(
+    ],
+    [
+      'gauge',
       'assay_request_memory_limit_bytes',
       'What accepted requests may take together until they are answered',
       () => engine.requestMemory.limit,
-    ),
-    gauge(
+    ],
+    [
+      'gauge',
       'assay_request_memory_bytes',
       'What requests take that are not answered yet',
       () => engine.requestMemory.held,
-    ),
-    counter(
+    ],
+    [
+      'counter',
       'assay_log_entries_total',
       "Entries of the epoch's log, those of manifests included",
       () => issuer.counts.entries,
-    ),
-    counter('assay_log_heads_total', 'Tree heads signed', () => issuer.counts.heads),
-    counter(
+    ],
+    ['counter', 'assay_log_heads_total', 'Tree heads signed', () => issuer.counts.heads],
+    [
+      'counter',
       'assay_evidence_reports_total',
       'Hardware reports made',
       () => enclave.evidenceCounts.reports,
-    ),
-    counter(
+    ],
+    [
+      'counter',
       'assay_evidence_answers_total',
       'Nonces answered by hardware reports',
       () => enclave.evidenceCounts.answers,
-    ),
+    ],
   ];
 }

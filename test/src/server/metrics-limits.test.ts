@@ -17,7 +17,7 @@ async function start(t: TestContext) {
     host: '127.0.0.1',
     port: 0,
     models: new ModelRegistry(),
-    own: [{ name: 'assay_renderings', help: 'renderings', kind: 'gauge', read }],
+    own: [['gauge', 'assay_renderings', 'renderings', read]],
   });
   t.after(close);
   return { port, renderings: () => renderings };

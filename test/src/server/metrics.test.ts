@@ -10,7 +10,7 @@ const metrics = await startMetrics({
   host: '127.0.0.1',
   port: 0,
   models: server.registry,
-  own: [{ name: 'assay_log_entries_total', help: 'entries', kind: 'counter', read: () => 7 }],
+  own: [['counter', 'assay_log_entries_total', 'entries', () => 7]],
 });
 after(() => metrics.close());
 
