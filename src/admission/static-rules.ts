@@ -134,74 +134,83 @@ function inTraining(placed: Placed, files: ExternalFiles): boolean {
   return version < 7 && (intAttribute(node, 'is_test') ?? 0n) === 0n;
 }
 
-function behaviourRules(analysis: ModelAnalysis, nodes: readonly Placed[]): AdmissionFinding[] {
-  const select = (test: (placed: Placed) => boolean): string[] =>
-    nodes.filter(test).map(({ node }) => nodeLabel(node));
-  const is =
-    (domain: string, ...ops: readonly string[]) =>
-    (placed: Placed) =>
-      placed.node.domain === domain && ops.includes(placed.node.op);
-  const training = select((placed) => inTraining(placed, analysis.hasher.files));
-  const random = select(
-    ({ node }) =>
-      (node.domain === '' && DRAWS.has(node.op)) ||
-      (node.domain === 'com.microsoft' && node.op === 'Sampling'),
-  );
-  const mixing = [
-    ...select(is('', 'DynamicQuantizeLinear')),
-    ...select(is('com.microsoft', 'DynamicQuantizeMatMul', 'DynamicQuantizeLSTM')),
-  ];
-  const trees = select(
-    is('ai.onnx.ml', 'TreeEnsemble', 'TreeEnsembleRegressor', 'TreeEnsembleClassifier'),
-  );
-  const rule = (
-    name: string,
-    outcome: 'warn' | 'refuse',
-    found: readonly string[],
-    wrong: string,
-    right: string,
-  ): AdmissionFinding =>
-    found.length === 0
-      ? finding(`static.${name}`, 'pass', right)
-      : finding(`static.${name}`, outcome, wrong, found);
-  const { trainingInfo } = analysis.model;
-  return [
-    rule(
-      'random',
-      'refuse',
-      random,
-      'these draw random numbers: no two nodes would answer alike, seeded or not',
-      'nothing draws random numbers',
-    ),
-    rule(
-      'training',
-      'refuse',
-      training,
+/** Nodes that change what an answer is worth. */
+interface BehaviourRule {
+  readonly name: string;
+  readonly outcome: 'warn' | 'refuse';
+  readonly matches: (placed: Placed, files: ExternalFiles) => boolean;
+  /** Of nodes that match, and of none. */
+  readonly wrong: string;
+  readonly right: string;
+}
+
+/** @param listed operators by their domains. */
+function isOneOf(...listed: readonly (readonly [string, Iterable<string>])[]) {
+  const operators = new Map(listed.map(([domain, ops]) => [domain, new Set(ops)]));
+  return ({ node }: Placed): boolean => operators.get(node.domain)?.has(node.op) === true;
+}
+
+const BEHAVIOUR: readonly BehaviourRule[] = [
+  {
+    name: 'random',
+    outcome: 'refuse',
+    matches: isOneOf(['', DRAWS], ['com.microsoft', ['Sampling']]),
+    wrong: 'these draw random numbers: no two nodes would answer alike, seeded or not',
+    right: 'nothing draws random numbers',
+  },
+  {
+    name: 'training',
+    outcome: 'refuse',
+    matches: inTraining,
+    wrong:
       'these are in training mode, or whether they are is computed, or said by a caller or the call of a function: export the model for inference',
-      'nothing is in training mode',
+    right: 'nothing is in training mode',
+  },
+  {
+    name: 'batch',
+    outcome: 'warn',
+    matches: isOneOf(
+      ['', ['DynamicQuantizeLinear']],
+      ['com.microsoft', ['DynamicQuantizeMatMul', 'DynamicQuantizeLSTM']],
     ),
-    trainingInfo === 0
-      ? finding('static.training-info', 'pass', 'no training graphs')
-      : finding(
-          'static.training-info',
-          'warn',
-          `${trainingInfo} training graphs are left in the file`,
-        ),
-    rule(
-      'batch',
-      'warn',
-      mixing,
+    wrong:
       'these scale by all rows of a batch, so that neighbours would change an answer: requests will be executed one at a time',
+    right:
       'no operator is known to scale by all rows of a batch; a node proves at load that neighbours change no bit, or executes requests one at a time',
-    ),
-    rule(
-      'trees',
-      'warn',
-      trees,
-      'the bits of tree ensembles depend on threads and batch size',
-      'no tree ensembles',
-    ),
-  ];
+  },
+  {
+    name: 'trees',
+    outcome: 'warn',
+    matches: isOneOf([
+      'ai.onnx.ml',
+      ['TreeEnsemble', 'TreeEnsembleRegressor', 'TreeEnsembleClassifier'],
+    ]),
+    wrong: 'the bits of tree ensembles depend on threads and batch size',
+    right: 'no tree ensembles',
+  },
+];
+
+function behaviourRules(
+  { hasher }: ModelAnalysis,
+  nodes: readonly Placed[],
+): readonly AdmissionFinding[] {
+  return BEHAVIOUR.map(({ name, outcome, matches, wrong, right }) => {
+    const found = nodes.filter((placed) => matches(placed, hasher.files));
+    return found.length === 0
+      ? finding(`static.${name}`, 'pass', right)
+      : finding(
+          `static.${name}`,
+          outcome,
+          wrong,
+          found.map(({ node }) => nodeLabel(node)),
+        );
+  });
+}
+
+function trainingInfoRule({ model: { trainingInfo } }: ModelAnalysis): AdmissionFinding {
+  if (trainingInfo === 0) return finding('static.training-info', 'pass', 'no training graphs');
+  const message = `${trainingInfo} training graphs are left in the file`;
+  return finding('static.training-info', 'warn', message);
 }
 
 /** What a model's file alone tells about whether every node can execute it, and alike. */
@@ -212,6 +221,7 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     ...operatorRules(analysis, nodes),
     ...signatureRules(analysis),
     ...fileRules(analysis),
+    trainingInfoRule(analysis),
     ...behaviourRules(analysis, nodes),
     divisionRule(analysis),
     outputRule(analysis),
