@@ -13,35 +13,37 @@ import type { NodeView } from '../../attestation/model/views.js';
  * The operands that kernels take for sizes, lengths or places, by operator: large values exhaust memory or time,
  * and some kernels do not look whether they lie within a tensor.
  */
-const DELICATE_OPERANDS: Readonly<Record<string, readonly number[]>> = {
-  AffineGrid: [1],
-  Attention: [3, 4, 5, 6],
-  BlackmanWindow: [0],
-  CenterCropPad: [1],
-  Col2Im: [1, 2],
-  ConstantOfShape: [0],
-  ConvTransposeWithDynamicPads: [2],
-  CropAndResize: [2, 3],
-  DFT: [1],
-  DecoderMaskedMultiHeadAttention: [4, 7, 8, 9],
-  DecoderMaskedSelfAttention: [3, 6, 7, 8],
-  Expand: [1],
-  GroupQueryAttention: [5, 6],
-  HammingWindow: [0],
-  HannWindow: [0],
-  MaxUnpool: [1, 2],
-  MelWeightMatrix: [0, 1, 2, 3, 4],
-  MultiHeadAttention: [4],
-  OneHot: [1],
-  Pad: [1],
-  Range: [0, 1, 2],
-  Resize: [1, 2, 3],
-  RoiAlign: [1, 2],
-  STFT: [1, 3],
-  SparseAttention: [5, 6, 7],
-  Tile: [1, 2],
-  Upsample: [1],
-};
+const DELICATE_OPERANDS: ReadonlyMap<string, readonly number[]> = new Map(
+  Object.entries<readonly number[]>({
+    AffineGrid: [1],
+    Attention: [3, 4, 5, 6],
+    BlackmanWindow: [0],
+    CenterCropPad: [1],
+    Col2Im: [1, 2],
+    ConstantOfShape: [0],
+    ConvTransposeWithDynamicPads: [2],
+    CropAndResize: [2, 3],
+    DFT: [1],
+    DecoderMaskedMultiHeadAttention: [4, 7, 8, 9],
+    DecoderMaskedSelfAttention: [3, 6, 7, 8],
+    Expand: [1],
+    GroupQueryAttention: [5, 6],
+    HammingWindow: [0],
+    HannWindow: [0],
+    MaxUnpool: [1, 2],
+    MelWeightMatrix: [0, 1, 2, 3, 4],
+    MultiHeadAttention: [4],
+    OneHot: [1],
+    Pad: [1],
+    Range: [0, 1, 2],
+    Resize: [1, 2, 3],
+    RoiAlign: [1, 2],
+    STFT: [1, 3],
+    SparseAttention: [5, 6, 7],
+    Tile: [1, 2],
+    Upsample: [1],
+  }),
+);
 /** Operators that decode sequences: all that they are given beside the tokens. */
 const DECODERS = new Set(['BeamSearch', 'GreedySearch', 'Sampling', 'WhisperBeamSearch']);
 
@@ -49,7 +51,7 @@ function operandsOf(node: NodeView, trapping: ReadonlySet<NodeView>): readonly n
   const { op, inputs } = node;
   if (trapping.has(node)) return [0, 1];
   if (DECODERS.has(op)) return [...inputs.keys()].slice(1);
-  return DELICATE_OPERANDS[op] ?? [];
+  return DELICATE_OPERANDS.get(op) ?? [];
 }
 
 /** What an operand is made of, followed from uses to definitions, through functions and out to their calls. */

@@ -19,30 +19,31 @@ import {
 const FLOAT = 1;
 const STRING = 8;
 
-type Listed = Readonly<Record<string, readonly number[]>>;
+/** Places of outputs, or of inputs, by operator. A file may call one `constructor`: no plain objects. */
+type Listed = ReadonlyMap<string, readonly number[]>;
 
-const each = (operators: string, outputs: readonly number[]): Listed =>
-  Object.fromEntries(operators.split(' ').map((operator) => [operator, outputs]));
+const each = (operators: string, places: readonly number[]) =>
+  operators.split(' ').map((operator) => [operator, places] as const);
 
 /** Outputs that count or name places: INT64, never negative. */
-const COUNTS: Listed = {
+const COUNTS: Listed = new Map([
   ...each('ArgMax ArgMin NonMaxSuppression NonZero SequenceLength Shape Size', [0]),
   ...each('MaxPool StringSplit TopK', [1]),
-  Unique: [1, 2, 3],
-};
+  ...each('Unique', [1, 2, 3]),
+]);
 
 /** Of these, sizes of tensors: no caller's numbers. */
 const SIZES: ReadonlySet<string> = new Set(['SequenceLength', 'Shape', 'Size']);
 
 /** Outputs that are true or false. */
-const BOOLEANS: Listed = {
+const BOOLEANS: Listed = new Map([
   ...each('And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not', [0]),
   ...each('OptionalHasElement Or RegexFullMatch Xor', [0]),
-  Dropout: [1],
-};
+  ...each('Dropout', [1]),
+]);
 
 /** Inputs whose elements an operator passes on as they are; what it adds of its own are zeros. */
-const PASSES: Listed = {
+const PASSES: Listed = new Map([
   ...each(
     'Compress ConcatFromSequence DepthToSpace Dropout Expand Flatten Gather GatherElements',
     [0],
@@ -57,29 +58,31 @@ const PASSES: Listed = {
   ...each('OneHot', [2]),
   ...each('Pad', [0, 2]),
   ...each('Range SequenceInsert', [0, 1]),
-};
+]);
 const PASSES_ALL: ReadonlySet<string> = new Set(['Concat', 'SequenceConstruct']);
 const ADDS_ZEROS: ReadonlySet<string> = new Set(['Pad', 'Trilu']);
 
 /** Types of outputs that are not the first input's, where no attribute says otherwise; 0: any. */
-const TYPES: Readonly<Record<string, number>> = {
-  BlackmanWindow: FLOAT,
-  ConvInteger: INT32,
-  HammingWindow: FLOAT,
-  HannWindow: FLOAT,
-  If: 0,
-  Loop: 0,
-  MatMulInteger: INT32,
-  MelWeightMatrix: FLOAT,
-  Multinomial: INT32,
-  RandomNormal: FLOAT,
-  RandomUniform: FLOAT,
-  Scan: 0,
-  SequenceEmpty: FLOAT,
-  SequenceMap: 0,
-  StringSplit: STRING,
-  TfIdfVectorizer: FLOAT,
-};
+const TYPES: ReadonlyMap<string, number> = new Map(
+  Object.entries<number>({
+    BlackmanWindow: FLOAT,
+    ConvInteger: INT32,
+    HammingWindow: FLOAT,
+    HannWindow: FLOAT,
+    If: 0,
+    Loop: 0,
+    MatMulInteger: INT32,
+    MelWeightMatrix: FLOAT,
+    Multinomial: INT32,
+    RandomNormal: FLOAT,
+    RandomUniform: FLOAT,
+    Scan: 0,
+    SequenceEmpty: FLOAT,
+    SequenceMap: 0,
+    StringSplit: STRING,
+    TfIdfVectorizer: FLOAT,
+  }),
+);
 
 /** Of what Constant gives for a value that is no tensor. */
 const VALUE_TYPES: ReadonlyMap<number, number> = new Map([
@@ -92,14 +95,16 @@ const VALUE_TYPES: ReadonlyMap<number, number> = new Map([
 ]);
 
 /** Attributes that name the type of an output, by operator; `dtype` unless listed. */
-const TYPE_ATTRIBUTES: Readonly<Record<string, string>> = {
-  BitCast: 'to',
-  BlackmanWindow: 'output_datatype',
-  Cast: 'to',
-  HammingWindow: 'output_datatype',
-  HannWindow: 'output_datatype',
-  MelWeightMatrix: 'output_datatype',
-};
+const TYPE_ATTRIBUTES: ReadonlyMap<string, string> = new Map(
+  Object.entries<string>({
+    BitCast: 'to',
+    BlackmanWindow: 'output_datatype',
+    Cast: 'to',
+    HammingWindow: 'output_datatype',
+    HannWindow: 'output_datatype',
+    MelWeightMatrix: 'output_datatype',
+  }),
+);
 
 const magnitude = ({ least, most }: Elements): bigint => (-least > most ? -least : most);
 const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
@@ -118,21 +123,23 @@ const halfAbove = (bound: bigint, { type }: Elements): bigint =>
 type Arithmetic = (a: Elements, b: Elements, node: NodeView) => readonly [bigint, bigint];
 
 /** Bounds of what an operator makes of two integers, before they wrap. */
-const ARITHMETIC: Readonly<Record<string, Arithmetic>> = {
-  Add: (a, b) => [a.least + b.least, a.most + b.most],
-  Sub: (a, b) => [a.least - b.most, a.most - b.least],
-  Mul: (a, b) => {
-    const corners = [a.least * b.least, a.least * b.most, a.most * b.least, a.most * b.most];
-    return [corners.reduce(smaller), corners.reduce(larger)];
-  },
-  Div: (a, b) => [a.least >= 0n && b.least >= 0n ? 0n : -magnitude(a), magnitude(a)],
-  Mod: (a, b, node) => {
-    const signed = followsDividend(node) ? a : b;
-    return [signed.least >= 0n ? 0n : -magnitude(b), magnitude(b)];
-  },
-  Max: (a, b) => [halfBelow(larger(a.least, b.least), a), larger(a.most, b.most)],
-  Min: (a, b) => [smaller(a.least, b.least), halfAbove(smaller(a.most, b.most), a)],
-};
+const ARITHMETIC: ReadonlyMap<string, Arithmetic> = new Map(
+  Object.entries<Arithmetic>({
+    Add: (a, b) => [a.least + b.least, a.most + b.most],
+    Sub: (a, b) => [a.least - b.most, a.most - b.least],
+    Mul: (a, b) => {
+      const corners = [a.least * b.least, a.least * b.most, a.most * b.least, a.most * b.most];
+      return [corners.reduce(smaller), corners.reduce(larger)];
+    },
+    Div: (a, b) => [a.least >= 0n && b.least >= 0n ? 0n : -magnitude(a), magnitude(a)],
+    Mod: (a, b, node) => {
+      const signed = followsDividend(node) ? a : b;
+      return [signed.least >= 0n ? 0n : -magnitude(b), magnitude(b)];
+    },
+    Max: (a, b) => [halfBelow(larger(a.least, b.least), a), larger(a.most, b.most)],
+    Min: (a, b) => [smaller(a.least, b.least), halfAbove(smaller(a.most, b.most), a)],
+  }),
+);
 
 /** A size, an index, a number of iterations. */
 export function countOf(chosen: boolean): Elements {
@@ -179,7 +186,7 @@ function clip(
   node: NodeView,
 ): Elements {
   const apply = (name: 'Max' | 'Min', x: Elements, bound: Elements | undefined): Elements => {
-    const operator = ARITHMETIC[name];
+    const operator = ARITHMETIC.get(name);
     return bound === undefined || operator === undefined
       ? x
       : arithmetic(operator, [x, bound], node);
@@ -190,11 +197,11 @@ function clip(
 /** The type that an operator's output has, where it is not the first input's. */
 function typeOf(node: NodeView, inputs: readonly (Elements | undefined)[]): number | undefined {
   const attribute = node.attributes.find(
-    ({ name }) => name === (TYPE_ATTRIBUTES[node.op] ?? 'dtype'),
+    ({ name }) => name === (TYPE_ATTRIBUTES.get(node.op) ?? 'dtype'),
   );
   if (attribute !== undefined) return attribute.reference === '' ? Number(attribute.int) : 0;
   if (node.op === 'CastLike' || node.op === 'DequantizeLinear') return inputs[1]?.type;
-  return TYPES[node.op];
+  return TYPES.get(node.op);
 }
 
 /** The type of a Constant in a function whose value is the call's to give. */
@@ -217,16 +224,18 @@ export function operatorElements(
   const { op } = node;
   const given = inputs.flatMap((input) => input ?? []);
   const chosen = given.some((input) => input.chosen);
-  if (COUNTS[op]?.includes(output) === true) {
+  if (COUNTS.get(op)?.includes(output) === true) {
     return countOf(chosen && !SIZES.has(op));
   }
-  if (BOOLEANS[op]?.includes(output) === true) return anyOf(BOOL, chosen);
-  const passed = PASSES_ALL.has(op) ? given : PASSES[op]?.flatMap((index) => inputs[index] ?? []);
+  if (BOOLEANS.get(op)?.includes(output) === true) return anyOf(BOOL, chosen);
+  const passed = PASSES_ALL.has(op)
+    ? given
+    : PASSES.get(op)?.flatMap((index) => inputs[index] ?? []);
   if (passed !== undefined) {
     const all = hull(passed);
     return ADDS_ZEROS.has(op) ? hull([all, { ...all, least: 0n, most: 0n }]) : all;
   }
-  const operator = ARITHMETIC[op];
+  const operator = ARITHMETIC.get(op);
   if (operator !== undefined) return arithmetic(operator, given, node);
   if (op === 'Clip') return clip(inputs, node);
   const first = inputs[0] ?? UNKNOWN;

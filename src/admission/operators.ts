@@ -21,11 +21,12 @@ function parse(lines: string): ReadonlyMap<string, Versions> {
   );
 }
 
+const NEWEST = new Map(Object.entries(NEWEST_OPSETS));
 const TABLE = new Map(Object.entries(OPERATORS).map(([domain, lines]) => [domain, parse(lines)]));
 
 /** The newest version of an operator set that the pinned runtime supports; undefined: none. */
 export function newestOpset(domain: string): number | undefined {
-  return NEWEST_OPSETS[domain];
+  return NEWEST.get(domain);
 }
 
 /** The version at which an operator of ONNX's own got the meaning that it has at `version`. */

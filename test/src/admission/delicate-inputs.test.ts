@@ -21,6 +21,11 @@ const CASES: readonly Case[] = [
     expected: [],
   },
   {
+    what: 'what an operator gets that is named as a member of every object',
+    nodes: [node('constructor', 'p q', 'y')],
+    expected: [],
+  },
+  {
     what: 'what sizes are made of',
     nodes: [
       node('Add', 'q one', 'size'),

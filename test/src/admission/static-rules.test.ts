@@ -91,6 +91,21 @@ const older = (outputs: readonly string[]): ModelInit => ({
 const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readonly string[]]>> = {
   'a plain operator': [model(op('Relu')), []],
   'an operator that does not exist': [model(op('Relux')), ['refuse static.operator Relux "here"']],
+  'operators named as members of every object, by which integers are divided': [
+    model(op('Relu'), {
+      nodes: [
+        op('Cast', { attributes: { to: { i: 7 } }, outputs: ['i'] }),
+        op('constructor', { inputs: ['i'], outputs: ['j'] }),
+        op('toString', { inputs: ['j'], outputs: ['k'] }),
+        op('Div', { inputs: ['i', 'k'], outputs: ['y'] }),
+      ],
+    }),
+    [
+      'refuse static.operator constructor "here"',
+      'refuse static.operator toString "here"',
+      'refuse static.division Div "here"',
+    ],
+  ],
   'an operator after its kernel’s last version': [
     { ...model(op('MaxRoiPool', { inputs: ['x', 'x'] })), opsets: { '': 22 } },
     ['refuse static.operator MaxRoiPool "here"'],
