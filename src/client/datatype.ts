@@ -1,6 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 import { float16 } from '../../attestation/model/number.js';
-import { toHalf } from './half.js';
+import { toHalf } from '../system/half.js';
 
 /** Datatypes of the Open Inference Protocol v2 that ONNX Runtime for Node has. */
 export type Datatype =

@@ -1,11 +1,12 @@
+import { toHalf } from '../system/half.js';
 import { type FloatRange, floatWords } from './float-bits.js';
 import { type Datatype, ELEMENT_BYTES } from './tensor.js';
 
 /**
  * What a sample's elements are; all but the ordinary ones are what a careless or hostile neighbour would send.
  * `least`, `greatest`: of the type, in 64 bits of what a double holds; `uniform`: over all that it holds; `powers`:
- * of two, of both signs; `wide` integers: of all magnitudes, each octave alike, of both signs; a number: integers
- * from 0 to it, the first of which it is. Floats by their bits: see `FloatRange`.
+ * of two, of both signs; `wide` integers: of all magnitudes, each octave alike, of both signs; a number n: integers
+ * from 0 to n; the first element is n. Floats by their bits: see `FloatRange`.
  */
 export type SampleKind = NamedKind | number;
 type NamedKind = 'ordinary' | 'zero' | FloatExtreme | FloatRange | IntegerExtreme;
@@ -74,18 +75,6 @@ export function byteOf(datatype: Datatype): number | undefined {
   const integers = INTEGERS[datatype];
   if (integers === undefined) return undefined;
   return integers.bits === 8 && integers.signed ? 127 : 255;
-}
-
-/** FP16 bits of the few magnitudes that samples use. */
-function halfBits(value: number): number {
-  if (Number.isNaN(value)) return 0x7e00;
-  const sign = value < 0 ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (size === 0) return sign;
-  if (size === Infinity) return sign | 0x7c00;
-  const exponent = Math.max(-14, Math.min(15, Math.floor(Math.log2(size))));
-  const fraction = Math.min(1023, Math.floor((size / 2 ** exponent - 1) * 1024));
-  return sign | ((exponent + 15) << 10) | Math.max(0, fraction);
 }
 
 function floatElement(kind: NamedKind, huge: number, random: () => number): number {
@@ -185,7 +174,7 @@ export class Sample {
     } else if (huge === undefined) {
       this.#element = () => Math.floor(random() * 2);
     } else if (datatype === 'FP16') {
-      this.#element = () => halfBits(floatElement(kind, huge, random));
+      this.#element = () => toHalf(floatElement(kind, huge, random));
     } else {
       this.#element = () => floatElement(kind, huge, random);
     }

@@ -5,10 +5,10 @@ import { float16 } from '../../../attestation/model/number.js';
 import { formatJson } from '../../../src/cli/io.js';
 import { tensorToJson } from '../../../src/cli/tensor-text.js';
 import { type Datatype, FIXED_DATATYPES, fixedType } from '../../../src/client/datatype.js';
-import { toHalf } from '../../../src/client/half.js';
 import { inputFrom, type TensorSpec } from '../../../src/client/input.js';
 import { formatNpy } from '../../../src/client/npy.js';
 import { elementsOf, tensor, typedArrayOf } from '../../../src/client/tensor.js';
+import { toHalf } from '../../../src/system/half.js';
 import { fc } from '../../property.js';
 
 describe('binary16', () => {
