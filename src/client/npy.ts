@@ -138,9 +138,7 @@ export function parseNpy(name: string, bytes: Uint8Array): Tensor {
   if (count * size !== body.length) {
     fail(`[${shape.join(', ')}] of ${type} is ${count * size} bytes, not ${body.length}`);
   }
-  if (size === 0 && count > 0 && datatype === 'BYTES' && count > bytes.length) {
-    fail('more empty strings than bytes');
-  }
+  if (size === 0 && count > bytes.length) fail('more empty strings than bytes');
   if (order === '|' && unit > 1) fail(`element type ${type} needs a byte order`);
   let data: Uint8Array = order === '>' && unit > 1 ? swap(body, unit) : body;
   if (fortran && shape.length > 1) data = transpose(data, size, shape);

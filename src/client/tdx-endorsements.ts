@@ -63,7 +63,9 @@ export async function gatherTdxCollateral(
   const ca = leaf.issuerCommonName.includes('Processor') ? 'processor' : 'platform';
   const { fmspc } = pckPlatform(leaf);
   const request = {
-    ...{ fmspc, ca, update },
+    fmspc,
+    ca,
+    update,
     authentic: (part, at) => authenticateCollateralPart(part, { ...trusted, at }),
   } satisfies IntelRequest;
   try {

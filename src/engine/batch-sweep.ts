@@ -33,7 +33,7 @@ export type TimeBatch = (rows: number) => Promise<number>;
  * counts by its shortest time.
  * @param shapes how many share what sweeps may take.
  */
-export async function sweep(time: TimeBatch, max: number, shapes = 1): Promise<Swept> {
+export async function sweep(time: TimeBatch, max: number, shapes: number): Promise<Swept> {
   const shortest = new Map<number, number>();
   let spent = 0;
   const look = async (size: number): Promise<number> => {

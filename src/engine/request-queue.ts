@@ -182,7 +182,7 @@ export class RequestQueue implements WaitingRequests {
    * first alone may have more). Requests past their deadline are rejected on the way.
    * @param turn requests that a connection may have in its turn, where one address alone waits.
    */
-  take(maxRows: number, now: number, turn = 1): readonly Pending[] {
+  take(maxRows: number, now: number, turn: number): readonly Pending[] {
     const gathering = new Gathering(maxRows);
     for (const priority of [...this.#levels.keys()].sort((a, b) => a - b)) {
       const level = this.#levels.get(priority);

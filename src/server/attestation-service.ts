@@ -78,7 +78,7 @@ function position(digits: string, what: string): number {
  */
 export function attestationHandlers(
   enclave: Attester,
-  onFailure: (error: unknown) => void = () => undefined,
+  onFailure: (error: unknown) => void,
 ): UntypedServiceImplementation {
   const { issuer } = enclave;
 

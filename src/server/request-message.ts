@@ -44,7 +44,7 @@ export class RequestMessage {
    * @param limit most bytes of a message.
    * @param encoded whether it may be compressed.
    */
-  constructor(limit: number, encoded = false) {
+  constructor(limit: number, encoded: boolean) {
     this.#limit = limit;
     this.#encoded = encoded;
   }

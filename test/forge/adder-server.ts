@@ -229,7 +229,7 @@ export async function startAdder(
       return [(await started.lies.bundle?.(bundle)) ?? bundle];
     },
   };
-  const handlers = attestationHandlers(attester);
+  const handlers = attestationHandlers(attester, () => undefined);
   server.addService(attestationDefinition(loadAttestation()), handlers);
   server.addService(inferenceDefinition(), {
     ServerReady: (_: unknown, done: sendUnaryData<object>) => done(null, { ready: started.ready }),

@@ -87,7 +87,7 @@ fuzz({
   name: 'a message of gRPC in pieces',
   seeds: [Buffer.from([0, 0, 0, 0, 3, 1, 2, 3]), Buffer.from([0, 0, 0, 0, 0])],
   decode: (bytes) => {
-    const message = new RequestMessage(1 << 16);
+    const message = new RequestMessage(1 << 16, false);
     try {
       for (const piece of inPieces(bytes)) message.push(piece);
       const whole = Buffer.concat(message.end());

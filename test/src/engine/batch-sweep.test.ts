@@ -53,11 +53,15 @@ const CASES: readonly Case[] = [
 for (const { what, batch, disturbed = () => 1, max = 32, expected } of CASES) {
   test(`the sweep chooses ${expected}: ${what}`, async () => {
     let n = 0;
-    const { size, perRow } = await sweep(async (rows) => {
-      n += 1;
-      assert.ok(rows <= max);
-      return batch(rows) * disturbed(n, rows);
-    }, max);
+    const { size, perRow } = await sweep(
+      async (rows) => {
+        n += 1;
+        assert.ok(rows <= max);
+        return batch(rows) * disturbed(n, rows);
+      },
+      max,
+      1,
+    );
     assert.equal(size, expected);
     assert.equal(perRow, batch(size) / size);
   });
@@ -66,10 +70,14 @@ for (const { what, batch, disturbed = () => 1, max = 32, expected } of CASES) {
 test('a sweep of slow executions ends', async () => {
   for (const batch of [shared(190, 0), shared(0, 190), shared(50, 140)]) {
     let spent = 0;
-    await sweep(async (rows) => {
-      spent += batch(rows);
-      return batch(rows);
-    }, 32);
+    await sweep(
+      async (rows) => {
+        spent += batch(rows);
+        return batch(rows);
+      },
+      32,
+      1,
+    );
     assert.ok(spent < 12_000, `${spent} ms`);
   }
 });

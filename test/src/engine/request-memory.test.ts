@@ -52,7 +52,7 @@ test('bytes are held from the acceptance until they are released, whatever the o
           const one = pending(command.caller, command.bytes, ends, command.priority);
           if (push(queue, one)) accepted.push({ queue, one });
         }
-        if (command.kind === 'take') running.push(...(queue?.take(1, 0) ?? []));
+        if (command.kind === 'take') running.push(...(queue?.take(1, 0, 1) ?? []));
         if (command.kind === 'answer' || command.kind === 'again') {
           const done = running.shift();
           memory.release(done?.bytes ?? 0);
@@ -157,8 +157,8 @@ test('what a worker executes cannot give way', () => {
   const queue = new RequestQueue(9, memory);
   const ends = new Map<Pending, string>();
   for (let i = 0; i < 5; i++) queue.push(pending('a:1', 20, ends));
-  queue.take(1, 0);
-  queue.take(1, 0);
+  queue.take(1, 0, 1);
+  queue.take(1, 0, 1);
   queue.push(pending('b:1', 20, ends));
   assert.equal(ends.size, 1);
   assert.throws(() => queue.push(pending('c:1', 40, ends)), exhausted(/100 of 100 bytes/));

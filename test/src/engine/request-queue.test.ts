@@ -103,7 +103,7 @@ for (const { what, waits, next, refused, gaveWay = [], taken } of [
     gaveWay.forEach((expected, i) => {
       assert.match([...ends.values()][i] ?? '', expected);
     });
-    const order = taken.map(() => queue.take(1, 0)[0]);
+    const order = taken.map(() => queue.take(1, 0, 1)[0]);
     assert.deepEqual(
       order.map((one) => `${one?.request.caller} ${one?.priority}`),
       taken,

@@ -26,7 +26,7 @@ function cut(bytes: Buffer, sizes: readonly number[]): Buffer[] {
 }
 
 function read(pieces: readonly Buffer[]): Buffer {
-  const message = new RequestMessage(LIMIT);
+  const message = new RequestMessage(LIMIT, false);
   for (const piece of pieces) message.push(piece);
   return Buffer.concat(message.end());
 }
@@ -51,7 +51,7 @@ function inReads(bytes: Buffer, size: number, read: number): Buffer[] {
 }
 
 test('long pieces stay where they are in reads of their own', () => {
-  const message = new RequestMessage(LIMIT);
+  const message = new RequestMessage(LIMIT, false);
   const pieces = inReads(framed(LIMIT), 4096, 6000);
   for (const piece of pieces) message.push(piece);
   const kept = new Set(message.end().map(({ buffer }) => buffer));
@@ -62,7 +62,7 @@ test('what a message keeps in memory is not more than twice its size', () => {
   const from = (min: number, max: number) => fc.integer({ min, max });
   fc.assert(
     fc.property(from(9000, LIMIT), from(1, 6000), from(1, 65_536), (length, size, read) => {
-      const message = new RequestMessage(LIMIT);
+      const message = new RequestMessage(LIMIT, false);
       const bytes = framed(length);
       for (const piece of inReads(bytes, size, read)) message.push(piece);
       const pieces = message.end();
@@ -98,6 +98,6 @@ for (const [name, bytes, code, pattern] of [
 }
 
 test('a length beyond the limit is refused before anything of the message is there', () => {
-  const message = new RequestMessage(LIMIT);
+  const message = new RequestMessage(LIMIT, false);
   assert.throws(() => message.push(framed(LIMIT + 1).subarray(0, 5)), RpcError);
 });
