@@ -46,7 +46,8 @@ async function openExecutor(flags: Flags, { policy, options }: Attestation): Pro
   try {
     for (const path of model) {
       const declared = flags.tolerances === undefined;
-      const open = () => LocalExecutor.open(path, flags.maxRun ?? MAX_RUN, declared);
+      const maxRun = (flags.maxRun ?? MAX_RUN) * 1000;
+      const open = () => LocalExecutor.open(path, maxRun, declared);
       executors.push(await ofModel(path, open));
     }
   } catch (error) {

@@ -60,13 +60,13 @@ export class LocalExecutor implements Executor {
 
   private constructor(
     path: string,
-    maxRunSeconds: number,
+    maxRun: number,
     opened: Opened,
     tolerances: DeclaredTolerances | undefined,
   ) {
     this.outputs = opened.outputs;
     this.#path = path;
-    this.#deadlineMs = maxRunSeconds * 1000;
+    this.#deadlineMs = maxRun;
     this.#tolerances = tolerances;
     this.#opened = opened;
   }
@@ -74,18 +74,14 @@ export class LocalExecutor implements Executor {
   /**
    * Rejects as `readModelSource` and `identifyModel` do, and with HUB_TOLERANCES.
    * @param path of the model file; it is read again after a request that ended the process.
-   * @param maxRunSeconds that one execution may take, with the load before it.
+   * @param maxRun milliseconds that one execution may take, with the load before it.
    * @param declared whether answers are held to the `tolerances.json` beside the model, where there is one.
    */
-  static async open(
-    path: string,
-    maxRunSeconds: number,
-    declared: boolean,
-  ): Promise<LocalExecutor> {
+  static async open(path: string, maxRun: number, declared: boolean): Promise<LocalExecutor> {
     const opened = await openModel(path);
     try {
       const tolerances = declared ? await tolerancesBeside(path, opened) : undefined;
-      return new LocalExecutor(path, maxRunSeconds, opened, tolerances);
+      return new LocalExecutor(path, maxRun, opened, tolerances);
     } catch (error) {
       await opened.process.close();
       throw error;

@@ -137,7 +137,7 @@ describe('one model on nodes with different profiles', () => {
   });
 
   test('every answer replays to its own bits in its own profile', async () => {
-    const executor = await LocalExecutor.open(join(folder, 'ocr.onnx'), 60, true);
+    const executor = await LocalExecutor.open(join(folder, 'ocr.onnx'), 60_000, true);
     for (const { session } of quorum.nodes) {
       const proof = (await session.infer('ocr', [picture])).proof();
       const { replay } = await replayProof(proof, policy, { at: new Date(), roots }, executor);
