@@ -252,8 +252,8 @@ export function distinctEnclaves<T extends { readonly target: string }>(
  * having two addresses. How many machines stand behind the enclaves is the policy's to say (chip ids,
  * PPIDs).
  * @throws AssayError USAGE_QUORUM if `agree` is no number of these targets, or the agreement is none that a
- *   `tolerances.json` could declare; NoQuorumError if fewer
- *   enclaves are affirmed than must agree. A node that hangs is given up after `options.timeout`.
+ *   `tolerances.json` could declare; NoQuorumError if fewer enclaves are affirmed than must agree. A node that
+ *   hangs is given up after `options.timeout`.
  */
 export async function connectAll(
   targets: readonly string[],

@@ -267,10 +267,9 @@ export class Session {
    * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE or USAGE_TIMEOUT before
    *   anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
    *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; UnaskedAnswerError for one
-   *   that holds, of other outputs; RECEIPT_UNATTESTED for one
-   *   that could not be checked, since the models changed before evidence for its manifest could be fetched;
-   *   NotAffirmedError where the enclave states another manifest that is not affirmed; the signal's own
-   *   reason where `options.signal` aborts.
+   *   that holds, of other outputs; RECEIPT_UNATTESTED for one that could not be checked, since the models
+   *   changed before evidence for its manifest could be fetched; NotAffirmedError where the enclave states
+   *   another manifest that is not affirmed; the signal's own reason where `options.signal` aborts.
    */
   async infer(
     name: string,

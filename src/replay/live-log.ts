@@ -1,18 +1,17 @@
+import { status } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { SignedTreeHead } from '../../attestation/receipt/tree-head.js';
 import { serviceStatus } from '../client/service-status.js';
 import type { Session } from '../client/session.js';
 import type { AuditedLog, LoggedReceipt } from './audited-log.js';
 
-const NOT_FOUND = 5;
-const OUT_OF_RANGE = 11;
 /** Entries that are looked up between two audits: each may show two heads, which an audit settles. */
 const ENTRIES_PER_AUDIT = 256;
 
 /** A proof that does not hold, or none for a place or a size that the enclave's own key signed for. */
 function isFault(error: unknown): error is AssayError {
   if (!(error instanceof AssayError)) return false;
-  return error.code.startsWith('RECEIPT_') || serviceStatus(error) === OUT_OF_RANGE;
+  return error.code.startsWith('RECEIPT_') || serviceStatus(error) === status.OUT_OF_RANGE;
 }
 
 /** A proof that leads from another entry, or to another place, than was asked for. */
@@ -23,7 +22,7 @@ function isOfAnother(error: unknown): boolean {
 
 /** A node prunes its log, and says so of what it no longer keeps; a lie of this kind proves nothing either. */
 function pruned(error: unknown): AssayError | null {
-  if (serviceStatus(error) !== NOT_FOUND) return null;
+  if (serviceStatus(error) !== status.NOT_FOUND) return null;
   return new AssayError(
     'RECEIPT_UNSETTLED',
     'the node says that it no longer keeps what would prove this part of its log',
@@ -64,7 +63,7 @@ export class LiveLog implements AuditedLog {
       return true;
     } catch (error) {
       if (isOfAnother(error) || pruned(error) !== null) return false;
-      if (serviceStatus(error) !== OUT_OF_RANGE) throw error;
+      if (serviceStatus(error) !== status.OUT_OF_RANGE) throw error;
       if (index >= this.head.size) return false;
       throw denied(
         `a log of ${this.head.size} entries, and says that it has none at ${index}`,
@@ -95,7 +94,7 @@ export class LiveLog implements AuditedLog {
     try {
       await this.#session.audit();
     } catch (error) {
-      if (serviceStatus(error) !== OUT_OF_RANGE) throw pruned(error) ?? error;
+      if (serviceStatus(error) !== status.OUT_OF_RANGE) throw pruned(error) ?? error;
       throw denied('a log of a size that it says it never had', error);
     }
   }

@@ -26,8 +26,8 @@ export interface Replay {
 
 /**
  * Judges a replay by `agreement`, or else by what the model's publisher declares; without either no distance is
- * close enough. What was replayed is the reference: the
- * limits are not scaled by what the attested answer claims.
+ * close enough. What was replayed is the reference: the limits are not scaled by what the attested answer
+ * claims.
  */
 export function judgeReplay(
   attested: { readonly outputs: readonly Tensor[]; readonly profile: ExecutionProfile },
