@@ -205,7 +205,7 @@ function parseRaw(
   if (expected !== bytes.length) {
     throw new AssayError(
       'TENSOR_LENGTH',
-      `input ${name}: ${datatype} ${show(shape)} is ${expected} bytes, and the raw file has ${bytes.length}`,
+      `input ${name}: expected ${expected} bytes for ${datatype} [${shape.join(',')}], not ${bytes.length}`,
     );
   }
   return { name, datatype, shape, data: new Uint8Array(bytes) };

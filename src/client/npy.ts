@@ -136,7 +136,8 @@ export function parseNpy(name: string, bytes: Uint8Array): Tensor {
   const count = elementCount(shape, `${name} (.npy)`);
   const body = bytes.subarray(end);
   if (count * size !== body.length) {
-    fail(`[${shape.join(', ')}] of ${type} is ${count * size} bytes, not ${body.length}`);
+    const what = `${type} [${shape.join(',')}]`;
+    fail(`expected ${count * size} bytes for ${what}, not ${body.length}`);
   }
   if (size === 0 && count > bytes.length) fail('more empty strings than bytes');
   if (order === '|' && unit > 1) fail(`element type ${type} needs a byte order`);

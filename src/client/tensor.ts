@@ -75,11 +75,14 @@ export function assertTensor(tensor: Tensor): void {
   const what = `tensor ${JSON.stringify(name)}`;
   const count = elementCount(shape, what);
   const type = fixedType(datatype);
-  const actual = type === undefined ? unpackBytes(data, what).length : data.length / type.size;
-  if (actual !== count) {
+  const [expected, unit, actual] =
+    type === undefined
+      ? [count, 'elements', unpackBytes(data, what).length]
+      : [count * type.size, 'bytes', data.length];
+  if (actual !== expected) {
     throw new AssayError(
       'TENSOR_LENGTH',
-      `${what}: ${datatype} [${shape.join(', ')}] has ${count} elements, and the data holds ${actual}`,
+      `${what}: expected ${expected} ${unit} for ${datatype} [${shape.join(',')}], not ${actual}`,
     );
   }
 }

@@ -31,7 +31,7 @@ function eachElement(
   if (found === count) return;
   throw new EngineError(
     'invalid-request',
-    `expected ${count} BYTES elements as the shape says, the data holds ${found}`,
+    `expected ${count} elements for BYTES of this shape, not ${found}`,
   );
 }
 

@@ -57,10 +57,8 @@ function checkData(
   }
   const length = totalLength(pieces);
   if (length !== count * size) {
-    throw invalid(
-      `input ${name}: ${datatype} of shape ${formatShape(shape)} has ${count * size} bytes, ` +
-        `${length} came`,
-    );
+    const what = `${datatype} ${formatShape(shape)}`;
+    throw invalid(`input ${name}: expected ${count * size} bytes for ${what}, not ${length}`);
   }
   if (datatype === 'BOOL' && pieces.some((piece) => piece.some((value) => value > 1))) {
     throw invalid(`input ${name}: expected every BOOL to be 0 or 1`);

@@ -68,7 +68,7 @@ function countVarints({ name, datatype, shape }: Target, packed: Uint8Array): nu
   if (count === expected) return count;
   throw new AssayError(
     'TENSOR_CONTENTS',
-    `input ${name}: ${datatype} of shape ${formatShape(shape)} has ${expected} elements, ${count} came`,
+    `input ${name}: expected ${expected} elements for ${datatype} ${formatShape(shape)}, not ${count}`,
   );
 }
 

@@ -103,19 +103,19 @@ const INPUTS: readonly RefusedRequest[] = [
     'a huge shape with little data',
     (r) => ({ ...r, inputs: [{ ...r.inputs[0], shape: [1e12, 3] }, r.inputs[1]] }),
     status.INVALID_ARGUMENT,
-    /FP32 of shape \[1000000000000,3\] has 12000000000000 bytes, 12 came/,
+    /expected 12000000000000 bytes for FP32 \[1000000000000,3\], not 12$/,
   ],
   [
     'raw data too short',
     (r) => ({ ...r, raw_input_contents: [floats(1, 2), floats(1, 2, 3)] }),
     status.INVALID_ARGUMENT,
-    /input a: FP32 of shape \[1,3\] has 12 bytes, 8 came/,
+    /input a: expected 12 bytes for FP32 \[1,3\], not 8$/,
   ],
   [
     'raw data too long',
     (r) => ({ ...r, raw_input_contents: [floats(1, 2, 3, 4), floats(1, 2, 3)] }),
     status.INVALID_ARGUMENT,
-    /has 12 bytes, 16 came/,
+    /expected 12 bytes for FP32 \[1,3\], not 16$/,
   ],
   [
     'one raw entry for two inputs',
@@ -142,7 +142,7 @@ const INPUTS: readonly RefusedRequest[] = [
     'no contents at all',
     (r) => ({ ...r, raw_input_contents: [] }),
     status.INVALID_ARGUMENT,
-    /has 12 bytes, 0 came/,
+    /expected 12 bytes for FP32 \[1,3\], not 0$/,
   ],
   [
     'typed contents of another type',
@@ -175,7 +175,7 @@ const INPUTS: readonly RefusedRequest[] = [
     'too few typed values',
     () => ({ model_name: 'identity-INT8', inputs: [typed({ int_contents: [1] })] }),
     status.INVALID_ARGUMENT,
-    /INT8 of shape \[1,2\] has 2 elements, 1 came/,
+    /expected 2 elements for INT8 \[1,2\], not 1$/,
   ],
   [
     'a BOOL of 2',
@@ -215,7 +215,7 @@ const INPUTS: readonly RefusedRequest[] = [
       raw_input_contents: [Buffer.from(fromStrings(['one']))],
     }),
     status.INVALID_ARGUMENT,
-    /expected 2 BYTES elements as the shape says, the data holds 1/,
+    /expected 2 elements for BYTES of this shape, not 1$/,
   ],
   [
     'BYTES that are not UTF-8',
