@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Cancellation, type InferenceRequest } from '../../../src/engine/engine.js';
-import { EngineError } from '../../../src/engine/error.js';
+import type { EngineError } from '../../../src/engine/error.js';
 import { ModelRuntime } from '../../../src/engine/model-runtime.js';
 import { RequestMemory } from '../../../src/engine/request-memory.js';
 import { identityRow } from '../../forge/inference-models.js';
+import { refusal } from '../../forge/refusal.js';
 
 /** Two models that share a memory of 100 bytes, whose workers never come for what waits. */
 class Models {
@@ -85,11 +86,7 @@ for (const { what, waits, happens, reason } of [
 }[]) {
   test(`a drain ends once the last request that waits ${what}`, async () => {
     const models = new Models();
-    const refused = assert.rejects(models.one.infer(waits), (error) => {
-      assert.ok(error instanceof EngineError);
-      assert.equal(error.reason, reason);
-      return true;
-    });
+    const refused = assert.rejects(models.one.infer(waits), refusal(reason));
     const drained = models.one.drain();
     happens(models);
     await refused;

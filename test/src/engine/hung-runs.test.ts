@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InferenceRequest } from '../../../src/engine/engine.js';
-import { EngineError } from '../../../src/engine/error.js';
+import type { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { identityModel, loopModel } from '../../forge/inference-models.js';
+import { refusal } from '../../forge/refusal.js';
 
 const source = (model: Uint8Array) => ({ name: 'm', version: '1', model, externalData: [] });
 
@@ -26,13 +27,6 @@ const echo: InferenceRequest = {
 
 /** Long against the limit of a test, short enough for a thread that nobody can stop. */
 const LONG = 1_000_000n;
-
-const refusal = (reason: EngineError['reason'], message: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof EngineError);
-  assert.equal(error.reason, reason);
-  assert.match(error.message, message);
-  return true;
-};
 
 test('an execution within its limit is none of the watchdog’s business', async () => {
   const hangs: EngineError[] = [];

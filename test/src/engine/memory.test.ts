@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { Engine } from '../../../src/engine/engine.js';
-import { EngineError } from '../../../src/engine/error.js';
 import { MemoryBudget } from '../../../src/engine/memory-budget.js';
 import { ModelSessions } from '../../../src/engine/model-sessions.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import type { Slot, WorkerPool } from '../../../src/engine/worker-pool.js';
 import { identityModel, identityRow } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
+import { refusal } from '../../forge/refusal.js';
 
 const MIB = 1024 * 1024;
 const MODEL = identityModel('FP32');
@@ -30,13 +30,6 @@ const source = (name: string, model: Uint8Array = MODEL) => ({
   model,
   externalData: [],
 });
-
-const refusal = (message: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof EngineError);
-  assert.equal(error.reason, 'memory');
-  assert.match(error.message, message);
-  return true;
-};
 
 test('each worker has a session where there is room', async () => {
   const engine = await engineWith(3, 40 * MIB);
@@ -63,7 +56,7 @@ test('a model of which no session can be loaded is refused: need and budget', as
   const engine = await engineWith(1, 2 * MODEL.length);
   await assert.rejects(
     engine.load(source('m')),
-    refusal(/^model m version 1 needs 1 MiB, the memory budget of 1 MiB has 1 MiB left$/),
+    refusal('memory', /^model m version 1 needs 1 MiB, the memory budget of 1 MiB has 1 MiB left$/),
   );
   assert.equal(engine.memory.reserved, 0);
 });
@@ -72,7 +65,10 @@ test('a model whose session turns out too large is refused, and what it took giv
   const engine = await engineWith(2, 8 * MIB);
   await assert.rejects(
     engine.load(source('m')),
-    refusal(/^model m version 1 needs 11 MiB, the memory budget of 8 MiB has 8 MiB left$/),
+    refusal(
+      'memory',
+      /^model m version 1 needs 11 MiB, the memory budget of 8 MiB has 8 MiB left$/,
+    ),
   );
   assert.equal(engine.memory.reserved, 0);
 });
@@ -84,7 +80,7 @@ test('unloading gives memory back, and a model with too few sessions gets more',
   assert.deepEqual([first.instances, second.instances], [2, 1]);
   await assert.rejects(
     engine.load(source('third')),
-    refusal(/^model third version 1 needs 11 MiB/),
+    refusal('memory', /^model third version 1 needs 11 MiB/),
   );
   await first.drain();
   assert.equal(second.instances, 2);

@@ -6,10 +6,10 @@ import {
   type InferenceRequest,
   type LoadedModel,
 } from '../../../src/engine/engine.js';
-import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { identityModel, mlpModel } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
+import { refusal } from '../../forge/refusal.js';
 
 const engine = await createEngine({ workers: 2 });
 after(() => engine.close());
@@ -32,13 +32,6 @@ const row = (values: readonly number[]): InferenceRequest => ({
   ],
   outputs: ['output'],
 });
-
-const refusal = (reason: EngineError['reason'], message: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof EngineError);
-  assert.equal(error.reason, reason);
-  assert.match(error.message, message);
-  return true;
-};
 
 test('many at once, each its own answer', async () => {
   const model = await engine.load(source(identityModel('FP32')));

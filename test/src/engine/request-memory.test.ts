@@ -8,14 +8,8 @@ import { RequestMemory } from '../../../src/engine/request-memory.js';
 import { RequestQueue } from '../../../src/engine/request-queue.js';
 import { identityModel } from '../../forge/inference-models.js';
 import { pending } from '../../forge/pending.js';
+import { refusal } from '../../forge/refusal.js';
 import { fc } from '../../property.js';
-
-const exhausted = (message: RegExp) => (error: unknown) => {
-  assert.ok(error instanceof EngineError);
-  assert.equal(error.reason, 'exhausted');
-  assert.match(error.message, message);
-  return true;
-};
 
 test('bytes are held from the acceptance until they are released, whatever the order', () => {
   const queues = 3;
@@ -42,7 +36,7 @@ test('bytes are held from the acceptance until they are released, whatever the o
         try {
           queue.push(one);
         } catch (error) {
-          exhausted(/the queue is full/)(error);
+          refusal('exhausted', /the queue is full/)(error);
         }
         return one.waiting;
       };
@@ -95,7 +89,10 @@ test('who fills the memory with requests of one model gives way to who asks anot
     /0 of 9 requests wait, .* 100 of 100 bytes in all models, .* gave way/,
   );
   second.push(pending('b:1', 20, ends));
-  assert.throws(() => second.push(pending('b:1', 20, ends)), exhausted(/this request has 20$/));
+  assert.throws(
+    () => second.push(pending('b:1', 20, ends)),
+    refusal('exhausted', /this request has 20$/),
+  );
   assert.equal(memory.held, 100);
 });
 
@@ -104,8 +101,14 @@ test('nobody gives way to a request for which there would still be no room', () 
   const queue = new RequestQueue(9, memory);
   const ends = new Map<Pending, string>();
   for (let i = 0; i < 5; i++) queue.push(pending('a:1', 20, ends));
-  assert.throws(() => queue.push(pending('b:1', 60, ends)), exhausted(/this request has 60$/));
-  assert.throws(() => queue.push(pending('b:1', 101, ends)), exhausted(/this request has 101$/));
+  assert.throws(
+    () => queue.push(pending('b:1', 60, ends)),
+    refusal('exhausted', /this request has 60$/),
+  );
+  assert.throws(
+    () => queue.push(pending('b:1', 101, ends)),
+    refusal('exhausted', /this request has 101$/),
+  );
   assert.equal(ends.size, 0);
   assert.equal(queue.size, 5);
 });
@@ -117,7 +120,10 @@ test('nobody gives way where there is room for the bytes, but not for one more r
   second.push(pending('a:1', 90, ends));
   first.push(pending('b:1', 1, ends));
   first.push(pending('b:1', 1, ends));
-  assert.throws(() => first.push(pending('b:1', 10, ends)), exhausted(/2 of 2 requests wait/));
+  assert.throws(
+    () => first.push(pending('b:1', 10, ends)),
+    refusal('exhausted', /2 of 2 requests wait/),
+  );
   assert.equal(ends.size, 0);
 });
 
@@ -161,7 +167,10 @@ test('what a worker executes cannot give way', () => {
   queue.take(1, 0, 1);
   queue.push(pending('b:1', 20, ends));
   assert.equal(ends.size, 1);
-  assert.throws(() => queue.push(pending('c:1', 40, ends)), exhausted(/100 of 100 bytes/));
+  assert.throws(
+    () => queue.push(pending('c:1', 40, ends)),
+    refusal('exhausted', /100 of 100 bytes/),
+  );
 });
 
 const row = (values: readonly number[]): InferenceRequest => ({

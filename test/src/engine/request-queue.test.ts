@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EngineError } from '../../../src/engine/error.js';
 import type { Pending } from '../../../src/engine/pending.js';
 import { RequestMemory } from '../../../src/engine/request-memory.js';
 import { RequestQueue } from '../../../src/engine/request-queue.js';
 import { pending } from '../../forge/pending.js';
+import { refusal } from '../../forge/refusal.js';
 
 for (const { what, callers, turn, expected } of [
   {
@@ -91,14 +91,7 @@ for (const { what, waits, next, refused, gaveWay = [], taken } of [
       for (const one of [...waits, next]) queue.push(made(one));
     };
     if (refused === undefined) push();
-    else {
-      assert.throws(push, (error) => {
-        assert.ok(error instanceof EngineError);
-        assert.equal(error.reason, 'exhausted');
-        assert.match(error.message, refused);
-        return true;
-      });
-    }
+    else assert.throws(push, refusal('exhausted', refused));
     assert.equal(ends.size, gaveWay.length);
     gaveWay.forEach((expected, i) => {
       assert.match([...ends.values()][i] ?? '', expected);

@@ -2,21 +2,16 @@ import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Cancellation, type InferenceRequest } from '../../../src/engine/engine.js';
-import { EngineError } from '../../../src/engine/error.js';
+import type { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { gatedAnnotator } from '../../forge/gated-annotator.js';
 import { identityModel, identityRow } from '../../forge/inference-models.js';
 import { passTime } from '../../forge/pass-time.js';
+import { refusal } from '../../forge/refusal.js';
 
 const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
 
 const BATCHED = { batching: { maxBatchSize: 8, sweep: false }, operators: ['Identity'] };
-
-const refusal = (reason: EngineError['reason']) => (error: unknown) => {
-  assert.ok(error instanceof EngineError);
-  assert.equal(error.reason, reason);
-  return true;
-};
 
 test('a request that is tried again and finds no room is over: its cancellation takes nobody else away', async () => {
   const { annotator, open } = gatedAnnotator();
