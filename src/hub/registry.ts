@@ -139,7 +139,8 @@ export class Registry implements Hub {
   }
 
   writeBlob(blob: Descriptor, file: string, onProgress: (done: number) => void): Promise<void> {
-    return upload(this.#client, this.#url('blobs/uploads/'), blob, file, onProgress);
+    const start = this.#url('blobs/uploads/');
+    return upload(this.#client, start, blob, file, () => this.hasBlob(blob), onProgress);
   }
 
   async writeManifest(bytes: Uint8Array, digest: Digest, tag: string | undefined): Promise<void> {

@@ -54,14 +54,6 @@ class Upload {
     this.#file = file;
   }
 
-  /** True where the answer to the end of an earlier session was lost, and nothing else. */
-  async isStored(): Promise<boolean> {
-    const url = new URL(`../${this.#blob.digest}`, this.#start);
-    const response = await this.#client.request({ method: 'HEAD', url }, { expect: [200, 404] });
-    discard(response);
-    return response.status === 200;
-  }
-
   async begin(chunk: number): Promise<Session> {
     const response = await this.#client.request(
       { method: 'POST', url: this.#start },
@@ -135,12 +127,15 @@ function isSpoilt(error: unknown): boolean {
  * upload goes on there, also where another process began it; a session that the registry lost or
  * spoilt starts anew. The registry verifies the digest when the upload ends (distribution-spec 1.1,
  * "Pushing blobs"). Throws HUB_*.
+ * @param isStored whether the registry has the blob: true after a session seems lost where only the answer to its
+ *   end was.
  */
 export async function upload(
   client: RegistryClient,
   start: URL,
   blob: Descriptor,
   path: string,
+  isStored: () => Promise<boolean>,
   onProgress: (done: number) => void,
 ): Promise<void> {
   const file = await openPlain(path);
@@ -157,7 +152,7 @@ export async function upload(
     for (let sessions = 0; ; ) {
       try {
         if (session === undefined) {
-          if (sessions > 0 && (await transfer.isStored())) break;
+          if (sessions > 0 && (await isStored())) break;
           sessions += 1;
           session = await transfer.begin(chunk);
           interrupted = false;
