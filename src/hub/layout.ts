@@ -23,7 +23,7 @@ import {
 import { withLock } from './lock.js';
 import { type Descriptor, MAX_MANIFEST } from './manifest.js';
 import { ARTIFACT_TYPE, INDEX_TYPE, MANIFEST_TYPE } from './media-type.js';
-import type { DirectoryReference } from './reference.js';
+import { type DirectoryReference, placeOf } from './reference.js';
 
 const MARK = 'oci-layout';
 const INDEX = 'index.json';
@@ -82,7 +82,7 @@ export class Layout implements Hub {
 
   constructor(reference: DirectoryReference) {
     this.#path = reference.path;
-    this.place = `ocidir://${reference.path}`;
+    this.place = placeOf(reference);
   }
 
   #blob(digest: Digest): string {
@@ -212,9 +212,4 @@ export class Layout implements Hub {
     }
     return index.manifests.flatMap(({ annotations }) => annotations?.[REF_NAME] ?? []);
   }
-}
-
-/** True for the error of a hub that does not have what was asked for. */
-export function isNotFound(error: unknown): boolean {
-  return error instanceof AssayError && error.code === 'HUB_NOT_FOUND';
 }

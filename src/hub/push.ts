@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { digestOf } from './digest.js';
 import type { Hub } from './hub.js';
-import { isNotFound } from './layout.js';
 import {
   ANNOTATION,
   EMPTY_CONFIG,
@@ -36,7 +35,7 @@ async function checkTag(hub: Hub, tag: string, digest: string): Promise<void> {
   try {
     bytes = await hub.readManifest(tag);
   } catch (error) {
-    if (isNotFound(error)) return;
+    if (error instanceof AssayError && error.code === 'HUB_NOT_FOUND') return;
     throw error;
   }
   const actual = digestOf(bytes);

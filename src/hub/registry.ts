@@ -91,8 +91,7 @@ export class Registry implements Hub {
     if (repository === undefined) {
       throw new AssayError('HUB_REFERENCE', `expected a repository in oci://${host}`);
     }
-    const { tag: _, digest: __, ...place } = reference;
-    this.place = placeOf(place);
+    this.place = placeOf(reference);
     this.#repository = repository;
     const actions = write ? 'pull,push' : 'pull';
     this.#client = new RegistryClient(host, `repository:${repository}:${actions}`, options);
