@@ -2,7 +2,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import type { Digest } from './digest.js';
 import { listLayouts } from './layout.js';
 import { findModel, type HubOptions, openHub } from './open-hub.js';
-import { type NotExecutable, notExecutable } from './package.js';
+import { type NotExecutable, notExecutable, sizeOf } from './package.js';
 import { placeOf, type Reference } from './reference.js';
 import { listRepositories as listRegistry } from './registry.js';
 
@@ -63,7 +63,7 @@ export async function listModels(
         digest,
         executable: contents.graph !== undefined,
         graph: contents.graph ?? null,
-        size: contents.files.reduce((sum, { blob }) => sum + blob.size, 0),
+        size: sizeOf(contents.files),
         notExecutable: notExecutable(contents),
       };
       listed.push({ tag, model });

@@ -138,6 +138,11 @@ export function packageOf(manifest: ImageManifest): ModelPackage {
   return { title: manifest.annotations?.[ANNOTATION.title], graph, files };
 }
 
+/** Bytes that these files have together. */
+export function sizeOf(files: readonly PackageFile[]): number {
+  return files.reduce((sum, { blob }) => sum + blob.size, 0);
+}
+
 /** The one file with the role; undefined where a package has none. */
 export function fileWithRole(contents: ModelPackage, role: Role): PackageFile | undefined {
   return contents.files.find((file) => file.role === role);

@@ -12,7 +12,7 @@ import { holds, makeParents, withFileErrors } from './local.js';
 import { withLock } from './lock.js';
 import { parseManifest } from './manifest.js';
 import { type FoundModel, findModel, type HubOptions, openHub } from './open-hub.js';
-import { type ModelPackage, type PackageFile, packageOf } from './package.js';
+import { type ModelPackage, type PackageFile, packageOf, sizeOf } from './package.js';
 import { type PullRecord, RECORD, readRecord, writeRecord } from './record.js';
 import type { Reference } from './reference.js';
 import { DEFAULT_RETRY } from './retry.js';
@@ -36,7 +36,7 @@ export interface PullOptions extends HubOptions {
 const MAX_SIZE = 256 * 1024 ** 3;
 
 function checkSpace(files: readonly PackageFile[], limit: number): void {
-  const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
+  const total = sizeOf(files);
   if (total <= limit) return;
   throw new AssayError('HUB_SIZE', `expected a package of at most ${limit} bytes, not ${total}`);
 }
