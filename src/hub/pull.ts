@@ -31,6 +31,8 @@ export interface PullOptions extends HubOptions {
   readonly skipOriginals?: boolean;
   /** Bytes that all files may have together; default 256 GiB. */
   readonly maxSize?: number;
+  /** Throws for a package that the caller cannot use, originals included: nothing of it is fetched then. */
+  readonly check?: (whole: ModelPackage) => void;
 }
 
 const MAX_SIZE = 256 * 1024 ** 3;
@@ -188,6 +190,7 @@ export async function pullModel(
 ): Promise<FoundModel> {
   const hub = openHub(reference, false, options);
   const whole = await findModel(hub, reference);
+  options.check?.(whole.contents);
   const contents = options.skipOriginals ? withoutOriginals(whole.contents) : whole.contents;
   const found = { ...whole, contents };
   checkSpace(contents.files, options.maxSize ?? MAX_SIZE);

@@ -4,7 +4,6 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { type Digest, hexOf } from './digest.js';
 import { withFileErrors } from './local.js';
 import { parseManifest } from './manifest.js';
-import { findModel, openHub } from './open-hub.js';
 import {
   fileWithRole,
   type ModelPackage,
@@ -16,7 +15,7 @@ import { isComplete, type PullOptions, pullModel, withoutOriginals } from './pul
 import { readRecord } from './record.js';
 import { parseReference, pinnedDigest } from './reference.js';
 
-export interface ResolveOptions extends Omit<PullOptions, 'skipOriginals'> {
+export interface ResolveOptions extends Omit<PullOptions, 'skipOriginals' | 'check'> {
   /** Folder that keeps what was pulled, one folder a manifest. */
   readonly cache: string;
 }
@@ -71,9 +70,9 @@ export async function resolveModel(text: string, options: ResolveOptions): Promi
   const directory = resolve(options.cache, hexOf(digest));
   let contents = await cachedIn(directory, digest);
   if (contents === undefined) {
-    const hub = openHub(reference, false, options);
-    expectExecutable((await findModel(hub, reference)).contents, text);
-    ({ contents } = await pullModel(reference, directory, { ...options, skipOriginals: true }));
+    const check = (whole: ModelPackage) => expectExecutable(whole, text);
+    const pulling = { ...options, skipOriginals: true, check };
+    ({ contents } = await pullModel(reference, directory, pulling));
   }
   const modelPath = join(directory, expectExecutable(contents, text));
   const graph = fromHex(contents.graph ?? '');

@@ -15,6 +15,7 @@ test('a model is resolved by digest, and from the cache without the hub', async 
   const cache = temporaryFolder(t);
   const reference = `${place}@${pushed.digest}`;
   const first = await resolveModel(reference, { ...options, cache });
+  assert.equal(registry.requests('GET', /manifests/).length, 1);
   assert.equal(first.manifestDigest, pushed.digest);
   assert.equal(toHex(first.graph), pushed.contents.graph);
   assert.deepEqual(readFileSync(first.modelPath), Buffer.from(packageFiles()['model.onnx'] ?? ''));
