@@ -37,6 +37,15 @@ export interface PullOptions extends HubOptions {
 
 const MAX_SIZE = 256 * 1024 ** 3;
 
+/** A package on its way from a hub to a folder. */
+interface Pull {
+  readonly directory: string;
+  readonly hub: Hub;
+  readonly reference: Reference;
+  readonly found: FoundModel;
+  readonly options: PullOptions;
+}
+
 function checkSpace(files: readonly PackageFile[], limit: number): void {
   const total = sizeOf(files);
   if (total <= limit) return;
@@ -45,12 +54,8 @@ function checkSpace(files: readonly PackageFile[], limit: number): void {
 
 /** Refuses a folder that holds something else than the same model, or an earlier one of the tag. */
 async function checkFolder(
-  directory: string,
+  { directory, hub, reference, found, options }: Pull,
   record: PullRecord | undefined,
-  hub: Hub,
-  reference: Reference,
-  found: FoundModel,
-  acceptMove: boolean,
 ): Promise<void> {
   if (record === undefined) {
     const names = await readdir(directory);
@@ -61,7 +66,7 @@ async function checkFolder(
   if (record.place !== hub.place || record.tag === undefined || record.tag !== reference.tag) {
     throw new AssayError('HUB_OCCUPIED', `${directory} holds another model: ${record.digest}`);
   }
-  if (acceptMove) return;
+  if (options.acceptMove) return;
   throw new AssayError(
     'HUB_TAG_MOVED',
     `expected ${hub.place}:${record.tag} to be ${record.digest}, as it was when ${directory} was pulled: it was moved to ${found.digest}`,
@@ -104,14 +109,13 @@ export async function isComplete(
 }
 
 async function mark(
-  directory: string,
+  { directory, hub, reference, found }: Pull,
   state: PullRecord['state'],
-  hub: Hub,
-  { tag }: Reference,
-  { digest, bytes }: FoundModel,
 ): Promise<void> {
+  const { tag } = reference;
   const named = tag === undefined ? {} : { tag };
-  await writeRecord(directory, { place: hub.place, ...named, state, digest }, bytes);
+  const record = { place: hub.place, ...named, state, digest: found.digest };
+  await writeRecord(directory, record, found.bytes);
 }
 
 /** Folders above these files, the deepest first. */
@@ -146,15 +150,9 @@ async function clear(directory: string, record: PullRecord): Promise<void> {
   for (const parent of parentsOf(paths)) await removeEmpty(join(directory, parent));
 }
 
-async function replace(
-  directory: string,
-  record: PullRecord | undefined,
-  hub: Hub,
-  reference: Reference,
-  found: FoundModel,
-  options: PullOptions,
-): Promise<void> {
-  const { contents } = found;
+async function replace(pull: Pull, record: PullRecord | undefined): Promise<void> {
+  const { directory, hub, options } = pull;
+  const { contents } = pull.found;
   const staging = join(directory, STAGING);
   await makeFolders(staging);
   const staged = new Map(
@@ -168,12 +166,12 @@ async function replace(
   });
   await verifyPackage(contents, locate);
   if (record !== undefined) await clear(directory, record);
-  await mark(directory, 'placing', hub, reference, found);
+  await mark(pull, 'placing');
   for (const { path } of contents.files) {
     await makeParents(directory, path);
     await rename(locate(path), join(directory, path));
   }
-  await mark(directory, 'complete', hub, reference, found);
+  await mark(pull, 'complete');
   await rm(staging, { recursive: true, force: true });
 }
 
@@ -194,14 +192,14 @@ export async function pullModel(
   const contents = options.skipOriginals ? withoutOriginals(whole.contents) : whole.contents;
   const found = { ...whole, contents };
   checkSpace(contents.files, options.maxSize ?? MAX_SIZE);
+  const pull: Pull = { directory, hub, reference, found, options };
   const settle = async (): Promise<void> => {
     const record = await readRecord(directory);
-    await checkFolder(directory, record, hub, reference, found, options.acceptMove ?? false);
+    await checkFolder(pull, record);
     const same = record?.digest === found.digest;
     if (!same || !(await isComplete(directory, found.contents.files))) {
-      await replace(directory, record, hub, reference, found, options);
-    } else if (reference.tag !== undefined)
-      await mark(directory, 'complete', hub, reference, found);
+      await replace(pull, record);
+    } else if (reference.tag !== undefined) await mark(pull, 'complete');
   };
   await withFileErrors(`writing to ${directory}`, async () => {
     await makeFolders(directory);
