@@ -1,9 +1,10 @@
 import { AssayError } from '../../attestation/encoding/error.js';
+import { HeaderScanner, QUOTED_STRING, TOKEN_CHARACTER } from './header-scanner.js';
 
-const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+const TOKEN = `${TOKEN_CHARACTER}+`;
 const TARGET = /<([^<>]*)>/y;
 const PARAMETER = new RegExp(
-  `[ \\t]*;[ \\t]*(?:(${TOKEN})[ \\t]*(?:=[ \\t]*(?:"((?:[^"\\\\]|\\\\.)*)"|(${TOKEN})))?)?`,
+  `[ \\t]*;[ \\t]*(?:(${TOKEN})[ \\t]*(?:=[ \\t]*(?:${QUOTED_STRING}|(${TOKEN})))?)?`,
   'y',
 );
 /** Behind a link: another one, or nothing. */
@@ -15,23 +16,16 @@ const END = /[ \t]*(?:,[ \t,]*|$)/y;
  * Throws HUB_PROTOCOL for a header that cannot be read.
  */
 export function linkTarget(header: string, relation: string): string | undefined {
-  let at = 0;
-  const take = (pattern: RegExp): RegExpExecArray | null => {
-    pattern.lastIndex = at;
-    const match = pattern.exec(header);
-    if (match !== null) at = pattern.lastIndex;
-    return match;
-  };
+  const scanner = new HeaderScanner(header);
   let found: string | undefined;
-  take(END);
-  while (at < header.length) {
-    const target = take(TARGET);
+  scanner.take(END);
+  while (!scanner.done) {
+    const target = scanner.take(TARGET);
     let types: string | undefined;
-    for (let match = take(PARAMETER); match !== null; match = take(PARAMETER)) {
-      const [, name = '', quoted, plain = ''] = match;
-      if (name.toLowerCase() === 'rel') types ??= quoted?.replace(/\\(.)/g, '$1') ?? plain;
+    for (const [name, value] of scanner.parameters(PARAMETER)) {
+      if (name === 'rel') types ??= value;
     }
-    if (target === null || take(END) === null) {
+    if (target === null || scanner.take(END) === null) {
       throw new AssayError('HUB_PROTOCOL', 'expected a Link header as RFC 8288 has it');
     }
     if (
