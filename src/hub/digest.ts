@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 
 /** `sha256:` and 64 lower-case hexadecimal digits (OCI image-spec, descriptor.md, "Digests"). */
@@ -20,7 +21,12 @@ export const digestSchema = z.custom<Digest>(
 
 /** Digest of bytes. */
 export function digestOf(bytes: Uint8Array): Digest {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  return digestFrom(createHash('sha256').update(bytes).digest());
+}
+
+/** The digest that says what SHA-256 of bytes is: 32 bytes. */
+export function digestFrom(sha256: Uint8Array): Digest {
+  return `sha256:${toHex(sha256)}`;
 }
 
 /** The hexadecimal digits of a digest: what blobs are called on disk. */

@@ -2,6 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { digestFrom } from './digest.js';
 import type { Hub } from './hub.js';
 import { partsOf, settle } from './local.js';
 import type { Descriptor } from './manifest.js';
@@ -90,7 +91,7 @@ export async function fetchBlob(
         await backoff.pause(error);
         continue;
       }
-      const digest = `sha256:${partial.hash.digest('hex')}`;
+      const digest = digestFrom(partial.hash.digest());
       if (digest === blob.digest) break;
       await restart(partial);
       if (!inherited) {

@@ -5,6 +5,7 @@ import { externalLocations } from '../../attestation/model/external-data.js';
 import { analyseModel, type ModelIdentity } from '../../attestation/model/identity.js';
 import { readModel } from '../../attestation/model/onnx.js';
 import { nativeSha256 } from '../system/sha256.js';
+import { digestFrom } from './digest.js';
 import { readPlain } from './local.js';
 import type { ModelPackage } from './package.js';
 import { checkPackagePath } from './package-path.js';
@@ -59,7 +60,7 @@ export async function verifyPackage(
     if (path === model.path || namesOf(contents).includes(path)) return locate(path);
     throw new AssayError('HUB_PACKAGE', `expected ${path}, which the model reads, in its package`);
   });
-  const read = new Map(identity.files.map(({ path, sha256 }) => [path, `sha256:${toHex(sha256)}`]));
+  const read = new Map(identity.files.map(({ path, sha256 }) => [path, digestFrom(sha256)]));
   for (const { path, role, blob } of contents.files) {
     if (role !== 'model' && role !== 'external') continue;
     if (!read.has(path)) {

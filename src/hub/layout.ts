@@ -8,7 +8,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
 import { makeFolders } from '../system/make-folders.js';
-import { type Digest, digestSchema, expectDigest, hexOf, isDigest } from './digest.js';
+import { type Digest, digestFrom, digestSchema, expectDigest, hexOf, isDigest } from './digest.js';
 import type { BlobStream, Hub } from './hub.js';
 import {
   holds,
@@ -168,7 +168,7 @@ export class Layout implements Hub {
         done += part.length;
         onProgress(done);
       }
-      if (`sha256:${hash.digest('hex')}` !== blob.digest) {
+      if (digestFrom(hash.digest()) !== blob.digest) {
         throw new AssayError('HUB_CHANGED', `expected ${file} not to change while it is pushed`);
       }
       await target.sync();

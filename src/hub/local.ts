@@ -6,7 +6,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf, isMissing } from '../system/errno.js';
 import { makeFolders } from '../system/make-folders.js';
 import { openRegular, readFirst } from '../system/open-regular.js';
-import type { Digest } from './digest.js';
+import { type Digest, digestFrom } from './digest.js';
 
 const PART = 1024 * 1024;
 
@@ -82,7 +82,7 @@ export async function measureFile(path: string): Promise<Content> {
       hash.update(part);
       size += part.length;
     }
-    return { size, digest: `sha256:${hash.digest('hex')}` };
+    return { size, digest: digestFrom(hash.digest()) };
   } finally {
     await file.close();
   }

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { isMissing } from '../system/errno.js';
+import { digestFrom } from './digest.js';
 import { checkMagic, formatOfPath } from './formats.js';
 import { identifyFiles, locationsOf } from './identify.js';
 import { measureFile, openPlain, readPlain, withFileErrors } from './local.js';
@@ -142,7 +143,7 @@ async function read(source: string, title: string): Promise<LocalPackage> {
   const identity = model === undefined ? undefined : await identifyFiles(model.path, locate);
   for (const { path, sha256 } of identity?.files ?? []) {
     const measured = files.find((file) => file.path === path)?.blob.digest;
-    if (measured !== `sha256:${toHex(sha256)}`) {
+    if (measured !== digestFrom(sha256)) {
       throw new AssayError('HUB_CHANGED', `expected ${path} not to change while it is pushed`);
     }
   }

@@ -2,6 +2,7 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ModelIdentity } from '../../attestation/model/identity.js';
 import { dockerCredentials } from '../hub/credentials.js';
+import { digestFrom } from '../hub/digest.js';
 import { isHubReference } from '../hub/reference.js';
 import { type ResolvedModel, resolveModel } from '../hub/resolve.js';
 import { answerOfThread } from '../system/answer-of-thread.js';
@@ -23,7 +24,7 @@ async function judgeApart(path: string): Promise<JudgedModel> {
 function expectResolved(identity: ModelIdentity, resolved: ResolvedModel): void {
   const digests = new Map(resolved.files.map(({ path, blob }) => [path, blob.digest]));
   const changed = identity.files.find(
-    ({ path, sha256 }) => digests.get(path) !== `sha256:${toHex(sha256)}`,
+    ({ path, sha256 }) => digests.get(path) !== digestFrom(sha256),
   );
   if (changed !== undefined || toHex(identity.graph) !== toHex(resolved.graph)) {
     throw new AssayError(
