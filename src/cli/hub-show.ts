@@ -79,7 +79,7 @@ function detailsText(style: Style, { card, tolerances, vectors }: Details): stri
 
 async function show(io: Io, text: string, flags: HubFlags): Promise<void> {
   const reference = hubReference(text, flags);
-  const hub = openHub(reference, false, hubOptions(io, flags));
+  const hub = openHub(reference, hubOptions(io, flags));
   const { found, details } = await io.during('asking the hub', async () => {
     const found = await findModel(hub, reference);
     return { found, details: await detailsOf(hub, found.contents) };

@@ -53,7 +53,7 @@ export async function listModels(
   options: HubOptions,
   onTag: (tag: string) => void,
 ): Promise<readonly ListedModel[]> {
-  const hub = openHub(reference, false, options);
+  const hub = openHub(reference, options);
   const listed: ListedModel[] = [];
   for (const tag of await hub.tags()) {
     onTag(tag);

@@ -5,7 +5,7 @@ import { Layout } from './layout.js';
 import { type ImageManifest, parseManifest } from './manifest.js';
 import { type ModelPackage, packageOf } from './package.js';
 import type { Reference } from './reference.js';
-import { Registry } from './registry.js';
+import { type Access, Registry } from './registry.js';
 import type { RegistryOptions } from './registry-client.js';
 
 /** How to reach hubs, and who watches. */
@@ -13,11 +13,11 @@ export interface HubOptions extends RegistryOptions {
   readonly onProgress?: OnProgress;
 }
 
-/** Opens a hub; `write` asks a registry for the right to push. */
-export function openHub(reference: Reference, write: boolean, options: HubOptions): Hub {
+/** Opens a hub; `access` is the right that a registry is asked for. */
+export function openHub(reference: Reference, options: HubOptions, access: Access = 'pull'): Hub {
   return reference.kind === 'directory'
     ? new Layout(reference)
-    : new Registry(reference, write, options);
+    : new Registry(reference, options, access);
 }
 
 /** A manifest with the digest that its bytes have. */

@@ -186,7 +186,7 @@ export async function pullModel(
   directory: string,
   options: PullOptions = {},
 ): Promise<FoundModel> {
-  const hub = openHub(reference, false, options);
+  const hub = openHub(reference, options);
   const whole = await findModel(hub, reference);
   options.check?.(whole.contents);
   const contents = options.skipOriginals ? withoutOriginals(whole.contents) : whole.contents;

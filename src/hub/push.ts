@@ -88,7 +88,7 @@ export async function pushModel(
   }
   const manifest = parseManifest(bytes);
   const contents = packageOf(manifest);
-  const hub = openHub(reference, true, options);
+  const hub = openHub(reference, options, 'push');
   if (reference.tag !== undefined && options.moveTag !== true) {
     await checkTag(hub, reference.tag, digest);
   }

@@ -79,21 +79,24 @@ export async function listRepositories(
   return list(new RegistryClient(host, 'registry:catalog:*', options), '_catalog', 'repositories');
 }
 
+/** What may be done to a repository: `push` is to pull as well. */
+export type Access = 'pull' | 'push';
+
 /** A repository in an OCI registry (OCI distribution-spec 1.1). */
 export class Registry implements Hub {
   readonly place: string;
   readonly #client: RegistryClient;
   readonly #repository: string;
 
-  /** @param write asks for the right to push as well. Throws HUB_REFERENCE without a repository. */
-  constructor(reference: RegistryReference, write: boolean, options: RegistryOptions) {
+  /** @param access the right that is asked for. Throws HUB_REFERENCE without a repository. */
+  constructor(reference: RegistryReference, options: RegistryOptions, access: Access) {
     const { host, repository } = reference;
     if (repository === undefined) {
       throw new AssayError('HUB_REFERENCE', `expected a repository in oci://${host}`);
     }
     this.place = placeOf(reference);
     this.#repository = repository;
-    const actions = write ? 'pull,push' : 'pull';
+    const actions = access === 'push' ? 'pull,push' : 'pull';
     this.#client = new RegistryClient(host, `repository:${repository}:${actions}`, options);
   }
 

@@ -77,7 +77,7 @@ const found: readonly Found[] = [
     at: 'weights.bin',
     read: (_, path) => {
       const reference = parseReference(`oci://${UPLOAD.host}/m:v1`);
-      return openHub(reference, true, {}).writeBlob(descriptor, path, () => {});
+      return openHub(reference, {}, 'push').writeBlob(descriptor, path, () => {});
     },
     code: 'HUB_FILE',
   },

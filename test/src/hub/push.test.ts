@@ -5,11 +5,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { openHub } from '../../../src/hub/open-hub.js';
 import { readPackage } from '../../../src/hub/package-source.js';
 import { pullModel } from '../../../src/hub/pull.js';
 import { pushModel } from '../../../src/hub/push.js';
 import { parseReference } from '../../../src/hub/reference.js';
-import { listRepositories, Registry } from '../../../src/hub/registry.js';
+import { listRepositories } from '../../../src/hub/registry.js';
 import { UploadNotes } from '../../../src/hub/upload-notes.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
 import type { Fault, Seen } from '../../forge/registry.js';
@@ -208,7 +209,7 @@ test('lists turn every page', async (t) => {
   const reference = parseReference(`oci://${registry.host}/models/tiny`);
   assert.equal(reference.kind, 'registry');
   if (reference.kind !== 'registry') return;
-  assert.deepEqual(await new Registry(reference, false, options).tags(), ['v1', 'v2', 'v3']);
+  assert.deepEqual(await openHub(reference, options).tags(), ['v1', 'v2', 'v3']);
   assert.deepEqual(await listRepositories(registry.host, options), ['models/tiny']);
 });
 

@@ -13,7 +13,7 @@ async function cardAfter(t: TestContext, faultOf: (earlier: number) => Fault | u
   if (card === undefined) return assert.fail();
   registry.fault = ({ path }, earlier) =>
     path.includes(card.digest) ? faultOf(earlier) : undefined;
-  const hub = openHub(parseReference(`${place}:v1`), false, options);
+  const hub = openHub(parseReference(`${place}:v1`), options);
   return Buffer.from(await readBlob(hub, card, 1024, impatient())).toString();
 }
 

@@ -5,9 +5,10 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import type { Hub } from '../../../src/hub/hub.js';
 import type { Descriptor } from '../../../src/hub/manifest.js';
+import { openHub } from '../../../src/hub/open-hub.js';
 import { parseReference } from '../../../src/hub/reference.js';
-import { Registry } from '../../../src/hub/registry.js';
 import type { RegistryOptions } from '../../../src/hub/registry-client.js';
 import { impatient } from './setting.js';
 
@@ -44,7 +45,7 @@ async function registry(
   const reference = parseReference(`oci://${host}/models/tiny`);
   if (reference.kind !== 'registry') return assert.fail();
   const options = { retry: impatient([], 2), answerTimeout: MINUTE, ...more };
-  const hub = new Registry(reference, false, options);
+  const hub = openHub(reference, options);
   return { hub, host, asked };
 }
 
@@ -61,7 +62,7 @@ const toStorage: Answer = (response) => response.writeHead(307, { location: '/st
 
 const slow: readonly {
   readonly name: string;
-  readonly ask: (hub: Registry) => Promise<unknown>;
+  readonly ask: (hub: Hub) => Promise<unknown>;
   readonly before?: { readonly [path: string]: Answer };
   /** The path whose answer drips, its head too where `head` says so. */
   readonly path: string;
@@ -150,7 +151,7 @@ const cutOnce =
 const cut: readonly {
   readonly name: string;
   readonly answers: { readonly [path: string]: Answer };
-  readonly ask: (hub: Registry) => Promise<unknown>;
+  readonly ask: (hub: Hub) => Promise<unknown>;
   readonly expected: unknown;
 }[] = [
   {

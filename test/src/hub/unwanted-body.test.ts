@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { openHub } from '../../../src/hub/open-hub.js';
 import { parseReference } from '../../../src/hub/reference.js';
-import { Registry } from '../../../src/hub/registry.js';
 import { spawnAssay } from '../../forge/cli.js';
 import { writeFiles } from '../../forge/model-package.js';
 import { impatient, temporaryFolder } from './setting.js';
@@ -40,7 +40,7 @@ test('a body that nobody wants and that has no end loses its connection', {
   if (reference.kind !== 'registry') return assert.fail();
   const credentials = async () =>
     ({ kind: 'password', username: 'ann', password: 'secret' }) as const;
-  const hub = new Registry(reference, false, { retry: impatient(), credentials });
+  const hub = openHub(reference, { retry: impatient(), credentials });
   assert.deepEqual(await hub.tags(), []);
   const [refusal] = refusals;
   assert.ok(refusal !== undefined);
