@@ -21,12 +21,12 @@ export const ONNX_TYPES = {
 
 type Shape = readonly (number | string)[];
 
-/** output = input */
+/** output = input; `null` declares it without a word of dimensions. */
 export function identityModel(
   datatype: keyof typeof ONNX_TYPES,
-  shape: Shape = ['n', 2],
+  shape: Shape | null = ['n', 2],
 ): Uint8Array<ArrayBuffer> {
-  const type = { tensor: ONNX_TYPES[datatype], shape };
+  const type = { tensor: ONNX_TYPES[datatype], ...(shape && { shape }) };
   return encodeModel({
     graph: {
       inputs: [{ name: 'input', type }],

@@ -6,8 +6,8 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { parseConfig } from '../../src/config.js';
 import { type Serving, serve } from '../../src/main.js';
-import { makeLog } from '../../src/service/log.js';
 import { assay } from '../forge/cli.js';
+import { serveOptions } from '../forge/serving.js';
 import { simulatorKeys } from '../vectors.js';
 
 interface Attested {
@@ -45,14 +45,7 @@ export async function serveAttested(
     {},
     folder,
   );
-  const serving = await serve(config, {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
-  });
+  const serving = await serve(config, serveOptions);
   after(() => serving.close());
   const [simulator, bundle, policy, root] = [
     'simulator.pem',

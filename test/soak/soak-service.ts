@@ -7,11 +7,9 @@ import { identifyModel } from '../../attestation/model/identity.js';
 import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
 import { connect } from '../../src/client/connect.js';
 import type { Session } from '../../src/client/session.js';
-import { parseConfig } from '../../src/config.js';
 import { createEngine } from '../../src/engine/onnx-engine.js';
-import { type Serving, serve } from '../../src/main.js';
-import { makeLog } from '../../src/service/log.js';
-import { simulatorKeys } from '../vectors.js';
+import type { Serving } from '../../src/main.js';
+import { serveIn } from '../forge/serving.js';
 import { SOAK_MODELS } from './soak-models.js';
 
 const graphs = SOAK_MODELS.map(({ name, bytes }) => ({
@@ -25,27 +23,15 @@ export async function startService(directory: string): Promise<Serving> {
   }
   const policy = JSON.stringify({ version: 1, models: graphs });
   await writeFile(join(directory, 'launch-policy.yaml'), policy);
-  const config = parseConfig(
-    {
-      listen: { port: 0 },
-      metrics: { port: 0 },
-      platform: { kind: 'simulator', rootDirectory: simulatorKeys },
-      launchPolicy: 'launch-policy.yaml',
-      models: SOAK_MODELS.map(({ name }) => ({ name, path: `${name}.onnx` })),
-      workers: 2,
-      // The least that there is: older entries leave memory while the soak runs.
-      receiptLog: { retain: 2 ** 16, directory: 'log' },
-    },
-    {},
-    directory,
-  );
-  return serve(config, {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
+  const config = {
+    metrics: { port: 0 },
+    launchPolicy: 'launch-policy.yaml',
+    models: SOAK_MODELS.map(({ name }) => ({ name, path: `${name}.onnx` })),
+    workers: 2,
+    // The least that there is: older entries leave memory while the soak runs.
+    receiptLog: { retain: 2 ** 16, directory: 'log' },
+  };
+  return serveIn(directory, config, {
     makeEngine: ({ annotator, ...settings } = {}) => {
       const module = new URL('./fatal-annotator.js', import.meta.url);
       return createEngine({

@@ -10,20 +10,12 @@ import { readPackage } from '../../src/hub/package-source.js';
 import { pushModel } from '../../src/hub/push.js';
 import { parseReference } from '../../src/hub/reference.js';
 import { serve } from '../../src/main.js';
-import { makeLog } from '../../src/service/log.js';
 import { affirmingPolicy, scaleModel, servedModel } from '../forge/enclave.js';
 import { writeFiles } from '../forge/model-package.js';
+import { serveOptions } from '../forge/serving.js';
 import { simulatorKeys } from '../vectors.js';
 import { forgedRegistry, impatient, temporaryFolder } from './hub/setting.js';
 
-const options = {
-  log: makeLog('silent'),
-  surroundings: { env: {}, execArgv: [], inspector: undefined },
-  now: () => new Date(),
-  onFatal: (error: Error): void => {
-    throw error;
-  },
-};
 const platform = { kind: 'simulator', rootDirectory: simulatorKeys };
 const policy = affirmingPolicy([servedModel('scale', 2)]);
 
@@ -60,10 +52,10 @@ test('a node serves a model straight from a registry, by digest', async (t) => {
     [`${place}@${other.digest}`, 'HUB_NOT_EXECUTABLE'],
     [`${place}@sha256:${'0'.repeat(64)}`, 'HUB_NOT_FOUND'],
   ] as const) {
-    const start = async () => serve(await loadConfig(reference, environment), options);
+    const start = async () => serve(await loadConfig(reference, environment), serveOptions);
     await assert.rejects(start, { code });
   }
-  const serving = await serve(await loadConfig(`${place}@${digest}`, environment), options);
+  const serving = await serve(await loadConfig(`${place}@${digest}`, environment), serveOptions);
   try {
     const roots = pemBlocks(serving.simulatedRoot ?? '', 'CERTIFICATE');
     const session = await connect(`localhost:${serving.port}`, policy, { roots });
@@ -100,6 +92,8 @@ test('Docker’s configuration that cannot be read ends the start', async (t) =>
     {},
     folder,
   );
-  const surroundings = { ...options.surroundings, env: { DOCKER_CONFIG: folder } };
-  await assert.rejects(serve(config, { ...options, surroundings }), { code: 'HUB_CREDENTIALS' });
+  const surroundings = { ...serveOptions.surroundings, env: { DOCKER_CONFIG: folder } };
+  await assert.rejects(serve(config, { ...serveOptions, surroundings }), {
+    code: 'HUB_CREDENTIALS',
+  });
 });

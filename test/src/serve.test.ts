@@ -16,20 +16,10 @@ import { EngineError } from '../../src/engine/error.js';
 import { createEngine } from '../../src/engine/onnx-engine.js';
 import { type Serving, serve } from '../../src/main.js';
 import { type Config, configSchema } from '../../src/service/config-schema.js';
-import { makeLog } from '../../src/service/log.js';
 import { affirmingPolicy, scaleModel, servedModel } from '../forge/enclave.js';
 import { dataType, encodeModel } from '../forge/onnx.js';
+import { serveOptions } from '../forge/serving.js';
 import { simulatorKeys } from '../vectors.js';
-
-const clean = { env: {}, execArgv: [], inspector: undefined };
-const options = {
-  log: makeLog('silent'),
-  surroundings: clean,
-  now: () => new Date(),
-  onFatal: (error: Error): void => {
-    throw error;
-  },
-};
 
 let directory = '';
 before(async () => {
@@ -71,7 +61,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     let roots: readonly Uint8Array[];
     let target: string;
     before(async () => {
-      serving = await serve(await configure(tee, 2, 2), options);
+      serving = await serve(await configure(tee, 2, 2), serveOptions);
       roots = pemBlocks(serving.simulatedRoot ?? '', 'CERTIFICATE');
       target = `localhost:${serving.port}`;
     });
@@ -117,14 +107,14 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
 
     test('a swapped model is not served', async () => {
       const swapped = await configure(tee, 3, 2);
-      await assert.rejects(serve(swapped, options), { code: 'LAUNCH_POLICY_MODEL' });
+      await assert.rejects(serve(swapped, serveOptions), { code: 'LAUNCH_POLICY_MODEL' });
     });
 
     test('a policy that was not pinned at launch is not served', async () => {
       const config = await configure(tee, 2, 2);
       const pinned = '00'.repeat(tee === 'sev-snp' ? 32 : 48);
       const other = { ...config, platform: { ...config.platform, pinned } };
-      await assert.rejects(serve(configSchema.parse(other), options), {
+      await assert.rejects(serve(configSchema.parse(other), serveOptions), {
         code: 'LAUNCH_POLICY_MISMATCH',
       });
     });
@@ -137,7 +127,7 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     let roots: readonly Uint8Array[];
     let target: string;
     before(async () => {
-      serving = await serve(await configure(tee, 2, 2, 3), options);
+      serving = await serve(await configure(tee, 2, 2, 3), serveOptions);
       roots = pemBlocks(serving.simulatedRoot ?? '', 'CERTIFICATE');
       target = `localhost:${serving.port}`;
     });
@@ -233,10 +223,10 @@ test('a model that is a symbolic link, or has a second name, is refused', async 
   const path = join(directory, 'other.onnx');
   const other = { ...config, models: [{ ...model, path }] };
   await symlink(model.path, path);
-  await assert.rejects(serve(other, options), { code: 'MODEL_FILE' });
+  await assert.rejects(serve(other, serveOptions), { code: 'MODEL_FILE' });
   await rm(path);
   await link(model.path, path);
-  await assert.rejects(serve(other, options), { code: 'MODEL_FILE' });
+  await assert.rejects(serve(other, serveOptions), { code: 'MODEL_FILE' });
   await rm(path);
 });
 
@@ -255,7 +245,7 @@ test('an operator that is not executed does not rule batching out', async () => 
   assert.ok(model !== undefined);
   await writeFile(model.path, encodeModel({ graph }));
   const batching = { ...model.batching, maxBatchSize: 2 };
-  const serving = await serve({ ...config, models: [{ ...model, batching }] }, options);
+  const serving = await serve({ ...config, models: [{ ...model, batching }] }, serveOptions);
   try {
     const [served] = serving.enclave.manifest.models;
     assert.ok(served !== undefined);
@@ -291,7 +281,7 @@ describe('a start that fails, and an engine that cannot be closed then', () => {
   for (const [name, code, change] of faults) {
     test(`the failure ${name} is what is told`, async () => {
       const config = configSchema.parse(change(await configure('sev-snp', 2, 2)));
-      await assert.rejects(serve(config, { ...options, makeEngine }), { code });
+      await assert.rejects(serve(config, { ...serveOptions, makeEngine }), { code });
     });
   }
 
@@ -306,7 +296,7 @@ describe('a start that fails, and an engine that cannot be closed then', () => {
     const listen = { host: '127.0.0.1', port: (await listening(taken, 0)).port };
     const metrics = { host: '127.0.0.1', port: (await listening(free, 0)).port };
     await once(free.close(), 'close');
-    const starting = serve({ ...config, listen, metrics }, { ...options, makeEngine });
+    const starting = serve({ ...config, listen, metrics }, { ...serveOptions, makeEngine });
     await assert.rejects(starting, { code: 'CONFIG_LISTEN' });
     await listening(free, metrics.port);
   });
@@ -324,7 +314,7 @@ describe('an address that somebody has', () => {
     test(`${listener}: nothing listens, and nothing keeps the process`, async () => {
       const { launchPolicy: _, ...config } = await configure('sev-snp', 2, 2);
       const address = { host: '127.0.0.1', port };
-      await assert.rejects(serve({ ...config, [listener]: address }, options), {
+      await assert.rejects(serve({ ...config, [listener]: address }, serveOptions), {
         code: 'CONFIG_LISTEN',
         message: new RegExp(`127\\.0\\.0\\.1:${port}`),
       });

@@ -16,7 +16,7 @@ import { serve } from '../../../src/main.js';
 import { inferenceService } from '../../../src/server/inference-service.js';
 import { ModelRegistry } from '../../../src/server/model-registry.js';
 import { startServer } from '../../../src/server/server.js';
-import { makeLog } from '../../../src/service/log.js';
+import { serveOptions } from '../../forge/serving.js';
 import { simulatorKeys } from '../../vectors.js';
 import { startNaiveServer } from './naive-server.js';
 import { type ServingModel, servingModels } from './serving-models.js';
@@ -72,14 +72,7 @@ async function withReceipts(models: readonly ServingModel[]): Promise<ServingPor
     {},
     folder,
   );
-  const serving = await serve(config, {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
-  });
+  const serving = await serve(config, serveOptions);
   return { plaintext: serving.plaintextPort ?? 0, tls: serving.port, batching: {} };
 }
 

@@ -10,14 +10,12 @@ import { pemBlocks } from '../../../attestation/encoding/pem.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connectAll, type Quorum } from '../../../src/client/quorum.js';
 import { tensor } from '../../../src/client/tensor.js';
-import { parseConfig } from '../../../src/config.js';
-import { type Serving, serve } from '../../../src/main.js';
+import type { Serving } from '../../../src/main.js';
 import { answersOf, compareNodes } from '../../../src/replay/conform.js';
 import { encodeRecord, readRecord } from '../../../src/replay/conformance-record.js';
 import { LocalExecutor } from '../../../src/replay/local-executor.js';
 import { replayProof } from '../../../src/replay/replay-proof.js';
-import { makeLog } from '../../../src/service/log.js';
-import { simulatorKeys } from '../../vectors.js';
+import { serveIn } from '../../forge/serving.js';
 
 /** A convolution network whose bits depend on what the graph optimiser fuses. */
 const OCR = join(
@@ -50,22 +48,8 @@ before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'assay-profiles-'));
   await copyFile(OCR, join(folder, 'ocr.onnx'));
   for (const profile of profiles) {
-    const config = {
-      listen: { port: 0 },
-      platform: { kind: 'simulator', rootDirectory: simulatorKeys },
-      models: [{ name: 'ocr', path: 'ocr.onnx', ...profile }],
-      workers: 1,
-    };
-    servings.push(
-      await serve(parseConfig(config, {}, folder), {
-        log: makeLog('silent'),
-        surroundings: { env: {}, execArgv: [], inspector: undefined },
-        now: () => new Date(),
-        onFatal: (error) => {
-          throw error;
-        },
-      }),
-    );
+    const models = [{ name: 'ocr', path: 'ocr.onnx', ...profile }];
+    servings.push(await serveIn(folder, { models }));
   }
   const graph = toHex(servings[0]?.enclave.manifest.models[0]?.graph ?? new Uint8Array());
   policy = parsePolicy({

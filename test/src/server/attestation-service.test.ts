@@ -13,8 +13,7 @@ import { verifyReceipt } from '../../../attestation/receipt/receipt.js';
 import { decodeTreeHead, verifyTreeHead } from '../../../attestation/receipt/tree-head.js';
 import { parseTarget } from '../../../src/client/endpoint.js';
 import { PinnedChannel } from '../../../src/client/rpc.js';
-import { parseConfig } from '../../../src/config.js';
-import { type Serving, serve } from '../../../src/main.js';
+import type { Serving } from '../../../src/main.js';
 import {
   type Attester,
   attestationDefinition,
@@ -22,9 +21,8 @@ import {
   loadAttestation,
 } from '../../../src/server/attestation-service.js';
 import { startServer } from '../../../src/server/server.js';
-import { makeLog } from '../../../src/service/log.js';
 import { scaleModel } from '../../forge/enclave.js';
-import { simulatorKeys } from '../../vectors.js';
+import { serveIn } from '../../forge/serving.js';
 
 let directory = '';
 let serving: Serving;
@@ -34,20 +32,10 @@ before(async () => {
   directory = await mkdtemp(join(tmpdir(), 'assay-attestation-'));
   await writeFile(join(directory, 'scale.onnx'), scaleModel(2));
   const config = {
-    listen: { port: 0 },
     metrics: { port: 0 },
-    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
     models: [{ name: 'scale', path: 'scale.onnx' }],
-    workers: 1,
   };
-  serving = await serve(parseConfig(config, {}, directory), {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
-  });
+  serving = await serveIn(directory, config);
   channel = await PinnedChannel.open(parseTarget(`localhost:${serving.port}`), 10_000);
 });
 after(async () => {

@@ -4,18 +4,16 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
-import { parseConfig } from '../../../src/config.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { readPackage } from '../../../src/hub/package-source.js';
 import { pushModel } from '../../../src/hub/push.js';
 import { parseReference } from '../../../src/hub/reference.js';
 import { resolveModel } from '../../../src/hub/resolve.js';
-import { type ServeOptions, type Serving, serve } from '../../../src/main.js';
-import { makeLog } from '../../../src/service/log.js';
+import type { ServeOptions, Serving } from '../../../src/main.js';
 import { measureConfigured } from '../../../src/service/model-files.js';
 import { externalModel, writeFiles } from '../../forge/model-package.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
-import { simulatorKeys } from '../../vectors.js';
+import { serveIn, serveOptions } from '../../forge/serving.js';
 import { impatient, temporaryFolder } from '../hub/setting.js';
 
 type Files = Record<string, Uint8Array | string>;
@@ -40,15 +38,6 @@ const graph = toHex(
     external: new Map([['weights.bin', floats([10, 20])]]),
   }).graph,
 );
-
-const options: ServeOptions = {
-  log: makeLog('silent'),
-  surroundings: { env: {}, execArgv: [], inspector: undefined },
-  now: () => new Date(),
-  onFatal: (error) => {
-    throw error;
-  },
-};
 
 /** Where the package is served from: its folder, or a hub that it was pushed to. */
 type Way = (t: TestContext, files: Files) => Promise<string>;
@@ -78,19 +67,12 @@ async function serveFrom(
 ): Promise<Serving> {
   const folder = temporaryFolder(t);
   writeFiles(folder, { 'launch.json': JSON.stringify(launchPolicy) });
-  const config = parseConfig(
-    {
-      listen: { port: 0 },
-      platform: { kind: 'simulator', rootDirectory: simulatorKeys },
-      launchPolicy: 'launch.json',
-      hub: { cache: join(folder, 'cache') },
-      models: [{ name: 'm', path, batching: { maxBatchSize: 1 } }],
-      workers: 1,
-    },
-    {},
-    folder,
-  );
-  return serve(config, { ...options, ...more });
+  const config = {
+    launchPolicy: 'launch.json',
+    hub: { cache: join(folder, 'cache') },
+    models: [{ name: 'm', path, batching: { maxBatchSize: 1 } }],
+  };
+  return serveIn(folder, config, more);
 }
 
 const lies: readonly (readonly [string, Files, string])[] = [
@@ -202,7 +184,7 @@ describe('external data that is exchanged', () => {
       writeFileSync(join(resolved.directory, 'weights.bin'), floats([70, 80]));
       return resolved;
     };
-    await assert.rejects(measureConfigured(path, { cache }, options.surroundings, exchange), {
+    await assert.rejects(measureConfigured(path, { cache }, serveOptions.surroundings, exchange), {
       code: 'HUB_CHANGED',
     });
   });

@@ -6,9 +6,10 @@ import { AssayError } from '../../../attestation/encoding/error.js';
 import { measureModel } from '../../../enclave/measure.js';
 import { measureConfigured } from '../../../src/service/model-files.js';
 import { identityModel } from '../../forge/inference-models.js';
+import { serveOptions } from '../../forge/serving.js';
 import { temporaryFolder } from '../hub/setting.js';
 
-const surroundings = { env: {}, execArgv: [], inspector: undefined };
+const { surroundings } = serveOptions;
 
 test('a model is measured on a thread of its own, with what measuring here finds', async (t) => {
   const path = join(temporaryFolder(t), 'm.onnx');

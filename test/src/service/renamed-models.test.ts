@@ -9,11 +9,8 @@ import { pemBlocks } from '../../../attestation/encoding/pem.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { connect } from '../../../src/client/connect.js';
 import { elementsOf, tensor } from '../../../src/client/tensor.js';
-import { parseConfig } from '../../../src/config.js';
-import { serve } from '../../../src/main.js';
-import { makeLog } from '../../../src/service/log.js';
 import { scaleModel, servedModel } from '../../forge/enclave.js';
-import { simulatorKeys } from '../../vectors.js';
+import { serveIn } from '../../forge/serving.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-renamed-'));
 after(() => rm(folder, { recursive: true }));
@@ -26,22 +23,11 @@ async function ask(
   names: { readonly double: string; readonly triple: string },
   models: readonly object[],
 ): Promise<unknown> {
-  const config = {
-    listen: { port: 0 },
-    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
+  const serving = await serveIn(folder, {
     models: [
       { name: names.double, path: 'double.onnx' },
       { name: names.triple, path: 'triple.onnx' },
     ],
-    workers: 1,
-  };
-  const serving = await serve(parseConfig(config, {}, folder), {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
   });
   try {
     const policy = parsePolicy({

@@ -4,44 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { parseConfig } from '../../../src/config.js';
-import { serve } from '../../../src/main.js';
-import { makeLog } from '../../../src/service/log.js';
 import { Caller } from '../../bench/support/rpc.js';
+import { identityModel } from '../../forge/inference-models.js';
 import { floats } from '../../forge/inference-requests.js';
-import { dataType, encodeModel } from '../../forge/onnx.js';
-import { simulatorKeys } from '../../vectors.js';
-
-/** output = input, declared with no dimensions, or without a word of them. */
-function identity(shape?: readonly number[]): Uint8Array {
-  const type = { tensor: dataType.float, ...(shape && { shape }) };
-  return encodeModel({
-    graph: {
-      inputs: [{ name: 'input', type }],
-      outputs: [{ name: 'output', type }],
-      nodes: [{ op: 'Identity', inputs: ['input'], outputs: ['output'] }],
-    },
-  });
-}
+import { serveIn } from '../../forge/serving.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-scalar-'));
-await writeFile(join(folder, 'scalar.onnx'), identity([]));
-await writeFile(join(folder, 'any.onnx'), identity());
-const config = {
-  listen: { port: 0 },
+await writeFile(join(folder, 'scalar.onnx'), identityModel('FP32', []));
+await writeFile(join(folder, 'any.onnx'), identityModel('FP32', null));
+const serving = await serveIn(folder, {
   plaintext: { port: 0 },
-  platform: { kind: 'simulator', rootDirectory: simulatorKeys },
   models: ['scalar', 'any'].map((name) => ({ name, path: `${name}.onnx` })),
   development: true,
-  workers: 1,
-};
-const serving = await serve(parseConfig(config, {}, folder), {
-  log: makeLog('silent'),
-  surroundings: { env: {}, execArgv: [], inspector: undefined },
-  now: () => new Date(),
-  onFatal: (error) => {
-    throw error;
-  },
 });
 const caller = new Caller(`127.0.0.1:${serving.plaintextPort}`);
 after(async () => {

@@ -5,13 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { type SelfTest, vectorsDigest } from '../../../attestation/evidence/self-test.js';
-import { parseConfig } from '../../../src/config.js';
-import { serve } from '../../../src/main.js';
-import { makeLog } from '../../../src/service/log.js';
 import { scaleModel, servedModel } from '../../forge/enclave.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
+import { serveIn } from '../../forge/serving.js';
 import { recurrentModel } from '../../forge/trapping-models.js';
-import { simulatorKeys } from '../../vectors.js';
 
 let root = '';
 before(async () => {
@@ -66,10 +63,8 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
     const policy = { version: 1, models: [{ graph, ...given.demand }] };
     await writeFile(join(folder, 'launch.json'), JSON.stringify(policy));
   }
-  const config = {
+  const serving = await serveIn(folder, {
     ...(given.demand && { launchPolicy: 'launch.json' }),
-    listen: { port: 0 },
-    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
     models: [
       {
         name: 'm',
@@ -79,15 +74,6 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
         batching: { maxBatchSize: 1 },
       },
     ],
-    workers: 1,
-  };
-  const serving = await serve(parseConfig(config, {}, folder), {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
   });
   await serving.close();
   return serving.enclave.manifest.models[0]?.selfTest ?? null;

@@ -6,19 +6,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { parseConfig } from '../../../src/config.js';
-import { type Serving, serve } from '../../../src/main.js';
-import { makeLog } from '../../../src/service/log.js';
+import type { Serving } from '../../../src/main.js';
 import { Caller } from '../../bench/support/rpc.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { dataType } from '../../forge/onnx.js';
+import { serveIn } from '../../forge/serving.js';
 import {
   annotatedModel,
   divisionModel,
   recurrentModel,
   writingModel,
 } from '../../forge/trapping-models.js';
-import { simulatorKeys } from '../../vectors.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-trap-'));
 after(() => rm(folder, { recursive: true }));
@@ -32,10 +30,8 @@ const dividing = join(folder, 'dividing.onnx');
 await writeFile(dividing, divisionModel(dataType.int64));
 
 function start(allowed: Allowed = {}): Promise<Serving> {
-  const config = {
-    listen: { port: 0 },
+  return serveIn(folder, {
     plaintext: { port: 0 },
-    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
     models: [
       {
         name: 'ratio',
@@ -46,15 +42,6 @@ function start(allowed: Allowed = {}): Promise<Serving> {
     ],
     modelControl: 'explicit',
     development: true,
-    workers: 1,
-  };
-  return serve(parseConfig(config, {}, folder), {
-    log: makeLog('silent'),
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
   });
 }
 

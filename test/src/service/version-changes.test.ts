@@ -6,15 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
-import { parseConfig } from '../../../src/config.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { type Serving, serve } from '../../../src/main.js';
-import { makeLog } from '../../../src/service/log.js';
+import type { Serving } from '../../../src/main.js';
 import { Caller } from '../../bench/support/rpc.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { framed, send } from '../../forge/raw-grpc.js';
-import { simulatorKeys } from '../../vectors.js';
+import { serveIn, serveOptions } from '../../forge/serving.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-versions-'));
 after(() => rm(folder, { recursive: true }));
@@ -33,8 +31,6 @@ async function placeBroken(version: number): Promise<void> {
 const remove = (version: number): Promise<void> =>
   rm(join(folder, 'scale', String(version)), { recursive: true });
 
-const log = makeLog('silent');
-
 interface Started {
   readonly serving: Serving;
   readonly caller: Caller;
@@ -43,27 +39,17 @@ interface Started {
 
 async function start(versionPolicy: object): Promise<Started> {
   const config = {
-    listen: { port: 0 },
     plaintext: { port: 0 },
-    platform: { kind: 'simulator', rootDirectory: simulatorKeys },
     models: [{ name: 'scale', path: 'scale', versionPolicy, batching: { maxBatchSize: 1 } }],
     modelControl: 'explicit',
     development: true,
-    workers: 1,
   };
   let engine: Engine | undefined;
-  const serving = await serve(parseConfig(config, {}, folder), {
-    log,
-    surroundings: { env: {}, execArgv: [], inspector: undefined },
-    now: () => new Date(),
-    onFatal: (error) => {
-      throw error;
-    },
-    makeEngine: async (settings) => {
-      engine = await createEngine({ ...settings, memoryInUse: () => 0 });
-      return engine;
-    },
-  });
+  const makeEngine: typeof createEngine = async (settings) => {
+    engine = await createEngine({ ...settings, memoryInUse: () => 0 });
+    return engine;
+  };
+  const serving = await serveIn(folder, config, { makeEngine });
   return { serving, caller: new Caller(`127.0.0.1:${serving.plaintextPort}`), engine };
 }
 
@@ -159,7 +145,7 @@ describe('a folder of versions that changes while the service runs', () => {
 
   test('why a load failed is told to its caller, the log and the index, with the version', async (t) => {
     ({ serving, caller } = await start({ latest: 1 }));
-    const warned = t.mock.method(log, 'warn').mock;
+    const warned = t.mock.method(serveOptions.log, 'warn').mock;
     await placeBroken(3);
     const details = await load().then(
       () => assert.fail('it was loaded'),
