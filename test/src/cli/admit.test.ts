@@ -2,12 +2,10 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { vectorsDigest } from '../../../attestation/evidence/self-test.js';
 import type { AdmissionFinding } from '../../../src/admission/finding.js';
-import { run } from '../../../src/cli/program.js';
 import { tensor } from '../../../src/client/tensor.js';
 import { assay } from '../../forge/cli.js';
 import { npz } from '../../forge/npz.js';
@@ -25,14 +23,7 @@ interface Report {
 }
 
 async function admit(...args: readonly string[]): Promise<Report & { readonly code: number }> {
-  let [out, err] = ['', ''];
-  const code = await run(['--json', 'admit', ...args], {
-    stdin: Readable.from([]),
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: {},
-    now: () => new Date('2026-06-01T12:00:00Z'),
-  });
+  const { code, out, err } = await assay(['--json', 'admit', ...args]);
   assert.equal(err, '');
   return { code, ...(JSON.parse(out) as Report) };
 }
