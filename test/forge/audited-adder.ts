@@ -1,6 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { after, afterEach } from 'node:test';
 import { parsePolicy } from '../../attestation/appraisal/policy.js';
 import { toPem } from '../../attestation/encoding/pem.js';
@@ -14,6 +12,7 @@ import { adderModel, startAdder } from './adder-server.js';
 import { inputs } from './adder-session.js';
 import { assay } from './cli.js';
 import { servedPolicy } from './served-policy.js';
+import { testFolder } from './test-folder.js';
 
 /**
  * An enclave that adds, publishes its log in the folder `log` and gave this many answers, whose proofs are
@@ -21,8 +20,7 @@ import { servedPolicy } from './served-policy.js';
  * each test, and ends with the file.
  */
 export async function auditedAdder(answers: number) {
-  const folder = await mkdtemp(join(tmpdir(), 'assay-audited-'));
-  const at = (...names: string[]): string => join(folder, ...names);
+  const { at } = testFolder();
   const archive = new TileFiles(at('log'), (error) => {
     throw error;
   });
@@ -42,10 +40,7 @@ export async function auditedAdder(answers: number) {
   afterEach(() => {
     node.lies = {};
   });
-  after(async () => {
-    node.close();
-    await rm(folder, { recursive: true });
-  });
+  after(() => node.close());
 
   /** `assay replay` of the proofs in a folder, under a policy file. */
   const replay = (proofs: string, more: readonly string[], policyFile = 'policy.json') => {

@@ -1,6 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after } from 'node:test';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../attestation/model/identity.js';
@@ -10,11 +7,11 @@ import { tensor } from '../../src/client/tensor.js';
 import { simulatorKeys } from '../vectors.js';
 import { spawnAssay } from './cli.js';
 import { scaleModel } from './enclave.js';
+import { testFolder } from './test-folder.js';
 
 /** A folder with a model, its configuration and inputs for it, and `assay serve` of it; gone when the file ends. */
 export async function serveScale() {
-  const folder = await mkdtemp(join(tmpdir(), 'assay-cli-'));
-  const at = (name: string): string => join(folder, name);
+  const { folder, at, place, trust } = testFolder();
   const { graph } = identifyModel({ path: 'scale.onnx', bytes: scaleModel(2) });
   const policy = {
     version: 1,
@@ -29,7 +26,7 @@ export async function serveScale() {
     workers: 1,
     logLevel: 'debug',
   };
-  const files = {
+  place({
     'scale.onnx': scaleModel(2),
     'launch.json': JSON.stringify({ version: 1, models: [{ graph: toHex(graph) }] }),
     'assay.json': JSON.stringify(config),
@@ -40,15 +37,10 @@ export async function serveScale() {
     'x.json': '[1, -2, 0.1]',
     'x.raw': new Uint8Array(Float32Array.of(1, -2, 0.1).buffer),
     'x64.npy': formatNpy(tensor('x', 'FP64', [1])),
-  };
-  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
+  });
   const server = spawnAssay(['serve', at('assay.json'), '--simulator-root', at('root.pem')]);
   await server.logged('path');
   const target = `localhost:${await server.logged('port')}`;
-  after(async () => {
-    server.kill('SIGKILL');
-    await rm(folder, { recursive: true });
-  });
-  const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
+  after(() => server.kill('SIGKILL'));
   return { folder, at, server, target, trust };
 }

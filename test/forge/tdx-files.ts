@@ -1,7 +1,3 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after } from 'node:test';
 import { utf8 } from '../../attestation/encoding/bytes.js';
 import { toPem } from '../../attestation/encoding/pem.js';
 import { encodeRuntimeLog, replayRuntimeLog } from '../../attestation/evidence/event-log.js';
@@ -11,6 +7,7 @@ import { hclReport } from './hcl.js';
 import { forgedIntel, forgeTdx } from './intel.js';
 import { BOOT_EVENTS, forgeTcgLog } from './tcg-log.js';
 import { referenceValues } from './tdx-case.js';
+import { testFolder } from './test-folder.js';
 
 const NOW = new Date('2026-11-21T12:00:00Z');
 
@@ -20,8 +17,7 @@ const EVENTS = [{ type: 'model', content: new Uint8Array(32).fill(1) }];
 
 /** Forged quotes, and what commands take beside them, in a folder that goes when the file ends. */
 export async function tdxFiles() {
-  const folder = await mkdtemp(join(tmpdir(), 'assay-tdx-'));
-  const at = (name: string): string => join(folder, name);
+  const { at, place } = testFolder();
   const assay = (...args: readonly string[]): Promise<Outcome> =>
     runAssay(args, { env: { XDG_CACHE_HOME: at('cache') }, now: NOW });
   const { root } = await forgedIntel();
@@ -34,23 +30,20 @@ export async function tdxFiles() {
     }),
   });
   const policy = { version: 1, tdx: referenceValues() };
-  await Promise.all(
-    Object.entries({
-      'quote.bin': flawless.quote,
-      'collateral.json': JSON.stringify(flawless.collateral),
-      'root.pem': toPem(root.der, 'CERTIFICATE'),
-      'azure.bin': azure.quote,
-      'forged.bin': flawless.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte)),
-      'hcl.bin': hclReport(new Uint8Array(1024), CLAIMS, { type: 4 }),
-      'hcl-snp.bin': hclReport(new Uint8Array(0x4a0), CLAIMS),
-      'runtime.cbor': encodeRuntimeLog(EVENTS),
-      'other.cbor': encodeRuntimeLog([]),
-      'ccel.bin': forgeTcgLog(BOOT_EVENTS, new Uint8Array(100).fill(0xff)),
-      'policy.json': JSON.stringify(policy),
-      'snp-only.json': JSON.stringify({ version: 1, snp: {} }),
-      'misspelt.json': JSON.stringify({ version: 1, tdx: { mrtd: [] } }),
-    }).map(([name, content]) => writeFile(at(name), content)),
-  );
-  after(() => rm(folder, { recursive: true, maxRetries: 9, retryDelay: 20 }));
+  place({
+    'quote.bin': flawless.quote,
+    'collateral.json': JSON.stringify(flawless.collateral),
+    'root.pem': toPem(root.der, 'CERTIFICATE'),
+    'azure.bin': azure.quote,
+    'forged.bin': flawless.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte)),
+    'hcl.bin': hclReport(new Uint8Array(1024), CLAIMS, { type: 4 }),
+    'hcl-snp.bin': hclReport(new Uint8Array(0x4a0), CLAIMS),
+    'runtime.cbor': encodeRuntimeLog(EVENTS),
+    'other.cbor': encodeRuntimeLog([]),
+    'ccel.bin': forgeTcgLog(BOOT_EVENTS, new Uint8Array(100).fill(0xff)),
+    'policy.json': JSON.stringify(policy),
+    'snp-only.json': JSON.stringify({ version: 1, snp: {} }),
+    'misspelt.json': JSON.stringify({ version: 1, tdx: { mrtd: [] } }),
+  });
   return { at, assay };
 }

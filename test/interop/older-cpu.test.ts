@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -16,6 +15,7 @@ import { probeKernels } from '../../src/engine/kernel-probe.js';
 import { assay, type Spawned, spawnAssay } from '../forge/cli.js';
 import { scaleModel } from '../forge/enclave.js';
 import { dataType, encodeTensor } from '../forge/onnx.js';
+import { testFolder } from '../forge/test-folder.js';
 import { repositoryRoot, simulatorKeys } from '../vectors.js';
 
 const QEMU = 'qemu-x86_64';
@@ -42,8 +42,7 @@ const MODELS: Readonly<Record<string, Tensor>> = {
   scale: tensor('x', 'FP32', [1.1, -2.7, 0.1]),
 };
 
-let folder = '';
-const at = (name: string): string => join(folder, name);
+const { at, trust } = testFolder();
 const nodes: Spawned[] = [];
 const targets: string[] = [];
 
@@ -71,7 +70,6 @@ async function start(under: readonly string[]): Promise<string> {
 
 before(async () => {
   if (skip !== false) return;
-  folder = await mkdtemp(join(tmpdir(), 'assay-older-cpu-'));
   await copyFile(join(assets, 'ch_PP-OCRv4_rec_infer.onnx'), at('ocr.onnx'));
   await writeFile(at('scale.onnx'), scaleModel(3));
   const graphs = await Promise.all(
@@ -97,12 +95,9 @@ before(async () => {
   }
   targets.push(await start([]), await start(OLDER));
 });
-after(async () => {
+after(() => {
   for (const node of nodes) node.kill('SIGKILL');
-  if (folder !== '') await rm(folder, { recursive: true });
 });
-
-const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 
 async function conform(model: string, ...options: readonly string[]) {
   const args = ['conform', ...targets, '--model', model, '--vectors', at(`${model}-set`)];

@@ -1,30 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { after, before, test } from 'node:test';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { before, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { vectorsDigest } from '../../../attestation/evidence/self-test.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
-import { run } from '../../../src/cli/program.js';
+import { assay } from '../../forge/cli.js';
 import { encodeModel, encodeTensor } from '../../forge/onnx.js';
 import type { ModelInit, TensorInit } from '../../forge/onnx-init.js';
+import { testFolder } from '../../forge/test-folder.js';
 
-let folder = '';
-const at = (name: string): string => join(folder, name);
-
-async function assay(...args: readonly string[]) {
-  let [out, err] = ['', ''];
-  const code = await run(args, {
-    stdin: Readable.from([]),
-    stdout: { write: (text) => (out += text) },
-    stderr: { write: (text) => (err += text) },
-    env: {},
-    now: () => new Date('2026-06-01T12:00:00Z'),
-  });
-  return { code, out, err };
-}
+const { at } = testFolder();
 
 const weights = new Uint8Array(16).fill(7);
 const bare = { name: 'w', type: 1, dims: [2, 2] };
@@ -44,7 +29,6 @@ function linear(weight: TensorInit): ModelInit {
 const model = linear({ ...bare, raw: weights });
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-inspect-'));
   await mkdir(at('data'));
   await writeFile(at('model.onnx'), encodeModel(model));
   await writeFile(at('data/w.bin'), weights);
@@ -59,10 +43,8 @@ before(async () => {
   );
 });
 
-after(() => rm(folder, { recursive: true, force: true }));
-
 test('inspect prints identity, signature and operators', async () => {
-  const { code, out } = await assay('inspect', at('model.onnx'));
+  const { code, out } = await assay(['inspect', at('model.onnx')]);
   const { graph } = identifyModel({ path: 'model.onnx', bytes: encodeModel(model) });
   assert.equal(code, 0);
   assert.match(out, new RegExp(`graph +${toHex(graph)}`));
@@ -73,7 +55,7 @@ test('inspect prints identity, signature and operators', async () => {
 });
 
 test('what a model says of itself cannot write to the terminal', async () => {
-  const { out } = await assay('inspect', at('model.onnx'));
+  const { out } = await assay(['inspect', at('model.onnx')]);
   assert.ok(out.includes('a\\u{1b}[31mforger 1'));
   assert.ok(!out.includes('\u001b'));
 });
@@ -81,7 +63,7 @@ test('what a model says of itself cannot write to the terminal', async () => {
 test('inspect reads external data, and gives the same graph', async () => {
   const [inside, beside] = await Promise.all(
     ['model.onnx', 'external.onnx'].map(async (name) => {
-      const { code, out } = await assay('--json', 'inspect', at(name));
+      const { code, out } = await assay(['--json', 'inspect', at(name)]);
       assert.equal(code, 0);
       return JSON.parse(out) as { graph: string; weights: string; files: { path: string }[] };
     }),
@@ -100,7 +82,7 @@ for (const [what, name, code, exit] of [
   ['a file that is no model', 'data/w.bin', 'MODEL_', 1],
 ] as const) {
   test(`inspect refuses ${what}`, async () => {
-    const result = await assay('inspect', at(name));
+    const result = await assay(['inspect', at(name)]);
     assert.equal(result.code, exit);
     assert.match(result.err, new RegExp(`error ${code}`));
     assert.equal(result.out, '');
@@ -120,13 +102,13 @@ test('prints the digest of the test vectors beside a model, which policies name'
     data: new Uint8Array(Float32Array.from(values).buffer),
   });
   const sets = [{ inputs: [tensorOf('x', [1, 2])], outputs: [tensorOf('y', [3, 4])] }];
-  const bare = JSON.parse((await assay('inspect', at('package/model.onnx'), '--json')).out);
+  const bare = JSON.parse((await assay(['inspect', at('package/model.onnx'), '--json'])).out);
   assert.deepEqual(bare.vectors, {
     digest: toHex(vectorsDigest(sets, null)),
     sets: 1,
     tolerances: false,
   });
   await writeFile(at('package/tolerances.json'), '{"version":1,"default":{"ulp":4}}');
-  const { out } = await assay('inspect', at('package/model.onnx'));
+  const { out } = await assay(['inspect', at('package/model.onnx')]);
   assert.match(out, new RegExp(toHex(vectorsDigest(sets, { default: { ulp: 4 } }))));
 });

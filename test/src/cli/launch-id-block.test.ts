@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { writeFile } from 'node:fs/promises';
+import { before, suite, test } from 'node:test';
 import { assay } from '../../forge/cli.js';
 import { AMD_SEV_2023, forgeOvmf } from '../../forge/ovmf.js';
+import { testFolder } from '../../forge/test-folder.js';
 
-let folder = '';
-const at = (name: string): string => join(folder, name);
+const { at } = testFolder();
 
 const DEPLOYMENT = {
   version: 1,
@@ -40,14 +38,12 @@ async function signed(...keys: readonly string[]) {
 
 suite('assay measure launch of a deployment with an ID block', () => {
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'assay-id-block-'));
     await writeFile(at('snp.fd'), forgeOvmf(AMD_SEV_2023));
     await writeFile(at('kernel'), 'kernel');
     const policy = { version: 1, models: [{ graph: '11'.repeat(32) }] };
     await writeFile(at('policy.json'), JSON.stringify(policy));
     for (const name of ['id.pem', 'author.pem', 'other.pem']) await writeFile(at(name), pem());
   });
-  after(() => rm(folder, { recursive: true }));
 
   for (const [what, keys, authors] of [
     ['an ID key', ['--id-key', 'id.pem'], 0],

@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { assay } from '../../forge/cli.js';
 import { forgeOvmf } from '../../forge/ovmf.js';
 import { forgePe } from '../../forge/pe.js';
+import { testFolder } from '../../forge/test-folder.js';
 
-let folder = '';
-const at = (name: string): string => join(folder, name);
+const { at, place } = testFolder();
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-launch-'));
   const policy = { version: 1, models: [{ graph: '11'.repeat(32) }] };
   const tdvf = [
     {
@@ -39,9 +35,8 @@ before(async () => {
     kernel: forgePe([['.text', Buffer.alloc(512, 1)]]).bytes,
     initrd: 'initrd',
   };
-  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
+  place(files);
 });
-after(() => rm(folder, { recursive: true }));
 
 describe('assay measure launch --deployment', () => {
   const measure = (file: string, ...more: readonly string[]) =>

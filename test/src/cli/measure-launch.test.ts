@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, hash } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, suite, test } from 'node:test';
+import { readFile, writeFile } from 'node:fs/promises';
+import { before, suite, test } from 'node:test';
 import { assay } from '../../forge/cli.js';
 import { forgeDisk, forgeEntry } from '../../forge/gpt.js';
 import { forgeOvmf } from '../../forge/ovmf.js';
 import { forgePe } from '../../forge/pe.js';
+import { testFolder } from '../../forge/test-folder.js';
 
-let folder = '';
-const at = (name: string): string => join(folder, name);
+const { at } = testFolder();
 
 const measure = (...args: readonly string[]) => assay(['measure', 'launch', ...args]);
 
@@ -27,7 +25,6 @@ const DEPLOYMENT = {
 
 suite('assay measure launch', () => {
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'assay-measure-'));
     const kernel = forgePe([['.text', Buffer.alloc(512, 1)]]).bytes;
     const uki = forgePe([
       ['.cmdline', Buffer.from('console=ttyS0')],
@@ -46,7 +43,6 @@ suite('assay measure launch', () => {
     await writeFile(at('uki.efi'), uki);
     await writeFile(at('disk.raw'), forgeDisk({ entries: [forgeEntry(1, 34n, 60n)] }));
   });
-  after(() => rm(folder, { recursive: true }));
 
   for (const [what, boot, open] of [
     ['without a kernel', [], ['RTMR0', 'RTMR1', 'RTMR2', 'RTMR3']],
@@ -262,7 +258,6 @@ suite('assay measure explain', () => {
       .toString();
 
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'assay-explain-'));
     await writeFile(at('snp.fd'), forgeOvmf({ resetAddress: 0x80b004, sev: [] }));
     for (const name of ['one.pem', 'two.pem']) await writeFile(at(name), pem());
     for (const [name, ...keys] of [
@@ -282,7 +277,6 @@ suite('assay measure explain', () => {
     const strange = { ...named, tee: 'constructor' };
     await writeFile(at('strange.json'), JSON.stringify({ version: 1, inputs: strange, snp }));
   });
-  after(() => rm(folder, { recursive: true }));
 
   for (const [what, before, after, inputs, values] of [
     ['nothing', 'one.json', 'one.json', [], []],

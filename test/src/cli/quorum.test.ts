@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -8,17 +7,16 @@ import { toPem } from '../../../attestation/encoding/pem.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
 import { answering, computing, startAdder } from '../../forge/adder-server.js';
 import { assay, withoutFull } from '../../forge/cli.js';
+import { testFolder } from '../../forge/test-folder.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
 const targets = servers.map(({ target }) => target);
 const near = computing([4 * (1 + 2 ** -22), 6]);
 const far = computing([40, 6]);
-let folder = '';
-const at = (name: string): string => join(folder, name);
+const { at, place, trust } = testFolder();
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-quorum-'));
   const models = one.enclave.manifest.models.map(({ name, graph }) => ({
     name,
     graph: toHex(graph),
@@ -40,17 +38,15 @@ before(async () => {
     'a.json': '[1, 2]',
     'b.json': '[3, 4]',
   };
-  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
+  place(files);
 });
-after(async () => {
+after(() => {
   for (const server of servers) server.close();
-  await rm(folder, { recursive: true });
 });
 afterEach(() => {
   for (const server of servers) server.lies = {};
 });
 
-const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 const given = (): string[] => ['--input', `a=${at('a.json')}`, '--input', `b=${at('b.json')}`];
 const ask = (agree: number, ...more: readonly string[]) =>
   assay(['quorum', 'adder', ...targets, '--agree', String(agree), ...given(), ...trust(), ...more]);

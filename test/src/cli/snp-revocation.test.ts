@@ -1,23 +1,19 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { before, test } from 'node:test';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { encodeAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { encodeSnpEvidence } from '../../../attestation/evidence/snp-evidence.js';
 import { forgeSnp } from '../../forge/amd.js';
 import { assay } from '../../forge/cli.js';
 import { KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
+import { testFolder } from '../../forge/test-folder.js';
 
 const NOW = new Date('2026-06-01T12:00:00Z');
 const nextUpdate = new Date(NOW.getTime() - 1000);
 
-let folder = '';
-const at = (name: string): string => join(folder, name);
+const { at, place } = testFolder();
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-snp-revocation-'));
   const { report, endorsements } = await forgeSnp();
   const [vcek, ask, ark, crl, expired] = [
     ...endorsements.certificates,
@@ -43,9 +39,8 @@ before(async () => {
     'root.pem': toPem(ark, 'CERTIFICATE'),
     'policy.json': JSON.stringify(policy),
   };
-  await Promise.all(Object.entries(files).map(([name, content]) => writeFile(at(name), content)));
+  place(files);
 });
-after(() => rm(folder, { recursive: true }));
 
 for (const [name, evidence, option] of [
   ['the host’s table', ['snp', '--report', 'report.bin', '--certs', 'auxblob.bin'], '--crl'],

@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { forgetCertificates } from '../../../attestation/appraisal/certified.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -16,53 +14,49 @@ import { type ForgedSnp, forgeSnp } from '../../forge/amd.js';
 import { type Outcome, assay as runAssay } from '../../forge/cli.js';
 import { KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
 import { Kds } from '../../forge/kds.js';
+import { testFolder } from '../../forge/test-folder.js';
 import { vectorFile, withoutVectors } from '../../vectors.js';
 
 const withoutDevices = existsSync('/dev/zero') ? false : 'this system has no /dev/zero';
 
-let folder = '';
 let forged: ForgedSnp;
-const at = (name: string): string => join(folder, name);
+const { at, place } = testFolder();
 
 const NOW = new Date('2026-06-01T12:00:00Z');
 const assay = (...args: readonly string[]): Promise<Outcome> =>
   runAssay(args, { env: { XDG_CACHE_HOME: at('cache') }, now: NOW });
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-snp-'));
   forged = await forgeSnp();
   const { report, endorsements } = forged;
   const [vcek = new Uint8Array(), ask = new Uint8Array(), ark = new Uint8Array()] =
     endorsements.certificates;
   const crl = endorsements.crls[0] ?? new Uint8Array();
   const policy = { version: 1, snp: { measurements: [KNOWN_MEASUREMENT] } };
-  await Promise.all(
-    Object.entries({
-      'report.bin': report,
-      'vcek.der': vcek,
-      'chain.pem': toPem(ask, 'CERTIFICATE') + toPem(ark, 'CERTIFICATE'),
-      'root.pem': toPem(ark, 'CERTIFICATE'),
-      'crl.der': crl,
-      'auxblob.bin': encodeAuxblob([
-        { kind: 'vcek', data: vcek },
-        { kind: 'ask', data: ask },
-        { kind: 'ark', data: ark },
-        { kind: 'crl', data: crl },
-      ]),
-      'collected.bin': encodeSnpEvidence({
-        evidence: report,
-        certificates: [vcek, ask, ark],
-        crls: [crl],
-        collectedAt: NOW.getTime() / 1000,
-      }),
-      'policy.json': JSON.stringify(policy),
-      'lenient.json': JSON.stringify({ ...policy, snp: { ...policy.snp, crl: 'optional' } }),
-      'tdx-only.json': JSON.stringify({ version: 1 }),
-      'misspelt.json': JSON.stringify({ version: 1, snp: { measurement: [] } }),
-    }).map(([name, content]) => writeFile(at(name), content)),
-  );
+  place({
+    'report.bin': report,
+    'vcek.der': vcek,
+    'chain.pem': toPem(ask, 'CERTIFICATE') + toPem(ark, 'CERTIFICATE'),
+    'root.pem': toPem(ark, 'CERTIFICATE'),
+    'crl.der': crl,
+    'auxblob.bin': encodeAuxblob([
+      { kind: 'vcek', data: vcek },
+      { kind: 'ask', data: ask },
+      { kind: 'ark', data: ark },
+      { kind: 'crl', data: crl },
+    ]),
+    'collected.bin': encodeSnpEvidence({
+      evidence: report,
+      certificates: [vcek, ask, ark],
+      crls: [crl],
+      collectedAt: NOW.getTime() / 1000,
+    }),
+    'policy.json': JSON.stringify(policy),
+    'lenient.json': JSON.stringify({ ...policy, snp: { ...policy.snp, crl: 'optional' } }),
+    'tdx-only.json': JSON.stringify({ version: 1 }),
+    'misspelt.json': JSON.stringify({ version: 1, snp: { measurement: [] } }),
+  });
 });
-after(() => rm(folder, { recursive: true }));
 
 const judge = (...more: readonly string[]) =>
   assay('verify', 'snp', '--report', at('report.bin'), ...more);

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -14,10 +13,10 @@ import { tensor } from '../../../src/client/tensor.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { assay, spawnAssay } from '../../forge/cli.js';
 import { evidenceOf } from '../../forge/enclave.js';
+import { testFolder } from '../../forge/test-folder.js';
 
 const server = await startAdder();
-const folder = await mkdtemp(join(tmpdir(), 'assay-options-'));
-const at = (name: string): string => join(folder, name);
+const { at, folder, place, trust } = testFolder();
 
 before(async () => {
   const policy = {
@@ -36,14 +35,10 @@ before(async () => {
     'garbage.pem': toPem(Uint8Array.of(0x30, 0x03, 1, 1, 0), 'CERTIFICATE'),
     'garbage.json': '{"tcb_info": 1}',
   };
-  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
+  place(files);
 });
-after(async () => {
-  server.close();
-  await rm(folder, { recursive: true });
-});
+after(() => server.close());
 
-const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 const given = (): string[] => ['--input', `a=${at('a.json')}`, '--input', `b=${at('b.json')}`];
 const url = 'http://127.0.0.1:1';
 const DIGEST = `sha256:${'0'.repeat(64)}`;

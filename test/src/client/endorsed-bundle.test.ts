@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { appraiseBundle } from '../../../attestation/appraisal/appraise.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -19,11 +17,11 @@ import { forgeBundle } from '../../forge/bundle.js';
 import { assay } from '../../forge/cli.js';
 import { affirmingPolicy, evidenceOf, servedModel } from '../../forge/enclave.js';
 import { Kds } from '../../forge/kds.js';
+import { testFolder } from '../../forge/test-folder.js';
 
 const server = await startAdder();
 const kds = await Kds.open();
-const folder = await mkdtemp(join(tmpdir(), 'assay-endorsed-'));
-const at = (name: string): string => join(folder, name);
+const { at, trust } = testFolder();
 const nonce = new Uint8Array(32).fill(7);
 const bare = (bundle: Uint8Array): Uint8Array =>
   encodeBundle({ ...decodeBundle(bundle), endorsements: null });
@@ -60,11 +58,9 @@ before(async () => {
 after(async () => {
   server.close();
   await kds.close();
-  await rm(folder, { recursive: true, maxRetries: 9, retryDelay: 20 });
 });
 
 const run = (...args: readonly string[]) => assay(args, { env: { XDG_CACHE_HOME: at('cache') } });
-const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 
 describe('evidence whose endorsements were fetched', () => {
   test('is saved with them: it verifies offline, and a policy can be made of it', async () => {

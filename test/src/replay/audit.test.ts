@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
@@ -19,14 +18,14 @@ import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { issueClaims } from '../../forge/issue.js';
 import { servedPolicy } from '../../forge/served-policy.js';
+import { testFolder } from '../../forge/test-folder.js';
 
 const ANSWERS = 12;
 const fail = (error: unknown): never => {
   throw error;
 };
 
-const folder = await mkdtemp(join(tmpdir(), 'assay-audit-'));
-const at = (...names: string[]): string => join(folder, ...names);
+const { at, trust } = testFolder();
 const archive = new TileFiles(at('log'), fail);
 const node = await startAdder({}, await executionFacts(), { archive });
 const other = await startAdder({}, await executionFacts());
@@ -76,10 +75,8 @@ before(async () => {
 after(async () => {
   node.close();
   other.close();
-  await rm(folder, { recursive: true });
 });
 
-const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 const model = (): string[] => ['--model', at('adder.onnx')];
 const audit = async (proofs: readonly string[], ...more: readonly string[]) => {
   const paths = proofs.map((name) => at(name));

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { toHex, utf8 } from '../../../attestation/encoding/bytes.js';
@@ -15,16 +14,15 @@ import { computing, startAdder } from '../../forge/adder-server.js';
 import { assay } from '../../forge/cli.js';
 import { servedModel } from '../../forge/enclave.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
+import { testFolder } from '../../forge/test-folder.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
 const [one, two, three] = servers;
 const near = computing([4 * (1 + 2 ** -22), 6]);
 const far = computing([40, 6]);
-let folder = '';
-const at = (name: string): string => join(folder, name);
+const { at, place, trust } = testFolder();
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-conform-'));
   const policy = {
     version: 1,
     snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
@@ -43,20 +41,18 @@ before(async () => {
     'vectors/test_data_set_0/input_1.pb': pair([3, 4]),
     'vectors/test_data_set_0/output_0.pb': pair([4, 6]),
   };
-  await Promise.all(Object.entries(files).map(([name, data]) => writeFile(at(name), data)));
+  place(files);
 });
-after(async () => {
+after(() => {
   for (const server of servers) server.close();
-  await rm(folder, { recursive: true });
 });
 afterEach(() => {
   for (const server of servers) server.lies = {};
 });
 
 const conform = (targets: readonly string[], ...more: readonly string[]) => {
-  const trust = ['--policy', at('policy.json'), '--root', at('root.pem')];
   const what = ['--model', 'adder', '--vectors', at('vectors')];
-  return assay(['conform', ...targets, ...what, ...trust, ...more]);
+  return assay(['conform', ...targets, ...what, ...trust(), ...more]);
 };
 const all = servers.map(({ target }) => target);
 const tolerant = (): string[] => ['--tolerances', at('tolerances.json')];

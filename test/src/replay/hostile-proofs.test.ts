@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { before, describe, test } from 'node:test';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { TileFiles } from '../../../enclave/tile-files.js';
@@ -13,11 +11,11 @@ import { bootOptions, bootServing, launch, rootsOf } from '../../forge/enclave.j
 import { loopModel } from '../../forge/inference-models.js';
 import { dataType } from '../../forge/onnx.js';
 import { servedPolicy } from '../../forge/served-policy.js';
+import { testFolder } from '../../forge/test-folder.js';
 import { divisionModel, recurrentModel } from '../../forge/trapping-models.js';
 import { writtenProof } from '../../forge/written-proofs.js';
 
-const folder = await mkdtemp(join(tmpdir(), 'assay-hostile-'));
-const at = (...names: string[]): string => join(folder, ...names);
+const { at, trust } = testFolder();
 
 const profile = await executionFacts();
 const models = {
@@ -73,9 +71,7 @@ before(async () => {
   await writeFile(at('policy.json'), JSON.stringify(policy));
   await writeFile(at('root.pem'), toPem(root, 'CERTIFICATE'));
 });
-after(() => rm(folder, { recursive: true }));
 
-const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
 const using = (...names: readonly Model[]): string[] =>
   names.flatMap((name) => ['--model', at(`${name}.onnx`)]);
 const proof = (name: string): string => at('proofs', `${name}.proof`);

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
@@ -21,15 +20,14 @@ import { adderModel, computing, type Lies, startAdder } from '../../forge/adder-
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { servedPolicy } from '../../forge/served-policy.js';
+import { testFolder } from '../../forge/test-folder.js';
 import { writtenProof } from '../../forge/written-proofs.js';
 
 const here = await startAdder({}, await executionFacts());
 const elsewhere = await startAdder();
 const near = computing([4 * (1 + 2 ** -22), 6]);
 const far = computing([40, 6]);
-let folder = '';
-const at = (name: string): string => join(folder, name);
-const trust = (): string[] => ['--policy', at('policy.json'), '--root', at('root.pem')];
+const { at, folder, trust } = testFolder();
 
 const policy = servedPolicy(here.enclave);
 
@@ -49,7 +47,6 @@ async function prove(
 }
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-replay-'));
   await writeFile(at('policy.json'), JSON.stringify(policy));
   await writeFile(at('root.pem'), toPem(here.root, 'CERTIFICATE'));
   await writeFile(at('adder.onnx'), adderModel());
@@ -83,11 +80,10 @@ before(async () => {
 after(async () => {
   here.close();
   elsewhere.close();
-  await rm(folder, { recursive: true });
 });
 
 const replay = (files: readonly string[], ...more: readonly string[]) =>
-  assay(['replay', ...files.map(at), ...trust(), ...more, '--json']);
+  assay(['replay', ...files.map((file) => at(file)), ...trust(), ...more, '--json']);
 const local = (): string[] => ['--model', at('adder.onnx')];
 const tolerant = (): string[] => ['--tolerances', at('near.json')];
 
@@ -196,8 +192,13 @@ describe('a replay on this machine', () => {
     await elsewhere.enclave.restate([adder]);
     const found = async (...files: string[]) => {
       const both = ['--policy', at('wider.json'), '--root', at('root.pem'), ...local()];
-      const { code, out } = await assay(['replay', ...files.map(at), ...both, '--json']);
-      const told = await assay(['replay', ...files.map(at), ...both]);
+      const { code, out } = await assay([
+        'replay',
+        ...files.map((file) => at(file)),
+        ...both,
+        '--json',
+      ]);
+      const told = await assay(['replay', ...files.map((file) => at(file)), ...both]);
       const { replays } = JSON.parse(out);
       assert.match(told.out, /^NO MODEL \(SIMULATED\) .*other\.proof: /m);
       return [code, ...replays.map(({ verdict }: { verdict: string }) => verdict)];
