@@ -2,7 +2,6 @@ import { type AppraisalPolicy, parsePolicy } from '../../attestation/appraisal/p
 import { concat, toHex } from '../../attestation/encoding/bytes.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
-import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import {
   encodeLaunchPolicy,
   type LaunchPolicy,
@@ -15,6 +14,7 @@ import type { ServedModel } from '../../enclave/manifest.js';
 import { createSimulator, type Simulator } from '../../enclave/platform/simulator/simulator.js';
 import { SIMULATED_MEASUREMENT } from '../../enclave/platform/simulator/snp.js';
 import { simulatorKeys } from '../vectors.js';
+import { madeUpProfile } from './made-up-profile.js';
 import { dataType, encodeModel } from './onnx.js';
 
 /** `y = x * factor` over FP32 vectors of any length. */
@@ -31,25 +31,10 @@ export function scaleModel(factor: number): Uint8Array {
   });
 }
 
-const profile: ExecutionProfile = {
-  runtime: '1.30.0',
-  libraries: [{ file: 'libonnxruntime.so', sha256: new Uint8Array(32).fill(1) }],
-  provider: 'CPUExecutionProvider',
-  graphOptimizationLevel: 'all',
-  intraOpThreads: 1,
-  executionMode: 'sequential',
-  deterministicCompute: false,
-  architecture: 'x64',
-  instructionSet: 'avx2',
-  kernels: new Uint8Array(32).fill(2),
-  node: 'v20.19.0',
-  assay: '0.1.0',
-};
-
 /** A model as the enclave is given it, executed under a made-up profile. */
 export function servedModel(name: string, factor: number): ServedModel {
   const identity = identifyModel({ path: `${name}.onnx`, bytes: scaleModel(factor) });
-  return { name, version: '1', identity, profile };
+  return { name, version: '1', identity, profile: madeUpProfile };
 }
 
 /** A launch policy that names these models. */

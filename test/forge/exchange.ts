@@ -4,10 +4,7 @@ import type {
 } from '../../attestation/appraisal/appraise-inference.js';
 import { coseKeyThumbprint } from '../../attestation/encoding/cose.js';
 import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
-import {
-  type ExecutionProfile,
-  executionDigest,
-} from '../../attestation/evidence/execution-profile.js';
+import { executionDigest } from '../../attestation/evidence/execution-profile.js';
 import {
   decodeManifest,
   encodeManifest,
@@ -25,6 +22,7 @@ import { encodeInferenceReceipt } from '../../attestation/receipt/inference-rece
 import { encodeReceipt } from '../../attestation/receipt/receipt.js';
 import { encodeTreeHeadHeader, treeHeadInput } from '../../attestation/receipt/tree-head.js';
 import { fill } from './fill.js';
+import { madeUpProfile } from './made-up-profile.js';
 import { inclusionPath } from './merkle.js';
 
 /** A signing key as an enclave holds one. */
@@ -42,21 +40,6 @@ export async function forgeKey(): Promise<ForgedKey> {
   const point = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey));
   return { pair, cose: { x: point.slice(1, 33), y: point.slice(33, 65) } };
 }
-
-const profile: ExecutionProfile = {
-  runtime: '1.30.0',
-  libraries: [{ file: 'libonnxruntime.so', sha256: fill(1) }],
-  provider: 'CPUExecutionProvider',
-  graphOptimizationLevel: 'all',
-  intraOpThreads: 1,
-  executionMode: 'sequential',
-  deterministicCompute: false,
-  architecture: 'x64',
-  instructionSet: 'avx2',
-  kernels: fill(2),
-  node: '20.19.0',
-  assay: '0.1.0',
-};
 
 /** An enclave that serves one model `adder` version 1: FP32 a[2] + b[2] → FP32 sum[2]. */
 export function forgeEnclave(key: ForgedKey, changes: Partial<Manifest> = {}): AppraisedEnclave {
@@ -76,8 +59,8 @@ export function forgeEnclave(key: ForgedKey, changes: Partial<Manifest> = {}): A
         graph,
         inputs: [signature('a'), signature('b')],
         outputs: [signature('sum')],
-        profile,
-        execution: executionDigest(graph, profile),
+        profile: madeUpProfile,
+        execution: executionDigest(graph, madeUpProfile),
         batching: { maxBatchSize: 1, invariance: 'off' },
         selfTest: null,
       },
