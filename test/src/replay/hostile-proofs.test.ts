@@ -87,7 +87,12 @@ describe('a proof that is affirmed, and whose request', () => {
     ['ends the runtime: no rows', 'no-rows', 'recurrent', /^the runtime ended the process \(SIG/],
     ['never ends', 'endless', 'loop', /^no result after 4 s$/],
     ['divides by zero', 'zero', 'division', /^with these inputs the model divides an integer by/],
-    ['has a tensor that is none', 'no-tensor', 'division', /^tensor "p": expected 8 bytes for INT64 \[1\], not 4$/],
+    [
+      'has a tensor that is none',
+      'no-tensor',
+      'division',
+      /^tensor "p": expected 8 bytes for INT64 \[1\], not 4$/,
+    ],
     ['is of other inputs', 'other-inputs', 'division', /./],
   ];
   for (const [what, name, model, reason] of cases) {
