@@ -10,7 +10,7 @@ import {
   type LaunchPolicyRule,
   LaunchRules,
 } from '../attestation/evidence/launch-policy-model.js';
-import type { ManifestModel } from '../attestation/evidence/manifest.js';
+import { assertStatable, type ManifestModel } from '../attestation/evidence/manifest.js';
 import type { Turns } from '../src/system/turns.js';
 import {
   type AdmittedModel,
@@ -103,12 +103,14 @@ export class Admission {
 
   /**
    * Admits a model: to be called before its session is created. Rejects with LAUNCH_POLICY_MODEL,
-   * LAUNCH_POLICY_NAME or LAUNCH_POLICY_EXECUTION for one that the policy does not name, EVENT_LOG_FULL
-   * where RTMR3's log has no room for it, PLATFORM_* if RTMR3 does not extend.
+   * LAUNCH_POLICY_NAME or LAUNCH_POLICY_EXECUTION for one that the policy does not name, MANIFEST_SIZE for one
+   * that has no room in a manifest, EVENT_LOG_FULL where RTMR3's log has none for it, PLATFORM_* if RTMR3 does
+   * not extend.
    */
   async admit(served: ServedModel): Promise<AdmittedModel> {
     const model = describeModel(served);
     if (this.#rules !== null) assertAllowed(this.#rules, model);
+    assertStatable(model);
     await this.#turns.take(() => this.#log.loading(model));
     return model;
   }

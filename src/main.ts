@@ -184,7 +184,8 @@ async function closeEngine(engine: Engine, issuer: Issuer): Promise<void> {
 /**
  * Boots the enclave and serves: checks the surroundings, measures the models, has them admitted by the
  * launch policy that the hardware reports, loads what was measured, listens. Rejects with CONFIG_*,
- * MODEL_*, HUB_*, LAUNCH_POLICY_*, EVENT_LOG_FULL or PLATFORM_*, or with EngineError; then nothing listens.
+ * MODEL_*, HUB_*, LAUNCH_POLICY_*, MANIFEST_*, EVENT_LOG_FULL or PLATFORM_*, or with EngineError; then nothing
+ * listens.
  */
 export async function serve(config: Config, options: ServeOptions): Promise<Serving> {
   const { log, surroundings, now, makeEngine = createEngine } = options;

@@ -31,9 +31,9 @@ const MAX_DEPTH = 16;
 const MAX_BYTES = 64 * 1024 * 1024;
 /**
  * Items of one document, map keys included: an item of one byte becomes objects of hundreds. A manifest
- * has some 80 for each model, and an RTMR3 log of 4096 events 20 thousand.
+ * has some 80 for most models, and an RTMR3 log of 4096 events 20 thousand.
  */
-const MAX_ITEMS = 128 * 1024;
+export const MAX_ITEMS = 128 * 1024;
 
 const decoder = new Decoder({
   mapsAsObjects: false,
@@ -161,6 +161,13 @@ function scan(bytes: Uint8Array, start: number, depth: number, budget: { items: 
   const items = major === 5 ? argument * 2 : argument;
   for (let i = 0; i < items; i++) offset = scan(bytes, offset, depth + 1, budget);
   return offset;
+}
+
+/** Items of what `encodeCbor` made, as a decoder counts them: it reads MAX_ITEMS at most. */
+export function countItems(bytes: Uint8Array): number {
+  const budget = { items: Number.MAX_SAFE_INTEGER };
+  scan(bytes, 0, 0, budget);
+  return Number.MAX_SAFE_INTEGER - budget.items;
 }
 
 /** cbor-x gives bigint for eight-byte integers; callers see numbers wherever these are exact. */

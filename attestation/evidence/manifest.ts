@@ -1,5 +1,11 @@
 import { compareBytes, equalBytes, utf8 } from '../encoding/bytes.js';
-import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import {
+  type CborKey,
+  type CborValue,
+  countItems,
+  encodeCbor,
+  MAX_ITEMS,
+} from '../encoding/cbor.js';
 import { type CoseKey, coseKeyFromCbor, coseKeyToCbor } from '../encoding/cose.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
@@ -90,6 +96,8 @@ const VERSION = 1;
 const CODE = 'MANIFEST_ENCODING';
 /** Models of one manifest: a verifier holds each to all entries of its own policy and of the launch policy. */
 export const MAX_MODELS = 1024;
+/** Bytes of a manifest: a bundle has room for it beside a launch policy and a log of as many. */
+const MAX_BYTES = 4 * 1024 * 1024;
 const INVARIANCE = ['proven', 'varies', 'unproven', 'off'] as const;
 
 function signatureToCbor(tensors: readonly TensorSignature[]): CborValue {
@@ -144,10 +152,37 @@ function assertFew(models: readonly unknown[]): void {
   }
 }
 
-/** The manifest in deterministic CBOR. Throws MANIFEST_MODELS for more models than a verifier reads. */
+function assertReadable(bytes: Uint8Array, what: string, why: string): void {
+  const items = countItems(bytes);
+  if (items <= MAX_ITEMS && bytes.length <= MAX_BYTES) return;
+  throw new AssayError(
+    'MANIFEST_SIZE',
+    `expected ${what} of at most ${MAX_ITEMS} items and ${MAX_BYTES} bytes, not ${items} and ${bytes.length}: ${why}`,
+  );
+}
+
+/** Throws MANIFEST_SIZE for a model that no manifest which verifiers read can have: it need not be tried. */
+export function assertStatable(model: Omit<ManifestModel, 'batching' | 'selfTest'>): void {
+  const { inputs, outputs, files } = model;
+  const entry = {
+    ...model,
+    batching: { maxBatchSize: 1, invariance: 'off' },
+    selfTest: null,
+  } as const;
+  assertReadable(
+    encodeCbor(modelToCbor(entry)),
+    "a model's entry in the manifest",
+    `it has ${inputs.length} inputs, ${outputs.length} outputs and ${files.length} files`,
+  );
+}
+
+/**
+ * The manifest in deterministic CBOR. Throws MANIFEST_MODELS for more models, or MANIFEST_SIZE for more of
+ * their inputs, outputs and files, than a verifier reads.
+ */
 export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
   assertFew(manifest.models);
-  return encodeCbor(
+  const bytes = encodeCbor(
     new Map<CborKey, CborValue>([
       ['version', VERSION],
       ['epoch', manifest.epoch],
@@ -165,6 +200,12 @@ export function encodeManifest(manifest: Manifest): Uint8Array<ArrayBuffer> {
       ],
     ]),
   );
+  assertReadable(
+    bytes,
+    'a manifest',
+    `its ${manifest.models.length} models have too many inputs, outputs and files, or too long names`,
+  );
+  return bytes;
 }
 
 function fail(message: string): never {
@@ -274,7 +315,7 @@ export function compareModels(
  * profile does not give).
  */
 export function decodeManifest(bytes: Uint8Array): Manifest {
-  const fields = CborFields.decode(bytes, 'the manifest', CODE);
+  const fields = CborFields.decode(bytes, 'the manifest', CODE, MAX_BYTES);
   const version = fields.unsigned('version');
   if (version !== VERSION) {
     throw new AssayError(

@@ -1,4 +1,10 @@
-import { type CborKey, type CborValue, encodeCbor } from '../encoding/cbor.js';
+import {
+  type CborKey,
+  type CborValue,
+  countItems,
+  encodeCbor,
+  MAX_ITEMS,
+} from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
 import type { CommittedTensor } from './commitment.js';
@@ -71,7 +77,7 @@ function tensorsFromCbor(items: readonly CborValue[]): CommittedTensor[] {
   });
 }
 
-/** The file in deterministic CBOR. Throws PROOF_SIZE beyond 64 MiB, which no verifier reads. */
+/** The file in deterministic CBOR. Throws PROOF_SIZE for more bytes, or more tensors, than a verifier reads. */
 export function encodeProofFile(proof: ProofFile): Uint8Array<ArrayBuffer> {
   const bytes = encodeCbor(
     new Map<CborKey, CborValue>([
@@ -103,6 +109,13 @@ export function encodeProofFile(proof: ProofFile): Uint8Array<ArrayBuffer> {
     throw new AssayError(
       'PROOF_SIZE',
       `expected a proof file of at most ${MAX_BYTES} bytes, not ${bytes.length}: its tensors are too large`,
+    );
+  }
+  const items = countItems(bytes);
+  if (items > MAX_ITEMS) {
+    throw new AssayError(
+      'PROOF_SIZE',
+      `expected a proof file of at most ${MAX_ITEMS} items, not ${items}: it has too many tensors`,
     );
   }
   return bytes;

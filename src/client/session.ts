@@ -71,7 +71,7 @@ export interface Inference extends AppraisedInference {
   /**
    * Everything that it takes to appraise this answer later, offline: `assay verify receipt`. It reads the
    * very tensors that were given to `infer` and returned by it, which are not copied: throws USAGE_PROOF if
-   * they, or the nonce, were changed since, and PROOF_SIZE beyond 64 MiB.
+   * they, or the nonce, were changed since, and PROOF_SIZE beyond what verifiers read.
    */
   readonly proof: () => Uint8Array;
 }

@@ -122,9 +122,9 @@ function assertDimensions({ measured }: JudgedModel, { batching }: ConfiguredMod
 
 /**
  * Measures a model, has it admitted, then loads what was measured. Rejects with MODEL_*, HUB_*, CONFIG_INVALID,
- * LAUNCH_POLICY_*, EVENT_LOG_FULL, PLATFORM_* or EngineError; a model that was admitted and does not
- * load, does not pass its own test vectors, or does not give what the launch policy requires of them,
- * is freed and retired.
+ * LAUNCH_POLICY_*, MANIFEST_SIZE, EVENT_LOG_FULL, PLATFORM_* or EngineError; a model that was admitted and does
+ * not load, does not pass its own test vectors, or does not give what the launch policy requires of them, is
+ * freed and retired.
  */
 export async function loadModel(
   loader: Loader,

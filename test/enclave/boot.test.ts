@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import { decodeBundle } from '../../attestation/evidence/bundle.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ServedModel } from '../../enclave/manifest.js';
 import {
   affirmingPolicy,
   bootOptions,
@@ -16,6 +18,16 @@ import {
 
 const double = servedModel('double', 2);
 const triple = servedModel('triple', 3);
+
+/** A model, made up from another, with so many outputs. */
+function servedWithOutputs(count: number): ServedModel {
+  const { identity, ...served } = double;
+  const [output] = identity.outputs;
+  assert.ok(output !== undefined);
+  const outputs = Array.from({ length: count }, (_, i) => ({ ...output, name: `y${i}` }));
+  return { ...served, identity: { ...identity, outputs } };
+}
+
 const nonce = new Uint8Array(randomBytes(32));
 const at = new Date();
 
@@ -100,9 +112,29 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       const stated = enclave.manifestBytes;
       const [model] = enclave.manifest.models;
       assert.ok(model !== undefined);
-      const models = Array.from({ length: 1025 }, (_, i) => ({ ...model, version: `${i}` }));
-      await assert.rejects(enclave.restate(models), { code: 'MANIFEST_MODELS' });
+      const versions = (length: number, of: ManifestModel) =>
+        Array.from({ length }, (_, i) => ({ ...of, version: `${i}` }));
+      const many = versions(1025, model);
+      await assert.rejects(enclave.restate(many), { code: 'MANIFEST_MODELS' });
+      const { outputs } = servedWithOutputs(1000).identity;
+      const wide = versions(20, { ...model, outputs });
+      await assert.rejects(enclave.restate(wide), { code: 'MANIFEST_SIZE' });
       assert.equal(enclave.manifestBytes, stated);
+    });
+
+    test('admits no model that has no room in a manifest, and tells the hardware of none', async () => {
+      const wide = servedWithOutputs(16_400);
+      const platform = await launch(tee, launchPolicyFor(wide));
+      const enclave = await bootServing(
+        bootOptions(platform, [], { launchPolicy: launchPolicyFor(wide) }),
+      );
+      const eventLog = async () => decodeBundle(await evidenceOf(enclave, nonce)).eventLog;
+      const before = await eventLog();
+      await assert.rejects(enclave.admission.admit(wide), {
+        code: 'MANIFEST_SIZE',
+        message: /not 131\d{3} and \d+: it has 1 inputs, 16400 outputs and 1 files$/,
+      });
+      assert.deepEqual(await eventLog(), before);
     });
 
     test('answers callers who ask together with one report, each with its own proof', async () => {

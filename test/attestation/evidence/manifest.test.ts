@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
+import { countItems } from '../../../attestation/encoding/cbor.js';
 import { sha256 } from '../../../attestation/encoding/hash.js';
 import { challengeOf, makeChallenge, reportData } from '../../../attestation/evidence/binding.js';
 import {
@@ -72,6 +73,31 @@ describe('the models of a manifest', async () => {
     });
     assert.throws(() => decodeManifest(over), { code: 'MANIFEST_MODELS' });
   });
+});
+
+describe('a manifest of more than verifiers read is not made', async () => {
+  const { manifest } = forgeEnclave(await forgeKey());
+  const [model] = manifest.models;
+  assert.ok(model !== undefined);
+  const withOutput = (name: string, rank: number): Manifest => ({
+    ...manifest,
+    models: [
+      { ...model, outputs: [{ name, type: 'tensor(float)', dims: Array(rank).fill(null) }] },
+    ],
+  });
+  const plain = encodeManifest(withOutput('', 0));
+
+  for (const [unit, room, make] of [
+    // The length of a longer list, and of a longer text, takes four bytes more.
+    ['items', 131_072 - countItems(plain), (n: number) => withOutput('', n)],
+    ['bytes', 4_194_304 - plain.length - 4, (n: number) => withOutput('y'.repeat(n), 0)],
+  ] as const) {
+    test(unit, () => {
+      const most = make(room);
+      assert.deepEqual(decodeManifest(encodeManifest(most)), most);
+      assert.throws(() => encodeManifest(make(room + 1)), { code: 'MANIFEST_SIZE' });
+    });
+  }
 });
 
 describe('binding', () => {

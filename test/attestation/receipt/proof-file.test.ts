@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import {
   type CborKey,
   type CborValue,
+  countItems,
   decodeCbor,
   encodeCbor,
 } from '../../../attestation/encoding/cbor.js';
@@ -43,6 +44,14 @@ test('tensors beyond what any verifier reads are not written', () => {
   const data = new Uint8Array(64 * 1024 * 1024);
   const large = { name: 'a', datatype: 'UINT8', shape: [data.length], data };
   assert.throws(() => encodeProofFile({ ...proof, inputs: [large] }), { code: 'PROOF_SIZE' });
+});
+
+test('more tensors than any verifier reads are not written', () => {
+  const many = (count: number) => ({ ...proof, outputs: Array(count).fill(pair('y', [1, 2])) });
+  // A tensor with a shape of one dimension is ten items.
+  const most = Math.floor((131_072 - countItems(encodeProofFile(many(0)))) / 10);
+  assert.equal(decodeProofFile(encodeProofFile(many(most))).outputs.length, most);
+  assert.throws(() => encodeProofFile(many(most + 1)), { code: 'PROOF_SIZE' });
 });
 
 const refused: readonly (readonly [string, Uint8Array, string])[] = [
