@@ -1,4 +1,3 @@
-import type { LaunchPlan } from '../launch/plan.js';
 import type { KubernetesDeployment } from './specification.js';
 
 /** A Kubernetes object, ready to be written as YAML. */
@@ -10,6 +9,14 @@ const METRICS_PORT = 'metrics';
 /** Kata's runtime classes for Confidential Containers. */
 const RUNTIME_CLASSES = { 'sev-snp': 'kata-qemu-snp', tdx: 'kata-qemu-tdx' } as const;
 
+/** What a deployment states of its guests, each of which is a pod here. */
+interface Guests {
+  readonly name: string;
+  readonly tee: keyof typeof RUNTIME_CLASSES;
+  readonly machine: { readonly processors: number; readonly memoryMiB: number };
+  readonly service: { readonly port: number };
+}
+
 const labels = (name: string): Manifest => ({ 'app.kubernetes.io/name': name });
 
 /**
@@ -18,8 +25,7 @@ const labels = (name: string): Manifest => ({ 'app.kubernetes.io/name': name });
  * HOST_DATA and MRCONFIGID from its own init-data, so that no launch policy is pinned this way:
  * docs/kubernetes.md says what the evidence then proves.
  */
-function podSpec(kubernetes: KubernetesDeployment, plan: LaunchPlan): Manifest {
-  const { tee, machine, service } = plan.deployment;
+function podSpec(kubernetes: KubernetesDeployment, { tee, machine, service }: Guests): Manifest {
   const port = (name: string, number: number): Manifest => ({ name, containerPort: number });
   const resources = { cpu: String(machine.processors), memory: `${machine.memoryMiB}Mi` };
   return {
@@ -57,7 +63,7 @@ function podSpec(kubernetes: KubernetesDeployment, plan: LaunchPlan): Manifest {
 /** Callers reach these pods' service from anywhere, their metrics from some namespaces; the pods reach nobody. */
 function networkPolicy(
   kubernetes: KubernetesDeployment,
-  { deployment: { name, service } }: LaunchPlan,
+  { name, service }: Guests,
   pods: Manifest,
 ): Manifest {
   const { namespace, metricsPort, metricsFrom } = kubernetes;
@@ -83,9 +89,9 @@ function networkPolicy(
 /** A Deployment with its Service, network policy and disruption budget. */
 export function kubernetesManifests(
   kubernetes: KubernetesDeployment,
-  plan: LaunchPlan,
+  guests: Guests,
 ): readonly Manifest[] {
-  const { name, service } = plan.deployment;
+  const { name, service } = guests;
   const { namespace, replicas } = kubernetes;
   const metadata = { name, namespace, labels: labels(name) };
   const selector = { matchLabels: labels(name) };
@@ -100,7 +106,7 @@ export function kubernetesManifests(
         strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
         template: {
           metadata: { labels: labels(name) },
-          spec: podSpec(kubernetes, plan),
+          spec: podSpec(kubernetes, guests),
         },
       },
     },
@@ -117,7 +123,7 @@ export function kubernetesManifests(
         ],
       },
     },
-    networkPolicy(kubernetes, plan, labels(name)),
+    networkPolicy(kubernetes, guests, labels(name)),
     {
       apiVersion: 'policy/v1',
       kind: 'PodDisruptionBudget',
@@ -131,11 +137,11 @@ export function kubernetesManifests(
 /** A KServe runtime, a service that uses it (Open Inference Protocol v2 over gRPC), and its network policy. */
 export function kserveManifests(
   kubernetes: KubernetesDeployment,
-  plan: LaunchPlan,
+  guests: Guests,
 ): readonly Manifest[] {
-  const { name } = plan.deployment;
+  const { name } = guests;
   const { namespace, replicas } = kubernetes;
-  const { containers, ...pod } = podSpec(kubernetes, plan) as {
+  const { containers, ...pod } = podSpec(kubernetes, guests) as {
     readonly containers: readonly Manifest[];
   };
   const [container] = containers;
@@ -175,6 +181,6 @@ export function kserveManifests(
       },
     },
     // KServe gives this label to the pods that it makes of the service.
-    networkPolicy(kubernetes, plan, { 'serving.kserve.io/inferenceservice': name }),
+    networkPolicy(kubernetes, guests, { 'serving.kserve.io/inferenceservice': name }),
   ];
 }

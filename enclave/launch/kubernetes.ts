@@ -11,15 +11,15 @@ function yamlFile(name: string, manifests: readonly Manifest[]): LaunchFile[] {
 }
 
 /** Confidential Containers: a Deployment and what belongs to it. */
-export function kubernetesFiles(plan: LaunchPlan): LaunchFile[] {
-  const kubernetes = required(plan.deployment.kubernetes, 'kubernetes', 'Kubernetes');
-  refuseHostMembers(plan.deployment, 'Kubernetes');
-  return yamlFile('kubernetes.yaml', kubernetesManifests(kubernetes, plan));
+export function kubernetesFiles({ deployment }: LaunchPlan): LaunchFile[] {
+  const kubernetes = required(deployment.kubernetes, 'kubernetes', 'Kubernetes');
+  refuseHostMembers(deployment, 'Kubernetes');
+  return yamlFile('kubernetes.yaml', kubernetesManifests(kubernetes, deployment));
 }
 
 /** KServe: a runtime and a service. */
-export function kserveFiles(plan: LaunchPlan): LaunchFile[] {
-  const kubernetes = required(plan.deployment.kubernetes, 'kubernetes', 'KServe');
-  refuseHostMembers(plan.deployment, 'KServe');
-  return yamlFile('kserve.yaml', kserveManifests(kubernetes, plan));
+export function kserveFiles({ deployment }: LaunchPlan): LaunchFile[] {
+  const kubernetes = required(deployment.kubernetes, 'kubernetes', 'KServe');
+  refuseHostMembers(deployment, 'KServe');
+  return yamlFile('kserve.yaml', kserveManifests(kubernetes, deployment));
 }
