@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { vectorsDigest } from '../../attestation/evidence/self-test.js';
 import {
@@ -22,7 +22,7 @@ import { EXIT } from './exit-code.js';
 import { readTolerancesFile, requireLimitsOfOutputs } from './files.js';
 import { identityJson } from './inspect.js';
 import type { Io, Json } from './io.js';
-import { collect, examples, refuseIdle } from './options.js';
+import { collect, decimal, examples, refuseIdle } from './options.js';
 import { type Cell, type Style, section, table } from './output.js';
 
 function findingRows({ rule, outcome, message, nodes, count }: AdmissionFinding, style: Style) {
@@ -148,13 +148,7 @@ async function admit(io: Io, path: string, flags: Flags): Promise<void> {
   );
 }
 
-function parseMilliseconds(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0)) {
-    throw new InvalidArgumentError('expected a positive number of milliseconds.');
-  }
-  return value;
-}
+const parseMilliseconds = decimal('a positive number of milliseconds', (value) => value > 0);
 
 /** `assay admit MODEL`: whether any node can execute a model, and alike, rule by rule. */
 export function registerAdmit(program: Command, io: Io): void {

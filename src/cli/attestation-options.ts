@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
-import { EndorsementSource } from '../../attestation/endorsements/source.js';
 import type { AttestOptions } from '../client/attest.js';
 import { connect, NotAffirmedError } from '../client/connect.js';
-import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import type { Session } from '../client/session.js';
 import {
   type Appraisal,
@@ -13,6 +11,7 @@ import {
 import type { Io } from './io.js';
 import { parseServiceUrl, refuseIdle } from './options.js';
 import { printResult } from './render-result.js';
+import { CACHE, endorsementSource } from './vendor-services.js';
 
 /** Options of every command that attests a server, and may ask the vendors for endorsements. */
 export interface AttestationFlags extends AppraisalFlags {
@@ -28,7 +27,7 @@ export function attestationOptions(command: Command): Command {
     .option('--offline', 'fetch nothing: revocation is judged by what the server supplies')
     .option('--kds <url>', "AMD's Key Distribution Service or a mirror", parseServiceUrl)
     .option('--pcs <url>', "Intel's PCS or a PCCS", parseServiceUrl)
-    .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
+    .option(...CACHE);
 }
 
 /** The vendors' services; none under `--offline`, and none for roots that are not the vendors'. */
@@ -42,11 +41,9 @@ function readServices(io: Io, flags: AttestationFlags): Pick<AttestOptions, 'ser
     refuseIdle(flags, ['cache'], 'with --root: nobody is asked, unless by --kds or --pcs');
     return {};
   }
-  const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
-  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
   return {
     services: {
-      source,
+      source: endorsementSource(io, cache),
       ...(kds === undefined ? {} : { kds }),
       ...(pcs === undefined ? {} : { pcs }),
     },

@@ -2,8 +2,9 @@ import { authenticateTdx } from '../../attestation/appraisal/authenticate-tdx.js
 import { nativeP256 } from '../system/native-p256.js';
 import { readInput, writeOutput } from './files.js';
 import type { Io } from './io.js';
-import { table } from './output.js';
-import { askForCollateral, type PcsOptions, readIntelRoots } from './tdx-options.js';
+import { factRows, table } from './output.js';
+import { askForCollateral, type PcsOptions } from './tdx-options.js';
+import { readRoots } from './vendor-services.js';
 
 /**
  * Writes the collateral of a quote's platform, as `verify tdx --collateral` reads it. A quote that is
@@ -15,7 +16,7 @@ export async function collectCollateral(
   options: PcsOptions & { readonly out: string },
 ): Promise<void> {
   const at = io.now();
-  const trusted = { at, p256: nativeP256, ...(await readIntelRoots(io, options)) };
+  const trusted = { at, p256: nativeP256, ...(await readRoots(io, options.root)) };
   const quote = await readInput(io, path);
   const { collateral, missing } = await askForCollateral(io, quote, options, trusted);
   if (missing !== undefined) throw missing;
@@ -32,5 +33,5 @@ export async function collectCollateral(
     holdsUntil: window.until.toISOString(),
     collectedAt: at.toISOString(),
   };
-  io.print(facts, () => table(Object.entries(facts).map(([name, value]) => [name, String(value)])));
+  io.print(facts, () => table(factRows(facts)));
 }

@@ -10,7 +10,7 @@ import { collectCollateral } from './collect-tdx.js';
 import { requireWritable, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples, refuseIdle } from './options.js';
-import { table } from './output.js';
+import { factRows, table } from './output.js';
 import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
 import { addPcsOptions, type PcsOptions } from './tdx-options.js';
 
@@ -51,7 +51,7 @@ async function collectEvidence(io: Io, options: SnpOptions, out: string): Promis
     crls: crls.length,
     collectedAt: at.toISOString(),
   };
-  io.print(facts, () => table(Object.entries(facts).map(([name, value]) => [name, String(value)])));
+  io.print(facts, () => table(factRows(facts)));
 }
 
 async function run(io: Io, options: CollectOptions): Promise<void> {

@@ -73,7 +73,7 @@ async function list(io: Io, text: string, flags: HubFlags): Promise<void> {
 
 /** `assay hub list HUB`. */
 export function registerHubList(program: Command, io: Io): void {
-  const command = group(program, 'hub', 'keep models in OCI registries and folders')
+  const command = group(program, 'hub')
     .command('list')
     .description('list the repositories of a hub, or the models of a repository')
     .argument('<hub>', 'oci://HOST, oci://HOST/REPOSITORY, or ocidir://FOLDER');

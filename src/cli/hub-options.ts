@@ -29,7 +29,7 @@ export function hubReference(text: string, flags: HubFlags): Reference {
 
 /** Options for the hub: Docker's credentials, notes of unfinished uploads, progress on a terminal. */
 export function hubOptions(io: Io, flags: HubFlags, progress?: Progress): HubOptions {
-  const { env } = io.surroundings;
+  const { env } = io.call;
   const done = new Map<string, number>();
   const total = new Map<string, number>();
   const sum = (sizes: ReadonlyMap<string, number>): number =>

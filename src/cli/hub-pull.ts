@@ -28,7 +28,7 @@ async function pull(io: Io, from: string, folder: string, flags: PullFlags): Pro
 
 /** `assay hub pull REFERENCE FOLDER`. */
 export function registerHubPull(program: Command, io: Io): void {
-  const command = group(program, 'hub', 'keep models in OCI registries and folders')
+  const command = group(program, 'hub')
     .command('pull')
     .description('pull a model to a folder; nothing is placed there before all of it is verified')
     .argument('<reference>', 'oci:// or ocidir://, with a tag, a digest, or both')

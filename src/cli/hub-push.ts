@@ -39,7 +39,7 @@ async function push(io: Io, source: string, to: string, flags: PushFlags): Promi
 
 /** `assay hub push SOURCE REFERENCE`. */
 export function registerHubPush(program: Command, io: Io): void {
-  const command = group(program, 'hub', 'keep models in OCI registries and folders')
+  const command = group(program, 'hub')
     .command('push')
     .description('push a model, or a folder that is its package, and print its digest')
     .argument('<source>', 'folder of a package, an .onnx file, or a model in another format')

@@ -98,7 +98,7 @@ async function show(io: Io, text: string, flags: HubFlags): Promise<void> {
 
 /** `assay hub show REFERENCE`. */
 export function registerHubShow(program: Command, io: Io): void {
-  const command = group(program, 'hub', 'keep models in OCI registries and folders')
+  const command = group(program, 'hub')
     .command('show')
     .description(
       'print what a model in a hub is: its card, digests, vectors, tolerances, and how to convert other formats',

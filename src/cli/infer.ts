@@ -7,7 +7,7 @@ import { type AttestationFlags, attestationOptions, withSession } from './attest
 import { reportUnwritten, requireWritable, writeAnswerFiles } from './files.js';
 import type { Io } from './io.js';
 import { examples, parseNonce } from './options.js';
-import { section } from './output.js';
+import { factRows, section } from './output.js';
 import { simulatedBanner } from './render-result.js';
 import {
   outputFiles,
@@ -16,7 +16,7 @@ import {
   type TensorFlags,
   tensorOptions,
 } from './tensor-options.js';
-import { tensorToJson, tensorToText } from './tensor-text.js';
+import { tensorSection, tensorToJson } from './tensor-text.js';
 
 interface Flags extends AttestationFlags, TensorFlags {
   readonly nonce?: Uint8Array;
@@ -84,15 +84,11 @@ function printAnswer(
     (style) =>
       [
         simulatedBanner(style, result.simulated),
-        ...answer.outputs.map((tensor) =>
-          section(style, `${tensor.name} ${tensor.datatype} [${tensor.shape.join(', ')}]`, [
-            [tensorToText(tensor)],
-          ]),
-        ),
+        ...answer.outputs.map((tensor) => tensorSection(style, tensor)),
         section(
           style,
           `Receipt: verified, answer ${answer.index} of this epoch`,
-          Object.entries(receipt).map(([name, value]) => [name, String(value)]),
+          factRows(receipt),
         ),
         ...written,
       ].join(''),

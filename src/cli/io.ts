@@ -11,8 +11,8 @@ interface Output {
   readonly isTTY?: boolean;
 }
 
-/** The surroundings of one call: the process's, or a test's. */
-export interface Surroundings {
+/** What a call of the command line has of its process, or of a test. */
+export interface Call {
   readonly stdin: Readable;
   readonly stdout: Output;
   readonly stderr: Output;
@@ -60,7 +60,7 @@ export interface Progress {
 
 /** What commands read from and write to. Results go to standard output, all else to standard error. */
 export class Io {
-  readonly surroundings: Surroundings;
+  readonly call: Call;
   readonly json: boolean;
   /** Style for standard output. */
   readonly style: Style;
@@ -71,10 +71,10 @@ export class Io {
   #stdinTaken = false;
 
   /** @param json whether `--json` is among the arguments; known before they are parsed. */
-  constructor(surroundings: Surroundings, json: boolean) {
-    const { env, stdout, stderr } = surroundings;
+  constructor(call: Call, json: boolean) {
+    const { env, stdout, stderr } = call;
     const allowed = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
-    this.surroundings = surroundings;
+    this.call = call;
     this.json = json;
     this.style = styleFor(allowed && !json && stdout.isTTY === true);
     this.#errorStyle = styleFor(allowed && stderr.isTTY === true);
@@ -86,37 +86,37 @@ export class Io {
       throw new AssayError('USAGE_OPTION', 'expected - once: standard input is read already');
     }
     this.#stdinTaken = true;
-    return this.surroundings.stdin;
+    return this.call.stdin;
   }
 
   /** The time that an appraisal is made for where the caller names none. */
   now(): Date {
-    return this.surroundings.now();
+    return this.call.now();
   }
 
   /** Prints a result: the value with `--json`, else the text. */
   print(value: Json, text: (style: Style) => string): void {
     const shown = this.json ? formatJson(value) : text(this.style);
-    this.surroundings.stdout.write(`${shown.trimEnd()}\n`);
+    this.call.stdout.write(`${shown.trimEnd()}\n`);
   }
 
   /** Prints on standard error why there is no result: standard output may be a file that is to hold it. */
   printError(value: Json, text: (style: Style) => string): void {
     const shown = this.json ? formatJson(value) : text(this.#errorStyle);
-    this.surroundings.stderr.write(`${shown.trimEnd()}\n`);
+    this.call.stderr.write(`${shown.trimEnd()}\n`);
   }
 
   /** A remark, on standard error: at once for people, with the failure or at the end with `--json`. */
   note(text: string): void {
     if (this.json) this.#notes.push(text);
-    else this.surroundings.stderr.write(`${printable(text)}\n`);
+    else this.call.stderr.write(`${printable(text)}\n`);
   }
 
   /** Writes the remarks that no failure took along. */
   end(): void {
     const notes = this.#notes.splice(0);
     if (notes.length === 0) return;
-    this.surroundings.stderr.write(`${formatJson({ notes })}\n`);
+    this.call.stderr.write(`${formatJson({ notes })}\n`);
   }
 
   /** Prints a failure and sets the exit code that its code implies. */
@@ -128,7 +128,7 @@ export class Io {
       const causes: Json[] = causesOf(error).map((cause) => ({ ...cause }));
       const notes = this.#notes.splice(0);
       const value = { error: { code, message, causes }, ...(notes.length > 0 && { notes }) };
-      this.surroundings.stderr.write(`${formatJson(value)}\n`);
+      this.call.stderr.write(`${formatJson(value)}\n`);
       return;
     }
     const { red, dim } = this.#errorStyle;
@@ -141,12 +141,12 @@ export class Io {
       if (message.includes(said) || said.includes('\n')) continue;
       lines.push(dim(`  because: ${printable(cause.message)}`));
     }
-    this.surroundings.stderr.write(`${lines.join('\n')}\n`);
+    this.call.stderr.write(`${lines.join('\n')}\n`);
   }
 
   /** A progress line; silent unless a person watches. */
   progress(label: string): Progress {
-    const { stderr } = this.surroundings;
+    const { stderr } = this.call;
     if (stderr.isTTY !== true || this.json) return { update: () => {}, done: () => {} };
     const show = (text: string): void => {
       stderr.write(`\r\u001b[K${printable(text === '' ? label : `${label}: ${text}`)}`);

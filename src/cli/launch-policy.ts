@@ -55,7 +55,7 @@ async function digest(io: Io, path: string): Promise<void> {
 
 /** `assay launch-policy digest FILE`: what the host must put into HOST_DATA or MRCONFIGID. */
 export function registerLaunchPolicy(program: Command, io: Io): void {
-  group(program, 'launch-policy', 'what an enclave may serve, pinned when its VM is launched')
+  group(program, 'launch-policy')
     .command('digest')
     .description('print the digests of a launch policy as launch commands take them')
     .argument('<file>', 'launch policy in YAML or JSON, or - for standard input')

@@ -106,7 +106,7 @@ async function explain(io: Io, before: string, after: string): Promise<void> {
 
 /** `assay measure launch` and `assay measure explain`. */
 export function registerMeasureLaunch(program: Command, io: Io): void {
-  const measure = group(program, 'measure', 'expected measurements, computed before the launch');
+  const measure = group(program, 'measure');
   measure
     .command('launch')
     .description('compute what the hardware will report of a guest: MEASUREMENT, or MRTD and RTMRs')

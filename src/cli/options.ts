@@ -2,10 +2,20 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { fromHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 
+/** Groups of commands, and what their help says. */
+const GROUPS = {
+  verify: 'appraise evidence and receipts from files',
+  policy: 'make appraisal policies',
+  hub: 'keep models in OCI registries and folders',
+  'launch-policy': 'what an enclave may serve, pinned when its VM is launched',
+  measure: 'expected measurements, computed before the launch',
+  show: 'print what a file says, without judging it',
+} as const;
+
 /** The command group with this name, made on first use: several files add commands to one. */
-export function group(program: Command, name: string, description: string): Command {
+export function group(program: Command, name: keyof typeof GROUPS): Command {
   const known = program.commands.find((command) => command.name() === name);
-  return known ?? program.command(name).description(description);
+  return known ?? program.command(name).description(GROUPS[name]);
 }
 
 /** Help text with examples; each line is a command that works as it stands. */
@@ -91,6 +101,23 @@ export function parsePositive(text: string): number {
   const value = parseCount(text);
   if (value === 0) throw new InvalidArgumentError('expected a positive integer.');
   return value;
+}
+
+/**
+ * Parses a decimal without sign and exponent.
+ * @param expected what `holds` says of it.
+ */
+export function decimal(
+  expected: string,
+  holds: (value: number) => boolean,
+): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+(\.\d+)?$/.test(text) || !holds(value)) {
+      throw new InvalidArgumentError(`expected ${expected}.`);
+    }
+    return value;
+  };
 }
 
 /** Gathers the values of an option that may be given several times. */

@@ -84,6 +84,11 @@ export function table(rows: readonly (readonly Cell[])[], indent = ''): string {
   return lines.map((line) => indent + line).join('\n');
 }
 
+/** A row for each member, of its name and its value. */
+export function factRows(facts: object): (readonly [string, string])[] {
+  return Object.entries(facts).map(([name, value]) => [name, String(value)]);
+}
+
 /** A heading in bold over an indented table. */
 export function section(style: Style, title: string, rows: readonly (readonly Cell[])[]): string {
   return rows.length === 0 ? '' : `${style.bold(title)}\n${table(rows, '  ')}\n`;

@@ -103,7 +103,7 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
 /** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has, and what of it that refuses. */
 export function registerPolicyInit(program: Command, io: Io): void {
   trustOptions(
-    group(program, 'policy', 'make appraisal policies')
+    group(program, 'policy')
       .command('init')
       .description('print a strict policy with the values of an authentic evidence bundle')
       .argument('<file>', 'what `attest --save` wrote, or - for standard input'),

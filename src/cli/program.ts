@@ -14,7 +14,7 @@ import { registerHubPush } from './hub-push.js';
 import { registerHubShow } from './hub-show.js';
 import { registerInfer } from './infer.js';
 import { registerInspect } from './inspect.js';
-import { Io, type Surroundings } from './io.js';
+import { type Call, Io } from './io.js';
 import { registerLaunch } from './launch.js';
 import { registerLaunchPolicy } from './launch-policy.js';
 import { registerMeasureLaunch } from './measure-launch.js';
@@ -97,7 +97,7 @@ function help(program: Command, names: readonly string[]): never {
 }
 
 function makeProgram(io: Io): Command {
-  const { stdout, stderr } = io.surroundings;
+  const { stdout, stderr } = io.call;
   const program = new Command('assay')
     .description('Attested ONNX inference: serve, attest, infer, verify.')
     .version(VERSION)
@@ -138,8 +138,8 @@ function makeProgram(io: Io): Command {
 }
 
 /** Runs one command line and returns its exit code. Never throws. */
-export async function run(args: readonly string[], surroundings: Surroundings): Promise<ExitCode> {
-  const io = new Io(surroundings, args.includes('--json'));
+export async function run(args: readonly string[], call: Call): Promise<ExitCode> {
+  const io = new Io(call, args.includes('--json'));
   try {
     await makeProgram(io).parseAsync(args, { from: 'user' });
   } catch (error) {

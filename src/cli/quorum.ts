@@ -30,7 +30,7 @@ import {
 } from './files.js';
 import type { Io, Json } from './io.js';
 import { examples, parseCount, parsePositive } from './options.js';
-import { printable, type Style, section } from './output.js';
+import { printable, type Style } from './output.js';
 import { excludedJson, relationJson, relationLines } from './relation-text.js';
 import { simulatedBanner } from './render-result.js';
 import {
@@ -40,7 +40,7 @@ import {
   type TensorFlags,
   tensorOptions,
 } from './tensor-options.js';
-import { tensorToJson, tensorToText } from './tensor-text.js';
+import { tensorSection, tensorToJson } from './tensor-text.js';
 
 interface Flags extends AttestationFlags, TensorFlags {
   readonly agree: number;
@@ -178,11 +178,7 @@ function decisionText(
   return [
     simulatedBanner(style, simulated === true).trimEnd(),
     `${outputs === null ? style.red('NO QUORUM') : style.green('AGREED')}: ${verdict}`,
-    ...(outputs ?? []).map((tensor) =>
-      section(style, `${tensor.name} ${tensor.datatype} [${tensor.shape.join(', ')}]`, [
-        [tensorToText(tensor)],
-      ]).trimEnd(),
-    ),
+    ...(outputs ?? []).map((tensor) => tensorSection(style, tensor).trimEnd()),
     ...voted(style.green('agrees'), agreeing),
     ...voted(style.red('DISSENTS'), dissenting),
     ...silent(style.yellow('failed'), failed),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
@@ -19,7 +19,7 @@ import {
 import { EXIT } from './exit-code.js';
 import { ofModel, readInput, readTolerancesFile, requireLimitsOfOutputs } from './files.js';
 import type { Io } from './io.js';
-import { collect, examples, parseNonce, refuseIdle } from './options.js';
+import { collect, decimal, examples, parseNonce, refuseIdle } from './options.js';
 import { auditFiles, type LogFlags, openLog } from './replay-log.js';
 import { exitOfReplay, type ReplayRow, replayJson, replayText, worstExit } from './replay-text.js';
 
@@ -159,21 +159,12 @@ async function run(io: Io, paths: readonly string[], flags: Flags): Promise<void
 }
 
 /** As a node's `maxRunSeconds`. */
-function parseMaxRun(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || !(value >= 0.001 && value <= 86_400)) {
-    throw new InvalidArgumentError('expected seconds, from 0.001 to 86400.');
-  }
-  return value;
-}
+const parseMaxRun = decimal(
+  'seconds, from 0.001 to 86400',
+  (value) => value >= 0.001 && value <= 86_400,
+);
 
-function parseFraction(text: string): number {
-  const value = Number(text);
-  if (!/^\d+(\.\d+)?$/.test(text) || value > 1) {
-    throw new InvalidArgumentError('expected a fraction from 0 to 1, such as 0.05.');
-  }
-  return value;
-}
+const parseFraction = decimal('a fraction from 0 to 1, such as 0.05', (value) => value <= 1);
 
 /** `assay replay PROOF…`: executes proven requests again, all or a sample, and compares every bit. */
 export function registerReplay(program: Command, io: Io): void {

@@ -4,7 +4,7 @@ import { parseCertificate } from '../../attestation/encoding/x509.js';
 import { readCertificates } from './files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
-import { section } from './output.js';
+import { factRows, section } from './output.js';
 
 async function showCertificate(io: Io, path: string): Promise<void> {
   const certificates = (await readCertificates(io, path)).map((der) => {
@@ -22,21 +22,13 @@ async function showCertificate(io: Io, path: string): Promise<void> {
     };
   });
   io.print({ certificates }, (style) =>
-    certificates
-      .map(({ subject, ...rest }) =>
-        section(
-          style,
-          subject,
-          Object.entries(rest).map(([name, value]) => [name, String(value)]),
-        ),
-      )
-      .join('\n'),
+    certificates.map(({ subject, ...rest }) => section(style, subject, factRows(rest))).join('\n'),
   );
 }
 
 /** `assay show certificate FILE`: what a vendor's certificate says, without judging it. */
 export function registerShowCertificate(program: Command, io: Io): void {
-  group(program, 'show', 'print what a file says, without judging it')
+  group(program, 'show')
     .command('certificate')
     .description("print the certificates of a vendor's chain (PEM or DER)")
     .argument('<file>', 'certificates, or - for standard input')

@@ -161,7 +161,7 @@ async function show(io: Io, path: string): Promise<void> {
 
 /** `assay show eventlog FILE`: events and what they lead to, without judging them. */
 export function registerShowEventLog(program: Command, io: Io): void {
-  group(program, 'show', 'print what a file says, without judging it')
+  group(program, 'show')
     .command('eventlog')
     .description('explain an event log: ACPI CCEL, a TPM’s TCG2 log, or Assay’s RTMR3 log')
     .argument('<file>', 'event log; - for standard input')

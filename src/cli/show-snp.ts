@@ -162,7 +162,7 @@ async function showSnp(io: Io, path: string): Promise<void> {
 
 /** `assay show snp FILE`: a report field by field, without judging it. */
 export function registerShowSnp(program: Command, io: Io): void {
-  group(program, 'show', 'print what a file says, without judging it')
+  group(program, 'show')
     .command('snp')
     .description('explain an SEV-SNP report field by field')
     .argument('<file>', 'report, Azure HCL report or collected evidence; - for standard input')

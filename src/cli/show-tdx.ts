@@ -163,7 +163,7 @@ async function showTdx(io: Io, path: string): Promise<void> {
 
 /** `assay show tdx FILE`: a quote field by field, without judging it. */
 export function registerShowTdx(program: Command, io: Io): void {
-  group(program, 'show', 'print what a file says, without judging it')
+  group(program, 'show')
     .command('tdx')
     .description('explain a TDX quote field by field')
     .argument('<file>', 'version 4 or 5 quote; - for standard input')

@@ -1,13 +1,12 @@
 import type { Command } from 'commander';
 import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js';
-import { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { endorsementsOf } from '../../attestation/evidence/auxblob.js';
 import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
-import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { type Gathered, gatherSnpEndorsements } from '../client/snp-endorsements.js';
 import { asFile, readInput, requireAmdCrl, requireAmdEndorsements } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseServiceUrl } from './options.js';
+import { CACHE, endorsementSource } from './vendor-services.js';
 
 /** Options that say where a report and its endorsements come from. */
 export interface SnpOptions {
@@ -40,7 +39,7 @@ export function addSnpOptions(command: Command): Command {
       `AMD's Key Distribution Service or a mirror (${AMD_KDS})`,
       parseServiceUrl,
     )
-    .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)');
+    .option(...CACHE);
 }
 
 /** What the host's certificate table holds, which may be nothing; throws USAGE_FILE for a file that is none. */
@@ -77,9 +76,9 @@ export async function readSnp(
     ),
     host: amdEndorsements([...table, ...input.certificates, ...input.crls]),
   };
-  const directory = options.cache ?? defaultCacheDirectory(io.surroundings.env);
-  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
-  const service = fetches ? { source, base: options.kds ?? AMD_KDS, at, roots } : undefined;
+  const service = fetches
+    ? { source: endorsementSource(io, options.cache), base: options.kds ?? AMD_KDS, at, roots }
+    : undefined;
   const gathered = await io.during("asking AMD's Key Distribution Service", () =>
     gatherSnpEndorsements(input.report, supplied, service),
   );

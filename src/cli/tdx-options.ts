@@ -1,12 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { AuthenticateTdxOptions } from '../../attestation/appraisal/authenticate-tdx.js';
 import { INTEL_PCS, type TcbUpdate } from '../../attestation/endorsements/intel-pcs.js';
-import { EndorsementSource } from '../../attestation/endorsements/source.js';
-import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
 import { type GatheredCollateral, gatherTdxCollateral } from '../client/tdx-endorsements.js';
-import { readCertificates } from './files.js';
 import type { Io } from './io.js';
 import { collect, parseCount, parseServiceUrl } from './options.js';
+import { endorsementSource } from './vendor-services.js';
 
 /** Options that say whom Intel's collateral is asked of, and whose roots a quote may end in. */
 export interface PcsOptions {
@@ -34,15 +32,6 @@ export function addPcsOptions(command: Command): Command {
     );
 }
 
-/** The roots that the options name in place of Intel's. */
-export async function readIntelRoots(
-  io: Io,
-  { root }: PcsOptions,
-): Promise<{ readonly roots?: readonly Uint8Array[] }> {
-  const named = await Promise.all(root.map((path) => readCertificates(io, path)));
-  return named.length === 0 ? {} : { roots: named.flat() };
-}
-
 /** Asks for the collateral of a quote's platform. Throws TDX_* for a quote whose own signatures do not hold. */
 export function askForCollateral(
   io: Io,
@@ -50,8 +39,7 @@ export function askForCollateral(
   { pcs = INTEL_PCS, tcbUpdate = 'standard', cache }: PcsOptions,
   trusted: AuthenticateTdxOptions,
 ): Promise<GatheredCollateral> {
-  const directory = cache ?? defaultCacheDirectory(io.surroundings.env);
-  const source = new EndorsementSource({ cache: new DiskCache(directory), now: () => io.now() });
+  const source = endorsementSource(io, cache);
   return io.during('asking for collateral', () =>
     gatherTdxCollateral(quote, { source, base: pcs, update: tcbUpdate }, trusted),
   );

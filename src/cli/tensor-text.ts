@@ -2,6 +2,7 @@ import { toBase64 } from '../../attestation/encoding/bytes.js';
 import type { Element } from '../client/datatype.js';
 import { elementCount, elementsOf, type Tensor } from '../client/tensor.js';
 import { formatJson, type Json } from './io.js';
+import { type Style, section } from './output.js';
 
 const SHOWN = 16;
 
@@ -54,9 +55,11 @@ export function tensorToJson(tensor: Tensor): Json {
   };
 }
 
-/** The first elements of a tensor, for people. */
-export function tensorToText(tensor: Tensor): string {
+/** A tensor's name, datatype, shape and first elements, for people. */
+export function tensorSection(style: Style, tensor: Tensor): string {
+  const { name, datatype, shape } = tensor;
   const shown = shownElements(tensor, SHOWN).map((element) => formatJson(element));
-  const left = elementCount(tensor.shape, tensor.name) - shown.length;
-  return left > 0 ? `${shown.join(', ')}, … ${left} more` : shown.join(', ');
+  const left = elementCount(shape, name) - shown.length;
+  const text = left > 0 ? `${shown.join(', ')}, … ${left} more` : shown.join(', ');
+  return section(style, `${name} ${datatype} [${shape.join(', ')}]`, [[text]]);
 }

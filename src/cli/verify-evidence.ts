@@ -20,7 +20,7 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
 /** `assay verify evidence FILE`: evidence of any kind, offline. */
 export function registerVerifyEvidence(program: Command, io: Io): void {
   appraisalOptions(
-    group(program, 'verify', 'appraise evidence and receipts from files')
+    group(program, 'verify')
       .command('evidence')
       .description(
         'appraise an Assay bundle, SEV-SNP report, TDX quote, Azure HCL report or collected report',

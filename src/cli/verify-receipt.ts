@@ -45,7 +45,7 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
 /** `assay verify receipt FILE`: a proof file, offline, later, on another machine. */
 export function registerVerifyReceipt(program: Command, io: Io): void {
   appraisalOptions(
-    group(program, 'verify', 'appraise evidence and receipts from files')
+    group(program, 'verify')
       .command('receipt')
       .description('appraise a proof file: the evidence, the receipt, and the answer it is for')
       .argument('<file>', 'what `infer --save-proof` wrote, or - for standard input'),

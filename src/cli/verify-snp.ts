@@ -3,13 +3,12 @@ import { withoutBundle } from '../../attestation/appraisal/raw-evidence.js';
 import { snpRefusal } from '../../attestation/appraisal/refusal-snp.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { verifySnp } from '../../attestation/appraisal/verify-snp.js';
-import { AssayError } from '../../attestation/encoding/error.js';
-import { readCertificates } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, group, parseTime, refuseIdle } from './options.js';
 import { readPolicy } from './policy-file.js';
 import { printResult } from './render-result.js';
 import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
+import { faultOfEvidence, readRoots } from './vendor-services.js';
 
 interface VerifyOptions extends SnpOptions {
   readonly root: readonly string[];
@@ -25,17 +24,15 @@ async function judged(
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof AssayError) || /^(USAGE|POLICY|CONFIG)_/.test(error.code)) throw error;
-    return snpRefusal(error, at);
+    return snpRefusal(faultOfEvidence(error), at);
   }
 }
 
 async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const at = options.at ?? io.now();
   const policy = await readPolicy(io, options.policy);
-  const named = await Promise.all(options.root.map((path) => readCertificates(io, path)));
-  const roots = named.length === 0 ? {} : { roots: named.flat() };
-  const foreign = named.length > 0 && options.kds === undefined;
+  const roots = await readRoots(io, options.root);
+  const foreign = options.root.length > 0 && options.kds === undefined;
   if (options.offline === true) refuseIdle(options, ['kds', 'cache'], 'with --offline');
   if (foreign) refuseIdle(options, ['cache'], 'with --root: AMD is not asked, unless by --kds');
   const fetches = options.offline !== true && !foreign;
@@ -52,9 +49,7 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
 /** `assay verify snp`: any SEV-SNP report against AMD's chain and a policy. */
 export function registerVerifySnp(program: Command, io: Io): void {
   addSnpOptions(
-    group(program, 'verify', 'appraise evidence and receipts from files')
-      .command('snp')
-      .description('verify an SEV-SNP report of any origin'),
+    group(program, 'verify').command('snp').description('verify an SEV-SNP report of any origin'),
   )
     .requiredOption(...REPORT)
     .option('--root <file>', "trust these roots in place of AMD's; may be repeated", collect, [])

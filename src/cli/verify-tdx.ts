@@ -14,7 +14,8 @@ import type { Io } from './io.js';
 import { examples, group, parseTime, refuseIdle } from './options.js';
 import { readPolicy } from './policy-file.js';
 import { printResult } from './render-result.js';
-import { addPcsOptions, askForCollateral, type PcsOptions, readIntelRoots } from './tdx-options.js';
+import { addPcsOptions, askForCollateral, type PcsOptions } from './tdx-options.js';
+import { CACHE, faultOfEvidence, readRoots } from './vendor-services.js';
 
 interface VerifyOptions extends PcsOptions {
   readonly quote: string;
@@ -76,7 +77,7 @@ async function expectationsOf(io: Io, options: VerifyOptions): Promise<TdxExpect
 async function verify(io: Io, options: VerifyOptions): Promise<void> {
   const at = options.at ?? io.now();
   const policy = await readPolicy(io, options.policy);
-  const roots = await readIntelRoots(io, options);
+  const roots = await readRoots(io, options.root);
   const quote = await readInput(io, options.quote);
   try {
     const expectations = await expectationsOf(io, options);
@@ -88,17 +89,14 @@ async function verify(io: Io, options: VerifyOptions): Promise<void> {
     const isUnchecked = missing !== undefined && verdictOf(result) === 'unchecked';
     printResult(io, isUnchecked ? tdxRefusal(missing, at, result.trustAnchor) : result);
   } catch (error) {
-    if (!(error instanceof AssayError) || /^(USAGE|POLICY|CONFIG)_/.test(error.code)) throw error;
-    printResult(io, tdxRefusal(error, at));
+    printResult(io, tdxRefusal(faultOfEvidence(error), at));
   }
 }
 
 /** `assay verify tdx`: any TDX quote against Intel's chain and a policy. */
 export function registerVerifyTdx(program: Command, io: Io): void {
   addPcsOptions(
-    group(program, 'verify', 'appraise evidence and receipts from files')
-      .command('tdx')
-      .description('verify a TDX quote of any origin'),
+    group(program, 'verify').command('tdx').description('verify a TDX quote of any origin'),
   )
     .requiredOption('--quote <file>', 'version 4 or 5 quote; - for standard input')
     .option('--collateral <file>', "Intel's collateral, JSON; fetched unless given")
@@ -108,7 +106,7 @@ export function registerVerifyTdx(program: Command, io: Io): void {
     .option('--at <time>', 'appraise for this time (RFC 3339); now unless given', parseTime)
     .option('--policy <file>', 'appraisal policy, JSON or YAML: docs/tdx-policy.md')
     .option('--offline', 'fetch nothing')
-    .option('--cache <directory>', 'where fetched endorsements are kept (~/.cache/assay)')
+    .option(...CACHE)
     .addHelpText(
       'after',
       examples(

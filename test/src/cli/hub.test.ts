@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { syncBuiltinESMExports } from 'node:module';
-import os from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { run } from '../../../src/cli/program.js';
 import { assay as inProcess } from '../../forge/cli.js';
+import { homeless } from '../../forge/homeless.js';
 import { packageFiles, writeFiles } from '../../forge/model-package.js';
 import { forgedRegistry, temporaryFolder } from '../hub/setting.js';
 
@@ -194,15 +193,7 @@ test('credentials of Docker’s configuration are used, and never shown', async 
 });
 
 test('a user without a home folder is told so where a registry asks for credentials, not before', async (t) => {
-  t.mock.method(os, 'homedir', () => '');
-  t.mock.method(os, 'userInfo', () => {
-    throw new Error('uv_os_get_passwd returned ENOENT (no such file or directory)');
-  });
-  syncBuiltinESMExports();
-  t.after(() => {
-    t.mock.restoreAll();
-    syncBuiltinESMExports();
-  });
+  homeless(t);
   const { source, registry, place } = await setting(t);
   const [hub, folder] = [join(temporaryFolder(t), 'hub'), join(temporaryFolder(t), 'model')];
   for (const args of [

@@ -12,6 +12,7 @@ import { tcbComponents } from '../../../attestation/evidence/snp-fields.js';
 import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
 import { type ForgedSnp, forgeSnp } from '../../forge/amd.js';
 import { type Outcome, assay as runAssay } from '../../forge/cli.js';
+import { homeless } from '../../forge/homeless.js';
 import { KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
 import { Kds } from '../../forge/kds.js';
 import { testFolder } from '../../forge/test-folder.js';
@@ -62,6 +63,19 @@ const judge = (...more: readonly string[]) =>
   assay('verify', 'snp', '--report', at('report.bin'), ...more);
 
 describe('assay verify snp', () => {
+  test('offline needs no home folder, where nothing would be kept', async (t) => {
+    homeless(t);
+    const args = ['--report', at('collected.bin'), '--root', at('root.pem'), '--json'];
+    const verify = async (...more: readonly string[]) => {
+      const policy = ['--policy', at('policy.json')];
+      return runAssay(['verify', 'snp', ...args, ...policy, ...more], { now: NOW });
+    };
+    const { code, err } = await verify('--offline');
+    assert.equal(code, 0, err);
+    const asking = await verify('--kds', 'http://127.0.0.1:9');
+    assert.equal(JSON.parse(asking.err).error.code, 'CONFIG_ENVIRONMENT');
+  });
+
   test('simulated evidence under its own root is affirmed, and says that it is simulated', async () => {
     const more = ['--certs', at('auxblob.bin'), '--root', at('root.pem')];
     const { code, out } = await judge(...more, '--policy', at('policy.json'), '--json');
