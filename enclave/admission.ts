@@ -10,7 +10,8 @@ import {
   type LaunchPolicyRule,
   LaunchRules,
 } from '../attestation/evidence/launch-policy-model.js';
-import { assertStatable, type ManifestModel } from '../attestation/evidence/manifest.js';
+import { assertStatable } from '../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../attestation/evidence/manifest-model.js';
 import type { Turns } from '../src/system/turns.js';
 import {
   type AdmittedModel,

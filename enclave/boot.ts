@@ -3,7 +3,8 @@ import {
   type LaunchPolicy,
   launchPolicyDigest,
 } from '../attestation/evidence/launch-policy.js';
-import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.js';
+import type { Manifest } from '../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../attestation/evidence/manifest-model.js';
 import { Turns } from '../src/system/turns.js';
 import {
   Admission,

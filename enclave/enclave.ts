@@ -1,7 +1,8 @@
 import { equalBytes } from '../attestation/encoding/bytes.js';
 import { reportData } from '../attestation/evidence/binding.js';
 import { BundleForm } from '../attestation/evidence/bundle.js';
-import type { Manifest, ManifestModel } from '../attestation/evidence/manifest.js';
+import type { Manifest } from '../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../attestation/evidence/manifest-model.js';
 import { manifestEntry } from '../attestation/receipt/claims.js';
 import type { Turns } from '../src/system/turns.js';
 import type { Admission } from './admission.js';

@@ -2,14 +2,12 @@ import {
   type ExecutionProfile,
   executionDigest,
 } from '../attestation/evidence/execution-profile.js';
+import { encodeManifest, type Manifest, manifestDigest } from '../attestation/evidence/manifest.js';
 import {
   compareModels,
-  encodeManifest,
-  type Manifest,
   type ManifestModel,
-  manifestDigest,
   type TensorSignature,
-} from '../attestation/evidence/manifest.js';
+} from '../attestation/evidence/manifest-model.js';
 import type { ModelIdentity, ValueSignature } from '../attestation/model/identity.js';
 import type { EnclaveKeys } from './keys.js';
 

@@ -4,7 +4,7 @@ import {
   type LaunchRules,
   NO_NAME,
 } from '../evidence/launch-policy-model.js';
-import type { ManifestModel } from '../evidence/manifest.js';
+import type { ManifestModel } from '../evidence/manifest-model.js';
 import { anyOf, type Findings } from './findings.js';
 import type { EnclavePolicy } from './policy-enclave.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';

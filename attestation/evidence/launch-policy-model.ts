@@ -2,7 +2,7 @@ import { compareBytes, toHex, utf8 } from '../encoding/bytes.js';
 import type { CborKey, CborValue } from '../encoding/cbor.js';
 import { AssayError } from '../encoding/error.js';
 import { CborFields } from '../encoding/fields.js';
-import type { ManifestModel } from './manifest.js';
+import type { ManifestModel } from './manifest-model.js';
 
 /** What running its test vectors must have shown before a model is served. */
 interface RequiredSelfTest {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { TestSet } from '../admission/test-sets.js';
 import { readVectorFiles } from '../admission/vector-files.js';
 import {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { Inference, Session } from '../client/session.js';
 import { findModel } from '../client/signature.js';
 import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';

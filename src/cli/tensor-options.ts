@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import { fixedType } from '../client/datatype.js';
 import { inputFrom, type TensorSpec } from '../client/input.js';
 import { formatNpy, isNpy } from '../client/npy.js';

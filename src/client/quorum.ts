@@ -1,7 +1,7 @@
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import {
   type Agreement,
   assertAgreement,

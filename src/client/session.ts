@@ -11,11 +11,8 @@ import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { assertNonce } from '../../attestation/evidence/binding.js';
-import {
-  type Manifest,
-  type ManifestModel,
-  manifestDigest,
-} from '../../attestation/evidence/manifest.js';
+import { type Manifest, manifestDigest } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
 import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';

@@ -1,9 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
-import type {
-  Manifest,
-  ManifestModel,
-  TensorSignature,
-} from '../../attestation/evidence/manifest.js';
+import type { Manifest } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel, TensorSignature } from '../../attestation/evidence/manifest-model.js';
 import { BY_ELEMENT_TYPE } from './datatype.js';
 import type { TensorSpec } from './input.js';
 import { assertTensor, type Tensor } from './tensor.js';

@@ -1,6 +1,6 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { ManifestModel, TensorSignature } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel, TensorSignature } from '../../attestation/evidence/manifest-model.js';
 import { serviceStatus } from '../client/service-status.js';
 import type { Inference, Session } from '../client/session.js';
 import { specOf } from '../client/signature.js';

@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { TestSet } from '../admission/test-sets.js';
 import { type Agreement, type AnswerRelation, relateAnswers } from '../client/agreement.js';
 import type { Session } from '../client/session.js';

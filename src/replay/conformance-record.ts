@@ -6,7 +6,8 @@ import { equalBytes, fromBase64, toBase64, toHex, utf8 } from '../../attestation
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseStrictJson } from '../../attestation/encoding/json.js';
 import { schemaError } from '../../attestation/encoding/schema.js';
-import { type ManifestModel, statedModel } from '../../attestation/evidence/manifest.js';
+import { statedModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { TestSet } from '../admission/test-sets.js';
 import type { ExcludedNode } from '../client/quorum.js';
 import type { Tensor } from '../client/tensor.js';

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { Agreement } from '../client/agreement.js';
 import { serviceStatus } from '../client/service-status.js';
 import type { Session } from '../client/session.js';

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import { readTolerances } from '../admission/package-vectors.js';
 import type { Tensor } from '../client/tensor.js';
 import { GRAPH_OPTIMIZATION_LEVELS, type GraphOptimizationLevel } from '../engine/engine.js';

@@ -3,11 +3,8 @@ import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import {
-  type Manifest,
-  type ManifestModel,
-  statedModel,
-} from '../../attestation/evidence/manifest.js';
+import { type Manifest, statedModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { ProofFile } from '../../attestation/receipt/proof-file.js';
 import type { Agreement } from '../client/agreement.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';

@@ -1,4 +1,4 @@
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import { encodeClaims } from '../../attestation/receipt/claims.js';
 import type { LoadedModel } from '../engine/engine.js';
 

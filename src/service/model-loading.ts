@@ -1,6 +1,6 @@
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { Admission } from '../../enclave/admission.js';
 import type { TriedModel } from '../../enclave/manifest.js';
 import type { Engine, LoadedModel } from '../engine/engine.js';

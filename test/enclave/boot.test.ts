@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import { decodeBundle } from '../../attestation/evidence/bundle.js';
-import type { ManifestModel } from '../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { ServedModel } from '../../enclave/manifest.js';
 import {
   affirmingPolicy,

@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { parseAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { decodeBundle } from '../../../attestation/evidence/bundle.js';
-import type { ManifestModel } from '../../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../../attestation/evidence/manifest-model.js';
 import { forgeBundle } from '../../forge/bundle.js';
 import { assay } from '../../forge/cli.js';
 import { servedModel } from '../../forge/enclave.js';

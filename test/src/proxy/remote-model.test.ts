@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import type { ManifestModel } from '../../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../../attestation/evidence/manifest-model.js';
 import { Cancellation } from '../../../src/engine/engine.js';
 import { RemoteModel } from '../../../src/proxy/remote-model.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MethodDefinition } from '@grpc/grpc-js';
-import type { ManifestModel } from '../../../attestation/evidence/manifest.js';
+import type { ManifestModel } from '../../../attestation/evidence/manifest-model.js';
 import { claimsEntry, decodeClaims, manifestEntry } from '../../../attestation/receipt/claims.js';
 import { commitTensors, encodeSalt } from '../../../attestation/receipt/commitment.js';
 import { decodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
