@@ -39,7 +39,12 @@ function narrow(
   return met;
 }
 
-function knownFindings(findings: Findings, model: ManifestModel, policy: EnclavePolicy): void {
+/** Judges a model's graph and its name, and keeps the policy's entries that both lead to. */
+function entriesOf(
+  findings: Findings,
+  model: ManifestModel,
+  policy: EnclavePolicy,
+): readonly KnownModel[] {
   const name = `${model.name} ${model.version}`;
   const graph = toHex(model.graph);
   const entries = policy.models ?? [];
@@ -77,6 +82,12 @@ function knownFindings(findings: Findings, model: ManifestModel, policy: Enclave
       },
     );
   }
+  return known;
+}
+
+function knownFindings(findings: Findings, model: ManifestModel, policy: EnclavePolicy): void {
+  const name = `${model.name} ${model.version}`;
+  const known = entriesOf(findings, model, policy);
   const executed = narrow(
     findings,
     'enclave.model.execution',

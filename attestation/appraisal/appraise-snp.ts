@@ -2,6 +2,7 @@ import { toHex } from '../encoding/bytes.js';
 import type { VekExtensions } from '../endorsements/amd-extensions.js';
 import { paravisorReportData } from '../evidence/runtime-claims.js';
 import { keyInfo } from '../evidence/snp-fields.js';
+import type { SnpReport } from '../evidence/snp-report.js';
 import type { AuthenticatedSnp } from './authenticate-snp.js';
 import { authenticityFindings } from './authenticity-snp.js';
 import { Findings } from './findings.js';
@@ -63,6 +64,30 @@ function providerFinding(findings: Findings, { cspId }: VekExtensions, policy: S
   );
 }
 
+function authorKeyFindings(findings: Findings, report: SnpReport, policy: SnpPolicy): void {
+  const authorDigest = toHex(report.authorKeyDigest);
+  findings.among(
+    'snp.author-key',
+    'AUTHOR_KEY_DIGEST',
+    authorDigest,
+    policy.authorKeyDigests,
+    SNP_REFERENCES.report,
+  );
+  if (policy.requireAuthorKey === true || policy.authorKeyDigests !== undefined) {
+    const enabled = keyInfo(report.keyInfo)?.authorKeyEn === true;
+    findings.check(
+      'snp.author-key.enabled',
+      enabled,
+      {
+        expected: 'AUTHOR_KEY_EN 1',
+        actual: `AUTHOR_KEY_EN ${enabled ? 1 : 0}`,
+        reference: SNP_REFERENCES.report,
+      },
+      { pass: 'An author key certified the ID key.', fail: 'No author key certified the ID key.' },
+    );
+  }
+}
+
 /** Identity fields: judged where the policy or the caller names what they must be. */
 function identityFindings(
   findings: Findings,
@@ -104,19 +129,32 @@ function identityFindings(
   among('snp.product', 'The product line', product, policy.products);
   among('snp.signing-key', 'The signing key', signingKey, policy.signingKeys);
   providerFinding(findings, vek, policy);
-  const authorDigest = toHex(report.authorKeyDigest);
-  among('snp.author-key', 'AUTHOR_KEY_DIGEST', authorDigest, policy.authorKeyDigests);
-  if (policy.requireAuthorKey === true || policy.authorKeyDigests !== undefined) {
-    const enabled = keyInfo(report.keyInfo)?.authorKeyEn === true;
+  authorKeyFindings(findings, report, policy);
+}
+
+function mitigationFindings(findings: Findings, report: SnpReport, policy: SnpPolicy): void {
+  const vectors = { launch: report.launchMitVector, current: report.currentMitVector };
+  for (const name of ['launch', 'current'] as const) {
+    const wanted = policy.mitigations?.[name];
+    if (wanted === undefined) continue;
+    const actual = vectors[name];
+    const missing = wanted & ~(actual ?? 0n);
     findings.check(
-      'snp.author-key.enabled',
-      enabled,
+      `snp.mitigations.${name}`,
+      actual !== undefined && missing === 0n,
       {
-        expected: 'AUTHOR_KEY_EN 1',
-        actual: `AUTHOR_KEY_EN ${enabled ? 1 : 0}`,
+        expected: `all of 0x${wanted.toString(16)}`,
+        actual:
+          actual === undefined ? `none in version ${report.version}` : `0x${actual.toString(16)}`,
         reference: SNP_REFERENCES.report,
       },
-      { pass: 'An author key certified the ID key.', fail: 'No author key certified the ID key.' },
+      {
+        pass: `Every mitigation that the policy names was active (${name}).`,
+        fail:
+          actual === undefined
+            ? 'Only reports of version 5 state mitigations.'
+            : `Mitigations are missing: 0x${missing.toString(16)}.`,
+      },
     );
   }
 }
@@ -152,30 +190,7 @@ function versionFindings(
       { pass: 'GUEST_SVN meets its floor.', fail: 'GUEST_SVN is below its floor.' },
     );
   }
-  const vectors = { launch: report.launchMitVector, current: report.currentMitVector };
-  for (const name of ['launch', 'current'] as const) {
-    const wanted = policy.mitigations?.[name];
-    if (wanted === undefined) continue;
-    const actual = vectors[name];
-    const missing = wanted & ~(actual ?? 0n);
-    findings.check(
-      `snp.mitigations.${name}`,
-      actual !== undefined && missing === 0n,
-      {
-        expected: `all of 0x${wanted.toString(16)}`,
-        actual:
-          actual === undefined ? `none in version ${report.version}` : `0x${actual.toString(16)}`,
-        reference: SNP_REFERENCES.report,
-      },
-      {
-        pass: `Every mitigation that the policy names was active (${name}).`,
-        fail:
-          actual === undefined
-            ? 'Only reports of version 5 state mitigations.'
-            : `Mitigations are missing: 0x${missing.toString(16)}.`,
-      },
-    );
-  }
+  mitigationFindings(findings, report, policy);
 }
 
 /**

@@ -1,19 +1,10 @@
 import { toHex } from '../encoding/bytes.js';
-import { hasBit } from '../evidence/bits.js';
 import { paravisorReportData } from '../evidence/runtime-claims.js';
-import {
-  bitField,
-  TD_ATTRIBUTE_BITS,
-  type TdAttributeBit,
-  TUD,
-  unknownAttributeBits,
-  XFAM_FIXED0,
-  XFAM_FIXED1,
-} from '../evidence/tdx-fields.js';
 import type { AuthenticatedTdx } from './authenticate-tdx.js';
 import { authenticityFindings } from './authenticity-tdx.js';
 import { appraiseCcel, appraiseRuntimeLog } from './event-log-tdx.js';
-import { Findings, kebab } from './findings.js';
+import { Findings } from './findings.js';
+import { attributeFindings, xfamFindings } from './flags-tdx.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import { TDX_REFERENCES } from './references-tdx.js';
 import type { Finding } from './result.js';
@@ -105,119 +96,6 @@ function identityFindings(
     TDX_REFERENCES.platform,
   );
   serviceTdFindings(findings, report, policy);
-}
-
-function attributeFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy): void {
-  const raw = bitField(bytes);
-  const rules = policy.attributes ?? {};
-  const bit = (name: TdAttributeBit): number => Number(hasBit(raw, TD_ATTRIBUTE_BITS[name]));
-  const want = (
-    id: string,
-    name: TdAttributeBit,
-    wanted: 0 | 1,
-    reason: { readonly pass: string; readonly fail: string },
-    waiver?: string | false,
-  ): void =>
-    findings.check(
-      `tdx.attributes.${id}`,
-      bit(name) === wanted,
-      {
-        expected: `${name} ${wanted}`,
-        actual: `${name} ${bit(name)}`,
-        reference: TDX_REFERENCES.attributes,
-      },
-      reason,
-      waiver || undefined,
-    );
-  findings.check(
-    'tdx.attributes.debug',
-    (raw & TUD) === 0n,
-    {
-      expected: 'TUD (bits 7:0) 0x0',
-      actual: `TUD 0x${(raw & TUD).toString(16)}`,
-      reference: TDX_REFERENCES.attributes,
-    },
-    {
-      pass: 'The host cannot read or change the guest’s memory as a debugger.',
-      fail: 'The guest is under debug: the host can read and change its memory.',
-    },
-    rules.allowDebug === true ? 'attributes.allowDebug' : undefined,
-  );
-  want(
-    'migratable',
-    'MIGRATABLE',
-    0,
-    {
-      pass: 'The guest cannot be migrated to another machine.',
-      fail: 'The guest can be migrated to another machine.',
-    },
-    rules.allowMigratable === true && 'attributes.allowMigratable',
-  );
-  want(
-    'sept-ve-disable',
-    'SEPT_VE_DISABLE',
-    1,
-    {
-      pass: 'The host cannot inject #VE by withdrawing pages.',
-      fail: 'The host can inject #VE by withdrawing pages.',
-    },
-    rules.allowSeptVe === true && 'attributes.allowSeptVe',
-  );
-  const unknown = unknownAttributeBits(raw);
-  findings.check(
-    'tdx.attributes.unknown',
-    unknown === 0n,
-    {
-      expected: 'no other bits',
-      actual: `0x${unknown.toString(16)}`,
-      reference: TDX_REFERENCES.attributes,
-    },
-    {
-      pass: 'TDATTRIBUTES says nothing that this verifier does not know.',
-      fail: 'TDATTRIBUTES has bits that are reserved or that this verifier does not know.',
-    },
-    rules.allowUnknownBits === true ? 'attributes.allowUnknownBits' : undefined,
-  );
-  for (const [wanted, names, id] of [
-    [1, rules.require ?? [], 'require'],
-    [0, rules.forbid ?? [], 'forbid'],
-  ] as const) {
-    for (const name of names) {
-      want(`${id}.${kebab(name)}`, name, wanted, {
-        pass: `TDATTRIBUTES has ${name} as the policy wants it.`,
-        fail: `The policy wants ${name} to be ${wanted}.`,
-      });
-    }
-  }
-  findings.among(
-    'tdx.attributes',
-    'TDATTRIBUTES',
-    toHex(bytes),
-    policy.tdAttributes,
-    TDX_REFERENCES.attributes,
-  );
-}
-
-function xfamFindings(findings: Findings, bytes: Uint8Array, policy: TdxPolicy): void {
-  const raw = bitField(bytes);
-  const actual = `0x${raw.toString(16)}`;
-  findings.check(
-    'tdx.xfam.fixed1',
-    (raw & XFAM_FIXED1) === XFAM_FIXED1,
-    { expected: `all of 0x${XFAM_FIXED1.toString(16)}`, actual, reference: TDX_REFERENCES.xfam },
-    { pass: 'XFAM has the bits that every TD has.', fail: 'XFAM lacks bits that every TD has.' },
-  );
-  findings.check(
-    'tdx.xfam.fixed0',
-    (raw & ~XFAM_FIXED0) === 0n,
-    {
-      expected: `nothing outside 0x${XFAM_FIXED0.toString(16)}`,
-      actual,
-      reference: TDX_REFERENCES.xfam,
-    },
-    { pass: 'XFAM has no reserved bit.', fail: 'XFAM has bits that no TD may have.' },
-  );
-  findings.among('tdx.xfam', 'XFAM', toHex(bytes), policy.xfam, TDX_REFERENCES.xfam);
 }
 
 /**

@@ -9,6 +9,7 @@ import {
 import { type Findings, kebab } from './findings.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { SNP_REFERENCES } from './references-snp.js';
+import { bitText, wantedBits } from './wanted-bits.js';
 
 /** What the guest's own policy lets the host do. */
 export function guestPolicyFindings(findings: Findings, raw: bigint, policy: SnpPolicy): void {
@@ -26,13 +27,13 @@ export function guestPolicyFindings(findings: Findings, raw: bigint, policy: Snp
       rules.allowCxl ? 'guestPolicy.allowCxl' : undefined,
     ],
   ];
-  const state = (name: GuestPolicyBit): string =>
-    `${name} ${hasBit(raw, GUEST_POLICY_BITS[name]) ? 1 : 0}`;
+  const isSet = (name: GuestPolicyBit): boolean => hasBit(raw, GUEST_POLICY_BITS[name]);
+  const reference = SNP_REFERENCES.guestPolicy;
   for (const [name, harm, waiver] of dangerous) {
     findings.check(
       `snp.guest-policy.${kebab(name)}`,
-      !hasBit(raw, GUEST_POLICY_BITS[name]),
-      { expected: `${name} 0`, actual: state(name), reference: SNP_REFERENCES.guestPolicy },
+      !isSet(name),
+      { expected: bitText(name, false), actual: bitText(name, isSet(name)), reference },
       {
         pass: `The guest’s policy does not let the host ${harm}.`,
         fail: `The guest’s policy lets the host ${harm}.`,
@@ -40,26 +41,8 @@ export function guestPolicyFindings(findings: Findings, raw: bigint, policy: Snp
       waiver,
     );
   }
-  for (const [wanted, names] of [
-    [1, rules.require ?? []],
-    [0, rules.forbid ?? []],
-  ] as const) {
-    for (const name of names) {
-      findings.check(
-        `snp.guest-policy.${wanted === 1 ? 'require' : 'forbid'}.${kebab(name)}`,
-        hasBit(raw, GUEST_POLICY_BITS[name]) === (wanted === 1),
-        {
-          expected: `${name} ${wanted}`,
-          actual: state(name),
-          reference: SNP_REFERENCES.guestPolicy,
-        },
-        {
-          pass: `The guest’s policy has ${name} as the appraisal policy wants it.`,
-          fail: `The appraisal policy wants ${name} to be ${wanted}.`,
-        },
-      );
-    }
-  }
+  const field = { id: 'snp.guest-policy', name: 'The guest’s policy', reference, isSet };
+  wantedBits(findings, field, rules);
   if (rules.minimumAbi === undefined) return;
   const [minor, major] = [Number(raw & 0xffn), Number((raw >> 8n) & 0xffn)];
   const least = rules.minimumAbi;
@@ -69,7 +52,7 @@ export function guestPolicyFindings(findings: Findings, raw: bigint, policy: Snp
     {
       expected: `at least ${least.major}.${least.minor}`,
       actual: `${major}.${minor}`,
-      reference: SNP_REFERENCES.guestPolicy,
+      reference,
     },
     {
       pass: 'The guest demands a firmware ABI that is new enough.',
@@ -81,6 +64,7 @@ export function guestPolicyFindings(findings: Findings, raw: bigint, policy: Snp
 /** What the firmware says of the platform. */
 export function platformFindings(findings: Findings, raw: bigint, policy: SnpPolicy): void {
   const rules = policy.platformInfo ?? {};
+  const reference = SNP_REFERENCES.platformInfo;
   const unknown = unknownPlatformBits(raw);
   findings.check(
     'snp.platform-info.unknown',
@@ -88,7 +72,7 @@ export function platformFindings(findings: Findings, raw: bigint, policy: SnpPol
     {
       expected: 'bits 63:8 zero',
       actual: `0x${unknown.toString(16)}`,
-      reference: SNP_REFERENCES.platformInfo,
+      reference,
     },
     {
       pass: 'PLATFORM_INFO says nothing that this verifier does not know.',
@@ -96,25 +80,7 @@ export function platformFindings(findings: Findings, raw: bigint, policy: SnpPol
     },
     rules.allowUnknownBits ? 'platformInfo.allowUnknownBits' : undefined,
   );
-  const state = (name: PlatformInfoBit): number => (hasBit(raw, PLATFORM_INFO_BITS[name]) ? 1 : 0);
-  for (const [wanted, names] of [
-    [1, rules.require ?? []],
-    [0, rules.forbid ?? []],
-  ] as const) {
-    for (const name of names) {
-      findings.check(
-        `snp.platform-info.${wanted === 1 ? 'require' : 'forbid'}.${kebab(name)}`,
-        state(name) === wanted,
-        {
-          expected: `${name} ${wanted}`,
-          actual: `${name} ${state(name)}`,
-          reference: SNP_REFERENCES.platformInfo,
-        },
-        {
-          pass: `PLATFORM_INFO has ${name} as the policy wants it.`,
-          fail: `The policy wants ${name} to be ${wanted}.`,
-        },
-      );
-    }
-  }
+  const isSet = (name: PlatformInfoBit): boolean => hasBit(raw, PLATFORM_INFO_BITS[name]);
+  const field = { id: 'snp.platform-info', name: 'PLATFORM_INFO', reference, isSet };
+  wantedBits(findings, field, rules);
 }
