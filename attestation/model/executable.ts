@@ -1,4 +1,3 @@
-import { AssayError } from '../encoding/error.js';
 import { attributeType } from './attribute.js';
 import { writeAttribute } from './attribute-writer.js';
 import { CalledFunctions, FUNCTIONS, type FunctionBody } from './called-functions.js';
@@ -7,27 +6,18 @@ import { ConstantWriter } from './constant-writer.js';
 import type { ExternalFiles } from './external.js';
 import type { ModelAnalysis } from './identity.js';
 import { OnceEach } from './once-each.js';
-import { type Definition, type NodeState, type Scope, subgraphsOf, topOf } from './scope.js';
+import { type NodeState, type Scope, subgraphsOf, topOf } from './scope.js';
 import { type Constant, isSparse } from './tensor.js';
 import type { ValueType } from './type.js';
 import { writeType } from './type-writer.js';
 import type { AttributeView, GraphView, NodeView, Opsets } from './views.js';
 import { WireWriter } from './wire-writer.js';
+import { WrittenNames } from './written-names.js';
 
 /** With it constants are no inputs (4), and there are functions (8) and overloads (10). */
 const IR_VERSION = 10;
 /** Of ONNX where its version does not count: for constants, and of a model without operators. */
 const OPSET = 21;
-/** Characters: a name may be long, and a short one in the file stand for it. */
-const MOST_WRITTEN = 2 ** 28;
-
-function hidden(name: string): AssayError {
-  return new AssayError(
-    'MODEL_SHADOWED_NAME',
-    `${JSON.stringify(name.slice(0, 200))} is the name of a value, and in a subgraph that needs the value of another`,
-  );
-}
-
 function opset(domain: string, version: number): WireWriter {
   const writer = new WireWriter();
   writer.text(1, domain);
@@ -42,18 +32,12 @@ class ExecutableWriter {
   readonly #constants: ConstantWriter;
   readonly #functions: CalledFunctions;
   readonly #onceEach: OnceEach;
+  readonly #names: WrittenNames;
   readonly operators = new Set<string>();
   /** Of the operators that are needed, by the graph or function body that they are in. */
   readonly #domains = new Map<Scope, Set<string>>();
-  readonly #names = new Map<Definition, string>();
   /** As they are written: of the signature, then of subgraphs. */
   readonly #symbols = new Map<string, string>();
-  readonly #taken = new Set<string>();
-  /** Names that count, by the graph whose values have them. */
-  readonly #kept = new Map<Scope, Set<string>>();
-  /** Characters of names where they are used. */
-  #written = 0;
-  #nextName = 0;
 
   constructor(analysis: Analysis, constants: ConstantWriter) {
     this.#analysis = analysis;
@@ -65,6 +49,7 @@ class ExecutableWriter {
       if (node.constant === null) this.#addOperator(node, topOf(scope));
     }
     this.#onceEach = new OnceEach(needed);
+    this.#names = new WrittenNames(this.#onceEach);
     this.#keepNames(root);
     for (const { type } of [...root.inputs, ...root.outputs]) {
       if (type !== null) writeType(type, (text) => this.#keepSymbol(text));
@@ -94,51 +79,11 @@ class ExecutableWriter {
 
   #keepNames(scope: Scope): void {
     const outputs = this.#onceEach.outputs(scope);
-    for (const { name } of scope.inputs) this.#keepName(scope, scope.resolve(name), name);
+    for (const { name } of scope.inputs) this.#names.keep(scope, scope.resolve(name), name);
     scope.outputs.forEach(({ name }, i) => {
       const definition = outputs[i];
-      if (definition !== undefined) this.#keepName(scope, definition, name);
+      if (definition !== undefined) this.#names.keep(scope, definition, name);
     });
-  }
-
-  #keepName(scope: Scope, definition: Definition, name: string): void {
-    const kept = this.#kept.get(scope) ?? new Set<string>();
-    this.#kept.set(scope, kept.add(name));
-    this.#names.set(definition, name);
-    this.#taken.add(name);
-  }
-
-  #nameOf(definition: Definition): string {
-    const known = this.#names.get(definition);
-    if (known !== undefined) return known;
-    let name: string;
-    do {
-      name = `assay${this.#nextName}`;
-      this.#nextName += 1;
-    } while (this.#taken.has(name));
-    this.#names.set(definition, name);
-    return name;
-  }
-
-  #name(scope: Scope, name: string): string {
-    if (name === '') return '';
-    const definition = this.#onceEach.of(scope.resolve(name));
-    const written = this.#nameOf(definition);
-    this.#written += written.length;
-    if (this.#written > MOST_WRITTEN) {
-      throw new AssayError(
-        'MODEL_TOO_COMPLEX',
-        `expected the names of a model's values to take at most ${MOST_WRITTEN} characters where they are used`,
-      );
-    }
-    for (
-      let inner = scope;
-      inner !== definition.scope && inner.parent !== null;
-      inner = inner.parent
-    ) {
-      if (this.#kept.get(inner)?.has(written)) throw hidden(written);
-    }
-    return written;
   }
 
   model(): WireWriter {
@@ -173,7 +118,7 @@ class ExecutableWriter {
       }
     }
     for (const { name, type, fallback } of scope.inputs) {
-      const written = this.#name(scope, name);
+      const written = this.#names.use(scope, name);
       // The default of an input counts, whoever needs the input.
       if (fallback !== null) this.#initializer(writer, fallback, written);
       writer.message(11, this.#value(written, type, scope));
@@ -181,7 +126,7 @@ class ExecutableWriter {
     const outputs = this.#onceEach.outputs(scope);
     scope.outputs.forEach(({ type }, i) => {
       const definition = outputs[i];
-      const name = definition === undefined ? '' : this.#nameOf(definition);
+      const name = definition === undefined ? '' : this.#names.of(definition);
       writer.message(12, this.#value(name, type, scope));
     });
     return writer;
@@ -194,7 +139,7 @@ class ExecutableWriter {
   #constantsOf(scope: Scope): (readonly [Constant, name: string])[] {
     return this.#onceEach
       .constants(scope)
-      .map((definition) => [definition.constant, this.#nameOf(definition)]);
+      .map((definition) => [definition.constant, this.#names.of(definition)]);
   }
 
   #value(name: string, type: ValueType | null, scope: Scope): WireWriter {
@@ -234,12 +179,12 @@ class ExecutableWriter {
   #node(state: NodeState): WireWriter {
     const { node, scope } = state;
     const writer = new WireWriter();
-    const inputs = node.inputs.map((name) => this.#name(scope, name));
+    const inputs = node.inputs.map((name) => this.#names.use(scope, name));
     // As in the digest: ONNX Runtime tells an input that is left out at the end from one that is not mentioned.
     while (inputs.at(-1) === '') inputs.pop();
     for (const name of inputs) writer.text(1, name);
     for (const name of node.outputs) {
-      writer.text(2, name === '' ? '' : this.#nameOf(scope.resolve(name)));
+      writer.text(2, name === '' ? '' : this.#names.of(scope.resolve(name)));
     }
     const body = this.#functions.of(node);
     writer.text(4, body?.name ?? node.op);
@@ -278,8 +223,8 @@ class ExecutableWriter {
   #function({ view, scope, domain, name, rival, attributes }: FunctionBody): WireWriter {
     const writer = new WireWriter();
     writer.text(1, name);
-    for (const input of view.inputs) writer.text(4, this.#name(scope, input));
-    for (const output of this.#onceEach.outputs(scope)) writer.text(5, this.#nameOf(output));
+    for (const input of view.inputs) writer.text(4, this.#names.use(scope, input));
+    for (const output of this.#onceEach.outputs(scope)) writer.text(5, this.#names.of(output));
     const withDefault = new Set(view.defaults.map((attribute) => attribute.name));
     for (const attribute of [...attributes].sort()) {
       if (!withDefault.has(attribute)) writer.text(6, attribute);

@@ -1,17 +1,8 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { toHex } from '../../attestation/encoding/bytes.js';
-import { type Agreement, relateAnswers } from '../client/agreement.js';
+import type { Agreement } from '../client/agreement.js';
 import { NotAffirmedError } from '../client/connect.js';
-import {
-  connectAll,
-  type ExcludedNode,
-  NoQuorumError,
-  type Quorum,
-  type Tally,
-  type Vote,
-} from '../client/quorum.js';
-import type { Tensor } from '../client/tensor.js';
+import { connectAll, NoQuorumError, type Quorum, type Tally, type Vote } from '../client/quorum.js';
 import {
   type AttestationFlags,
   attestationOptions,
@@ -28,11 +19,9 @@ import {
   requireWritable,
   writeAnswerFiles,
 } from './files.js';
-import type { Io, Json } from './io.js';
+import type { Io } from './io.js';
 import { examples, parseCount, parsePositive } from './options.js';
-import { printable, type Style } from './output.js';
-import { excludedJson, relationJson, relationLines } from './relation-text.js';
-import { simulatedBanner } from './render-result.js';
+import { type Decision, decisionJson, decisionText } from './quorum-text.js';
 import {
   outputFiles,
   parseOutputs,
@@ -40,7 +29,6 @@ import {
   type TensorFlags,
   tensorOptions,
 } from './tensor-options.js';
-import { tensorSection, tensorToJson } from './tensor-text.js';
 
 interface Flags extends AttestationFlags, TensorFlags {
   readonly agree: number;
@@ -48,17 +36,6 @@ interface Flags extends AttestationFlags, TensorFlags {
   readonly timeout?: number;
   readonly all?: boolean;
   readonly saveProofs?: string;
-}
-
-/** What a request to all nodes came to. */
-interface Decision {
-  readonly outputs: readonly Tensor[] | null;
-  readonly tally: Tally;
-  readonly excluded: readonly ExcludedNode[];
-  /** Null where no node was affirmed and nothing tells. */
-  readonly simulated: boolean | null;
-  /** Affirmed enclaves, where they were too few to be asked; null where they were asked. */
-  readonly tooFew: number | null;
 }
 
 /** Without a quorum: refused if answers differ or a node did not hold, else why the others failed. */
@@ -111,81 +88,6 @@ function proofFiles(folder: string, { agreeing, dissenting }: Tally): AnswerFile
       bytes: answer.proof,
     }));
   return [...files('agrees', agreeing), ...files('dissents', dissenting)];
-}
-
-function voteJson(
-  { target, answer }: Vote,
-  reference: Vote | undefined,
-  agreement: Agreement,
-): Json {
-  const { outputs, index, claims } = answer;
-  return {
-    target,
-    index,
-    epoch: toHex(claims.epoch),
-    execution: toHex(claims.execution),
-    relation:
-      reference === undefined
-        ? null
-        : relationJson(relateAnswers(reference.answer.outputs, outputs, agreement)),
-  };
-}
-
-function decisionJson(decision: Decision, flags: Flags, agreement: Agreement): Json {
-  const { outputs, tally, excluded, simulated, tooFew } = decision;
-  const { agreeing, dissenting, failed } = tally;
-  const [reference] = agreeing;
-  const votes = (list: readonly Vote[]): Json =>
-    list.map((vote) => voteJson(vote, reference, agreement));
-  return {
-    agreed: outputs !== null,
-    agree: flags.agree,
-    simulated,
-    tooFew,
-    outputs: outputs === null ? null : outputs.map(tensorToJson),
-    agreeing: votes(agreeing),
-    dissenting: votes(dissenting),
-    failed: excludedJson(failed),
-    excluded: excludedJson(excluded),
-  };
-}
-
-function decisionText(
-  style: Style,
-  decision: Decision,
-  flags: Flags,
-  agreement: Agreement,
-): string {
-  const { outputs, tally, excluded, simulated, tooFew } = decision;
-  const { agreeing, dissenting, failed } = tally;
-  const [reference] = agreeing;
-  const nodes = agreeing.length + dissenting.length + failed.length + excluded.length;
-  const verdict =
-    tooFew === null
-      ? `${agreeing.length} of ${nodes} nodes agree, ${flags.agree} must`
-      : `${tooFew + excluded.length} targets lead to ${tooFew} affirmed enclaves, ${flags.agree} must agree`;
-  const voted = (title: string, votes: readonly Vote[]): string[] =>
-    votes.flatMap(({ target, answer }) => [
-      `${title} ${printable(target)}, answer ${answer.index} of its epoch`,
-      ...(reference === undefined
-        ? []
-        : relationLines(relateAnswers(reference.answer.outputs, answer.outputs, agreement))),
-    ]);
-  const silent = (title: string, list: readonly ExcludedNode[]): string[] =>
-    list.map(
-      ({ target, error }) => `${title} ${printable(`${target}: ${error.code}: ${error.message}`)}`,
-    );
-  return [
-    simulatedBanner(style, simulated === true).trimEnd(),
-    `${outputs === null ? style.red('NO QUORUM') : style.green('AGREED')}: ${verdict}`,
-    ...(outputs ?? []).map((tensor) => tensorSection(style, tensor).trimEnd()),
-    ...voted(style.green('agrees'), agreeing),
-    ...voted(style.red('DISSENTS'), dissenting),
-    ...silent(style.yellow('failed'), failed),
-    ...silent(style.yellow('not affirmed'), excluded),
-  ]
-    .filter((line) => line !== '')
-    .join('\n');
 }
 
 async function decide(
@@ -253,8 +155,8 @@ async function run(io: Io, name: string, targets: readonly string[], flags: Flag
   ]);
   const lines = written.map(({ path }) => `Wrote ${path}`);
   io.exitCode = exitOf(decision);
-  io.print(decisionJson(decision, flags, agreement), (style) =>
-    [decisionText(style, decision, flags, agreement), ...lines].join('\n'),
+  io.print(decisionJson(decision, flags.agree, agreement), (style) =>
+    [decisionText(style, decision, flags.agree, agreement), ...lines].join('\n'),
   );
   reportUnwritten(io, failures);
 }

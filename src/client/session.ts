@@ -5,19 +5,18 @@ import {
   type AppraisedInference,
   appraiseInference,
   assertAgrees,
-  type InferenceExchange,
 } from '../../attestation/appraisal/appraise-inference.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
-import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
+import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { assertNonce } from '../../attestation/evidence/binding.js';
 import { type Manifest, manifestDigest } from '../../attestation/evidence/manifest.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
-import { decodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
-import { type CommittedTensor, commitTensors } from '../../attestation/receipt/commitment.js';
+import { decodeClaims } from '../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
+import { assertSameModel, assertUnchanged, refuseUnattested } from './answer-checks.js';
 import { type InferResponse, inferRequest, receivedInference, unaskedOutputs } from './exchange.js';
 import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
@@ -93,58 +92,10 @@ const READY_TIMEOUT = 5000;
 /** Manifests that are remembered: answers under way when models change are of the one before. */
 const MAX_MANIFESTS = 8;
 
-/** A model that was replaced under its name while the request was under way is not what was asked for. */
-function assertSameModel(asked: ManifestModel, { graph, execution }: InferenceClaims): void {
-  if (equalBytes(asked.graph, graph) && equalBytes(asked.execution, execution)) return;
-  throw new AssayError(
-    'CLIENT_MODEL_CHANGED',
-    `${asked.name} ${asked.version} was replaced: expected graph ${toHex(asked.graph)} and execution ${toHex(asked.execution)}, not ${toHex(graph)} and ${toHex(execution)}`,
-  );
-}
-
-/** Of the checks of an answer, those that compare it with what its very manifest states. */
-const BY_MANIFEST: ReadonlySet<string> = new Set([
-  'receipt.manifest',
-  'receipt.graph',
-  'receipt.execution',
-]);
-
-/**
- * The enclave's key signed the answer, but no evidence was seen for the manifest that it names: the models
- * changed again before any could be fetched. What needs no manifest is refused as ever.
- */
-function refuseUnattested({ claims, checks, ...appraised }: AppraisedInference): never {
-  const others = checks.filter(({ id }) => !BY_MANIFEST.has(id));
-  assertAgrees({ ...appraised, claims, checks: others });
-  throw new AssayError(
-    'RECEIPT_UNATTESTED',
-    `expected an answer under a manifest that the evidence covers, not ${toHex(claims.manifest)}: the enclave's models changed before evidence for it was fetched, ask again`,
-  );
-}
-
 function attestedLate(): AssayError {
   const details = 'the enclave stated another manifest and was not attested again in time';
   const cause = Object.assign(new Error(details), { code: status.DEADLINE_EXCEEDED, details });
   return new AssayError('CLIENT_SERVICE', `DEADLINE_EXCEEDED: ${details}`, cause);
-}
-
-/** A proof with other tensors than those that the claims commit to would be refused by every verifier. */
-function assertUnchanged(
-  { nonce, inputs, outputs, salt }: InferenceExchange,
-  claims: InferenceClaims,
-): void {
-  const holds = (side: 'request' | 'response', tensors: readonly CommittedTensor[]): boolean =>
-    equalBytes(commitTensors(side, tensors, salt, nativeHmacSha256), claims[side]);
-  const changed = [
-    ...(holds('request', inputs) ? [] : ['inputs']),
-    ...(holds('response', outputs) ? [] : ['outputs']),
-    ...(claims.nonce !== null && equalBytes(nonce, claims.nonce) ? [] : ['nonce']),
-  ];
-  if (changed.length === 0) return;
-  throw new AssayError(
-    'USAGE_PROOF',
-    `expected the ${changed.join(' and ')} of this answer as they were sent and received, they were changed since: make the proof first, or infer with a copy`,
-  );
 }
 
 /**

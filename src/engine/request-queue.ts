@@ -1,5 +1,6 @@
 import { displace, type Held, isLater, surplus, type WaitingRequests } from './displacement.js';
 import { EngineError } from './error.js';
+import { Gathering } from './gathering.js';
 import { overdue, type Pending } from './pending.js';
 import type { RequestMemory } from './request-memory.js';
 
@@ -20,36 +21,6 @@ function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean)
   if (turns.size === 1 && !empty) return;
   turns.delete(key);
   if (!empty) turns.set(key, rest);
-}
-
-/** Requests that share an execution, as they are gathered. */
-class Gathering {
-  readonly batch: Pending[] = [];
-  readonly #maxRows: number;
-  #rows = 0;
-
-  constructor(maxRows: number) {
-    this.#maxRows = maxRows;
-  }
-
-  get full(): boolean {
-    const [first] = this.batch;
-    if (first === undefined) return false;
-    const most = Math.min(this.#maxRows, first.sharedRows);
-    return this.#rows >= most || most <= 1;
-  }
-
-  joins(next: Pending): boolean {
-    const [first] = this.batch;
-    if (first === undefined) return true;
-    const fits = this.#rows + next.rows <= Math.min(this.#maxRows, first.sharedRows);
-    return fits && next.batchKey === first.batchKey;
-  }
-
-  add(next: Pending): void {
-    this.batch.push(next);
-    this.#rows += next.rows;
-  }
 }
 
 /**
