@@ -36,18 +36,21 @@ export function identityModel(
   });
 }
 
-/** A request of `identityModel('FP32')`: one row, twice the value. */
-export const identityRow = (value: number): InferenceRequest => ({
+/** A request of `identityModel('FP32')`: one row. */
+export const rowOf = (values: readonly number[]): InferenceRequest => ({
   inputs: [
     {
       name: 'input',
       datatype: 'FP32',
-      shape: [1, 2],
-      data: new Uint8Array(Float32Array.of(value, value).buffer),
+      shape: [1, values.length],
+      data: new Uint8Array(Float32Array.from(values).buffer),
     },
   ],
   outputs: ['output'],
 });
+
+/** The same: one row, twice the value. */
+export const identityRow = (value: number): InferenceRequest => rowOf([value, value]);
 
 /** sum = a + b, difference = a - b; `a` and `b` are FP32 [n, 3]. */
 export function arithmeticModel(): Uint8Array<ArrayBuffer> {

@@ -12,10 +12,10 @@ import {
 } from '../../../attestation/evidence/manifest.js';
 import { editMap } from '../../forge/cbor.js';
 import { forgeEnclave, forgeKey } from '../../forge/exchange.js';
+import { fill } from '../../forge/fill.js';
 import { fc } from '../../property.js';
 
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 });
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 describe('manifest', () => {
   test('decodes to what was encoded', async () => {

@@ -7,7 +7,7 @@ import {
   type LoadedModel,
 } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel, mlpModel } from '../../forge/inference-models.js';
+import { identityModel, mlpModel, rowOf } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import { refusal } from '../../forge/refusal.js';
 
@@ -21,22 +21,10 @@ const source = (model: Uint8Array, name = 'm') => ({
   externalData: [],
 });
 
-const row = (values: readonly number[]): InferenceRequest => ({
-  inputs: [
-    {
-      name: 'input',
-      datatype: 'FP32',
-      shape: [1, values.length],
-      data: new Uint8Array(Float32Array.from(values).buffer),
-    },
-  ],
-  outputs: ['output'],
-});
-
 test('many at once, each its own answer', async () => {
   const model = await engine.load(source(identityModel('FP32')));
   const answers = await Promise.all(
-    Array.from({ length: 200 }, (_, i) => model.infer({ ...row([i, -i]), caller: `c${i % 7}` })),
+    Array.from({ length: 200 }, (_, i) => model.infer({ ...rowOf([i, -i]), caller: `c${i % 7}` })),
   );
   answers.forEach(({ outputs }, i) => {
     assert.deepEqual(outputs[0]?.data, new Uint8Array(Float32Array.of(i, -i).buffer));
@@ -54,7 +42,7 @@ test('the bytes of the model may be shared memory', async () => {
     engine.load(source(model)),
     engine.load(source(shared)),
   ]);
-  const request = row([0.25, -7]);
+  const request = rowOf([0.25, -7]);
   const [a, b] = await Promise.all([plain.infer(request), other.infer(request)]);
   assert.deepEqual(a.outputs, b.outputs);
   assert.notEqual(plain.loadId, other.loadId);
@@ -77,7 +65,7 @@ test('external data comes from memory', async () => {
     ...source(bytes),
     externalData: [{ path: 'w.bin', data }],
   });
-  const { outputs } = await model.infer(row([1, 2]));
+  const { outputs } = await model.infer(rowOf([1, 2]));
   assert.deepEqual(outputs[0]?.data, new Uint8Array(Float32Array.of(11, 22).buffer));
 });
 
@@ -115,7 +103,7 @@ test('a failed execution is an error to its caller alone', async () => {
   const reshape = (...to: bigint[]): InferenceRequest => {
     const data = new Uint8Array(BigInt64Array.from(to).buffer);
     const shape = { name: 'shape', datatype: 'INT64', shape: [2], data } as const;
-    return { ...row([1, 2]), inputs: [...row([1, 2]).inputs, shape] };
+    return { ...rowOf([1, 2]), inputs: [...rowOf([1, 2]).inputs, shape] };
   };
   const [good, bad] = await Promise.allSettled([
     model.infer(reshape(2n, 1n)),
@@ -137,7 +125,7 @@ async function occupied(): Promise<{ engine: Engine; model: LoadedModel; busy: P
   return {
     engine: single,
     model,
-    busy: Promise.all([1, 2, 3].map((i) => model.infer(row([i, i])))),
+    busy: Promise.all([1, 2, 3].map((i) => model.infer(rowOf([i, i])))),
   };
 }
 
@@ -145,12 +133,12 @@ test('deadlines and cancellations take effect before dispatch', async () => {
   const single = await createEngine({ workers: 1 });
   const busyModel = await single.load(source(identityModel('FP32')));
   const echo = await single.load(source(identityModel('FP32')));
-  const busy = busyModel.infer(row([1, 2]));
+  const busy = busyModel.infer(rowOf([1, 2]));
   const gone = new Cancellation();
-  const late = echo.infer({ ...row([1, 2]), deadline: performance.now() - 1 });
-  const cancelled = echo.infer({ ...row([1, 2]), cancellation: gone });
+  const late = echo.infer({ ...rowOf([1, 2]), deadline: performance.now() - 1 });
+  const cancelled = echo.infer({ ...rowOf([1, 2]), cancellation: gone });
   gone.cancel();
-  const before = echo.infer({ ...row([1, 2]), cancellation: gone });
+  const before = echo.infer({ ...rowOf([1, 2]), cancellation: gone });
   await Promise.all([
     assert.rejects(late, refusal('deadline', /passed while it waited/)),
     assert.rejects(cancelled, refusal('cancelled', /went away/)),
@@ -164,7 +152,7 @@ test('deadlines and cancellations take effect before dispatch', async () => {
 test('draining finishes what was accepted and accepts no more', async () => {
   const { engine: single, model, busy } = await occupied();
   const drained = model.drain();
-  const refused = assert.rejects(model.infer(row([1, 2])), refusal('draining', /unloading/));
+  const refused = assert.rejects(model.infer(rowOf([1, 2])), refusal('draining', /unloading/));
   await Promise.all([busy, drained, refused]);
   assert.equal(model.statistics.success.count, 3);
   await single.close();
@@ -176,7 +164,7 @@ test('who filled the queue gives way to who has less in it, down to an equal sha
     const batching = { maxQueueSize: 4 };
     const model = await small.load(source(identityModel('FP32')), { batching });
     const ask = (caller: string, times: number) =>
-      Array.from({ length: times }, () => model.infer({ ...row([1, 2]), caller }));
+      Array.from({ length: times }, () => model.infer({ ...rowOf([1, 2]), caller }));
     // The first leaves at once when the queue is full; four wait.
     const settled = await Promise.allSettled([...ask('a:1', 5), ...ask('b:1', 3)]);
     const [first, second] = [settled.slice(0, 5), settled.slice(5)];
@@ -205,9 +193,9 @@ test('a full queue refuses at once and says how full it is', async () => {
   try {
     const batching = { maxQueueSize: 2 };
     const model = await small.load(source(identityModel('FP32')), { batching });
-    const accepted = Array.from({ length: 3 }, () => model.infer(row([1, 2])));
+    const accepted = Array.from({ length: 3 }, () => model.infer(rowOf([1, 2])));
     await assert.rejects(
-      model.infer(row([1, 2])),
+      model.infer(rowOf([1, 2])),
       refusal('exhausted', /the queue is full: 2 of 2 requests/),
     );
     await Promise.all(accepted);

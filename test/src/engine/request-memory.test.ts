@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Cancellation, type InferenceRequest } from '../../../src/engine/engine.js';
+import { Cancellation } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import type { Pending } from '../../../src/engine/pending.js';
 import { RequestMemory } from '../../../src/engine/request-memory.js';
 import { RequestQueue } from '../../../src/engine/request-queue.js';
-import { identityModel } from '../../forge/inference-models.js';
+import { identityModel, rowOf } from '../../forge/inference-models.js';
 import { pending } from '../../forge/pending.js';
 import { refusal } from '../../forge/refusal.js';
 import { fc } from '../../property.js';
@@ -173,18 +173,6 @@ test('what a worker executes cannot give way', () => {
   );
 });
 
-const row = (values: readonly number[]): InferenceRequest => ({
-  inputs: [
-    {
-      name: 'input',
-      datatype: 'FP32',
-      shape: [1, values.length],
-      data: new Uint8Array(Float32Array.from(values).buffer),
-    },
-  ],
-  outputs: ['output'],
-});
-
 test('the engine gives back what was answered, refused, cancelled or late, and counts whole messages', async () => {
   const engine = await createEngine({ workers: 1, requestMemory: 100 });
   try {
@@ -194,14 +182,14 @@ test('the engine gives back what was answered, refused, cancelled or late, and c
     const [one, other] = [await load('one'), await load('other')];
     const gone = new Cancellation();
     const asked = [
-      one.infer(row([1, 2])),
-      one.infer({ ...row([3, 4]), messageBytes: 60 }),
-      other.infer({ ...row([5, 6]), cancellation: gone }),
-      other.infer({ ...row([7, 8]), deadline: performance.now() - 1 }),
+      one.infer(rowOf([1, 2])),
+      one.infer({ ...rowOf([3, 4]), messageBytes: 60 }),
+      other.infer({ ...rowOf([5, 6]), cancellation: gone }),
+      other.infer({ ...rowOf([7, 8]), deadline: performance.now() - 1 }),
     ];
     assert.deepEqual(engine.requestMemory, { limit: 100, held: 8 + 60 + 8 + 8 });
     // What is late makes room, and it is still not enough.
-    const refused = other.infer({ ...row([9, 9]), messageBytes: 25 });
+    const refused = other.infer({ ...rowOf([9, 9]), messageBytes: 25 });
     gone.cancel();
     const outcomes = await Promise.allSettled([...asked, refused]);
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { pullModel } from '../../../src/hub/pull.js';
 import { parseReference } from '../../../src/hub/reference.js';
 import type { Fault } from '../../forge/registry.js';
@@ -12,6 +12,22 @@ import {
   stockedRegistry,
   temporaryFolder,
 } from './setting.js';
+
+/** A pull that ended within the weights: what it left in its folder is there to go on with. */
+async function interrupted(t: TestContext) {
+  const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
+  const folder = temporaryFolder(t);
+  const path = new RegExp(digestOf('weights.bin'));
+  registry.fault = (seen, earlier) => {
+    if (!path.test(seen.path)) return undefined;
+    return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'drop' };
+  };
+  const reference = parseReference(`${place}:v1`);
+  await assert.rejects(pullModel(reference, folder, { retry: impatient([], 2) }), {
+    code: 'HUB_UNREACHABLE',
+  });
+  return { registry, folder, path, reference };
+}
 
 test('a download that is cut goes on where it stopped', async (t) => {
   const { registry, place, options, digestOf } = await stockedRegistry(t, 65_536);
@@ -33,17 +49,7 @@ test('a download that is cut goes on where it stopped', async (t) => {
 });
 
 test('another process goes on with what an interrupted one left', async (t) => {
-  const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
-  const folder = temporaryFolder(t);
-  const path = new RegExp(digestOf('weights.bin'));
-  registry.fault = (seen, earlier) => {
-    if (!path.test(seen.path)) return undefined;
-    return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'drop' };
-  };
-  const reference = parseReference(`${place}:v1`);
-  await assert.rejects(pullModel(reference, folder, { retry: impatient([], 2) }), {
-    code: 'HUB_UNREACHABLE',
-  });
+  const { registry, folder, path, reference } = await interrupted(t);
   assertNothingServed(folder);
   registry.fault = () => undefined;
   registry.seen.length = 0;
@@ -119,17 +125,7 @@ test('a registry that always sends the same first bytes is given up', {
 });
 
 test('a damaged partial file is found out and fetched again', async (t) => {
-  const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
-  const folder = temporaryFolder(t);
-  const path = new RegExp(digestOf('weights.bin'));
-  registry.fault = (seen, earlier) => {
-    if (!path.test(seen.path)) return undefined;
-    return earlier === 0 ? { kind: 'cut', after: 100_000 } : { kind: 'drop' };
-  };
-  const reference = parseReference(`${place}:v1`);
-  await assert.rejects(pullModel(reference, folder, { retry: impatient([], 2) }), {
-    code: 'HUB_UNREACHABLE',
-  });
+  const { registry, folder, reference } = await interrupted(t);
   const staging = join(folder, '.assay-staging');
   const partial = readdirSync(staging).find((name) => name.endsWith('.partial')) ?? 'none';
   const bytes = readFileSync(join(staging, partial));

@@ -33,6 +33,20 @@ async function setting(t: Parameters<typeof forgedRegistry>[0]) {
   return { registry, folder, source, reference, options, patches, weights };
 }
 
+/** A push that ended within its one upload in parts, of which there is a note. */
+async function interrupted(t: Parameters<typeof forgedRegistry>[0]) {
+  const { registry, source, reference, patches, options, weights } = await setting(t);
+  const notes = join(temporaryFolder(t), 'uploads');
+  const uploads = new UploadNotes(() => notes);
+  const withNotes = { ...options, uploads };
+  registry.fault = ({ method }) =>
+    method === 'PATCH' && patches().length >= 4 ? { kind: 'drop' } : undefined;
+  await assert.rejects(pushModel(source, reference, withNotes), {
+    code: 'HUB_UNREACHABLE',
+  });
+  return { registry, source, reference, patches, weights, notes, options: withNotes };
+}
+
 test('large blobs go in parts, small ones at once, present ones not at all', async (t) => {
   const { registry, source, reference, options, patches } = await setting(t);
   const first = await pushModel(source, reference, options);
@@ -142,17 +156,10 @@ test('a registry that always forgets is given up', async (t) => {
 });
 
 test('another process goes on with an upload that was interrupted', async (t) => {
-  const { registry, source, reference, options, patches, weights } = await setting(t);
-  const notes = join(temporaryFolder(t), 'uploads');
-  const uploads = new UploadNotes(() => notes);
-  registry.fault = ({ method }) =>
-    method === 'PATCH' && patches().length >= 4 ? { kind: 'drop' } : undefined;
-  await assert.rejects(pushModel(source, reference, { ...options, uploads }), {
-    code: 'HUB_UNREACHABLE',
-  });
+  const { registry, source, reference, options, patches, weights } = await interrupted(t);
   registry.fault = () => undefined;
   registry.seen.length = 0;
-  await pushModel(source, reference, { ...options, uploads });
+  await pushModel(source, reference, options);
   assert.equal(patches().length, SIZE / CHUNK - 3);
   assert.equal(registry.blobs.get(weights)?.length, SIZE);
 });
@@ -164,18 +171,11 @@ test('where no note can be kept, a push does without', async (t) => {
 });
 
 test('a note about an upload that is gone starts a new one, and is not kept', async (t) => {
-  const { registry, source, reference, options, patches } = await setting(t);
-  const notes = join(temporaryFolder(t), 'uploads');
-  const uploads = new UploadNotes(() => notes);
-  registry.fault = ({ method }) =>
-    method === 'PATCH' && patches().length >= 4 ? { kind: 'drop' } : undefined;
-  await assert.rejects(pushModel(source, reference, { ...options, uploads }), {
-    code: 'HUB_UNREACHABLE',
-  });
+  const { registry, source, reference, options, notes } = await interrupted(t);
   assert.equal(readdirSync(notes).length, 1);
   registry.fault = () => undefined;
   registry.forgetUploads();
-  await pushModel(source, reference, { ...options, uploads });
+  await pushModel(source, reference, options);
   assert.deepEqual(readdirSync(notes), []);
 });
 

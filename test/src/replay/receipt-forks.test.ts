@@ -4,12 +4,12 @@ import type { LoggedReceipt } from '../../../src/replay/audited-log.js';
 import { PublishedLog } from '../../../src/replay/published-log.js';
 import { forksAmong } from '../../../src/replay/receipt-forks.js';
 import { auditedAdder } from '../../forge/audited-adder.js';
+import { fill } from '../../forge/fill.js';
 
 const { at, entryOf } = await auditedAdder(3);
 const log = await PublishedLog.read(at('log'));
 const entry = await entryOf('proofs', '1.proof');
 const { size } = log.head;
-const fill = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
 /** A receipt for an entry at a place, under a head of the log's key. */
 const receipt = (
