@@ -27,7 +27,7 @@ import {
   loadAttestation,
 } from '../../src/server/attestation-service.js';
 import { bootOptions, bootServing, evidenceOf, launch, rootsOf, servedModel } from './enclave.js';
-import { issueClaims } from './issue.js';
+import { honestClaims, issueClaims } from './issue.js';
 import { dataType, encodeModel } from './onnx.js';
 
 /** What a server answers, before it goes out; a dishonest one changes it here. */
@@ -133,19 +133,9 @@ async function answer(enclave: Enclave, request: WireRequest, lies: Lies): Promi
   if (model === undefined) throw new Error('the adder is missing');
   const drawn = new Uint8Array(randomBytes(32));
   const salt = lies.salt?.(drawn) ?? drawn;
-  const nonce = request.parameters['nonce']?.string_param;
-  const honest: InferenceClaims = {
-    issuedAt: 1_790_000_000,
-    nonce: nonce === undefined ? null : fromBase64Url(nonce),
-    epoch: enclave.manifest.epoch,
-    model: { name: model.name, version: model.version },
-    graph: model.graph,
-    execution: model.execution,
-    request: commitTensors('request', inputs, salt),
-    response: commitTensors('response', outputs, salt),
-    manifest: enclave.manifestDigest,
-    signingKey: enclave.keys.signing.id,
-  };
+  const asked = request.parameters['nonce']?.string_param;
+  const nonce = asked === undefined ? null : fromBase64Url(asked);
+  const honest = honestClaims(enclave, model, [inputs, outputs], { nonce, salt });
   const claims = encodeClaims(lies.claims?.(honest) ?? honest);
   const issue = lies.issue ?? ((entry) => issueClaims(enclave.issuer, entry));
   const receipt = encodeInferenceReceipt({ claims, receipt: await issue(claims) });

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { encodeClaims } from '../../attestation/receipt/claims.js';
-import { commitTensors } from '../../attestation/receipt/commitment.js';
 import { encodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
 import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
 import type { Enclave } from '../../enclave/enclave.js';
 import type { Tensor } from '../../src/client/tensor.js';
 import { evidenceOf } from './enclave.js';
-import { issueClaims } from './issue.js';
+import { honestClaims, issueClaims } from './issue.js';
 
 const drawn = (): Uint8Array<ArrayBuffer> => new Uint8Array(randomBytes(32));
 
@@ -20,18 +19,7 @@ export async function writtenProof(
   const model = enclave.manifest.models.find((stated) => stated.name === name);
   if (model === undefined) throw new Error(`the enclave states no model ${name}`);
   const [nonce, evidenceNonce, salt] = [drawn(), drawn(), drawn()];
-  const claims = encodeClaims({
-    issuedAt: 1_790_000_000,
-    nonce,
-    epoch: enclave.manifest.epoch,
-    model: { name, version: model.version },
-    graph: model.graph,
-    execution: model.execution,
-    request: commitTensors('request', inputs, salt),
-    response: commitTensors('response', outputs, salt),
-    manifest: enclave.manifestDigest,
-    signingKey: enclave.keys.signing.id,
-  });
+  const claims = encodeClaims(honestClaims(enclave, model, [inputs, outputs], { nonce, salt }));
   const receipt = await issueClaims(enclave.issuer, claims);
   return encodeProofFile({
     evidence: await evidenceOf(enclave, evidenceNonce),
