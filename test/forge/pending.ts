@@ -1,13 +1,15 @@
 import { addressOf, type Pending } from '../../src/engine/pending.js';
 
-/** A request whose end is written into `ends`. */
+let made = 0;
+
+/** A request, newer than those made before it, whose end is written into `ends`. */
 export function pending(
   caller: string,
   bytes: number,
   ends: Map<Pending, string>,
   priority = 0,
 ): Pending {
-  const made: Pending = {
+  const one: Pending = {
     request: { inputs: [], outputs: [], caller },
     address: addressOf(caller),
     batchKey: '',
@@ -16,11 +18,11 @@ export function pending(
     inputBytes: bytes,
     bytes,
     priority,
-    enqueued: ends.size,
+    enqueued: made++,
     expires: Number.POSITIVE_INFINITY,
     waiting: false,
     resolve: () => undefined,
-    reject: ({ message }) => ends.set(made, message),
+    reject: ({ message }) => ends.set(one, message),
   };
-  return made;
+  return one;
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Held } from '../../../src/engine/displacement.js';
 import { Cancellation } from '../../../src/engine/engine.js';
 import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
@@ -67,9 +68,16 @@ test('bytes are held from the acceptance until they are released, whatever the o
         for (const each of all) {
           const own = waiting.filter(({ queue }) => queue === each).map(({ one }) => one.priority);
           const [urgent, usual] = [1, 2].map((level) => own.filter((one) => one === level).length);
-          assert.equal(each.size, own.length);
+          assert.deepEqual([each.size, each.rows], [own.length, own.length]);
           assert.equal(each.full, urgent === 4 || usual === 4);
           assert.equal(memory.waiting.has(each), each.size > 0);
+          const amounts = new Map<string, Held>();
+          for (const { queue, one } of waiting) {
+            const { size, bytes } = amounts.get(one.address) ?? { size: 0, bytes: 0 };
+            if (queue === each)
+              amounts.set(one.address, { size: size + 1, bytes: bytes + one.bytes });
+          }
+          assert.deepEqual(each.held, amounts);
         }
       }
     }),
