@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { totalmem } from 'node:os';
 import { after, test } from 'node:test';
 import type { Engine } from '../../../src/engine/engine.js';
-import { MemoryBudget } from '../../../src/engine/memory-budget.js';
+import { defaultMemoryBudget, MemoryBudget } from '../../../src/engine/memory-budget.js';
 import { ModelSessions } from '../../../src/engine/model-sessions.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { defaultRequestMemory } from '../../../src/engine/request-memory.js';
 import type { Slot, WorkerPool } from '../../../src/engine/worker-pool.js';
 import { identityModel, identityRow } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
@@ -167,4 +169,31 @@ test('an engine that closes during a load refuses the model and ends its session
   });
   await closed;
   assert.equal(engine.memory.reserved, 0);
+});
+
+for (const { what, constrained, has } of [
+  { what: 'a control group with less than the machine', constrained: 8003, has: 8003 },
+  { what: 'one without a limit', constrained: 2 ** 63, has: totalmem() },
+  { what: 'none', constrained: 0, has: totalmem() },
+]) {
+  test(`sessions have three quarters of the memory, inputs an eighth: ${what}`, (t) => {
+    t.mock.method(process, 'constrainedMemory', () => constrained);
+    assert.equal(defaultMemoryBudget(), Math.floor(has * 0.75));
+    assert.equal(defaultRequestMemory(), Math.floor(has * 0.125));
+  });
+}
+
+test('a reservation fills the budget to the byte, keeps what it has and may shrink', () => {
+  const budget = new MemoryBudget(3 * MIB);
+  const [one, other] = [budget.reservation('one'), budget.reservation('other')];
+  one.resize(2 * MIB);
+  other.resize(MIB);
+  assert.deepEqual([one.bytes, one.room, budget.reserved], [2 * MIB, 0, 3 * MIB]);
+  assert.throws(
+    () => other.resize(MIB + 1),
+    refusal('memory', /^other needs 2 MiB, the memory budget of 3 MiB has 1 MiB left$/),
+  );
+  assert.deepEqual([other.bytes, budget.reserved], [MIB, 3 * MIB]);
+  one.resize(MIB);
+  assert.deepEqual([other.room, budget.reserved], [MIB, 2 * MIB]);
 });
