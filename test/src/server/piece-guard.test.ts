@@ -24,6 +24,23 @@ test('a message in pieces of a byte is stopped after 1024 of them', () => {
   assert.equal(stoppedAt(framed(1024), 1), undefined);
 });
 
+const compressed = framed(8);
+compressed[0] = 1;
+
+for (const [what, before] of [
+  ['a message', framed(8)],
+  ['an empty one', framed(0)],
+  ['a compressed one', compressed],
+  ['a long one in long pieces', framed(2 ** 20)],
+] as const) {
+  test(`a message in pieces of a byte is stopped after ${what} too`, () => {
+    const guard = new PieceGuard();
+    assert.ok(guard.admits(before));
+    const admitted = [...framed(100_000)].findIndex((byte) => !guard.admits(Uint8Array.of(byte)));
+    assert.equal(admitted, 5 + 1024);
+  });
+}
+
 test('the average decides: pieces of 250 bytes are too short for a long message, of 260 are not', () => {
   assert.notEqual(stoppedAt(framed(2 ** 20), 250), undefined);
   assert.equal(stoppedAt(framed(2 ** 20), 260), undefined);

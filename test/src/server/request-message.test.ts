@@ -58,6 +58,14 @@ test('long pieces stay where they are in reads of their own', () => {
   assert.ok(pieces.every(({ buffer }) => kept.has(buffer)));
 });
 
+test('short pieces of one read are gathered: no object is kept for each', () => {
+  const message = new RequestMessage(LIMIT, false);
+  for (const piece of cut(framed(LIMIT), [8])) message.push(piece);
+  const pieces = message.end();
+  assert.ok(Buffer.concat(pieces).equals(framed(LIMIT).subarray(5)));
+  assert.ok(pieces.length <= 6, `${pieces.length}`);
+});
+
 test('what a message keeps in memory is not more than twice its size', () => {
   const from = (min: number, max: number) => fc.integer({ min, max });
   fc.assert(
