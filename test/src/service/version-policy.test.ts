@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -11,6 +11,8 @@ after(() => rm(directory, { recursive: true }));
 for (const version of ['1', '2', '10', 'draft', '0', '01']) {
   await mkdir(join(directory, 'ocr', version), { recursive: true });
 }
+
+await writeFile(join(directory, 'ocr', '11'), 'no folder');
 
 async function served(...policies: readonly (object | undefined)[]): Promise<readonly string[]> {
   const models = policies.map((versionPolicy, i) => ({
@@ -48,6 +50,28 @@ test('a folder without versions is refused', async () => {
     message: 'ocr: expected a folder <version>/model.onnx',
   });
 });
+
+test('no folder is refused, with the model', async () => {
+  const models = [{ name: 'ocr', path: 'none', versionPolicy: { all: true } }];
+  await assert.rejects(expandVersions(parseConfig({ models }, {}, directory).models), {
+    code: 'CONFIG_MODEL',
+    message: 'ocr: expected a folder of versions',
+  });
+});
+
+for (const [versionPolicy, stated] of [
+  [{ latest: 2 }, { latest: { num_versions: 2 } }],
+  [{ all: true }, { all: {} }],
+  [{ specific: [1, 2] }, { specific: { versions: [1, 2] } }],
+] as const) {
+  test(`what ModelConfig says of the policy ${JSON.stringify(versionPolicy)}`, () => {
+    const entry = { name: 'ocr', path: 'ocr', versionPolicy };
+    const { models } = parseConfig({ models: [entry] }, {}, directory);
+    for (const version of ['1', '10']) {
+      assert.deepEqual(statedPolicy(models, { name: 'ocr', version }), stated);
+    }
+  });
+}
 
 test('a version that an entry names is of no policy, though another entry of the name has one', () => {
   const named = { name: 'ocr', path: 'ocr', version: '9' };
