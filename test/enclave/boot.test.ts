@@ -60,10 +60,20 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
       await assert.rejects(bootServing(swapped), { code: 'LAUNCH_POLICY_MODEL' });
     });
 
+    test('refuses another model than the one that was pinned before it tells of it', async () => {
+      const platform = await launch(tee, launchPolicyFor(double));
+      const enclave = await bootServing(bootOptions(platform, [double]));
+      const told = async () => decodeBundle(await evidenceOf(enclave, nonce)).eventLog;
+      const before = await told();
+      await assert.rejects(enclave.admission.admit(triple), { code: 'LAUNCH_POLICY_MODEL' });
+      assert.deepEqual(await told(), before);
+    });
+
     test('refuses another launch policy than the one that was pinned', async () => {
       const platform = await launch(tee, launchPolicyFor(double));
       await assert.rejects(bootServing(bootOptions(platform, [triple])), {
         code: 'LAUNCH_POLICY_MISMATCH',
+        message: tee === 'tdx' ? /^expected MRCONFIGID / : /^expected HOST_DATA /,
       });
     });
 
@@ -83,6 +93,15 @@ for (const tee of ['sev-snp', 'tdx'] as const) {
     });
 
     for (const rule of ['development', 'plaintext'] as const) {
+      test(`serves with ${rule} where the launch policy allows it`, async () => {
+        const launchPolicy = { ...launchPolicyFor(double), [rule]: true };
+        const configuration = { development: false, plaintext: false, [rule]: true };
+        const platform = await launch(tee, launchPolicy);
+        const options = bootOptions(platform, [double], { launchPolicy, configuration });
+        const { manifest } = await bootServing(options);
+        assert.equal(manifest.models.length, 1);
+      });
+
       test(`refuses ${rule} that the launch policy does not allow`, async () => {
         const platform = await launch(tee, launchPolicyFor(double));
         const configuration = { development: false, plaintext: false, [rule]: true };
