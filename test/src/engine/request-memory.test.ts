@@ -161,7 +161,7 @@ test('what is past its deadline keeps nobody out', () => {
   assert.deepEqual([...ends.keys()], [late]);
   assert.equal(memory.held, 50);
   queue.push(pending('a:1', 50, ends));
-  queue.dropExpired(30);
+  memory.dropExpired(30);
   assert.deepEqual([...ends.keys()], [late, later]);
   assert.equal(queue.size, 1);
 });

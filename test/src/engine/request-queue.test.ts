@@ -108,6 +108,11 @@ for (const { what, waits, executions } of [
     executions: ['a:1 x 1 2, a:1 x 1 2', 'a:1 x 1 2'],
   },
   {
+    what: 'none that has more rows than the first may share with it',
+    waits: ['a:1 x 1 2', 'a:1 x 2 2', 'a:1 x 1 4', 'a:1 x 3 4'],
+    executions: ['a:1 x 1 2', 'a:1 x 2 2', 'a:1 x 1 4, a:1 x 3 4'],
+  },
+  {
     what: 'those that share none alone, without rows too',
     waits: ['a:1 x 0 1', 'a:1 x 0 1', 'a:1 x 1 1'],
     executions: ['a:1 x 0 1', 'a:1 x 0 1', 'a:1 x 1 1'],
@@ -144,6 +149,7 @@ test('a turn that its execution ends is over: the next execution is the next con
 });
 
 for (const { what, waits, next, refused, gaveWay = [], taken } of [
+  { what: 'its own has one', waits: ['a:1 1'], next: 'a:1 1', taken: ['a:1 1', 'a:1 1'] },
   {
     what: 'one of another priority is full',
     waits: ['a:1 2', 'a:1 2'],
@@ -188,14 +194,32 @@ for (const { what, waits, next, refused, gaveWay = [], taken } of [
     gaveWay.forEach((expected, i) => {
       assert.match([...ends.values()][i] ?? '', expected);
     });
+    assert.equal(queue.full, true);
     const order = taken.map(() => queue.take(1, 0, 1)[0]);
     assert.deepEqual(
       order.map((one) => `${one?.request.caller} ${one?.priority}`),
       taken,
     );
-    assert.equal(queue.size, 0);
+    assert.deepEqual([queue.size, queue.full], [0, false]);
   });
 }
+
+test('what has waited longest is the oldest of all priorities and connections', () => {
+  const queue = new RequestQueue(9, new RequestMemory(100));
+  const ends = new Map<Pending, string>();
+  const all = ['a:1 2', 'b:1 1', 'a:2 2'].map((text) => {
+    const [caller = '', priority] = text.split(' ');
+    return pending(caller, 1, ends, Number(priority));
+  });
+  for (const one of all) queue.push(one);
+  const oldest = [queue.oldest];
+  for (let left = all.length; left > 0; left--) {
+    queue.take(1, 0, 1);
+    oldest.push(queue.oldest);
+  }
+  const [first, , last] = all.map(({ enqueued }) => enqueued);
+  assert.deepEqual(oldest, [first, first, last, undefined]);
+});
 
 for (const { what, waits, next, gaveWay = [], refused = false } of [
   {
@@ -215,6 +239,12 @@ for (const { what, waits, next, gaveWay = [], refused = false } of [
     waits: ['m a:1 20 2', 'm a:1 20 1', 'n a:1 20 1', 'm b:1 20', 'm b:1 20'],
     next: 'm c:1 20',
     gaveWay: ['m a:1 20 2 #0'],
+  },
+  {
+    what: 'the less urgent, though more urgent ones are older and newer',
+    waits: ['m a:1 20 1', 'm a:1 20 2', 'm a:1 20 1', 'm b:1 20', 'm b:1 20'],
+    next: 'm c:1 20',
+    gaveWay: ['m a:1 20 2 #1'],
   },
   {
     what: 'the newest over all connections of an address',
