@@ -100,6 +100,12 @@ const INPUTS: readonly RefusedRequest[] = [
     /dimension 9223372036854775807 is not a size/,
   ],
   [
+    'a dimension of which but one bit is set',
+    (r) => ({ ...r, inputs: [{ ...r.inputs[0], shape: ['1152921504606846976', 3] }, r.inputs[1]] }),
+    status.INVALID_ARGUMENT,
+    /dimension 1152921504606846976 is not a size/,
+  ],
+  [
     'a huge shape with little data',
     (r) => ({ ...r, inputs: [{ ...r.inputs[0], shape: [1e12, 3] }, r.inputs[1]] }),
     status.INVALID_ARGUMENT,

@@ -119,6 +119,8 @@ refusedRequests(server, REQUESTS);
 const MALFORMED: readonly (readonly [what: string, bytes: number[]])[] = [
   ['a field past the end', [0x0a, 0x7f, 0x41]],
   ['an endless varint', [0x0a, ...Array.from({ length: 11 }, () => 0xff)]],
+  ['an endless length of an unknown field', [0x7a, ...Array.from({ length: 10 }, () => 0xff)]],
+  ['an endless varint of an unknown field', [0x78, ...Array.from({ length: 10 }, () => 0xff)]],
   ['a group', [0x0b, 0x0c]],
   ['field number 0', [0x02, 0x00]],
   ['a model name that is not UTF-8', [0x0a, 0x01, 0xff]],

@@ -6,6 +6,7 @@ import {
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
+import { FieldReader } from '../../../src/server/codec/protobuf.js';
 import { loadInference } from '../../../src/server/protocol.js';
 import { identityModel } from '../../forge/inference-models.js';
 import { bytesOf, floats } from '../../forge/inference-requests.js';
@@ -123,12 +124,55 @@ describe('typed contents that protobuf’s rules or the datatype do not allow', 
       [[varints(2, 'fffeffff0f'), int(2, 1)]],
       /element 0 is out of the range of INT8/,
     ],
+    [
+      'floats as varints',
+      'FP32',
+      [[varints(6, 'ffffff7f'), varints(6, 'ffffff7f')]],
+      /field 6 has wire type 0/,
+    ],
     ['32768', 'INT16', [[int(2, 32768), int(2, 1)]], /element 0 is out of the range of INT16/],
     ['65536', 'UINT16', [[int(4, 65536), int(4, 1)]], /element 0 is out of the range of UINT16/],
   ];
   for (const [name, datatype, contents, reason] of refused) {
     test(`${datatype}: ${name}`, () => assertRefused(request(datatype, contents), reason));
   }
+});
+
+/** One of each wire type. */
+const UNKNOWN: readonly Field[] = [
+  int(15, 300),
+  float(15, 1),
+  bytes(15, 'unknown'),
+  ...repeated(15, 'double', [1], { packed: false }),
+];
+
+test('fields that nobody knows are passed over, wherever they are', async () => {
+  const known = (...fields: readonly Field[]): Uint8Array => message([...UNKNOWN, ...fields]);
+  const parameter = bytes(4, known(bytes(1, 'priority'), bytes(2, known(int(2, 1)))));
+  const input = known(
+    bytes(1, 'input'),
+    bytes(2, 'FP32'),
+    ...repeated(3, 'int', [1, 2], { packed: false }),
+    parameter,
+    bytes(5, known(bytes(6, floats(1, 2)))),
+  );
+  const output = bytes(6, known(bytes(1, 'output')));
+  const sent = known(bytes(1, 'identity-FP32'), parameter, bytes(5, input), output);
+  const answer = responseDeserialize(await infer(Buffer.from(sent)));
+  assert.deepEqual(answer.raw_output_contents, [floats(1, 2)]);
+});
+
+test('a value is remembered by its bytes where they are few, and all there', () => {
+  const at = (...sent: readonly number[]): FieldReader => {
+    const reader = FieldReader.over([Buffer.from(sent)]);
+    assert.ok(reader.next());
+    return reader;
+  };
+  const reader = at(0x0a, 4, 65, 66, 67, 68);
+  assert.equal(reader.key(3), undefined);
+  assert.equal(reader.key(4), 'ABCD');
+  assert.equal(reader.text(), 'ABCD');
+  assert.equal(at(0x0a, 4, 65, 66, 67).key(4), undefined);
 });
 
 describe('the value of a parameter that comes in two messages', () => {
