@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import type { ManifestModel } from '../../../attestation/evidence/manifest-model.js';
 import { Cancellation } from '../../../src/engine/engine.js';
-import { RemoteModel } from '../../../src/proxy/remote-model.js';
+import { forwardedHead, RemoteModel } from '../../../src/proxy/remote-model.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
 
 const { server, session } = await trustedAdder();
@@ -29,9 +29,41 @@ test('a caller that goes away has cancelled: nothing else failed', async () => {
   });
 });
 
+test('a caller’s deadline is the enclave’s too, whose status is passed on', async () => {
+  server.lies = { issue: () => new Promise(() => {}) };
+  const late = remote().infer({ ...request, deadline: performance.now() });
+  await assert.rejects(late, { name: 'RpcError', code: status.DEADLINE_EXCEEDED });
+});
+
+test('answers and failures are counted', async () => {
+  const model = remote();
+  await model.infer(request);
+  await assert.rejects(model.infer({ ...request, outputs: ['total'] }));
+  const { success, fail, executionCount, inferenceCount } = model.statistics;
+  assert.deepEqual([success.count, fail.count, executionCount, inferenceCount], [1, 1, 1, 1]);
+});
+
+test('a caller’s own nonce is refused: the receipt has the proxy’s', async () => {
+  const model = remote();
+  const result = await model.infer(request);
+  const nonce = new Uint8Array(32);
+  assert.ok(forwardedHead({ model, nonce: undefined, result }).length > 0);
+  assert.throws(() => forwardedHead({ model, nonce, result }), {
+    code: status.INVALID_ARGUMENT,
+    message: /^expected no parameter nonce/,
+  });
+});
+
+test('what its receipts cannot be kept of is no answer, and the reason stays what it was', async () => {
+  const full = new TypeError('no space');
+  const model = new RemoteModel(session, adder, 0, () => Promise.reject(full));
+  await assert.rejects(model.infer(request), full);
+});
+
 describe('models that are not what they were when the proxy started', () => {
   const cases = [
     ['one that is gone', { ...adder, name: 'gone' }, request, status.NOT_FOUND, /^CLIENT_MODEL: /],
+    ['a version that is gone', { ...adder, version: '9' }, request, status.NOT_FOUND, /^CLIENT_M/],
     [
       'one with another input',
       adder,
