@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { link, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,13 +9,14 @@ import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
 import { manifestEntry } from '../../attestation/receipt/claims.js';
 import { verifyConsistency } from '../../attestation/receipt/consistency.js';
 import { verifyReceipt } from '../../attestation/receipt/receipt.js';
-import { tilePath } from '../../attestation/receipt/tile-path.js';
+import { HEAD_FILE, tilePath } from '../../attestation/receipt/tile-path.js';
 import { decodeTreeHead, verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import { Issuer } from '../../enclave/issuer.js';
 import { MerkleLog } from '../../enclave/log.js';
 import { makeSigningKey } from '../../enclave/signing-key.js';
 import { TileFiles } from '../../enclave/tile-files.js';
 import { PublishedLog } from '../../src/replay/published-log.js';
+import { makeFifo, needsFifo } from '../forge/fifo.js';
 import { fc } from '../property.js';
 
 const entry = (i: number): Uint8Array => Uint8Array.of(i & 0xff, (i >> 8) & 0xff, i >> 16);
@@ -102,6 +103,15 @@ describe('a log that outgrew memory', () => {
     assert.deepEqual(archived.at(SIZE).inclusionPath(600), whole.at(SIZE).inclusionPath(600));
   });
 
+  test('waits for nobody who would write to a FIFO in place of a tile', {
+    skip: needsFifo,
+  }, (t) => {
+    const path = join(directory, 'outgrown', tilePath(0, 3));
+    rmSync(path);
+    makeFifo(t, path);
+    assert.throws(() => archived.at(SIZE).inclusionPath(800), { code: 'MERKLE_PRUNED' });
+  });
+
   test('without an archive refuses what it let go of, and nothing else', () => {
     const pruned = new MerkleLog({ retain: RETAIN });
     for (let i = 0; i < SIZE; i++) pruned.append(leafHash(entry(i)));
@@ -180,6 +190,17 @@ describe('what the host left at the name that a tile is written aside to', () =>
     await archive.flushed();
     assert.deepEqual(await readFile(join(folder, 'tree-head.cbor')), Buffer.of(1));
   });
+});
+
+test('a head that comes while the one before it is written is published', async () => {
+  const folder = join(directory, 'heads');
+  const files = new TileFiles(folder, fail);
+  files.writeHead(Uint8Array.of(1));
+  // What is written is under way, and no file operation has ended before the next turn of the event loop.
+  await new Promise((resolve) => process.nextTick(resolve));
+  files.writeHead(Uint8Array.of(2));
+  await files.flushed();
+  assert.deepEqual([...(await readFile(join(folder, HEAD_FILE)))], [2]);
 });
 
 describe('a disk that cannot be written', () => {
