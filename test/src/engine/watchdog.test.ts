@@ -30,16 +30,28 @@ for (const { what, progressAt, expiresAt } of CASES) {
   });
 }
 
-test('a watchdog that is stopped keeps quiet', () => {
+test('a watchdog that is stopped keeps quiet, and is as patient with what is started next', () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   try {
-    const expired = mock.fn();
-    const watchdog = new Watchdog(() => 0, expired);
+    let [now, done] = [0, 0];
+    const expired: number[] = [];
+    const watchdog = new Watchdog(
+      () => done,
+      () => expired.push(now),
+    );
+    // A step at a time: the mock counts a timer that is set in a step from the end of the step.
+    const pass = (milliseconds: number): void => {
+      for (const end = now + milliseconds; now < end; mock.timers.tick(50)) now += 50;
+    };
     watchdog.start(1000);
-    mock.timers.tick(999);
+    pass(950);
     watchdog.stop();
-    mock.timers.tick(5000);
-    assert.equal(expired.mock.callCount(), 0);
+    pass(5050);
+    assert.deepEqual(expired, []);
+    done += 1;
+    watchdog.start(1000);
+    pass(5000);
+    assert.deepEqual(expired, [7000]);
   } finally {
     mock.timers.reset();
   }
