@@ -65,12 +65,15 @@ suite('self-signed certificate', () => {
     assert.equal(node.issuer, node.subject);
   });
 
-  test('says its time in either form', () => {
+  test('says its time in either form, in the one that its year demands', () => {
     assert.equal(peer.notBefore.toISOString(), '2026-11-21T00:00:00.000Z');
     assert.equal(peer.notAfter.toISOString(), '2029-02-23T00:00:00.000Z');
     const late = make('2049-12-31T23:59:59Z', '2050-01-01T00:00:00Z').peer;
     assert.equal(late.notBefore.toISOString(), '2049-12-31T23:59:59.000Z');
     assert.equal(late.notAfter.toISOString(), '2050-01-01T00:00:00.000Z');
+    const { der: bytes } = make('2049-12-31T23:59:59Z', '2050-01-01T00:00:00Z');
+    const validity = '\x17\x0d491231235959Z\x18\x0f20500101000000Z';
+    assert.ok(Buffer.from(bytes).includes(validity, 0, 'latin1'));
   });
 
   test('has a positive serial number of its own', () => {
