@@ -125,6 +125,12 @@ describe('typed contents that protobuf’s rules or the datatype do not allow', 
       /element 0 is out of the range of INT8/,
     ],
     [
+      'eleven bytes in a run',
+      'INT64',
+      [[bytes(3, Buffer.from(`${'80'.repeat(10)}0101`, 'hex'))]],
+      /a varint is longer than 10 bytes/,
+    ],
+    [
       'floats as varints',
       'FP32',
       [[varints(6, 'ffffff7f'), varints(6, 'ffffff7f')]],
