@@ -41,6 +41,16 @@ const CASES: readonly {
     missed: [],
   },
   {
+    name: 'nothing, with no more than the levels of module and quoting enclave need',
+    fault: {
+      tcbInfo: set('tdxModuleIdentities.0.tcbLevels.0.tcb.isvsvn', 5),
+      qeReport: { isvSvn: 4 },
+    },
+    status: 'UpToDate',
+    matched: Object.values(met),
+    missed: [],
+  },
+  {
     name: 'the only SGX level by a component with a name',
     fault: {
       tcbInfo: set('tcbLevels.0.tcb.sgxtcbcomponents.5', {

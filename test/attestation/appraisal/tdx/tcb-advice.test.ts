@@ -27,6 +27,13 @@ const relaunched = (edits: readonly ((text: string) => string)[], now = '050103'
     ...edits,
   ),
 });
+/** Above the platform's level one of the same SGX components, whose microcode only the loaded TCB has. */
+const newerMicrocode = (status: string) =>
+  all(
+    each('tcbLevels', ([level]) => [level ?? null, level ?? null]),
+    set('tcbLevels.0.tcb.tdxtcbcomponents.2.svn', 4),
+    set('tcbLevels.1.tcbStatus', status),
+  );
 const relaunch = (name: string, fault: IntelFault, status: string): TdxCase => ({
   name,
   fault,
@@ -61,6 +68,33 @@ tdxCases('a relaunch is advised where it would mend the status', [
       '050104',
     ),
     'TDRelaunchAdvisedConfigurationNeeded',
+  ),
+  relaunch(
+    'the TDX level alone needs configuration',
+    relaunched([newerMicrocode('ConfigurationNeeded')], '050104'),
+    'TDRelaunchAdvisedConfigurationNeeded',
+  ),
+  relaunch(
+    'the TDX level alone is out of date',
+    relaunched([newerMicrocode('OutOfDate')], '050104'),
+    'TDRelaunchAdvised',
+  ),
+  relaunch(
+    'the TDX level alone is out of date, of a TD under the latest module',
+    {
+      ...relaunched([newerMicrocode('OutOfDate')]),
+      report: (report) => ({
+        ...report,
+        teeTcbSvn: svn('050103'),
+        td15: { teeTcbSvn2: svn('050104'), mrServiceTd: new Uint8Array(48) },
+      }),
+    },
+    'OutOfDate',
+  ),
+  relaunch(
+    'the TDX level alone is revoked',
+    relaunched([newerMicrocode('Revoked')], '050104'),
+    'Revoked',
   ),
   relaunch('an older module is loaded', relaunched([], '030103'), 'OutOfDate'),
   relaunch('older microcode is loaded', relaunched([], '050102'), 'OutOfDate'),
@@ -165,6 +199,18 @@ tdxCases('exceptions for statuses and advisories are named, and end', [
     policy: { tcb: { acceptStatuses: ['SWHardeningNeeded'] } },
     code: 'tdx.tcb.advisories',
     waived: [STATUS],
+  },
+  {
+    name: 'another advisory accepted',
+    fault: { tcbInfo: set('tcbLevels.0.advisoryIDs', ['INTEL-SA-00616']) },
+    policy: named('2027-01-01T00:00:00Z'),
+    code: 'tdx.tcb.advisories',
+  },
+  {
+    name: 'one of two advisories accepted',
+    fault: { tcbInfo: set('tcbLevels.0.advisoryIDs', ['INTEL-SA-00615', 'INTEL-SA-00616']) },
+    policy: named('2027-01-01T00:00:00Z'),
+    code: 'tdx.tcb.advisories',
   },
   {
     name: 'advisory of the quoting enclave',

@@ -1,4 +1,5 @@
 import { fromHex } from '../../../../attestation/encoding/bytes.js';
+import type { TdReport } from '../../../../attestation/evidence/td-report.js';
 import type { IntelFault } from '../../../forge/intel.js';
 import { all, each, set } from '../../../forge/json.js';
 import { type TdxCase, tdxCases } from '../../../forge/tdx-case.js';
@@ -195,6 +196,17 @@ tdxCases('the TDX module is the one that Intel states', [
     fault: { tcbInfo: set('tdxModuleIdentities.0.id', 'tdx_01') },
     code: null,
   },
+  ...[
+    { version: '0a', id: 'TDX_0A' },
+    { version: '10', id: 'TDX_10' },
+  ].map(({ version, id }) => ({
+    name: `version 0x${version}`,
+    fault: {
+      report: (report: TdReport) => ({ ...report, teeTcbSvn: svn(`05${version}03`) }),
+      tcbInfo: set('tdxModuleIdentities.0.id', id),
+    },
+    code: null,
+  })),
 ]);
 
 tdxCases('the quoting enclave is the one that Intel states', [
