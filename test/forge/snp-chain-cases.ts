@@ -2,8 +2,10 @@ import { amdName, derInteger } from '../../enclave/platform/simulator/amd.js';
 import {
   type CertificateTemplate,
   caConstraint,
+  type Issuer,
   keyUsage,
 } from '../../enclave/platform/simulator/certificates.js';
+import { forgedKey } from './amd.js';
 import {
   added,
   after,
@@ -154,6 +156,11 @@ const names: ForgedCase[] = [
     code: 'SNP_CERTIFICATE_NAME',
   },
   {
+    name: 'ARK that another root issued',
+    fault: { arkIssuer: (issuer) => ({ ...issuer, name: amdName('ARK-Genoa SIMULATED') }) },
+    code: 'SNP_CERTIFICATE_NAME',
+  },
+  {
     name: 'root of another product line',
     fault: { ark: named('ARK-Genoa SIMULATED by Assay') },
     code: 'SNP_ROOT_UNTRUSTED',
@@ -213,6 +220,42 @@ const constraints: ForgedCase[] = [
   },
 ];
 
+const p384 = (await forgedKey('amd-vcek')).publicKey;
+const p256 = (await forgedKey('amd-vcek-p256', 'p-256')).privateKey;
+const ecdsa = (issuer: Issuer): Issuer => ({
+  ...issuer,
+  privateKey: p256,
+  signing: { name: 'ECDSA', hash: 'SHA-256' },
+});
+
+const keys: ForgedCase[] = [
+  {
+    name: 'ASK with a P-384 key',
+    fault: { ask: (template) => ({ ...template, publicKey: p384 }) },
+    code: 'SNP_CERTIFICATE_KEY',
+  },
+  {
+    name: 'ARK with a P-384 key',
+    fault: { ark: (template) => ({ ...template, publicKey: p384 }) },
+    code: 'SNP_CERTIFICATE_KEY',
+  },
+  {
+    name: 'ASK signed with ECDSA',
+    fault: { askIssuer: ecdsa },
+    code: 'SNP_CERTIFICATE_KEY',
+  },
+  {
+    name: 'ARK signed with ECDSA',
+    fault: { arkIssuer: ecdsa },
+    code: 'SNP_CERTIFICATE_KEY',
+  },
+  {
+    name: 'VCEK signed with ECDSA',
+    fault: { vekIssuer: ecdsa },
+    code: 'SNP_CERTIFICATE_KEY',
+  },
+];
+
 /** Chains with one thing wrong in them. */
 export const FORGED_CHAINS: Readonly<Record<string, readonly ForgedCase[]>> = {
   parameters,
@@ -220,6 +263,7 @@ export const FORGED_CHAINS: Readonly<Record<string, readonly ForgedCase[]>> = {
   validity,
   names,
   constraints,
+  keys,
   vekExtensions,
   confusion,
   revocation,
