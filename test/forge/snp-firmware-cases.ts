@@ -105,6 +105,15 @@ export const FIRMWARE_CASES: readonly PolicyCase[] = [
     check: 'snp.firmware.committed',
   },
   {
+    name: 'the highest minor version and build are below the next major version',
+    fault: report({
+      current: { build: 0, minor: 0, major: 2 },
+      committed: { build: 255, minor: 255, major: 1 },
+    }),
+    policy: { allowProvisionalFirmware: true, minimumFirmware: { major: 2, minor: 0 } },
+    check: 'snp.firmware.committed',
+  },
+  {
     name: 'a launch mitigation is missing',
     fault: { product: 'Turin', report: { launchMitVector: 0x0fn } },
     policy: { mitigations: { launch: '0x1f' } },

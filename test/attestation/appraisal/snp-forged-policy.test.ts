@@ -121,6 +121,15 @@ describe('policies that a report meets', () => {
     assert.deepEqual(idsOf(result, 'fail'), ['snp.firmware.current', 'snp.firmware.committed']);
   });
 
+  test('a floor without a build is met by the first build', async () => {
+    const first = { build: 0, minor: 55, major: 1 };
+    const result = await judgeSnp(
+      { report: { current: first, committed: first } },
+      { minimumFirmware: { major: 1, minor: 55 } },
+    );
+    assert.equal(result.affirmed, true, result.summary);
+  });
+
   test('TCB versions that differ in reserved bytes alone are told apart', async () => {
     const tcb = encodeTcb(SIMULATED_CHIPS.Milan.tcb, 'Milan');
     const text = 'bootLoader 4, tee 0, snp 24, microcode 219';
