@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TDX_REFERENCES } from '../../../../attestation/appraisal/references-tdx.js';
+import { verdictOf } from '../../../../attestation/appraisal/result.js';
 import { TdxCache } from '../../../../attestation/appraisal/tdx-cache.js';
 import { verifyTdx } from '../../../../attestation/appraisal/verify-tdx.js';
 import { forgeTdx, type IntelFault } from '../../../forge/intel.js';
@@ -60,5 +61,18 @@ test('a refusal says what was expected, what came, and which document has the ru
       assert.equal(finding.reference, reference);
       assert.equal(summary, `The quote is not authentic: ${finding.actual}.`);
     });
+  }
+});
+
+test('without collateral a quote is unchecked, and refused where it does not hold by itself', async () => {
+  for (const [fault, at, code, verdict] of [
+    [{}, '2026-11-21T00:00:00Z', 'ENDORSEMENTS_MISSING', 'unchecked'],
+    [{ bytes: flip(48) }, '2026-11-21T00:00:00Z', 'TDX_QUOTE_SIGNATURE', 'refused'],
+    [{}, '2049-01-01T00:00:01Z', 'TDX_CERTIFICATE_EXPIRED', 'refused'],
+  ] as const) {
+    const { quote, roots } = await forgeTdx(fault);
+    const options = { at: new Date(at), roots, cache: new TdxCache() };
+    const result = await verifyTdx(quote, undefined, {}, options);
+    assert.deepEqual([result.code, verdictOf(result)], [code, verdict]);
   }
 });
