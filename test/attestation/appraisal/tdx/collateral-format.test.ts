@@ -192,7 +192,24 @@ tdxCases('members have their types and ranges', [
   wrong('tcbEvaluationDataNumber', '18'),
   wrong('tcbLevels.0.tcb.pcesvn', 65536),
   wrong('tcbLevels.0.tcb.sgxtcbcomponents.0.svn', 256),
+  wrong('tcbLevels.0.tcb.sgxtcbcomponents.0.svn', 1.5),
+  wrong('tcbLevels.0.tcb.sgxtcbcomponents.0.svn', '3'),
+  wrong('tcbLevels.0.tcb.sgxtcbcomponents.0.category', 1),
+  wrong('tcbLevels.0.tcb.sgxtcbcomponents.0.type', null),
+  wrong('tcbLevels.0.tcb.sgxtcbcomponents.0', null),
   wrong('tcbLevels.0.tcb.tdxtcbcomponents.0.svn', -1),
+  wrong('tdxModuleIdentities.0.tcbLevels.0.tcb.isvsvn', 65536),
+  ...(
+    [
+      ['tcbLevels.0.tcb.sgxtcbcomponents.0.svn', 255],
+      ['tcbLevels.0.tcb.pcesvn', 65535],
+      ['tdxModuleIdentities.0.tcbLevels.0.tcb.isvsvn', 65535],
+    ] as const
+  ).map(([path, highest]) => ({
+    name: `${path} = ${highest}, the highest`,
+    fault: { tcbInfo: set(path, highest) },
+    code: 'TDX_TCB_NOT_SUPPORTED',
+  })),
   wrong('tcbLevels.0.tcbStatus', 'uptodate'),
   wrong('tcbLevels.0.tcbStatus', 'TDRelaunchAdvised'),
   wrong('tcbLevels.0.tcbDate', '2024-11-13'),

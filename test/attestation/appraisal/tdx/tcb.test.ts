@@ -93,6 +93,20 @@ tdxCases('levels are matched from the highest down, in whatever order they come'
     { report: (report) => ({ ...report, teeTcbSvn: svn('050102') }) },
     'OutOfDate',
   ),
+  ...['sgx', 'tdx'].flatMap((kind) =>
+    [0, 1].map((higher) => ({
+      name: `levels that differ in ${kind} component 15 alone, the higher at ${higher}`,
+      fault: {
+        tcbInfo: all(
+          each('tcbLevels', ([level]) => [level ?? null, level ?? null]),
+          set(`tcbLevels.${higher}.tcb.${kind}tcbcomponents.15.svn`, 9),
+          set(`tcbLevels.${1 - higher}.tcbStatus`, 'OutOfDate'),
+        ),
+      },
+      code: STATUS,
+      status: 'OutOfDate',
+    })),
+  ),
   {
     name: 'PCESVN below every level',
     fault: { platform: { pceSvn: 4 }, tcbInfo: ladder },
