@@ -225,6 +225,17 @@ tdxCases('members have their types and ranges', [
   wrong('tdxModuleIdentities.0.tcbLevels', []),
   wrong('tdxModuleIdentities.0.tcbLevels.0.tcbStatus', 'ConfigurationNeeded'),
   {
+    name: 'one of two levels of a module with a status of platforms',
+    fault: {
+      tcbInfo: all(
+        each('tdxModuleIdentities.0.tcbLevels', ([level]) => [level ?? null, level ?? null]),
+        set('tdxModuleIdentities.0.tcbLevels.1.tcb.isvsvn', 0),
+        set('tdxModuleIdentities.0.tcbLevels.1.tcbStatus', 'ConfigurationNeeded'),
+      ),
+    },
+    code: FORMAT,
+  },
+  {
     name: 'two levels for one TCB',
     fault: {
       tcbInfo: all(

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { utf8 } from '../../../../attestation/encoding/bytes.js';
+import { paravisorReportData } from '../../../../attestation/evidence/runtime-claims.js';
 import { AssayError } from '../../../../attestation/index.js';
 import { extended, type IntelFault } from '../../../forge/intel.js';
 import { set } from '../../../forge/json.js';
@@ -107,6 +109,28 @@ tdxCases('what the caller expects is compared', [
     code: 'tdx.mr-config-id',
   },
   { name: 'RTMR3', expectations: { rtmr3: new Uint8Array(48).fill(1) }, code: 'tdx.rtmr3' },
+  {
+    name: 'RTMR3 as it is',
+    fault: {
+      report: (report) => {
+        const [rtmr0, rtmr1, rtmr2] = report.rtmrs;
+        return { ...report, rtmrs: [rtmr0, rtmr1, rtmr2, new Uint8Array(48).fill(1)] };
+      },
+    },
+    expectations: { rtmr3: new Uint8Array(48).fill(1) },
+    code: null,
+  },
+  {
+    name: 'runtime claims',
+    expectations: { runtimeClaims: utf8('{}') },
+    code: 'tdx.runtime-claims',
+  },
+  {
+    name: 'runtime claims as they are',
+    fault: { report: (report) => ({ ...report, reportData: paravisorReportData(utf8('{}')) }) },
+    expectations: { runtimeClaims: utf8('{}') },
+    code: null,
+  },
 ]);
 
 const known = Object.keys(referenceValues());

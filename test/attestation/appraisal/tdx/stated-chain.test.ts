@@ -35,6 +35,11 @@ tdxCases('collateral may state the chain of the quote', [
     code: null,
   },
   {
+    name: 'in a file',
+    fault: { ...stated((intel) => pem(chainOf(intel))), file: (all) => JSON.stringify(all) },
+    code: null,
+  },
+  {
     name: 'with other line breaks',
     fault: stated((intel) => pem(chainOf(intel)).replaceAll('\n', '\r\n')),
     code: null,

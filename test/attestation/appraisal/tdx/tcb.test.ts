@@ -107,6 +107,18 @@ tdxCases('levels are matched from the highest down, in whatever order they come'
       status: 'OutOfDate',
     })),
   ),
+  ...[0, 1].map((higher) => ({
+    name: `levels that differ in PCESVN alone, the higher at ${higher}`,
+    fault: {
+      tcbInfo: all(
+        each('tcbLevels', ([level]) => [level ?? null, level ?? null]),
+        set(`tcbLevels.${higher}.tcb.pcesvn`, 99),
+        set(`tcbLevels.${1 - higher}.tcbStatus`, 'OutOfDate'),
+      ),
+    },
+    code: STATUS,
+    status: 'OutOfDate',
+  })),
   {
     name: 'PCESVN below every level',
     fault: { platform: { pceSvn: 4 }, tcbInfo: ladder },
