@@ -141,6 +141,12 @@ const guestPolicy: PolicyCase[] = [
     policy: { guestPolicy: { minimumAbi: { major: 1, minor: 0 } } },
     check: 'snp.guest-policy.abi',
   },
+  {
+    name: 'the highest minor ABI version is below the next major one',
+    fault: report({ policy: BASE | 0x01ffn }),
+    policy: { guestPolicy: { minimumAbi: { major: 2, minor: 0 } } },
+    check: 'snp.guest-policy.abi',
+  },
 ];
 
 const PLATFORM_NAMES = [

@@ -7,7 +7,7 @@ import {
   issueCertificate,
 } from '../../../enclave/platform/simulator/certificates.js';
 import { simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
-import { type AmdFault, forgedAmd, forgeSnp } from '../../forge/amd.js';
+import { type AmdFault, forgedAmd, forgedKey, forgeSnp } from '../../forge/amd.js';
 import { after, before, dated, signedByStranger } from '../../forge/certificate-changes.js';
 import { FORGED_AT, idsOf, judgeSnp } from '../../forge/judge-snp.js';
 import { FORGED_CHAINS } from '../../forge/snp-chain-cases.js';
@@ -158,6 +158,26 @@ describe('endorsements that are missing or in another order', () => {
       }
     });
   }
+
+  test('of several VCEKs for the report no more than 32 are tried', async () => {
+    const { publicKey } = await forgedKey('amd-vcek-stranger');
+    const others = await Promise.all(
+      Array.from({ length: 32 }, async (_, i) => {
+        const serialNumber = `7${(0x100 + i).toString(16)}`;
+        const { endorsements } = await forgeSnp({
+          vek: (given) => ({ ...given, serialNumber, publicKey }),
+        });
+        return endorsements.certificates[0];
+      }),
+    );
+    for (const [count, code] of [
+      [31, null],
+      [32, 'SNP_SIGNATURE'],
+    ] as const) {
+      const among = certificates((own) => [...others.slice(0, count), ...own]);
+      assert.equal((await judgeSnp({ supply: among })).code, code);
+    }
+  });
 
   test('of several authorities of one name the one that signed counts, wherever it stands', async () => {
     const amd = await forgedAmd('Milan');

@@ -110,6 +110,16 @@ describe('policies that a report meets', () => {
     const result = await judgeSnp({ report: { reportData } }, {}, { runtimeClaims });
     assert.equal(result.affirmed, true, result.summary);
     assert.match(result.caveats.join('\n'), /paravisor is what the hardware measured/);
+    const others = { runtimeClaims: utf8('{ }') };
+    const refused = await judgeSnp({ report: { reportData } }, {}, others);
+    assert.deepEqual(idsOf(refused, 'fail'), ['snp.runtime-claims']);
+  });
+
+  test('an ABI version that the guest demands meets a floor of that version', async () => {
+    const fault: AmdFault = { report: { policy: BASE | 0x0137n } };
+    const floor = { major: 1, minor: 0x37 };
+    const result = await judgeSnp(fault, { guestPolicy: { minimumAbi: floor } });
+    assert.equal(result.affirmed, true, result.summary);
   });
 
   test('firmware below its floor is told as current and as committed, which is never above', async () => {
