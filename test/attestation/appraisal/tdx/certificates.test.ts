@@ -1,4 +1,9 @@
-import { children, encodeDer, parseDer } from '../../../../attestation/encoding/asn1.js';
+import {
+  type Asn1Node,
+  children,
+  encodeDer,
+  parseDer,
+} from '../../../../attestation/encoding/asn1.js';
 import { toHex } from '../../../../attestation/encoding/bytes.js';
 import {
   type CertificateTemplate,
@@ -161,6 +166,12 @@ const extended = (...octets: readonly number[]): Uint8Array => {
   children(tree, 'extension').push(parseDer(Uint8Array.of(0x30, member.length, ...member)));
   return encodeDer(tree);
 };
+/** The extension after a change of its members. */
+const changed = (change: (members: Asn1Node[]) => unknown): IntelFault => {
+  const tree = parseDer(genuine);
+  change(children(tree, 'extension'));
+  return extension(encodeDer(tree));
+};
 const PREFIX = [0x2a, 0x86, 0x48, 0x86, 0xf8, 0x4d, 1, 13, 1] as const;
 tdxCases('the SGX extension is whole', [
   { name: 'with a member that Intel adds', fault: extension(extended(...PREFIX, 7)), code: null },
@@ -171,12 +182,33 @@ tdxCases('the SGX extension is whole', [
       ['with an arc that does not end', [...PREFIX, 0x84]],
       ['with its own identifier as a member', PREFIX],
       ['with a member of another extension', [0x55, 29, 15]],
+      ['with a member of a neighbour of it', [...PREFIX.slice(0, -1), 2, 7]],
     ] as const
   ).map(([name, octets]) => ({
     name,
     fault: extension(extended(...octets)),
     code: 'X509_EXTENSION',
   })),
+  ...([0, 1, 2, 3] as const).map((place) => ({
+    name: `with member ${place + 1} as it is, twice`,
+    fault: changed((members) => members.push(...members.slice(place, place + 1))),
+    code: 'X509_EXTENSION',
+  })),
+  {
+    name: 'with a value behind that of a member',
+    fault: changed((members) => children(members[3], 'member').push(parseDer(END_ENTITY))),
+    code: 'X509_EXTENSION',
+  },
+  {
+    name: 'with the highest SVNs',
+    fault: {
+      platform: {
+        componentSvns: [255, ...SIMULATED_PLATFORM.componentSvns.slice(1)],
+        pceSvn: 65535,
+      },
+    },
+    code: null,
+  },
   { name: 'missing', fault: template('pck', without(SGX)), code: 'X509_EXTENSION' },
   { name: 'empty', fault: extension(new Uint8Array()), code: 'X509_EXTENSION' },
   { name: 'not DER', fault: extension(genuine.slice(0, -1)), code: 'X509_EXTENSION' },
