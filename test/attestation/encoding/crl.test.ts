@@ -5,6 +5,8 @@ import { parseCrl } from '../../../attestation/encoding/crl.js';
 import { crlBytes } from '../../../attestation/endorsements/intel.js';
 import { forgeTdx } from '../../forge/intel.js';
 
+/** ecdsa-with-SHA384. */
+const ECDSA = [6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3];
 const DATE = new Date('2025-01-01T00:00:00Z');
 const revoked = ['0a', '00ff'].map((serialNumber) => ({ serialNumber, date: DATE }));
 const { collateral } = await forgeTdx({ pckCrl: { revoked } });
@@ -13,11 +15,16 @@ if (typeof collateral === 'string' || collateral instanceof Uint8Array) {
 }
 const genuine = crlBytes(collateral.pck_crl, 'pck_crl');
 
-/** The list with something else for one of its bytes, in the tree that node-forge makes of it. */
-function changed(change: (tbs: ReturnType<typeof children>) => void): Uint8Array {
+/** The list with something else among its three members, in the tree that node-forge makes of it. */
+function rewritten(change: (list: ReturnType<typeof children>) => void): Uint8Array {
   const list = parseDer(genuine);
-  change(children(children(list, 'list')[0], 'tbs'));
+  change(children(list, 'list'));
   return encodeDer(list);
+}
+
+/** The same for the members that are signed. */
+function changed(change: (tbs: ReturnType<typeof children>) => void): Uint8Array {
+  return rewritten(([tbs]) => change(children(tbs, 'tbs')));
 }
 
 test('reads serial numbers and dates of the entries', () => {
@@ -55,6 +62,19 @@ test('refuses what is not one list in DER', () => {
     ['the list twice', padded(genuine)],
     ['a byte less', genuine.subarray(0, -1)],
     ['a SET', Uint8Array.of(0x31, ...genuine.subarray(1))],
+    ['a fourth member', rewritten((list) => list.push(parseDer(Uint8Array.of(5, 0))))],
+    [
+      'another algorithm than is signed',
+      rewritten((list) => list.splice(1, 1, parseDer(Uint8Array.of(0x30, ECDSA.length, ...ECDSA)))),
+    ],
+    ['version 1', changed((tbs) => tbs.splice(0, 1, parseDer(Uint8Array.of(2, 1, 0))))],
+    [
+      'extensions under another tag',
+      changed((tbs) => {
+        const der = encodeDer(tbs.pop() ?? assert.fail());
+        tbs.push(parseDer(Uint8Array.of(0xa1, ...der.subarray(1))));
+      }),
+    ],
     ['an unknown member', changed((tbs) => tbs.push(parseDer(Uint8Array.of(5, 0))))],
     ['no nextUpdate', changed((tbs) => tbs.splice(4, 1))],
     [
