@@ -32,6 +32,34 @@ const packedIn = (field: 'float' | 'double', ...runs: readonly Uint8Array[]) => 
   return message([int(1, 8), bytes(7, message(graph)), bytes(8, message([int(2, 18)]))]);
 };
 
+const inGraph = (field: Parameters<typeof message>[0][number]) =>
+  message([int(1, 8), bytes(7, message([field])), bytes(8, message([int(2, 18)]))]);
+const typed = (type: Uint8Array) =>
+  inGraph(bytes(11, message([bytes(1, 'x'), bytes(2, message([bytes(1, type)]))])));
+const strange = message([int(99, 1)]);
+/** A field that ONNX does not define in each kind of message beside the model's own. */
+const strangers: Readonly<Record<string, Uint8Array>> = {
+  'a graph': inGraph(int(99, 1)),
+  'a node': inGraph(bytes(1, strange)),
+  'an attribute': attributeOf(int(99, 1)),
+  'an initializer': inGraph(bytes(5, strange)),
+  'a sparse initializer': inGraph(bytes(15, strange)),
+  'an entry of external data': inGraph(bytes(5, message([bytes(13, strange)]))),
+  'an input': inGraph(bytes(11, strange)),
+  'a type': inGraph(bytes(11, message([bytes(1, 'x'), bytes(2, strange)]))),
+  'a tensor type': typed(strange),
+  'a shape': typed(message([int(1, 1), bytes(2, strange)])),
+  'a dimension': typed(message([int(1, 1), bytes(2, message([bytes(1, strange)]))])),
+  'a sequence type': inGraph(
+    bytes(11, message([bytes(1, 'x'), bytes(2, message([bytes(4, strange)]))])),
+  ),
+  'a map type': inGraph(
+    bytes(11, message([bytes(1, 'x'), bytes(2, message([bytes(5, strange)]))])),
+  ),
+  'an opset': message([int(1, 8), bytes(8, strange)]),
+  'a function': message([int(1, 8), bytes(25, strange)]),
+};
+
 const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>> = {
   'no bytes': [new Uint8Array(), 'MODEL_IR_VERSION'],
   'no graph': [message([int(1, 8)]), 'MODEL_GRAPH'],
@@ -43,6 +71,12 @@ const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>
     message([{ number: 0, bytes: valid }, int(27, 1)]),
     'MODEL_FIELD_UNKNOWN',
   ],
+  ...Object.fromEntries(
+    Object.entries(strangers).map(([where, model]) => [
+      `a field of ${where} that ONNX does not define`,
+      [model, 'MODEL_FIELD_UNKNOWN'] as const,
+    ]),
+  ),
   'a field of the wrong wire type': [message([int(7, 1)]), 'MODEL_WIRE'],
   'a group': [Uint8Array.of(0x0b, 0x0c), 'MODEL_WIRE'],
   'field number 0': [Uint8Array.of(0x02, 0x00), 'MODEL_WIRE'],
