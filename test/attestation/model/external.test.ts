@@ -7,7 +7,13 @@ import {
 import { analyseModel } from '../../../attestation/model/identity.js';
 import { readModel } from '../../../attestation/model/onnx.js';
 import { encodeModel } from '../../forge/onnx.js';
-import type { GraphInit, ModelInit, NodeInit, TensorInit } from '../../forge/onnx-init.js';
+import type {
+  FunctionInit,
+  GraphInit,
+  ModelInit,
+  NodeInit,
+  TensorInit,
+} from '../../forge/onnx-init.js';
 
 const away: TensorInit = { name: 'w', type: 1, dims: [2], external: { location: 'w.bin' } };
 const one: TensorInit = { ...away, dims: [1] };
@@ -35,6 +41,21 @@ function withNode(op: string, attributes: NonNullable<NodeInit['attributes']>): 
 const within = (g: GraphInit): ModelInit =>
   withNode('If', { then_branch: { g }, else_branch: { g } });
 
+const functionOf = (members: Partial<FunctionInit>): ModelInit => ({
+  graph: plain,
+  functions: [
+    {
+      domain: 'd',
+      name: 'f',
+      inputs: ['x'],
+      outputs: ['y'],
+      nodes: plain.nodes,
+      opsets: { '': 21 },
+      ...members,
+    },
+  ],
+});
+
 const indices: TensorInit = { type: 7, dims: [1], int64s: [0] };
 const places: Readonly<Record<string, ModelInit>> = {
   'an initializer of a subgraph': within({ ...branch, initializers: [away] }),
@@ -55,6 +76,15 @@ const places: Readonly<Record<string, ModelInit>> = {
     },
   },
   'an attribute that is no constant': withNode('ConstantOfShape', { value: { t: one } }),
+  'a sparse attribute': withNode('Identity', {
+    other: { sparse: { values: one, indices, dims: [2] } },
+  }),
+  'an attribute of a node of a function': functionOf({
+    nodes: [
+      { op: 'ConstantOfShape', inputs: ['x'], outputs: ['y'], attributes: { value: { t: one } } },
+    ],
+  }),
+  'a default of a function': functionOf({ defaults: { other: { t: one } } }),
   'a constant of a function': {
     graph: plain,
     functions: [

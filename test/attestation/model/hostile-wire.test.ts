@@ -50,6 +50,9 @@ const strangers: Readonly<Record<string, Uint8Array>> = {
   'a tensor type': typed(strange),
   'a shape': typed(message([int(1, 1), bytes(2, strange)])),
   'a dimension': typed(message([int(1, 1), bytes(2, message([bytes(1, strange)]))])),
+  'an opaque type': inGraph(
+    bytes(11, message([bytes(1, 'x'), bytes(2, message([bytes(7, strange)]))])),
+  ),
   'a sequence type': inGraph(
     bytes(11, message([bytes(1, 'x'), bytes(2, message([bytes(4, strange)]))])),
   ),
@@ -59,6 +62,8 @@ const strangers: Readonly<Record<string, Uint8Array>> = {
   'an opset': message([int(1, 8), bytes(8, strange)]),
   'a function': message([int(1, 8), bytes(25, strange)]),
 };
+
+const location = (path: string) => bytes(13, message([bytes(1, 'location'), bytes(2, path)]));
 
 const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>> = {
   'no bytes': [new Uint8Array(), 'MODEL_IR_VERSION'],
@@ -77,6 +82,15 @@ const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>
       [model, 'MODEL_FIELD_UNKNOWN'] as const,
     ]),
   ),
+  'a key of external data twice': [
+    inGraph(
+      bytes(
+        5,
+        message([int(1, 1), int(2, 1), bytes(8, 'w'), location('a'), location('b'), int(14, 1)]),
+      ),
+    ),
+    'MODEL_EXTERNAL_DATA',
+  ],
   'a field of the wrong wire type': [message([int(7, 1)]), 'MODEL_WIRE'],
   'a group': [Uint8Array.of(0x0b, 0x0c), 'MODEL_WIRE'],
   'field number 0': [Uint8Array.of(0x02, 0x00), 'MODEL_WIRE'],

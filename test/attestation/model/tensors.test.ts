@@ -224,6 +224,8 @@ const references: Readonly<Record<string, readonly [pairs: Pairs, code: string]>
   'a backslash': [{ location: 'a\\w.bin' }, 'MODEL_EXTERNAL_PATH'],
   'a drive': [{ location: 'C:w.bin' }, 'MODEL_EXTERNAL_PATH'],
   'a NUL': [{ location: 'w.bin\0' }, 'MODEL_EXTERNAL_PATH'],
+  'the last control character': [{ location: 'w\x1f.bin' }, 'MODEL_EXTERNAL_PATH'],
+  'a DEL': [{ location: 'w\x7f.bin' }, 'MODEL_EXTERNAL_PATH'],
   'an address in memory': [
     { location: '*/_ORT_MEM_ADDR_/*', offset: '4096', length: '8' },
     'MODEL_EXTERNAL_PATH',
@@ -259,18 +261,18 @@ test('external locations are those of all tensors, sorted, each once', () => {
     name,
     type: 1,
     dims: [1],
-    external: { location, checksum: 'ignored' },
+    external: { location, length: '4', checksum: 'ignored' },
   });
-  const model = modelOf([tensor('a', 'z.bin'), tensor('b', 'dir/a.bin'), tensor('c', 'z.bin')]);
+  const model = modelOf([tensor('a', 'z.bin'), tensor('b', 'dir/a b~.bin'), tensor('c', 'z.bin')]);
   const attribute = { value: { t: tensor('', 'attribute.bin') } };
   const nodes = [
     ...model.graph.nodes,
     { op: 'Constant', inputs: [], outputs: ['k'], attributes: attribute },
   ];
   const bytes = encodeModel({ ...model, graph: { ...model.graph, nodes } });
-  assert.deepEqual(externalLocations(readModel(bytes)), ['attribute.bin', 'dir/a.bin', 'z.bin']);
+  assert.deepEqual(externalLocations(readModel(bytes)), ['attribute.bin', 'dir/a b~.bin', 'z.bin']);
   const external = new Map(
-    ['z.bin', 'dir/a.bin', 'attribute.bin'].map((path) => [path, new Uint8Array(4)]),
+    ['z.bin', 'dir/a b~.bin', 'attribute.bin'].map((path) => [path, new Uint8Array(4)]),
   );
   const { files } = identifyModel({ path: 'm.onnx', bytes, external });
   assert.deepEqual(
@@ -278,7 +280,7 @@ test('external locations are those of all tensors, sorted, each once', () => {
     [
       ['m.onnx', bytes.length],
       ['attribute.bin', 4],
-      ['dir/a.bin', 4],
+      ['dir/a b~.bin', 4],
       ['z.bin', 4],
     ],
   );
