@@ -20,8 +20,8 @@ function isClaims(value: ClaimValue | undefined): value is Claims {
 }
 
 /**
- * A policy with the values that this evidence has, and without any waiver: it refuses that very evidence where
- * a check fails that is none of values.
+ * A policy with the values that this evidence has, and without any waiver: it does not affirm that very
+ * evidence where a check does not hold that is none of values.
  */
 function policyOf(tee: Tee, claims: Claims): PolicyDocument {
   const enclave = claims['enclave'];
@@ -76,10 +76,10 @@ function toYaml(policy: object): string {
   );
 }
 
-/** Says in the file and beside it what this policy refuses of the evidence that it was made from. */
+/** Says in the file and beside it why this policy does not affirm the evidence that it was made from. */
 function tellShortfalls(io: Io, shortfalls: readonly string[]): string {
   if (shortfalls.length === 0) return '';
-  const lines = ['This policy refuses the evidence that it was made from:', ...shortfalls];
+  const lines = ['This policy does not affirm the evidence that it was made from:', ...shortfalls];
   for (const line of lines) io.note(line);
   return lines.map((line, i) => `# ${i === 0 ? '' : '  '}${printable(line)}\n`).join('');
 }
@@ -100,7 +100,7 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
   io.print({ ...policy }, () => `${HEADER(result, hasModels)}${told}${toYaml(policy)}`);
 }
 
-/** `assay policy init BUNDLE`: a strict policy with the values that authentic evidence has, and what of it that refuses. */
+/** `assay policy init BUNDLE`: a strict policy with the values of authentic evidence, and why it does not affirm that. */
 export function registerPolicyInit(program: Command, io: Io): void {
   trustOptions(
     group(program, 'policy')

@@ -22,6 +22,7 @@ const WAIVERS = {
     { allowMissingEventLog: true },
   ],
   snp: [
+    { crl: 'optional' },
     { allowProvisionalFirmware: true },
     { allowMaskedChipId: true },
     { guestPolicy: { allowDebug: true } },
@@ -38,10 +39,12 @@ const WAIVERS = {
   ],
 } as const;
 
-/** `enclave.allowUnpinned` of `{ enclave: { allowUnpinned: true } }`. */
+/** `guestPolicy.allowCxl` of `{ guestPolicy: { allowCxl: true } }`, `crl: optional` of `{ crl: 'optional' }`. */
 function pathOf(rules: object): string {
   const [[name, value] = ['', undefined]] = Object.entries(rules) as [string, unknown][];
-  return typeof value === 'object' && value !== null ? `${name}.${pathOf(value)}` : name;
+  if (typeof value === 'string') return `${name}: ${value}`;
+  const isNested = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isNested ? `${name}.${pathOf(value)}` : name;
 }
 
 function* waived(policy: PolicyDocument): Iterable<readonly [string, AppraisalPolicy]> {

@@ -185,7 +185,7 @@ describe('assay policy init', () => {
     const made = await assay(['policy', 'init', at('known.cbor'), '--root', at('root.pem')]);
     assert.deepEqual([made.code, made.err], [0, '']);
     assert.match(made.out, /^# SIMULATED/);
-    assert.doesNotMatch(made.out, /refuses the evidence/);
+    assert.doesNotMatch(made.out, /does not affirm/);
     const machine = await assay([
       ...['policy', 'init', at('known.cbor'), '--root', at('root.pem'), '--json'],
     ]);
