@@ -65,6 +65,8 @@ const ASSAY_IS_STRICTER: Readonly<Record<string, string>> = {
   'parameters: ARK signed with SHA-512': ROOT_AS_GIVEN,
   'parameters: ARK signed with PKCS #1 v1.5': ROOT_AS_GIVEN,
   'signatures: ARK signed by another key': ROOT_AS_GIVEN,
+  'names: ARK that another root issued': ROOT_AS_GIVEN,
+  'keys: ARK signed with ECDSA': ROOT_AS_GIVEN,
   'parameters: ASK signed with PKCS #1 v1.5':
     'the peer demands RSASSA-PSS of the leaf alone; AMD signs everything with it',
   'parameters: CRL signed with PKCS #1 v1.5':
