@@ -30,8 +30,9 @@ lint: build ## format, lint, floors, unused exports and dependencies
 format: $(STAMP) ## rewrite the sources in the house format
 	npm run --silent format
 
+# The runner leaves a core idle, which of two is half of the time.
 test: lint ## everything but timing and peers
-	node --test --test-reporter=spec $(TESTS)
+	node --test --test-reporter=spec --test-concurrency=$$(nproc) $(TESTS)
 
 # Seconds for each decoder; `make fuzz FUZZ_SECONDS=600 FUZZ_SEED=1` goes deeper.
 FUZZ_SECONDS ?= 20
