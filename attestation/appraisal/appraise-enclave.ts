@@ -35,7 +35,7 @@ function pinnedFinding(findings: Findings, stated: EnclaveStatement, policy: Enc
   );
 }
 
-function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: EnclavePolicy): void {
+function enforcedFinding(findings: Findings, stated: EnclaveStatement): void {
   const { launchPolicy, launchPolicyDigest, manifest } = stated;
   if (launchPolicy === null && manifest.launchPolicy === null) return;
   findings.check(
@@ -53,25 +53,31 @@ function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: Encl
       fail: 'The manifest names another launch policy than the evidence carries.',
     },
   );
-  if (launchPolicy === null) return;
+}
+
+/** What a launch policy rules out; where there is none, nothing does, and the manifest is silent about it. */
+function ruleFindings(findings: Findings, stated: EnclaveStatement, policy: EnclavePolicy): void {
+  const { launchPolicy, binding } = stated;
+  const unpinned = launchPolicy === null && isZero(binding);
   const rules = [
     ['development', policy.allowDevelopment, 'allowDevelopment', 'debugging aids'],
     ['plaintext', policy.allowPlaintext, 'allowPlaintext', 'a listener without TLS'],
   ] as const;
   for (const [rule, waived, member, meaning] of rules) {
+    const stands = launchPolicy?.[rule] === true ? 'allowed' : 'not allowed';
     findings.check(
       `enclave.${rule}`,
-      !launchPolicy[rule],
+      launchPolicy?.[rule] === false,
       {
         expected: 'not allowed',
-        actual: launchPolicy[rule] ? 'allowed' : 'not allowed',
+        actual: launchPolicy === null ? 'no launch policy' : stands,
         reference: CHAIN_OF_TRUST.launchPolicy,
       },
       {
         pass: `The launch policy does not allow ${meaning}.`,
-        fail: `The launch policy allows ${meaning}.`,
+        fail: `${launchPolicy === null ? 'No launch policy rules out' : 'The launch policy allows'} ${meaning}.`,
       },
-      flag(waived, member),
+      flag(waived, member) ?? (unpinned ? flag(policy.allowUnpinned, 'allowUnpinned') : undefined),
     );
   }
 }
@@ -83,6 +89,7 @@ export function appraiseEnclave(
 ): readonly Finding[] {
   const findings = new Findings();
   pinnedFinding(findings, stated, policy);
+  enforcedFinding(findings, stated);
   ruleFindings(findings, stated, policy);
   const rules = stated.launchPolicy && new LaunchRules(stated.launchPolicy.models);
   for (const model of stated.manifest.models) modelFindings(findings, model, rules, policy);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
@@ -96,6 +96,7 @@ const admission: readonly EvidenceCase[] = [
       tee,
       fault: withoutLaunchPolicy,
       policy: affirmingPolicy(models, { allowUnpinned: true }),
+      also: ['enclave.development', 'enclave.plaintext'],
     },
   ]),
   {
@@ -296,3 +297,38 @@ test('evidence that meets every demand on a model is affirmed, and shows each', 
 });
 
 refusedEvidence('admission', admission);
+
+describe('what no launch policy rules out', () => {
+  for (const [name, waivers, named] of [
+    ['is waived with the pin', {}, ['allowUnpinned', 'allowUnpinned']],
+    [
+      'is waived by name where the policy has the waiver',
+      { allowPlaintext: true },
+      ['allowUnpinned', 'allowPlaintext'],
+    ],
+  ] as const) {
+    test(`${name}, and shown`, async () => {
+      const { result } = await judgeEvidence({
+        name,
+        code: '',
+        fault: { ...withoutLaunchPolicy, pinned: null },
+        policy: affirmingPolicy(models, { allowUnpinned: true, ...waivers }),
+      });
+      const shown = ['enclave.development', 'enclave.plaintext'].map((rule) =>
+        result.checks.find(({ id }) => id === rule),
+      );
+      assert.equal(result.affirmed, true, result.summary);
+      assert.deepEqual(
+        shown.map((check) => [check?.outcome, check?.actual, check?.reason]),
+        [
+          ['debugging aids', named[0]],
+          ['a listener without TLS', named[1]],
+        ].map(([what, waiver]) => [
+          'waived',
+          'no launch policy',
+          `No launch policy rules out ${what}. The policy waives this by enclave.${waiver}.`,
+        ]),
+      );
+    });
+  }
+});

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeRuntimeLog, encodeRuntimeLog } from '../../../attestation/evidence/event-log.js';
-import { affirmingPolicy } from '../../forge/enclave.js';
+import type { BundleFault } from '../../forge/bundle.js';
+import { affirmingPolicy, launchPolicyFor } from '../../forge/enclave.js';
 import { fill } from '../../forge/fill.js';
 import {
   type EvidenceCase,
@@ -9,6 +10,27 @@ import {
   models,
   refusedEvidence,
 } from '../../forge/judge-evidence.js';
+
+/** What the log calls a model that no manifest states: its graph, then its execution. */
+const strange = fill(1, 64);
+const comesAndGoes: NonNullable<BundleFault['events']> = (events) => [
+  ...events,
+  { type: 'model', content: strange },
+  { type: 'unload', content: strange },
+];
+
+/** The launch policy of these tests with one more entry. */
+function launchPolicyWith(execution: Uint8Array | null): BundleFault {
+  const { models: entries, ...rest } = launchPolicyFor(...models);
+  return { policy: { ...rest, models: [...entries, { graph: fill(1), execution }] } };
+}
+
+/** Measured software alone says what is served. */
+const unpinned: BundleFault = {
+  pinned: null,
+  manifest: (m) => ({ ...m, launchPolicy: null }),
+  bundle: (b) => ({ ...b, launchPolicy: null }),
+};
 
 const logFaults: readonly EvidenceCase[] = [
   {
@@ -67,6 +89,22 @@ const logFaults: readonly EvidenceCase[] = [
     fault: { events: (events) => [...events, { type: 'model', content: fill(1, 64) }] },
   },
   {
+    name: 'a model that is neither stated nor allowed, and was loaded for a while',
+    code: 'enclave.event-log.others',
+    fault: { events: comesAndGoes },
+  },
+  {
+    name: 'a model that was executed otherwise than the launch policy allows',
+    code: 'enclave.event-log.others',
+    fault: { ...launchPolicyWith(fill(2)), events: comesAndGoes },
+  },
+  {
+    name: 'a launch policy that the manifest does not state',
+    code: 'enclave.event-log.others',
+    fault: unpinned,
+    policy: affirmingPolicy(models, { allowUnpinned: true }),
+  },
+  {
     name: 'a model with a digest longer than any',
     code: 'enclave.event-log.others',
     fault: { events: (events) => [...events, { type: 'model', content: fill(1, 64 * 1024) }] },
@@ -94,19 +132,40 @@ test('no event log of a register that is zero is waived, and shown', async () =>
   assert.equal(log?.outcome, 'waived');
 });
 
-test('models that are stated and that no launch policy allows are no others', async () => {
-  const { result } = await judgeEvidence({
-    name: 'no launch policy',
+const quiet: readonly (EvidenceCase & { readonly says: string })[] = [
+  {
+    name: 'a model that the launch policy allows, executed in any way',
     code: '',
-    tee: 'tdx',
-    fault: {
-      pinned: null,
-      manifest: (m) => ({ ...m, launchPolicy: null }),
-      bundle: (b) => ({ ...b, launchPolicy: null }),
-      events: (events) => events.slice(1),
-    },
-    policy: affirmingPolicy(models, { allowUnpinned: true }),
+    fault: { ...launchPolicyWith(null), events: comesAndGoes },
+    says: 'Nothing else was ever loaded.',
+  },
+  {
+    name: 'a model that the launch policy allows as it was executed',
+    code: '',
+    fault: { ...launchPolicyWith(fill(1)), events: comesAndGoes },
+    says: 'Nothing else was ever loaded.',
+  },
+  {
+    name: 'models that are stated and that no launch policy allows',
+    code: '',
+    fault: { ...unpinned, events: (events) => events.slice(1) },
+    says: 'Nothing else is loaded.',
+  },
+  {
+    name: 'a model without a launch policy that a manifest before may have stated',
+    code: '',
+    fault: { ...unpinned, events: (events) => comesAndGoes(events.slice(1)) },
+    says: 'Nothing else is loaded.',
+  },
+];
+for (const { says, ...given } of quiet) {
+  test(`${given.name}: no other`, async () => {
+    const { result } = await judgeEvidence({
+      ...given,
+      tee: 'tdx',
+      policy: affirmingPolicy(models, { allowUnpinned: true }),
+    });
+    const others = result.checks.find(({ id }) => id === 'enclave.event-log.others');
+    assert.deepEqual([result.affirmed, others?.outcome, others?.reason], [true, 'pass', says]);
   });
-  const others = result.checks.find(({ id }) => id === 'enclave.event-log.others');
-  assert.deepEqual([result.affirmed, others?.outcome], [true, 'pass']);
-});
+}
