@@ -132,7 +132,7 @@ function namedRoots(
   throw new AssayError(
     'SNP_ROOT_UNTRUSTED',
     roots === undefined
-      ? `Assay pins no AMD root for ${product}`
+      ? `Assay pins no AMD root for ${product}: name ${name}, as AMD publishes it, among the roots (--root of a command that verifies)`
       : `none of the roots that the caller named is ${name}`,
   );
 }
