@@ -1,7 +1,10 @@
 import * as z from 'zod';
 import { AssayError, type ErrorCode } from './error.js';
 
-/** Bytes in hexadecimal of either case, as lower-case text. YAML reads digits alone, or with one e, as a number. */
+/**
+ * Bytes in hexadecimal of either case, as lower-case text.
+ * YAML reads digits alone, or with one e, as a number.
+ */
 export const hex = (bytes: number) =>
   z
     .string({

@@ -42,7 +42,10 @@ export const GUEST_POLICY_BITS = {
 } as const;
 export type GuestPolicyBit = keyof typeof GUEST_POLICY_BITS;
 
-/** Whether the firmware starts guests of this policy, as far as its reserved bits say: 17 is one, 63:26 are zero. */
+/**
+ * Whether the firmware starts guests of this policy, as far
+ * as its reserved bits say: 17 is one, 63:26 are zero.
+ */
 export function isGuestPolicy(policy: bigint): boolean {
   return hasBit(policy, 17) && policy >> 26n === 0n;
 }

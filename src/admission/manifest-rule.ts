@@ -24,7 +24,10 @@ const OF_THE_NODE = {
   execution: new Uint8Array(32),
 } as const;
 
-/** Whether a manifest has room for the model's signature and files; nodes do not load one for which it has none. */
+/**
+ * Whether a manifest has room for the model's signature and
+ * files; nodes do not load one for which it has none.
+ */
 export function manifestRule(identity: ModelIdentity): AdmissionFinding {
   try {
     assertStatable({ ...identity, ...OF_THE_NODE });

@@ -100,7 +100,10 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
   io.print({ ...policy }, () => `${HEADER(result, hasModels)}${told}${toYaml(policy)}`);
 }
 
-/** `assay policy init BUNDLE`: a strict policy with the values of authentic evidence, and why it does not affirm that. */
+/**
+ * `assay policy init BUNDLE`: a strict policy with the values
+ * of authentic evidence, and why it does not affirm that.
+ */
 export function registerPolicyInit(program: Command, io: Io): void {
   trustOptions(
     group(program, 'policy')

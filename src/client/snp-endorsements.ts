@@ -39,7 +39,10 @@ export interface AmdService {
 /** Endorsements by who vouches for their age, with what could not be fetched, in words. */
 export interface Gathered extends Required<SnpEndorsements> {
   readonly notes: readonly string[];
-  /** Set where the certificate that the report needs could not be had, and no other of its kind is there to judge. */
+  /**
+   * Set where the certificate that the report needs could
+   * not be had, and no other of its kind is there to judge.
+   */
   readonly missing: AssayError | undefined;
 }
 
