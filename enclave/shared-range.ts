@@ -11,7 +11,10 @@ const HEIGHTS = 53;
 /** Newest leaves that the memory keeps until they are taken. */
 const KEPT = 2 ** 16;
 
-/** The complete subtrees that those leaves end, at most: themselves, half as many, and so on, one more of each height. */
+/**
+ * The complete subtrees that those leaves end, at most:
+ * themselves, half as many, and so on, one more of each height.
+ */
 const RING = 2 * KEPT + HEIGHTS;
 
 /** The memory: a lock, two counters, two states of the range, the hashes of the newest leaves. */

@@ -32,7 +32,10 @@ async function readYaml(path: string, what: string, advice = ''): Promise<unknow
   throw new AssayError('CONFIG_SYNTAX', `expected ${path} to be text in UTF-8${advice}`);
 }
 
-/** A model's file or reference, absolute where it is on this machine. Throws HUB_REFERENCE, HUB_UNPINNED, CONFIG_INVALID. */
+/**
+ * A model's file or reference, absolute where it is on this
+ * machine. Throws HUB_REFERENCE, HUB_UNPINNED, CONFIG_INVALID.
+ */
 function placedModel(path: string, directory: string): string {
   if (!isHubReference(path)) return resolve(directory, path);
   const reference = parseReference(path);

@@ -132,7 +132,7 @@ function namedRoots(
   throw new AssayError(
     'SNP_ROOT_UNTRUSTED',
     roots === undefined
-      ? `Assay pins no AMD root for ${product}`
+      ? `Assay pins no AMD root for ${product}: name ${name}, as AMD publishes it, among the roots (--root of a command that verifies)`
       : `none of the roots that the caller named is ${name}`,
   );
 }
@@ -252,8 +252,8 @@ function authoritiesUnder(
  * The chain above a key, valid at `at`. Pinned certificates are recognised by their bytes and need no
  * signature check; every other authority is checked, whether it is used or not, so that no supplied
  * certificate is silently wrong, but for those of another root that is trusted as well: whoever verifies
- * several product lines has them at hand for all. `roots` replaces the pinned ones; of several with the product's name it
- * is the first that the key's chain can end in, before signatures are checked.
+ * several product lines has them at hand for all. `roots` replaces the pinned ones; of several with the
+ * product's name it is the first that the key's chain can end in, before signatures are checked.
  *
  * Throws SNP_ROOT_UNTRUSTED, SNP_CERTIFICATE_{NAME, KEY, CONSTRAINTS, EXTENSION, VALIDITY} or
  * ENDORSEMENTS_MISSING: of several roots, what is wrong under the first that the chain may belong to.

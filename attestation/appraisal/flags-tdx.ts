@@ -33,7 +33,10 @@ function debugFinding(findings: Findings, raw: bigint, waiver: string | undefine
   );
 }
 
-/** Bits that let something happen to the guest unless they have this value, and the policy's member that lets it. */
+/**
+ * Bits that let something happen to the guest unless they
+ * have this value, and the policy's member that lets it.
+ */
 const HARMS = [
   ['MIGRATABLE', false, 'The guest', 'be migrated to another machine', 'allowMigratable'],
   ['SEPT_VE_DISABLE', true, 'The host', 'inject #VE by withdrawing pages', 'allowSeptVe'],

@@ -44,7 +44,7 @@ function statusFinding(findings: Findings, tdx: AuthenticatedTdx, policy: TdxPol
 }
 
 /** Intel's documents, which its service names among the advisories, also of what is up to date. */
-const INFORMATIONAL = /^INTEL-DOC-\d+$/;
+export const INFORMATIONAL = /^INTEL-DOC-\d+$/;
 
 /**
  * Advisories count whatever the status: each must be accepted by name, and the time not be over. Documents

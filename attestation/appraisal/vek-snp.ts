@@ -109,7 +109,10 @@ export function startReport(
   return { holds, error };
 }
 
-/** Throws what an appraisal refuses the certificate with, signatures aside, unless it is for this report and valid. */
+/**
+ * Throws what an appraisal refuses the certificate with,
+ * signatures aside, unless it is for this report and valid.
+ */
 function requireVekOf(report: SnpReport, leaf: Certificate, at: Date): void {
   requireEndEntity(leaf);
   const vek = vekExtensions(leaf, requireSigningKey(report));
@@ -118,7 +121,10 @@ function requireVekOf(report: SnpReport, leaf: Certificate, at: Date): void {
   requireValidity(leaf, at);
 }
 
-/** Whether this DER certificate, signatures aside, is one that endorses the report; throws X509_* where it is none. */
+/**
+ * Whether this DER certificate, signatures aside, is one
+ * that endorses the report; throws X509_* where it is none.
+ */
 export function isVekOf(report: SnpReport, der: Uint8Array, at: Date): boolean {
   const leaf = knownCertificate(der);
   if (leaf.subjectCommonName !== `SEV-${requireSigningKey(report)}`) return false;

@@ -43,7 +43,10 @@ interface HardwareEvidence extends Pick<EvidenceBundle, 'tee' | 'report' | 'endo
   readonly runtimeClaims?: Uint8Array | undefined;
 }
 
-/** The verifier's own files; throws USAGE_ENDORSEMENTS where they are damaged, which says nothing of the evidence. */
+/**
+ * The verifier's own files; throws USAGE_ENDORSEMENTS where
+ * they are damaged, which says nothing of the evidence.
+ */
 function ownEndorsements(files: readonly Uint8Array[]): AmdEndorsements {
   try {
     return amdEndorsements(files);

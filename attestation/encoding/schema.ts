@@ -1,10 +1,18 @@
 import * as z from 'zod';
 import { AssayError, type ErrorCode } from './error.js';
 
-/** Bytes in hexadecimal of either case, as lower-case text. */
+/**
+ * Bytes in hexadecimal of either case, as lower-case text.
+ * YAML reads digits alone, or with one e, as a number.
+ */
 export const hex = (bytes: number) =>
   z
-    .string({ error: `expected ${bytes} bytes in hexadecimal, in quotes where all are digits` })
+    .string({
+      error: ({ input }) =>
+        typeof input === 'number'
+          ? `expected a string of ${2 * bytes} hexadecimal digits, not a number: put it in quotes`
+          : `expected ${bytes} bytes in hexadecimal`,
+    })
     .regex(new RegExp(`^[0-9a-fA-F]{${2 * bytes}}$`), `expected ${bytes} bytes in hexadecimal`)
     .transform((text) => text.toLowerCase());
 

@@ -103,8 +103,8 @@ export interface AmdRequest {
   readonly chipId: Uint8Array;
   /** REPORTED_TCB, for which the VCEK has to be. */
   readonly reportedTcb: bigint;
-  /** Its SPLs in the layout of a product line. */
-  readonly tcb: (product: string) => Spls;
+  /** Its SPLs in the layout of a product line; undefined where these leave out reserved bytes that are set. */
+  readonly tcb: (product: string) => Spls | undefined;
   /** Throws where AMD's authorities did not sign this VCEK, as far as they are known. */
   readonly authentic: (vcek: Uint8Array) => Promise<void>;
 }
@@ -170,8 +170,9 @@ const crlOf =
 
 /**
  * Fetches a VCEK: the first product line that AMD knows the chip and TCB for. Throws
- * ENDORSEMENTS_UNAVAILABLE, or ENDORSEMENTS_UNKNOWN, without asking, for a VLEK and where the host masks
- * CHIP_ID: whoever has the certificate has to supply it.
+ * ENDORSEMENTS_UNAVAILABLE, or ENDORSEMENTS_UNKNOWN, without asking, for a VLEK, where the host masks CHIP_ID
+ * and where REPORTED_TCB has reserved bytes set, for which 57230 has no parameter: what AMD answered without
+ * them would be for another TCB. Whoever has the certificate has to supply it.
  */
 export async function fetchVcek(
   source: EndorsementSource,
@@ -193,6 +194,12 @@ export async function fetchVcek(
   let unknown: unknown;
   for (const product of request.products) {
     const tcb = request.tcb(product);
+    if (tcb === undefined) {
+      throw new AssayError(
+        'ENDORSEMENTS_UNKNOWN',
+        'REPORTED_TCB has reserved bytes set, by which AMD cannot be asked for a VCEK: supply it, or take it from the host (auxblob)',
+      );
+    }
     const hwid = request.chipId.subarray(0, tcb.fmc === undefined ? 64 : 8);
     try {
       const retain = vcekOf(product, hwid, request);

@@ -60,7 +60,10 @@ export function parseAuxblob(bytes: Uint8Array): readonly AuxblobEntry[] {
   });
 }
 
-/** The certificates and lists of a host's table, without what the specification does not define; throws SNP_AUXBLOB. */
+/**
+ * The certificates and lists of a host's table, without what
+ * the specification does not define; throws SNP_AUXBLOB.
+ */
 export function endorsementsOf(table: Uint8Array | null): readonly Uint8Array[] {
   if (table === null) return [];
   return parseAuxblob(table)

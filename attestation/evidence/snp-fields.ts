@@ -42,7 +42,10 @@ export const GUEST_POLICY_BITS = {
 } as const;
 export type GuestPolicyBit = keyof typeof GUEST_POLICY_BITS;
 
-/** Whether the firmware starts guests of this policy, as far as its reserved bits say: 17 is one, 63:26 are zero. */
+/**
+ * Whether the firmware starts guests of this policy, as far
+ * as its reserved bits say: 17 is one, 63:26 are zero.
+ */
 export function isGuestPolicy(policy: bigint): boolean {
   return hasBit(policy, 17) && policy >> 26n === 0n;
 }
@@ -131,10 +134,14 @@ export function encodeTcb(components: TcbComponents, product: ProductLine): bigi
   );
 }
 
+/** Whether the components say all of a TCB_VERSION: its reserved bytes are zero. */
+export function isTcbWhole(raw: bigint, product: ProductLine): boolean {
+  return encodeTcb(tcbComponents(raw, product), product) === raw;
+}
+
 /** A TCB_VERSION in words, with its raw value where these leave out a reserved byte that is not zero. */
 export function tcbVersionText(raw: bigint, product: ProductLine): string {
-  const components = tcbComponents(raw, product);
-  const text = tcbText(components);
-  const isWhole = encodeTcb(components, product) === raw;
-  return isWhole ? text : `${text} (0x${raw.toString(16).padStart(16, '0')}: reserved bytes set)`;
+  const text = tcbText(tcbComponents(raw, product));
+  if (isTcbWhole(raw, product)) return text;
+  return `${text} (0x${raw.toString(16).padStart(16, '0')}: reserved bytes set)`;
 }

@@ -148,7 +148,10 @@ class Walk {
     this.#told.place({ kind: 'edge', at, a: text(a), b: text(b) });
   }
 
-  /** Tells a node that only one of the two has in this place, and goes on behind it if the other has it nowhere. */
+  /**
+   * Tells a node that only one of the two has in this place,
+   * and goes on behind it if the other has it nowhere.
+   */
   #inserted({ a, b, at }: Pair): boolean {
     const only = { kind: 'operator', at: 'only here' } as const;
     const more = inputLike(a, b);

@@ -4,7 +4,10 @@ import { WireWriter } from './wire-writer.js';
 /** Field numbers of TypeProto. */
 const FIELD = { tensor: 1, seq: 4, map: 5, opaque: 7, sparse_tensor: 8, optional: 9 } as const;
 
-/** TypeProto of what `typeItem` covers of a type; `symbol` gives each symbol of it another text, null for unknown. */
+/**
+ * TypeProto of what `typeItem` covers of a type; `symbol`
+ * gives each symbol of it another text, null for unknown.
+ */
 export function writeType(type: ValueType, symbol: (text: string) => string | null): WireWriter {
   const content = new WireWriter();
   if (type.kind === 'tensor' || type.kind === 'sparse_tensor') {

@@ -4,7 +4,10 @@ import { AssayError } from '../../attestation/encoding/error.js';
 /** A program and the words before its own, so that it can be run on other libraries than the host's. */
 export type Command = readonly [string, ...string[]];
 
-/** Runs a program, by its name one of the build machine, and returns its output; throws CONFIG_IMAGE with its errors. */
+/**
+ * Runs a program, by its name one of the build machine, and
+ * returns its output; throws CONFIG_IMAGE with its errors.
+ */
 export function run(
   command: string | Command,
   words: readonly string[],

@@ -96,7 +96,10 @@ const members = z.strictObject({
       features: flags.refine((value) => value === 1n, 'expected 0x1').default(1n),
       /** Position of the encryption bit (CPUID 8000001F EBX). */
       cBitPosition: z.number().int().min(32).max(63).default(51),
-      /** ID block of this policy, and its authentication: `idBlock` and `idAuth` of `assay measure launch`, base64. */
+      /**
+       * ID block of this policy, and its authentication:
+       * `idBlock` and `idAuth` of `assay measure launch`, base64.
+       */
       idBlock: z
         .strictObject({ block: base64(ID_BLOCK_BYTES), authentication: base64(ID_AUTH_BYTES) })
         .optional(),

@@ -24,7 +24,10 @@ const MEASURED = [
   '.sbat',
   '.pcrpkey',
 ] as const;
-/** Profiles choose among sections, the rest among devices: what is measured then is not decided by the file alone. */
+/**
+ * Profiles choose among sections, the rest among devices:
+ * what is measured then is not decided by the file alone.
+ */
 const NOT_MODELLED: readonly string[] = ['.profile', '.dtb', '.dtbauto', '.hwids', '.efifw'];
 /** Sections that the stub also puts into the initrd, as files under `/.extra`, in its order. */
 const EXTRA = [

@@ -5,9 +5,10 @@ import { type AdmissionFinding, finding } from './finding.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 /**
- * Operators whose kernels write to outputs that are left out, and to how many of the first ones. A BatchNormalization
- * for inference that leaves out one of the first three does not load where it does not end the process; the two
- * behind, before opset 14, may be left out. A Loop does not load that leaves out what its body scans.
+ * Operators whose kernels write to outputs that are left out, and to how many of the first ones. A
+ * BatchNormalization for inference that leaves out one of the first three does not load where it does not end
+ * the process; the two behind, before opset 14, may be left out. A Loop does not load that leaves out what
+ * its body scans.
  */
 const WRITTEN: ReadonlyMap<string, number> = new Map([
   ['BatchNormalization', 3],
@@ -20,8 +21,8 @@ function writesAll({ domain, name }: Pick<OperatorCount, 'domain' | 'name'>): bo
 }
 
 /**
- * The nodes that are executed, in subgraphs and functions too, and leave out an output that their kernel writes to.
- * ONNX Runtime (1.30) loads them, and the process ends as it runs them, whatever the inputs are.
+ * The nodes that are executed, in subgraphs and functions too, and leave out an output that their kernel
+ * writes to. ONNX Runtime (1.30) loads them, and the process ends as it runs them, whatever the inputs are.
  */
 export function incompleteNodes(analysis: ModelAnalysis): readonly NodeView[] {
   if (!analysis.identity.operators.some(writesAll)) return [];

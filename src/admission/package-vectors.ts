@@ -29,19 +29,19 @@ async function modelsIn(folder: string): Promise<readonly string[]> {
 }
 
 /**
- * `tolerances.json` beside a model; null where there is none, and where several models lie there, of which it
- * does not say whose it is. Rejects with HUB_TOLERANCES, also for limits for what is none of the model's outputs.
+ * `tolerances.json` in a model's folder; null where there is none, and where several models lie there, of which
+ * it does not say whose it is. Rejects with HUB_TOLERANCES, also for limits for what is none of the model's outputs.
  */
 export async function readTolerances(
-  model: string,
+  folder: string,
   outputs: readonly string[],
 ): Promise<Tolerances | null> {
-  const path = join(dirname(model), 'tolerances.json');
+  const path = join(folder, 'tolerances.json');
   const bytes = await readRegular(path, MAX_TOLERANCES).catch((cause: unknown) => {
     if (isMissing(cause)) return null;
     throw new AssayError('HUB_TOLERANCES', 'tolerances.json cannot be read', cause);
   });
-  if (bytes === null || (await modelsIn(dirname(model))).length > 1) return null;
+  if (bytes === null || (await modelsIn(folder)).length > 1) return null;
   const tolerances = parseTolerances(bytes);
   assertLimitsOfOutputs(tolerances, outputs, 'HUB_TOLERANCES', 'tolerances.json');
   return tolerances;
@@ -94,5 +94,5 @@ export async function readPackageVectors(
   assertRead(sets, packaged);
   if (sets.length === 0) return null;
   assertReferences(sets);
-  return { sets, tolerances: await readTolerances(path, names.outputs) };
+  return { sets, tolerances: await readTolerances(dirname(path), names.outputs) };
 }

@@ -9,6 +9,7 @@ import { BY_ELEMENT_TYPE } from '../client/datatype.js';
 import { divisionRule } from './division-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
+import { manifestRule } from './manifest-rule.js';
 import { intAttribute } from './operator-ranges.js';
 import { newestOpset, supportOf } from './operators.js';
 import { outputRule } from './output-rule.js';
@@ -221,6 +222,7 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     ...operatorRules(analysis, nodes),
     ...signatureRules(analysis),
     ...fileRules(analysis),
+    manifestRule(analysis.identity),
     trainingInfoRule(analysis),
     ...behaviourRules(analysis, nodes),
     divisionRule(analysis),

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { vectorsDigest } from '../../attestation/evidence/self-test.js';
@@ -67,7 +68,7 @@ async function tolerancesOf(
     return named;
   }
   return readTolerances(
-    path,
+    dirname(path),
     outputs.map(({ name }) => name),
   );
 }

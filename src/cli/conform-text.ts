@@ -5,6 +5,14 @@ import type { Json } from './io.js';
 import { type Cell, printable, type Style, section, table } from './output.js';
 import { excludedJson, relationJson, relationLines } from './relation-text.js';
 
+/** Everything that is compared, and what could not be. */
+export interface Compared {
+  readonly conformance: Conformance;
+  readonly excluded: readonly ExcludedNode[];
+  /** The `tolerances.json` in the folder of the test sets that said what is near enough; null where none did. */
+  readonly tolerances: string | null;
+}
+
 const SIGN = { identical: '=', within: '~', apart: '≠', incomparable: '?' } as const;
 const LEGEND = '= identical bits, ~ within tolerance, ≠ apart, ? not comparable';
 
@@ -52,18 +60,18 @@ function profileRows({ nodes, profile }: Conformance): Cell[][] {
 /** A conformance for people: the matrices, what differs and by how far, the execution classes. */
 export function conformanceText(
   style: Style,
-  conformance: Conformance,
-  excluded: readonly ExcludedNode[],
+  { conformance, excluded, tolerances }: Compared,
 ): string {
   const { nodes, outputs, classes } = conformance;
   const simulated = nodes.some((node) => node.simulated);
   const titles = nodes.map(({ target }, i) => `${i + 1} ${target}`);
   const details = differences(conformance);
+  const declared = tolerances === null ? '' : `${printable(`tolerances of ${tolerances}`)}\n`;
   return [
     simulated ? `${style.yellow('SIMULATED: no hardware vouches for some of these nodes.')}\n` : '',
     nodes.length === 0
       ? `${style.red('NO NODE LEFT')} nothing was compared\n`
-      : `${matrixText(titles, conformance)}\n${style.dim(LEGEND)}\n`,
+      : `${matrixText(titles, conformance)}\n${style.dim(LEGEND)}\n${declared}`,
     ...(outputs.length > 1
       ? outputs.map(
           (output) =>
@@ -93,10 +101,8 @@ export function conformanceText(
 }
 
 /** The same for scripts. */
-export function conformanceJson(
-  { nodes, matrix, reference, outputs, classes, profile, contradictions }: Conformance,
-  excluded: readonly ExcludedNode[],
-): Json {
+export function conformanceJson({ conformance, excluded, tolerances }: Compared): Json {
+  const { nodes, matrix, reference, outputs, classes, profile, contradictions } = conformance;
   const show = (r: NodeRelation | null): Json =>
     r === null ? null : { testSet: r.testSet, ...(relationJson(r.relation) as { kind: string }) };
   return {
@@ -120,5 +126,6 @@ export function conformanceJson(
     })),
     contradictions: contradictions.map((pair) => [...pair]),
     excluded: excludedJson(excluded),
+    tolerances,
   };
 }

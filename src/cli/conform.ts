@@ -14,13 +14,14 @@ import {
 import { findModel, modelOf } from '../client/signature.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
 import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
+import { type DeclaredTolerances, declaredTolerances } from '../replay/executor.js';
 import {
   type Attestation,
   type AttestationFlags,
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
-import { conformanceJson, conformanceText } from './conform-text.js';
+import { type Compared, conformanceJson, conformanceText } from './conform-text.js';
 import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
 import {
   readInput,
@@ -54,10 +55,13 @@ function readSets(
   return readVectorFiles(paths, { ...names, named });
 }
 
-/** Everything that is compared, and what could not be. */
-interface Compared {
-  readonly conformance: Conformance;
-  readonly excluded: readonly ExcludedNode[];
+/** What a model's package has beside its test sets, where that is the only folder that is named. */
+async function tolerancesBeside(
+  { vectors: [folder, ...others] }: Flags,
+  { outputs }: ManifestModel,
+): Promise<DeclaredTolerances | undefined> {
+  if (folder === undefined || others.length > 0) return undefined;
+  return declaredTolerances(folder, outputs);
 }
 
 /** Where no node is left there is nothing to compare. */
@@ -97,7 +101,7 @@ async function compare(
   { policy, options }: Attestation,
   flags: Flags,
 ): Promise<Compared> {
-  const agreement =
+  const named =
     flags.tolerances === undefined ? undefined : await readTolerancesFile(io, flags.tolerances);
   const records = await Promise.all(
     (flags.with ?? []).map((path) => readInput(io, path, RECORD_LIMIT)),
@@ -108,7 +112,7 @@ async function compare(
   const [node] = attested.nodes;
   const [record] = records;
   if (node === undefined && record === undefined && excluded.length > 0) {
-    return { conformance: NOTHING, excluded };
+    return { conformance: NOTHING, excluded, tolerances: null };
   }
   const [served] = attested.nodes.flatMap(
     ({ session }) => modelOf(session.manifest, name, modelVersion) ?? [],
@@ -118,8 +122,10 @@ async function compare(
     (record && (await modelOfRecord(record, asked, policy, options))) ??
     (node && findModel(node.session.manifest, name, modelVersion));
   if (model === undefined) throw new AssayError('USAGE_ARGUMENTS', 'expected a target or --with');
-  if (agreement !== undefined) requireLimitsOfOutputs(agreement, model.outputs);
+  if (named !== undefined) requireLimitsOfOutputs(named, model.outputs);
   const sets = await readSets(flags.vectors, model);
+  const declared = named === undefined ? await tolerancesBeside(flags, model) : undefined;
+  const tolerances = declared?.path ?? null;
   const ask = async ({ target, session }: QuorumNode): Promise<NodeAnswers[]> => {
     try {
       return [await answersOf(target, session, name, modelVersion, sets)];
@@ -140,8 +146,11 @@ async function compare(
   }
   const { nodes, duplicates } = distinctEnclaves(answers, ({ epoch }) => epoch);
   excluded.push(...duplicates.map(({ node, error }) => ({ target: node.target, error })));
-  if (nodes.length === 0 && excluded.length > 0) return { conformance: NOTHING, excluded };
-  return { conformance: compareNodes(nodes, sets, agreement), excluded };
+  if (nodes.length === 0 && excluded.length > 0) {
+    return { conformance: NOTHING, excluded, tolerances };
+  }
+  const conformance = compareNodes(nodes, sets, named ?? declared?.agreement);
+  return { conformance, excluded, tolerances };
 }
 
 /**
@@ -168,16 +177,15 @@ async function run(io: Io, targets: readonly string[], flags: Flags): Promise<vo
   const appraisal = await readAttestation(io, flags);
   const attested = await attestNodes(io, targets, appraisal);
   try {
-    const { conformance, excluded } = await compare(io, attested, appraisal, flags);
+    const compared = await compare(io, attested, appraisal, flags);
+    const { conformance, excluded } = compared;
     if (flags.save !== undefined) {
       if (conformance.nodes.length > 0) {
         await writeOutput(flags.save, encodeRecord(conformance.nodes));
       } else io.note(`${flags.save} is not written: no node is left to be recorded`);
     }
     io.exitCode = exitOf(conformance, excluded);
-    io.print(conformanceJson(conformance, excluded), (style) =>
-      conformanceText(style, conformance, excluded),
-    );
+    io.print(conformanceJson(compared), (style) => conformanceText(style, compared));
   } finally {
     attested.close();
   }
@@ -198,7 +206,10 @@ export function registerConform(program: Command, io: Io): void {
       'test_data_set_* folder, a folder of such, or an .npz file; repeatable',
       collect,
     )
-    .option('--tolerances <file>', "the publisher's tolerances.json")
+    .option(
+      '--tolerances <file>',
+      "the publisher's tolerances.json (default: the one in the only folder that --vectors names)",
+    )
     .option('--save <file>', 'write a record: the proof of every answer, to be compared later')
     .option(
       '--with <file>',

@@ -6,7 +6,10 @@ import type { Io } from './io.js';
 
 const LIMIT = 4 * 1024 * 1024;
 
-/** Reads what a person wrote, a policy or a deployment, of 4 MiB at most: YAML or JSON. Throws USAGE_FILE or USAGE_OPTION. */
+/**
+ * Reads what a person wrote, a policy or a deployment, of 4 MiB
+ * at most: YAML or JSON. Throws USAGE_FILE or USAGE_OPTION.
+ */
 export async function readDocument(io: Io, path: string): Promise<unknown> {
   const bytes = await readInput(io, path, LIMIT);
   let text: string;

@@ -86,7 +86,10 @@ function unwritable(path: string, error: unknown): AssayError {
   return new AssayError('USAGE_FILE', `cannot write ${path}: ${why}`, error);
 }
 
-/** What a command writes beside its result has a path: throws USAGE_OPTION for `-`, by which others mean a stream. */
+/**
+ * What a command writes beside its result has a path: throws
+ * USAGE_OPTION for `-`, by which others mean a stream.
+ */
 export function refuseStream(path: string): void {
   if (path !== '-') return;
   throw new AssayError(
@@ -95,7 +98,10 @@ export function refuseStream(path: string): void {
   );
 }
 
-/** Writes a file, of which nothing is left where not all of it can be written; throws USAGE_FILE or USAGE_OPTION. */
+/**
+ * Writes a file, of which nothing is left where not all of
+ * it can be written; throws USAGE_FILE or USAGE_OPTION.
+ */
 export async function writeOutput(path: string, bytes: Uint8Array | string): Promise<void> {
   refuseStream(path);
   try {
@@ -160,7 +166,10 @@ export function asFile<T>(path: string, fault: string, parse: () => T): T {
   }
 }
 
-/** What goes wrong with one model of several names its path; an error of the file's that does already is as it was. */
+/**
+ * What goes wrong with one model of several names its path;
+ * an error of the file's that does already is as it was.
+ */
 export async function ofModel<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -187,7 +196,10 @@ export function requireAmdEndorsements<T extends Uint8Array>(path: string, bytes
   return bytes;
 }
 
-/** Returns the bytes of a file with a revocation list of AMD's, whatever else it has; throws USAGE_FILE for another. */
+/**
+ * Returns the bytes of a file with a revocation list of
+ * AMD's, whatever else it has; throws USAGE_FILE for another.
+ */
 export function requireAmdCrl<T extends Uint8Array>(path: string, bytes: T): T {
   if (readAmdEndorsements(path, bytes).crls.length > 0) return bytes;
   throw new AssayError('USAGE_FILE', `${path} has no revocation list, which --crl names`);
@@ -223,7 +235,10 @@ async function identityOf(path: string): Promise<string | undefined> {
   return known.isFile() ? `${known.dev}:${known.ino}` : undefined;
 }
 
-/** Throws USAGE_OPTION if two of these files, whose folders are there, are one: of two outputs one would be lost. */
+/**
+ * Throws USAGE_OPTION if two of these files, whose folders
+ * are there, are one: of two outputs one would be lost.
+ */
 export async function requireDistinct(paths: readonly string[]): Promise<void> {
   const outputs = new Map<string, string>();
   for (const path of paths) {
@@ -264,7 +279,10 @@ export async function requireWritable(paths: readonly (string | undefined)[]): P
   await requireDistinct(named);
 }
 
-/** The DER certificates of a file: every PEM block of it, or the file itself as one DER value; throws USAGE_FILE. */
+/**
+ * The DER certificates of a file: every PEM block of it, or
+ * the file itself as one DER value; throws USAGE_FILE.
+ */
 export async function readCertificates(io: Io, path: string): Promise<Uint8Array[]> {
   const bytes = await readInput(io, path, MIB);
   return asFile(path, 'no certificate in PEM or DER', () => {

@@ -8,16 +8,13 @@ import { readInput } from './files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
 import { isPrintable, printable, printableYaml } from './output.js';
-import { type PolicyDocument, policyShortfalls } from './policy-shortfalls.js';
+import { policyShortfalls } from './policy-shortfalls.js';
+import { isClaims, type PolicyDocument } from './policy-waivers.js';
 import { printRefusal } from './render-result.js';
 
 type Flags = Omit<AppraisalFlags, 'policy'>;
 
 const MEASURED = ['mrTd', 'rtmr0', 'rtmr1', 'rtmr2'] as const;
-
-function isClaims(value: ClaimValue | undefined): value is Claims {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /**
  * A policy with the values that this evidence has, and without any waiver: it does not affirm that very
@@ -76,10 +73,13 @@ function toYaml(policy: object): string {
   );
 }
 
-/** Says in the file and beside it why this policy does not affirm the evidence that it was made from. */
+/** Says in the file and beside it why this policy does not affirm what it was made from; it gets no waiver. */
 function tellShortfalls(io: Io, shortfalls: readonly string[]): string {
   if (shortfalls.length === 0) return '';
-  const lines = ['This policy does not affirm the evidence that it was made from:', ...shortfalls];
+  const lines = [
+    'This policy does not affirm the evidence that it was made from. What waives a check weakens it:',
+    ...shortfalls,
+  ];
   for (const line of lines) io.note(line);
   return lines.map((line, i) => `# ${i === 0 ? '' : '  '}${printable(line)}\n`).join('');
 }
@@ -100,7 +100,10 @@ async function run(io: Io, path: string, flags: Flags): Promise<void> {
   io.print({ ...policy }, () => `${HEADER(result, hasModels)}${told}${toYaml(policy)}`);
 }
 
-/** `assay policy init BUNDLE`: a strict policy with the values of authentic evidence, and why it does not affirm that. */
+/**
+ * `assay policy init BUNDLE`: a strict policy with the values
+ * of authentic evidence, and why it does not affirm that.
+ */
 export function registerPolicyInit(program: Command, io: Io): void {
   trustOptions(
     group(program, 'policy')

@@ -92,7 +92,10 @@ function assertRaw({ name, datatype }: TensorSpec, path: string, bytes: Uint8Arr
   );
 }
 
-/** Reads the inputs that the flags name, as the model's signature has them. Throws CLIENT_INPUT, USAGE_FILE or USAGE_OPTION. */
+/**
+ * Reads the inputs that the flags name, as the model's signature
+ * has them. Throws CLIENT_INPUT, USAGE_FILE or USAGE_OPTION.
+ */
 export async function readInputs(
   io: Io,
   model: ManifestModel,

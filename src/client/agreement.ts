@@ -52,7 +52,10 @@ export function assertLimitsOfOutputs(
   );
 }
 
-/** Either answer may be the wrong one: no limit excuses a NaN or an infinity of one where the other has a number. */
+/**
+ * Either answer may be the wrong one: no limit excuses a
+ * NaN or an infinity of one where the other has a number.
+ */
 function isWithin(reference: Tensor, actual: Tensor, limits: Limits = {}): boolean {
   const quality = qualityOf(reference, actual, limits);
   const gained = quality.distance.numeric?.gained ?? 0;

@@ -99,7 +99,10 @@ function receivedTensor(
   }
 }
 
-/** Why these are not exactly the outputs that were asked for, in the order of the signature; null where they are. */
+/**
+ * Why these are not exactly the outputs that were asked
+ * for, in the order of the signature; null where they are.
+ */
 export function unaskedOutputs(
   outputs: readonly Tensor[],
   expected: readonly string[],

@@ -18,7 +18,11 @@ import {
 } from '../../attestation/endorsements/amd.js';
 import type { VekKind } from '../../attestation/endorsements/amd-extensions.js';
 import type { EndorsementSource } from '../../attestation/endorsements/source.js';
-import { type ProductLine, tcbComponents } from '../../attestation/evidence/snp-fields.js';
+import {
+  isTcbWhole,
+  type ProductLine,
+  tcbComponents,
+} from '../../attestation/evidence/snp-fields.js';
 import { parseSnpReport, type SnpReport } from '../../attestation/evidence/snp-report.js';
 
 /** Where AMD is asked, and for when. */
@@ -35,20 +39,27 @@ export interface AmdService {
 /** Endorsements by who vouches for their age, with what could not be fetched, in words. */
 export interface Gathered extends Required<SnpEndorsements> {
   readonly notes: readonly string[];
-  /** Set where the certificate that the report needs could not be had, and no other of its kind is there to judge. */
+  /**
+   * Set where the certificate that the report needs could
+   * not be had, and no other of its kind is there to judge.
+   */
   readonly missing: AssayError | undefined;
 }
 
 /** What AMD would be asked; throws SNP_* for a report that no certificate of AMD's can endorse. */
 function request(report: SnpReport, authentic: AmdRequest['authentic']): AmdRequest {
   const line = reportedLine(report);
+  const { reportedTcb } = report;
   return {
     authentic,
     kind: requireSigningKey(report),
     products: line === undefined ? ['Milan', 'Genoa'] : [line],
     chipId: report.chipId,
-    reportedTcb: report.reportedTcb,
-    tcb: (product) => tcbComponents(report.reportedTcb, product as ProductLine),
+    reportedTcb,
+    tcb: (product) =>
+      isTcbWhole(reportedTcb, product as ProductLine)
+        ? tcbComponents(reportedTcb, product as ProductLine)
+        : undefined,
   };
 }
 

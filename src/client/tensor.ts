@@ -69,7 +69,10 @@ export function unpackBytes(data: Uint8Array, what: string): Uint8Array[] {
   return elements;
 }
 
-/** Checks that the data is as long as datatype and shape say; throws TENSOR_DATATYPE, TENSOR_SHAPE or TENSOR_LENGTH. */
+/**
+ * Checks that the data is as long as datatype and shape say;
+ * throws TENSOR_DATATYPE, TENSOR_SHAPE or TENSOR_LENGTH.
+ */
 export function assertTensor(tensor: Tensor): void {
   const { name, datatype, shape, data } = tensor;
   const what = `tensor ${JSON.stringify(name)}`;

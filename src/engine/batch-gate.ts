@@ -141,8 +141,9 @@ function outcomeOf(sizes: ReadonlyMap<string, number>, kinds: readonly Kinds[]):
 /**
  * Decides, on a worker that has just loaded the model, whether and how far requests may share executions: the
  * signature and the operators must allow it, a sweep must show that it is faster, and then every size up to
- * the best one must prove that no bit of a row depends on its neighbours or its place. Kernels choose their way by shape,
- * so each shape is proven by itself. Of sizes that cannot all be proven in time, the smaller ones are.
+ * the best one must prove that no bit of a row depends on its neighbours or its place. Kernels choose their
+ * way by shape, so each shape is proven by itself. Of sizes that cannot all be proven in time, the smaller
+ * ones are.
  */
 export async function decideBatching(
   worker: TrialWorker,

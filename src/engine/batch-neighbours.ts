@@ -83,7 +83,10 @@ export class Neighbours {
     await this.#addNeighbours(ordinary, await this.#bytes(ordinary));
   }
 
-  /** Of each input of integers those from 0 to the greatest that the model accepts, of one byte: it may be an index. */
+  /**
+   * Of each input of integers those from 0 to the greatest
+   * that the model accepts, of one byte: it may be an index.
+   */
   async #bytes(ordinary: Row): Promise<readonly Choice[]> {
     const choices = [...this.#inputs.entries()].flatMap(([index, { name, datatype }]) => {
       const kind = byteOf(datatype);
@@ -124,7 +127,10 @@ export class Neighbours {
     }
   }
 
-  /** A row with all of the choices, or with those that the model accepts: each half by itself where it refuses all. */
+  /**
+   * A row with all of the choices, or with those that the
+   * model accepts: each half by itself where it refuses all.
+   */
   async #extend(
     row: Row,
     choices: readonly Choice[],

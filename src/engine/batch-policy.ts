@@ -33,7 +33,10 @@ export interface Executing {
   readonly ended: boolean;
 }
 
-/** Rows that one request may have: what the operator states, where every input's first dimension is one of rows. */
+/**
+ * Rows that one request may have: what the operator states,
+ * where every input's first dimension is one of rows.
+ */
 export function mostRows(
   { maxBatchSize = 0 }: BatchingOptions,
   inputs: readonly TensorSpec[],

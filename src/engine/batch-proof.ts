@@ -7,8 +7,8 @@ import { isBroad, isConstant } from './sample-inputs.js';
 /** Batches of each size whose rows are all of one kind. */
 const BATCHES = { ordinary: 3, broad: 1 };
 /**
- * Rows of a kind, by the elements they have together. Kernels differ for one value in five to one in a hundred, and
- * even of a row of a thousand only the few where vectors end.
+ * Rows of a kind, by the elements they have together. Kernels differ for one value in five to one in a
+ * hundred, and even of a row of a thousand only the few where vectors end.
  */
 const ROWS = { leastBroad: 2, usual: 8, most: 128, elements: 2 ** 16 };
 /** Rows of a kind, and elements, that share executions of one size where these take little enough. */
@@ -59,8 +59,8 @@ export class BatchProof {
   }
 
   /**
-   * Puts rows of all kinds that were found, and ordinary ones, into every slot of every size from 2 to `max`, among
-   * others of their kind and between ordinary ones, and compares each with itself alone, bit for bit.
+   * Puts rows of all kinds that were found, and ordinary ones, into every slot of every size from 2 to `max`,
+   * among others of their kind and between ordinary ones, and compares each with itself alone, bit for bit.
    * No size beyond 2 is begun once the budget is spent.
    * @returns the largest size that was proven with all smaller ones, or what differs.
    */

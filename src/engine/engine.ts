@@ -30,7 +30,10 @@ export interface ExecutionOptions {
   readonly graphOptimizationLevel?: GraphOptimizationLevel;
 }
 
-/** How requests wait and share executions: Triton's names and meanings (model configuration, "Dynamic Batcher"). */
+/**
+ * How requests wait and share executions: Triton's names
+ * and meanings (model configuration, "Dynamic Batcher").
+ */
 export interface BatchingOptions {
   /**
    * Most rows of one execution, and so of one request where every input's first dimension varies. 0 or 1:
@@ -49,7 +52,10 @@ export interface BatchingOptions {
   readonly dimensions?: Readonly<Record<string, readonly number[]>>;
   /** Sizes to prefer where enough waits; default none. */
   readonly preferredBatchSizes?: readonly number[];
-  /** How long a request may wait for others, from its acceptance, while a worker is free; default 0: not at all. */
+  /**
+   * How long a request may wait for others, from its
+   * acceptance, while a worker is free; default 0: not at all.
+   */
   readonly maxQueueDelayMicroseconds?: number;
   /** Requests of each priority that may wait; more are refused at once. Default 1024. */
   readonly maxQueueSize?: number;
@@ -67,7 +73,10 @@ export interface LoadOptions extends ExecutionOptions {
   readonly maxRun?: number;
   /** Operators that are executed, those in subgraphs and functions included; without them nothing is batched. */
   readonly operators?: readonly string[];
-  /** Inputs that the model declares without dimensions; ONNX Runtime does not tell them from those of unknown rank. */
+  /**
+   * Inputs that the model declares without dimensions; ONNX
+   * Runtime does not tell them from those of unknown rank.
+   */
   readonly scalarInputs?: readonly string[];
   /**
    * Names of inputs of which extreme values could exhaust memory or end the process. A model that has one that

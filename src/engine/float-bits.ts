@@ -1,7 +1,7 @@
 /**
- * Floats that are drawn by their bits, of both signs. `wide`: of all magnitudes from 1/4 to 2¹⁴, each octave alike;
- * `vast`: any finite bits; `wild`: as `vast`, but every second one an infinity, a NaN (quiet, with a payload,
- * signalling), a zero or a denormal; `flecked`: as `wide`, with such a one in 64.
+ * Floats that are drawn by their bits, of both signs. `wide`: of all magnitudes from 1/4 to 2¹⁴, each octave
+ * alike; `vast`: any finite bits; `wild`: as `vast`, but every second one an infinity, a NaN (quiet, with a
+ * payload, signalling), a zero or a denormal; `flecked`: as `wide`, with such a one in 64.
  */
 export type FloatRange = 'wide' | 'vast' | 'wild' | 'flecked';
 

@@ -4,9 +4,9 @@ import { type Datatype, ELEMENT_BYTES } from './tensor.js';
 
 /**
  * What a sample's elements are; all but the ordinary ones are what a careless or hostile neighbour would send.
- * `least`, `greatest`: of the type, in 64 bits of what a double holds; `uniform`: over all that it holds; `powers`:
- * of two, of both signs; `wide` integers: of all magnitudes, each octave alike, of both signs; a number n: integers
- * from 0 to n; the first element is n. Floats by their bits: see `FloatRange`.
+ * `least`, `greatest`: of the type, in 64 bits of what a double holds; `uniform`: over all that it holds;
+ * `powers`: of two, of both signs; `wide` integers: of all magnitudes, each octave alike, of both signs; a
+ * number n: integers from 0 to n; the first element is n. Floats by their bits: see `FloatRange`.
  */
 export type SampleKind = NamedKind | number;
 type NamedKind = 'ordinary' | 'zero' | FloatExtreme | FloatRange | IntegerExtreme;

@@ -45,7 +45,10 @@ async function readNamed(path: string): Promise<Uint8Array> {
   throw new Error(`expected ${path} to have at most ${MAX_CONFIG} bytes`);
 }
 
-/** Reads `$REGISTRY_AUTH_FILE` whenever that is asked for, and what is no regular file once: a pipe is empty then. */
+/**
+ * Reads `$REGISTRY_AUTH_FILE` whenever that is asked for,
+ * and what is no regular file once: a pipe is empty then.
+ */
 function readerOfNamed(path: string): () => Promise<Uint8Array> {
   let kept: Promise<Uint8Array> | undefined;
   return async () => {

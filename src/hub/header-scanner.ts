@@ -1,6 +1,9 @@
 /** Source of an expression for a character of a token (RFC 9110, section 5.6.2). */
 export const TOKEN_CHARACTER = "[A-Za-z0-9!#$%&'*+.^_`|~-]";
-/** Source of an expression for a quoted string (RFC 9110, section 5.6.4); its group is what is between the quotes. */
+/**
+ * Source of an expression for a quoted string (RFC 9110,
+ * section 5.6.4); its group is what is between the quotes.
+ */
 export const QUOTED_STRING = '"((?:[^"\\\\]|\\\\.)*)"';
 
 /** Reads a header from its start on, with sticky expressions. */

@@ -172,7 +172,10 @@ export function expectIdentity({ headers, url, body }: HttpResponse): void {
   );
 }
 
-/** Reads a body of at most `limit` bytes; throws HUB_SIZE, HUB_PROTOCOL, or HUB_UNREACHABLE where it breaks off. */
+/**
+ * Reads a body of at most `limit` bytes; throws HUB_SIZE,
+ * HUB_PROTOCOL, or HUB_UNREACHABLE where it breaks off.
+ */
 export async function readBody(
   response: HttpResponse,
   limit: number,

@@ -72,7 +72,10 @@ export interface LogAudit {
   readonly unjudged: number;
   /** Whether all that the log showed is proven to be of one log. */
   readonly settled: boolean;
-  /** Proofs with a receipt of the log's own key that the log, or another of them, contradicts: evidence against the node. */
+  /**
+   * Proofs with a receipt of the log's own key that the log, or
+   * another of them, contradicts: evidence against the node.
+   */
   readonly contradicted: readonly ProofFault[];
   /** Files that are no proofs of this log: unreadable, of another enclave or boot, forged, or damaged copies. */
   readonly outside: readonly ProofFault[];

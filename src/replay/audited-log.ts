@@ -18,9 +18,9 @@ export interface AuditedLog {
    */
   has(index: number, entry: Uint8Array): Promise<boolean>;
   /**
-   * For each receipt, in their order, an error if it is not of this log: its head is no prefix of the log, or the log
-   * has another entry in its place. RECEIPT_UNSETTLED contradicts nothing: the log no longer keeps what
-   * would prove it. Ends with any other error where the log cannot be asked.
+   * For each receipt, in their order, an error if it is not of this log: its head is no prefix of the log, or
+   * the log has another entry in its place. RECEIPT_UNSETTLED contradicts nothing: the log no longer keeps
+   * what would prove it. Ends with any other error where the log cannot be asked.
    */
   judge(receipts: readonly LoggedReceipt[]): AsyncIterable<AssayError | null>;
   /**

@@ -1,8 +1,10 @@
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
+import { readTolerances } from '../admission/package-vectors.js';
 import type { Agreement } from '../client/agreement.js';
 import { serviceStatus } from '../client/service-status.js';
 import type { Session } from '../client/session.js';
@@ -13,6 +15,19 @@ export interface DeclaredTolerances {
   readonly agreement: Agreement;
   /** The `tolerances.json` that says so. */
   readonly path: string;
+}
+
+/**
+ * What the `tolerances.json` in a model's folder says of its outputs, where it says whose it is; undefined where
+ * there is none. Rejects with HUB_TOLERANCES.
+ */
+export async function declaredTolerances(
+  folder: string,
+  outputs: readonly { readonly name: string }[],
+): Promise<DeclaredTolerances | undefined> {
+  const names = outputs.map(({ name }) => name);
+  const agreement = await readTolerances(folder, names);
+  return agreement === null ? undefined : { agreement, path: join(folder, 'tolerances.json') };
 }
 
 /** Outputs, and how they were computed. */

@@ -1,12 +1,17 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
-import { readTolerances } from '../admission/package-vectors.js';
 import type { Tensor } from '../client/tensor.js';
 import { GRAPH_OPTIMIZATION_LEVELS, type GraphOptimizationLevel } from '../engine/engine.js';
 import { IsolatedProcess } from '../system/isolated-process.js';
-import { type DeclaredTolerances, type Executed, type Executor, notExecuted } from './executor.js';
+import {
+  type DeclaredTolerances,
+  declaredTolerances,
+  type Executed,
+  type Executor,
+  notExecuted,
+} from './executor.js';
 import type { LocalAnswer, LocalQuestion } from './local-messages.js';
 
 type ModelProcess = IsolatedProcess<LocalQuestion, LocalAnswer>;
@@ -34,17 +39,6 @@ async function openModel(path: string): Promise<Opened> {
   throw answer.kind === 'refused'
     ? new AssayError(answer.code, answer.message)
     : new Error(`${basename(path)} was answered with ${answer.kind}`);
-}
-
-async function tolerancesBeside(
-  path: string,
-  { outputs }: Opened,
-): Promise<DeclaredTolerances | undefined> {
-  const names = outputs.map(({ name }) => name);
-  const agreement = await readTolerances(path, names);
-  return agreement === null
-    ? undefined
-    : { agreement, path: join(dirname(path), 'tolerances.json') };
 }
 
 /**
@@ -80,7 +74,9 @@ export class LocalExecutor implements Executor {
   static async open(path: string, maxRun: number, declared: boolean): Promise<LocalExecutor> {
     const opened = await openModel(path);
     try {
-      const tolerances = declared ? await tolerancesBeside(path, opened) : undefined;
+      const tolerances = declared
+        ? await declaredTolerances(dirname(path), opened.outputs)
+        : undefined;
       return new LocalExecutor(path, maxRun, opened, tolerances);
     } catch (error) {
       await opened.process.close();

@@ -66,7 +66,10 @@ function isOwnFailure(error: unknown): boolean {
   return !(error instanceof AssayError && STATUS.has(error.code));
 }
 
-/** A uint64 of a request as a position in the log, or its size; throws MERKLE_INDEX beyond 2^53, which no log reaches. */
+/**
+ * A uint64 of a request as a position in the log, or its size;
+ * throws MERKLE_INDEX beyond 2^53, which no log reaches.
+ */
 function position(digits: string, what: string): number {
   if (BigInt(digits) <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(digits);
   throw new AssayError('MERKLE_INDEX', `expected ${what} of at most 2^53 - 1, not ${digits}`);

@@ -15,7 +15,10 @@ import type { ParameterValue, WireInput, WireRequest } from './codec/infer-reque
 import { rawOf } from './codec/typed-contents.js';
 import { invalid } from './rpc-error.js';
 
-/** base64url of a nonce's 32 bytes. Buffer's decoder skips what is none of its alphabet, and stray bits at the end. */
+/**
+ * base64url of a nonce's 32 bytes. Buffer's decoder skips
+ * what is none of its alphabet, and stray bits at the end.
+ */
 const NONCE_CHARACTERS = 43;
 const NONCE = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 

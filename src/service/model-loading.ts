@@ -107,7 +107,10 @@ function assertNothingTraps(
   );
 }
 
-/** Throws CONFIG_INVALID where batching names sizes of what is no dimension of the model that may vary with them. */
+/**
+ * Throws CONFIG_INVALID where batching names sizes of what
+ * is no dimension of the model that may vary with them.
+ */
 function assertDimensions({ measured }: JudgedModel, { batching }: ConfiguredModel): void {
   const tails = measured.identity.inputs.flatMap(({ dims }) => dims?.slice(1) ?? []);
   const free = new Set(tails.filter((dimension) => typeof dimension === 'string'));

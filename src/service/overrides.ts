@@ -74,7 +74,8 @@ export function givenOverrides(env: Environment): (readonly [string, Member])[] 
 
 /**
  * A configuration with the environment's overrides in it. What cannot hold an override stays as it is,
- * for the schema to refuse. Throws CONFIG_SYNTAX for a value that is no YAML, CONFIG_INVALID for an `ASSAY_` variable that is no override.
+ * for the schema to refuse. Throws CONFIG_SYNTAX for a value that is no YAML, CONFIG_INVALID for an `ASSAY_`
+ * variable that is no override.
  */
 export function withOverrides(config: unknown, env: Environment): unknown {
   assertKnown(env);

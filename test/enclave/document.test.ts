@@ -42,6 +42,31 @@ test('numbers are numbers', () => {
   }
 });
 
+for (const [fmspc, taken] of [
+  ['906080000000', false],
+  ['90608000E050', false],
+  ['90608000e999', false],
+  ['906E05000000', true],
+  ['00906ED50000', true],
+  ['00906E050000', true],
+  ['000000906080', true],
+  ['00E06D050000', true],
+] as const) {
+  test(`an FMSPC that YAML may read as a number, ${fmspc}: ${taken ? 'text' : 'needs quotes'}`, () => {
+    const fmspcs = (text: string) =>
+      parsePolicy(read(`version: 1\ntdx:\n  fmspcs: [${text}]`)).tdx?.fmspcs;
+    assert.deepEqual(fmspcs(`"${fmspc}"`), [fmspc.toLowerCase()]);
+    if (taken) assert.deepEqual(fmspcs(fmspc), [fmspc.toLowerCase()]);
+    else {
+      assert.throws(() => fmspcs(fmspc), {
+        code: 'POLICY_INVALID',
+        message:
+          /expected a string of 12 hexadecimal digits, not a number: put it in quotes .* tdx\.fmspcs\[0\]$/,
+      });
+    }
+  });
+}
+
 test('a policy in YAML takes hexadecimal without quotes', () => {
   const text = `version: 1
 snp:
@@ -59,6 +84,4 @@ tdx:
   assert.deepEqual(snp?.familyIds?.[0], '01000000000000000000000000000000');
   assert.deepEqual(snp?.idKeyDigests, ['0'.repeat(96)]);
   assert.equal(tdx?.xfam?.length, 1);
-  const short = 'version: 1\ntdx: { fmspcs: [906060000000] }';
-  assert.throws(() => parsePolicy(read(short)), { code: 'POLICY_INVALID', message: /in quotes/ });
 });

@@ -34,7 +34,7 @@ export interface BundleFault {
   /** Events in place of the honest ones; the register follows them. */
   readonly events?: (honest: readonly RuntimeEvent[]) => readonly RuntimeEvent[];
   /** Changes the bundle after all was signed. */
-  readonly bundle?: (bundle: EvidenceBundle) => EvidenceBundle;
+  readonly bundle?: (bundle: EvidenceBundle) => EvidenceBundle | Promise<EvidenceBundle>;
 }
 
 export interface ForgedBundle {
@@ -82,5 +82,8 @@ export async function forgeBundle(
     eventLog: tee === 'tdx' ? encodeRuntimeLog(events) : null,
     launchPolicy: canonical,
   };
-  return { bytes: encodeBundle(fault.bundle?.(bundle) ?? bundle), roots: rootsOf(platform) };
+  return {
+    bytes: encodeBundle((await fault.bundle?.(bundle)) ?? bundle),
+    roots: rootsOf(platform),
+  };
 }

@@ -9,7 +9,10 @@ import { spawnAssay } from './cli.js';
 import { scaleModel } from './enclave.js';
 import { testFolder } from './test-folder.js';
 
-/** A folder with a model, its configuration and inputs for it, and `assay serve` of it; gone when the file ends. */
+/**
+ * A folder with a model, its configuration and inputs for
+ * it, and `assay serve` of it; gone when the file ends.
+ */
 export async function serveScale() {
   const { folder, at, place, trust } = testFolder();
   const { graph } = identifyModel({ path: 'scale.onnx', bytes: scaleModel(2) });

@@ -13,7 +13,10 @@ export const serveOptions: ServeOptions = {
   },
 };
 
-/** Serves on the simulator, with one worker and at a free port unless `config` says otherwise; paths are of `folder`. */
+/**
+ * Serves on the simulator, with one worker and at a free port
+ * unless `config` says otherwise; paths are of `folder`.
+ */
 export function serveIn(
   folder: string,
   config: Readonly<Record<string, unknown>>,

@@ -1,7 +1,10 @@
 import { dataType, encodeModel } from './onnx.js';
 import type { NodeInit } from './onnx-init.js';
 
-/** Divides `p` by `q`, and computes the remainder: of 32 and 64 bits, x86 processors trap on the least integer by -1. */
+/**
+ * Divides `p` by `q`, and computes the remainder: of 32 and
+ * 64 bits, x86 processors trap on the least integer by -1.
+ */
 export function divisionModel(type: number): Uint8Array {
   const vector = { tensor: type, shape: ['n'] };
   return encodeModel({
@@ -86,7 +89,10 @@ const writing = {
   },
 } as const satisfies Readonly<Record<string, Omit<NodeInit, 'op' | 'outputs'>>>;
 
-/** Has `y` of `x`, [1, 4], from an operator with these names of outputs; some end the process where one is left out. */
+/**
+ * Has `y` of `x`, [1, 4], from an operator with these names
+ * of outputs; some end the process where one is left out.
+ */
 export function writingModel(op: keyof typeof writing, outputs: readonly string[]): Uint8Array {
   const { float, int64 } = dataType;
   return encodeModel({

@@ -62,7 +62,7 @@ const found: readonly Found[] = [
   {
     name: 'tolerances',
     at: 'tolerances.json',
-    read: (folder) => readTolerances(join(folder, 'model.onnx'), ['y']),
+    read: (folder) => readTolerances(folder, ['y']),
     code: 'HUB_TOLERANCES',
     most: 2 ** 20,
   },

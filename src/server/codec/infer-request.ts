@@ -172,7 +172,10 @@ function decodeInput(reader: FieldReader): WireInput {
   return { name, datatype, shape, contents, parameters: namesIn(parameters) };
 }
 
-/** Callers describe the same inputs again and again: most such descriptions that are kept, and most bytes of each. */
+/**
+ * Callers describe the same inputs again and again: most
+ * such descriptions that are kept, and most bytes of each.
+ */
 const MOST_KNOWN = 1024;
 const MOST_DESCRIBED = 256;
 const known = new Map<string, WireInput>();

@@ -2,13 +2,20 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
 import { AMD_CERTIFICATES } from '../../../attestation/endorsements/roots.js';
+import { derIa5 } from '../../../enclave/platform/simulator/amd.js';
 import {
   type CertificateTemplate,
   issueCertificate,
 } from '../../../enclave/platform/simulator/certificates.js';
 import { simulatedChipId } from '../../../enclave/platform/simulator/snp.js';
 import { type AmdFault, forgedAmd, forgedKey, forgeSnp } from '../../forge/amd.js';
-import { after, before, dated, signedByStranger } from '../../forge/certificate-changes.js';
+import {
+  after,
+  before,
+  dated,
+  replaced,
+  signedByStranger,
+} from '../../forge/certificate-changes.js';
 import { FORGED_AT, idsOf, judgeSnp } from '../../forge/judge-snp.js';
 import { FORGED_CHAINS } from '../../forge/snp-chain-cases.js';
 import { certificates, OTHER_VCEKS, supply } from '../../forge/snp-supply-cases.js';
@@ -255,5 +262,16 @@ describe('endorsements that are missing or in another order', () => {
     const { report, endorsements } = await forgeSnp();
     const result = await verifySnp(report, endorsements, {}, { at: FORGED_AT });
     assert.equal(result.code, 'SNP_ROOT_UNTRUSTED');
+  });
+
+  test('a product line whose root nobody pins is refused, and the verdict says what to name', async () => {
+    const { report, endorsements } = await forgeSnp({
+      product: 'Turin',
+      report: { cpuid: { family: 0x1a, model: 0x50, stepping: 0 } },
+      vek: replaced('2', derIa5('Venice-A0')),
+    });
+    const result = await verifySnp(report, endorsements, {}, { at: FORGED_AT });
+    assert.equal(result.code, 'SNP_ROOT_UNTRUSTED');
+    assert.match(result.summary, /pins no AMD root for Venice: name ARK-Venice.* \(--root/);
   });
 });

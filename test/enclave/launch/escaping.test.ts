@@ -39,7 +39,10 @@ async function written(target: LaunchTarget, name: string): Promise<string> {
   return join(output, name);
 }
 
-/** The text of each element, by its name; throws for what is not well-formed (XML 1.0, without comments and CDATA). */
+/**
+ * The text of each element, by its name; throws for what is
+ * not well-formed (XML 1.0, without comments and CDATA).
+ */
 function xmlTexts(xml: string): Map<string, string> {
   const tokens = /<\/?(\w+)(?: \w+='([^'<&]|&\w+;)*')*\/?>|((?:[^<&]|&\w+;)+)/y;
   const texts = new Map<string, string>();

@@ -82,6 +82,14 @@ const normalizing = (defaults: Attributes): FunctionInit => ({
   ],
 });
 
+/** With so many outputs of one dimension, each of which takes eight items of a manifest. */
+function withOutputs(count: number): ModelInit {
+  const outputs = Array.from({ length: count }, (_, i) => `y${i}`);
+  return model(op('Split', { outputs }), {
+    outputs: outputs.map((name) => ({ name, type: { tensor: 1, shape: ['N'] } })),
+  });
+}
+
 /** Of opset 9, which trains where more outputs are asked for than one. */
 const older = (outputs: readonly string[]): ModelInit => ({
   ...model(op('BatchNormalization', { inputs: ['x', 'x', 'x', 'x', 'x'], outputs })),
@@ -290,6 +298,8 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
     ['refuse static.operator Split "here"'],
   ],
   'a Split of which one output is not used': [model(op('Split', { outputs: ['z', 'y'] })), []],
+  'as many outputs as a manifest has room for': [withOutputs(16_370), []],
+  'more outputs than a manifest has room for': [withOutputs(16_384), ['refuse static.manifest']],
   'training graphs': [
     { ...model(op('Relu')), training: [{ nodes: [], outputs: [] }] },
     ['warn static.training-info'],

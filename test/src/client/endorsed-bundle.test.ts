@@ -4,12 +4,18 @@ import { after, before, describe, test } from 'node:test';
 import { appraiseBundle } from '../../../attestation/appraisal/appraise.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
-import { crlUrl, vcekUrl } from '../../../attestation/endorsements/amd.js';
-import { encodeAuxblob, parseAuxblob } from '../../../attestation/evidence/auxblob.js';
+import { amdEndorsements, crlUrl, vcekUrl } from '../../../attestation/endorsements/amd.js';
+import { EndorsementSource } from '../../../attestation/endorsements/source.js';
+import {
+  encodeAuxblob,
+  endorsementsOf,
+  parseAuxblob,
+} from '../../../attestation/evidence/auxblob.js';
 import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { tcbComponents } from '../../../attestation/evidence/snp-fields.js';
 import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { completeEndorsements } from '../../../src/client/bundle-endorsements.js';
 import { endorsedBundle } from '../../../src/client/endorsed-bundle.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { forgeSnp } from '../../forge/amd.js';
@@ -114,6 +120,44 @@ describe('evidence whose endorsements were fetched', () => {
       const { result } = await appraiseBundle(bytes, policy, { ...trusted, nonce, ...given });
       assert.equal(result.code, null, result.summary);
     }
+  });
+
+  test('is saved with AMD’s list where a VLEK signed, and with lists of other product lines', async () => {
+    const served = servedModel('scale', 2);
+    const other = await forgeSnp({ product: 'Genoa' });
+    const [list = new Uint8Array()] = (await forgeSnp()).endorsements.crls;
+    const { bytes: bundle, roots } = await forgeBundle('sev-snp', [served], nonce, {
+      bundle: async (each) => {
+        const stated = { ...parseSnpReport(each.report), keyInfo: 4 };
+        const { report, endorsements } = await forgeSnp({ kind: 'VLEK', report: stated });
+        const kinds = ['vlek', 'ask', 'ark'] as const;
+        const table = endorsements.certificates.map((data, i) => ({
+          kind: kinds[i] ?? 'ask',
+          data,
+        }));
+        return { ...each, report, endorsements: encodeAuxblob(table) };
+      },
+    });
+    const trusted = { at: new Date('2026-06-01'), roots: [...roots, ...other.roots] };
+    const asked: string[] = [];
+    const fetch = async (url: string | URL | Request): Promise<Response> => {
+      asked.push(String(url));
+      return new Response(new Uint8Array(list));
+    };
+    const source = new EndorsementSource({ now: () => trusted.at, fetch });
+    const supplied = { amd: other.endorsements.crls };
+    const { endorsements } = await completeEndorsements(bundle, supplied, { source }, trusted);
+    assert.deepEqual(asked, ['https://kdsintf.amd.com/vlek/v1/Milan/crl']);
+    const { amd = [] } = endorsements;
+    const saved = endorsedBundle({ bundle, nonce, endorsements: { amd, intel: null } });
+    const policy = affirmingPolicy([served]);
+    const { result } = await appraiseBundle(saved, policy, { ...trusted, nonce });
+    assert.equal(result.code, null, result.summary);
+    const table = amdEndorsements(endorsementsOf(decodeBundle(saved).endorsements));
+    assert.deepEqual(
+      table.crls.map((der) => toHex(der)),
+      [...other.endorsements.crls, list].map((der) => toHex(der)),
+    );
   });
 
   test('is saved as it came where there is nothing to add, or nothing to add it to', async () => {

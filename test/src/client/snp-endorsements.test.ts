@@ -7,7 +7,9 @@ import {
   type EndorsementCache,
   EndorsementSource,
 } from '../../../attestation/endorsements/source.js';
+import { encodeTcb } from '../../../attestation/evidence/snp-fields.js';
 import { derInteger } from '../../../enclave/platform/simulator/amd.js';
+import { SIMULATED_CHIPS } from '../../../enclave/platform/simulator/snp.js';
 import { gatherSnpEndorsements } from '../../../src/client/snp-endorsements.js';
 import { forgeSnp } from '../../forge/amd.js';
 import { replaced, signedByStranger } from '../../forge/certificate-changes.js';
@@ -153,12 +155,46 @@ test('a VCEK of a chain that nobody supplied is for the appraisal to judge', asy
   assert.deepEqual(gathered.certificates, [new Uint8Array(vcek)]);
 });
 
-test('a report of a masked chip makes nobody ask for its VCEK', async () => {
-  const masked = await forgeSnp({ report: { chipId: new Uint8Array(64) } });
+const tcb = encodeTcb(SIMULATED_CHIPS.Milan.tcb, 'Milan') | 0x10000n;
+
+for (const [name, change, why] of [
+  ['a masked chip', { chipId: new Uint8Array(64) }, /the host masks CHIP_ID/],
+  ['a TCB with reserved bytes', { reportedTcb: tcb }, /REPORTED_TCB has reserved bytes set/],
+] as const) {
+  test(`a report of ${name} makes nobody ask for its VCEK`, async () => {
+    const forged = await forgeSnp({ report: change });
+    const { asked, service: amd } = service();
+    const { missing } = await gatherSnpEndorsements(
+      forged.report,
+      { host: none, caller: none },
+      amd,
+    );
+    assert.equal(missing?.code, 'ENDORSEMENTS_UNKNOWN');
+    assert.match(missing?.message ?? '', why);
+    assert.deepEqual(asked, []);
+  });
+}
+
+test('a VCEK for a TCB without its reserved bytes is refused where it is supplied', async () => {
+  const forged = await forgeSnp({ report: { reportedTcb: tcb } });
   const { asked, service: amd } = service();
-  const { missing } = await gatherSnpEndorsements(masked.report, { host: none, caller: none }, amd);
-  assert.match(missing?.message ?? '', /the host masks CHIP_ID/);
-  assert.deepEqual(asked, []);
+  const host = forged.endorsements;
+  const gathered = await gatherSnpEndorsements(forged.report, { host, caller: none }, amd);
+  const result = await verifySnp(forged.report, gathered, {}, { at: AT, roots });
+  assert.deepEqual([result.code, asked], ['SNP_TCB_MISMATCH', []]);
+});
+
+test('a VCEK for a TCB with reserved bytes counts where it is supplied', async () => {
+  const forged = await forgeSnp({
+    report: { reportedTcb: tcb, currentTcb: tcb, committedTcb: tcb, launchTcb: tcb },
+    vek: replaced('3.4', derInteger(1)),
+  });
+  const { asked, service: amd } = service();
+  const host = forged.endorsements;
+  const gathered = await gatherSnpEndorsements(forged.report, { host, caller: none }, amd);
+  const policy = snpPolicy({ measurements: [KNOWN_MEASUREMENT] });
+  const result = await verifySnp(forged.report, gathered, policy, { at: AT, roots });
+  assert.deepEqual([result.code, asked.length], [null, 1], result.summary);
 });
 
 test('a caller’s list of another product line is no list of this one', async () => {

@@ -275,7 +275,8 @@ async function judge(model: Uint8Array, input: Input): Promise<void> {
   await loaded.drain();
 }
 
-// Which of them differ is a matter of the processor and of ONNX Runtime's kernels: the first eighteen do on x86-64.
+// Which of them differ is a matter of the processor and of ONNX Runtime's kernels: the first eighteen do on
+// x86-64.
 for (const [what, model] of Object.entries(cases)) {
   test(`no bit of an answer depends on a row's place in a proven batch: ${what}`, () =>
     judge(modelOf(model), model));

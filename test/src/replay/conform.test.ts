@@ -113,6 +113,33 @@ describe('assay conform', () => {
     elsewhere.close();
   });
 
+  test('what is near enough is what lies in the only folder of test sets, and the report names it', async () => {
+    const profile = { ...servedModel('adder', 1).profile, kernels: new Uint8Array(32).fill(1) };
+    const elsewhere = await startAdder(near, profile);
+    await cp(at('vectors'), at('package'), { recursive: true });
+    const judge = async (folders: readonly string[], ...more: readonly string[]) => {
+      const named = folders.flatMap((folder) => ['--vectors', at(folder)]);
+      const nodes = [one.target, elsewhere.target, '--model', 'adder'];
+      const { code, out, err } = await assay(['conform', ...nodes, ...named, ...trust(), ...more]);
+      const said = /^tolerances of (.*)$/m.exec(out)?.[1];
+      return { judged: [code, signs(out)[0], said], out, err };
+    };
+    const file = at('package/tolerances.json');
+    await cp(at('tolerances.json'), file);
+    assert.deepEqual((await judge(['package'])).judged, [0, '=~=', file]);
+    const { tolerances } = JSON.parse((await judge(['package'], '--json')).out);
+    assert.equal(tolerances, file);
+    const apart = [1, '=≠=', undefined];
+    assert.deepEqual((await judge(['package', 'vectors'])).judged, apart, 'of which folder?');
+    place({ 'strict.json': JSON.stringify({ version: 1, default: {} }) });
+    const strict = await judge(['package'], '--tolerances', at('strict.json'));
+    assert.deepEqual(strict.judged, apart);
+    await cp(at('misspelt.json'), file);
+    const { judged, err } = await judge(['package'], '--json');
+    assert.deepEqual([judged[0], JSON.parse(err).error.code], [1, 'HUB_TOLERANCES']);
+    elsewhere.close();
+  });
+
   test('no tolerance excuses other bits under one execution digest', async () => {
     three.lies = near;
     const { code, out } = await conform(all, ...tolerant());
