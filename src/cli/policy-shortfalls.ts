@@ -24,7 +24,7 @@ export async function policyShortfalls(
   const names = new Map<string, string>();
   for (const [name, lenient] of waived(policy, result)) {
     const left = new Set(open(await judge(lenient)).map(({ id }) => id));
-    for (const { id } of shortfalls) if (!left.has(id)) names.set(id, name);
+    for (const { id } of shortfalls) if (!left.has(id) && !names.has(id)) names.set(id, name);
   }
   return shortfalls.map(({ id, reason }) => {
     const name = names.get(id);

@@ -82,6 +82,19 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: 'no launch policy, of which one waiver is enough',
+    fault: {
+      pinned: null,
+      manifest: (m) => ({ ...m, launchPolicy: null }),
+      bundle: (b) => ({ ...b, launchPolicy: null }),
+    },
+    failed: {
+      'enclave.launch-policy.pinned': 'enclave.allowUnpinned',
+      'enclave.development': 'enclave.allowUnpinned',
+      'enclave.plaintext': 'enclave.allowUnpinned',
+    },
+  },
+  {
     name: 'another launch policy that is pinned, which nothing waives',
     fault: { policy: honest, pinned: aided },
     failed: { 'enclave.launch-policy.pinned': undefined },
