@@ -36,10 +36,10 @@ export function isServiceLink(name: string, value: string): boolean {
 /**
  * Of Node.js, the dynamic linker (ld.so(8)), the C library (its libraries of character sets, its locales,
  * GLIBC_TUNABLES, mallopt(3)), OpenSSL, whose configuration names libraries to load, ONNX Runtime, and gRPC,
- * whose traces show callers' metadata.
+ * whose traces show callers' metadata, and whose cipher suites need not encrypt.
  */
 const VARIABLE =
-  /^(NODE_.+|LD_.+|GCONV_PATH|LOCPATH|GLIBC_TUNABLES|MALLOC_.+|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+|GRPC_(NODE_)?(TRACE|VERBOSITY))$/;
+  /^(NODE_.+|LD_.+|GCONV_PATH|LOCPATH|GLIBC_TUNABLES|MALLOC_.+|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+|GRPC_(NODE_.+|TRACE|VERBOSITY|(DEFAULT_)?SSL_.+))$/;
 
 /**
  * Those of them that neither bring code nor write out what is in memory: authorities for TLS, whose bytes
@@ -73,9 +73,9 @@ function mayAct(name: string, value: string): boolean {
 
 /**
  * Refuses to go on where something that was not measured may act, or memory be written out: preloaded
- * libraries, Node's options and variables, a debugger, ONNX Runtime's variables, gRPC's traces. Throws
- * CONFIG_ENVIRONMENT; `development: true` in the configuration, which the launch policy has to allow, lets it
- * pass.
+ * libraries, Node's options and variables, a debugger, ONNX Runtime's variables, gRPC's traces and cipher suites.
+ * Throws CONFIG_ENVIRONMENT; `development: true` in the configuration, which the launch policy has to allow,
+ * lets it pass.
  */
 export function assertUndisturbed({ env, execArgv, inspector }: Surroundings): void {
   const found = [
