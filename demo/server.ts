@@ -12,7 +12,7 @@ export interface ServerProcess {
 const CLI = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
 /** What an operator's environment may hold and an enclave refuses to start under. */
-const UNWANTED = /^(NODE_.*|LD_PRELOAD|LD_AUDIT|ORT_.*|ASSAY_.*)$/;
+const UNWANTED = /^(NODE_.*|LD_.*|ORT_.*|ASSAY_.*)$/;
 
 function readLog(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {

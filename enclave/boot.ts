@@ -43,8 +43,8 @@ export interface BootingEnclave {
 
 /**
  * Begins an epoch: checks that the hardware pins this launch policy and that the policy allows this
- * configuration, and makes the keys. Rejects with a LAUNCH_POLICY or PLATFORM error: then nothing may
- * be served.
+ * configuration, that no log led to RTMR3 before, and makes the keys. Rejects with a LAUNCH_POLICY or
+ * PLATFORM error: then nothing may be served.
  */
 export async function bootEnclave(options: BootOptions): Promise<BootingEnclave> {
   const { platform, launchPolicy, configuration, software } = options;
@@ -54,7 +54,7 @@ export async function bootEnclave(options: BootOptions): Promise<BootingEnclave>
   const digest = canonical === null ? null : launchPolicyDigest(canonical).hostData;
 
   const turns = new Turns();
-  const runtimeLog = new RuntimeLog(platform);
+  const runtimeLog = await RuntimeLog.begin(platform);
   if (digest !== null) await runtimeLog.enforced(digest);
   const keys = await makeKeys(options.hosts, options.now, options.signing);
   const admission = new Admission(launchPolicy, runtimeLog, turns);

@@ -1,13 +1,15 @@
-import { concat } from '../attestation/encoding/bytes.js';
+import { concat, equalBytes } from '../attestation/encoding/bytes.js';
 import { AssayError } from '../attestation/encoding/error.js';
 import {
   encodeRuntimeLog,
   MAX_RUNTIME_EVENTS,
   type RuntimeEvent,
+  replayRuntimeLog,
   runtimeEventDigest,
 } from '../attestation/evidence/event-log.js';
 import type { AdmittedModel } from './manifest.js';
-import type { Platform } from './platform/platform.js';
+import type { Platform, RuntimeRegister } from './platform/platform.js';
+import { unknownRtmr } from './platform/rtmr.js';
 
 /**
  * What the enclave did, as RTMR3 tells it (TDX): one writer for the register and the log, so that the
@@ -15,19 +17,31 @@ import type { Platform } from './platform/platform.js';
  * what the register holds, everything here fails with PLATFORM_RTMR_UNKNOWN.
  */
 export class RuntimeLog {
-  readonly #extend: Platform['extendRtmr3'];
+  readonly #register: RuntimeRegister | undefined;
   readonly #events: RuntimeEvent[] = [];
+  /** What the events lead to. */
+  #held: Uint8Array = replayRuntimeLog([]);
   #unknown: AssayError | undefined;
 
-  constructor({ extendRtmr3 }: Platform) {
-    this.#extend = extendRtmr3;
+  private constructor(register: RuntimeRegister | undefined) {
+    this.#register = register;
+  }
+
+  /**
+   * An empty log. Rejects with PLATFORM_RTMR_UNKNOWN where the register was extended before, as by a process
+   * that ended in the same guest: no verifier would accept a log that begins there.
+   */
+  static async begin({ rtmr3 }: Pick<Platform, 'rtmr3'>): Promise<RuntimeLog> {
+    const log = new RuntimeLog(rtmr3);
+    if (rtmr3 === undefined || equalBytes(await rtmr3.read(), log.#held)) return log;
+    throw unknownRtmr('it was extended before this process began');
   }
 
   async #record(event: RuntimeEvent): Promise<void> {
-    if (this.#extend === undefined) return;
+    if (this.#register === undefined) return;
     if (this.#unknown !== undefined) throw this.#unknown;
     try {
-      await this.#extend(runtimeEventDigest(event));
+      this.#held = await this.#register.extend(this.#held, runtimeEventDigest(event));
     } catch (error) {
       if (error instanceof AssayError && error.code === 'PLATFORM_RTMR_UNKNOWN') {
         this.#unknown = error;
@@ -51,7 +65,7 @@ export class RuntimeLog {
     if (this.#events.length + loaded + 2 > MAX_RUNTIME_EVENTS) {
       throw new AssayError(
         'EVENT_LOG_FULL',
-        `RTMR3's log takes ${MAX_RUNTIME_EVENTS} events in an epoch and has ${this.#events.length}, with ${loaded} models loaded: expected a restart before another is`,
+        `RTMR3's log takes ${MAX_RUNTIME_EVENTS} events in an epoch and has ${this.#events.length}, with ${loaded} models loaded: expected a reboot of the guest before another is`,
       );
     }
     await this.#record({ type: 'model', content: concat(graph, execution) });
@@ -69,6 +83,6 @@ export class RuntimeLog {
   /** The log's bytes; null where the platform has no register. */
   encode(): Uint8Array | null {
     if (this.#unknown !== undefined) throw this.#unknown;
-    return this.#extend === undefined ? null : encodeRuntimeLog(this.#events);
+    return this.#register === undefined ? null : encodeRuntimeLog(this.#events);
   }
 }

@@ -112,7 +112,7 @@ export async function openAzureVtpm(options: AzureOptions = {}): Promise<Hardwar
       return { configuration: ownReport(tee, report).configuration };
     },
     // The paravisor extends the registers of a TDX guest, and lets the guest extend none.
-    extendRtmr3: undefined,
+    rtmr3: undefined,
     // The TPM is open only while a report is made.
     close: async () => undefined,
   };

@@ -74,7 +74,7 @@ export async function openConfigfsTsm(options: ConfigfsOptions = {}): Promise<Ha
       const { report } = await attest(sha512(label('launch-binding')));
       return { configuration: ownReport(tee, report).configuration };
     },
-    extendRtmr3: tee === 'tdx' ? await findRtmr3(fs) : undefined,
+    rtmr3: tee === 'tdx' ? await findRtmr3(fs) : undefined,
     close: () => directory.remove(),
   };
 }

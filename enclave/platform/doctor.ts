@@ -1,11 +1,12 @@
-import { isZero, toHex } from '../../attestation/encoding/bytes.js';
+import { equalBytes, isZero, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseAuxblob } from '../../attestation/evidence/auxblob.js';
+import { replayRuntimeLog } from '../../attestation/evidence/event-log.js';
 import { errnoOf } from '../../src/system/errno.js';
 import { openAzureVtpm } from './azure-vtpm.js';
 import { openConfigfsTsm } from './configfs-tsm.js';
 import { adviceOnNode, type NodeVersions } from './node-version.js';
-import type { HardwarePlatform } from './platform.js';
+import type { HardwarePlatform, RuntimeRegister } from './platform.js';
 import type { ReportFs } from './report-fs.js';
 
 /** What one look at this machine found, and what its operator can do about it. */
@@ -171,11 +172,29 @@ function certificates(endorsements: Uint8Array | undefined): Diagnosis {
   }
 }
 
-function registers(patient: Patient, { kind, platform }: Opened): Diagnosis {
+/** Whether a log may begin in this register. */
+async function register({ read }: RuntimeRegister): Promise<Diagnosis> {
+  try {
+    if (equalBytes(await read(), replayRuntimeLog([]))) {
+      return ok('run-time register', 'RTMR3 is writable, and zero');
+    }
+    const advice =
+      'reboot the guest: the register outlives every process, and a service that starts in this guest is refused (one that runs already is not concerned)';
+    return problem('run-time register', 'RTMR3 was extended since the guest booted', advice);
+  } catch (error) {
+    return problem(
+      'run-time register',
+      messageOf(error),
+      'see the message; the kernel log says more',
+    );
+  }
+}
+
+async function registers(patient: Patient, { kind, platform }: Opened): Promise<Diagnosis> {
   if (platform.tee === 'sev-snp') {
     return ok('run-time register', 'none on SEV-SNP: the launch policy alone pins models');
   }
-  if (platform.extendRtmr3 !== undefined) return ok('run-time register', 'RTMR3 is writable');
+  if (platform.rtmr3 !== undefined) return register(platform.rtmr3);
   const azure = 'the paravisor keeps the registers: clients must set allowMissingEventLog';
   return warning(
     'run-time register',
@@ -224,7 +243,13 @@ export async function diagnose(patient: Patient): Promise<Diagnosis[]> {
   const { kind, platform } = opened;
   const kernels = kind === 'azure-vtpm' ? [] : [kernel(patient), await configfs(patient)];
   const reported = await report(patient, platform);
-  const found = [...kernels, ...always, provider(opened), ...reported, registers(patient, opened)];
+  const found = [
+    ...kernels,
+    ...always,
+    provider(opened),
+    ...reported,
+    await registers(patient, opened),
+  ];
   return [...found, ...(await leftBehind(platform))];
 }
 

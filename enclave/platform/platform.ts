@@ -20,6 +20,18 @@ export interface LaunchBinding {
   readonly configuration: Uint8Array;
 }
 
+/** RTMR3 of a TD: 48 bytes that software of the guest may extend, and nothing but a reboot of the guest resets. */
+export interface RuntimeRegister {
+  /** What it holds. Rejects with PLATFORM_*. */
+  read(): Promise<Uint8Array>;
+  /**
+   * Extends it with a SHA-384 digest, and resolves with what it holds then.
+   * @param held what it has to hold before. Rejects with PLATFORM_RTMR_UNKNOWN where it holds something else,
+   *   or may; after any other error it holds this still.
+   */
+  extend(held: Uint8Array, digest: Uint8Array): Promise<Uint8Array>;
+}
+
 /** One driver for each kind of attestation interface: configfs-tsm, azure-vtpm, simulator. */
 export interface Platform {
   readonly tee: Tee;
@@ -29,12 +41,8 @@ export interface Platform {
   attest(reportData: Uint8Array): Promise<HardwareEvidence>;
   /** Reads the enclave's own report for what was pinned at launch. */
   launchBinding(): Promise<LaunchBinding>;
-  /**
-   * Extends RTMR3 (TDX) with a SHA-384 digest. Undefined where the platform has no run-time
-   * registers (SNP, or a kernel without the interface). Rejects with PLATFORM_RTMR_UNKNOWN where the
-   * register may hold something else than before; after any other error it does not.
-   */
-  readonly extendRtmr3: ((digest: Uint8Array) => Promise<void>) | undefined;
+  /** Undefined where the platform has no run-time registers (SNP, or a kernel without the interface). */
+  readonly rtmr3: RuntimeRegister | undefined;
 }
 
 /** A driver of this machine's hardware; `close` gives back what it holds, or rejects with PLATFORM_*. */

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { assertExecuted } from './executed-libraries.js';
 import { kernelDigest } from './kernel-probe.js';
 
 /** What of an execution profile is the same for every model of a process. */
@@ -16,7 +17,8 @@ export interface NativeFacts {
 
 /**
  * Hashes ONNX Runtime's native files (45 MB) and executes the kernel probe, both on the calling thread.
- * Rejects with EngineError where the probe cannot be executed.
+ * Rejects with EngineError where the probe cannot be executed, and where this process executes other files than
+ * those; needs Linux's `/proc`.
  */
 export async function readNativeFacts(): Promise<NativeFacts> {
   const require = createRequire(import.meta.url);
@@ -34,5 +36,8 @@ export async function readNativeFacts(): Promise<NativeFacts> {
       .digest();
     return { file, sha256 };
   });
-  return { runtime, libraries, kernels: await kernelDigest() };
+  const kernels = await kernelDigest();
+  const hashed = files.map((file) => realpathSync(join(folder, file)));
+  assertExecuted(readFileSync('/proc/self/maps', 'utf8'), hashed);
+  return { runtime, libraries, kernels };
 }

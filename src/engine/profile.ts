@@ -68,6 +68,10 @@ function nativeFacts(): Promise<NativeFacts> {
   process.env['ORT_DISABLE_TELEMETRY'] = '1';
   const module = new URL('./native-facts-thread.js', import.meta.url);
   return answerOfThread<NativeFacts>(module).catch((cause: unknown) => {
+    // Of an error that a thread throws the name comes over, and no class.
+    if (cause instanceof Error && cause.name === 'EngineError') {
+      throw new EngineError('load', cause.message, cause.cause);
+    }
     const expected = 'expected to hash ONNX Runtime and to execute the kernel probe';
     throw new EngineError('load', expected, cause);
   });
@@ -75,8 +79,8 @@ function nativeFacts(): Promise<NativeFacts> {
 
 /**
  * Gathers the facts of this process and machine. Once a process the files are hashed (45 MB) and the
- * probe is executed, on a thread of their own. Rejects with EngineError `load` where that fails and where
- * the processor's features cannot be told.
+ * probe is executed, on a thread of their own. Rejects with EngineError `load` where that fails, where other
+ * files than those were loaded, and where the processor's features cannot be told.
  */
 export async function executionFacts(options: ExecutionOptions = {}): Promise<ExecutionFacts> {
   native ??= nativeFacts();

@@ -12,6 +12,7 @@ import { type Address, type Listener, listen } from './listener.js';
 import { boundedDefinition } from './protocol.js';
 import { addReflection } from './reflection.js';
 import { sessionsOf } from './streams.js';
+import { TlsCredentials } from './tls-credentials.js';
 
 export interface Service {
   /** Full name, as health checks ask for it. */
@@ -61,12 +62,9 @@ async function listenAll(
   server: Server,
   { address, plaintextAddress, tls, connections }: ServerSettings,
 ): Promise<readonly [Listener, ...Listener[]]> {
-  const secure = ServerCredentials.createSsl(null, [
-    { cert_chain: Buffer.from(tls.certificatePem), private_key: Buffer.from(tls.privateKeyPem) },
-  ]);
   const open = (at: Address, credentials: ServerCredentials): Promise<Listener> =>
     listen(at, connections.max, server.createConnectionInjector(credentials));
-  const listener = await open(address, secure);
+  const listener = await open(address, new TlsCredentials(tls));
   if (plaintextAddress === undefined) return [listener];
   try {
     return [listener, await open(plaintextAddress, ServerCredentials.createInsecure())];

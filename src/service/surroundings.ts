@@ -34,17 +34,17 @@ export function isServiceLink(name: string, value: string): boolean {
 }
 
 /**
- * Of Node.js, the dynamic linker (ld.so(8)), the C library (GCONV_PATH and GLIBC_TUNABLES), OpenSSL,
- * whose configuration names libraries to load, ONNX Runtime, and gRPC, whose traces show callers' metadata.
+ * Of Node.js, the dynamic linker (ld.so(8)), the C library (its libraries of character sets, its locales,
+ * GLIBC_TUNABLES, mallopt(3)), OpenSSL, whose configuration names libraries to load, ONNX Runtime, and gRPC,
+ * whose traces show callers' metadata, and whose cipher suites need not encrypt.
  */
 const VARIABLE =
-  /^(NODE_.+|LD_.+|GCONV_PATH|GLIBC_TUNABLES|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+|GRPC_(NODE_)?(TRACE|VERBOSITY))$/;
+  /^(NODE_.+|LD_.+|GCONV_PATH|LOCPATH|GLIBC_TUNABLES|MALLOC_.+|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+|GRPC_(NODE_.+|TRACE|VERBOSITY|(DEFAULT_)?SSL_.+))$/;
 
 /**
  * Those of them that neither bring code nor write out what is in memory: authorities for TLS, whose bytes
  * are checked by digest; what only prints less, or what only Node's test runner or nobody reads; the
- * one that silences ONNX Runtime, which the engine itself sets; LD_LIBRARY_PATH, which many hosts set and
- * which the measured image of a guest controls.
+ * one that silences ONNX Runtime, which the engine itself sets; how much memory malloc(3) keeps.
  */
 const HARMLESS: ReadonlySet<string> = new Set([
   'NODE_ENV',
@@ -55,7 +55,12 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'NODE_TEST_CONTEXT',
   'NODE_VERSION', // Node's images for containers
   'NODE_NAME', // a pod's machine, by custom
-  'LD_LIBRARY_PATH',
+  'MALLOC_ARENA_MAX',
+  'MALLOC_ARENA_TEST',
+  'MALLOC_MMAP_MAX_',
+  'MALLOC_MMAP_THRESHOLD_',
+  'MALLOC_TOP_PAD_',
+  'MALLOC_TRIM_THRESHOLD_',
   'ORT_DISABLE_TELEMETRY',
 ]);
 
@@ -68,9 +73,9 @@ function mayAct(name: string, value: string): boolean {
 
 /**
  * Refuses to go on where something that was not measured may act, or memory be written out: preloaded
- * libraries, Node's options and variables, a debugger, ONNX Runtime's variables, gRPC's traces. Throws
- * CONFIG_ENVIRONMENT; `development: true` in the configuration, which the launch policy has to allow, lets it
- * pass.
+ * libraries, Node's options and variables, a debugger, ONNX Runtime's variables, gRPC's traces and cipher suites.
+ * Throws CONFIG_ENVIRONMENT; `development: true` in the configuration, which the launch policy has to allow,
+ * lets it pass.
  */
 export function assertUndisturbed({ env, execArgv, inspector }: Surroundings): void {
   const found = [

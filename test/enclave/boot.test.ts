@@ -236,6 +236,21 @@ test('a manifest that the log does not take is not stated, and is appended when 
   assert.equal(enclave.issuer.counts.entries, entries + 1);
 });
 
+test('an enclave boots again in the same guest where no register outlived the first, and not on TDX', async () => {
+  const snp = await launch('sev-snp', launchPolicyFor(double));
+  const [first, second] = [
+    await bootServing(bootOptions(snp, [double])),
+    await bootServing(bootOptions(snp, [double])),
+  ];
+  assert.notDeepEqual(first.manifest.epoch, second.manifest.epoch);
+  const tdx = await launch('tdx', launchPolicyFor(double));
+  await bootServing(bootOptions(tdx, [double]));
+  await assert.rejects(bootServing(bootOptions(tdx, [double])), {
+    code: 'PLATFORM_RTMR_UNKNOWN',
+    message: /before this process began: expected a reboot of the guest /,
+  });
+});
+
 test("a load that RTMR3's log has no room for is refused, and what is served is attested still", async () => {
   const platform = await launch('tdx', launchPolicyFor(double));
   const enclave = await bootServing(bootOptions(platform, [double]));

@@ -2,11 +2,7 @@ import { concat } from '../../attestation/encoding/bytes.js';
 import { makeChallenge, reportData } from '../../attestation/evidence/binding.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
 import { type EvidenceBundle, encodeBundle } from '../../attestation/evidence/bundle.js';
-import {
-  encodeRuntimeLog,
-  type RuntimeEvent,
-  runtimeEventDigest,
-} from '../../attestation/evidence/event-log.js';
+import { encodeRuntimeLog, type RuntimeEvent } from '../../attestation/evidence/event-log.js';
 import {
   encodeLaunchPolicy,
   type LaunchPolicy,
@@ -15,7 +11,14 @@ import {
 import { encodeManifest, type Manifest } from '../../attestation/evidence/manifest.js';
 import { makeKeys } from '../../enclave/keys.js';
 import { describeModel, makeStatement } from '../../enclave/manifest.js';
-import { launch, launchPolicyFor, rootsOf, type servedModel, UNTRIED } from './enclave.js';
+import {
+  extendAll,
+  launch,
+  launchPolicyFor,
+  rootsOf,
+  type servedModel,
+  UNTRIED,
+} from './enclave.js';
 
 type Served = ReturnType<typeof servedModel>;
 
@@ -66,7 +69,7 @@ export async function forgeBundle(
     ...honest.models.map((m) => ({ type: 'model', content: concat(m.graph, m.execution) })),
   ];
   const events = fault.events?.(told) ?? told;
-  for (const event of events) await platform.extendRtmr3?.(runtimeEventDigest(event));
+  await extendAll(platform, events);
 
   const [stranger, other] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
   const challenge = makeChallenge([stranger, nonce, other])[1];

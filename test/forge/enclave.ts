@@ -3,6 +3,11 @@ import { concat, toHex } from '../../attestation/encoding/bytes.js';
 import { pemBlocks } from '../../attestation/encoding/pem.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
 import {
+  type RuntimeEvent,
+  replayRuntimeLog,
+  runtimeEventDigest,
+} from '../../attestation/evidence/event-log.js';
+import {
   encodeLaunchPolicy,
   type LaunchPolicy,
   launchPolicyDigest,
@@ -58,6 +63,15 @@ export function launch(tee: Tee, policy: LaunchPolicy | null): Promise<Simulator
     launchPolicyDigest: launchPolicyDigestBytes,
     rootDirectory: simulatorKeys,
   });
+}
+
+/** Extends the register of a simulated TD with these events; SNP has none. */
+export async function extendAll(
+  { rtmr3 }: Simulator,
+  events: readonly RuntimeEvent[],
+): Promise<void> {
+  let held: Uint8Array = replayRuntimeLog([]);
+  for (const event of events) held = (await rtmr3?.extend(held, runtimeEventDigest(event))) ?? held;
 }
 
 /** Boot options and the models that are served then. */

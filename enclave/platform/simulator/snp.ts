@@ -168,7 +168,7 @@ export async function createSnpSimulator(
       const { report } = await attest(new Uint8Array(64));
       return { configuration: parseSnpReport(report).hostData };
     },
-    extendRtmr3: undefined,
+    rtmr3: undefined,
   };
   return { platform, root: ark.der };
 }

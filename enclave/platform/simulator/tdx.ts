@@ -1,4 +1,4 @@
-import { concat, fromHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { concat, equalBytes, fromHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { label, sha256, sha384 } from '../../../attestation/encoding/hash.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
@@ -16,6 +16,7 @@ import {
   type QuoteHeader,
 } from '../../../attestation/evidence/tdx-quote.js';
 import { assertReportData, type Platform } from '../platform.js';
+import { assertExtension, unknownRtmr } from '../rtmr.js';
 import { issueCollateral, simulatedCollateral, simulatedQeIdentity } from './collateral.js';
 import { type IntelHierarchy, intelHierarchy, SIMULATED_PLATFORM } from './intel.js';
 
@@ -165,11 +166,14 @@ export async function createTdxSimulator(
     simulated: true,
     attest,
     launchBinding: async () => ({ configuration: new Uint8Array(mrConfigId) }),
-    extendRtmr3: async (extension) => {
-      if (extension.length !== 48) {
-        throw new AssayError('PLATFORM_RTMR', `RTMR3 takes 48 bytes, not ${extension.length}`);
-      }
-      rtmr3 = extendRtmr(rtmr3, extension);
+    rtmr3: {
+      read: async () => rtmr3,
+      extend: async (held, digest) => {
+        assertExtension(digest);
+        if (!equalBytes(rtmr3, held)) throw unknownRtmr('it was extended by another');
+        rtmr3 = extendRtmr(rtmr3, digest);
+        return rtmr3;
+      },
     },
   };
   return { platform, root: hierarchy.root.der };

@@ -21,7 +21,7 @@ suite('azure-vtpm', () => {
       const platform = await open();
       assert.equal(platform.tee, tee);
       assert.equal(platform.simulated, false);
-      assert.equal(platform.extendRtmr3, undefined);
+      assert.equal(platform.rtmr3, undefined);
       const { report, runtimeClaims: claims, endorsements } = await platform.attest(DATA);
       assert.ok(claims);
       assert.deepEqual(userDataOf(claims), DATA);

@@ -25,6 +25,7 @@ const code = (expected: string) => (error: unknown) =>
   error instanceof AssayError && error.code === expected;
 
 suite('RTMR3', () => {
+  const ZERO = new Uint8Array(48);
   const PATH = '/sys/class/misc/tdx_guest/measurements/rtmr3:sha384';
 
   /** What the kernel does with an extend. */
@@ -61,7 +62,7 @@ suite('RTMR3', () => {
 
   const forged = (): WithRegister => {
     const fs = new WithRegister(tdx);
-    fs.registers.set(PATH, new Uint8Array(48));
+    fs.registers.set(PATH, ZERO);
     return fs;
   };
 
@@ -69,15 +70,16 @@ suite('RTMR3', () => {
     const fs = forged();
     const platform = await openConfigfsTsm({ fs });
     const digest = new Uint8Array(48).fill(7);
-    await platform.extendRtmr3?.(digest);
-    assert.deepEqual(fs.registers.get(PATH), sha384(new Uint8Array(48), digest));
+    const held = await platform.rtmr3?.extend(ZERO, digest);
+    assert.deepEqual(held, sha384(ZERO, digest));
+    assert.deepEqual(fs.registers.get(PATH), held);
   });
 
   test('is absent on SNP and where the kernel has no register', async () => {
     const onSnp = await openConfigfsTsm({ fs: new ForgedKernel(snp) });
-    assert.equal(onSnp.extendRtmr3, undefined);
+    assert.equal(onSnp.rtmr3, undefined);
     const onOldKernel = await openConfigfsTsm({ fs: new ForgedKernel(tdx) });
-    assert.equal(onOldKernel.extendRtmr3, undefined);
+    assert.equal(onOldKernel.rtmr3, undefined);
   });
 
   for (const length of [47, 49]) {
@@ -85,9 +87,9 @@ suite('RTMR3', () => {
       const fs = forged();
       const platform = await openConfigfsTsm({ fs });
       await assert.rejects(async () => {
-        await platform.extendRtmr3?.(new Uint8Array(length));
+        await platform.rtmr3?.extend(ZERO, new Uint8Array(length));
       }, code('PLATFORM_RTMR'));
-      assert.deepEqual(fs.registers.get(PATH), new Uint8Array(48));
+      assert.deepEqual(fs.registers.get(PATH), ZERO);
     });
   }
 
@@ -101,7 +103,7 @@ suite('RTMR3', () => {
   ] as const) {
     test(`after ${what} the log still leads to the register`, async () => {
       const fs = forged();
-      const log = new RuntimeLog(await openConfigfsTsm({ fs }));
+      const log = await RuntimeLog.begin(await openConfigfsTsm({ fs }));
       Object.assign(fs, forge);
       assert.equal(await outcome(log.loading(model)), load);
       Object.assign(fs, { behaviour: 'extends' });
@@ -111,13 +113,42 @@ suite('RTMR3', () => {
     });
   }
 
+  test('leads no log that begins after it was extended: the guest has to be rebooted', async () => {
+    const fs = forged();
+    const first = await RuntimeLog.begin(await openConfigfsTsm({ fs }));
+    await first.loading(model);
+    const again = RuntimeLog.begin(await openConfigfsTsm({ fs }));
+    await assert.rejects(again, {
+      code: 'PLATFORM_RTMR_UNKNOWN',
+      message: /was extended before this process began: expected a reboot of the guest /,
+    });
+  });
+
+  test('where it cannot be read, no log begins', async () => {
+    const fs = forged();
+    const platform = await openConfigfsTsm({ fs });
+    fs.registers.delete(PATH);
+    await assert.rejects(RuntimeLog.begin(platform), code('PLATFORM_NO_CONFIGFS'));
+  });
+
+  test('is not extended once another did', async () => {
+    const fs = forged();
+    const log = await RuntimeLog.begin(await openConfigfsTsm({ fs }));
+    await log.loading(model);
+    fs.extend(PATH, ZERO);
+    const theirs = fs.registers.get(PATH);
+    await assert.rejects(log.loading(model), code('PLATFORM_RTMR_UNKNOWN'));
+    assert.deepEqual(fs.registers.get(PATH), theirs);
+    assert.throws(() => log.encode(), code('PLATFORM_RTMR_UNKNOWN'));
+  });
+
   for (const [what, forge] of [
     ['cannot be read back', { failingReads: 9, failure: 'EIO' }],
     ['was extended by another', { behaviour: 'extends twice' }],
   ] as const) {
     test(`once the register ${what} there is no log, and nothing more is loaded`, async () => {
       const fs = forged();
-      const log = new RuntimeLog(await openConfigfsTsm({ fs }));
+      const log = await RuntimeLog.begin(await openConfigfsTsm({ fs }));
       Object.assign(fs, forge);
       await assert.rejects(log.loading(model), code('PLATFORM_RTMR_UNKNOWN'));
       Object.assign(fs, { behaviour: 'extends', failingReads: 0 });

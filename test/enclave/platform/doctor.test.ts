@@ -5,6 +5,7 @@ import { SNP_REPORT_SIZE } from '../../../attestation/evidence/snp-report.js';
 import { openConfigfsTsm } from '../../../enclave/platform/configfs-tsm.js';
 import { type Diagnosis, diagnose, type Patient } from '../../../enclave/platform/doctor.js';
 import { errno, ForgedKernel, type ForgedProvider } from '../../forge/kernel.js';
+import { tdx } from '../../forge/tsm-providers.js';
 
 const MOUNTED = Buffer.from('configfs /sys/kernel/config configfs rw 0 0\n');
 
@@ -44,6 +45,14 @@ const healthy: ForgedProvider = {
   auxiliary: encodeAuxblob([{ kind: 'vcek', data: Uint8Array.of(1) }]),
 };
 
+/** A TD whose register holds 48 of these bytes. */
+function tdWith(held: number): Machine {
+  const fs = new Machine(tdx);
+  const path = '/sys/class/misc/tdx_guest/measurements/rtmr3:sha384';
+  fs.registers.set(path, new Uint8Array(48).fill(held));
+  return fs;
+}
+
 function patient(fs: Machine, change: Partial<Patient> = {}): Patient {
   return {
     fs,
@@ -67,6 +76,13 @@ suite('doctor', () => {
     const fs = new Machine(healthy);
     assert.deepEqual(troubled(await diagnose(patient(fs))), []);
     assert.equal(fs.directories.size, 0);
+  });
+
+  test('finds nothing wrong with a TD of which nothing extended RTMR3', async () => {
+    const found = await diagnose(patient(tdWith(0)));
+    assert.deepEqual(troubled(found), []);
+    const { found: register } = found.find(({ check }) => check === 'run-time register') ?? {};
+    assert.equal(register, 'RTMR3 is writable, and zero');
   });
 
   test('notices mounts that nobody can read, and closes what it opened all the same', async () => {
@@ -122,6 +138,16 @@ suite('doctor', () => {
       'hardware that fails',
       () => patient(new Machine({ ...healthy, answer: () => Promise.reject(errno('EIO')) })),
       ['problem report'],
+    ],
+    [
+      'a TD whose RTMR3 an earlier process extended',
+      () => patient(tdWith(5)),
+      ['problem run-time register'],
+    ],
+    [
+      'a TD without a register to extend',
+      () => patient(new Machine(tdx)),
+      ['warning run-time register'],
     ],
     [
       'nothing pinned',

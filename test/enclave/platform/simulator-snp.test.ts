@@ -36,7 +36,7 @@ describe('the SEV-SNP simulator', () => {
       const platform = await simulator(version);
       assert.equal(platform.simulated, true);
       assert.equal(platform.tee, 'sev-snp');
-      assert.equal(platform.extendRtmr3, undefined);
+      assert.equal(platform.rtmr3, undefined);
       const { report, endorsements } = await platform.attest(reportData);
       const table = parseAuxblob(endorsements ?? new Uint8Array());
       assert.deepEqual(

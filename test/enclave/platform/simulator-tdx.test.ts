@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { pemBlocks } from '../../../attestation/encoding/pem.js';
-import { replayRuntimeLog, runtimeEventDigest } from '../../../attestation/evidence/event-log.js';
+import { replayRuntimeLog } from '../../../attestation/evidence/event-log.js';
 import { createSimulator } from '../../../enclave/platform/simulator/simulator.js';
+import { extendAll } from '../../forge/enclave.js';
 import { tdxPolicy } from '../../forge/platform-policy.js';
 import { simulatorKeys as rootDirectory } from '../../vectors.js';
 
@@ -33,7 +34,7 @@ test('a simulated TD extends RTMR3 and keeps MRCONFIGID', async () => {
     { type: 'launch-policy', content: launchPolicyDigest },
     { type: 'model', content: new Uint8Array(32).fill(1) },
   ];
-  for (const event of events) await simulator.extendRtmr3?.(runtimeEventDigest(event));
+  await extendAll(simulator, events);
   const { report, endorsements } = await simulator.attest(new Uint8Array(64));
   const roots = pemBlocks(simulator.rootPem, 'CERTIFICATE');
   const options = { at, roots };

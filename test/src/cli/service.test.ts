@@ -6,6 +6,7 @@ import type { AssayError } from '../../../attestation/encoding/error.js';
 import { parseTarget } from '../../../src/client/endpoint.js';
 import { PinnedChannel } from '../../../src/client/rpc.js';
 import { spawnAssay, withoutFull } from '../../forge/cli.js';
+import { copiedRuntime } from '../../forge/copied-runtime.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { serveScale } from '../../forge/served-scale.js';
 
@@ -136,6 +137,22 @@ describe('the service', () => {
     const refused = spawnAssay(['serve', at('assay.json')], { NODE_OPTIONS: '--no-warnings' });
     assert.equal(await refused.ended, 2);
     assert.match(refused.written.err, /CONFIG_ENVIRONMENT/);
+  });
+
+  test('does not start under LD_LIBRARY_PATH, nor in development with a library that it did not hash', async () => {
+    const env = copiedRuntime(at('libraries'));
+    const refused = spawnAssay(['serve', at('assay.json')], env);
+    assert.equal(await refused.ended, 2);
+    assert.match(refused.written.err, /^error CONFIG_ENVIRONMENT: .* under LD_LIBRARY_PATH: /);
+
+    const config = JSON.parse(await readFile(at('assay.json'), 'utf8'));
+    const development = { ...config, development: true, launchPolicy: undefined };
+    await writeFile(at('development.json'), JSON.stringify(development));
+    const mapped = spawnAssay(['serve', at('development.json')], env);
+    assert.equal(await mapped.ended, 4);
+    assert.match(mapped.written.err, /^error ENGINE_LOAD: /m);
+    const because = mapped.written.err.split('not what this process has mapped')[1];
+    assert.ok(because?.includes(`${at('libraries')}/libonnxruntime.so.1`), mapped.written.err);
   });
 
   test('does not start with a broken model, and says which one it is', async () => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { executionFacts, instructionSetOf } from '../../../src/engine/profile.js';
+import { copiedRuntime, RUNTIME_LIBRARY } from '../../forge/copied-runtime.js';
 
 test('the instruction set is what decides kernels, in one order', () => {
   const of = (flags: string, architecture = 'x64'): string | undefined =>
@@ -57,6 +58,26 @@ test('a thread that ends without facts is told, and nothing waits for it', async
     message: 'expected to hash ONNX Runtime and to execute the kernel probe',
     cause: 'the thread ended with code 7, before an answer',
   });
+});
+
+test('there are no facts of a process that executes another library than the one that it hashed', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'assay library-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const profile = new URL('../../../src/engine/profile.js', import.meta.url).href;
+  const program = `
+    import { executionFacts } from '${profile}';
+    const { name, reason, message } = await executionFacts().catch((error) => error);
+    console.log(JSON.stringify({ name, reason, message }));`;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '--eval', program],
+    { env: copiedRuntime(folder) },
+  );
+  const { name, reason, message } = JSON.parse(stdout);
+  assert.deepEqual([name, reason], ['EngineError', 'load']);
+  const [hashed, mapped] = message.split(', not what this process has mapped ');
+  assert.ok(hashed.includes(RUNTIME_LIBRARY) && !hashed.includes(folder), hashed);
+  assert.ok(!mapped.includes(RUNTIME_LIBRARY) && mapped.includes(folder), mapped);
 });
 
 test('a process that begins with the facts leaves nothing of the runtime in its home', async (t) => {
