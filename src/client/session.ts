@@ -173,6 +173,8 @@ export class Session {
    * Whether the enclave says that it takes requests, for a model where one is named; false where nobody
    * answers under its key.
    * @param model without a version: the highest one.
+   * @throws AssayError CLIENT_TLS_PIN where another key is in its place: no later call of this session will be
+   *   answered by an enclave that was started again, but those of a new session.
    */
   async ready(model?: { readonly name: string; readonly version?: string }): Promise<boolean> {
     try {
@@ -184,8 +186,8 @@ export class Session {
       );
       return ready;
     } catch (error) {
-      if (error instanceof AssayError) return false;
-      throw error;
+      if (!(error instanceof AssayError) || error.code === 'CLIENT_TLS_PIN') throw error;
+      return false;
     }
   }
 
@@ -280,7 +282,7 @@ export class Session {
     return this.log.audit(options);
   }
 
-  /** Ends the connection; calls under way fail, and later ones do with CLIENT_UNREACHABLE. */
+  /** Ends the connection, as soon as calls under way are answered; later ones fail with CLIENT_UNREACHABLE. */
   close(): void {
     this.#channel.close();
   }

@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js';
+import type { Tee } from '../../attestation/evidence/bundle.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { encodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
@@ -182,14 +183,16 @@ export function answering(outputs: CommittedTensor[]): Lies {
  * sum itself: a server that can be made to lie at any place where a real one could.
  * @param profile how it says that it executes; a made-up one unless given.
  * @param log where it publishes its log.
+ * @param place where it listens, any free port unless it is named, and on what hardware it is.
  */
 export async function startAdder(
   lies: Lies = {},
   profile?: ExecutionProfile,
   log: LogOptions = {},
   name = 'adder',
+  place: { readonly port?: number; readonly tee?: Tee } = {},
 ): Promise<AdderServer> {
-  const platform = await launch('sev-snp', null);
+  const platform = await launch(place.tee ?? 'sev-snp', null);
   const options = bootOptions(platform, [served(profile, name)], {
     launchPolicy: null,
     log: () => log,
@@ -245,7 +248,7 @@ export async function startAdder(
     { cert_chain: Buffer.from(certificatePem), private_key: Buffer.from(privateKeyPem) },
   ]);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', credentials, (error, bound) =>
+    server.bindAsync(`127.0.0.1:${place.port ?? 0}`, credentials, (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     );
   });
