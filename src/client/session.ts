@@ -17,7 +17,13 @@ import { decodeInferenceReceipt } from '../../attestation/receipt/inference-rece
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { assertSameModel, assertUnchanged, refuseUnattested } from './answer-checks.js';
-import { type InferResponse, inferRequest, receivedInference, unaskedOutputs } from './exchange.js';
+import {
+  type InferResponse,
+  inferRequest,
+  type Queueing,
+  receivedInference,
+  unaskedOutputs,
+} from './exchange.js';
 import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
 import { findModel, orderInputs, orderOutputs } from './signature.js';
@@ -42,7 +48,7 @@ export interface Affirmed {
 }
 
 /** Choices for one inference. */
-export interface InferOptions {
+export interface InferOptions extends Queueing {
   /** Version of the model; needed only where the enclave serves several. */
   readonly version?: string;
   /** Outputs to return; all unless given. */
@@ -214,8 +220,8 @@ export class Session {
    * Executes a model and verifies the answer: the receipt is signed by the attested key, it covers
    * this request, this response and this nonce, and it names the model that the manifest had when the
    * request was sent.
-   * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE or USAGE_TIMEOUT before
-   *   anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
+   * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE, USAGE_OPTION or USAGE_TIMEOUT
+   *   before anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
    *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; UnaskedAnswerError for one
    *   that holds, of other outputs; RECEIPT_UNATTESTED for one that could not be checked, since the models
    *   changed before evidence for its manifest could be fetched; NotAffirmedError where the enclave states
@@ -236,7 +242,7 @@ export class Session {
     const response = await this.#channel.call<InferResponse>(
       'inference.GRPCInferenceService',
       'ModelInfer',
-      inferRequest(model, ordered, wanted, nonce),
+      inferRequest(model, ordered, wanted, nonce, options),
       { timeout, signal },
     );
     const received = receivedInference(response);

@@ -105,6 +105,8 @@ export class RemoteModel implements LoadedModel {
         .infer(this.name, request.inputs.map(whole), {
           version: this.version,
           outputs: request.outputs,
+          priority: request.priority ?? 0,
+          queueTimeout: request.timeout ?? 0,
           timeout: Math.max(1, left),
           signal: abort.signal,
         })

@@ -71,6 +71,8 @@ export interface AdderServer {
   readonly root: Uint8Array;
   /** Requests to `ModelInfer` so far. */
   inferences: number;
+  /** Of the last of them. */
+  parameters: WireRequest['parameters'];
   /** What it answers to `ServerReady`, and to `ModelReady` for a model of its manifest. */
   ready: boolean;
   /** Lies can be exchanged while it runs. */
@@ -102,9 +104,12 @@ function served(profile: ExecutionProfile | undefined, name: string): ServedMode
   return profile === undefined ? model : { ...model, profile };
 }
 
+/** inference.ModelInferRequest, as far as the adder reads it. */
 interface WireRequest {
   readonly model_name: string;
-  readonly parameters: { readonly [name: string]: { readonly string_param?: string } };
+  readonly parameters: {
+    readonly [name: string]: { readonly string_param?: string; readonly int64_param?: number };
+  };
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
   readonly raw_input_contents: readonly Uint8Array[];
 }
@@ -199,7 +204,7 @@ export async function startAdder(
   });
   const enclave = await bootServing(options);
   const { issuer } = enclave;
-  const started = { lies, inferences: 0, ready: true };
+  const started = { lies, inferences: 0, parameters: {}, ready: true };
   const server = new Server();
   const attester = {
     manifestBytes: enclave.manifestBytes,
@@ -237,6 +242,7 @@ export async function startAdder(
     },
     ModelInfer: (call: ServerUnaryCall<WireRequest, object>, done: sendUnaryData<object>) => {
       started.inferences++;
+      started.parameters = call.request.parameters;
       answer(enclave, call.request, started.lies).then(
         (response) => done(null, response),
         (error: unknown) => done({ code: 13, ...Object(error), details: String(error) }),

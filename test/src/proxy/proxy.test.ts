@@ -88,6 +88,19 @@ describe('the proxy', () => {
     });
   });
 
+  test('passes on how a request may wait', async () => {
+    const asked = { priority: { int64_param: 2 }, timeout: { uint64_param: 1_500_000 } };
+    await client.call('ModelInfer', adderRequest({ parameters: asked }));
+    const { nonce: drawn, ...passed } = server.parameters;
+    assert.ok(drawn !== undefined);
+    assert.deepEqual(passed, {
+      priority: { int64_param: 2 },
+      timeout: { int64_param: 1_500_000 },
+    });
+    await client.call('ModelInfer', adderRequest());
+    assert.deepEqual(Object.keys(server.parameters), ['nonce']);
+  });
+
   test('refuses what does not fit the attested signature before it is sent', async () => {
     const before = server.inferences;
     const cases = [
