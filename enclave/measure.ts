@@ -1,7 +1,5 @@
 import { constants } from 'node:buffer';
-import { constants as fileConstants } from 'node:fs';
-import { realpath } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { executableModel } from '../attestation/model/executable.js';
 import { assertExternalSupplied, externalLocations } from '../attestation/model/external-data.js';
@@ -11,7 +9,7 @@ import {
   type ModelIdentity,
 } from '../attestation/model/identity.js';
 import { readModel } from '../attestation/model/onnx.js';
-import { openRegular } from '../src/system/open-regular.js';
+import { openUnlinked, unlinkedPath } from '../src/system/open-regular.js';
 import { nativeSha256, nativeSha256Once } from '../src/system/sha256.js';
 
 /** A model that was read once: what is executed is written from what was measured. */
@@ -56,14 +54,13 @@ async function readOnce(
   const fail = (reason: string, cause?: unknown): never => {
     throw new AssayError('MODEL_FILE', `${basename(path)}: ${reason}`, cause);
   };
-  const opened = await openRegular(path, fileConstants.O_NOFOLLOW).catch((cause) =>
+  const opened = await openUnlinked(path).catch((cause) =>
     fail('expected a readable file that is no symbolic link', cause),
   );
   if (opened === null) return fail('expected a regular file with one name');
   const { file, stats } = opened;
   try {
-    const { size, nlink } = stats;
-    if (nlink !== 1) fail('expected a regular file with one name');
+    const { size } = stats;
     if (size > constants.MAX_LENGTH) fail(`${size} bytes ${TOO_LARGE}`);
     const bytes = allocate(size);
     let offset = 0;
@@ -89,18 +86,16 @@ export async function measureModel(path: string): Promise<Measurement> {
   const bytes = await readOnce(path);
   const model = readModel(bytes);
   assertExternalSupplied(model);
-  const folder = await realpath(dirname(path));
   const external = new Map<string, Uint8Array>();
   for (const location of externalLocations(model)) {
-    const expected = join(folder, location);
-    const actual = await realpath(expected).catch(() => undefined);
-    if (actual !== expected) {
+    const file = await unlinkedPath(dirname(path), location);
+    if (file === undefined) {
       throw new AssayError(
         'MODEL_FILE',
         `${location}: expected external data in the model's folder, reached through no link`,
       );
     }
-    external.set(location, await readOnce(expected, shared));
+    external.set(location, await readOnce(file, shared));
   }
   const source = { path: basename(path), bytes, external };
   const hashing = { sha256: nativeSha256, sha256Once: nativeSha256Once };

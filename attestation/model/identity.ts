@@ -117,6 +117,12 @@ function digestFiles(
 ): readonly ModelFile[] {
   const external = source.external ?? new Map<string, Uint8Array>();
   const wanted = locationsOf(model);
+  if (wanted.has(source.path)) {
+    throw new AssayError(
+      'MODEL_EXTERNAL_PATH',
+      `external data location ${JSON.stringify(source.path.slice(0, 200))} is the model file itself: expected other files, each listed once`,
+    );
+  }
   for (const path of external.keys()) {
     if (!wanted.has(path)) {
       throw new AssayError(

@@ -10,6 +10,7 @@ import {
 import { dynamicFindings } from '../admission/dynamic-rules.js';
 import { emptyInputFinding } from '../admission/empty-inputs.js';
 import { type AdmissionFinding, worstOf } from '../admission/finding.js';
+import { linkRule } from '../admission/link-rule.js';
 import { readModelSource } from '../admission/model-source.js';
 import { opsetUseOf } from '../admission/opset-cause.js';
 import { readTolerances, vectorFolders } from '../admission/package-vectors.js';
@@ -121,7 +122,7 @@ async function admit(io: Io, path: string, flags: Flags): Promise<void> {
   }
   const { findings, identity, vectors } = await io.during(`admitting ${path}`, async (progress) => {
     const analysis = analyseModel(await readModelSource(path), { sha256: nativeSha256 });
-    const found = staticFindings(analysis);
+    const found = [...staticFindings(analysis), await linkRule(path, analysis.identity)];
     let digest: string | null = null;
     if (flags.static !== true && worstOf(found) !== 'refuse') {
       progress.update('loading and running it');

@@ -61,27 +61,39 @@ export async function readAttestation(io: Io, flags: AttestationFlags): Promise<
   return { policy, options: { ...options, ...readServices(io, flags) } };
 }
 
+/** Attests the server of a session again, as that was made; rejects as `connect`. */
+export type Reconnect = (signal: AbortSignal) => Promise<Session>;
+
 /**
  * Attests a server and uses the session, which is closed in the end; of a server that is not affirmed,
- * prints the result.
+ * prints the result. Each attestation, of the session too, is for the time at which it is made, unless `--at`
+ * names one.
  */
 export async function withSession(
   io: Io,
   target: string,
   flags: AttestationFlags,
-  use: (session: Session) => Promise<void>,
+  use: (session: Session, again: Reconnect) => Promise<void>,
 ): Promise<void> {
   const { policy, options } = await readAttestation(io, flags);
+  const attested = (signal?: AbortSignal): Promise<Session> =>
+    connect(target, policy, {
+      ...options,
+      get at() {
+        return flags.at ?? io.now();
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
   let session: Session;
   try {
-    session = await io.during(`attesting ${target}`, () => connect(target, policy, options));
+    session = await io.during(`attesting ${target}`, () => attested());
   } catch (error) {
     if (!(error instanceof NotAffirmedError)) throw error;
     printResult(io, error.result);
     return;
   }
   try {
-    await use(session);
+    await use(session, attested);
   } finally {
     session.close();
   }

@@ -1,10 +1,17 @@
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import { type Endpoint, parseEndpoint } from '../client/endpoint.js';
 import type { Inference, Session } from '../client/session.js';
+import type { SessionChange } from '../proxy/lasting-session.js';
 import { endBy, endingSignal } from '../system/ending-signal.js';
-import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
+import {
+  type AttestationFlags,
+  attestationOptions,
+  type Reconnect,
+  withSession,
+} from './attestation-options.js';
 import { makeFolder, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
@@ -20,6 +27,12 @@ const LISTEN = '127.0.0.1:8001';
 
 const MAX_RECEIVE = 64 * 1024 * 1024;
 
+const RESTARTS = `
+A server that was started again has new keys. The call that meets them is answered UNAVAILABLE (it may have
+been executed: the proxy sends none twice), and the server is attested anew, as at the start. Until it is
+affirmed nothing is passed on, ServerReady is false, and calls are answered UNAVAILABLE, or
+FAILED_PRECONDITION where it is refused; they have it attested again, after 1 to 30 seconds each time.`;
+
 /** Keeps every answer as evidence: one proof file each, named by epoch and position in its log. */
 function proofWriter(folder: string): (answer: Inference) => Promise<void> {
   return async (answer) => {
@@ -28,14 +41,36 @@ function proofWriter(folder: string): (answer: Inference) => Promise<void> {
   };
 }
 
-/** Says what went wrong with an answer; with `--json`, where remarks wait for the end, of the first alone. */
-function failureNotes(io: Io): (error: unknown) => void {
+/** Remarks; with `--json`, where they wait for the end, the first alone. */
+function boundedNotes(io: Io): (text: string) => void {
   let noted = false;
-  return (error) => {
+  return (text) => {
     if (io.json && noted) return;
     noted = true;
-    io.note(`an answer was not passed on: ${error instanceof Error ? error.message : error}`);
+    io.note(text);
   };
+}
+
+function messageOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return error instanceof AssayError ? `${error.code}: ${message}` : message;
+}
+
+function namesOf(session: Session): readonly string[] {
+  return session.models().map(({ name, version }) => `${name} ${version}`);
+}
+
+function changeText(target: string, change: SessionChange): string {
+  switch (change.kind) {
+    case 'over':
+      return `nothing is passed on until ${target} is attested anew: ${messageOf(change.error)}`;
+    case 'failed':
+      return `${target} was not attested anew, the first call in ${change.wait / 1000} s or later tries again: ${messageOf(change.error)}`;
+    case 'attested': {
+      const { manifest, result } = change.session;
+      return `${result.simulated ? 'SIMULATED: ' : ''}${target} is affirmed anew, epoch ${toHex(manifest.epoch).slice(0, 16)}: ${namesOf(change.session).join(', ')}`;
+    }
+  }
 }
 
 /** Port 0 is any that is free. */
@@ -47,20 +82,31 @@ function parseListen(text: string): Endpoint {
 
 async function run(io: Io, target: string, flags: Flags): Promise<void> {
   if (flags.saveProofs !== undefined) await makeFolder(flags.saveProofs);
-  await withSession(io, target, flags, (session) => serve(io, target, session, flags));
+  await withSession(io, target, flags, (session, again) =>
+    serve(io, target, session, again, flags),
+  );
 }
 
-async function serve(io: Io, target: string, session: Session, flags: Flags): Promise<void> {
+async function serve(
+  io: Io,
+  target: string,
+  session: Session,
+  again: Reconnect,
+  flags: Flags,
+): Promise<void> {
   const { startProxy } = await import('../proxy/proxy.js');
   const stop = endingSignal(endBy);
   const { saveProofs } = flags;
+  const note = boundedNotes(io);
   const proxy = await startProxy(session, {
     address: flags.listen,
     maxReceiveBytes: MAX_RECEIVE,
-    onFailure: failureNotes(io),
+    connect: again,
+    onChange: (change) => note(changeText(target, change)),
+    onFailure: (error) => note(`an answer was not passed on: ${messageOf(error)}`),
     ...(saveProofs === undefined ? {} : { onAnswer: proofWriter(saveProofs) }),
   });
-  const models = session.models().map(({ name, version }) => `${name} ${version}`);
+  const models = namesOf(session);
   const { simulated } = session.result;
   io.print(
     { target, port: proxy.port, models, simulated },
@@ -88,6 +134,7 @@ export function registerProxy(program: Command, io: Io): void {
       '--save-proofs <folder>',
       'write a proof file for every answer; none is passed on without',
     )
+    .addHelpText('after', RESTARTS)
     .addHelpText(
       'after',
       examples(

@@ -27,6 +27,8 @@ export interface AttestOptions extends Omit<AppraiseOptions, 'nonce' | 'at' | 'p
   readonly services?: VendorServices;
   /** Milliseconds for the connection and for the evidence; 60 000 unless given. */
   readonly timeout?: number;
+  /** Ends attestations, and the connection as it is made. */
+  readonly signal?: AbortSignal;
 }
 
 /** What one round of attestation found. */
@@ -70,14 +72,17 @@ function withTlsKey(
 }
 
 /** Opens a connection that is pinned to whatever key the server presents: evidence has yet to tell whose. */
-export function openChannel(target: string, { timeout }: AttestOptions): Promise<PinnedChannel> {
-  return PinnedChannel.open(parseTarget(target), timeout ?? DEFAULT_TIMEOUT);
+export function openChannel(
+  target: string,
+  { timeout = DEFAULT_TIMEOUT, signal }: AttestOptions,
+): Promise<PinnedChannel> {
+  return PinnedChannel.open(parseTarget(target), timeout, signal);
 }
 
 /**
  * Fetches evidence under a fresh nonce and appraises it; the key that the connection is pinned to must
  * be the one that the evidence covers.
- * @throws AssayError USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
+ * @throws AssayError USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE; the signal's own reason.
  */
 export async function attestChannel(
   channel: PinnedChannel,
@@ -89,7 +94,7 @@ export async function attestChannel(
     'assay.v1.Attestation',
     'GetEvidence',
     { nonce },
-    { timeout: options.timeout ?? DEFAULT_TIMEOUT },
+    { timeout: options.timeout ?? DEFAULT_TIMEOUT, signal: options.signal },
   );
   const bytes = new Uint8Array(bundle);
   const { at = new Date(), services, roots, endorsements: supplied = {} } = options;
@@ -116,7 +121,8 @@ export async function attestChannel(
 /**
  * Attests a server and closes the connection: evidence under a fresh nonce, appraised, with the TLS
  * key among the checks. Evidence that does not hold is a result.
- * @throws AssayError USAGE_TARGET, USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE.
+ * @throws AssayError USAGE_TARGET, USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE; the
+ *   signal's own reason where `options.signal` aborts.
  */
 export async function attest(
   target: string,

@@ -10,6 +10,15 @@ export const MAX_MESSAGE = 256 * 1024 * 1024;
 /** inference.InferParameter, as far as Assay's parameters use it. */
 interface InferParameter {
   readonly string_param?: string;
+  readonly int64_param?: number;
+}
+
+/** How a request waits, in Triton's words. */
+export interface Queueing {
+  /** 1 is the most urgent, larger is later; 0 or absent: the model's default. */
+  readonly priority?: number;
+  /** Triton's `timeout`: microseconds to wait in the enclave, if less than the model's; 0 or absent: that. */
+  readonly queueTimeout?: number;
 }
 
 interface TensorMessage {
@@ -47,18 +56,34 @@ export interface ReceivedInference {
   readonly salt: Uint8Array;
 }
 
-/** A request with raw contents and the nonce that its receipt must carry. */
+/** A parameter unless it is 0, which means none; throws USAGE_OPTION. */
+function counted(name: string, value = 0): { readonly [name: string]: InferParameter } {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new AssayError(
+      'USAGE_OPTION',
+      `expected ${name} to be an integer from 0 on, not ${value}`,
+    );
+  }
+  return value === 0 ? {} : { [name]: { int64_param: value } };
+}
+
+/** A request with raw contents and the nonce that its receipt must carry. Throws USAGE_OPTION. */
 export function inferRequest(
   model: { readonly name: string; readonly version: string },
   inputs: readonly Tensor[],
   outputs: readonly string[],
   nonce: Uint8Array,
+  { priority, queueTimeout }: Queueing = {},
 ): InferRequest {
   return {
     model_name: model.name,
     model_version: model.version,
     id: '',
-    parameters: { nonce: { string_param: toBase64Url(nonce) } },
+    parameters: {
+      nonce: { string_param: toBase64Url(nonce) },
+      ...counted('priority', priority),
+      ...counted('timeout', queueTimeout),
+    },
     inputs: inputs.map(({ name, datatype, shape }) => ({ name, datatype, shape })),
     outputs: outputs.map((name) => ({ name })),
     raw_input_contents: inputs.map(({ data }) => data),

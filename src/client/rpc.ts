@@ -133,14 +133,16 @@ export class PinnedChannel {
   }
 
   /**
-   * Pins whatever key the server presents now; evidence has yet to tell whose it is. Throws USAGE_TIMEOUT or
-   * CLIENT_UNREACHABLE.
+   * Pins whatever key the server presents now; evidence has yet to tell whose it is. Throws USAGE_TIMEOUT,
+   * CLIENT_UNREACHABLE or the signal's own reason.
    */
-  static async open(endpoint: Endpoint, timeout: number): Promise<PinnedChannel> {
-    return new PinnedChannel(
-      endpoint,
-      await presentedCertificate(endpoint, { timeout: bounded(timeout, HANDSHAKE) }),
-    );
+  static async open(
+    endpoint: Endpoint,
+    timeout: number,
+    signal?: AbortSignal,
+  ): Promise<PinnedChannel> {
+    const bounds = { timeout: bounded(timeout, HANDSHAKE), signal };
+    return new PinnedChannel(endpoint, await presentedCertificate(endpoint, bounds));
   }
 
   #inferenceClient(): Client {

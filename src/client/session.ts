@@ -17,7 +17,13 @@ import { decodeInferenceReceipt } from '../../attestation/receipt/inference-rece
 import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { assertSameModel, assertUnchanged, refuseUnattested } from './answer-checks.js';
-import { type InferResponse, inferRequest, receivedInference, unaskedOutputs } from './exchange.js';
+import {
+  type InferResponse,
+  inferRequest,
+  type Queueing,
+  receivedInference,
+  unaskedOutputs,
+} from './exchange.js';
 import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
 import { findModel, orderInputs, orderOutputs } from './signature.js';
@@ -42,7 +48,7 @@ export interface Affirmed {
 }
 
 /** Choices for one inference. */
-export interface InferOptions {
+export interface InferOptions extends Queueing {
   /** Version of the model; needed only where the enclave serves several. */
   readonly version?: string;
   /** Outputs to return; all unless given. */
@@ -173,6 +179,8 @@ export class Session {
    * Whether the enclave says that it takes requests, for a model where one is named; false where nobody
    * answers under its key.
    * @param model without a version: the highest one.
+   * @throws AssayError CLIENT_TLS_PIN where another key is in its place: no later call of this session will be
+   *   answered by an enclave that was started again, but those of a new session.
    */
   async ready(model?: { readonly name: string; readonly version?: string }): Promise<boolean> {
     try {
@@ -184,8 +192,8 @@ export class Session {
       );
       return ready;
     } catch (error) {
-      if (error instanceof AssayError) return false;
-      throw error;
+      if (!(error instanceof AssayError) || error.code === 'CLIENT_TLS_PIN') throw error;
+      return false;
     }
   }
 
@@ -212,8 +220,8 @@ export class Session {
    * Executes a model and verifies the answer: the receipt is signed by the attested key, it covers
    * this request, this response and this nonce, and it names the model that the manifest had when the
    * request was sent.
-   * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE or USAGE_TIMEOUT before
-   *   anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
+   * @throws AssayError CLIENT_MODEL, CLIENT_INPUT, TENSOR_…, CLIENT_OUTPUT, BINDING_NONCE, USAGE_OPTION or USAGE_TIMEOUT
+   *   before anything is sent; CLIENT_TLS_PIN, CLIENT_UNREACHABLE or CLIENT_SERVICE from the call; CLIENT_ANSWER,
    *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; UnaskedAnswerError for one
    *   that holds, of other outputs; RECEIPT_UNATTESTED for one that could not be checked, since the models
    *   changed before evidence for its manifest could be fetched; NotAffirmedError where the enclave states
@@ -234,7 +242,7 @@ export class Session {
     const response = await this.#channel.call<InferResponse>(
       'inference.GRPCInferenceService',
       'ModelInfer',
-      inferRequest(model, ordered, wanted, nonce),
+      inferRequest(model, ordered, wanted, nonce, options),
       { timeout, signal },
     );
     const received = receivedInference(response);
@@ -280,7 +288,7 @@ export class Session {
     return this.log.audit(options);
   }
 
-  /** Ends the connection; calls under way fail, and later ones do with CLIENT_UNREACHABLE. */
+  /** Ends the connection, as soon as calls under way are answered; later ones fail with CLIENT_UNREACHABLE. */
   close(): void {
     this.#channel.close();
   }

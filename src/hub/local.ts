@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf, isMissing } from '../system/errno.js';
 import { makeFolders } from '../system/make-folders.js';
-import { openRegular, readFirst } from '../system/open-regular.js';
+import { openUnlinked, readFirst } from '../system/open-regular.js';
 import { type Digest, digestFrom } from './digest.js';
 
 const PART = 1024 * 1024;
@@ -39,11 +38,10 @@ export async function withFileErrors<T>(what: string, work: () => Promise<T>): P
 
 /** Opens a regular file that is no link, neither symbolic nor hard; throws HUB_FILE. */
 export async function openPlain(path: string): Promise<FileHandle> {
-  const opened = await openRegular(path, constants.O_NOFOLLOW).catch((error: unknown) => {
+  const opened = await openUnlinked(path).catch((error: unknown) => {
     throw new AssayError('HUB_FILE', `cannot read ${path}`, error);
   });
-  if (opened?.stats.nlink === 1) return opened.file;
-  await opened?.file.close();
+  if (opened !== null) return opened.file;
   throw new AssayError('HUB_FILE', `expected ${path} to be a regular file with one name`);
 }
 

@@ -6,6 +6,7 @@ import { type Address, listen } from '../server/listener.js';
 import { ModelRegistry } from '../server/model-registry.js';
 import { boundedDefinition, inferenceDefinition, loadInference } from '../server/protocol.js';
 import { VERSION } from '../system/version.js';
+import { LastingSession, type SessionChange } from './lasting-session.js';
 import { forwardedHead, type OnAnswer, RemoteModel } from './remote-model.js';
 
 export interface ProxyOptions {
@@ -13,6 +14,12 @@ export interface ProxyOptions {
   readonly address: Address;
   /** Largest request, bytes. */
   readonly maxReceiveBytes: number;
+  /** Makes the session anew once it is over: as it was made, so that it rejects unless it is affirmed. */
+  readonly connect: (signal: AbortSignal) => Promise<Session>;
+  /** Told when the session is over, and of each attempt to make another. */
+  readonly onChange?: (change: SessionChange) => void;
+  /** Milliseconds of a clock that only goes forward: the process's unless given. */
+  readonly now?: () => number;
   /** Told of every answer, verified, before its caller gets it. */
   readonly onAnswer?: OnAnswer;
   /**
@@ -28,29 +35,46 @@ const MAX_CONNECTIONS = 1024;
 /** A running proxy. */
 export interface Proxy {
   readonly port: number;
-  /** Stops accepting and ends every connection. */
+  /** Stops accepting and ends every connection, but for that of the session that it was given. */
   close(): Promise<void>;
 }
 
 /**
  * Speaks the Open Inference Protocol to clients that know nothing of Assay, on this machine, and
  * attested inference to the enclave of a session: no answer passes without a valid receipt. Serves the
- * models that the session's manifest has when it starts. Rejects with CONFIG_LISTEN.
+ * models that the session's manifest has when it begins. An enclave that is started again gets a session of
+ * its own, which `LastingSession` makes; meanwhile the proxy is not ready. Rejects with CONFIG_LISTEN.
  */
 export async function startProxy(session: Session, options: ProxyOptions): Promise<Proxy> {
   // What goes wrong is an error of this function or a status of a call; standard error is its caller's.
   setLogVerbosity(logVerbosity.NONE);
   const models = new ModelRegistry();
   const onAnswer = options.onAnswer ?? (async () => {});
-  session.models().forEach((model, i) => {
-    models.add(new RemoteModel(session, model, i, onAnswer));
+  let loads = 0;
+  const serveModels = (from: Session): void => {
+    const made = from.models().map((model) => new RemoteModel(lasting, model, loads++, onAnswer));
+    for (const model of models.list()) models.remove(model);
+    for (const model of made) models.add(model);
+  };
+  let served = session;
+  const lasting = new LastingSession(session, {
+    connect: options.connect,
+    now: options.now ?? (() => performance.now()),
+    onChange: (change) => {
+      if (change.kind === 'attested' && change.session !== served) {
+        serveModels(change.session);
+        served = change.session;
+      }
+      options.onChange?.(change);
+    },
   });
+  serveModels(session);
   const definition = boundedDefinition(inferenceDefinition(loadInference()));
   const handlers = inferenceHandlers({
     models,
     head: forwardedHead,
     server: { name: 'assay-proxy', version: VERSION },
-    ready: (model) => session.ready(model),
+    ready: (model) => lasting.ready(model),
     ...(options.onFailure && { onFailure: options.onFailure }),
   });
   const { server, listens } = makeGrpcServer([{ definition, handlers }], options.maxReceiveBytes);
@@ -60,6 +84,7 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
   return {
     port: listener.port,
     close: () => {
+      lasting.close();
       listener.close();
       return listener.disconnect();
     },

@@ -2,7 +2,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel, TensorSignature } from '../../attestation/evidence/manifest-model.js';
 import { serviceStatus } from '../client/service-status.js';
-import type { Inference, Session } from '../client/session.js';
+import type { Inference } from '../client/session.js';
 import { specOf } from '../client/signature.js';
 import type { InferenceRequest, InferenceResult, LoadedModel } from '../engine/engine.js';
 import { joined } from '../engine/pieces.js';
@@ -11,6 +11,7 @@ import { type InputTensor, piecesOf, type Tensor, type TensorSpec } from '../eng
 import { type Answered, base64Url, encodeReceipted } from '../server/answer-head.js';
 import { encodeHead } from '../server/codec/infer-response.js';
 import { RpcError } from '../server/rpc-error.js';
+import type { LastingSession } from './lasting-session.js';
 
 /** Told of every answer, verified, before its caller gets it, who gets none where this rejects. */
 export type OnAnswer = (answer: Inference) => Promise<void>;
@@ -25,8 +26,13 @@ function whole(input: InputTensor): Tensor {
   return { ...input, data: joined(piecesOf(input)) };
 }
 
-/** Of what fails before there is an answer: the enclave is gone, or its models are not what they were. */
+/**
+ * Of what fails before there is an answer: the enclave is gone, or its models are not what they were. An enclave
+ * that was started again may have ended in the midst of the request, or never have had it: its caller decides
+ * whether to ask again.
+ */
 const UNANSWERED: ReadonlyMap<string, status> = new Map([
+  ['CLIENT_TLS_PIN', status.UNAVAILABLE],
   ['CLIENT_UNREACHABLE', status.UNAVAILABLE],
   ['CLIENT_MODEL', status.NOT_FOUND],
   ['CLIENT_INPUT', status.INVALID_ARGUMENT],
@@ -70,10 +76,15 @@ export class RemoteModel implements LoadedModel {
   readonly memory = 0;
   readonly statistics = new Statistics();
   readonly waiting = 0;
-  readonly #session: Session;
+  readonly #session: Pick<LastingSession, 'infer'>;
   readonly #onAnswer: OnAnswer;
 
-  constructor(session: Session, model: ManifestModel, loadId: number, onAnswer: OnAnswer) {
+  constructor(
+    session: Pick<LastingSession, 'infer'>,
+    model: ManifestModel,
+    loadId: number,
+    onAnswer: OnAnswer,
+  ) {
     this.name = model.name;
     this.version = model.version;
     this.loadId = loadId;
@@ -94,6 +105,8 @@ export class RemoteModel implements LoadedModel {
         .infer(this.name, request.inputs.map(whole), {
           version: this.version,
           outputs: request.outputs,
+          priority: request.priority ?? 0,
+          queueTimeout: request.timeout ?? 0,
           timeout: Math.max(1, left),
           signal: abort.signal,
         })

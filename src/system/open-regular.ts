@@ -1,5 +1,6 @@
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 
 /** A regular file that is open to be read, and what it was when it was opened. */
 export interface OpenedFile {
@@ -17,6 +18,27 @@ export async function openRegular(path: string, flags = 0): Promise<OpenedFile |
   if (stats.isFile()) return { file, stats };
   await file.close();
   return null;
+}
+
+/**
+ * Opens a regular file that has one name: another name is another way to change it. Null for anything else.
+ * Rejects as `open`, and so for a symbolic link.
+ */
+export async function openUnlinked(path: string): Promise<OpenedFile | null> {
+  const opened = await openRegular(path, constants.O_NOFOLLOW);
+  if (opened === null || opened.stats.nlink === 1) return opened;
+  await opened.file.close();
+  return null;
+}
+
+/**
+ * Where a file below a folder lies; undefined where it is not there, or a link within the folder leads to it.
+ * Those on the way to the folder are followed; rejects as `realpath` where it is not there.
+ */
+export async function unlinkedPath(folder: string, location: string): Promise<string | undefined> {
+  const expected = join(await realpath(folder), location);
+  const actual = await realpath(expected).catch(() => undefined);
+  return actual === expected ? expected : undefined;
 }
 
 /** Largest single read: Node ends the process at 2 GiB. */

@@ -9,6 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { fromBase64Url, toBase64Url } from '../../attestation/encoding/bytes.js';
+import type { Tee } from '../../attestation/evidence/bundle.js';
 import type { ExecutionProfile } from '../../attestation/evidence/execution-profile.js';
 import { identifyModel } from '../../attestation/model/identity.js';
 import { encodeClaims, type InferenceClaims } from '../../attestation/receipt/claims.js';
@@ -70,6 +71,8 @@ export interface AdderServer {
   readonly root: Uint8Array;
   /** Requests to `ModelInfer` so far. */
   inferences: number;
+  /** Of the last of them. */
+  parameters: WireRequest['parameters'];
   /** What it answers to `ServerReady`, and to `ModelReady` for a model of its manifest. */
   ready: boolean;
   /** Lies can be exchanged while it runs. */
@@ -101,9 +104,12 @@ function served(profile: ExecutionProfile | undefined, name: string): ServedMode
   return profile === undefined ? model : { ...model, profile };
 }
 
+/** inference.ModelInferRequest, as far as the adder reads it. */
 interface WireRequest {
   readonly model_name: string;
-  readonly parameters: { readonly [name: string]: { readonly string_param?: string } };
+  readonly parameters: {
+    readonly [name: string]: { readonly string_param?: string; readonly int64_param?: number };
+  };
   readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
   readonly raw_input_contents: readonly Uint8Array[];
 }
@@ -182,21 +188,23 @@ export function answering(outputs: CommittedTensor[]): Lies {
  * sum itself: a server that can be made to lie at any place where a real one could.
  * @param profile how it says that it executes; a made-up one unless given.
  * @param log where it publishes its log.
+ * @param place where it listens, any free port unless it is named, and on what hardware it is.
  */
 export async function startAdder(
   lies: Lies = {},
   profile?: ExecutionProfile,
   log: LogOptions = {},
   name = 'adder',
+  place: { readonly port?: number; readonly tee?: Tee } = {},
 ): Promise<AdderServer> {
-  const platform = await launch('sev-snp', null);
+  const platform = await launch(place.tee ?? 'sev-snp', null);
   const options = bootOptions(platform, [served(profile, name)], {
     launchPolicy: null,
     log: () => log,
   });
   const enclave = await bootServing(options);
   const { issuer } = enclave;
-  const started = { lies, inferences: 0, ready: true };
+  const started = { lies, inferences: 0, parameters: {}, ready: true };
   const server = new Server();
   const attester = {
     manifestBytes: enclave.manifestBytes,
@@ -234,6 +242,7 @@ export async function startAdder(
     },
     ModelInfer: (call: ServerUnaryCall<WireRequest, object>, done: sendUnaryData<object>) => {
       started.inferences++;
+      started.parameters = call.request.parameters;
       answer(enclave, call.request, started.lies).then(
         (response) => done(null, response),
         (error: unknown) => done({ code: 13, ...Object(error), details: String(error) }),
@@ -245,7 +254,7 @@ export async function startAdder(
     { cert_chain: Buffer.from(certificatePem), private_key: Buffer.from(privateKeyPem) },
   ]);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', credentials, (error, bound) =>
+    server.bindAsync(`127.0.0.1:${place.port ?? 0}`, credentials, (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     );
   });

@@ -249,6 +249,14 @@ for (const [what, [external, code]] of Object.entries(references)) {
   });
 }
 
+test('external data in the model file itself are refused: its files are listed once', () => {
+  const bytes = encodeModel(modelOf([{ ...float, external: { location: 'own.onnx' } }]));
+  const external = new Map([['own.onnx', bytes]]);
+  assert.ok(identifyModel({ path: 'other.onnx', bytes, external }).files.length === 2);
+  const own = () => identifyModel({ path: 'own.onnx', bytes, external });
+  assert.throws(own, refusal('MODEL_EXTERNAL_PATH'));
+});
+
 test('external strings, and a file that no tensor lies in, are refused', () => {
   const strings = { ...named(8, 1), external: { location: 'w.bin' } };
   assert.throws(() => identify(modelOf([strings]), supplied), refusal('MODEL_TENSOR'));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { analyseModel } from '../../../attestation/model/identity.js';
 import { dynamicFindings } from '../../../src/admission/dynamic-rules.js';
+import { linkRule } from '../../../src/admission/link-rule.js';
 import { staticFindings } from '../../../src/admission/static-rules.js';
 import type { TestSet } from '../../../src/admission/test-sets.js';
 import { tensor } from '../../../src/client/tensor.js';
@@ -65,7 +66,8 @@ test('references that end the runtime refuse the model, others are measured', as
 
 test('the page on admission has every rule that a model meets', async () => {
   const page = await readFile(join(repositoryRoot, 'docs', 'admission.md'), 'utf8');
-  const judged = staticFindings(analyseModel({ path: 'model.onnx', bytes: divider }));
+  const analysis = analyseModel({ path: 'model.onnx', bytes: divider });
+  const judged = [...staticFindings(analysis), await linkRule('model.onnx', analysis.identity)];
   const rules = [
     ...judged.map(({ rule }) => rule),
     ...(await findings([division(6n, 3n, 2n)], false)).map((found) => found.split(' ')[1] ?? ''),

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { connect } from '../../../src/client/connect.js';
+import { startAdder } from '../../forge/adder-server.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
+import { startSwitch } from '../../forge/relay.js';
 
 const { server, policy, options, session } = await trustedAdder();
 
@@ -19,6 +21,21 @@ test('a call that a draining server keeps beyond its time was answered late, not
     message: /^ModelInfer answered DEADLINE_EXCEEDED: /,
   });
   assert.equal(server.inferences, begun + 1, 'the server has the call');
+});
+
+test('a session that another key took the place of is over, and readiness says so too', async (t) => {
+  const other = await startAdder();
+  // The certificate, the evidence and the first question.
+  const relay = await startSwitch(server.port, other.port, 3);
+  t.after(() => {
+    relay.close();
+    other.close();
+  });
+  const replaced = await connect(relay.target, policy, options);
+  t.after(() => replaced.close());
+  assert.equal(await replaced.ready(), true);
+  relay.cut();
+  await assert.rejects(replaced.ready(), { code: 'CLIENT_TLS_PIN' });
 });
 
 test('a closed session says so to every call', async () => {

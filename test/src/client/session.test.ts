@@ -114,6 +114,12 @@ describe('calls that are refused before anything is sent', () => {
         [`a connection with a timeout of ${name}`, attest, 'USAGE_TIMEOUT'],
       ] as const;
     }),
+    ...(['priority', 'queueTimeout'] as const).flatMap((option) =>
+      [-1, 0.5, Number.NaN, 2 ** 53].map((value) => {
+        const infer = () => session.infer('adder', inputs, { [option]: value });
+        return [`a ${option} of ${value}`, infer, 'USAGE_OPTION'] as const;
+      }),
+    ),
   ];
   for (const [name, call, code] of cases) {
     test(name, async () => {

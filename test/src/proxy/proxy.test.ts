@@ -3,70 +3,32 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
-import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import { appraiseProof } from '../../../attestation/appraisal/appraise-proof.js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { toHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { type Spawned, spawnAssay } from '../../forge/cli.js';
+import { adderRequest, PlainClient } from '../../forge/plain-client.js';
 import { servedPolicy } from '../../forge/served-policy.js';
-import { repositoryRoot } from '../../vectors.js';
 
 const server = await startAdder();
 const policy = servedPolicy(server.enclave);
-const protocol = loadSync(join(repositoryRoot, 'proto', 'open_inference_grpc.proto'), {
-  keepCase: true,
-  longs: Number,
-  defaults: true,
-})['inference.GRPCInferenceService'] as Readonly<Record<string, MethodDefinition<object, object>>>;
-
 let folder = '';
 let proxy: Spawned;
-let client: Client;
-
-/** A client that knows the Open Inference Protocol and nothing of Assay. */
-function call(
-  name: string,
-  request: object,
-  to: Client = client,
-): Promise<Readonly<Record<string, unknown>>> {
-  const method = protocol[name];
-  if (method === undefined) throw new TypeError(name);
-  return new Promise((resolve, reject) => {
-    to.makeUnaryRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      request,
-      (error: ServiceError | null, response?: object) =>
-        error === null ? resolve(response as Record<string, unknown>) : reject(error),
-    );
-  });
-}
-
-const request = (changes: object = {}): object => ({
-  model_name: 'adder',
-  id: 'seven',
-  inputs: ['a', 'b'].map((name) => ({
-    name,
-    datatype: 'FP32',
-    shape: [2],
-    contents: { fp32_contents: [1, 2] },
-  })),
-  ...changes,
-});
+let client: PlainClient;
 
 /** A proxy of a server, which keeps proofs in a folder of this name, and a client of it. */
-async function start(target: string, proofs: string): Promise<readonly [Spawned, Client]> {
+async function start(target: string, proofs: string): Promise<readonly [Spawned, PlainClient]> {
   const trust = ['--policy', join(folder, 'policy.json'), '--root', join(folder, 'root.pem')];
   const more = ['--listen', '127.0.0.1:0', '--save-proofs', join(folder, proofs)];
   const started = spawnAssay(['proxy', target, ...trust, ...more]);
   const port = await started.printed(/on port (\d+)/);
-  return [started, new Client(`127.0.0.1:${port}`, credentials.createInsecure())];
+  return [started, new PlainClient(port)];
 }
 
-async function stop(started: Spawned, to: Client): Promise<void> {
+async function stop(started: Spawned, to: PlainClient): Promise<void> {
   to.close();
   started.kill('SIGTERM');
   assert.equal(await started.ended, 0);
@@ -89,10 +51,10 @@ afterEach(() => {
 
 describe('the proxy', () => {
   test('answers a client that knows nothing of Assay, typed contents and all', async () => {
-    assert.equal((await call('ServerReady', {}))['ready'], true);
-    const metadata = await call('ModelMetadata', { name: 'adder' });
+    assert.equal((await client.call('ServerReady'))['ready'], true);
+    const metadata = await client.call('ModelMetadata', { name: 'adder' });
     assert.deepEqual(metadata['versions'], ['1']);
-    const answer = await call('ModelInfer', request());
+    const answer = await client.call('ModelInfer', adderRequest());
     assert.equal(answer['id'], 'seven');
     const [raw] = answer['raw_output_contents'] as readonly Uint8Array[];
     assert.deepEqual([...new Float32Array(new Uint8Array(raw ?? []).buffer)], [2, 4]);
@@ -111,7 +73,7 @@ describe('the proxy', () => {
 
   test('passes no answer without a valid receipt', async () => {
     server.lies = { answer: ({ parameters }) => delete parameters['receipt'] };
-    await assert.rejects(call('ModelInfer', request()), {
+    await assert.rejects(client.call('ModelInfer', adderRequest()), {
       code: status.DATA_LOSS,
       details: /RECEIPT_MISSING/,
     });
@@ -120,20 +82,34 @@ describe('the proxy', () => {
         answer.outputs = answer.outputs.map((o) => ({ ...o, data: new Uint8Array(8) }));
       },
     };
-    await assert.rejects(call('ModelInfer', request()), {
+    await assert.rejects(client.call('ModelInfer', adderRequest()), {
       code: status.DATA_LOSS,
       details: /RECEIPT_RESPONSE/,
     });
   });
 
+  test('passes on how a request may wait', async () => {
+    const asked = { priority: { int64_param: 2 }, timeout: { uint64_param: 1_500_000 } };
+    await client.call('ModelInfer', adderRequest({ parameters: asked }));
+    const { nonce: drawn, ...passed } = server.parameters;
+    assert.ok(drawn !== undefined);
+    assert.deepEqual(passed, {
+      priority: { int64_param: 2 },
+      timeout: { int64_param: 1_500_000 },
+    });
+    await client.call('ModelInfer', adderRequest());
+    assert.deepEqual(Object.keys(server.parameters), ['nonce']);
+  });
+
   test('refuses what does not fit the attested signature before it is sent', async () => {
     const before = server.inferences;
     const cases = [
-      [request({ model_name: 'other' }), status.NOT_FOUND],
-      [request({ inputs: [] }), status.INVALID_ARGUMENT],
-      [request({ outputs: [{ name: 'other' }] }), status.INVALID_ARGUMENT],
+      [adderRequest({ model_name: 'other' }), status.NOT_FOUND],
+      [adderRequest({ inputs: [] }), status.INVALID_ARGUMENT],
+      [adderRequest({ outputs: [{ name: 'other' }] }), status.INVALID_ARGUMENT],
     ] as const;
-    for (const [wrong, code] of cases) await assert.rejects(call('ModelInfer', wrong), { code });
+    for (const [wrong, code] of cases)
+      await assert.rejects(client.call('ModelInfer', wrong), { code });
     assert.equal(server.inferences, before);
   });
 });
@@ -146,7 +122,7 @@ test('a server that is not affirmed gets no proxy', async () => {
 
 test('ends at SIGTERM, whoever is connected', { timeout: 20_000 }, async () => {
   const [started, to] = await start(server.target, 'ended');
-  await call('ServerReady', {}, to);
+  await to.call('ServerReady');
   started.kill('SIGTERM');
   assert.equal(await started.ended, 0);
   to.close();
@@ -158,8 +134,8 @@ test('a proxy and its models are ready while those of its enclave are, and it sa
   const [started, to] = await start(enclave.target, 'other-proofs');
   t.after(() => stop(started, to));
   const readiness = async (): Promise<readonly unknown[]> => [
-    (await call('ServerReady', {}, to))['ready'],
-    (await call('ModelReady', { name: 'adder' }, to))['ready'],
+    (await to.call('ServerReady'))['ready'],
+    (await to.call('ModelReady', { name: 'adder' }))['ready'],
   ];
   assert.deepEqual(await readiness(), [true, true]);
   enclave.ready = false;
@@ -172,15 +148,40 @@ test('a proxy and its models are ready while those of its enclave are, and it sa
   assert.deepEqual(await readiness(), [true, false]);
   enclave.close();
   assert.deepEqual(await readiness(), [false, false]);
-  assert.equal((await call('ServerLive', {}, to))['live'], true);
-  await assert.rejects(call('ModelInfer', request(), to), { code: status.UNAVAILABLE });
+  assert.equal((await to.call('ServerLive'))['live'], true);
+  await assert.rejects(to.call('ModelInfer', adderRequest()), { code: status.UNAVAILABLE });
+});
+
+test('an enclave that was started again is attested anew, and its proofs are kept beside the others', async (t) => {
+  const first = await startAdder();
+  const [started, to] = await start(first.target, 'restarted');
+  t.after(() => stop(started, to));
+  await to.call('ModelInfer', adderRequest());
+  first.close();
+  const second = await startAdder({}, undefined, {}, 'adder', { port: first.port });
+  t.after(() => second.close());
+  await assert.rejects(to.call('ModelInfer', adderRequest()), { code: status.UNAVAILABLE });
+  await to.call('ModelInfer', adderRequest());
+  const epochs = [first, second].map(({ enclave }) => toHex(enclave.manifest.epoch).slice(0, 16));
+  const proofs = await readdir(join(folder, 'restarted'));
+  assert.deepEqual(proofs.sort(), epochs.map((epoch) => `${epoch}-1.proof`).sort());
+  await stop(started, to);
+  const { target } = first;
+  assert.deepEqual(
+    started.written.err.replace(/CLIENT_TLS_PIN: .*/, 'CLIENT_TLS_PIN').split('\n'),
+    [
+      `nothing is passed on until ${target} is attested anew: CLIENT_TLS_PIN`,
+      `SIMULATED: ${target} is affirmed anew, epoch ${epochs[1]}: adder 1`,
+      '',
+    ],
+  );
 });
 
 test('an answer whose proof cannot be written is not passed on, and the operator alone is told where', async (t) => {
   const [started, to] = await start(server.target, 'gone');
   t.after(() => stop(started, to));
   await rm(join(folder, 'gone'), { recursive: true });
-  await assert.rejects(call('ModelInfer', request(), to), ({ code, details }: ServiceError) => {
+  await assert.rejects(to.call('ModelInfer', adderRequest()), ({ code, details }: ServiceError) => {
     assert.equal(code, status.INTERNAL);
     assert.ok(!details.includes('gone'), details);
     return true;
@@ -192,11 +193,11 @@ test('an answer whose proof cannot be written is not passed on, and the operator
 test('the operator is told of an answer that does not hold, and of no mistake of a caller', async (t) => {
   const [started, to] = await start(server.target, 'refused');
   t.after(() => stop(started, to));
-  await assert.rejects(call('ModelInfer', request({ model_name: 'other' }), to), {
+  await assert.rejects(to.call('ModelInfer', adderRequest({ model_name: 'other' })), {
     code: status.NOT_FOUND,
   });
   server.lies = { answer: ({ parameters }) => delete parameters['receipt'] };
-  await assert.rejects(call('ModelInfer', request(), to), { code: status.DATA_LOSS });
+  await assert.rejects(to.call('ModelInfer', adderRequest()), { code: status.DATA_LOSS });
   await stop(started, to);
   assert.match(started.written.err, /^an answer was not passed on: RECEIPT_MISSING: .*\n$/);
 });

@@ -20,6 +20,7 @@ const echo = await startEcho(3_600_000);
 const proxy = await startProxy({ models: () => [] } as unknown as Session, {
   address: { host: '127.0.0.1', port: 0 },
   maxReceiveBytes: 1024,
+  connect: () => new Promise(() => {}),
 });
 after(() => proxy.close());
 const INFERENCE_URL = `https://localhost:${server.port}`;

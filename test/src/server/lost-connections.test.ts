@@ -71,7 +71,11 @@ async function reset(
 
 async function startEmptyProxy(t: TestContext): Promise<number> {
   const session = { models: () => [] } as unknown as Session;
-  const proxy = await startProxy(session, { address: LOOPBACK, maxReceiveBytes: 1024 });
+  const proxy = await startProxy(session, {
+    address: LOOPBACK,
+    maxReceiveBytes: 1024,
+    connect: () => new Promise(() => {}),
+  });
   t.after(() => proxy.close());
   return proxy.port;
 }
