@@ -48,7 +48,17 @@ test('the package holds what its README refers to', async () => {
   );
 });
 
-test('the example in README compiles', async () => {
+for (const [module, resolution] of [
+  ['nodenext', 'nodenext'],
+  ['esnext', 'bundler'],
+] as const) {
+  // As strictly as projects may be: with what the package itself declares checked, and without a browser's types.
+  const flags = `--noEmit --strict --exactOptionalPropertyTypes --ignoreConfig --types node --lib es2023
+    --target es2023 --module ${module} --moduleResolution ${resolution}`;
+  test(`the example in README compiles, with ${resolution} resolution`, () => compile(flags));
+}
+
+async function compile(flags: string): Promise<void> {
   const page = await readFile(join(repositoryRoot, 'README.md'), 'utf8');
   const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(page) ?? [];
   assert.match(example, /services/);
@@ -57,17 +67,15 @@ test('the example in README compiles', async () => {
   try {
     const path = join(folder, 'example.mts');
     await writeFile(path, example);
-    const options = ['--noEmit', '--strict', '--skipLibCheck', '--ignoreConfig'];
-    const target = ['--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
     const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, ...target, path], {
+    const { status, stdout } = spawnSync(process.execPath, [tsc, ...flags.split(/\s+/), path], {
       encoding: 'utf8',
     });
     assert.deepEqual([status, stdout], [0, '']);
   } finally {
     await rm(folder, { recursive: true });
   }
-});
+}
 
 /** What a browser has of what the verifier uses, and nothing of Node. */
 const browser = {
