@@ -26,7 +26,13 @@ export {
   type Tally,
   type Vote,
 } from './client/quorum.js';
-export type { AttestedEvidence, Inference, InferOptions, Session } from './client/session.js';
+export {
+  type AttestedEvidence,
+  type Inference,
+  type InferOptions,
+  type Session,
+  UnaskedAnswerError,
+} from './client/session.js';
 export { specOf } from './client/signature.js';
 export { elementsOf, type Tensor, tensor, typedArrayOf } from './client/tensor.js';
 export type { TypedArray } from './client/typed-array.js';

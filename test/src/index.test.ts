@@ -20,17 +20,19 @@ import {
 } from '../forge/enclave.js';
 import { repositoryRoot } from '../vectors.js';
 
-test('the package loads under its own name', () => {
+test('the package loads under its own name, with the errors that its functions document', () => {
   const script = `
-    import { attest, connect, tensor } from 'assay';
+    import { attest, connect, tensor, NotAffirmedError, NoQuorumError, UnaskedAnswerError } from 'assay';
     import { appraiseBundle, AssayError } from 'assay/attestation';
-    console.log([attest, connect, tensor, appraiseBundle, AssayError].map((x) => typeof x).join());
+    const errors = [NotAffirmedError, NoQuorumError, UnaskedAnswerError];
+    console.log([attest, connect, tensor, appraiseBundle].map((x) => typeof x).join());
+    console.log(errors.every(({ prototype }) => prototype instanceof AssayError));
   `;
   const out = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: repositoryRoot,
     encoding: 'utf8',
   });
-  assert.equal(out, 'function,function,function,function,function\n');
+  assert.equal(out, 'function,function,function,function\ntrue\n');
 });
 
 test('the package holds what its README refers to', async () => {
