@@ -147,6 +147,16 @@ test('SIGTERM while a caller holds a stream open: it ends after drainSeconds, th
   assert.equal(await published(service), 21);
 });
 
+test('a log that cannot be written is told with the folder that it is for', async () => {
+  const service = await serve([SCALE], { receiptLog: { directory: 'scale.onnx' } });
+  const epoch = String(await service.logged('epoch'));
+  assert.equal(await service.logged('code'), 'RECEIPT_TILES');
+  const line = service.written.out.split('\n').find((each) => each.includes('RECEIPT_TILES'));
+  assert.equal(JSON.parse(line ?? '').directory, at('scale.onnx', epoch));
+  service.kill('SIGTERM');
+  assert.equal(await service.ended, 0);
+});
+
 test('the same wish said by two signals at once is a drain', async () => {
   const service = await serve([SCALE], IMPATIENT);
   await holdStream(service);
