@@ -14,14 +14,17 @@ export { connect, NotAffirmedError } from './client/connect.js';
 export type { Datatype, Element } from './client/datatype.js';
 export { DiskCache, defaultCacheDirectory } from './client/disk-cache.js';
 export { inputFrom, type TensorSpec } from './client/input.js';
+export type { LogClient, LogOptions } from './client/log-client.js';
 export { formatNpy, parseNpy } from './client/npy.js';
 export type { OutputDistance } from './client/output-distance.js';
 export {
   connectAll,
+  type ExcludedNode,
   NoQuorumError,
   type Quorum,
   type QuorumAnswer,
   type QuorumInferOptions,
+  type QuorumNode,
   type QuorumOptions,
   type Tally,
   type Vote,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';
@@ -50,6 +51,14 @@ test('the package holds what its README refers to', async () => {
   );
 });
 
+/** Exit code and output of the compiler, in a folder. */
+function tsc(flags: string, file: string, cwd: string): [code: number | null, out: string] {
+  const program = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc');
+  const args = [program, ...flags.split(/\s+/), file];
+  const { status, stdout } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+  return [status, stdout];
+}
+
 for (const [module, resolution] of [
   ['nodenext', 'nodenext'],
   ['esnext', 'bundler'],
@@ -69,15 +78,51 @@ async function compile(flags: string): Promise<void> {
   try {
     const path = join(folder, 'example.mts');
     await writeFile(path, example);
-    const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { status, stdout } = spawnSync(process.execPath, [tsc, ...flags.split(/\s+/), path], {
-      encoding: 'utf8',
-    });
-    assert.deepEqual([status, stdout], [0, '']);
+    assert.deepEqual(tsc(flags, path, folder), [0, '']);
   } finally {
     await rm(folder, { recursive: true });
   }
 }
+
+/** A library's functions over what ours give, of which its own declarations have to name the types. */
+const LIBRARY = `
+  import type { Inference, QuorumAnswer, Session, Tally } from 'assay';
+  import * as assay from 'assay/attestation';
+  export const ofSession = ({ log, audit, evidence, manifest }: Session) => ({ log, audit, evidence, manifest });
+  export const ofAnswer = ({ head, checks, claims }: Inference) => ({ head, checks, claims });
+  export const ofQuorum = ({ tally }: QuorumAnswer) => tally;
+  export const ofTally = ({ failed }: Tally) => failed;
+  export const ofKey = ({ signingKey }: assay.Manifest) => signingKey;
+  export const ofModel = ({ inputs, profile, selfTest }: assay.ManifestModel) => ({ inputs, profile, selfTest });
+  export const ofIdentity = ({ files, inputs, opsets, operators }: assay.ModelIdentity) =>
+    ({ files, inputs, opsets, operators });
+  export const ofPolicy = (value: unknown) => assay.parseLaunchPolicy(value);
+  export const ofEntries = ({ models }: assay.LaunchPolicy) => models;
+  export const ofAmd = (blobs: readonly Uint8Array[]) => assay.amdEndorsements(blobs);
+  export const ofFile = ({ inputs, endorsements }: assay.ProofFile) => ({ inputs, endorsements });
+  export const ofSource = (...options: ConstructorParameters<typeof assay.EndorsementSource>) => options;
+  export const ofCache = ({ get, put }: assay.EndorsementCache) => ({ get, put });
+`;
+
+test("what the package gives has types that another package's declarations can name", async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'assay-library-'));
+  try {
+    const modules = join(folder, 'node_modules');
+    await mkdir(modules);
+    // As it is installed: its files are under node_modules, and only its entry points can be imported.
+    await symlink(repositoryRoot, join(modules, 'assay'));
+    await symlink(join(repositoryRoot, 'node_modules', '@types'), join(modules, '@types'));
+    await writeFile(join(folder, 'library.mts'), LIBRARY);
+    const flags = `--strict --skipLibCheck --preserveSymlinks --declaration --emitDeclarationOnly --ignoreConfig
+      --types node --target es2023 --module nodenext`;
+    assert.deepEqual(tsc(`${flags} --outDir ${folder}`, join(folder, 'library.mts'), folder), [
+      0,
+      '',
+    ]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
 
 /** What a browser has of what the verifier uses, and nothing of Node. */
 const browser = {
