@@ -35,15 +35,38 @@ export {
 } from './appraisal/result.js';
 export { verifySnp } from './appraisal/verify-snp.js';
 export { verifyTdx } from './appraisal/verify-tdx.js';
+export type { CoseKey } from './encoding/cose.js';
 export { AssayError, type ErrorArea, type ErrorCode } from './encoding/error.js';
 export type { P256, P256Key } from './encoding/p256.js';
 export { pemBlocks, toPem } from './encoding/pem.js';
-export { amdEndorsements } from './endorsements/amd.js';
-export { EndorsementSource } from './endorsements/source.js';
+export { type AmdEndorsements, amdEndorsements } from './endorsements/amd.js';
+export {
+  type CachedAnswer,
+  type EndorsementCache,
+  EndorsementSource,
+  type SourceOptions,
+} from './endorsements/source.js';
 export { decodeBundle, type EvidenceBundle } from './evidence/bundle.js';
-export { launchPolicyDigest, parseLaunchPolicy } from './evidence/launch-policy.js';
+export type { ExecutionProfile } from './evidence/execution-profile.js';
+export {
+  type LaunchPolicy,
+  launchPolicyDigest,
+  parseLaunchPolicy,
+} from './evidence/launch-policy.js';
+export type { LaunchPolicyModel } from './evidence/launch-policy-model.js';
 export { decodeManifest, type Manifest } from './evidence/manifest.js';
-export type { ManifestModel } from './evidence/manifest-model.js';
-export { identifyModel, type ModelIdentity, type ModelSource } from './model/identity.js';
+export type { ManifestModel, TensorSignature } from './evidence/manifest-model.js';
+export type { SelfTest } from './evidence/self-test.js';
+export {
+  identifyModel,
+  type ModelFile,
+  type ModelIdentity,
+  type ModelSource,
+  type OperatorCount,
+  type OpsetImport,
+  type ValueSignature,
+} from './model/identity.js';
 export type { InferenceClaims } from './receipt/claims.js';
-export { decodeProofFile, type ProofFile } from './receipt/proof-file.js';
+export type { CommittedTensor } from './receipt/commitment.js';
+export { decodeProofFile, type ProofEndorsements, type ProofFile } from './receipt/proof-file.js';
+export type { SignedTreeHead } from './receipt/tree-head.js';

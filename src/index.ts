@@ -14,19 +14,28 @@ export { connect, NotAffirmedError } from './client/connect.js';
 export type { Datatype, Element } from './client/datatype.js';
 export { DiskCache, defaultCacheDirectory } from './client/disk-cache.js';
 export { inputFrom, type TensorSpec } from './client/input.js';
+export type { LogClient, LogOptions } from './client/log-client.js';
 export { formatNpy, parseNpy } from './client/npy.js';
 export type { OutputDistance } from './client/output-distance.js';
 export {
   connectAll,
+  type ExcludedNode,
   NoQuorumError,
   type Quorum,
   type QuorumAnswer,
   type QuorumInferOptions,
+  type QuorumNode,
   type QuorumOptions,
   type Tally,
   type Vote,
 } from './client/quorum.js';
-export type { AttestedEvidence, Inference, InferOptions, Session } from './client/session.js';
+export {
+  type AttestedEvidence,
+  type Inference,
+  type InferOptions,
+  type Session,
+  UnaskedAnswerError,
+} from './client/session.js';
 export { specOf } from './client/signature.js';
 export { elementsOf, type Tensor, tensor, typedArrayOf } from './client/tensor.js';
 export type { TypedArray } from './client/typed-array.js';

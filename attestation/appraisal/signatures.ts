@@ -1,6 +1,6 @@
 import type { AssayError } from '../encoding/error.js';
 import { NO_KEY, type P256, type P256Key } from '../encoding/p256.js';
-import { cryptoUnavailable } from '../encoding/webcrypto.js';
+import { cryptoUnavailable, type ImportedKey } from '../encoding/webcrypto.js';
 import type { Certificate } from '../encoding/x509.js';
 import { importSubjectKey } from '../encoding/x509-key.js';
 
@@ -13,10 +13,10 @@ export interface PendingSignature {
   readonly error: () => AssayError;
 }
 
-const keys = new WeakMap<Certificate, Promise<CryptoKey>>();
+const keys = new WeakMap<Certificate, Promise<ImportedKey>>();
 
 /** The subject's key; imported once for each parsed certificate. */
-export function subjectKey(certificate: Certificate): Promise<CryptoKey> {
+export function subjectKey(certificate: Certificate): Promise<ImportedKey> {
   const known = keys.get(certificate);
   if (known !== undefined) return known;
   const key = heard(importSubjectKey(certificate), () => keys.delete(certificate));

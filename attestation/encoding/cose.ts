@@ -13,7 +13,7 @@ import { writeCbor } from './cbor-writer.js';
 import { AssayError } from './error.js';
 import { CborFields } from './fields.js';
 import { sha256 } from './hash.js';
-import { cryptoUnavailable, isMalformedKey } from './webcrypto.js';
+import { cryptoUnavailable, type ImportedKey, isMalformedKey } from './webcrypto.js';
 
 /** COSE header parameters and algorithms that Assay uses (IANA COSE registry). */
 export const COSE_HEADER = { alg: 1, kid: 4, typ: 16, vds: 395, vdp: 396 } as const;
@@ -66,9 +66,9 @@ export function coseKeyThumbprint(key: CoseKey): Uint8Array<ArrayBuffer> {
   );
 }
 
-const imported = new WeakMap<CoseKey, Promise<CryptoKey>>();
+const imported = new WeakMap<CoseKey, Promise<ImportedKey>>();
 
-async function importKey(key: CoseKey): Promise<CryptoKey> {
+async function importKey(key: CoseKey): Promise<ImportedKey> {
   const point = concat(Uint8Array.of(4), key.x, key.y);
   try {
     return await crypto.subtle.importKey(
@@ -89,7 +89,7 @@ async function importKey(key: CoseKey): Promise<CryptoKey> {
  * the platform cannot import such keys. A key object is imported once, since one key verifies many
  * receipts: its bytes must not be changed.
  */
-export function importCoseKey(key: CoseKey): Promise<CryptoKey> {
+export function importCoseKey(key: CoseKey): Promise<ImportedKey> {
   const known = imported.get(key) ?? importKey(key);
   imported.set(key, known);
   known.catch(() => imported.delete(key));
@@ -167,7 +167,7 @@ export function decodeSign1(bytes: Uint8Array): Sign1 {
  */
 export async function verifySign1(
   sign1: Sign1,
-  key: CryptoKey,
+  key: ImportedKey,
   payload: Uint8Array,
 ): Promise<void> {
   if (sign1.protectedHeader.get(COSE_HEADER.alg) !== ES256) {

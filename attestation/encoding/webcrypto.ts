@@ -1,5 +1,8 @@
 import { AssayError } from './error.js';
 
+/** A CryptoKey. The name is global in DOM's types alone, the value in Node's too: callers may have either. */
+export type ImportedKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
 /**
  * Whether WebCrypto refused key data because they are no key of the algorithm, such as a point off the
  * curve (Web Cryptography API, importKey: DataError).

@@ -1,7 +1,7 @@
 import { toBase64Url } from './bytes.js';
 import { members, octets, readDer, TAG } from './der.js';
 import { AssayError } from './error.js';
-import { cryptoUnavailable, isMalformedKey } from './webcrypto.js';
+import { cryptoUnavailable, type ImportedKey, isMalformedKey } from './webcrypto.js';
 import type { Certificate, SignatureAlgorithm } from './x509.js';
 
 /** An RSAPublicKey (RFC 8017 appendix A.1.1) as a JWK (RFC 7518 section 6.3.1). */
@@ -19,7 +19,7 @@ function rsaJwk(publicKey: Uint8Array): JsonWebKey {
  * @throws AssayError X509_CERTIFICATE where it is no key, CRYPTO_UNAVAILABLE where the platform cannot
  *   import its kind.
  */
-export async function importSubjectKey(certificate: Certificate): Promise<CryptoKey> {
+export async function importSubjectKey(certificate: Certificate): Promise<ImportedKey> {
   const { keyKind, publicKey } = certificate;
   try {
     if (keyKind === 'rsa-4096') {
@@ -45,7 +45,7 @@ export async function verifySignature(
     readonly signature: Uint8Array<ArrayBuffer>;
     readonly signatureAlgorithm: SignatureAlgorithm;
   },
-  key: CryptoKey,
+  key: ImportedKey,
 ): Promise<boolean> {
   const expected = signed.signatureAlgorithm === 'ecdsa-p256-sha256' ? 'ECDSA' : 'RSA-PSS';
   if (key.algorithm.name !== expected) return false;

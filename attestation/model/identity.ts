@@ -40,7 +40,7 @@ export interface IdentifyOptions {
 }
 
 /** One file of a model. */
-interface ModelFile {
+export interface ModelFile {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
@@ -49,7 +49,7 @@ interface ModelFile {
 }
 
 /** An operator set that the model imports; the domain of ONNX itself is the empty one. */
-interface OpsetImport {
+export interface OpsetImport {
   readonly domain: string;
   readonly version: number;
 }

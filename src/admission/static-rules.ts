@@ -1,3 +1,4 @@
+import { byteText } from '../../attestation/encoding/bytes.js';
 import { executedNodes } from '../../attestation/model/called-functions.js';
 import { DRAWS, functionKey } from '../../attestation/model/computation.js';
 import { elementBytes } from '../../attestation/model/elements.js';
@@ -135,6 +136,22 @@ function inTraining(placed: Placed, files: ExternalFiles): boolean {
   return version < 7 && (intAttribute(node, 'is_test') ?? 0n) === 0n;
 }
 
+const NO_CASE: ReadonlySet<string> = new Set(['', 'NONE']);
+/** What these hold does not differ between machines. */
+const FIXED_LOCALES: ReadonlySet<string> = new Set(['C', 'POSIX']);
+
+/** A StringNormalizer that asks the machine's locales which letter is which: its default is en_US.UTF-8. */
+function asksLocale({ node }: Placed): boolean {
+  if (node.domain !== '' || node.op !== 'StringNormalizer') return false;
+  const attribute = (name: string) => node.attributes.find((each) => each.name === name);
+  const text = (name: string): string => byteText.decode(attribute(name)?.bytes);
+  const given = node.attributes.some(({ reference }) => reference !== '');
+  const compares =
+    attribute('stopwords') !== undefined && intAttribute(node, 'is_case_sensitive') === 0n;
+  const asks = compares || !NO_CASE.has(text('case_change_action'));
+  return given || (asks && !FIXED_LOCALES.has(text('locale')));
+}
+
 /** Nodes that change what an answer is worth. */
 interface BehaviourRule {
   readonly name: string;
@@ -166,6 +183,14 @@ const BEHAVIOUR: readonly BehaviourRule[] = [
     wrong:
       'these are in training mode, or whether they are is computed, or said by a caller or the call of a function: export the model for inference',
     right: 'nothing is in training mode',
+  },
+  {
+    name: 'locale',
+    outcome: 'refuse',
+    matches: asksLocale,
+    wrong:
+      "these take letters for upper or lower case as the machine's locales have them, which nodes need not have, nor alike: state the locale C, or change the case before",
+    right: "nothing asks for the machine's locales",
   },
   {
     name: 'batch',

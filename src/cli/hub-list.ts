@@ -36,12 +36,10 @@ async function list(io: Io, text: string, flags: HubFlags): Promise<void> {
     listRepositories(reference, options),
   );
   if (repositories !== undefined) {
-    io.print({ repositories }, (style) =>
-      section(
-        style,
-        'Repositories',
-        repositories.map((name) => [name]),
-      ),
+    const rows = repositories.map((name) => [name]);
+    io.print(
+      { repositories },
+      (style) => section(style, 'Repositories', rows) || 'no repositories\n',
     );
     return;
   }

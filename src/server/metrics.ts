@@ -186,7 +186,8 @@ function makeServer(registry: Registry): Server {
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     response.setHeader('Connection', 'close');
     const asks = request.method === 'GET' || request.method === 'HEAD';
-    if (!asks || request.url !== '/metrics') {
+    const [path] = (request.url ?? '').split('?');
+    if (!asks || path !== '/metrics') {
       response.writeHead(404).end();
       return;
     }
@@ -208,9 +209,9 @@ function makeServer(registry: Registry): Server {
 }
 
 /**
- * Serves GET and HEAD of `/metrics` in Prometheus's text format, and nothing else, over plain HTTP. What is
- * answered is at most about a second old. Each connection has one request and ten seconds; connections
- * beyond 32 are closed as they come. Rejects with CONFIG_LISTEN.
+ * Serves GET and HEAD of `/metrics` in Prometheus's text format, whatever its query (a scraper's `params`), and
+ * nothing else, over plain HTTP. What is answered is at most about a second old. Each connection has one request
+ * and ten seconds; connections beyond 32 are closed as they come. Rejects with CONFIG_LISTEN.
  */
 export async function startMetrics(settings: MetricsSettings): Promise<RunningMetrics> {
   const registry = new Registry();

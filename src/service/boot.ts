@@ -24,11 +24,12 @@ function logOptions(
   epoch: Uint8Array,
   log: Log,
 ): IssuerOptions {
-  const { retain, directory } = receiptLog;
-  if (directory === undefined) return { memory, retain };
+  const { retain } = receiptLog;
+  if (receiptLog.directory === undefined) return { memory, retain };
+  const directory = join(receiptLog.directory, toHex(epoch));
   const onError = (error: unknown): void =>
-    log.error(describeError(error), 'the receipt log could not be written');
-  return { memory, retain, archive: new TileFiles(join(directory, toHex(epoch)), onError) };
+    log.error({ ...describeError(error), directory }, 'the receipt log could not be written');
+  return { memory, retain, archive: new TileFiles(directory, onError) };
 }
 
 /** Boots the enclave of a configuration; rejects with CONFIG_*, LAUNCH_POLICY_* or PLATFORM_*. */

@@ -4,7 +4,8 @@
  */
 const SAME_WISH = 1000;
 
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+/** SIGHUP: of a terminal that was closed, or of whoever expects a daemon to read its configuration again. */
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** Where signals come from, and what time it is, milliseconds; the process's own unless stated. */
 interface Surroundings {
@@ -13,7 +14,7 @@ interface Surroundings {
 }
 
 /**
- * Resolves at the first SIGTERM or SIGINT.
+ * Resolves at the first SIGTERM, SIGINT or SIGHUP.
  * @param again called with each that comes when a second has passed since the first, whichever it is.
  */
 export function endingSignal(

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';
@@ -20,17 +21,19 @@ import {
 } from '../forge/enclave.js';
 import { repositoryRoot } from '../vectors.js';
 
-test('the package loads under its own name', () => {
+test('the package loads under its own name, with the errors that its functions document', () => {
   const script = `
-    import { attest, connect, tensor } from 'assay';
+    import { attest, connect, tensor, NotAffirmedError, NoQuorumError, UnaskedAnswerError } from 'assay';
     import { appraiseBundle, AssayError } from 'assay/attestation';
-    console.log([attest, connect, tensor, appraiseBundle, AssayError].map((x) => typeof x).join());
+    const errors = [NotAffirmedError, NoQuorumError, UnaskedAnswerError];
+    console.log([attest, connect, tensor, appraiseBundle].map((x) => typeof x).join());
+    console.log(errors.every(({ prototype }) => prototype instanceof AssayError));
   `;
   const out = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
     cwd: repositoryRoot,
     encoding: 'utf8',
   });
-  assert.equal(out, 'function,function,function,function,function\n');
+  assert.equal(out, 'function,function,function,function\ntrue\n');
 });
 
 test('the package holds what its README refers to', async () => {
@@ -48,7 +51,25 @@ test('the package holds what its README refers to', async () => {
   );
 });
 
-test('the example in README compiles', async () => {
+/** Exit code and output of the compiler, in a folder. */
+function tsc(flags: string, file: string, cwd: string): [code: number | null, out: string] {
+  const program = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc');
+  const args = [program, ...flags.split(/\s+/), file];
+  const { status, stdout } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8' });
+  return [status, stdout];
+}
+
+for (const [module, resolution] of [
+  ['nodenext', 'nodenext'],
+  ['esnext', 'bundler'],
+] as const) {
+  // As strictly as projects may be: with what the package itself declares checked, and without a browser's types.
+  const flags = `--noEmit --strict --exactOptionalPropertyTypes --ignoreConfig --types node --lib es2023
+    --target es2023 --module ${module} --moduleResolution ${resolution}`;
+  test(`the example in README compiles, with ${resolution} resolution`, () => compile(flags));
+}
+
+async function compile(flags: string): Promise<void> {
   const page = await readFile(join(repositoryRoot, 'README.md'), 'utf8');
   const [, example = ''] = /```ts\n([\s\S]*?)```/.exec(page) ?? [];
   assert.match(example, /services/);
@@ -57,13 +78,47 @@ test('the example in README compiles', async () => {
   try {
     const path = join(folder, 'example.mts');
     await writeFile(path, example);
-    const options = ['--noEmit', '--strict', '--skipLibCheck', '--ignoreConfig'];
-    const target = ['--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
-    const tsc = join(repositoryRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-    const { status, stdout } = spawnSync(process.execPath, [tsc, ...options, ...target, path], {
-      encoding: 'utf8',
-    });
-    assert.deepEqual([status, stdout], [0, '']);
+    assert.deepEqual(tsc(flags, path, folder), [0, '']);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** A library's functions over what ours give, of which its own declarations have to name the types. */
+const LIBRARY = `
+  import type { Inference, QuorumAnswer, Session, Tally } from 'assay';
+  import * as assay from 'assay/attestation';
+  export const ofSession = ({ log, audit, evidence, manifest }: Session) => ({ log, audit, evidence, manifest });
+  export const ofAnswer = ({ head, checks, claims }: Inference) => ({ head, checks, claims });
+  export const ofQuorum = ({ tally }: QuorumAnswer) => tally;
+  export const ofTally = ({ failed }: Tally) => failed;
+  export const ofKey = ({ signingKey }: assay.Manifest) => signingKey;
+  export const ofModel = ({ inputs, profile, selfTest }: assay.ManifestModel) => ({ inputs, profile, selfTest });
+  export const ofIdentity = ({ files, inputs, opsets, operators }: assay.ModelIdentity) =>
+    ({ files, inputs, opsets, operators });
+  export const ofPolicy = (value: unknown) => assay.parseLaunchPolicy(value);
+  export const ofEntries = ({ models }: assay.LaunchPolicy) => models;
+  export const ofAmd = (blobs: readonly Uint8Array[]) => assay.amdEndorsements(blobs);
+  export const ofFile = ({ inputs, endorsements }: assay.ProofFile) => ({ inputs, endorsements });
+  export const ofSource = (...options: ConstructorParameters<typeof assay.EndorsementSource>) => options;
+  export const ofCache = ({ get, put }: assay.EndorsementCache) => ({ get, put });
+`;
+
+test("what the package gives has types that another package's declarations can name", async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'assay-library-'));
+  try {
+    const modules = join(folder, 'node_modules');
+    await mkdir(modules);
+    // As it is installed: its files are under node_modules, and only its entry points can be imported.
+    await symlink(repositoryRoot, join(modules, 'assay'));
+    await symlink(join(repositoryRoot, 'node_modules', '@types'), join(modules, '@types'));
+    await writeFile(join(folder, 'library.mts'), LIBRARY);
+    const flags = `--strict --skipLibCheck --preserveSymlinks --declaration --emitDeclarationOnly --ignoreConfig
+      --types node --target es2023 --module nodenext`;
+    assert.deepEqual(tsc(`${flags} --outDir ${folder}`, join(folder, 'library.mts'), folder), [
+      0,
+      '',
+    ]);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -90,6 +90,29 @@ function withOutputs(count: number): ModelInit {
   });
 }
 
+const lower = (locale: string): Attributes => ({
+  case_change_action: { s: 'LOWER' },
+  locale: { s: locale },
+});
+const words: Attributes = { stopwords: { strings: ['a'] } };
+
+/** A function whose StringNormalizer is told by the call what to do. */
+const cased: FunctionInit = {
+  domain: 'com.example',
+  name: 'Own',
+  inputs: ['a'],
+  outputs: ['b'],
+  attributes: ['action'],
+  opsets: { '': 21 },
+  nodes: [
+    op('StringNormalizer', {
+      inputs: ['a'],
+      outputs: ['b'],
+      attributes: { case_change_action: { ref: 'action', type: 3 } },
+    }),
+  ],
+};
+
 /** Of opset 9, which trains where more outputs are asked for than one. */
 const older = (outputs: readonly string[]): ModelInit => ({
   ...model(op('BatchNormalization', { inputs: ['x', 'x', 'x', 'x', 'x'], outputs })),
@@ -303,6 +326,31 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
   'training graphs': [
     { ...model(op('Relu')), training: [{ nodes: [], outputs: [] }] },
     ['warn static.training-info'],
+  ],
+  "another case by the machine's locales": [
+    model(op('StringNormalizer', { attributes: { case_change_action: { s: 'UPPER' } } })),
+    ['refuse static.locale StringNormalizer "here"'],
+  ],
+  'another case by a locale that machines have or not': [
+    model(op('StringNormalizer', { attributes: lower('de_DE.UTF-8') })),
+    ['refuse static.locale StringNormalizer "here"'],
+  ],
+  'another case by the fixed locale': [
+    model(op('StringNormalizer', { attributes: lower('C') })),
+    [],
+  ],
+  'no other case': [
+    model(op('StringNormalizer', { attributes: { case_change_action: { s: 'NONE' } } })),
+    [],
+  ],
+  'words left out in either case': [
+    model(op('StringNormalizer', { attributes: { ...words, is_case_sensitive: { i: 0 } } })),
+    ['refuse static.locale StringNormalizer "here"'],
+  ],
+  'words left out in their own case': [model(op('StringNormalizer', { attributes: words })), []],
+  'a case that the call of a function says': [
+    { ...model(op('Own', { domain: 'com.example' })), functions: [cased] },
+    ['refuse static.locale StringNormalizer "here"'],
   ],
   'rows that mix': [
     model(op('DynamicQuantizeLinear')),

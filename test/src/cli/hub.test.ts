@@ -122,6 +122,12 @@ test('a folder is a hub to every command', async (t) => {
   assert.ok((await assay(['hub', 'list', parent])).out.includes(place));
 });
 
+test('a folder without repositories is said to have none', async (t) => {
+  const { assay } = await setting(t);
+  const listed = await assay(['hub', 'list', `ocidir://${temporaryFolder(t)}`]);
+  assert.deepEqual([listed.code, listed.out], [0, 'no repositories\n']);
+});
+
 const failures: readonly (readonly [
   string,
   number,

@@ -136,15 +136,27 @@ async function holdStream(service: Spawned): Promise<void> {
   await new Promise((resolve) => session.ping(resolve));
 }
 
-test('SIGTERM while a caller holds a stream open: it ends after drainSeconds, the log is whole', async () => {
-  const service = await serve([SCALE], IMPATIENT);
-  const session = await open(service);
-  for (let i = 0; i < 20; i++) await session.infer('scale', ones);
-  await holdStream(service);
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+  test(`${signal} while a caller holds a stream open: it ends after drainSeconds, the log is whole`, async () => {
+    const service = await serve([SCALE], IMPATIENT);
+    const session = await open(service);
+    for (let i = 0; i < 20; i++) await session.infer('scale', ones);
+    await holdStream(service);
+    service.kill(signal);
+    assert.equal(await service.ended, 0);
+    assert.match(service.written.out, /"closed"/);
+    assert.equal(await published(service), 21);
+  });
+}
+
+test('a log that cannot be written is told with the folder that it is for', async () => {
+  const service = await serve([SCALE], { receiptLog: { directory: 'scale.onnx' } });
+  const epoch = String(await service.logged('epoch'));
+  assert.equal(await service.logged('code'), 'RECEIPT_TILES');
+  const line = service.written.out.split('\n').find((each) => each.includes('RECEIPT_TILES'));
+  assert.equal(JSON.parse(line ?? '').directory, at('scale.onnx', epoch));
   service.kill('SIGTERM');
   assert.equal(await service.ended, 0);
-  assert.match(service.written.out, /"closed"/);
-  assert.equal(await published(service), 21);
 });
 
 test('the same wish said by two signals at once is a drain', async () => {

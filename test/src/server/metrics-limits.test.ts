@@ -48,6 +48,7 @@ const scrape = async (t: TestContext, port: number) => ended(open(t, port, SCRAP
 for (const [name, request, status] of [
   ['scrapes', SCRAPE, '200'],
   ['scrapes of HTTP/1.0', 'GET /metrics HTTP/1.0\r\nConnection: keep-alive\r\n\r\n', '200'],
+  ['scrapes with parameters', 'GET /metrics?module=a HTTP/1.1\r\nHost: a\r\n\r\n', '200'],
   ['other paths', 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', '404'],
   ['expectations', 'GET /metrics HTTP/1.1\r\nHost: a\r\nExpect: much\r\n\r\n', '200'],
 ] as const) {
