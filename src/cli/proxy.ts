@@ -137,10 +137,6 @@ export function registerProxy(program: Command, io: Io): void {
     .addHelpText('after', RESTARTS)
     .addHelpText(
       'after',
-      '\nAn enclave that was started again has new keys: nothing is passed on from it (DATA_LOSS, CLIENT_TLS_PIN),\nand ServerReady says so, until the proxy is started again and attests it.',
-    )
-    .addHelpText(
-      'after',
       examples(
         'assay proxy enclave.example:8443 --policy policy.yaml',
         'assay proxy localhost:8443 --policy policy.yaml --root simulator.pem --save-proofs proofs/',
