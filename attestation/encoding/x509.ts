@@ -149,7 +149,8 @@ function subjectKey(spki: DerValue): Pick<Certificate, 'keyKind' | 'publicKey'> 
     }
     return fail('expected an RSA key of 4096 bits');
   }
-  const curve = name === OID.ecPublicKey ? objectIdentifier(parameters, 'named curve') : name;
+  if (name !== OID.ecPublicKey) return fail(`expected RSA-4096, P-256 or P-384, not ${name}`);
+  const curve = objectIdentifier(parameters, 'named curve');
   if (curve === OID.p256) return { keyKind: 'p-256', publicKey };
   if (curve === OID.p384) return { keyKind: 'p-384', publicKey };
   return fail(`expected RSA-4096, P-256 or P-384, not ${curve}`);
