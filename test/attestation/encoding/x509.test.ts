@@ -211,6 +211,10 @@ for (const [what, der] of [
     rewritten(intel, (_, tbs) => tbs.splice(7, 0, parseDer(value(0x81, 0, 1)))),
   ],
   ['a unique identifier for its extensions', withMember('extensions', value(0x81, 0, 1))],
+  [
+    'extensions under another tag',
+    withMember('extensions', value(0xa2, seq(extension('2a03', value(4))))),
+  ],
   ['a member behind its extensions', rewritten(intel, (_, tbs) => tbs.push(parseDer(NULL)))],
   ['no subject', withMember('subject')],
   ['a subject without common name', withMember('subject', seq(attribute('55040a', UTF8, 'B')))],
@@ -228,6 +232,10 @@ for (const [what, der] of [
   ],
   ['ECDSA with SHA-384', signedWith(intel, seq(oid('2a8648ce3d040303')))],
   ['ECDSA with parameters', signedWith(intel, seq(ECDSA_SHA256, NULL))],
+  [
+    'RSA of another kind with the parameters of RSASSA-PSS',
+    signedWith(amd, seq(oid('2a864886f70d01010c'), seq(HASH, MASK, SALT))),
+  ],
   ['RSASSA-PSS without parameters', signedWith(amd, seq(oid('2a864886f70d01010a')))],
   [
     'RSASSA-PSS with parameters twice',
@@ -253,6 +261,7 @@ for (const [what, der] of [
   ['a key of P-521', key(oid(EC), oid('2b81040023'))],
   ['a key of Ed25519', key(oid('2b6570'))],
   ['a key whose algorithm is a curve', key(oid(P256))],
+  ['a key for ECDH alone', key(oid('2b8104010c'), oid(P256))],
   ['a key of no curve', key(oid(EC))],
   [
     'a key of bits that are no bytes',
