@@ -5,7 +5,6 @@ import {
   parseReferenceValues,
   withReferenceValues,
 } from '../../../attestation/appraisal/reference-values.js';
-import { AssayError } from '../../../attestation/encoding/error.js';
 
 const a = 'a'.repeat(96);
 const b = 'b'.repeat(96);
@@ -40,19 +39,4 @@ suite('reference values', () => {
     const policy = parsePolicy({ version: 1, tdx: { mrTd: [a] } });
     assert.deepEqual(withReferenceValues(policy, []), policy);
   });
-
-  for (const [what, value] of [
-    ['an unknown member', { version: 1, inputs: {}, extra: 1 }],
-    ['another version', { version: 2, inputs: {} }],
-    ['a short digest', { version: 1, inputs: {}, snp: { measurements: ['aa'] } }],
-    ['an empty set', { version: 1, inputs: {}, snp: { measurements: [] } }],
-    ['no inputs', { version: 1, snp: { measurements: [a] } }],
-  ] as const) {
-    test(`${what} is refused`, () => {
-      assert.throws(
-        () => parseReferenceValues(value),
-        (error) => error instanceof AssayError && error.code === 'POLICY_REFERENCE_VALUES',
-      );
-    });
-  }
 });
