@@ -267,6 +267,7 @@ for (const [path, most, more] of [
   ['snp.guestPolicy.minimumAbi.minor', 255, 256],
   ['snp.minimumFirmware.build', 255, 256],
   ['snp.minimumGuestSvn', 2 ** 32 - 1, 2 ** 32],
+  ['snp.mitigations.launch', 0, -1],
   ['snp.mitigations.launch', '0xF', '15'],
   ['snp.mitigations.launch', '0xFFFFFFFFFFFFFFFF', '0x10000000000000000'],
   ['snp.mitigations.current', 2 ** 53 - 1, 2 ** 53],
