@@ -199,7 +199,7 @@ function wrongFor(value: unknown, isFree: boolean): readonly unknown[] {
   if (Array.isArray(value)) return [[], value[0], { 0: value[0] }];
   switch (typeof value) {
     case 'number':
-      return [value + 0.5, -1, String(value), 2 ** 53];
+      return [0.5, -1, String(value), 2 ** 53];
     case 'boolean':
       return [String(value), Number(value)];
     case 'string':
@@ -267,6 +267,8 @@ for (const [path, most, more] of [
   ['snp.guestPolicy.minimumAbi.minor', 255, 256],
   ['snp.minimumFirmware.build', 255, 256],
   ['snp.minimumGuestSvn', 2 ** 32 - 1, 2 ** 32],
+  ['snp.minimumGuestSvn', 0, -1],
+  ['tdx.tcb.minimumEvaluationDataNumber', 0, -1],
   ['snp.mitigations.launch', 0, -1],
   ['snp.mitigations.launch', '0xF', '15'],
   ['snp.mitigations.launch', '0xFFFFFFFFFFFFFFFF', '0x10000000000000000'],
