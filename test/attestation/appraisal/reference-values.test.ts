@@ -28,6 +28,42 @@ suite('reference values', () => {
     assert.deepEqual(policy.snp?.measurements, [b, a], 'the policy itself is as it was');
   });
 
+  test('are added set by set; the policy’s other rules stay, and no platform is accepted beside', () => {
+    const sets = (byte: string) => ({
+      snp: {
+        measurements: [byte.repeat(48)],
+        hostData: [byte.repeat(32)],
+        idKeyDigests: [byte.repeat(48)],
+        authorKeyDigests: [byte.repeat(48)],
+      },
+      tdx: {
+        mrTd: [byte.repeat(48)],
+        rtmr1: [byte.repeat(48)],
+        rtmr2: [byte.repeat(48)],
+        mrConfigId: [byte.repeat(48)],
+      },
+    });
+    const [own, more] = [sets('0a'), sets('0b')];
+    const rules = {
+      snp: { minimumGuestSvn: 5 },
+      tdx: { tcb: { minimumEvaluationDataNumber: 5 } },
+    };
+    const enclave = { allowUnpinned: true };
+    for (const tee of ['snp', 'tdx'] as const) {
+      const policy = parsePolicy({ version: 1, [tee]: { ...own[tee], ...rules[tee] }, enclave });
+      const references = parseReferenceValues({ version: 1, [tee]: more[tee], inputs: {} });
+      const united = Object.entries(own[tee]).map(([name, set]) => [
+        name,
+        [...set, ...set.map((value) => value.replaceAll('a', 'b'))],
+      ]);
+      assert.deepEqual(withReferenceValues(policy, [references]), {
+        version: 1,
+        [tee]: { ...Object.fromEntries(united), ...rules[tee] },
+        enclave,
+      });
+    }
+  });
+
   test('are written in either case, as a policy’s own are', () => {
     const upper = (text: string) => text.toUpperCase();
     const members = { snp: { measurements: [upper(a)], hostData: [upper(host)] } };
