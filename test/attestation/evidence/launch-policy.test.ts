@@ -36,8 +36,10 @@ describe('launch policy', () => {
     fc.assert(
       fc.property(file, (value) => {
         const canonical = encodeLaunchPolicy(parseLaunchPolicy(value));
-        const reversed = { ...value, models: [...value.models].reverse() };
-        assert.deepEqual(encodeLaunchPolicy(parseLaunchPolicy(reversed)), canonical);
+        const reversed = parseLaunchPolicy({ ...value, models: value.models.toReversed() });
+        assert.deepEqual(encodeLaunchPolicy(reversed), canonical);
+        const unsorted = { ...reversed, models: reversed.models.toReversed() };
+        assert.deepEqual(encodeLaunchPolicy(unsorted), canonical);
         assert.deepEqual(encodeLaunchPolicy(decodeLaunchPolicy(canonical)), canonical);
       }),
     );
@@ -63,6 +65,14 @@ describe('launch policy', () => {
       toHex(launchPolicyDigest(encodeLaunchPolicy(policy)).hostData),
       'e7a95b0a738abbb09a49b402abd36a6dfd27a1e3d16691bf04c2f59cc5abcb62',
     );
+  });
+
+  test('what a file does not mention is not allowed and not required', () => {
+    assert.deepEqual(parseLaunchPolicy({ version: 1, models: [{ graph }] }), {
+      models: [{ graph: fromHex(graph), execution: null }],
+      development: false,
+      plaintext: false,
+    });
   });
 
   test('every member of an entry changes the digest', () => {
