@@ -46,6 +46,7 @@ const texts = (...items: string[]): Uint8Array =>
 for (const [name, type, item] of [
   ['a tensor of unknown rank', { tensor: 1 }, ['tensor', 1, null]],
   ['a scalar', { tensor: 11, shape: [] }, ['tensor', 11, []]],
+  ['a tensor of unknown elements', { tensor: 0, shape: [1] }, ['tensor', 0, [1]]],
   [
     'sizes, symbols and what is unknown',
     { tensor: 10, shape: ['N', 3, null, 'M', 'N', -1, 0, ''] },
@@ -117,29 +118,58 @@ for (const [name, attribute, item] of [
   follows(`a Constant’s ${name}`, { graph: graphOf(nodes, 'y') }, graphItem({ y: item }));
 }
 
-for (const [name, constant, attributes] of [
+const VALUE = { attributes: { value: { t: tensor } } };
+const VALUE_ITEM: CborValue = [['value', 4, [T]]];
+for (const [name, change, attributes, inputs, outputs] of [
+  ['with another attribute', { attributes: { other: { t: tensor } } }, [['other', 4, [T]]]],
   [
-    'a Constant with another member',
-    { attributes: { value_floats: { f: 1 } } },
-    [['value_floats', 1, floats(1)]],
+    'with its value in another type',
+    { attributes: { value_int: { f: 1 } } },
+    [['value_int', 1, floats(1)]],
   ],
   [
-    'a Constant with two',
+    'with two values',
     { attributes: { value_int: { i: 1 }, value_float: { f: 1 } } },
     [
       ['value_float', 1, floats(1)],
       ['value_int', 2, 1],
     ],
   ],
-  ['a Constant of nothing', {}, []],
-] as const) {
-  const nodes = [{ op: 'Constant', inputs: [], outputs: ['y'], ...constant }];
+  ['with no value', {}, []],
+  ['with an input', { ...VALUE, inputs: ['x'] }, VALUE_ITEM, [X]],
+  ['with two outputs', { ...VALUE, outputs: ['y', 'z'] }, VALUE_ITEM, [], [true, true]],
+] as const satisfies readonly (readonly [
+  string,
+  Partial<NodeInit>,
+  CborValue,
+  CborValue?,
+  CborValue?,
+])[]) {
   follows(
-    `${name} is a node`,
-    { graph: graphOf(nodes, 'y') },
-    graphItem({ y: value(node('Constant', 21, attributes, [], [true], null), 0) }),
+    `a Constant ${name} is a node`,
+    { graph: graphOf([{ op: 'Constant', inputs: [], outputs: ['y'], ...change }], 'y') },
+    graphItem({
+      y: value(node('Constant', 21, attributes, inputs ?? [], outputs ?? [true], null), 0),
+    }),
   );
 }
+follows(
+  'an operator with the attribute of a Constant, and a Constant of an overload, are nodes',
+  {
+    graph: graphOf(
+      [
+        { op: 'Op', inputs: [], outputs: ['y'], ...VALUE },
+        { op: 'Constant', overload: 'o', inputs: [], outputs: ['z'], ...VALUE },
+      ],
+      'y',
+      'z',
+    ),
+  },
+  graphItem({
+    y: value(node('Op', 21, VALUE_ITEM, [], [true], null), 0),
+    z: value(digest('node', [['', 'Constant', 'o', 21], VALUE_ITEM, [], [true], null]), 0),
+  }),
+);
 
 follows(
   'an initializer that callers may override',
@@ -462,6 +492,29 @@ follows(
             0,
           ),
         ],
+      ]),
+    ),
+  }),
+);
+
+follows(
+  'a Constant whose value a call gives is a node',
+  {
+    opsets: { '': 21, local: 1 },
+    functions: [
+      body({
+        attributes: ['v'],
+        nodes: [{ ...op('Constant', [], 'b'), attributes: { value: { ref: 'v', type: 4 } } }],
+      }),
+    ],
+    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'local' }], 'y'),
+  },
+  graphItem({
+    y: called(
+      digest('function', [
+        1,
+        [],
+        [value(node('Constant', 21, [['value', 4, null, 'v']], [], [true], null), 0)],
       ]),
     ),
   }),
