@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
+import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
 import {
   decodeLaunchPolicy,
   encodeLaunchPolicy,
@@ -152,6 +153,62 @@ describe('launch policy', () => {
   for (const [name, value] of refused) {
     test(`a file with ${name} is refused`, () => {
       assert.throws(() => parseLaunchPolicy(value), { code: 'LAUNCH_POLICY_FILE' });
+    });
+  }
+
+  /** The canonical form of a policy with other members, of itself and of its one entry. */
+  const changed = (members: object, entry: object = {}): Uint8Array => {
+    const models = [new Map(Object.entries({ graph: fromHex(graph), execution: null, ...entry }))];
+    const whole = { version: 1, models, development: false, plaintext: false, ...members };
+    return encodeCbor(new Map<CborKey, CborValue>(Object.entries(whole)));
+  };
+  const digest32 = fromHex(graph);
+  const entry = (byte: number) =>
+    new Map<CborKey, CborValue>([
+      ['graph', new Uint8Array(32).fill(byte)],
+      ['execution', null],
+    ]);
+  const selfTest = (members: object) => ({ selfTest: new Map(Object.entries(members)) });
+
+  test('the canonical form has every member that there is', () => {
+    const [first] = decodeLaunchPolicy(
+      changed({}, { name: 'm', ...selfTest({ vectors: digest32, outputs: null }) }),
+    ).models;
+    assert.deepEqual(first, {
+      graph: digest32,
+      execution: null,
+      name: 'm',
+      selfTest: { vectors: digest32, outputs: null },
+    });
+    assert.equal(decodeLaunchPolicy(changed({ models: [entry(1), entry(2)] })).models.length, 2);
+  });
+
+  for (const [name, canonical] of [
+    ['version 2', changed({ version: 2 })],
+    ['no models', changed({ models: [] })],
+    ['models out of order', changed({ models: [entry(2), entry(1)] })],
+    ['a model twice', changed({ models: [entry(1), entry(1)] })],
+    ['an unknown member', changed({ debug: true })],
+    ['a number for a boolean', changed({ development: 1 })],
+    ['an unknown member of a model', changed({}, { alias: 'm' })],
+    ['a graph of 31 bytes', changed({}, { graph: digest32.subarray(1) })],
+    ['an execution of 33 bytes', changed({}, { execution: new Uint8Array(33) })],
+    ['an execution that is text', changed({}, { execution: graph })],
+    ['a name that is no text', changed({}, { name: null })],
+    ['a self-test that is no map', changed({}, { selfTest: digest32 })],
+    ['a self-test without outputs', changed({}, selfTest({ vectors: digest32 }))],
+    ['vectors of 31 bytes', changed({}, selfTest({ vectors: new Uint8Array(31), outputs: null }))],
+    [
+      'outputs of 31 bytes',
+      changed({}, selfTest({ vectors: digest32, outputs: new Uint8Array(31) })),
+    ],
+    [
+      'an unknown member of a self-test',
+      changed({}, selfTest({ vectors: digest32, outputs: null, sets: 1 })),
+    ],
+  ] as const) {
+    test(`a canonical form with ${name} is refused`, () => {
+      assert.throws(() => decodeLaunchPolicy(canonical), { code: 'LAUNCH_POLICY_ENCODING' });
     });
   }
 });
