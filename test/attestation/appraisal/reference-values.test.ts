@@ -28,6 +28,12 @@ suite('reference values', () => {
     assert.deepEqual(policy.snp?.measurements, [b, a], 'the policy itself is as it was');
   });
 
+  test('of a platform that the policy has no rules for are all its rules', () => {
+    const policy = parsePolicy({ version: 1 });
+    assert.deepEqual(withReferenceValues(policy, [snp]), { version: 1, snp: snp.snp });
+    assert.deepEqual(withReferenceValues(policy, [tdx]), { version: 1, tdx: tdx.tdx });
+  });
+
   test('are added set by set; the policy’s other rules stay, and no platform is accepted beside', () => {
     const sets = (byte: string) => ({
       snp: {
