@@ -164,6 +164,26 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     },
     'MODEL_DUPLICATE_NAME',
   ],
+  'an input without a name': [
+    { graph: { ...plain, inputs: [...(plain.inputs ?? []), { name: '', type }] } },
+    'MODEL_DUPLICATE_NAME',
+  ],
+  'a subgraph with an initializer without a name': [
+    withNodes({
+      ...relu('x', 'y'),
+      op: 'If',
+      attributes: {
+        then_branch: {
+          g: {
+            initializers: [{ type: 1, dims: [1], floats: [1] }],
+            nodes: [relu('x', 't')],
+            outputs: [{ name: 't' }],
+          },
+        },
+      },
+    }),
+    'MODEL_DUPLICATE_NAME',
+  ],
   'two functions of one name': [
     calling(functionOf('f0', relu('a', 'b')), functionOf('f0', relu('a', 'b'))),
     'MODEL_DUPLICATE_NAME',
