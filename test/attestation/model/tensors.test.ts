@@ -204,6 +204,7 @@ const malformed: Readonly<Record<string, readonly [tensor: TensorInit, code: str
   'no type': [{ ...float, type: 0, floats: [1, 2] }, 'MODEL_DATA_TYPE'],
   'an unknown type': [{ ...float, type: 27, raw: new Uint8Array(2) }, 'MODEL_DATA_TYPE'],
   'raw strings': [{ ...named(8, 1), raw: new Uint8Array(8) }, 'MODEL_TENSOR'],
+  'a string in no raw bytes': [{ ...named(8, 1), raw: new Uint8Array() }, 'MODEL_TENSOR'],
   'a uint8 of 256': [{ ...named(2, 1), int32s: [256] }, 'MODEL_TENSOR'],
   'a negative float16 pattern': [{ ...named(10, 1), int32s: [-1] }, 'MODEL_TENSOR'],
   'a bool of 2': [{ ...named(9, 1), int32s: [2] }, 'MODEL_TENSOR'],
