@@ -81,6 +81,24 @@ const sparse: SparseInit = {
 };
 const S = digest('sparse', [1, [2, 3], sha256(floats(1, 2)), sha256(longs(1n, 5n))]);
 
+/** Positions of more than 32 bits. */
+const FAR = [2 ** 26, 2 ** 26] as const;
+const coordinates: SparseInit = {
+  ...sparse,
+  indices: { ...sparse.indices, int64s: [1, 2, 64, 5] },
+  dims: FAR,
+};
+const linear: SparseInit = {
+  ...coordinates,
+  indices: { type: 7, dims: [2], int64s: [2 ** 26 + 2, 2 ** 32 + 5] },
+};
+const F = digest('sparse', [
+  1,
+  [...FAR],
+  sha256(floats(1, 2)),
+  sha256(longs(2n ** 26n + 2n, 2n ** 32n + 5n)),
+]);
+
 for (const [attribute, type, item] of [
   [{ f: 0.5 }, 1, floats(0.5)],
   [{ i: -7 }, 2, -7],
@@ -92,7 +110,7 @@ for (const [attribute, type, item] of [
   [{ strings: ['', 'ab'] }, 8, [2, sha256(texts('', 'ab'))]],
   [{ tensors: [tensor, half] }, 9, [T, H]],
   [{ sparse }, 11, [S]],
-  [{ sparses: [sparse, sparse] }, 12, [S, S]],
+  [{ sparses: [sparse, coordinates, linear] }, 12, [S, F, F]],
   [{ tp: { sequence: SCALAR } }, 13, [['seq', float()]]],
   [{ tps: [SCALAR, { tensor: 7 }] }, 14, [float(), ['tensor', 7, null]]],
 ] as const satisfies readonly (readonly [AttributeValue, number, CborValue])[]) {
@@ -371,6 +389,33 @@ follows(
       }),
     ),
     s: value(node('F', 21, [], [X], [true], null), 0),
+  }),
+);
+
+const callOf = (name: string): NodeInit => ({ ...op(name, ['a'], 'b'), domain: 'local' });
+const NEG = value(node('Neg', 21, [], [P(0)], [true], null), 0);
+const INNER = called(digest('function', [1, [], [NEG]]), [P(0)]);
+follows(
+  'functions that call one function, which is between them',
+  {
+    opsets: { '': 21, local: 1 },
+    functions: [
+      body({ name: 'F', nodes: [callOf('Inner')], opsets: { '': 21, local: 1 } }),
+      body({ name: 'Inner' }),
+      body({ name: 'G', nodes: [callOf('Inner')], opsets: { '': 21, local: 1 } }),
+    ],
+    graph: graphOf(
+      [
+        { ...op('F', ['x'], 'y'), domain: 'local' },
+        { ...op('G', ['x'], 'z'), domain: 'local' },
+      ],
+      'y',
+      'z',
+    ),
+  },
+  graphItem({
+    y: called(digest('function', [1, [], [INNER]])),
+    z: called(digest('function', [1, [], [INNER]])),
   }),
 );
 
