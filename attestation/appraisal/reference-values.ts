@@ -44,9 +44,9 @@ export function parseReferenceValues(value: unknown): ReferenceValues {
 type Sets = { readonly [name: string]: readonly string[] | undefined };
 
 /** Every set with the values of its counterpart added, each once. */
-function united(sets: Sets | undefined, more: Sets | undefined): Record<string, string[]> {
+function united(sets: Sets, more: Sets): Record<string, string[]> {
   const all: Record<string, string[]> = {};
-  for (const [name, values] of [...Object.entries(sets ?? {}), ...Object.entries(more ?? {})]) {
+  for (const [name, values] of [...Object.entries(sets), ...Object.entries(more)]) {
     if (values !== undefined) all[name] = [...new Set([...(all[name] ?? []), ...values])];
   }
   return all;

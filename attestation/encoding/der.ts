@@ -57,7 +57,7 @@ export class DerValue {
       length = 0;
       for (let i = from + 2; i < start; i++) length = length * 256 + (text[i] ?? 0);
       const minimal = length >= 0x80 && (text[from + 2] ?? 0) !== 0;
-      if (width < 1 || width > 4 || !minimal) fail('expected lengths to be definite and minimal');
+      if (!minimal) fail('expected lengths to be definite and minimal');
     }
     this.#text = text;
     this.#from = from;

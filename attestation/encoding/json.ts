@@ -152,7 +152,7 @@ export class JsonFields {
 
   /** Texts, or none where the member is absent. */
   texts(name: string): readonly string[] {
-    const value = this.#get(name) ?? [];
+    const value = this.has(name) ? this.#get(name) : [];
     return Array.isArray(value) && value.every((item) => typeof item === 'string')
       ? value
       : this.#wrong(name, 'a list of texts');

@@ -38,7 +38,7 @@ export async function importSubjectKey(certificate: Certificate): Promise<Import
   }
 }
 
-/** Whether `key` signed these bytes; the algorithm comes from the key that is trusted. */
+/** Whether `key` signed these bytes as AMD's authorities do: RSASSA-PSS with SHA-384 and a salt of 48 bytes. */
 export async function verifySignature(
   signed: {
     readonly tbs: Uint8Array;
@@ -47,9 +47,8 @@ export async function verifySignature(
   },
   key: ImportedKey,
 ): Promise<boolean> {
-  const expected = signed.signatureAlgorithm === 'ecdsa-p256-sha256' ? 'ECDSA' : 'RSA-PSS';
-  if (key.algorithm.name !== expected) return false;
-  const algorithm =
-    expected === 'ECDSA' ? { name: 'ECDSA', hash: 'SHA-256' } : { name: 'RSA-PSS', saltLength: 48 };
+  const isPss = signed.signatureAlgorithm === 'rsa-pss-sha384-salt48';
+  if (!isPss || key.algorithm.name !== 'RSA-PSS') return false;
+  const algorithm = { name: 'RSA-PSS', saltLength: 48 };
   return crypto.subtle.verify(algorithm, key, signed.signature, new Uint8Array(signed.tbs));
 }

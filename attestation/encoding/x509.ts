@@ -144,12 +144,14 @@ function subjectKey(spki: DerValue): Pick<Certificate, 'keyKind' | 'publicKey'> 
   if (name === OID.rsaEncryption) {
     const [modulus] = members(readDer(publicKey), 'RSA key');
     const bytes = octets(modulus, TAG.integer, 'modulus');
-    if (bytes.length === 513 && bytes[0] === 0 && (bytes[1] ?? 0) >= 0x80) {
+    // A minimal integer whose first byte is zero has its highest bit in the second.
+    if (bytes.length === 513 && bytes[0] === 0) {
       return { keyKind: 'rsa-4096', publicKey };
     }
     return fail('expected an RSA key of 4096 bits');
   }
-  const curve = name === OID.ecPublicKey ? objectIdentifier(parameters, 'named curve') : name;
+  if (name !== OID.ecPublicKey) return fail(`expected RSA-4096, P-256 or P-384, not ${name}`);
+  const curve = objectIdentifier(parameters, 'named curve');
   if (curve === OID.p256) return { keyKind: 'p-256', publicKey };
   if (curve === OID.p384) return { keyKind: 'p-384', publicKey };
   return fail(`expected RSA-4096, P-256 or P-384, not ${curve}`);
@@ -170,7 +172,7 @@ export function parseExtensions(value: DerValue | undefined): Map<string, Extens
     const name = objectIdentifier(id, 'extension id');
     if (extensions.has(name))
       throw new AssayError('X509_EXTENSION', `extension ${name} is repeated`);
-    if (rest.length < 1 || rest.length > 2) fail(`extension ${name} has ${rest.length} members`);
+    if (rest.length > 2) fail(`extension ${name} has ${rest.length} members`);
     const critical = rest.length === 2 ? boolean(rest[0], 'critical') : false;
     extensions.set(name, {
       critical,

@@ -38,7 +38,8 @@ function callOrder(functions: ReadonlyMap<string, FunctionView>): string[] {
   const done = new Set<string>();
   const open = new Set<string>();
   for (const root of functions.keys()) {
-    const stack: Frame[] = done.has(root) ? [] : [{ key: root, calls: calls(root), next: 0 }];
+    if (done.has(root)) continue;
+    const stack: Frame[] = [{ key: root, calls: calls(root), next: 0 }];
     open.add(root);
     for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
       const callee = frame.calls[frame.next];
@@ -55,7 +56,6 @@ function callOrder(functions: ReadonlyMap<string, FunctionView>): string[] {
         stack.push({ key: callee, calls: calls(callee), next: 0 });
       }
     }
-    open.delete(root);
   }
   return order;
 }

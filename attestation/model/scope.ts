@@ -118,7 +118,7 @@ export class Scope {
     const fallbacks = new Map<string, Constant>();
     for (const constant of constants) {
       const name = nameOf(constant);
-      if (fallbacks.has(name) || name === '') this.#duplicate(name);
+      if (fallbacks.has(name)) this.#duplicate(name);
       fallbacks.set(name, constant);
     }
     this.inputs = body.inputs

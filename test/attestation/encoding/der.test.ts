@@ -39,6 +39,23 @@ test('a value has at most 1 MiB', () => {
   });
 });
 
+test('a length is read in each of its forms, as node-forge reads it', () => {
+  for (const [length, ...header] of [
+    [0, 0],
+    [127, 127],
+    [128, 0x81, 128],
+    [255, 0x81, 255],
+    [256, 0x82, 1, 0],
+    [65_535, 0x82, 255, 255],
+    [65_536, 0x83, 1, 0, 0],
+  ] as const) {
+    const der = Uint8Array.of(TAG.octetString, ...header, ...new Uint8Array(length));
+    assert.equal(readDer(der).length, length);
+    assert.equal(readDer(der).start, 1 + header.length);
+    assert.doesNotThrow(() => parseDer(der));
+  }
+});
+
 test('identifiers have the dotted form that node-forge gives them', () => {
   const arc = fc.integer({ min: 0, max: 2 ** 28 - 1 });
   fc.assert(
@@ -60,7 +77,7 @@ test('values are read as they are', () => {
   for (const [tag, text, iso] of [
     [TAG.utcTime, '491231235959Z', '2049-12-31T23:59:59.000Z'],
     [TAG.utcTime, '500101000000Z', '1950-01-01T00:00:00.000Z'],
-    [TAG.generalizedTime, '20240229120000Z', '2024-02-29T12:00:00.000Z'],
+    [0x18, '20240229120000Z', '2024-02-29T12:00:00.000Z'],
   ] as const) {
     assert.equal(time(read(value(tag, utf8(text))), 'it').toISOString(), iso);
   }
@@ -113,7 +130,11 @@ test('what is not in the canonical form is refused, by the tree of node-forge to
     ['a tag alone', [5]],
     ['contents that end early', [4, 2, 0]],
     ['a byte behind it', [5, 0, 0]],
+    ['a member that is a tag alone', [0x30, 1, 5]],
     ['an indefinite length', [0x30, 0x80, 0, 0]],
+    ['an indefinite length before 128 bytes', [4, 0x80, ...new Uint8Array(128)]],
+    ['a long length for 127 bytes', [4, 0x81, 0x7f, ...new Uint8Array(127)]],
+    ['a length of two bytes for 255', [4, 0x82, 0, 0xff, ...new Uint8Array(255)]],
     ['a long length for a short one', [4, 0x81, 1, 0]],
     ['a length that begins with zero', [4, 0x82, 0, 0x80, ...new Uint8Array(128)]],
     ['a length of five bytes', [4, 0x85, 1, 0, 0, 0, 0]],

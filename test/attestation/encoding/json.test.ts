@@ -52,6 +52,9 @@ function escape16(text: string): string {
 test('a repeated member is refused in any white space and beside strings with colons', () => {
   for (const text of [
     '{"a" :1,"a"\t:2}',
+    '{"a":1,"a" :2}',
+    '{"a" :1,"a":2}',
+    '{"a":1,"a":"x"}',
     '{"a"\r:1,\n"a"\n:2}',
     '{"a":"x:","a":"\\":"}',
     '{"a":{"b":1,"c":2},"a":{}}',
@@ -83,5 +86,83 @@ test('inherited members are not members', () => {
   for (const name of ['toString', 'constructor', 'a']) {
     assert.equal(fields.has(name), false);
     assert.throws(() => fields.text(name), { code: 'COLLATERAL_FORMAT' });
+  }
+});
+
+test('a text has at most as many bytes as it may', () => {
+  const text = (length: number): string => `"${'a'.repeat(length - 2)}"`;
+  const most = 4 * 1024 * 1024;
+  assert.equal(parse(text(most)), 'a'.repeat(most - 2));
+  assert.throws(() => parse(text(most + 1)), { message: /of at most 4194304 bytes, not 4194305/ });
+  const short = (length: number) => parseStrictJson(text(length), 'it', 'COLLATERAL_JSON', 10);
+  assert.equal(short(10), 'a'.repeat(8));
+  assert.throws(() => short(11), { message: /of at most 10 bytes, not 11/ });
+});
+
+const fieldsOf = (value: unknown): JsonFields => new JsonFields(value, 'it', 'COLLATERAL_FORMAT');
+/** An object with a member `m`, or without any. */
+const having = (...values: readonly unknown[]): JsonFields =>
+  fieldsOf(values.length === 0 ? {} : { m: values[0] });
+
+test('members are read as what they are', () => {
+  assert.deepEqual(fieldsOf({ a: 1, b: null }).names(), ['a', 'b']);
+  assert.deepEqual([having(null).has('m'), having().has('m')], [true, false]);
+  assert.equal(having('').text('m'), '');
+  for (const number of [0, 7, 2 ** 53 - 1]) assert.equal(having(number).unsigned('m'), number);
+  assert.equal(having(7).unsigned('m', 7), 7);
+  assert.equal(having('aB0F').hex('m', 2), 'ab0f');
+  assert.equal(having('2024-02-29T23:59:59Z').time('m').toISOString(), '2024-02-29T23:59:59.000Z');
+  assert.deepEqual([having().texts('m'), having(['a', '']).texts('m')], [[], ['a', '']]);
+  assert.deepEqual(having([]).list('m'), []);
+  assert.equal(having(Array(256).fill({})).objects('m').length, 256);
+  assert.equal(having({ n: 'x' }).object('m').text('n'), 'x');
+});
+
+for (const [kind, read, wrong] of [
+  ['a text', (fields) => fields.text('m'), [1, null, ['a']]],
+  ['a number', (fields) => fields.unsigned('m'), [-1, 0.5, '1', 2 ** 53, null, [1]]],
+  ['a number of at most 7', (fields) => fields.unsigned('m', 7), [8]],
+  [
+    'hexadecimal',
+    (fields) => fields.hex('m', 2),
+    ['abc', 'abcde', 'abcdef', 'ab', '', 'abcg', 'abc\n', 1],
+  ],
+  [
+    'a time',
+    (fields) => fields.time('m'),
+    [
+      '2023-02-29T00:00:00Z',
+      '2024-01-01T24:00:00Z',
+      '2024-01-01T00:00:00.000Z',
+      '2024-01-01T00:00:00+00:00',
+      '2024-01-01T00:00:00',
+      ' 2024-01-01T00:00:00Z',
+      '2024-01-01',
+      1,
+    ],
+  ],
+  ['texts', (fields) => fields.texts('m'), ['a', [1], ['a', null], {}, null]],
+  ['a list', (fields) => fields.list('m'), ['a', { length: 0 }, null]],
+  ['objects', (fields) => fields.objects('m'), [[], [{}, 1], [[]], Array(257).fill({}), {}]],
+  ['an object', (fields) => fields.object('m'), [[], 'a', null]],
+] as const satisfies readonly (readonly [
+  string,
+  (fields: JsonFields) => unknown,
+  readonly unknown[],
+])[]) {
+  test(`a member that is not ${kind} is refused`, () => {
+    const isNeeded = kind !== 'texts';
+    for (const fields of [
+      ...(isNeeded ? [having()] : []),
+      ...wrong.map((value) => having(value)),
+    ]) {
+      assert.throws(() => read(fields), { code: 'COLLATERAL_FORMAT', message: /\bit\b.*\bm\b/ });
+    }
+  });
+}
+
+test('what is no object has no members', () => {
+  for (const value of [null, undefined, [], 'a', 1]) {
+    assert.throws(() => fieldsOf(value), { code: 'COLLATERAL_FORMAT' });
   }
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { fromHex, toHex } from '../../../attestation/encoding/bytes.js';
+import { type CborKey, type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.js';
 import {
   decodeLaunchPolicy,
   encodeLaunchPolicy,
@@ -36,8 +37,10 @@ describe('launch policy', () => {
     fc.assert(
       fc.property(file, (value) => {
         const canonical = encodeLaunchPolicy(parseLaunchPolicy(value));
-        const reversed = { ...value, models: [...value.models].reverse() };
-        assert.deepEqual(encodeLaunchPolicy(parseLaunchPolicy(reversed)), canonical);
+        const reversed = parseLaunchPolicy({ ...value, models: value.models.toReversed() });
+        assert.deepEqual(encodeLaunchPolicy(reversed), canonical);
+        const unsorted = { ...reversed, models: reversed.models.toReversed() };
+        assert.deepEqual(encodeLaunchPolicy(unsorted), canonical);
         assert.deepEqual(encodeLaunchPolicy(decodeLaunchPolicy(canonical)), canonical);
       }),
     );
@@ -63,6 +66,14 @@ describe('launch policy', () => {
       toHex(launchPolicyDigest(encodeLaunchPolicy(policy)).hostData),
       'e7a95b0a738abbb09a49b402abd36a6dfd27a1e3d16691bf04c2f59cc5abcb62',
     );
+  });
+
+  test('what a file does not mention is not allowed and not required', () => {
+    assert.deepEqual(parseLaunchPolicy({ version: 1, models: [{ graph }] }), {
+      models: [{ graph: fromHex(graph), execution: null }],
+      development: false,
+      plaintext: false,
+    });
   });
 
   test('every member of an entry changes the digest', () => {
@@ -135,24 +146,69 @@ describe('launch policy', () => {
   });
 
   const refused: readonly (readonly [string, unknown])[] = [
-    ['no version', { models: [{ graph }] }],
-    ['another version', { version: 2, models: [{ graph }] }],
-    ['no models', { version: 1, models: [] }],
-    ['a short digest', { version: 1, models: [{ graph: 'ab' }] }],
     ['a model twice', { version: 1, models: [{ graph }, { graph }] }],
     ['a model in each case', { version: 1, models: [{ graph }, { graph: graph.toUpperCase() }] }],
-    ['an unknown member', { version: 1, models: [{ graph }], debug: true }],
-    ['an unknown member of a model', { version: 1, models: [{ graph, alias: 'm' }] }],
     ['an empty name', { version: 1, models: [{ graph, name: '' }] }],
-    ['a self-test without vectors', { version: 1, models: [{ graph, selfTest: {} }] }],
-    [
-      'an unknown member of a self-test',
-      { version: 1, models: [{ graph, selfTest: { vectors: graph, sets: 1 } }] },
-    ],
   ];
   for (const [name, value] of refused) {
     test(`a file with ${name} is refused`, () => {
       assert.throws(() => parseLaunchPolicy(value), { code: 'LAUNCH_POLICY_FILE' });
+    });
+  }
+
+  /** The canonical form of a policy with other members, of itself and of its one entry. */
+  const changed = (members: object, entry: object = {}): Uint8Array => {
+    const models = [new Map(Object.entries({ graph: fromHex(graph), execution: null, ...entry }))];
+    const whole = { version: 1, models, development: false, plaintext: false, ...members };
+    return encodeCbor(new Map<CborKey, CborValue>(Object.entries(whole)));
+  };
+  const digest32 = fromHex(graph);
+  const entry = (byte: number) =>
+    new Map<CborKey, CborValue>([
+      ['graph', new Uint8Array(32).fill(byte)],
+      ['execution', null],
+    ]);
+  const selfTest = (members: object) => ({ selfTest: new Map(Object.entries(members)) });
+
+  test('the canonical form has every member that there is', () => {
+    const [first] = decodeLaunchPolicy(
+      changed({}, { name: 'm', ...selfTest({ vectors: digest32, outputs: null }) }),
+    ).models;
+    assert.deepEqual(first, {
+      graph: digest32,
+      execution: null,
+      name: 'm',
+      selfTest: { vectors: digest32, outputs: null },
+    });
+    assert.equal(decodeLaunchPolicy(changed({ models: [entry(1), entry(2)] })).models.length, 2);
+  });
+
+  for (const [name, canonical] of [
+    ['version 2', changed({ version: 2 })],
+    ['no models', changed({ models: [] })],
+    ['models out of order', changed({ models: [entry(2), entry(1)] })],
+    ['a model twice', changed({ models: [entry(1), entry(1)] })],
+    ['an unknown member', changed({ debug: true })],
+    ['a number for a boolean', changed({ development: 1 })],
+    ['an unknown member of a model', changed({}, { alias: 'm' })],
+    ['a graph of 31 bytes', changed({}, { graph: digest32.subarray(1) })],
+    ['an execution of 33 bytes', changed({}, { execution: new Uint8Array(33) })],
+    ['an execution that is text', changed({}, { execution: graph })],
+    ['a name that is no text', changed({}, { name: null })],
+    ['a self-test that is no map', changed({}, { selfTest: digest32 })],
+    ['a self-test without outputs', changed({}, selfTest({ vectors: digest32 }))],
+    ['vectors of 31 bytes', changed({}, selfTest({ vectors: new Uint8Array(31), outputs: null }))],
+    [
+      'outputs of 31 bytes',
+      changed({}, selfTest({ vectors: digest32, outputs: new Uint8Array(31) })),
+    ],
+    [
+      'an unknown member of a self-test',
+      changed({}, selfTest({ vectors: digest32, outputs: null, sets: 1 })),
+    ],
+  ] as const) {
+    test(`a canonical form with ${name} is refused`, () => {
+      assert.throws(() => decodeLaunchPolicy(canonical), { code: 'LAUNCH_POLICY_ENCODING' });
     });
   }
 });

@@ -5,24 +5,9 @@ import { type CborValue, encodeCbor } from '../../../attestation/encoding/cbor.j
 import { sha256 } from '../../../attestation/encoding/hash.js';
 import { merkleRoot } from '../../../attestation/encoding/merkle.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
+import { digest, float, floats, longs, node, value } from '../../forge/graph-digest.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type { GraphInit, ValueInit } from '../../forge/onnx-init.js';
-
-/** FORMAT.md, followed by hand. */
-const digest = (kind: string, content: CborValue): Uint8Array =>
-  sha256(utf8(`assay/model-${kind}/v1\0`), encodeCbor(content));
-const floats = (...values: number[]): Uint8Array =>
-  new Uint8Array(Float32Array.from(values).buffer);
-const node = (
-  op: string,
-  version: CborValue,
-  attributes: CborValue,
-  inputs: CborValue,
-  outputs: CborValue,
-  place: CborValue,
-): Uint8Array => digest('node', [['', op, '', version], attributes, inputs, outputs, place]);
-const value = (of: Uint8Array, index: number): Uint8Array => digest('value', [of, index]);
-const float = (...dims: CborValue[]): CborValue => ['tensor', 1, dims];
 
 const type = { tensor: 1, shape: ['N', 2] } as const;
 const model = encodeModel({
@@ -209,8 +194,6 @@ test('FORMAT.md numbers the symbols of subgraphs as the code does, and nodes in 
       [float(q, s), value(local, 1), null],
     ],
   ]);
-  const longs = (...values: bigint[]): Uint8Array =>
-    new Uint8Array(BigInt64Array.from(values).buffer);
   const five: CborValue = [7, [], sha256(longs(5n))];
   const seven: CborValue = [1, [4], sha256(floats(7)), sha256(longs(2n))];
   const outer = (position: number, type: CborValue): Uint8Array =>

@@ -4,7 +4,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { encodeModel } from '../../forge/onnx.js';
 import { plain, refuse } from '../../forge/plain-model.js';
-import { bytes, int, message } from '../../forge/wire.js';
+import { bytes, float, int, message } from '../../forge/wire.js';
 
 /** Milliseconds after which a walk that should be linear has hung. */
 const timeout = 240_000;
@@ -61,6 +61,22 @@ const strangers: Readonly<Record<string, Uint8Array>> = {
   ),
   'an opset': message([int(1, 8), bytes(8, strange)]),
   'a function': message([int(1, 8), bytes(25, strange)]),
+};
+
+/** A tensor of one float with these members beside. */
+const tensorOf = (...fields: Parameters<typeof message>[0]) =>
+  inGraph(bytes(5, message([int(1, 1), int(2, 1), bytes(8, 'w'), ...fields])));
+const inputOf = (...type: Parameters<typeof message>[0]) =>
+  inGraph(bytes(11, message([bytes(1, 'x'), bytes(2, message(type))])));
+const floatType = message([int(1, 1)]);
+const sized = (...dimension: Parameters<typeof message>[0]) =>
+  typed(message([int(1, 1), bytes(2, message([bytes(1, message(dimension))]))]));
+/** The valid model, and a function that nothing calls whose node has this attribute. */
+const inFunction = (...attribute: Parameters<typeof message>[0]) => {
+  const node = message([bytes(2, 'b'), bytes(4, 'Op'), bytes(5, message(attribute))]);
+  const opset = bytes(9, message([int(2, 18)]));
+  const body = [bytes(1, 'f'), bytes(5, 'b'), bytes(7, node), opset, bytes(10, 'd')];
+  return message([{ number: 0, bytes: valid }, bytes(25, message(body))]);
 };
 
 const location = (path: string) => bytes(13, message([bytes(1, 'location'), bytes(2, path)]));
@@ -121,18 +137,45 @@ const wires: Readonly<Record<string, readonly [bytes: Uint8Array, code: string]>
   'an attribute without a name': [attributeOf(int(3, 1), int(20, 2)), 'MODEL_ATTRIBUTE'],
   'an attribute without a type': [attributeOf(bytes(1, 'a'), int(3, 1)), 'MODEL_ATTRIBUTE'],
   'an attribute of an unknown type': [attributeOf(bytes(1, 'a'), int(20, 15)), 'MODEL_ATTRIBUTE'],
-  'an attribute of two kinds': [
-    attributeOf(bytes(1, 'a'), int(3, 1), bytes(4, 's'), int(20, 2)),
+  'an attribute of two kinds, of which the last is that of its type': [
+    attributeOf(bytes(1, 'a'), int(3, 1), bytes(4, 's'), int(20, 3)),
     'MODEL_ATTRIBUTE',
   ],
+  'an attribute without a type or a value': [attributeOf(bytes(1, 'a')), 'MODEL_ATTRIBUTE'],
+  'an attribute of a negative type': [attributeOf(bytes(1, 'a'), int(20, -1)), 'MODEL_ATTRIBUTE'],
+  'an attribute of a function that has a value and is a reference': [
+    inFunction(bytes(1, 'a'), int(3, 1), int(20, 2), bytes(21, 'r')),
+    'MODEL_ATTRIBUTE',
+  ],
+  'an attribute of floats that end inside one': [
+    attributeOf(bytes(1, 'a'), bytes(7, eight.subarray(1)), int(20, 6)),
+    'MODEL_ATTRIBUTE',
+  ],
+  'external data without their data_location': [
+    tensorOf(float(4, 1), location('a')),
+    'MODEL_TENSOR',
+  ],
+  'an unknown data_location': [tensorOf(float(4, 1), int(14, 2)), 'MODEL_TENSOR'],
+  'a dimension that is a size and a symbol': [sized(int(1, 3), bytes(2, 'N')), 'MODEL_TYPE'],
+  'a dimension beyond 2^53': [sized(int(1, 2n ** 53n)), 'MODEL_TYPE'],
+  'a type of two kinds': [inputOf(bytes(1, floatType), bytes(8, floatType)), 'MODEL_TYPE'],
+  'a type that is a denotation alone': [inputOf(bytes(6, 'IMAGE')), 'MODEL_TYPE'],
+  'a sequence of nothing': [inputOf(bytes(4, message([]))), 'MODEL_TYPE'],
+  'a map without a key': [
+    inputOf(bytes(5, message([bytes(2, message([bytes(1, floatType)]))]))),
+    'MODEL_DATA_TYPE',
+  ],
+  'a type of unknown elements': [typed(message([int(1, 99)])), 'MODEL_DATA_TYPE'],
   'an attribute whose type is not that of its value': [
     attributeOf(bytes(1, 'a'), int(3, 1), int(20, 3)),
     'MODEL_ATTRIBUTE',
   ],
-  'a tensor attribute without a tensor': [
-    attributeOf(bytes(1, 'a'), int(20, 4)),
-    'MODEL_ATTRIBUTE',
-  ],
+  ...Object.fromEntries(
+    (['tensor', 'graph', 'sparse tensor', 'type'] as const).map((what, i) => [
+      `an attribute that is a ${what}, without one`,
+      [attributeOf(bytes(1, 'a'), int(20, [4, 5, 11, 13][i] ?? 0)), 'MODEL_ATTRIBUTE'] as const,
+    ]),
+  ),
   'an attribute twice': [
     nodeOf(
       ...relued,
@@ -147,10 +190,16 @@ for (const [what, [model, code]] of Object.entries(wires)) {
 }
 
 test('an attribute left at protobuf’s default is that value', () => {
-  const explicit = attributeOf(bytes(1, 'a'), int(3, 0), int(20, 2));
-  const implicit = attributeOf(bytes(1, 'a'), int(20, 2));
   const graph = (model: Uint8Array) => toHex(identifyModel({ path: 'm', bytes: model }).graph);
-  assert.equal(graph(explicit), graph(implicit));
+  for (const [type, zero] of [
+    [1, float(2, 0)],
+    [2, int(3, 0)],
+    [3, bytes(4, '')],
+  ] as const) {
+    const explicit = attributeOf(bytes(1, 'a'), zero, int(20, type));
+    const implicit = attributeOf(bytes(1, 'a'), int(20, type));
+    assert.equal(graph(explicit), graph(implicit));
+  }
 });
 
 test('millions of empty messages are refused before they are kept', { timeout }, () => {

@@ -164,6 +164,26 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     },
     'MODEL_DUPLICATE_NAME',
   ],
+  'an input without a name': [
+    { graph: { ...plain, inputs: [...(plain.inputs ?? []), { name: '', type }] } },
+    'MODEL_DUPLICATE_NAME',
+  ],
+  'a subgraph with an initializer without a name': [
+    withNodes({
+      ...relu('x', 'y'),
+      op: 'If',
+      attributes: {
+        then_branch: {
+          g: {
+            initializers: [{ type: 1, dims: [1], floats: [1] }],
+            nodes: [relu('x', 't')],
+            outputs: [{ name: 't' }],
+          },
+        },
+      },
+    }),
+    'MODEL_DUPLICATE_NAME',
+  ],
   'two functions of one name': [
     calling(functionOf('f0', relu('a', 'b')), functionOf('f0', relu('a', 'b'))),
     'MODEL_DUPLICATE_NAME',
@@ -171,6 +191,25 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
   'a node that needs itself': [withNodes(relu('y', 'y')), 'MODEL_CYCLE'],
   'a cycle of two': [withNodes(relu('b', 'y'), relu('y', 'b')), 'MODEL_CYCLE'],
   'a dead cycle': [withNodes(relu('x', 'y'), relu('b', 'a'), relu('a', 'b')), 'MODEL_CYCLE'],
+  'a dead cycle in a subgraph': [
+    withNodes({
+      ...relu('x', 'y'),
+      op: 'If',
+      attributes: {
+        then_branch: {
+          g: {
+            nodes: [relu('x', 't'), relu('b', 'a'), relu('a', 'b')],
+            outputs: [{ name: 't' }],
+          },
+        },
+      },
+    }),
+    'MODEL_CYCLE',
+  ],
+  'a dead cycle in a function': [
+    calling(functionOf('f0', relu('a', 'b'), relu('d', 'c'), relu('c', 'd'))),
+    'MODEL_CYCLE',
+  ],
   'a subgraph that captures what its node makes': [
     withNodes({
       op: 'If',
@@ -190,6 +229,13 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
   'functions that call each other': [
     calling(functionOf('f0', callOf('f1')), functionOf('f1', callOf('f0'))),
     'MODEL_RECURSION',
+  ],
+  'a function whose attribute is a graph unless a call gives one': [
+    calling({
+      ...functionOf('f0', relu('a', 'b')),
+      defaults: { body: { g: { nodes: [], outputs: [] } } },
+    }),
+    'MODEL_FUNCTION',
   ],
   'a function that captures a value': [
     calling(functionOf('f0', relu('x', 'b'))),

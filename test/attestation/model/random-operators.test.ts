@@ -36,7 +36,15 @@ const rival = (domain: string, name: string): FunctionInit => ({
 });
 
 for (const [what, op, functions] of [
-  ['random operators', { op: 'RandomNormalLike' }, []],
+  ...[
+    'Bernoulli',
+    'Dropout',
+    'Multinomial',
+    'RandomNormal',
+    'RandomNormalLike',
+    'RandomUniform',
+    'RandomUniformLike',
+  ].map((op) => [`${op} nodes`, { op }, []] as const),
   ['calls of a function that draws', { op: 'Draw', domain: 'local' }, [drawing]],
   [
     'calls of a rival of a random operator',

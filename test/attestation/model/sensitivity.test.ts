@@ -235,3 +235,63 @@ test('one bit of any weight that is used changes both digests', () => {
     { numRuns: 150, seed: 20261121 },
   );
 });
+
+/** Models that differ in one constant alone, and where that is. */
+const places: Readonly<Record<string, (constant: number) => ModelInit>> = {
+  'an initializer': (c) => keeping({ initializers: [dense(c)] }),
+  'a sparse initializer': (c) => keeping({ sparse: [thin(c)] }),
+  'a Constant': (c) => keeping({ nodes: [given(c)] }),
+  'an initializer of a subgraph': (c) => keeping(around({ initializers: [dense(c)] })),
+  'a sparse initializer of a subgraph': (c) => keeping(around({ sparse: [thin(c)] })),
+  'a Constant of a subgraph': (c) => keeping(around({ nodes: [given(c)] })),
+  'a subgraph of a subgraph': (c) => keeping(around(around({ initializers: [dense(c)] }))),
+  'a Constant of a function': (c) => keeping({}, [given(c)]),
+  'a subgraph of a function': (c) => keeping({}, around({ sparse: [thin(c)] }).nodes),
+};
+
+const dense = (constant: number) => ({ name: 'c', type: 1, dims: [1], floats: [constant] });
+const thin = (constant: number) => ({
+  values: dense(constant),
+  indices: { type: 7, dims: [1], int64s: [1] },
+  dims: [3],
+});
+const given = (constant: number): NodeInit => ({
+  op: 'Constant',
+  inputs: [],
+  outputs: ['c'],
+  attributes: { value: { t: dense(constant) } },
+});
+/** A graph with a node that has this as its subgraph. */
+const around = (inner: Partial<GraphInit>) => ({
+  nodes: [
+    {
+      op: 'If',
+      inputs: ['x'],
+      outputs: ['d'],
+      attributes: { then_branch: { g: { nodes: [], outputs: [{ name: 'c' }], ...inner } } },
+    },
+  ],
+  outputs: [{ name: 'd' }],
+});
+/** A model of one input that has all this, and a function of these nodes. */
+const keeping = (inner: Partial<GraphInit>, nodes: readonly NodeInit[] = []): ModelInit => ({
+  graph: {
+    nodes: [],
+    ...inner,
+    inputs: [{ name: 'x', type: vector }],
+    outputs: [{ name: 'x' }],
+  },
+  functions: [
+    { domain: 'local', name: 'F', inputs: ['x'], outputs: ['x'], opsets: { '': 21 }, nodes },
+  ],
+});
+
+for (const [place, of] of Object.entries(places)) {
+  test(`the weights have what is in ${place}`, () => {
+    const [one, two] = [1, 2].map((constant) =>
+      identifyModel({ path: 'm', bytes: encodeModel(of(constant)) }),
+    );
+    assert.notDeepEqual(one?.weights, two?.weights);
+    assert.equal(one?.parameters.tensors, 1);
+  });
+}

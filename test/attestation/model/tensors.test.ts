@@ -163,8 +163,8 @@ test('the root is over the weights sorted by name', () => {
 
 test('the indices of a sparse initializer may be linear or coordinates', () => {
   const values: TensorInit = { name: 's', type: 1, dims: [2], floats: [5, 6] };
-  const sparse = (indices: TensorInit): string => {
-    const identity = identify(modelOf([], [{ values, indices, dims: [3, 4] }]));
+  const sparse = (indices: TensorInit, dims: readonly number[] = [3, 4]): string => {
+    const identity = identify(modelOf([], [{ values, indices, dims }]));
     return toHex(identity.weights) + toHex(identity.graph);
   };
   const linear = sparse({ type: 7, dims: [2], int64s: [1, 11] });
@@ -174,11 +174,19 @@ test('the indices of a sparse initializer may be linear or coordinates', () => {
     [{ type: 7, dims: [2], int64s: [11, 1] }, 'MODEL_TENSOR'],
     [{ type: 7, dims: [2], int64s: [1, 12] }, 'MODEL_TENSOR'],
     [{ type: 7, dims: [2], int64s: [-1, 1] }, 'MODEL_TENSOR'],
+    [{ type: 7, dims: [2], int64s: [1, 1] }, 'MODEL_TENSOR'],
+    [{ type: 7, dims: [2, 2], int64s: [0, 4, 2, 3] }, 'MODEL_TENSOR'],
+    [{ type: 7, dims: [2, 2], int64s: [1, -1, 2, 3] }, 'MODEL_TENSOR'],
+    [{ type: 7, dims: [2, 2], int64s: [0, 1, 3, 0] }, 'MODEL_TENSOR'],
     [{ type: 7, dims: [3], int64s: [0, 1, 2] }, 'MODEL_TENSOR'],
     [{ type: 6, dims: [2], int32s: [0, 1] }, 'MODEL_TENSOR'],
   ] as const) {
     assert.throws(() => sparse(indices), refusal(code));
   }
+  const first: TensorInit = { type: 7, dims: [2], int64s: [0, 1] };
+  assert.doesNotThrow(() => sparse(first, [2 ** 26, 2 ** 26]));
+  assert.throws(() => sparse(first, [2 ** 27, 2 ** 26]), refusal('MODEL_TENSOR'));
+  assert.throws(() => sparse(first, []), refusal('MODEL_TENSOR'));
 });
 
 const float = named(1, 2);
@@ -196,6 +204,7 @@ const malformed: Readonly<Record<string, readonly [tensor: TensorInit, code: str
   'no type': [{ ...float, type: 0, floats: [1, 2] }, 'MODEL_DATA_TYPE'],
   'an unknown type': [{ ...float, type: 27, raw: new Uint8Array(2) }, 'MODEL_DATA_TYPE'],
   'raw strings': [{ ...named(8, 1), raw: new Uint8Array(8) }, 'MODEL_TENSOR'],
+  'a string in no raw bytes': [{ ...named(8, 1), raw: new Uint8Array() }, 'MODEL_TENSOR'],
   'a uint8 of 256': [{ ...named(2, 1), int32s: [256] }, 'MODEL_TENSOR'],
   'a negative float16 pattern': [{ ...named(10, 1), int32s: [-1] }, 'MODEL_TENSOR'],
   'a bool of 2': [{ ...named(9, 1), int32s: [2] }, 'MODEL_TENSOR'],
