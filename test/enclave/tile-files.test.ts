@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
-import { link, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import fs, {
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -172,6 +182,27 @@ describe('what the host left at the name that a tile is written aside to', () =>
       assert.equal(await readFile(victim, 'utf8'), 'precious');
       const published = await lstat(join(folder, tilePath(0, 0)));
       assert.deepEqual([published.isFile(), published.size], [true, 256 * 32]);
+    });
+
+    test(`${name} that comes once the name was cleared leads no tile into that file`, async (t) => {
+      const folder = await mkdtemp(join(directory, 'left-'));
+      const victim = join(folder, 'victim');
+      await writeFile(victim, 'precious');
+      const cleared = t.mock.method(fs, 'rm', (path: string) => leave(victim, path));
+      syncBuiltinESMExports();
+      t.after(() => {
+        cleared.mock.restore();
+        syncBuiltinESMExports();
+      });
+      const errors: unknown[] = [];
+      const archive = new TileFiles(folder, (error) => errors.push(error));
+      archive.write(0, 0, new Uint8Array(256 * 32));
+      await archive.flushed();
+      assert.equal(await readFile(victim, 'utf8'), 'precious');
+      const [told] = errors;
+      assert.ok(told instanceof AssayError);
+      assert.equal(told.code, 'RECEIPT_TILES');
+      assert.equal(told.message, 'tile/0/000 cannot be written now: EEXIST');
     });
   }
 
