@@ -64,6 +64,13 @@ test('leaves that nobody takes are not overwritten: the append is refused, and n
   assert.deepEqual(range.take(), [{ hash: leaf(1), roots: [] }]);
 });
 
+test('who waits while nobody appends goes on at once', () => {
+  const range = new SharedRange(SharedRange.allocate(), 0);
+  range.wait();
+  assert.equal(range.tryExtend([leaf(0)])?.first, 0);
+  range.wait();
+});
+
 test('as many leaves as may wait keep theirs, also those that end subtrees of many heights', () => {
   const range = new SharedRange(SharedRange.allocate(), 0);
   const many = Array.from({ length: 2 ** 16 }, (_, i) => leaf(i));
