@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect, type Settings } from 'node:http2';
+import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import type { LoadOptions } from '../../src/engine/engine.js';
+import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
+import { Caller } from '../bench/support/rpc.js';
+import { scaleModel } from '../forge/enclave.js';
+import { serveIn } from '../forge/serving.js';
+
+const folder = await mkdtemp(join(tmpdir(), 'assay-settings-'));
+after(() => rm(folder, { recursive: true }));
+await writeFile(join(folder, 'scale.onnx'), scaleModel(2));
+
+const MODEL = { name: 'scale', version: '7', path: 'scale.onnx' };
+
+/** Serves what is configured, at a plaintext port, until the end of the tests. */
+async function start(config: object, options: Parameters<typeof serveIn>[2] = {}) {
+  const models = [{ ...MODEL, batching: { maxBatchSize: 1 } }];
+  const whole = { plaintext: { port: 0 }, development: true, models, ...config };
+  const serving = await serveIn(folder, whole, options);
+  after(() => serving.close());
+  return serving;
+}
+
+test('what the configuration says of the engine and of a model is what they are told', async () => {
+  const batching = {
+    maxBatchSize: 4,
+    sweep: false,
+    dimensions: {},
+    preferredBatchSizes: [2, 4],
+    maxQueueDelayMicroseconds: 50,
+    maxQueueSize: 9,
+    priorityLevels: 3,
+    defaultPriorityLevel: 1,
+    defaultTimeoutMicroseconds: 60_000_000,
+  };
+  const execution = { intraOpThreads: 2, graphOptimizationLevel: 'basic' };
+  const told: { settings?: EngineSettings; options?: LoadOptions | undefined } = {};
+  const makeEngine: typeof createEngine = async (settings = {}) => {
+    told.settings = settings;
+    const engine = await createEngine(settings);
+    const load = engine.load.bind(engine);
+    engine.load = (source, options) => {
+      assert.deepEqual([source.name, source.version], ['scale', '7']);
+      told.options = options;
+      return load(source, options);
+    };
+    return engine;
+  };
+  const model = { ...MODEL, ...execution, batching, maxRunSeconds: 7, allowEmptyTensors: true };
+  const config = { workers: 2, memoryBudgetBytes: 2 ** 30, requestMemoryBytes: 4096 };
+  const { enclave } = await start({ ...config, models: [model] }, { makeEngine });
+  const { workers, memoryBudget, requestMemory } = told.settings ?? {};
+  assert.deepEqual([workers, memoryBudget, requestMemory], [2, 2 ** 30, 4096]);
+  assert.deepEqual(told.options, {
+    ...execution,
+    batching,
+    maxRun: 7000,
+    acceptsEmpty: true,
+    operators: ['Mul'],
+    scalarInputs: [],
+    delicateInputs: [],
+  });
+  const [stated] = enclave.manifest.models;
+  const { intraOpThreads, graphOptimizationLevel } = stated?.profile ?? {};
+  assert.deepEqual({ intraOpThreads, graphOptimizationLevel }, execution);
+});
+
+test('what the configuration says of connections, messages and hosts holds for who connects', async (t) => {
+  const { enclave, plaintextPort } = await start({
+    connections: { max: 3, streams: 7 },
+    maxMessageBytes: 2048,
+    hosts: ['enclave.example', '192.0.2.7'],
+  });
+  const target = `127.0.0.1:${plaintextPort}`;
+  const caller = new Caller(target);
+  t.after(() => caller.close());
+  const infer = (elements: number) =>
+    caller.call('ModelInfer', {
+      model_name: 'scale',
+      inputs: [{ name: 'x', datatype: 'FP32', shape: [elements] }],
+      raw_input_contents: [Buffer.alloc(4 * elements)],
+    });
+  await infer(256);
+  await assert.rejects(infer(512), {
+    code: status.RESOURCE_EXHAUSTED,
+    details: /larger than max \(\d+ vs\.? 2048\)/,
+  });
+  const sessions = [1, 2].map(() => connect(`http://${target}`));
+  t.after(() => sessions.map((session) => session.destroy()));
+  for (const session of sessions) {
+    const [settings] = (await once(session, 'remoteSettings')) as [Settings];
+    assert.equal(settings.maxConcurrentStreams, 7);
+  }
+  const fourth = connectSocket({ port: plaintextPort ?? 0, host: '127.0.0.1' });
+  fourth.on('error', () => undefined);
+  await once(fourth, 'close');
+  assert.equal(fourth.bytesRead, 0);
+  const { subjectAltName } = new X509Certificate(enclave.keys.tls.certificatePem);
+  assert.equal(subjectAltName, 'DNS:enclave.example, IP Address:192.0.2.7');
+});
+
+test('a connection without calls is closed after as long as the configuration says', {
+  timeout: 60_000,
+}, async () => {
+  const { plaintextPort } = await start({ connections: { idleSeconds: 1 } });
+  await once(connect(`http://127.0.0.1:${plaintextPort}`), 'close');
+});
+
+test('the log keeps as many entries in memory as the configuration says, and their proofs', async () => {
+  const retain = 2 ** 16;
+  const { enclave } = await start({ receiptLog: { retain } });
+  const { issuer } = enclave;
+  for (let left = retain + 8192; left > 0; left -= 8192) {
+    const entries = Array.from({ length: 8192 }, (_, i) => Uint8Array.of(i & 0xff, i >> 8));
+    await Promise.all(entries.map((entry) => issuer.append(entry)));
+  }
+  assert.throws(() => issuer.inclusion(0), { code: 'MERKLE_PRUNED' });
+  assert.ok(issuer.inclusion(8192).length > 0);
+});
