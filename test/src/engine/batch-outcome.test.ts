@@ -75,6 +75,32 @@ for (const datatype of ['INT32', 'FP32'] as const) {
   });
 }
 
+for (const operator of [
+  'DynamicQuantizeLinear',
+  'DynamicQuantizeMatMul',
+  'DynamicQuantizeLSTM',
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
+  'Bernoulli',
+  'Multinomial',
+  'If',
+  'Loop',
+  'Scan',
+]) {
+  test(`a model with ${operator} is not tried, however alike its samples are`, async () => {
+    const { outcome, given } = await decide({ options: { operators: ['Add', operator] } });
+    assert.deepEqual(outcome, {
+      maxBatchSize: 1,
+      sizes: new Map(),
+      invariance: 'unproven',
+      reason: `the graph has ${operator}, which can mix rows`,
+    });
+    assert.equal(given.length, 0);
+  });
+}
+
 test('a delicate input of BOOL is tried: it has no extremes', async () => {
   const { outcome } = await decide({
     datatype: 'BOOL',
