@@ -33,6 +33,27 @@ test('a worker that dies with nothing to do: who asks before the next one has th
   }
 });
 
+test('a load that waits for a worker which hangs is refused, and takes no memory', async () => {
+  const { annotator, open } = gatedAnnotator();
+  const engine = await createEngine({ workers: 1, annotator });
+  const model = await engine.load(source, { maxRun: 1000 });
+  const { reserved } = engine.memory;
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const hung = assert.rejects(model.infer(identityRow(12)), refusal('timeout'));
+    await turn();
+    const loading = assert.rejects(engine.load(source), refusal('timeout'));
+    await turn();
+    passTime();
+    await Promise.all([hung, loading]);
+    assert.equal(engine.memory.reserved, reserved);
+  } finally {
+    mock.timers.reset();
+    open();
+    await engine.close();
+  }
+});
+
 test('a worker whose execution hung is not replaced when it ends after all: no model counts on it', async () => {
   const { annotator, open, threads } = watchedAnnotator();
   const engine = await createEngine({ workers: 1, annotator });
