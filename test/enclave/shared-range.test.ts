@@ -64,6 +64,14 @@ test('leaves that nobody takes are not overwritten: the append is refused, and n
   assert.deepEqual(range.take(), [{ hash: leaf(1), roots: [] }]);
 });
 
+test('an append has the paths of its own leaves alone, and no others for those before', () => {
+  const range = new SharedRange(SharedRange.allocate(), 0);
+  range.tryExtend([leaf(0), leaf(1)]);
+  const tree = range.tryExtend([leaf(2)])?.tree;
+  assert.deepEqual(tree?.inclusionPath(2), [merkleRoot([leaf(0), leaf(1)])]);
+  assert.throws(() => tree?.inclusionPath(0), { code: 'MERKLE_INDEX' });
+});
+
 test('who waits while nobody appends goes on at once', () => {
   const range = new SharedRange(SharedRange.allocate(), 0);
   range.wait();
