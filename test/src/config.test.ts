@@ -104,6 +104,24 @@ describe('configuration', () => {
     });
   }
 
+  const values: readonly (readonly [string, string, (config: Config) => unknown, unknown])[] = [
+    ['ASSAY_LISTEN_PORT', '1', ({ listen }) => listen.port, 1],
+    ['ASSAY_METRICS_PORT', '2', ({ metrics }) => metrics?.port, 2],
+    ['ASSAY_HOSTS', '[a.example]', ({ hosts }) => hosts, ['a.example']],
+    ['ASSAY_PLATFORM', '{kind: azure-vtpm}', ({ platform }) => platform, { kind: 'azure-vtpm' }],
+    ['ASSAY_WORKERS', '3', ({ workers }) => workers, 3],
+    ['ASSAY_MEMORY_BUDGET_BYTES', '1048576', (config) => config.memoryBudgetBytes, 1_048_576],
+    ['ASSAY_REQUEST_MEMORY_BYTES', '1024', (config) => config.requestMemoryBytes, 1024],
+    ['ASSAY_MAX_MESSAGE_BYTES', '2048', ({ maxMessageBytes }) => maxMessageBytes, 2048],
+    ['ASSAY_DRAIN_SECONDS', '0.5', ({ drainSeconds }) => drainSeconds, 0.5],
+  ];
+  for (const [name, value, read, expected] of values) {
+    test(`${name}=${value} is read as YAML`, () => {
+      const stated = { ...minimal, drainSeconds: 9 };
+      assert.deepEqual(read(parseConfig(stated, { [name]: value }, '/')), expected);
+    });
+  }
+
   test('every path is relative to the configuration', () => {
     const config = parseConfig(
       {
