@@ -4,7 +4,8 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { BatchPolicy } from '../../../src/engine/batch-policy.js';
 import type { BatchingOptions, InferenceRequest } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel, mlpModel } from '../../forge/inference-models.js';
+import { ELEMENT_BYTES } from '../../../src/engine/tensor.js';
+import { identityModel, mlpModel, ONNX_TYPES } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { NodeInit } from '../../forge/onnx-init.js';
 import { pseudoRandom } from '../../forge/random.js';
@@ -172,6 +173,40 @@ test('answers of shared executions equal those of plain onnxruntime-node alone',
   let rows = 0;
   for (const [size, { computeInfer }] of statistics.batches) rows += size * computeInfer.count;
   assert.equal(rows, 750);
+});
+
+test('inputs of all sizes of elements lie where they may, whatever lies before them', async () => {
+  const kinds = ['UINT8', 'FP64', 'BOOL', 'INT16', 'INT8', 'FP32', 'UINT8', 'INT64'] as const;
+  const specs = kinds.map((datatype, i) => ({
+    name: `x${i}`,
+    type: { tensor: ONNX_TYPES[datatype], shape: ['n', 1] },
+  }));
+  const bytes = encodeModel({
+    graph: {
+      inputs: specs,
+      outputs: specs.map(({ type }, i) => ({ name: `y${i}`, type })),
+      nodes: specs.map(({ name }, i) => ({ op: 'Identity', inputs: [name], outputs: [`y${i}`] })),
+    },
+  });
+  const model = await load(bytes, ['Identity'], { maxBatchSize: 8 });
+  assert.equal(model.batching.invariance, 'proven', model.batching.reason);
+  const requests = [1, 2, 3, 1, 1].map((rows, nth) => ({
+    inputs: kinds.map((datatype, i) => ({
+      name: `x${i}`,
+      datatype,
+      shape: [rows, 1],
+      data: new Uint8Array(rows * ELEMENT_BYTES[datatype]).fill(datatype === 'BOOL' ? 1 : nth + i),
+    })),
+    outputs: kinds.map((_, i) => `y${i}`),
+  }));
+  const answers = await Promise.all(requests.map((request) => model.infer(request)));
+  answers.forEach(({ outputs, timings }, nth) => {
+    assert.equal(timings.batchSize, 8);
+    assert.deepEqual(
+      outputs.map(({ data }) => data),
+      requests[nth]?.inputs.map(({ data }) => data),
+    );
+  });
 });
 
 test('max_batch_size bounds the rows of a request where the operator states it', async () => {
