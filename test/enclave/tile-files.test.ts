@@ -132,7 +132,12 @@ describe('a log that outgrew memory', () => {
       assert.deepEqual(tree.inclusionPath(index), expected.inclusionPath(index));
     }
     assert.deepEqual(tree.consistencyPath(256), expected.consistencyPath(256));
-    assert.throws(() => tree.consistencyPath(101), { code: 'MERKLE_PRUNED' });
+    for (const [old, lacking] of [
+      [101, 'a leaf'],
+      [102, 'a pair of leaves'],
+    ] as const) {
+      assert.throws(() => tree.consistencyPath(old), { code: 'MERKLE_PRUNED' }, lacking);
+    }
   });
 });
 
