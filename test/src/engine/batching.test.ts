@@ -97,6 +97,24 @@ for (const [what, model, operators, reason] of NOT_BATCHED) {
   });
 }
 
+for (const [width, reason] of [
+  [4, /^an output has not one row for each row of the inputs, with inputs \[n,4\]$/],
+  [1, /^in a batch of 2, row 0 differs from the same row alone/],
+] as const) {
+  test(`executed alone: rows that become columns, of ${width}`, async () => {
+    const transposed = encodeModel({
+      graph: {
+        inputs: [{ name: 'input', type: { tensor: dataType.float, shape: ['n', width] } }],
+        outputs: [{ name: 'output', type: { tensor: dataType.float, shape: [width, 'n'] } }],
+        nodes: [{ op: 'Transpose', inputs: ['input'], outputs: ['output'] }],
+      },
+    });
+    const { batching } = await load(transposed, ['Transpose']);
+    assert.deepEqual([batching.invariance, batching.maxBatchSize], ['varies', 1]);
+    assert.match(batching.reason, reason);
+  });
+}
+
 test('max_batch_size 1 turns it off', async () => {
   const { batching } = await load(MLP, ['Gemm', 'Relu'], { maxBatchSize: 1 });
   assert.deepEqual(batching, {
