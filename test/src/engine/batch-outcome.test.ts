@@ -128,6 +128,22 @@ for (const [what, refuses] of [
   });
 }
 
+test('inputs that exclude each other’s extremes have them in turns', async () => {
+  const extreme = (element = 1): boolean => !(Math.abs(element) <= 3 && element !== 0);
+  const { outcome } = await decide({
+    inputs: 2,
+    refuses: ({ buffer }) => {
+      const [first, second] = [new Float32Array(buffer, 0, 16), new Float32Array(buffer, 64)];
+      return second.some((element, row) => extreme(element) && extreme(first[row]));
+    },
+  });
+  assert.equal(outcome.invariance, 'proven', outcome.reason);
+  assert.match(
+    outcome.reason,
+    /with zero, large, huge, infinite, nan, wide, wild \(input, input1\)$/,
+  );
+});
+
 for (const [shapes, inputs, perRow, overhead] of [
   [1, 1, 0.5, 0],
   [1, 1, 0.01, 5],
