@@ -12,6 +12,8 @@ interface Fake {
   readonly perRow?: number;
   readonly overhead?: number;
   readonly refuses?: (input: Uint8Array) => boolean;
+  /** Whether the last row's answer has other bits, by all rows' elements of the first input. */
+  readonly changes?: (rows: Float32Array) => boolean;
   readonly options?: Omit<LoadOptions, 'batching'>;
   readonly batching?: BatchingOptions;
   /** How many there are; the first is `input`. */
@@ -26,6 +28,7 @@ async function decide({
   perRow = 0.001,
   overhead = 0,
   refuses = () => false,
+  changes = () => false,
   options = {},
   batching = {},
   inputs = 1,
@@ -48,7 +51,9 @@ async function decide({
       if (refuses(new Uint8Array(execution.buffer))) throw new EngineError('execution', 'refused');
       const took = overhead + perRow * (actual[0] ?? 0);
       spent += took;
-      const outputs = [{ datatype, shape: actual, data }];
+      const answer = data.slice();
+      if (length % 4 === 0 && changes(new Float32Array(answer.buffer))) answer.fill(0xee, -1);
+      const outputs = [{ datatype, shape: actual, data: answer }];
       const times = { computeInput: 0, computeInfer: 0, computeOutput: 0 };
       const annotations = { annotations: new Uint8Array(), annotationEnds: [] };
       return { result: { outputs, ...annotations, ...times }, took };
@@ -125,6 +130,43 @@ for (const [what, refuses] of [
       reason:
         'no row with extreme values but zero in input input could be executed, with inputs [n,8]',
     });
+  });
+}
+
+const ordinary = (element = 0): boolean => Math.abs(element) <= 3 && element !== 0;
+
+for (const { what, changes, reason } of [
+  {
+    what: 'an ordinary row behind an extreme one',
+    changes: ([a, b, ...more]: Float32Array) => more.length === 0 && !ordinary(a) && ordinary(b),
+    reason: /^in a batch of 2, row 1 differs .* alone \(its neighbours have zero input\)/,
+  },
+  {
+    what: 'an extreme row behind an ordinary one',
+    changes: ([a, b, ...more]: Float32Array) =>
+      more.length === 0 && ordinary(a) && b !== undefined && !ordinary(b),
+    reason: /^in a batch of 2, row 1 differs .* alone \(it has zero input\)/,
+  },
+  {
+    what: 'rows that are all extreme',
+    changes: (rows: Float32Array) => rows.length > 1 && !rows.some(ordinary),
+    reason: /^in a batch of 2, row 1 differs .* alone \(it has wide input\)/,
+  },
+  {
+    what: 'three rows that are all ordinary',
+    changes: (rows: Float32Array) => rows.length === 3 && rows.every(ordinary),
+    reason: /^in a batch of 3, row 2 differs from the same row alone, with/,
+  },
+  {
+    what: 'the largest batches',
+    changes: (rows: Float32Array) => rows.length === 4,
+    reason: /^in a batch of 4, row 3 differs from the same row alone, with/,
+  },
+]) {
+  test(`the proof finds answers that depend on the batch: ${what}`, async () => {
+    const { outcome } = await decide({ changes });
+    assert.deepEqual([outcome.invariance, outcome.maxBatchSize], ['varies', 1]);
+    assert.match(outcome.reason, reason);
   });
 }
 
