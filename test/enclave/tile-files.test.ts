@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import fs, {
   link,
   lstat,
@@ -122,6 +122,12 @@ describe('a log that outgrew memory', () => {
     assert.throws(() => archived.at(SIZE).inclusionPath(800), { code: 'MERKLE_PRUNED' });
   });
 
+  test('holds no file open that it has read', { skip: needsFifo }, () => {
+    const open = readdirSync('/proc/self/fd').length;
+    for (let i = 4; i < 9; i++) assert.equal(files.read(i)?.length, 256 * 32);
+    assert.equal(readdirSync('/proc/self/fd').length, open);
+  });
+
   test('without an archive refuses what it let go of, and nothing else', () => {
     const pruned = new MerkleLog({ retain: RETAIN });
     for (let i = 0; i < SIZE; i++) pruned.append(leafHash(entry(i)));
@@ -211,21 +217,23 @@ describe('what the host left at the name that a tile is written aside to', () =>
     });
   }
 
-  test('a folder is told as what cannot be written, and a head waits until it is gone', async () => {
-    const folder = await mkdtemp(join(directory, 'left-'));
-    const errors: unknown[] = [];
-    await mkdir(join(folder, 'tree-head.cbor.new'));
-    const archive = new TileFiles(folder, (error) => errors.push(error));
-    archive.writeHead(Uint8Array.of(1));
-    await archive.flushed();
-    const [told] = errors;
-    assert.ok(told instanceof AssayError);
-    assert.equal(told.code, 'RECEIPT_TILES');
-    await rm(join(folder, 'tree-head.cbor.new'), { recursive: true });
-    archive.write(0, 0, new Uint8Array(256 * 32));
-    await archive.flushed();
-    assert.deepEqual(await readFile(join(folder, 'tree-head.cbor')), Buffer.of(1));
-  });
+  for (const name of [HEAD_FILE, `${HEAD_FILE}.new`]) {
+    test(`a folder ${name} is told as what cannot be written, and a head waits until it is gone`, async () => {
+      const folder = await mkdtemp(join(directory, 'left-'));
+      const errors: unknown[] = [];
+      await mkdir(join(folder, name));
+      const archive = new TileFiles(folder, (error) => errors.push(error));
+      archive.writeHead(Uint8Array.of(1));
+      await archive.flushed();
+      const [told] = errors;
+      assert.ok(told instanceof AssayError);
+      assert.equal(told.code, 'RECEIPT_TILES');
+      await rm(join(folder, name), { recursive: true });
+      archive.write(0, 0, new Uint8Array(256 * 32));
+      await archive.flushed();
+      assert.deepEqual(await readFile(join(folder, HEAD_FILE)), Buffer.of(1));
+    });
+  }
 });
 
 test('a head that comes while the one before it is written is published', async () => {
