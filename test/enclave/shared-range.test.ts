@@ -178,6 +178,25 @@ test('a thread that ends inside of an append: it never happened, and others appe
   await assertOneLog(issuer, [...logged, ...own]);
 });
 
+test('a thread that waits for another to append goes on once that has', async () => {
+  const log = shared();
+  const issuer = await Issuer.start(key, manifestEntry(new Uint8Array(32)), log);
+  const waits = new SharedArrayBuffer(4);
+  const leaves = [leaf(1), leaf(2)];
+  let running: ReturnType<typeof runThread> | undefined;
+  Object.defineProperty(leaves, 1, {
+    get: () => {
+      running = runThread(issuer, { log, appends: 1, entries: 1, dies: false, waits });
+      Atomics.wait(new Int32Array(waits), 0, 0);
+      return leaf(2);
+    },
+  });
+  new SharedRange(log.memory, 77).tryExtend(leaves);
+  const { logged } = (await running) ?? assert.fail();
+  assert.equal(logged.length, 1);
+  assert.equal(issuer.counts.entries, 4);
+});
+
 test('heads that arrive in another order than they were signed in: the newest stands', async () => {
   const log = shared();
   const issuer = await Issuer.start(key, manifestEntry(new Uint8Array(32)), log);
