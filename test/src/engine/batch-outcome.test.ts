@@ -114,6 +114,16 @@ test('a delicate input of BOOL is tried: it has no extremes', async () => {
   assert.equal(outcome.invariance, 'proven', outcome.reason);
 });
 
+test('a model that executes no sample is served, and proves nothing', async () => {
+  const { outcome } = await decide({ refuses: () => true });
+  assert.deepEqual(outcome, {
+    maxBatchSize: 1,
+    sizes: new Map(),
+    invariance: 'unproven',
+    reason: 'the model could not be executed on samples',
+  });
+});
+
 for (const [what, refuses] of [
   ['value', (element: number) => !(Math.abs(element) <= 3 && element !== 0)],
   ['value but zero', (element: number) => !(Math.abs(element) <= 3)],
@@ -132,6 +142,14 @@ for (const [what, refuses] of [
     });
   });
 }
+
+test('a model that refuses a few rows of a kind proves what it can without them', async () => {
+  const { outcome } = await decide({
+    refuses: ({ buffer }) => new Float32Array(buffer).some((e) => Math.abs(e) >= 5e3 && e <= 1e4),
+  });
+  assert.equal(outcome.invariance, 'proven', outcome.reason);
+  assert.match(outcome.reason, /of those with zero, large, /);
+});
 
 const ordinary = (element = 0): boolean => Math.abs(element) <= 3 && element !== 0;
 
