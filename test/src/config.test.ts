@@ -57,13 +57,21 @@ function shownKeys(text: string): ReadonlySet<string> {
 
 describe('configuration', () => {
   test('what it leaves out has safe defaults', () => {
-    const config = parseConfig(minimal, {}, '/etc/assay');
-    assert.equal(config.development, false);
-    assert.equal(config.plaintext, undefined);
-    assert.equal(config.metrics, undefined);
-    assert.deepEqual(config.platform, { kind: 'configfs-tsm' });
-    assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
-    assert.equal(config.models[0]?.path, '/etc/assay/m.onnx');
+    const { models, ...config } = parseConfig(minimal, {}, '/etc/assay');
+    assert.deepEqual(config, {
+      listen: { host: '127.0.0.1', port: 8443 },
+      hosts: ['localhost', '127.0.0.1', '::1'],
+      platform: { kind: 'configfs-tsm' },
+      hub: { cache: '/etc/assay/hub-cache' },
+      receiptLog: { retain: 1_048_576 },
+      maxMessageBytes: 67_108_864,
+      connections: { max: 1024, streams: 256, idleSeconds: 3600 },
+      modelControl: 'none',
+      drainSeconds: 30,
+      logLevel: 'info',
+      development: false,
+    });
+    assert.equal(models[0]?.path, '/etc/assay/m.onnx');
   });
 
   test('the example is valid, and names every key that there is', async () => {
@@ -156,8 +164,32 @@ describe('configuration', () => {
       const { models } = parseConfig({ models: [{ name: 'm', path }] }, {}, '/etc/assay');
       assert.equal(models[0]?.path, expected);
     }
-    const broken = { models: [{ name: 'm', path: 'ocidir://hub@sha1:0' }] };
-    assert.throws(() => parseConfig(broken, {}, '/etc/assay'), { code: 'HUB_REFERENCE' });
+    for (const [path, code] of [
+      ['ocidir://hub@sha1:0', 'HUB_REFERENCE'],
+      ['oci://registry.example/hub:v1', 'HUB_UNPINNED'],
+    ]) {
+      const broken = { models: [{ name: 'm', path }] };
+      assert.throws(() => parseConfig(broken, {}, '/etc/assay'), { code });
+    }
+  });
+
+  test('a reference in place of a file is the model of that name', async () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    for (const [path, name] of [
+      [`ocidir:///srv/hub/one@${digest}`, 'one'],
+      [`oci://registry.example/models/two@${digest}`, 'two'],
+    ] as const) {
+      const { models } = await loadConfig(path, {});
+      assert.deepEqual(
+        models.map((model) => [model.name, model.path]),
+        [[name, path]],
+      );
+    }
+  });
+
+  test('a folder of versions may stand beside a version of its own path', () => {
+    const models = [{ name: 'm', path: 'm', versionPolicy: { specific: [2] } }, minimal.models[0]];
+    assert.equal(parseConfig({ models }, {}, '/').models.length, 2);
   });
 
   test('a hub below folders with "@" and ":" in their names is the one that is meant', () => {
@@ -332,7 +364,11 @@ describe('configuration', () => {
       ] as const
     ).map(
       ([both, listeners]) =>
-        [`one port for ${both}`, { ...minimal, ...listeners }, /listen on one port, \d+$/] as const,
+        [
+          `one port for ${both}`,
+          { ...minimal, ...listeners },
+          /has \w+ and \w+ listen on one port, \d+$/,
+        ] as const,
     ),
   ];
   for (const [name, value, message] of told) {
