@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mock, type TestContext, test } from 'node:test';
 import { EngineError } from '../../../src/engine/error.js';
-import type { Execution } from '../../../src/engine/messages.js';
+import type { Execution, ExecutionResult } from '../../../src/engine/messages.js';
 import { runSeries } from '../../../src/engine/series.js';
 import { type ThreadEvents, WorkerThread } from '../../../src/engine/worker-thread.js';
 import { gatedAnnotator } from '../../forge/gated-annotator.js';
@@ -110,6 +110,33 @@ test('an execution that hangs behind another is noticed, and blamed alone', asyn
   const [outcome] = (await second)?.outcomes ?? [];
   assert.ok(outcome instanceof EngineError);
   assert.equal(outcome.reason, 'timeout');
+});
+
+test('each of a series has waited for those before it, an answer that failed took nothing', async () => {
+  const result = (milliseconds: number): ExecutionResult => ({
+    outputs: [],
+    annotations: new Uint8Array(),
+    annotationEnds: [],
+    computeInput: 1e6,
+    computeInfer: (milliseconds - 3) * 1e6,
+    computeOutput: 2e6,
+  });
+  const failed = new EngineError('execution', 'refused');
+  const runs = async () => ({ began: 1000, outcomes: [result(5), failed, undefined, result(7)] });
+  const series = Array.from({ length: 4 }, () => pending('a:1', 8, new Map()));
+  const worker = { alive: true, hung: false, executions: 4, dispatched: 0, ended: true };
+  const outcomes = await runSeries(
+    1,
+    series.map((one) => [one] as const),
+    { ...worker, runSeries: runs },
+    undefined,
+  );
+  assert.deepEqual(outcomes.slice(1, 3), [failed, undefined]);
+  const waited = outcomes.map((outcome, i) => {
+    const queue = outcome instanceof EngineError ? undefined : outcome?.[0]?.timings.queue;
+    return queue === undefined ? undefined : queue / 1e6 + (series[i]?.enqueued ?? 0);
+  });
+  assert.deepEqual(waited, [1000, undefined, undefined, 1005]);
 });
 
 /** Notes in shared memory how many executions it has annotated. */
