@@ -19,6 +19,18 @@ function watchedAnnotator() {
   return { annotator: { ...annotator, ended: () => threads.emit('ended') }, open, threads };
 }
 
+test('an engine whose worker cannot start is none, and says why', async () => {
+  const module = new URL('data:text/javascript,throw new Error("no annotator")');
+  const pool = new EventEmitter();
+  const gaveUp = once(pool, 'fatal');
+  const annotator = { module, context: () => undefined };
+  const engine = createEngine({ workers: 1, annotator, onFatal: (e) => pool.emit('fatal', e) });
+  const why = /^a worker thread ended before it had started: no annotator$/;
+  await assert.rejects(engine, refusal('execution', why));
+  const [fatal] = await gaveUp;
+  refusal('execution', /as often as it is started$/)(fatal);
+});
+
 test('a worker that dies with nothing to do: who asks before the next one has the model is answered', async () => {
   const { annotator, threads } = watchedAnnotator();
   const engine = await createEngine({ workers: 1, annotator });
