@@ -136,7 +136,8 @@ for (const { what, operators, maxBatchSize, counted } of [
     const model = await load(identityModel('FP32'), operators, batching);
     const data = new Uint8Array(32);
     const inputs = [{ name: 'input', datatype: 'FP32' as const, shape: [4, 2], data }];
-    const { timings } = await model.infer({ inputs, outputs: ['output'] });
+    const { outputs, timings } = await model.infer({ inputs, outputs: ['output'] });
+    assert.deepEqual([outputs[0]?.shape, outputs[0]?.data], [[4, 2], data]);
     const { inferenceCount, executionCount, batches } = model.statistics;
     assert.deepEqual(
       [timings.rows, timings.batchSize, inferenceCount, executionCount, ...batches.keys()],
