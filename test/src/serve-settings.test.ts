@@ -7,11 +7,14 @@ import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { Worker } from 'node:worker_threads';
 import { status } from '@grpc/grpc-js';
+import type { SharedLog } from '../../enclave/log-writer.js';
 import type { LoadOptions } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
 import { Caller } from '../bench/support/rpc.js';
 import { scaleModel } from '../forge/enclave.js';
+import type { LogThread } from '../forge/log-thread.js';
 import { serveIn } from '../forge/serving.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-settings-'));
@@ -124,4 +127,27 @@ test('the log keeps as many entries in memory as the configuration says, and the
   }
   assert.throws(() => issuer.inclusion(0), { code: 'MERKLE_PRUNED' });
   assert.ok(issuer.inclusion(8192).length > 0);
+});
+
+test('a worker thread that ends as it appends to the log keeps nobody else from it', {
+  timeout: 60_000,
+}, async () => {
+  let annotator: EngineSettings['annotator'];
+  const makeEngine: typeof createEngine = (settings) => {
+    annotator = settings?.annotator;
+    return createEngine(settings);
+  };
+  const { enclave } = await start({}, { makeEngine });
+  const workerData: LogThread = {
+    log: annotator?.data as SharedLog,
+    appends: 0,
+    entries: 0,
+    dies: true,
+  };
+  const worker = new Worker(new URL('../forge/log-thread.js', import.meta.url), { workerData });
+  const { threadId } = worker;
+  await once(worker, 'exit');
+  const appended = enclave.issuer.append(Uint8Array.of(1));
+  annotator?.ended?.(threadId);
+  assert.ok((await appended).length > 0);
 });
