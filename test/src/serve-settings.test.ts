@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { status } from '@grpc/grpc-js';
+import { decodeTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { SharedLog } from '../../enclave/log-writer.js';
 import type { LoadOptions } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
@@ -31,6 +32,13 @@ async function start(config: object, options: Parameters<typeof serveIn>[2] = {}
   after(() => serving.close());
   return serving;
 }
+
+const infer = (caller: Caller, elements: number) =>
+  caller.call('ModelInfer', {
+    model_name: 'scale',
+    inputs: [{ name: 'x', datatype: 'FP32', shape: [elements] }],
+    raw_input_contents: [Buffer.alloc(4 * elements)],
+  });
 
 test('what the configuration says of the engine and of a model is what they are told', async () => {
   const batching = {
@@ -85,14 +93,8 @@ test('what the configuration says of connections, messages and hosts holds for w
   const target = `127.0.0.1:${plaintextPort}`;
   const caller = new Caller(target);
   t.after(() => caller.close());
-  const infer = (elements: number) =>
-    caller.call('ModelInfer', {
-      model_name: 'scale',
-      inputs: [{ name: 'x', datatype: 'FP32', shape: [elements] }],
-      raw_input_contents: [Buffer.alloc(4 * elements)],
-    });
-  await infer(256);
-  await assert.rejects(infer(512), {
+  await infer(caller, 256);
+  await assert.rejects(infer(caller, 512), {
     code: status.RESOURCE_EXHAUSTED,
     details: /larger than max \(\d+ vs\.? 2048\)/,
   });
@@ -129,7 +131,7 @@ test('the log keeps as many entries in memory as the configuration says, and the
   assert.ok(issuer.inclusion(8192).length > 0);
 });
 
-test('a worker thread that ends as it appends to the log keeps nobody else from it', {
+test('worker threads and the service keep one log: one that ends as it appends keeps nobody from it', {
   timeout: 60_000,
 }, async () => {
   let annotator: EngineSettings['annotator'];
@@ -137,7 +139,7 @@ test('a worker thread that ends as it appends to the log keeps nobody else from 
     annotator = settings?.annotator;
     return createEngine(settings);
   };
-  const { enclave } = await start({}, { makeEngine });
+  const { enclave, plaintextPort } = await start({}, { makeEngine });
   const workerData: LogThread = {
     log: annotator?.data as SharedLog,
     appends: 0,
@@ -150,4 +152,7 @@ test('a worker thread that ends as it appends to the log keeps nobody else from 
   const appended = enclave.issuer.append(Uint8Array.of(1));
   annotator?.ended?.(threadId);
   assert.ok((await appended).length > 0);
+  const caller = new Caller(`127.0.0.1:${plaintextPort}`);
+  await infer(caller, 1).finally(() => caller.close());
+  assert.equal(decodeTreeHead(enclave.issuer.treeHead()).size, 3, 'what a worker signs is told');
 });
