@@ -161,6 +161,9 @@ describe('a folder of versions that changes while the service runs', () => {
     assert.deepEqual((await reasons()).toSorted(), ['2: ', `3: ${details}`]);
     await remove(3);
     await load();
+    assert.deepEqual(serving.models.list(), [
+      { name: 'scale', version: '2', served: true, failure: undefined },
+    ]);
     await unload();
     assert.deepEqual(await reasons(), ['2: unloaded']);
     await remove(1);
