@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, type Settings } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,12 +9,15 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { status } from '@grpc/grpc-js';
+import { toHex } from '../../attestation/encoding/bytes.js';
+import { HEAD_FILE } from '../../attestation/receipt/tile-path.js';
 import { decodeTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { SharedLog } from '../../enclave/log-writer.js';
-import type { LoadOptions } from '../../src/engine/engine.js';
+import type { Engine, LoadOptions } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
 import { Caller } from '../bench/support/rpc.js';
 import { scaleModel } from '../forge/enclave.js';
+import { loopModel } from '../forge/inference-models.js';
 import type { LogThread } from '../forge/log-thread.js';
 import { serveIn } from '../forge/serving.js';
 
@@ -29,8 +32,13 @@ async function start(config: object, options: Parameters<typeof serveIn>[2] = {}
   const models = [{ ...MODEL, batching: { maxBatchSize: 1 } }];
   const whole = { plaintext: { port: 0 }, development: true, models, ...config };
   const serving = await serveIn(folder, whole, options);
-  after(() => serving.close());
-  return serving;
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= serving.close();
+    return closed;
+  };
+  after(close);
+  return { ...serving, close };
 }
 
 const infer = (caller: Caller, elements: number) =>
@@ -155,4 +163,30 @@ test('worker threads and the service keep one log: one that ends as it appends k
   const caller = new Caller(`127.0.0.1:${plaintextPort}`);
   await infer(caller, 1).finally(() => caller.close());
   assert.equal(decodeTreeHead(enclave.issuer.treeHead()).size, 3, 'what a worker signs is told');
+});
+
+test('what is executed yet as the service closes is under the head that it leaves', async () => {
+  const engines: Engine[] = [];
+  const makeEngine: typeof createEngine = async (settings) => {
+    const engine = await createEngine(settings);
+    engines.push(engine);
+    return engine;
+  };
+  await writeFile(join(folder, 'loop.onnx'), loopModel());
+  const models = [{ name: 'loop', path: 'loop.onnx' }];
+  const config = { models, drainSeconds: 0, receiptLog: { directory: 'log' } };
+  const { enclave, plaintextPort, close } = await start(config, { makeEngine });
+  const caller = new Caller(`127.0.0.1:${plaintextPort}`);
+  const turns = Buffer.from(BigInt64Array.of(1_000_000n).buffer);
+  const ends = caller.call('ModelInfer', {
+    model_name: 'loop',
+    inputs: [{ name: 'input', datatype: 'INT64', shape: [1] }],
+    raw_input_contents: [turns],
+  });
+  const lost = assert.rejects(ends, { code: status.UNAVAILABLE });
+  while (engines[0]?.requestMemory.held === 0) await new Promise(setImmediate);
+  await close();
+  await lost.finally(() => caller.close());
+  const head = await readFile(join(folder, 'log', toHex(enclave.keys.epoch), HEAD_FILE));
+  assert.equal(decodeTreeHead(head).size, 2);
 });
