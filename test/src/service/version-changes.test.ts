@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import type { Serving } from '../../../src/main.js';
@@ -244,6 +245,24 @@ describe('a folder of versions that changes while the service runs', () => {
     await load();
     assert.deepEqual(await versions(), ['3']);
     assert.equal(await answer(), 3);
+  });
+
+  test('a model that loads and may not be served leaves nothing of itself', async (t) => {
+    ({ serving, caller, engine } = await start({ latest: 1 }));
+    const { admission } = serving.enclave;
+    const before = held();
+    t.mock.method(admission, 'confirm', () => {
+      throw new AssayError('LAUNCH_POLICY_MODEL', 'its test vectors are not those required');
+    });
+    const retired = t.mock.method(admission, 'retire').mock;
+    await place(3);
+    await assert.rejects(load(), { code: status.FAILED_PRECONDITION });
+    assert.equal(held(), before);
+    assert.deepEqual(
+      retired.calls.map(({ arguments: [{ version }] }) => version),
+      ['3'],
+    );
+    assert.deepEqual(await versions(), ['2']);
   });
 
   test('an unload whose manifest cannot be stated leaves everything served and stated', async (t) => {
