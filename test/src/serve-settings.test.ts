@@ -174,8 +174,13 @@ test('what is executed yet as the service closes is under the head that it leave
   };
   await writeFile(join(folder, 'loop.onnx'), loopModel());
   const models = [{ name: 'loop', path: 'loop.onnx' }];
-  const config = { models, drainSeconds: 0, receiptLog: { directory: 'log' } };
-  const { enclave, plaintextPort, close } = await start(config, { makeEngine });
+  const config = {
+    models,
+    drainSeconds: 0,
+    receiptLog: { directory: 'log' },
+    metrics: { port: 0 },
+  };
+  const { enclave, plaintextPort, metricsPort, close } = await start(config, { makeEngine });
   const caller = new Caller(`127.0.0.1:${plaintextPort}`);
   const turns = Buffer.from(BigInt64Array.of(1_000_000n).buffer);
   const ends = caller.call('ModelInfer', {
@@ -189,4 +194,6 @@ test('what is executed yet as the service closes is under the head that it leave
   await lost.finally(() => caller.close());
   const head = await readFile(join(folder, 'log', toHex(enclave.keys.epoch), HEAD_FILE));
   assert.equal(decodeTreeHead(head).size, 2);
+  const gone = connectSocket({ port: metricsPort ?? 0, host: '127.0.0.1' });
+  await assert.rejects(once(gone, 'connect'), { code: 'ECONNREFUSED' });
 });
