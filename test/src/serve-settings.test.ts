@@ -16,7 +16,7 @@ import type { SharedLog } from '../../enclave/log-writer.js';
 import type { Engine, LoadOptions } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
 import { Caller } from '../bench/support/rpc.js';
-import { scaleModel } from '../forge/enclave.js';
+import { scaleModel, servedModel } from '../forge/enclave.js';
 import { loopModel } from '../forge/inference-models.js';
 import type { LogThread } from '../forge/log-thread.js';
 import { serveIn } from '../forge/serving.js';
@@ -118,6 +118,35 @@ test('what the configuration says of connections, messages and hosts holds for w
   assert.equal(fourth.bytesRead, 0);
   const { subjectAltName } = new X509Certificate(enclave.keys.tls.certificatePem);
   assert.equal(subjectAltName, 'DNS:enclave.example, IP Address:192.0.2.7');
+});
+
+for (const [what, allowed, config] of [
+  ['plaintext', 'development', { development: false }],
+  ['development', 'plaintext', { plaintext: undefined }],
+] as const) {
+  test(`a launch policy that does not allow ${what} refuses a configuration with it`, async () => {
+    const { graph } = servedModel('scale', 2).identity;
+    const policy = { version: 1, models: [{ graph: toHex(graph) }], [allowed]: true };
+    const launchPolicy = join(folder, `${what}.yaml`);
+    await writeFile(launchPolicy, JSON.stringify(policy));
+    await assert.rejects(start({ ...config, launchPolicy }), {
+      code: 'LAUNCH_POLICY_CONFIGURATION',
+      message: new RegExp(what),
+    });
+  });
+}
+
+test('nobody loads or unloads models unless the configuration says so', async (t) => {
+  const { plaintextPort } = await start({});
+  const caller = new Caller(`127.0.0.1:${plaintextPort}`);
+  t.after(() => caller.close());
+  for (const method of ['RepositoryModelLoad', 'RepositoryModelUnload']) {
+    await assert.rejects(caller.call(method, { model_name: 'scale' }), {
+      code: status.UNIMPLEMENTED,
+      details: /the configuration does not allow their control at run time$/,
+    });
+  }
+  await infer(caller, 1);
 });
 
 test('a connection without calls is closed after as long as the configuration says', {
