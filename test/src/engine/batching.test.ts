@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { BatchPolicy } from '../../../src/engine/batch-policy.js';
+import { BatchPolicy, mostRows } from '../../../src/engine/batch-policy.js';
 import type { BatchingOptions, InferenceRequest } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { ELEMENT_BYTES } from '../../../src/engine/tensor.js';
@@ -243,6 +243,19 @@ test('max_batch_size bounds the rows of a request where the operator states it',
   assert.deepEqual((await unstated.infer(many.request)).outputs[0]?.data, many.expected);
 });
 
+for (const { what, shapes, maxBatchSize, most } of [
+  { what: 'every input has them', shapes: [['n', 2], ['n']], maxBatchSize: 4, most: 4 },
+  { what: 'one input has none', shapes: [['n', 2], [3]], maxBatchSize: 4, most: Infinity },
+  { what: 'one input is a scalar', shapes: [[], ['n']], maxBatchSize: 4, most: Infinity },
+  { what: 'no size is stated', shapes: [['n', 2]], maxBatchSize: undefined, most: Infinity },
+  { what: 'the size is none', shapes: [['n', 2]], maxBatchSize: 1, most: Infinity },
+]) {
+  test(`the rows that a request may have, ${what}: ${most}`, () => {
+    const inputs = shapes.map((shape, i) => ({ name: `x${i}`, datatype: 'FP32' as const, shape }));
+    assert.equal(mostRows({ ...(maxBatchSize && { maxBatchSize }) }, inputs), most);
+  });
+}
+
 test('an execution that turns out long keeps nobody from a free worker', async () => {
   const two = await createEngine({ workers: 2 });
   try {
@@ -378,6 +391,22 @@ test('a delay counts from the acceptance of what has waited longest', () => {
   assert.equal(waits(4, 1000), 0, 'a preferred size');
   assert.equal(waits(1, 1000, 1), 0, 'a model that is not batched');
 });
+
+for (const { preferred, rows, max = 8, size } of [
+  { preferred: [2, 8], rows: 9, size: 8 },
+  { preferred: [2, 8], rows: 8, size: 8 },
+  { preferred: [2, 8], rows: 7, size: 2 },
+  { preferred: [2, 8], rows: 1, size: 8 },
+  { preferred: [2, 8], rows: 9, max: 4, size: 2 },
+  { preferred: [4], rows: 9, max: 4, size: 4 },
+  { preferred: [8], rows: 9, max: 4, size: 4 },
+  { preferred: [], rows: 9, size: 8 },
+]) {
+  test(`the rows of an execution, ${rows} wait, ${preferred} of ${max} are preferred: ${size}`, () => {
+    const policy = new BatchPolicy(max, { preferredBatchSizes: preferred });
+    assert.equal(policy.sizeNow({ rows, held: new Map(), oldest: 0 }), size);
+  });
+}
 
 test('with a delay a free worker waits for a preferred size', async () => {
   const model = await load(MLP, ['Gemm', 'Relu'], {
