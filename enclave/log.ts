@@ -154,7 +154,7 @@ export class MerkleLog {
     const level = this.#levels[height];
     const hash = level?.at(index);
     if (hash !== undefined) return hash;
-    if (level === undefined || index >= level.length || height >= TILE_HEIGHT) {
+    if (level === undefined || index >= level.length) {
       throw new AssayError('MERKLE_INDEX', `no complete subtree ${index} of height ${height}`);
     }
     return this.#archived(height, index);

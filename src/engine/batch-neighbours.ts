@@ -105,7 +105,7 @@ export class Neighbours {
   async #greatest(ordinary: Row, choice: Choice & { readonly kind: number }): Promise<number> {
     let accepted = 1;
     let refused = choice.kind + 1;
-    while (refused - accepted > 1 && this.#trial.spent < this.#end) {
+    while (refused - accepted > 1) {
       const kind = (accepted + refused) >> 1;
       const { taken } = await this.#extend(ordinary, [{ ...choice, kind }]);
       if (taken.length > 0) accepted = kind;

@@ -57,9 +57,7 @@ export function surplus(
   const all = amounts(queues, measure);
   const share = (all.get(by.address) ?? 0) + (measure === 'size' ? 1 : by.bytes);
   let sum = 0;
-  for (const [address, amount] of all) {
-    if (address !== by.address) sum += Math.max(0, amount - share);
-  }
+  for (const amount of all.values()) sum += Math.max(0, amount - share);
   return sum;
 }
 

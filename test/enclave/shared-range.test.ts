@@ -64,6 +64,21 @@ test('leaves that nobody takes are not overwritten: the append is refused, and n
   assert.deepEqual(range.take(), [{ hash: leaf(1), roots: [] }]);
 });
 
+test('an append has the paths of its own leaves alone, and no others for those before', () => {
+  const range = new SharedRange(SharedRange.allocate(), 0);
+  range.tryExtend([leaf(0), leaf(1)]);
+  const tree = range.tryExtend([leaf(2)])?.tree;
+  assert.deepEqual(tree?.inclusionPath(2), [merkleRoot([leaf(0), leaf(1)])]);
+  assert.throws(() => tree?.inclusionPath(0), { code: 'MERKLE_INDEX' });
+});
+
+test('who waits while nobody appends goes on at once', () => {
+  const range = new SharedRange(SharedRange.allocate(), 0);
+  range.wait();
+  assert.equal(range.tryExtend([leaf(0)])?.first, 0);
+  range.wait();
+});
+
 test('as many leaves as may wait keep theirs, also those that end subtrees of many heights', () => {
   const range = new SharedRange(SharedRange.allocate(), 0);
   const many = Array.from({ length: 2 ** 16 }, (_, i) => leaf(i));
@@ -161,6 +176,25 @@ test('a thread that ends inside of an append: it never happened, and others appe
   const own = [{ entries: [entry], receipts: [await waiting], notice: new Uint8Array() }];
   assert.equal(issuer.counts.entries, 12);
   await assertOneLog(issuer, [...logged, ...own]);
+});
+
+test('a thread that waits for another to append goes on once that has', async () => {
+  const log = shared();
+  const issuer = await Issuer.start(key, manifestEntry(new Uint8Array(32)), log);
+  const waits = new SharedArrayBuffer(4);
+  const leaves = [leaf(1), leaf(2)];
+  let running: ReturnType<typeof runThread> | undefined;
+  Object.defineProperty(leaves, 1, {
+    get: () => {
+      running = runThread(issuer, { log, appends: 1, entries: 1, dies: false, waits });
+      Atomics.wait(new Int32Array(waits), 0, 0);
+      return leaf(2);
+    },
+  });
+  new SharedRange(log.memory, 77).tryExtend(leaves);
+  const { logged } = (await running) ?? assert.fail();
+  assert.equal(logged.length, 1);
+  assert.equal(issuer.counts.entries, 4);
 });
 
 test('heads that arrive in another order than they were signed in: the newest stands', async () => {

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
-import { existsSync, rmSync } from 'node:fs';
-import { link, lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import fs, {
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readFile,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -112,6 +122,12 @@ describe('a log that outgrew memory', () => {
     assert.throws(() => archived.at(SIZE).inclusionPath(800), { code: 'MERKLE_PRUNED' });
   });
 
+  test('holds no file open that it has read', { skip: needsFifo }, () => {
+    const open = readdirSync('/proc/self/fd').length;
+    for (let i = 4; i < 9; i++) assert.equal(files.read(i)?.length, 256 * 32);
+    assert.equal(readdirSync('/proc/self/fd').length, open);
+  });
+
   test('without an archive refuses what it let go of, and nothing else', () => {
     const pruned = new MerkleLog({ retain: RETAIN });
     for (let i = 0; i < SIZE; i++) pruned.append(leafHash(entry(i)));
@@ -122,7 +138,12 @@ describe('a log that outgrew memory', () => {
       assert.deepEqual(tree.inclusionPath(index), expected.inclusionPath(index));
     }
     assert.deepEqual(tree.consistencyPath(256), expected.consistencyPath(256));
-    assert.throws(() => tree.consistencyPath(101), { code: 'MERKLE_PRUNED' });
+    for (const [old, lacking] of [
+      [101, 'a leaf'],
+      [102, 'a pair of leaves'],
+    ] as const) {
+      assert.throws(() => tree.consistencyPath(old), { code: 'MERKLE_PRUNED' }, lacking);
+    }
   });
 });
 
@@ -173,23 +194,46 @@ describe('what the host left at the name that a tile is written aside to', () =>
       const published = await lstat(join(folder, tilePath(0, 0)));
       assert.deepEqual([published.isFile(), published.size], [true, 256 * 32]);
     });
+
+    test(`${name} that comes once the name was cleared leads no tile into that file`, async (t) => {
+      const folder = await mkdtemp(join(directory, 'left-'));
+      const victim = join(folder, 'victim');
+      await writeFile(victim, 'precious');
+      const cleared = t.mock.method(fs, 'rm', (path: string) => leave(victim, path));
+      syncBuiltinESMExports();
+      t.after(() => {
+        cleared.mock.restore();
+        syncBuiltinESMExports();
+      });
+      const errors: unknown[] = [];
+      const archive = new TileFiles(folder, (error) => errors.push(error));
+      archive.write(0, 0, new Uint8Array(256 * 32));
+      await archive.flushed();
+      assert.equal(await readFile(victim, 'utf8'), 'precious');
+      const [told] = errors;
+      assert.ok(told instanceof AssayError);
+      assert.equal(told.code, 'RECEIPT_TILES');
+      assert.equal(told.message, 'tile/0/000 cannot be written now: EEXIST');
+    });
   }
 
-  test('a folder is told as what cannot be written, and a head waits until it is gone', async () => {
-    const folder = await mkdtemp(join(directory, 'left-'));
-    const errors: unknown[] = [];
-    await mkdir(join(folder, 'tree-head.cbor.new'));
-    const archive = new TileFiles(folder, (error) => errors.push(error));
-    archive.writeHead(Uint8Array.of(1));
-    await archive.flushed();
-    const [told] = errors;
-    assert.ok(told instanceof AssayError);
-    assert.equal(told.code, 'RECEIPT_TILES');
-    await rm(join(folder, 'tree-head.cbor.new'), { recursive: true });
-    archive.write(0, 0, new Uint8Array(256 * 32));
-    await archive.flushed();
-    assert.deepEqual(await readFile(join(folder, 'tree-head.cbor')), Buffer.of(1));
-  });
+  for (const name of [HEAD_FILE, `${HEAD_FILE}.new`]) {
+    test(`a folder ${name} is told as what cannot be written, and a head waits until it is gone`, async () => {
+      const folder = await mkdtemp(join(directory, 'left-'));
+      const errors: unknown[] = [];
+      await mkdir(join(folder, name));
+      const archive = new TileFiles(folder, (error) => errors.push(error));
+      archive.writeHead(Uint8Array.of(1));
+      await archive.flushed();
+      const [told] = errors;
+      assert.ok(told instanceof AssayError);
+      assert.equal(told.code, 'RECEIPT_TILES');
+      await rm(join(folder, name), { recursive: true });
+      archive.write(0, 0, new Uint8Array(256 * 32));
+      await archive.flushed();
+      assert.deepEqual(await readFile(join(folder, HEAD_FILE)), Buffer.of(1));
+    });
+  }
 });
 
 test('a head that comes while the one before it is written is published', async () => {
@@ -284,14 +328,14 @@ describe('a disk that cannot be written', () => {
     const errors: unknown[] = [];
     await writeFile(blocked(), '');
     const archive = new TileFiles(folder(), (error) => errors.push(error));
-    for (let index = 0; index < 4097; index++) archive.write(0, index, new Uint8Array(256 * 32));
+    for (let index = 0; index < 4099; index++) archive.write(0, index, new Uint8Array(256 * 32));
     archive.writeHead(Uint8Array.of(1));
     await archive.flushed();
     assert.equal(errors.filter((e) => /given up/.test(String(e))).length, 1);
-    assert.equal(archive.read(0), undefined);
-    assert.ok(archive.read(1) !== undefined);
+    assert.equal(archive.read(2), undefined);
+    assert.ok(archive.read(3) !== undefined);
     await rm(blocked());
-    archive.write(0, 4097, new Uint8Array(256 * 32));
+    archive.write(0, 4099, new Uint8Array(256 * 32));
     archive.writeHead(Uint8Array.of(2));
     await archive.flushed();
     assert.equal(existsSync(join(folder(), 'tree-head.cbor')), false);

@@ -10,6 +10,7 @@ const SOURCE = `
         if (value === 12 || value === 14) Atomics.wait(new Int32Array(gate), 0, 0);
         if (value === 13 || value === 14) process.exit(1);
         if (value === 15) ends = true;
+        if (value === 16) setImmediate(() => process.exit(1));
         return new Uint8Array();
       },
       seal: (annotations) => {
@@ -21,7 +22,7 @@ const SOURCE = `
 
 /**
  * An annotator that goes by the first element: it fails at an 11, waits at a 12 until it is opened, ends its
- * thread at a 13, waits and then ends it at a 14, and ends it as it seals at a 15.
+ * thread at a 13, waits and then ends it at a 14, ends it as it seals at a 15, and once it has answered at a 16.
  */
 export function gatedAnnotator(): {
   readonly annotator: AnnotatorSettings;

@@ -11,6 +11,8 @@ export interface LogThread {
   readonly entries: number;
   /** Ends inside of another append, after its first leaf. */
   readonly dies: boolean;
+  /** Where it stores a 1, 4 bytes, once it has to wait for another to append. */
+  readonly waits?: SharedArrayBuffer;
 }
 
 /** One append of a thread. */
@@ -20,7 +22,17 @@ export interface LoggedByThread {
   readonly notice: Uint8Array;
 }
 
-const { log, appends, entries: count, dies }: LogThread = workerData;
+const { log, appends, entries: count, dies, waits }: LogThread = workerData;
+if (waits !== undefined) {
+  const waiting = new Int32Array(waits);
+  const { wait } = Atomics;
+  const telling = (lock: Int32Array<SharedArrayBuffer>, index: number, value: number) => {
+    Atomics.store(waiting, 0, 1);
+    Atomics.notify(waiting, 0);
+    return wait(lock, index, value);
+  };
+  Object.assign(Atomics, { wait: telling });
+}
 const writer = new LogWriter(log);
 for (let i = 0; i < appends; i++) {
   const entries = Array.from({ length: count }, (_, k) => Uint8Array.of(threadId, i, i >> 8, k));

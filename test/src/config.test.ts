@@ -57,13 +57,21 @@ function shownKeys(text: string): ReadonlySet<string> {
 
 describe('configuration', () => {
   test('what it leaves out has safe defaults', () => {
-    const config = parseConfig(minimal, {}, '/etc/assay');
-    assert.equal(config.development, false);
-    assert.equal(config.plaintext, undefined);
-    assert.equal(config.metrics, undefined);
-    assert.deepEqual(config.platform, { kind: 'configfs-tsm' });
-    assert.deepEqual(config.listen, { host: '127.0.0.1', port: 8443 });
-    assert.equal(config.models[0]?.path, '/etc/assay/m.onnx');
+    const { models, ...config } = parseConfig(minimal, {}, '/etc/assay');
+    assert.deepEqual(config, {
+      listen: { host: '127.0.0.1', port: 8443 },
+      hosts: ['localhost', '127.0.0.1', '::1'],
+      platform: { kind: 'configfs-tsm' },
+      hub: { cache: '/etc/assay/hub-cache' },
+      receiptLog: { retain: 1_048_576 },
+      maxMessageBytes: 67_108_864,
+      connections: { max: 1024, streams: 256, idleSeconds: 3600 },
+      modelControl: 'none',
+      drainSeconds: 30,
+      logLevel: 'info',
+      development: false,
+    });
+    assert.equal(models[0]?.path, '/etc/assay/m.onnx');
   });
 
   test('the example is valid, and names every key that there is', async () => {
@@ -104,6 +112,24 @@ describe('configuration', () => {
     });
   }
 
+  const values: readonly (readonly [string, string, (config: Config) => unknown, unknown])[] = [
+    ['ASSAY_LISTEN_PORT', '1', ({ listen }) => listen.port, 1],
+    ['ASSAY_METRICS_PORT', '2', ({ metrics }) => metrics?.port, 2],
+    ['ASSAY_HOSTS', '[a.example]', ({ hosts }) => hosts, ['a.example']],
+    ['ASSAY_PLATFORM', '{kind: azure-vtpm}', ({ platform }) => platform, { kind: 'azure-vtpm' }],
+    ['ASSAY_WORKERS', '3', ({ workers }) => workers, 3],
+    ['ASSAY_MEMORY_BUDGET_BYTES', '1048576', (config) => config.memoryBudgetBytes, 1_048_576],
+    ['ASSAY_REQUEST_MEMORY_BYTES', '1024', (config) => config.requestMemoryBytes, 1024],
+    ['ASSAY_MAX_MESSAGE_BYTES', '2048', ({ maxMessageBytes }) => maxMessageBytes, 2048],
+    ['ASSAY_DRAIN_SECONDS', '0.5', ({ drainSeconds }) => drainSeconds, 0.5],
+  ];
+  for (const [name, value, read, expected] of values) {
+    test(`${name}=${value} is read as YAML`, () => {
+      const stated = { ...minimal, drainSeconds: 9 };
+      assert.deepEqual(read(parseConfig(stated, { [name]: value }, '/')), expected);
+    });
+  }
+
   test('every path is relative to the configuration', () => {
     const config = parseConfig(
       {
@@ -138,8 +164,32 @@ describe('configuration', () => {
       const { models } = parseConfig({ models: [{ name: 'm', path }] }, {}, '/etc/assay');
       assert.equal(models[0]?.path, expected);
     }
-    const broken = { models: [{ name: 'm', path: 'ocidir://hub@sha1:0' }] };
-    assert.throws(() => parseConfig(broken, {}, '/etc/assay'), { code: 'HUB_REFERENCE' });
+    for (const [path, code] of [
+      ['ocidir://hub@sha1:0', 'HUB_REFERENCE'],
+      ['oci://registry.example/hub:v1', 'HUB_UNPINNED'],
+    ]) {
+      const broken = { models: [{ name: 'm', path }] };
+      assert.throws(() => parseConfig(broken, {}, '/etc/assay'), { code });
+    }
+  });
+
+  test('a reference in place of a file is the model of that name', async () => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    for (const [path, name] of [
+      [`ocidir:///srv/hub/one@${digest}`, 'one'],
+      [`oci://registry.example/models/two@${digest}`, 'two'],
+    ] as const) {
+      const { models } = await loadConfig(path, {});
+      assert.deepEqual(
+        models.map((model) => [model.name, model.path]),
+        [[name, path]],
+      );
+    }
+  });
+
+  test('a folder of versions may stand beside a version of its own path', () => {
+    const models = [{ name: 'm', path: 'm', versionPolicy: { specific: [2] } }, minimal.models[0]];
+    assert.equal(parseConfig({ models }, {}, '/').models.length, 2);
   });
 
   test('a hub below folders with "@" and ":" in their names is the one that is meant', () => {
@@ -314,7 +364,11 @@ describe('configuration', () => {
       ] as const
     ).map(
       ([both, listeners]) =>
-        [`one port for ${both}`, { ...minimal, ...listeners }, /listen on one port, \d+$/] as const,
+        [
+          `one port for ${both}`,
+          { ...minimal, ...listeners },
+          /has \w+ and \w+ listen on one port, \d+$/,
+        ] as const,
     ),
   ];
   for (const [name, value, message] of told) {

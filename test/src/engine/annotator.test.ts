@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AnnotatorSettings } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel, identityRow } from '../../forge/inference-models.js';
+import { identityModel, identityRow, rowOf } from '../../forge/inference-models.js';
 
 /**
  * Annotates with the first element, and on sealing adds to each what the annotator was made with and how
@@ -125,4 +125,58 @@ test('the end of a thread is told, by the identifier that it had', async () => {
   await engine.close();
   assert.deepEqual(ended, threads);
   assert.equal(new Set(threads).size, 2);
+});
+
+/** Annotates with the shape and the first element of each tensor, with the context and the note. */
+const ECHO = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    const view = ({ name, shape, data: { buffer, byteOffset } }) =>
+      name + shape.join('x') + ':' + new DataView(buffer, byteOffset).getFloat32(0, true);
+    export const makeAnnotator = () => ({
+      annotate: (inputs, outputs, { context, note }) =>
+        Buffer.from([...inputs.map(view), ...outputs.map(view), context, note].join(' ')),
+      seal: (annotations) => {
+        let end = 0;
+        return {
+          bytes: Uint8Array.from(Buffer.concat(annotations)),
+          ends: annotations.map(({ length }) => (end += length)),
+          notice: new Uint8Array(),
+        };
+      },
+    });`)}`,
+);
+
+test('each of an execution is annotated with its own rows and its own note, whoever shares it', async () => {
+  const engine = await createEngine({
+    workers: 1,
+    annotator: { module: ECHO, context: () => Uint8Array.of(7) },
+  });
+  const options = { operators: ['Identity'], batching: { maxBatchSize: 8, sweep: false } };
+  const model = await engine.load(source, options);
+  const request = (value: number, rows: number, note: readonly number[] | undefined) => ({
+    inputs: rowOf(new Array<number>(2 * rows).fill(value)).inputs.map((input) => ({
+      ...input,
+      shape: [rows, 2],
+    })),
+    outputs: ['output'],
+    ...(note && { note: Uint8Array.from(note) }),
+  });
+  const asked = [
+    { value: 20, rows: 1, note: [1, 2, 3] },
+    { value: 21, rows: 2, note: undefined },
+    { value: 22, rows: 3, note: [4] },
+    { value: 23, rows: 2, note: [5, 6] },
+  ];
+  const annotated = async ({ value, rows, note }: (typeof asked)[number], shared: number) => {
+    const { annotation, timings } = await model.infer(request(value, rows, note));
+    assert.equal(timings.batchSize, shared);
+    const tensors = ['input', 'output'].map((name) => `${name}${rows}x2:${value}`);
+    assert.equal(Buffer.from(annotation ?? []).toString(), [...tensors, 7, note ?? ''].join(' '));
+  };
+  try {
+    await Promise.all(asked.map((each) => annotated(each, 8)));
+    for (const each of asked) await annotated(each, each.rows);
+  } finally {
+    await engine.close();
+  }
 });

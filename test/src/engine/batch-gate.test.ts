@@ -191,6 +191,19 @@ test('requests are executed between the trials of a load', async () => {
   assert.ok(answered > 100, `${answered} answers`);
 });
 
+test('samples of one kind differ from input to input, from row to row, and from ordinary ones', async () => {
+  const shape = ['n', 8];
+  const inputs = ['a', 'b'].map((name) => ({ name, datatype: 'FP32' as const, shape }));
+  const samples = new Samples(inputs, [[8], [8]]);
+  const choices = inputs.map(({ name }, index) => ({ index, name, kind: 'large' as const }));
+  const ordinary = await samples.ordinary(2);
+  const large = await Promise.all([0, 1, 2].map((nth) => samples.with([], choices, nth)));
+  const all = [...ordinary, ...large].flat().map((bytes) => Buffer.from(bytes).toString('hex'));
+  assert.equal(new Set(all).size, 2 * (2 + 3));
+  const again = new Samples(inputs, [[8], [8]]);
+  assert.deepEqual(await again.with([], choices, 2), large[2]);
+});
+
 test('the event loop goes on while large samples are made', async () => {
   const samples = new Samples(
     [{ name: 'input', datatype: 'FP32', shape: ['n', 2 ** 22] }],

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { BatchPolicy } from '../../../src/engine/batch-policy.js';
 import type { BatchingOptions, InferenceRequest } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
-import { identityModel, mlpModel } from '../../forge/inference-models.js';
+import { ELEMENT_BYTES } from '../../../src/engine/tensor.js';
+import { identityModel, mlpModel, ONNX_TYPES } from '../../forge/inference-models.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { NodeInit } from '../../forge/onnx-init.js';
 import { pseudoRandom } from '../../forge/random.js';
@@ -96,6 +96,24 @@ for (const [what, model, operators, reason] of NOT_BATCHED) {
   });
 }
 
+for (const [width, reason] of [
+  [4, /^an output has not one row for each row of the inputs, with inputs \[n,4\]$/],
+  [1, /^in a batch of 2, row 0 differs from the same row alone/],
+] as const) {
+  test(`executed alone: rows that become columns, of ${width}`, async () => {
+    const transposed = encodeModel({
+      graph: {
+        inputs: [{ name: 'input', type: { tensor: dataType.float, shape: ['n', width] } }],
+        outputs: [{ name: 'output', type: { tensor: dataType.float, shape: [width, 'n'] } }],
+        nodes: [{ op: 'Transpose', inputs: ['input'], outputs: ['output'] }],
+      },
+    });
+    const { batching } = await load(transposed, ['Transpose']);
+    assert.deepEqual([batching.invariance, batching.maxBatchSize], ['varies', 1]);
+    assert.match(batching.reason, reason);
+  });
+}
+
 test('max_batch_size 1 turns it off', async () => {
   const { batching } = await load(MLP, ['Gemm', 'Relu'], { maxBatchSize: 1 });
   assert.deepEqual(batching, {
@@ -117,7 +135,8 @@ for (const { what, operators, maxBatchSize, counted } of [
     const model = await load(identityModel('FP32'), operators, batching);
     const data = new Uint8Array(32);
     const inputs = [{ name: 'input', datatype: 'FP32' as const, shape: [4, 2], data }];
-    const { timings } = await model.infer({ inputs, outputs: ['output'] });
+    const { outputs, timings } = await model.infer({ inputs, outputs: ['output'] });
+    assert.deepEqual([outputs[0]?.shape, outputs[0]?.data], [[4, 2], data]);
     const { inferenceCount, executionCount, batches } = model.statistics;
     assert.deepEqual(
       [timings.rows, timings.batchSize, inferenceCount, executionCount, ...batches.keys()],
@@ -174,6 +193,40 @@ test('answers of shared executions equal those of plain onnxruntime-node alone',
   assert.equal(rows, 750);
 });
 
+test('inputs of all sizes of elements lie where they may, whatever lies before them', async () => {
+  const kinds = ['UINT8', 'FP64', 'BOOL', 'INT16', 'INT8', 'FP32', 'UINT8', 'INT64'] as const;
+  const specs = kinds.map((datatype, i) => ({
+    name: `x${i}`,
+    type: { tensor: ONNX_TYPES[datatype], shape: ['n', 1] },
+  }));
+  const bytes = encodeModel({
+    graph: {
+      inputs: specs,
+      outputs: specs.map(({ type }, i) => ({ name: `y${i}`, type })),
+      nodes: specs.map(({ name }, i) => ({ op: 'Identity', inputs: [name], outputs: [`y${i}`] })),
+    },
+  });
+  const model = await load(bytes, ['Identity'], { maxBatchSize: 8 });
+  assert.equal(model.batching.invariance, 'proven', model.batching.reason);
+  const requests = [1, 2, 3, 1, 1].map((rows, nth) => ({
+    inputs: kinds.map((datatype, i) => ({
+      name: `x${i}`,
+      datatype,
+      shape: [rows, 1],
+      data: new Uint8Array(rows * ELEMENT_BYTES[datatype]).fill(datatype === 'BOOL' ? 1 : nth + i),
+    })),
+    outputs: kinds.map((_, i) => `y${i}`),
+  }));
+  const answers = await Promise.all(requests.map((request) => model.infer(request)));
+  answers.forEach(({ outputs, timings }, nth) => {
+    assert.equal(timings.batchSize, 8);
+    assert.deepEqual(
+      outputs.map(({ data }) => data),
+      requests[nth]?.inputs.map(({ data }) => data),
+    );
+  });
+});
+
 test('max_batch_size bounds the rows of a request where the operator states it', async () => {
   const model = await load(MLP, ['Gemm', 'Relu'], { maxBatchSize: 4 });
   const random = pseudoRandom(3);
@@ -213,22 +266,6 @@ test('an execution that turns out long keeps nobody from a free worker', async (
   } finally {
     await two.close();
   }
-});
-
-test('a request names a shorter timeout than the default, not a longer one', () => {
-  const expiryOf = (defaultTimeoutMicroseconds: number, timeout: number): number => {
-    const policy = new BatchPolicy(1, { defaultTimeoutMicroseconds });
-    return policy.expiryOf({ inputs: [], outputs: [], timeout }, 1000);
-  };
-  const never = Number.POSITIVE_INFINITY;
-  const cases: readonly (readonly [usual: number, own: number, expires: number])[] = [
-    [0, 0, never],
-    [0, 5000, 1005],
-    [5000, 0, 1005],
-    [5000, 2000, 1002],
-    [5000, 9000, 1005],
-  ];
-  for (const [usual, own, expires] of cases) assert.equal(expiryOf(usual, own), expires);
 });
 
 test('callers take turns: one with many requests does not delay another', async () => {
@@ -289,40 +326,6 @@ test('a more urgent request leaves first', async () => {
   await Promise.all([3, 3, 2, 1, 9].map(ask));
   // 9 is beyond the levels and counts as none: the middle one.
   assert.deepEqual(order, [1, 2, 9, 3, 3]);
-});
-
-const MILLISECOND = 1_000_000;
-
-/** What waits, what the newest execution took, and for how long a second worker is left out of it. */
-const GATHERED = [
-  { what: 'the first execution of all', last: Number.POSITIVE_INFINITY, left: 0 },
-  { what: 'long executions', last: MILLISECOND, left: 0 },
-  { what: 'a short one that has just begun', left: 0.5 },
-  { what: 'one that was to be short', dispatched: 999, left: 0 },
-  { what: 'several short ones', dispatched: 999, executions: 3, left: 0.5 },
-  { what: 'one that has ended, whose answer is on its way', dispatched: 0, ended: true, left: 0.5 },
-  { what: 'a full batch', rows: 8, left: 0 },
-];
-
-for (const { what, last = 1000, rows = 7, left, ...differing } of GATHERED) {
-  test(`how long a second worker leaves what waits to the first, ${what}: ${left} ms`, () => {
-    const waiting = { rows, held: new Map(), oldest: 0 };
-    const policy = new BatchPolicy(8, {});
-    const executing = { executions: 1, dispatched: 1000, ended: false, ...differing };
-    assert.equal(policy.gathers(waiting, [executing], last, 1000), left);
-    assert.equal(policy.gathers(waiting, [], last, 1000), 0, 'where none is executing');
-  });
-}
-
-test('a delay counts from the acceptance of what has waited longest', () => {
-  const options = { maxQueueDelayMicroseconds: 300_000, preferredBatchSizes: [4] };
-  const waits = (rows: number, oldest: number | undefined, max = 8): number =>
-    new BatchPolicy(max, options).waits({ rows, held: new Map(), oldest }, 1000);
-  assert.equal(waits(3, 900), 200);
-  assert.equal(waits(3, 700), 0, 'a busy worker does not begin the delay anew');
-  assert.equal(waits(3, 1000), 300);
-  assert.equal(waits(4, 1000), 0, 'a preferred size');
-  assert.equal(waits(1, 1000, 1), 0, 'a model that is not batched');
 });
 
 test('with a delay a free worker waits for a preferred size', async () => {

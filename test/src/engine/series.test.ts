@@ -90,7 +90,7 @@ const TAKEN: readonly {
   },
   {
     what: 'those of fewer bytes were short',
-    before: [execution(8, 0.1)],
+    before: [execution(80, 0.1)],
     waits: many(800),
     executions: 1,
   },

@@ -104,18 +104,31 @@ test('a worker that dies as a failed batch is executed one by one: who is behind
   }
 });
 
-/** An annotator's module whose thread ends at a run of ONNX Runtime, counted from the first. */
-async function deadlyRun(at: number): Promise<URL> {
-  const path = join(folder, `run-${at}.mjs`);
+/**
+ * An annotator's module whose thread ends at the first run of ONNX Runtime of which a condition holds: of its
+ * `rows`, of how many runs of one row were of `zeros`, and of how many `others` came after two of those, as
+ * the proof begins with all of what it had found. The next thread lives.
+ */
+async function deadlyRun(condition: string): Promise<URL> {
+  const name = Buffer.from(condition).toString('hex');
+  const path = join(folder, `run-${name}.mjs`);
+  const mark = JSON.stringify(join(folder, `ran-${name}`));
   const source = `
+    import { existsSync, writeFileSync } from 'node:fs';
     import { createRequire } from 'node:module';
     const { prototype } = createRequire(${JSON.stringify(import.meta.url)})('onnxruntime-node').InferenceSession;
     const { run } = prototype;
-    let runs = 0;
-    prototype.run = function (...all) {
-      runs += 1;
-      if (runs === ${at}) process.exit(1);
-      return run.apply(this, all);
+    let zeros = 0;
+    let others = 0;
+    prototype.run = function (feeds, ...more) {
+      const { data: [element], dims: [rows] } = feeds.input;
+      if (rows === 1 && element === 0) zeros += 1;
+      else if (rows === 1 && zeros >= 2) others += 1;
+      if ((${condition}) && !existsSync(${mark})) {
+        writeFileSync(${mark}, '');
+        process.exit(1);
+      }
+      return run.call(this, feeds, ...more);
     };
     export const makeAnnotator = () => ({
       annotate: () => new Uint8Array(),
@@ -129,16 +142,17 @@ async function deadlyRun(at: number): Promise<URL> {
   return pathToFileURL(path);
 }
 
-for (const { what, at } of [
-  { what: 'an ordinary row', at: 1 },
-  { what: 'the first adversary', at: 9 },
-  { what: 'a batch', at: 20 },
+for (const { what, condition } of [
+  { what: 'an ordinary row', condition: 'true' },
+  { what: 'the first adversary', condition: 'zeros > 0' },
+  { what: 'another row of an adversary', condition: 'others === 2' },
+  { what: 'a batch', condition: 'others > 0 && rows > 1' },
 ]) {
   test(`a worker that dies as the proof of batches executes ${what}: the load fails, and states nothing`, async () => {
     const hangs: EngineError[] = [];
     const engine = await createEngine({
       workers: 1,
-      annotator: { module: await deadlyRun(at), context: () => new Uint8Array() },
+      annotator: { module: await deadlyRun(condition), context: () => new Uint8Array() },
       onHang: (error) => hangs.push(error),
     });
     mock.timers.enable({ apis: ['setTimeout'] });

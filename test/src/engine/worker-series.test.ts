@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { mock, type TestContext, test } from 'node:test';
 import { EngineError } from '../../../src/engine/error.js';
-import type { Execution } from '../../../src/engine/messages.js';
+import type { Execution, ExecutionResult } from '../../../src/engine/messages.js';
 import { runSeries } from '../../../src/engine/series.js';
 import { type ThreadEvents, WorkerThread } from '../../../src/engine/worker-thread.js';
 import { gatedAnnotator } from '../../forge/gated-annotator.js';
 import { identityModel, loopModel } from '../../forge/inference-models.js';
 import { passTime } from '../../forge/pass-time.js';
 import { pending } from '../../forge/pending.js';
+import { refusal } from '../../forge/refusal.js';
 
 /** One execution of the identity model, of one row. */
 const executionOf = (value: number): Execution => ({
@@ -110,6 +111,57 @@ test('an execution that hangs behind another is noticed, and blamed alone', asyn
   const [outcome] = (await second)?.outcomes ?? [];
   assert.ok(outcome instanceof EngineError);
   assert.equal(outcome.reason, 'timeout');
+});
+
+const IDLE = { alive: true, hung: false, executions: 0, dispatched: 0, ended: true };
+
+test('each of a series has waited for those before it, an answer that failed took nothing', async () => {
+  const result = (milliseconds: number): ExecutionResult => ({
+    outputs: [],
+    annotations: new Uint8Array(),
+    annotationEnds: [],
+    computeInput: 1e6,
+    computeInfer: (milliseconds - 3) * 1e6,
+    computeOutput: 2e6,
+  });
+  const failed = new EngineError('execution', 'refused');
+  const runs = async () => ({ began: -1000, outcomes: [result(5), failed, undefined, result(7)] });
+  const series = Array.from({ length: 4 }, () => pending('a:1', 8, new Map()));
+  const outcomes = await runSeries(
+    1,
+    series.map((one) => [one] as const),
+    { ...IDLE, runSeries: runs },
+    undefined,
+  );
+  assert.deepEqual(outcomes.slice(1, 3), [failed, undefined]);
+  const waited = outcomes.map((outcome, i) => {
+    const queue = outcome instanceof EngineError ? undefined : outcome?.[0]?.timings.queue;
+    return queue === undefined ? undefined : queue / 1e6 + (series[i]?.enqueued ?? 0);
+  });
+  assert.deepEqual(waited, [-1000, undefined, undefined, -995]);
+});
+
+test('each of a series that no worker can be given is refused', async () => {
+  const runs = async () => {
+    throw new RangeError('Array buffer allocation failed');
+  };
+  const series = [1, 2].map(() => [pending('a:1', 8, new Map())] as const);
+  const outcomes = await runSeries(1, series, { ...IDLE, runSeries: runs }, undefined);
+  assert.equal(outcomes.length, 2);
+  for (const outcome of outcomes) refusal('execution', /allocation failed$/)(outcome);
+});
+
+test('of a series, a batch whose answer has not its rows is refused, and no other', async () => {
+  const outputs = [{ datatype: 'FP32' as const, shape: [1], data: new Uint8Array(4) }];
+  const times = { computeInput: 0, computeInfer: 0, computeOutput: 0 };
+  const one = { outputs, annotations: new Uint8Array(), annotationEnds: [], ...times };
+  const runs = async () => ({ began: 0, outcomes: [one, one] });
+  const each = () => pending('a:1', 8, new Map());
+  const series = [[each(), each()] as const, [each()] as const];
+  const [shared, alone] = await runSeries(1, series, { ...IDLE, runSeries: runs }, undefined);
+  refusal('execution', /has 1 rows for a batch of 2$/)(shared);
+  assert.ok(alone !== undefined && !(alone instanceof EngineError));
+  assert.equal(alone[0]?.outputs[0]?.data, outputs[0]?.data);
 });
 
 /** Notes in shared memory how many executions it has annotated. */

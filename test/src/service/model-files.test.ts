@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { measureModel } from '../../../enclave/measure.js';
+import type { ResolveOptions } from '../../../src/hub/resolve.js';
 import { measureConfigured } from '../../../src/service/model-files.js';
 import { identityModel } from '../../forge/inference-models.js';
 import { serveOptions } from '../../forge/serving.js';
@@ -42,3 +43,19 @@ test('what is wrong with a file has its code on this thread', async (t) => {
     return true;
   });
 });
+
+for (const plainHttp of [true, false, undefined]) {
+  test(`how a model of a registry is brought is what the hub's settings say: plainHttp ${plainHttp}`, async () => {
+    const reference = `oci://registry.example/m@sha256:${'0'.repeat(64)}`;
+    const hub = { cache: '/cache', ...(plainHttp !== undefined && { plainHttp }) };
+    const brought: unknown[] = [];
+    const resolve = async (path: string, { cache, ...options }: ResolveOptions) => {
+      brought.push([path, cache, options.plainHttp]);
+      throw new AssayError('HUB_NOT_FOUND', 'nothing is brought here');
+    };
+    await assert.rejects(measureConfigured(reference, hub, surroundings, resolve), {
+      code: 'HUB_NOT_FOUND',
+    });
+    assert.deepEqual(brought, [[reference, '/cache', plainHttp]]);
+  });
+}

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import type { Engine } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import type { Serving } from '../../../src/main.js';
@@ -37,10 +38,13 @@ interface Started {
   readonly engine: Engine | undefined;
 }
 
-async function start(versionPolicy: object): Promise<Started> {
+async function start(versionPolicy: object, ...others: readonly object[]): Promise<Started> {
   const config = {
     plaintext: { port: 0 },
-    models: [{ name: 'scale', path: 'scale', versionPolicy, batching: { maxBatchSize: 1 } }],
+    models: [
+      { name: 'scale', path: 'scale', versionPolicy, batching: { maxBatchSize: 1 } },
+      ...others,
+    ],
     modelControl: 'explicit',
     development: true,
   };
@@ -161,6 +165,9 @@ describe('a folder of versions that changes while the service runs', () => {
     assert.deepEqual((await reasons()).toSorted(), ['2: ', `3: ${details}`]);
     await remove(3);
     await load();
+    assert.deepEqual(serving.models.list(), [
+      { name: 'scale', version: '2', served: true, failure: undefined },
+    ]);
     await unload();
     assert.deepEqual(await reasons(), ['2: unloaded']);
     await remove(1);
@@ -199,10 +206,12 @@ describe('a folder of versions that changes while the service runs', () => {
     test(`to unload what is not served changes nothing: ${name}`, async () => {
       ({ serving, caller } = await start({ latest: 1 }));
       await unload();
-      const { manifestDigest } = serving.enclave;
+      const { manifestDigest, issuer } = serving.enclave;
+      const { entries } = issuer.counts;
       const listed = await indexed();
       assert.deepEqual(await caller.call('RepositoryModelUnload', { model_name: name }), {});
       assert.deepEqual(serving.enclave.manifestDigest, manifestDigest);
+      assert.equal(issuer.counts.entries, entries);
       assert.deepEqual(await indexed(), listed);
     });
   }
@@ -228,7 +237,8 @@ describe('a folder of versions that changes while the service runs', () => {
   });
 
   test('a load whose manifest cannot be stated leaves what was served, and nothing of itself', async (t) => {
-    ({ serving, caller } = await start({ latest: 1 }));
+    ({ serving, caller, engine } = await start({ latest: 1 }));
+    const before = held();
     const restate = t.mock.method(serving.enclave, 'restate', async () => {
       throw new Error('the log cannot be appended to');
     });
@@ -236,11 +246,30 @@ describe('a folder of versions that changes while the service runs', () => {
     await place(3);
     await assert.rejects(load(), { code: status.INTERNAL });
     restate.mock.restore();
+    assert.equal(held(), before);
     assert.deepEqual(await versions(), ['2']);
     assert.equal(await answer(), 2);
     await load();
     assert.deepEqual(await versions(), ['3']);
     assert.equal(await answer(), 3);
+  });
+
+  test('a model that loads and may not be served leaves nothing of itself', async (t) => {
+    ({ serving, caller, engine } = await start({ latest: 1 }));
+    const { admission } = serving.enclave;
+    const before = held();
+    t.mock.method(admission, 'confirm', () => {
+      throw new AssayError('LAUNCH_POLICY_MODEL', 'its test vectors are not those required');
+    });
+    const retired = t.mock.method(admission, 'retire').mock;
+    await place(3);
+    await assert.rejects(load(), { code: status.FAILED_PRECONDITION });
+    assert.equal(held(), before);
+    assert.deepEqual(
+      retired.calls.map(({ arguments: [{ version }] }) => version),
+      ['3'],
+    );
+    assert.deepEqual(await versions(), ['2']);
   });
 
   test('an unload whose manifest cannot be stated leaves everything served and stated', async (t) => {
@@ -271,6 +300,30 @@ describe('a folder of versions that changes while the service runs', () => {
     await assert.rejects(unload(), { code: status.INTERNAL });
     assert.deepEqual(serving.enclave.manifest.models, []);
     assert.equal(held(), 0);
+  });
+
+  test('a load after which the hardware is not told of what it replaced ends that, and is served', async (t) => {
+    ({ serving, caller, engine } = await start({ latest: 1 }));
+    const before = held();
+    t.mock.method(serving.enclave.admission, 'retire', async () => {
+      throw new Error('RTMR3 cannot be extended');
+    });
+    await assert.rejects(load(), { code: status.INTERNAL });
+    assert.equal(held(), before);
+    assert.deepEqual(await versions(), ['2']);
+    assert.equal(await answer(), 2);
+  });
+
+  test('what is loaded or unloaded leaves other models as they were', async () => {
+    const other = { name: 'other', path: 'scale/1/model.onnx', batching: { maxBatchSize: 1 } };
+    ({ serving, caller } = await start({ latest: 1 }, other));
+    const served = () =>
+      serving.models.list().map(({ name, version, served: is }) => `${name} ${version} ${is}`);
+    await place(3);
+    await load();
+    assert.deepEqual(served().toSorted(), ['other 1 true', 'scale 3 true']);
+    await unload();
+    assert.deepEqual(served().toSorted(), ['other 1 true', 'scale 3 false']);
   });
 
   /** Starts a load whose manifest is stated when it is let go, and counts what is admitted after it. */

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { mock, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { EngineError } from '../../../src/engine/error.js';
+import { createEngine } from '../../../src/engine/onnx-engine.js';
+import { WorkerPool } from '../../../src/engine/worker-pool.js';
+import { gatedAnnotator } from '../../forge/gated-annotator.js';
+import { identityModel, identityRow } from '../../forge/inference-models.js';
+import { passTime } from '../../forge/pass-time.js';
+import { refusal } from '../../forge/refusal.js';
+
+const source = { name: 'm', version: '1', model: identityModel('FP32'), externalData: [] };
+
+/** A gated annotator, and the ends of its threads. */
+function watchedAnnotator() {
+  const { annotator, open } = gatedAnnotator();
+  const threads = new EventEmitter();
+  return { annotator: { ...annotator, ended: () => threads.emit('ended') }, open, threads };
+}
+
+test('an engine whose worker cannot start is none, and says why', async () => {
+  const module = new URL('data:text/javascript,throw new Error("no annotator")');
+  const pool = new EventEmitter();
+  const gaveUp = once(pool, 'fatal');
+  const annotator = { module, context: () => undefined };
+  const engine = createEngine({ workers: 1, annotator, onFatal: (e) => pool.emit('fatal', e) });
+  const why = /^a worker thread ended before it had started: no annotator$/;
+  await assert.rejects(engine, refusal('execution', why));
+  const [fatal] = await gaveUp;
+  refusal('execution', /as often as it is started$/)(fatal);
+});
+
+test('a worker that dies with nothing to do: who asks before the next one has the model is answered', async () => {
+  const { annotator, threads } = watchedAnnotator();
+  const engine = await createEngine({ workers: 1, annotator });
+  const model = await engine.load(source);
+  try {
+    const asked = once(threads, 'ended').then(() => model.infer(identityRow(2)));
+    await model.infer(identityRow(16));
+    const { outputs } = await asked;
+    assert.deepEqual(outputs[0]?.data, identityRow(2).inputs[0]?.data);
+  } finally {
+    await engine.close();
+  }
+});
+
+test('a load that waits for a worker which hangs is refused, and takes no memory', async () => {
+  const { annotator, open } = gatedAnnotator();
+  const engine = await createEngine({ workers: 1, annotator });
+  const model = await engine.load(source, { maxRun: 1000 });
+  const { reserved } = engine.memory;
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const hung = assert.rejects(model.infer(identityRow(12)), refusal('timeout'));
+    await turn();
+    const loading = assert.rejects(engine.load(source), refusal('timeout'));
+    await turn();
+    passTime();
+    await Promise.all([hung, loading]);
+    assert.equal(engine.memory.reserved, reserved);
+  } finally {
+    mock.timers.reset();
+    open();
+    await engine.close();
+  }
+});
+
+test('a worker whose execution hung is not replaced when it ends after all: no model counts on it', async () => {
+  const { annotator, open, threads } = watchedAnnotator();
+  const engine = await createEngine({ workers: 1, annotator });
+  const model = await engine.load(source, { maxRun: 1000 });
+  const ends = mock.fn();
+  threads.on('ended', ends);
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    const hung = assert.rejects(model.infer(identityRow(14)), refusal('timeout'));
+    await turn();
+    passTime();
+    await hung;
+    const ended = once(threads, 'ended');
+    open();
+    await ended;
+  } finally {
+    mock.timers.reset();
+    open();
+    await engine.close();
+  }
+  assert.equal(ends.mock.callCount(), 1);
+});
+
+/** The first of its threads ends before it has started. */
+const STILLBORN = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    export const makeAnnotator = (started) => {
+      if (Atomics.add(new Int32Array(started), 0, 1) === 0) process.exit(1);
+    };`)}`,
+);
+
+test('a pool that is closed as a worker cannot load again what it had: no other takes its place', async () => {
+  const restored = new EventEmitter();
+  const data = new SharedArrayBuffer(4);
+  const pool = new WorkerPool({
+    workers: 1,
+    annotator: { module: STILLBORN, data, context: () => undefined },
+    restore: async () => {
+      restored.emit('closed', pool.close());
+      throw new EngineError('load', 'no memory');
+    },
+    pump: () => undefined,
+    onHang: () => undefined,
+    onFatal: () => undefined,
+  });
+  const [closed] = await once(restored, 'closed');
+  await closed;
+  await turn();
+  assert.equal(pool.slots[0]?.restarts, 1);
+});
