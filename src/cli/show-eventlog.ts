@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
+import { AssayError } from '../../attestation/encoding/error.js';
 import {
   decodeRuntimeLog,
   replayRuntimeLog,
@@ -15,6 +16,7 @@ import {
   type TcgEvent,
   type TcgEventLog,
 } from '../../attestation/evidence/tcg-event-log.js';
+import { bundleOf } from './bundle-input.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
@@ -120,8 +122,15 @@ function showRuntime(bytes: Uint8Array): Shown {
   };
 }
 
+/** The log that a bundle carries; other bytes as they are. */
+function logIn(bytes: Uint8Array): Uint8Array {
+  const log = bundleOf('tdx', bytes)?.eventLog;
+  if (log === null) throw new AssayError('EVENT_LOG_FORMAT', 'the bundle carries no event log');
+  return log ?? bytes;
+}
+
 async function show(io: Io, path: string): Promise<void> {
-  const bytes = await readInput(io, path);
+  const bytes = logIn(await readInput(io, path));
   // Assay's own log is a CBOR map; a TCG log begins with a register's number.
   const shown = (bytes[0] ?? 0) >> 5 === 5 ? showRuntime(bytes) : showTcg(parseTcgEventLog(bytes));
   const { format, events, registers } = shown;
@@ -164,7 +173,7 @@ export function registerShowEventLog(program: Command, io: Io): void {
   group(program, 'show')
     .command('eventlog')
     .description('explain an event log: ACPI CCEL, a TPM’s TCG2 log, or Assay’s RTMR3 log')
-    .argument('<file>', 'event log; - for standard input')
+    .argument('<file>', 'event log, or the Assay bundle that carries one; - for standard input')
     .addHelpText(
       'after',
       examples(

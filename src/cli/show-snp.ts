@@ -16,6 +16,7 @@ import {
   parseSnpReport,
   type SnpReport,
 } from '../../attestation/evidence/snp-report.js';
+import { bundleOf } from './bundle-input.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
@@ -143,7 +144,8 @@ function rows({ offset, name, value, meaning }: Field): string[][] {
 }
 
 async function showSnp(io: Io, path: string): Promise<void> {
-  const { report, runtimeClaims } = openSnpInput(await readInput(io, path));
+  const bytes = await readInput(io, path);
+  const { report, runtimeClaims } = bundleOf('sev-snp', bytes) ?? openSnpInput(bytes);
   const fields = fieldsOf(parseSnpReport(report));
   const claims =
     runtimeClaims === undefined
@@ -165,7 +167,7 @@ export function registerShowSnp(program: Command, io: Io): void {
   group(program, 'show')
     .command('snp')
     .description('explain an SEV-SNP report field by field')
-    .argument('<file>', 'report, Azure HCL report or collected evidence; - for standard input')
+    .argument('<file>', 'report, Assay bundle, Azure HCL report or collected evidence; - for stdin')
     .addHelpText('after', examples('assay show snp report.bin', 'assay show snp report.bin --json'))
     .action((path: string) => showSnp(io, path));
 }

@@ -6,6 +6,7 @@ import { pckPlatform } from '../../attestation/endorsements/pck.js';
 import { type Td15Extension, tdReportKind } from '../../attestation/evidence/td-report.js';
 import { bitField, namedAttributes, TUD } from '../../attestation/evidence/tdx-fields.js';
 import { parseTdxQuote, type TdxQuote } from '../../attestation/evidence/tdx-quote.js';
+import { bundleOf } from './bundle-input.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
@@ -157,7 +158,8 @@ function rows({ part, name, value, meaning }: Field): string[][] {
 }
 
 async function showTdx(io: Io, path: string): Promise<void> {
-  const fields = fieldsOf(parseTdxQuote(await readInput(io, path)));
+  const bytes = await readInput(io, path);
+  const fields = fieldsOf(parseTdxQuote(bundleOf('tdx', bytes)?.report ?? bytes));
   io.print({ fields: fields.map((each) => ({ ...each })) }, () => table(fields.flatMap(rows)));
 }
 
@@ -166,7 +168,7 @@ export function registerShowTdx(program: Command, io: Io): void {
   group(program, 'show')
     .command('tdx')
     .description('explain a TDX quote field by field')
-    .argument('<file>', 'version 4 or 5 quote; - for standard input')
+    .argument('<file>', 'version 4 or 5 quote, or Assay bundle; - for standard input')
     .addHelpText('after', examples('assay show tdx quote.bin', 'assay show tdx quote.bin --json'))
     .action((path: string) => showTdx(io, path));
 }
