@@ -22,7 +22,6 @@ function refuse(location: string, reason: string): never {
  * tensors with a location that begins with one, and takes their offset for an address.
  */
 function assertLocation(location: string): void {
-  if (location === '') refuse(location, 'is empty');
   for (const character of location) {
     const code = character.codePointAt(0) ?? 0;
     if (code < 0x20 || code === 0x7f) refuse(location, 'has a control character');

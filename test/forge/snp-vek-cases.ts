@@ -5,6 +5,18 @@ import type { ForgedCase } from './snp-report-cases.js';
 
 const p256 = (await forgedKey('amd-vcek-p256', 'p-256')).publicKey;
 
+/** Extensions of Milan as those of struct version 1, under this product name. */
+const inFormOfTurin =
+  (product: string): Change =>
+  (template) =>
+    [
+      replaced('2', derIa5(product)),
+      replaced('1', derInteger(1)),
+      without('3.4'),
+      added({ oid: `${ARC}.3.9`, value: derInteger(0) }),
+      replaced('4', new Uint8Array(8)),
+    ].reduce((changed, change) => change(changed), template);
+
 /** VCEK and VLEK certificates that are wrong in AMD's extensions or their key. */
 export const vekExtensions: ForgedCase[] = [
   ...['1', '2', '3.1', '3.2', '3.3', '3.4', '3.5', '3.6', '3.7', '3.8', '4'].flatMap((suffix) => [
@@ -67,27 +79,14 @@ export const vekExtensions: ForgedCase[] = [
   },
   {
     name: 'VCEK of an unknown product line',
-    fault: {
-      version: 2,
-      vek: (template) =>
-        replaced(
-          '2',
-          derIa5('Florence'),
-        )(
-          replaced(
-            '1',
-            derInteger(1),
-          )(
-            without('3.4')(
-              added({ oid: `${ARC}.3.9`, value: derInteger(0) })(
-                replaced('4', new Uint8Array(8))(template),
-              ),
-            ),
-          ),
-        ),
-    },
+    fault: { version: 2, vek: inFormOfTurin('Florence') },
     code: 'SNP_PRODUCT_UNKNOWN',
   },
+  ...(['Milan', 'Genoa', 'turin'] as const).map((product) => ({
+    name: `VCEK of ${product} in the form of Turin`,
+    fault: { version: 2 as const, vek: inFormOfTurin(product) },
+    code: 'SNP_CERTIFICATE_EXTENSION',
+  })),
   {
     name: 'VCEK of another chip',
     fault: { vek: replaced('4', new Uint8Array(64).fill(2)) },

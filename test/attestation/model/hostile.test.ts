@@ -270,6 +270,8 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
   ],
   'two versions of one opset': [{ graph: plain, opsets: { '': 18, 'ai.onnx': 19 } }, 'MODEL_OPSET'],
   'an opset version of zero': [{ graph: plain, opsets: { '': 0 } }, 'MODEL_OPSET'],
+  'an opset version beyond 2^53': [{ graph: plain, opsets: { '': 2 ** 53 } }, 'MODEL_OPSET'],
+  'a function without a name': [calling(functionOf('', relu('a', 'b'))), 'MODEL_FUNCTION'],
   'an IR version before 3': [{ graph: plain, irVersion: 2 }, 'MODEL_IR_VERSION'],
   'an IR version that is not published': [{ graph: plain, irVersion: 15 }, 'MODEL_IR_VERSION'],
   'no outputs': [{ graph: { ...plain, outputs: [] } }, 'MODEL_GRAPH'],
@@ -294,6 +296,13 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
 for (const [what, [model, code]] of Object.entries(models)) {
   test(`a model with ${what} is refused`, () => refuse(encodeModel(model), code));
 }
+
+test('the IR versions from 3 to 14 are known', () => {
+  for (const irVersion of [3, 14]) {
+    const bytes = encodeModel({ graph: plain, irVersion });
+    assert.equal(identifyModel({ path: 'm', bytes }).irVersion, irVersion);
+  }
+});
 
 test('a chain of 50,000 nodes is identified, in any order', { timeout }, () => {
   const nodes = Array.from({ length: 50_000 }, (_, index) =>
