@@ -19,7 +19,7 @@ import { Caller } from '../bench/support/rpc.js';
 import { scaleModel, servedModel } from '../forge/enclave.js';
 import { loopModel } from '../forge/inference-models.js';
 import type { LogThread } from '../forge/log-thread.js';
-import { serveIn } from '../forge/serving.js';
+import { serveIn, serveOptions } from '../forge/serving.js';
 
 const folder = await mkdtemp(join(tmpdir(), 'assay-settings-'));
 after(() => rm(folder, { recursive: true }));
@@ -225,4 +225,17 @@ test('what is executed yet as the service closes is under the head that it leave
   assert.equal(decodeTreeHead(head).size, 2);
   const gone = connectSocket({ port: metricsPort ?? 0, host: '127.0.0.1' });
   await assert.rejects(once(gone, 'connect'), { code: 'ECONNREFUSED' });
+});
+
+test('a folder in which the log cannot be written is told to the operator, and costs no answer', async (t) => {
+  await writeFile(join(folder, 'blocked'), '');
+  const told = t.mock.method(serveOptions.log, 'error').mock;
+  const { enclave, plaintextPort } = await start({ receiptLog: { directory: 'blocked' } });
+  const caller = new Caller(`127.0.0.1:${plaintextPort}`);
+  await infer(caller, 1).finally(() => caller.close());
+  await enclave.issuer.flush();
+  assert.deepEqual(told.calls[0]?.arguments, [
+    { code: 'RECEIPT_TILES', message: 'tile/0/000.p/1 cannot be written now: ENOTDIR' },
+    'the receipt log could not be written',
+  ]);
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { batchShapes } from '../../../src/engine/batch-shapes.js';
 import type { BatchingOptions, InferenceRequest } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { identityModel } from '../../forge/inference-models.js';
@@ -94,6 +95,46 @@ for (const [what, batching, model, reason] of UNPROVEN) {
     const outcome = (await load(batching, model)).batching;
     assert.deepEqual([outcome.invariance, outcome.maxBatchSize], ['unproven', 1]);
     assert.match(outcome.reason, reason);
+  });
+}
+
+const named = (...shape: readonly (string | number)[]) => ({
+  name: shape.join(),
+  datatype: 'FP32' as const,
+  shape,
+});
+
+for (const { what, inputs, dimensions, shapes } of [
+  {
+    what: 'rows alone vary',
+    inputs: [named('n', 3), named('m')],
+    dimensions: {},
+    shapes: [[[3], []]],
+  },
+  {
+    what: 'two dimensions vary',
+    inputs: [named('n', 'h', 3, 'w')],
+    dimensions: { h: [1, 2], w: [5, 6, 5] },
+    shapes: [[[1, 3, 5]], [[1, 3, 6]], [[2, 3, 5]], [[2, 3, 6]]],
+  },
+  {
+    what: 'two inputs share one',
+    inputs: [named('n', 'h'), named('n', 'w', 'h')],
+    dimensions: { h: [1, 2], w: [5] },
+    shapes: [
+      [[1], [5, 1]],
+      [[2], [5, 2]],
+    ],
+  },
+  {
+    what: 'there are as many as may be',
+    inputs: [named('n', 'w')],
+    dimensions: { w: Array.from({ length: 16 }, (_, i) => i) },
+    shapes: Array.from({ length: 16 }, (_, i) => [[i]]),
+  },
+]) {
+  test(`the shapes that a proof is made for, where ${what}`, () => {
+    assert.deepEqual(batchShapes(inputs, dimensions), shapes);
   });
 }
 

@@ -31,6 +31,22 @@ test('an engine whose worker cannot start is none, and says why', async () => {
   refusal('execution', /as often as it is started$/)(fatal);
 });
 
+test('a pool that gives up starts no further worker', async () => {
+  const module = new URL('data:text/javascript,throw new Error("no annotator")');
+  const given = new EventEmitter();
+  const pool = new WorkerPool({
+    workers: 1,
+    annotator: { module, context: () => undefined },
+    restore: async () => undefined,
+    pump: () => undefined,
+    onHang: () => undefined,
+    onFatal: () => given.emit('up', pool.slots[0]?.thread),
+  });
+  const [last] = await once(given, 'up');
+  await turn();
+  assert.equal(pool.slots[0]?.thread, last);
+});
+
 test('a worker that dies with nothing to do: who asks before the next one has the model is answered', async () => {
   const { annotator, threads } = watchedAnnotator();
   const engine = await createEngine({ workers: 1, annotator });

@@ -8,7 +8,7 @@ import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { readPackage } from '../../../src/hub/package-source.js';
 import { pushModel } from '../../../src/hub/push.js';
 import { parseReference } from '../../../src/hub/reference.js';
-import { resolveModel } from '../../../src/hub/resolve.js';
+import { type ResolvedModel, resolveModel } from '../../../src/hub/resolve.js';
 import type { ServeOptions, Serving } from '../../../src/main.js';
 import { measureConfigured } from '../../../src/service/model-files.js';
 import { externalModel, writeFiles } from '../../forge/model-package.js';
@@ -188,6 +188,24 @@ describe('external data that is exchanged', () => {
       code: 'HUB_CHANGED',
     });
   });
+
+  for (const [what, change] of [
+    ['which files there are', (resolved) => ({ ...resolved, files: [] })],
+    ['what the files mean', (resolved) => ({ ...resolved, graph: new Uint8Array(32) })],
+  ] as readonly (readonly [string, (resolved: ResolvedModel) => ResolvedModel])[]) {
+    test(`of ${what} alone, after the hub's verification: HUB_CHANGED`, async (t) => {
+      const path = await fromHub(t, honest());
+      const cache = temporaryFolder(t);
+      const exchange: typeof resolveModel = async (text, given) =>
+        change(await resolveModel(text, given));
+      await assert.rejects(
+        measureConfigured(path, { cache }, serveOptions.surroundings, exchange),
+        {
+          code: 'HUB_CHANGED',
+        },
+      );
+    });
+  }
 
   test('in the hub itself: HUB_DIGEST', async (t) => {
     const path = await fromHub(t, honest());

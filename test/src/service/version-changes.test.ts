@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { AssayError } from '../../../attestation/encoding/error.js';
-import type { Engine } from '../../../src/engine/engine.js';
+import type { AnnotatorSettings, Engine } from '../../../src/engine/engine.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import type { Serving } from '../../../src/main.js';
 import { Caller } from '../../bench/support/rpc.js';
@@ -36,6 +36,8 @@ interface Started {
   readonly serving: Serving;
   readonly caller: Caller;
   readonly engine: Engine | undefined;
+  /** What workers are told of a load, by its number; undefined: they make no receipts for it. */
+  readonly contextOf: (loadId: number) => Uint8Array | undefined;
 }
 
 async function start(versionPolicy: object, ...others: readonly object[]): Promise<Started> {
@@ -49,12 +51,19 @@ async function start(versionPolicy: object, ...others: readonly object[]): Promi
     development: true,
   };
   let engine: Engine | undefined;
+  let annotator: AnnotatorSettings | undefined;
   const makeEngine: typeof createEngine = async (settings) => {
+    annotator = settings?.annotator;
     engine = await createEngine({ ...settings, memoryInUse: () => 0 });
     return engine;
   };
   const serving = await serveIn(folder, config, { makeEngine });
-  return { serving, caller: new Caller(`127.0.0.1:${serving.plaintextPort}`), engine };
+  return {
+    serving,
+    caller: new Caller(`127.0.0.1:${serving.plaintextPort}`),
+    engine,
+    contextOf: (loadId) => annotator?.context(loadId),
+  };
 }
 
 describe('a folder of versions that changes while the service runs', () => {
@@ -312,6 +321,17 @@ describe('a folder of versions that changes while the service runs', () => {
     assert.equal(held(), before);
     assert.deepEqual(await versions(), ['2']);
     assert.equal(await answer(), 2);
+  });
+
+  test('a load that was replaced or unloaded is forgotten, and has no more receipts', async () => {
+    let contextOf: Started['contextOf'];
+    ({ serving, caller, contextOf } = await start({ latest: 1 }));
+    const stated = () => [1, 2].map((loadId) => contextOf(loadId) !== undefined);
+    assert.deepEqual(stated(), [true, false]);
+    await load();
+    assert.deepEqual(stated(), [false, true]);
+    await unload();
+    assert.deepEqual(stated(), [false, false]);
   });
 
   test('what is loaded or unloaded leaves other models as they were', async () => {
