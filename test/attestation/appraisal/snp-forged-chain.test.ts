@@ -141,6 +141,14 @@ describe('endorsements that are missing or in another order', () => {
     }
   });
 
+  test('a root that is not trusted is refused, also beside the one that is', async () => {
+    const { roots: strangers } = await forgeSnp({
+      ark: dated(before(FORGED_AT), after(FORGED_AT)),
+    });
+    const among = certificates((own) => [...own, ...strangers]);
+    assert.equal((await judgeSnp({ supply: among })).code, 'SNP_ROOT_UNTRUSTED');
+  });
+
   test('a root that was not supplied is told from AMD’s by what it issued', async () => {
     for (const place of [0, 1]) {
       const among = supply(({ roots, endorsements: { certificates: list, crls } }) => ({
