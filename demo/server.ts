@@ -11,8 +11,8 @@ export interface ServerProcess {
 
 const CLI = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
-/** What an operator's environment may hold and an enclave refuses to start under. */
-const UNWANTED = /^(NODE_.*|LD_.*|ORT_.*|ASSAY_.*)$/;
+/** All that the server gets of this environment: an enclave refuses to start under much of what one may hold. */
+const KEPT: ReadonlySet<string> = new Set(['PATH', 'HOME', 'TMPDIR']);
 
 function readLog(child: ChildProcess): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -33,9 +33,7 @@ function readLog(child: ChildProcess): Promise<number> {
  * that the simulator's root is written.
  */
 export async function startServer(config: string, simulatorRoot: string): Promise<ServerProcess> {
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !UNWANTED.test(name)),
-  );
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => KEPT.has(name)));
   const child = spawn(process.execPath, [CLI, 'serve', config, '--simulator-root', simulatorRoot], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

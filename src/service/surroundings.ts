@@ -39,7 +39,7 @@ export function isServiceLink(name: string, value: string): boolean {
  * whose traces show callers' metadata, and whose cipher suites need not encrypt.
  */
 const VARIABLE =
-  /^(NODE_.+|LD_.+|GCONV_PATH|LOCPATH|GLIBC_TUNABLES|MALLOC_.+|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+|GRPC_(NODE_.+|TRACE|VERBOSITY|(DEFAULT_)?SSL_.+))$/;
+  /^(NODE_.+|LD_.+|GCONV_PATH|LOCPATH|GLIBC_TUNABLES|MALLOC_.+|OPENSSL_(CONF|MODULES|ENGINES)|ORT_.+|GRPC_(NODE_.+|TRACE|VERBOSITY|SSL_.+))$/;
 
 /**
  * Those of them that neither bring code nor write out what is in memory: authorities for TLS, whose bytes

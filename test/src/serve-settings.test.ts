@@ -234,8 +234,9 @@ test('a folder in which the log cannot be written is told to the operator, and c
   const caller = new Caller(`127.0.0.1:${plaintextPort}`);
   await infer(caller, 1).finally(() => caller.close());
   await enclave.issuer.flush();
+  const directory = join(folder, 'blocked', toHex(enclave.keys.epoch));
   assert.deepEqual(told.calls[0]?.arguments, [
-    { code: 'RECEIPT_TILES', message: 'tile/0/000.p/1 cannot be written now: ENOTDIR' },
+    { code: 'RECEIPT_TILES', message: 'tile/0/000.p/1 cannot be written now: ENOTDIR', directory },
     'the receipt log could not be written',
   ]);
 });
