@@ -110,6 +110,16 @@ function positionFromCbor(fields: CborFields): ChallengePosition {
   return { root, index, size, path: path.filter(isNode) };
 }
 
+/** Whether these bytes are CBOR of this profile; anything else about them is `decodeBundle`'s. */
+export function isBundle(bytes: Uint8Array): boolean {
+  try {
+    const fields = CborFields.decode(bytes, 'the evidence bundle', CODE, MAX_BYTES);
+    return fields.text('profile') === PROFILE;
+  } catch {
+    return false;
+  }
+}
+
 /** Decodes a bundle strictly; throws BUNDLE_ENCODING, or BUNDLE_PROFILE for another format. */
 export function decodeBundle(bytes: Uint8Array): EvidenceBundle {
   const fields = CborFields.decode(bytes, 'the evidence bundle', CODE, MAX_BYTES);

@@ -3,6 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import {
+  type CborKey,
+  type CborValue,
+  decodeCbor,
+  encodeCbor,
+} from '../../../attestation/encoding/cbor.js';
 import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { assay } from '../../forge/cli.js';
 import {
@@ -28,6 +34,8 @@ before(async () => {
     const { report, eventLog } = decoded;
     await writeFile(at(`${tee}-bare.cbor`), encodeBundle({ ...decoded, eventLog: null }));
     await writeFile(at(`${tee}.cbor`), bundle);
+    const strange = decodeCbor(bundle) as Map<CborKey, CborValue>;
+    await writeFile(at(`${tee}-strange.cbor`), encodeCbor(new Map([...strange, ['more', 1]])));
     await writeFile(at(`${tee}.report`), report);
     if (eventLog !== null) await writeFile(at(`${tee}.log`), eventLog);
   }
@@ -51,8 +59,11 @@ for (const [what, bundle, code] of [
   ['tdx', 'sev-snp.cbor', 'ENCODING_EVIDENCE'],
   ['eventlog', 'sev-snp.cbor', 'ENCODING_EVIDENCE'],
   ['eventlog', 'tdx-bare.cbor', 'EVENT_LOG_FORMAT'],
+  ['snp', 'sev-snp-strange.cbor', 'BUNDLE_ENCODING'],
+  ['tdx', 'tdx-strange.cbor', 'BUNDLE_ENCODING'],
+  ['eventlog', 'tdx-strange.cbor', 'BUNDLE_ENCODING'],
 ] as const) {
-  test(`show ${what} of ${bundle}, which has no such part: ${code}`, async () => {
+  test(`show ${what} of ${bundle}, in which there is no such part: ${code}`, async () => {
     const shown = await assay(['show', what, at(bundle), '--json']);
     assert.deepEqual([shown.code, JSON.parse(shown.err).error.code], [1, code]);
   });
