@@ -54,16 +54,14 @@ function nestedType(depth: number): TypeInit {
   return nested;
 }
 
-const ambiguous: NodeInit = {
+const choosing = (branch: GraphInit): NodeInit => ({
   op: 'If',
   inputs: ['x'],
   outputs: ['y'],
-  attributes: {
-    then_branch: {
-      g: { nodes: [relu('h', 't'), relu('x', 'h')], outputs: [{ name: 't' }] },
-    },
-  },
-};
+  attributes: { then_branch: { g: branch } },
+});
+
+const ambiguous = choosing({ nodes: [relu('h', 't'), relu('x', 'h')], outputs: [{ name: 't' }] });
 
 /** A Scan whose body gives its own input, which ONNX Runtime does not write anywhere. */
 const passing: NodeInit = {
@@ -76,12 +74,7 @@ const passing: NodeInit = {
   },
 };
 const twice: GraphInit = { nodes: [relu('x', 'a')], outputs: [{ name: 'a' }, { name: 'a' }] };
-const branching: NodeInit = {
-  op: 'If',
-  inputs: ['x'],
-  outputs: ['y', 'z'],
-  attributes: { then_branch: { g: twice } },
-};
+const branching: NodeInit = { ...choosing(twice), outputs: ['y', 'z'] };
 
 /** `node`, for which there is a function of its name. */
 const rivalled = (node: NodeInit): ModelInit => ({
@@ -169,19 +162,13 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     'MODEL_DUPLICATE_NAME',
   ],
   'a subgraph with an initializer without a name': [
-    withNodes({
-      ...relu('x', 'y'),
-      op: 'If',
-      attributes: {
-        then_branch: {
-          g: {
-            initializers: [{ type: 1, dims: [1], floats: [1] }],
-            nodes: [relu('x', 't')],
-            outputs: [{ name: 't' }],
-          },
-        },
-      },
-    }),
+    withNodes(
+      choosing({
+        initializers: [{ type: 1, dims: [1], floats: [1] }],
+        nodes: [relu('x', 't')],
+        outputs: [{ name: 't' }],
+      }),
+    ),
     'MODEL_DUPLICATE_NAME',
   ],
   'two functions of one name': [
@@ -192,18 +179,12 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
   'a cycle of two': [withNodes(relu('b', 'y'), relu('y', 'b')), 'MODEL_CYCLE'],
   'a dead cycle': [withNodes(relu('x', 'y'), relu('b', 'a'), relu('a', 'b')), 'MODEL_CYCLE'],
   'a dead cycle in a subgraph': [
-    withNodes({
-      ...relu('x', 'y'),
-      op: 'If',
-      attributes: {
-        then_branch: {
-          g: {
-            nodes: [relu('x', 't'), relu('b', 'a'), relu('a', 'b')],
-            outputs: [{ name: 't' }],
-          },
-        },
-      },
-    }),
+    withNodes(
+      choosing({
+        nodes: [relu('x', 't'), relu('b', 'a'), relu('a', 'b')],
+        outputs: [{ name: 't' }],
+      }),
+    ),
     'MODEL_CYCLE',
   ],
   'a dead cycle in a function': [
