@@ -39,7 +39,8 @@ export const enclavePolicySchema = z.strictObject({
   allowUnknownModels: z.boolean().optional(),
   /**
    * Accepts models that no launch policy pins, where HOST_DATA or MRCONFIGID is zero: then measured software
-   * states them, nothing more.
+   * states them, nothing more. Where there is no launch policy, nothing rules out debugging aids and a listener
+   * without TLS either, which is accepted with it.
    */
   allowUnpinned: z.boolean().optional(),
   /** Accepts a launch policy that allows debugging aids. */
