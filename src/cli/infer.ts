@@ -10,9 +10,12 @@ import { examples, parseNonce } from './options.js';
 import { factRows, section } from './output.js';
 import { simulatedBanner } from './render-result.js';
 import {
+  type InputFile,
+  inputsOf,
+  type OutputPaths,
   outputFiles,
   parseOutputs,
-  readInputs,
+  readInputFiles,
   type TensorFlags,
   tensorOptions,
 } from './tensor-options.js';
@@ -23,15 +26,20 @@ interface Flags extends AttestationFlags, TensorFlags {
   readonly saveProof?: string;
 }
 
+interface Request {
+  readonly name: string;
+  readonly files: readonly InputFile[];
+  readonly outputs: OutputPaths;
+}
+
 async function execute(
   io: Io,
   session: Session,
-  name: string,
-  outputs: ReadonlyMap<string, string | undefined>,
+  { name, files, outputs }: Request,
   flags: Flags,
 ): Promise<void> {
   const model = findModel(session.manifest, name, flags.modelVersion);
-  const inputs = await readInputs(io, model, flags);
+  const inputs = inputsOf(model, files);
   const answer = await io.during(`running ${name}`, () =>
     session.infer(name, inputs, {
       version: model.version,
@@ -51,10 +59,11 @@ async function execute(
   reportUnwritten(io, failures);
 }
 
-async function run(io: Io, target: string, model: string, flags: Flags): Promise<void> {
+async function run(io: Io, target: string, name: string, flags: Flags): Promise<void> {
   const outputs = parseOutputs(flags.output);
   await requireWritable([...outputs.values(), flags.saveProof]);
-  await withSession(io, target, flags, (session) => execute(io, session, model, outputs, flags));
+  const request = { name, files: await readInputFiles(io, flags), outputs };
+  await withSession(io, target, flags, (session) => execute(io, session, request, flags));
 }
 
 function printAnswer(

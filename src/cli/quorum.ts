@@ -23,9 +23,12 @@ import type { Io } from './io.js';
 import { examples, parseCount, parsePositive } from './options.js';
 import { type Decision, decisionJson, decisionText } from './quorum-text.js';
 import {
+  type InputFile,
+  inputsOf,
+  type OutputPaths,
   outputFiles,
   parseOutputs,
-  readInputs,
+  readInputFiles,
   type TensorFlags,
   tensorOptions,
 } from './tensor-options.js';
@@ -45,17 +48,22 @@ function exitOf({ outputs, tally, excluded }: Decision): ExitCode {
   return exitCodeOfAll([...excluded, ...tally.failed].map(({ error }) => error)) ?? EXIT.refused;
 }
 
+interface Request {
+  readonly name: string;
+  readonly files: readonly InputFile[];
+  readonly outputs: OutputPaths;
+  readonly agreement: Agreement;
+}
+
 async function ask(
   io: Io,
   quorum: Quorum,
-  name: string,
+  { name, files, outputs, agreement }: Request,
   flags: Flags,
-  agreement: Agreement,
 ): Promise<Pick<Decision, 'outputs' | 'tally'>> {
   const model = quorum.model(name, flags.modelVersion);
   requireLimitsOfOutputs(agreement, model.outputs);
-  const outputs = parseOutputs(flags.output);
-  const inputs = await readInputs(io, model, flags);
+  const inputs = inputsOf(model, files);
   try {
     const { answer, tally } = await io.during(`asking ${quorum.nodes.length} nodes`, () =>
       quorum.infer(name, inputs, {
@@ -92,11 +100,11 @@ function proofFiles(folder: string, { agreeing, dissenting }: Tally): AnswerFile
 
 async function decide(
   io: Io,
-  name: string,
   targets: readonly string[],
+  request: Request,
   flags: Flags,
-  agreement: Agreement,
 ): Promise<Decision> {
+  const { agreement } = request;
   const { policy, options } = await readAttestation(io, flags);
   let quorum: Quorum;
   try {
@@ -123,7 +131,7 @@ async function decide(
   try {
     const simulated = quorum.nodes.some(({ session }) => session.result.simulated);
     const { excluded } = quorum;
-    const asked = await ask(io, quorum, name, flags, agreement);
+    const asked = await ask(io, quorum, request, flags);
     return { ...asked, excluded, simulated, tooFew: null };
   } finally {
     quorum.close();
@@ -133,25 +141,27 @@ async function decide(
 async function run(io: Io, name: string, targets: readonly string[], flags: Flags): Promise<void> {
   const agreement: Agreement =
     flags.tolerances === undefined ? {} : await readTolerancesFile(io, flags.tolerances);
-  const named = parseOutputs(flags.output);
-  await requireWritable([...named.values()]);
+  const outputs = parseOutputs(flags.output);
+  await requireWritable([...outputs.values()]);
   const { saveProofs } = flags;
   if (saveProofs !== undefined) {
     await makeFolder(saveProofs);
-    const outputs = [...named.values()].filter((path) => path !== undefined);
+    const paths = [...outputs.values()].filter((path) => path !== undefined);
     const nodes = [...new Set(targets)];
     const proofs = KINDS.flatMap((kind) => nodes.map((node) => proofPath(saveProofs, kind, node)));
-    await requireDistinct([...outputs, ...proofs]);
+    await requireDistinct([...paths, ...proofs]);
   }
   if (flags.agree > 0 && flags.agree * 2 <= targets.length) {
     io.note(
       `${flags.agree} of ${targets.length} is no majority: others may agree on another answer`,
     );
   }
-  const decision = await decide(io, name, targets, flags, agreement);
+  const files = await readInputFiles(io, flags);
+  const request = { name, files, outputs, agreement };
+  const decision = await decide(io, targets, request, flags);
   const { written, failures } = await writeAnswerFiles([
     ...(flags.saveProofs === undefined ? [] : proofFiles(flags.saveProofs, decision.tally)),
-    ...outputFiles(decision.outputs ?? [], named),
+    ...outputFiles(decision.outputs ?? [], outputs),
   ]);
   const lines = written.map(({ path }) => `Wrote ${path}`);
   io.exitCode = exitOf(decision);

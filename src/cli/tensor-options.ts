@@ -75,6 +75,10 @@ function isJson(bytes: Uint8Array, what: string): boolean {
   }
 }
 
+function isJsonPath(path: string): boolean {
+  return path.endsWith('.json');
+}
+
 /** How JSON text begins that has elements, or a tensor. */
 const JSON_START = /^\s*[[{]/;
 
@@ -92,15 +96,19 @@ function assertRaw({ name, datatype }: TensorSpec, path: string, bytes: Uint8Arr
   );
 }
 
+/** An input as its file has it. */
+export interface InputFile {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  readonly shape: readonly number[] | undefined;
+}
+
 /**
- * Reads the inputs that the flags name, as the model's signature
- * has them. Throws CLIENT_INPUT, USAGE_FILE or USAGE_OPTION.
+ * Reads the files of the inputs that the flags name, before a node is attested for them. Throws USAGE_FILE or
+ * USAGE_OPTION.
  */
-export async function readInputs(
-  io: Io,
-  model: ManifestModel,
-  flags: TensorFlags,
-): Promise<Tensor[]> {
+export async function readInputFiles(io: Io, flags: TensorFlags): Promise<readonly InputFile[]> {
   const shapes = parseShapes(flags.shape ?? []);
   const inputs = byName(
     '--input',
@@ -113,28 +121,37 @@ export async function readInputs(
   }
   return Promise.all(
     [...inputs].map(async ([name, path]) => {
-      const signature = model.inputs.find((input) => input.name === name);
-      if (signature === undefined) {
-        const known = model.inputs.map((input) => input.name).join(', ');
-        throw new AssayError('CLIENT_INPUT', `${model.name} has no input ${name}; it has ${known}`);
-      }
       const bytes = await readInput(io, path, INPUT_LIMIT);
-      const spec = specOf(signature);
-      const format = path.endsWith('.json') ? 'json' : 'binary';
-      if (shapes.has(name) && format === 'binary' && isNpy(bytes)) {
+      const shape = shapes.get(name);
+      if (shape !== undefined && !isJsonPath(path) && isNpy(bytes)) {
         const why = `changes nothing: ${path} is .npy and states its shape`;
         throw new AssayError('USAGE_OPTION', `--shape ${name}=… ${why}`);
       }
-      if (format === 'binary') assertRaw(spec, path, bytes);
-      return inputFrom(spec, bytes, format, shapes.get(name));
+      return { name, path, bytes, shape };
     }),
   );
 }
 
+/** Inputs as the model's signature has them; throws CLIENT_INPUT, TENSOR_… or USAGE_FILE. */
+export function inputsOf(model: ManifestModel, files: readonly InputFile[]): Tensor[] {
+  return files.map(({ name, path, bytes, shape }) => {
+    const signature = model.inputs.find((input) => input.name === name);
+    if (signature === undefined) {
+      const known = model.inputs.map((input) => input.name).join(', ');
+      throw new AssayError('CLIENT_INPUT', `${model.name} has no input ${name}; it has ${known}`);
+    }
+    const spec = specOf(signature);
+    const format = isJsonPath(path) ? 'json' : 'binary';
+    if (format === 'binary') assertRaw(spec, path, bytes);
+    return inputFrom(spec, bytes, format, shape);
+  });
+}
+
+/** Paths of outputs by their names; undefined where one is selected alone. */
+export type OutputPaths = ReadonlyMap<string, string | undefined>;
+
 /** `--output NAME` selects an output, `--output NAME=FILE.npy` writes it too. */
-export function parseOutputs(
-  texts: readonly string[] = [],
-): ReadonlyMap<string, string | undefined> {
+export function parseOutputs(texts: readonly string[] = []): OutputPaths {
   return byName<string | undefined>(
     '--output',
     texts.map((text) => (text.includes('=') ? split('--output', text) : [text, undefined])),
@@ -144,7 +161,7 @@ export function parseOutputs(
 /** The files of outputs that `parseOutputs` has a path for. */
 export function outputFiles(
   tensors: readonly Tensor[],
-  outputs: ReadonlyMap<string, string | undefined>,
+  outputs: OutputPaths,
 ): (AnswerFile & { readonly what: string })[] {
   return tensors.flatMap((tensor) => {
     const path = outputs.get(tensor.name);

@@ -151,6 +151,24 @@ describe('assay infer', () => {
     });
   }
 
+  const unreadable: readonly (readonly [string, readonly string[], string])[] = [
+    ['a file that is not there', ['--input', `x=${at('none.npy')}`], 'USAGE_FILE'],
+    ['an input without a name', ['--input', at('x.npy')], 'USAGE_OPTION'],
+    ['a shape beside .npy', ['--input', `x=${at('x.npy')}`, '--shape', 'x=2'], 'USAGE_OPTION'],
+  ];
+  for (const [name, given, error] of unreadable) {
+    test(`${name} is found before a node is asked, and each of a quorum`, async () => {
+      const nobody = 'localhost:1';
+      for (const args of [
+        ['infer', nobody, 'scale'],
+        ['quorum', 'scale', nobody, '--agree', '1'],
+      ]) {
+        const outcome = await assay([...args, ...given, ...trust(), '--json']);
+        assert.deepEqual([outcome.code, JSON.parse(outcome.err).error.code], [2, error], args[0]);
+      }
+    });
+  }
+
   test('sends nothing to a server that is not affirmed', async () => {
     const args = ['--input', input(), '--policy', at('other.json'), '--root', at('root.pem')];
     const { code, out } = await assay(['infer', target, 'scale', ...args, '--json']);
