@@ -175,6 +175,6 @@ export class LaunchRules {
   /** The demands that this value of a model meets. */
   #meeting(rule: LaunchPolicyRule, value: string): readonly string[] {
     if (rule === 'name') return [this.#names.has(value) ? value : NO_NAME];
-    return rule === 'model' || value === ANY ? [value] : [value, ANY];
+    return value === ANY ? [value] : [value, ANY];
   }
 }
