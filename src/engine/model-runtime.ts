@@ -1,5 +1,6 @@
-import { BatchPolicy, mostRows, ShortExecutions } from './batch-policy.js';
+import { BatchPolicy, mostRows } from './batch-policy.js';
 import { tailsKey } from './batch-shapes.js';
+import { Dispatcher } from './dispatcher.js';
 import type {
   BatchingOptions,
   BatchingOutcome,
@@ -9,11 +10,10 @@ import type {
   ModelSource,
 } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
-import { UsualTimes } from './execution-times.js';
 import { addressOf, cancelled, inputBytesOf, overdue, type Pending } from './pending.js';
 import type { RequestMemory } from './request-memory.js';
 import { RequestQueue } from './request-queue.js';
-import { addressIn, type Batch, bytesIn, type Outcome, runSeries } from './series.js';
+import { type Batch, type Outcome, runSeries } from './series.js';
 import { Statistics } from './statistics.js';
 import type { TensorSpec } from './tensor.js';
 import type { Executor, Signature } from './worker-thread.js';
@@ -40,13 +40,6 @@ export interface RuntimeHooks {
   readonly release: () => Promise<void>;
 }
 
-/** A series that has not ended. */
-interface Given {
-  readonly worker: Executor;
-  /** Whose it is; undefined where it is several addresses', or not short as far as can be told. */
-  readonly shortOf: string | undefined;
-}
-
 /** One load of a model: its queue, its statistics, its way in and out of executions. */
 export class ModelRuntime implements LoadedModel {
   readonly loadId: number;
@@ -62,18 +55,13 @@ export class ModelRuntime implements LoadedModel {
   readonly #hooks: RuntimeHooks;
   readonly #policy: BatchPolicy;
   readonly #queue: RequestQueue;
+  readonly #dispatcher: Dispatcher;
   /** Of a request. */
   readonly #mostRows: number;
   /** Whether dimension 0 of a request's inputs is its batch size, as it is where there is a `max_batch_size`. */
   readonly #batched: boolean;
   /** Requests that wait or are executed. */
   #unanswered = 0;
-  readonly #short = new ShortExecutions();
-  readonly #times = new UsualTimes();
-  readonly #executing: Given[] = [];
-  /** Nanoseconds in ONNX Runtime of the newest execution. */
-  #lastExecution = Number.POSITIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
   #draining: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
 
   constructor(
@@ -95,6 +83,12 @@ export class ModelRuntime implements LoadedModel {
     this.acceptsEmpty = settings.acceptsEmpty;
     this.#policy = new BatchPolicy(settings.batching.maxBatchSize, settings.options);
     this.#queue = new RequestQueue(settings.options.maxQueueSize, settings.memory);
+    this.#dispatcher = new Dispatcher(this.#queue, this.#policy, {
+      steady: settings.steady,
+      workers: () => this.instances,
+      hurries: () => this.#draining !== undefined,
+      wake: hooks.wake,
+    });
     this.#mostRows = mostRows(settings.options, signature.inputs);
     this.#batched = settings.batching.maxBatchSize > 1 || Number.isFinite(this.#mostRows);
   }
@@ -177,67 +171,21 @@ export class ModelRuntime implements LoadedModel {
     this.#hooks.wake();
   }
 
-  /** The next work for a free worker, executions one after another, or undefined. */
+  /** As `Dispatcher.take`. */
   take(now: number): readonly Batch[] | undefined {
-    const workers = this.#executing.map(({ worker }) => worker);
-    const left = this.#policy.gathers(this.#queue, workers, this.#lastExecution, now);
-    return this.#takeUnless(Math.max(left, this.#delay(now)), now);
+    return this.#dispatcher.take(now);
   }
 
-  /**
-   * What a worker can go on with that has a series; undefined unless that is a short one of this model, and it
-   * and all that waits are of one address: where it turns out long, nobody else waits for it.
-   */
+  /** As `Dispatcher.takeBehind`. */
   takeBehind(busy: Executor, now: number): readonly Batch[] | undefined {
-    const [address, other] = this.#queue.held.keys();
-    if (address === undefined || other !== undefined) return undefined;
-    const own = this.#executing.find(({ worker }) => worker === busy)?.shortOf === address;
-    return own ? this.#takeUnless(this.#delay(now), now) : undefined;
-  }
-
-  #takeUnless(delay: number, now: number): readonly Batch[] | undefined {
-    if (delay > 0 && !this.#queue.full) {
-      this.#wakeIn(delay);
-      return undefined;
-    }
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const series = this.#takeSeries(now);
-    return series.length === 0 ? undefined : series;
-  }
-
-  #takeSeries(now: number): readonly Batch[] {
-    const rows = this.#policy.sizeNow(this.#queue);
-    const most = this.#settings.steady
-      ? this.#policy.seriesNow(this.#queue, rows, this.instances)
-      : 1;
-    const turn = this.#policy.turn(this.#lastExecution);
-    const series: Batch[] = [];
-    for (let time = 0; ; ) {
-      const [first, ...others] = this.#queue.take(rows, now, turn);
-      if (first === undefined) return series;
-      const batch: Batch = [first, ...others];
-      series.push(batch);
-      if (series.length >= most) return series;
-      const last = this.#times.of(bytesIn(batch));
-      time += last;
-      if (!this.#policy.goesOn(time, last)) return series;
-    }
-  }
-
-  /** Milliseconds for which what waits is better left waiting for more. */
-  #delay(now: number): number {
-    return this.#draining === undefined ? this.#policy.waits(this.#queue, now) : 0;
+    return this.#dispatcher.takeBehind(busy, now);
   }
 
   /** Executes a series and answers each of its requests; `free` is called once the worker is. */
   async execute(series: readonly Batch[], worker: Executor, free: () => void): Promise<void> {
-    const short =
-      this.#settings.steady && series.every((batch) => this.#short.expects(bytesIn(batch)));
-    const given = { worker, shortOf: short ? addressIn(series) : undefined };
-    this.#executing.push(given);
+    const ended = this.#dispatcher.begin(series, worker);
     const released = (): void => {
-      this.#executing.splice(this.#executing.indexOf(given), 1);
+      ended();
       free();
     };
     const outcomes = await this.#run(series, worker);
@@ -257,11 +205,7 @@ export class ModelRuntime implements LoadedModel {
     series.forEach((batch, i) => {
       const outcome = outcomes[i];
       const took = outcome instanceof EngineError ? undefined : outcome?.[0]?.timings.computeInfer;
-      if (took === undefined) return;
-      this.#lastExecution = took;
-      const bytes = bytesIn(batch);
-      this.#short.learn(bytes, took);
-      this.#times.learn(bytes, took);
+      if (took !== undefined) this.#dispatcher.learn(batch, took);
     });
     return outcomes;
   }
@@ -324,14 +268,6 @@ export class ModelRuntime implements LoadedModel {
       'draining',
       `model ${this.name} version ${this.version} has no worker left, the service has to be restarted`,
     );
-  }
-
-  /** Looks again, after so many milliseconds, at what waits. */
-  #wakeIn(delay: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#hooks.wake();
-    }, Math.ceil(delay));
   }
 
   #answered(): void {
