@@ -104,10 +104,29 @@ const logFaults: readonly EvidenceCase[] = [
     fault: unpinned,
     policy: affirmingPolicy(models, { allowUnpinned: true }),
   },
-  {
-    name: 'a model with a digest longer than any',
+  ...['model', 'unload'].map((type) => ({
+    name: `a digest longer than any, ${type}`,
     code: 'enclave.event-log.others',
-    fault: { events: (events) => [...events, { type: 'model', content: fill(1, 64 * 1024) }] },
+    fault: {
+      ...unpinned,
+      events: (events) => [...events.slice(1), { type, content: fill(1, 64 * 1024) }],
+    } satisfies BundleFault,
+    policy: affirmingPolicy(models, { allowUnpinned: true }),
+  })),
+  {
+    name: 'a model that is not stated, of a launch policy that the evidence leaves out',
+    code: 'enclave.launch-policy.pinned',
+    fault: {
+      events: (events) => [...events, { type: 'model', content: strange }],
+      bundle: (b) => ({ ...b, launchPolicy: null }),
+    },
+    policy: affirmingPolicy(models, { allowUnpinned: true }),
+    also: [
+      'enclave.development',
+      'enclave.event-log.others',
+      'enclave.launch-policy.enforced',
+      'enclave.plaintext',
+    ],
   },
   {
     name: 'a model that is stated and was not loaded',
@@ -156,6 +175,15 @@ const quiet: readonly (EvidenceCase & { readonly says: string })[] = [
     code: '',
     fault: { ...unpinned, events: (events) => comesAndGoes(events.slice(1)) },
     says: 'Nothing else is loaded.',
+  },
+  {
+    name: 'a model without a launch policy that is being loaded, or drained',
+    code: '',
+    fault: {
+      ...unpinned,
+      events: (events) => [...events.slice(1), { type: 'model', content: strange }],
+    },
+    says: 'Beside them a model is loaded that this manifest does not state: it is on its way in or out.',
   },
 ];
 for (const { says, ...given } of quiet) {
