@@ -16,7 +16,7 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { BoundedConnections, HANDSHAKE } from './bounded-connections.js';
 import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
 import { MAX_MESSAGE } from './exchange.js';
-import { type CallOptions, LONGEST } from './within.js';
+import { type CallOptions, LONGEST, within } from './within.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/', import.meta.url));
 
@@ -44,6 +44,12 @@ const INFERENCE = 'inference.GRPCInferenceService';
 
 /** What is sent as server name where the target is an address: RFC 6066 section 3 allows names alone. */
 const NO_NAME = 'enclave.invalid';
+
+/**
+ * Milliseconds between attempts to reach a server that cannot be reached, at most: it is one enclave, not a
+ * service of many, and grpc-js's own two minutes outlast most restarts.
+ */
+const LONGEST_BACKOFF = 5000;
 
 /** Milliseconds for a call where the caller names none. */
 export const DEFAULT_TIMEOUT = 60_000;
@@ -93,7 +99,9 @@ export class PinnedChannel {
   readonly #attestation: Client;
   /** Opened by the first inference: grpc-js bounds messages by the connection. */
   #inference: Client | undefined;
-  #closed = false;
+  /** Under way: who answers there now. */
+  #look: Promise<X509Certificate> | undefined;
+  readonly #end = new AbortController();
 
   private constructor(endpoint: Endpoint, certificate: X509Certificate) {
     this.endpoint = endpoint;
@@ -126,6 +134,7 @@ export class PinnedChannel {
       'grpc.max_send_message_length': MAX_MESSAGE,
       'grpc.enable_http_proxy': 0,
       'grpc.enable_channelz': 0,
+      'grpc.max_reconnect_backoff_ms': LONGEST_BACKOFF,
       'grpc.use_local_subchannel_pool': 1,
       ...(isIP(this.endpoint.host) === 0 ? {} : { 'grpc.ssl_target_name_override': NO_NAME }),
     };
@@ -167,9 +176,7 @@ export class PinnedChannel {
     { timeout, signal }: CallOptions,
   ): Promise<Response> {
     signal?.throwIfAborted();
-    if (this.#closed) {
-      throw new AssayError('CLIENT_UNREACHABLE', `${this.#where}: the session is closed`);
-    }
+    this.#end.signal.throwIfAborted();
     const deadline = Date.now() + bounded(timeout, LONGEST);
     const method = methodOf(service, name);
     const client = service === INFERENCE ? this.#inferenceClient() : this.#attestation;
@@ -204,6 +211,20 @@ export class PinnedChannel {
     }
   }
 
+  /** The certificate that is presented now: one look for all calls that a lost connection ends together. */
+  #presented(bounds: CallOptions): Promise<X509Certificate> {
+    const { signal } = this.#end;
+    this.#look ??= presentedCertificate(this.endpoint, { timeout: HANDSHAKE, signal }).finally(
+      () => {
+        this.#look = undefined;
+      },
+    );
+    return within(this.#look, bounds, () => {
+      const message = `${this.#where}: no TLS handshake within ${bounds.timeout} ms`;
+      return new AssayError('CLIENT_UNREACHABLE', message);
+    });
+  }
+
   /** gRPC reports a refused handshake as unavailable; asking for the certificate again tells them apart. */
   async #translate(
     name: string,
@@ -212,7 +233,7 @@ export class PinnedChannel {
   ): Promise<never> {
     if (error.code === status.UNAVAILABLE) {
       const bounds = { timeout: bounded(timeout, HANDSHAKE), signal };
-      const now = await presentedCertificate(this.endpoint, bounds);
+      const now = await this.#presented(bounds);
       assertPinned(now, this.key, this.#where);
       throw new AssayError('CLIENT_UNREACHABLE', `${this.#where}: ${error.details}`, error);
     }
@@ -223,7 +244,8 @@ export class PinnedChannel {
 
   /** Ends connections, also those that are being made. */
   close(): void {
-    this.#closed = true;
+    const message = `${this.#where}: the session is closed`;
+    this.#end.abort(new AssayError('CLIENT_UNREACHABLE', message));
     this.#credentials.close();
     this.#attestation.close();
     this.#inference?.close();

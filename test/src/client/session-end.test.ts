@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
 import { connect } from '../../../src/client/connect.js';
 import { startAdder } from '../../forge/adder-server.js';
@@ -36,6 +37,37 @@ test('a session that another key took the place of is over, and readiness says s
   assert.equal(await replaced.ready(), true);
   relay.cut();
   await assert.rejects(replaced.ready(), { code: 'CLIENT_TLS_PIN' });
+});
+
+test('calls that end with their connection look together who is in its place', async (t) => {
+  const relay = await startSwitch(server.port, server.port, 3);
+  t.after(() => relay.close());
+  const lost = await connect(relay.target, policy, options);
+  t.after(() => lost.close());
+  const calls = 20;
+  const all = new Promise<void>((resolve) => {
+    let held = 0;
+    server.lies = {
+      issue: () => {
+        held++;
+        if (held === calls) resolve();
+        return new Promise(() => {});
+      },
+    };
+  });
+  const answers = Array.from({ length: calls }, () => lost.infer('adder', inputs));
+  await all;
+  let dialled = 0;
+  const count = (): void => void dialled++;
+  subscribe('net.client.socket', count);
+  t.after(() => unsubscribe('net.client.socket', count));
+  relay.cut();
+  for (const { status, ...rest } of await Promise.allSettled(answers)) {
+    const reason = 'reason' in rest ? rest.reason : undefined;
+    assert.deepEqual([status, reason?.code], ['rejected', 'CLIENT_UNREACHABLE']);
+  }
+  // Each through the relay, and beside the look those that grpc-js makes to connect again.
+  assert.ok(dialled >= 1 && dialled < calls / 2, `${dialled} connections`);
 });
 
 test('a closed session says so to every call', async () => {
