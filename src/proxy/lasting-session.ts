@@ -65,6 +65,8 @@ export class LastingSession {
   /** Why there is no session; undefined while there is. */
   #lost: { readonly error: unknown } | undefined;
   #renewing: Promise<void> | undefined;
+  /** Sessions that were affirmed, also where one was of the epoch before. */
+  #affirmations = 1;
   /** Since the last answer. */
   #attempts = 0;
   #due = Number.NEGATIVE_INFINITY;
@@ -89,13 +91,14 @@ export class LastingSession {
     const { timeout = DEFAULT_TIMEOUT, signal } = options;
     const deadline = performance.now() + timeout;
     const session = await this.#affirmed({ timeout, signal });
+    const affirmation = this.#affirmations;
     try {
       const left = Math.max(1, deadline - performance.now());
       const answer = await session.infer(name, inputs, { ...options, timeout: left });
       this.#answered(session);
       return answer;
     } catch (error) {
-      this.#judge(session, error);
+      this.#judge(affirmation, error);
       throw error;
     }
   }
@@ -106,11 +109,11 @@ export class LastingSession {
       this.#renew();
       return false;
     }
-    const session = this.#session;
+    const affirmation = this.#affirmations;
     try {
-      return await session.ready(model);
+      return await this.#session.ready(model);
     } catch (error) {
-      this.#judge(session, error);
+      this.#judge(affirmation, error);
       if (isOver(error)) return false;
       throw error;
     }
@@ -135,8 +138,9 @@ export class LastingSession {
     this.#due = Number.NEGATIVE_INFINITY;
   }
 
-  #judge(session: Session, error: unknown): void {
-    if (!isOver(error) || session !== this.#session || this.#lost !== undefined) return;
+  /** @param affirmation what the call was sent under: what is over since tells nothing of the next. */
+  #judge(affirmation: number, error: unknown): void {
+    if (!isOver(error) || affirmation !== this.#affirmations || this.#lost !== undefined) return;
     this.#lost = { error };
     this.#options.onChange({ kind: 'over', error });
     this.#renew();
@@ -175,6 +179,7 @@ export class LastingSession {
     const before = this.#session;
     const same = equalBytes(made.manifest.epoch, before.manifest.epoch);
     this.#session = same ? before : made;
+    this.#affirmations++;
     this.#lost = undefined;
     // What an enclave that ends still answers is good.
     (same ? made : before).close();

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { fromBase64Url } from '../../../attestation/encoding/bytes.js';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import { decodeClaims } from '../../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../../attestation/receipt/inference-receipt.js';
 import { connect } from '../../../src/client/connect.js';
@@ -196,6 +197,25 @@ test('what comes between for a while leaves the session as it is, with the log t
   await attested;
   const kept = changes.map((change) => change.kind === 'attested' && change.session === session);
   assert.deepEqual(kept, [false, true]);
+});
+
+test('a call that was sent before the session was affirmed again does not end it again', async (t) => {
+  const server = await startIn(t);
+  const policy = parsePolicy(servedPolicy(server.enclave));
+  const around = () => () => connect(server.target, policy, { roots: [server.root] });
+  const { infer, session, attested, kinds } = await startProxied(t, server, { around });
+  const gone = new AssayError('CLIENT_TLS_PIN', 'another key');
+  let fail = (): void => {};
+  const late = new Promise<never>((_, reject) => (fail = () => reject(gone)));
+  const outcomes = [() => late, () => Promise.reject(gone)];
+  t.mock.method(session, 'infer', () => outcomes.shift()?.(), { times: 2 });
+  const first = infer();
+  await assert.rejects(infer(), OVER);
+  await attested;
+  fail();
+  await assert.rejects(first, OVER);
+  await infer();
+  assert.deepEqual(kinds(), ['over', 'attested']);
 });
 
 test('an enclave that ends still answers what it has, beside the next', async (t) => {
