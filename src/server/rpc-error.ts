@@ -29,17 +29,33 @@ const ENGINE_STATUS: Readonly<Record<EngineErrorReason, status>> = {
   execution: status.INTERNAL,
 };
 
-/**
- * Characters of a message that is sent as grpc-message: percent-encoded, a character takes up to nine
- * bytes, and clients refuse a header list of more than 8 KiB. With a longer one, which quotes a name of
- * the caller's, the answer never left, nor did those of later calls on the connection.
- */
+/** Characters of a message that is sent as grpc-message. */
 const MAX_DETAILS = 800;
 
+/**
+ * Bytes of the same, percent-encoded, up to nine a character. Clients refuse a header list of more than 8 KiB: with
+ * a longer one, which quotes a name of the caller's, the answer never left, nor did those of later calls on the
+ * connection. nginx answers 502 where it is more than a page, 4 KiB, unless it is told otherwise.
+ */
+const MAX_ENCODED = 3072;
+
+/** The start of a message that fits, without halves of surrogate pairs: they cannot be encoded at all. */
+function fitting(message: string): string {
+  const start = message.slice(0, MAX_DETAILS).toWellFormed();
+  if (encodeURI(start).length <= MAX_ENCODED) return start;
+  let encoded = 0;
+  let length = 0;
+  for (const character of start) {
+    encoded += encodeURI(character).length;
+    if (encoded > MAX_ENCODED) break;
+    length += character.length;
+  }
+  return start.slice(0, length);
+}
+
 function told(code: status, message: string): Pick<ServiceError, 'code' | 'details'> {
-  if (message.length <= MAX_DETAILS) return { code, details: message };
-  const cut = message.slice(0, MAX_DETAILS).replace(/[\ud800-\udbff]$/, '');
-  return { code, details: `${cut}…` };
+  const start = fitting(message);
+  return { code, details: start.length < message.length ? `${start}…` : start };
 }
 
 /** What a caller is told: never a stack, never contents. Unknown failures say nothing of themselves. */

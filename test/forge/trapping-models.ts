@@ -4,14 +4,15 @@ import type { NodeInit } from './onnx-init.js';
 /**
  * Divides `p` by `q`, and computes the remainder: of 32 and
  * 64 bits, x86 processors trap on the least integer by -1.
+ * @param name of both nodes.
  */
-export function divisionModel(type: number): Uint8Array {
+export function divisionModel(type: number, name = ''): Uint8Array {
   const vector = { tensor: type, shape: ['n'] };
   return encodeModel({
     opsets: { '': 20 },
     graph: {
       inputs: ['p', 'q'].map((name) => ({ name, type: vector })),
-      nodes: ['Div', 'Mod'].map((op) => ({ op, inputs: ['p', 'q'], outputs: [op] })),
+      nodes: ['Div', 'Mod'].map((op) => ({ op, name, inputs: ['p', 'q'], outputs: [op] })),
       outputs: ['Div', 'Mod'].map((name) => ({ name, type: vector })),
     },
   });

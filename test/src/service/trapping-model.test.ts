@@ -98,6 +98,16 @@ test('at run time it is refused, and the model before it is served still', async
   assert.deepEqual(await caller.call('ModelReady', { name: 'ratio' }), { ready: true });
 });
 
+test('whoever loads it is told so although the name of its node is cut within a character', async (t) => {
+  await place(scaleModel(2));
+  const caller = await startCaller(t);
+  await place(divisionModel(dataType.int32, '\u{1f600}'.repeat(200)));
+  await assert.rejects(caller.call('RepositoryModelLoad', { model_name: 'ratio' }), {
+    code: status.FAILED_PRECONDITION,
+    details: /^MODEL_DIVISION: /,
+  });
+});
+
 test('it is served where the configuration says so, and answers other divisions', async (t) => {
   await place(divisionModel(dataType.int64));
   const caller = await startCaller(t, { allowTrappingDivision: true });
