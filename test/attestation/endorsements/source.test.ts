@@ -261,6 +261,17 @@ describe('rate limits and outages', () => {
     });
   }
 
+  test('nobody is sent elsewhere, not even to where the answer is', async () => {
+    const [vcek = new Uint8Array()] = forged.endorsements.certificates;
+    kds.served.set('/elsewhere', vcek);
+    const trouble = { status: 302, location: `${kds.base}/elsewhere` };
+    kds.troubles.push(trouble, trouble);
+    const work = fetchVcek(source(), request, kds.base);
+    await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /redirect.* \(2 attempts\)/);
+    assert.equal(kds.requests.includes('/elsewhere'), false);
+    assert.equal(cache.entries.size, 0);
+  });
+
   test('an outage that ends in time is no harm', async () => {
     kds.troubles.push('hang up', { status: 500 });
     await fetchVcek(source(), request, kds.base);
