@@ -191,6 +191,27 @@ for (const [member, code] of [
   });
 }
 
+test('the CRL is that of the CA that issued the PCK certificate', async () => {
+  const subject = intelName('Intel SGX PCK Processor CA');
+  const { quote, collateral } = await forgeTdx({
+    certificates: { platformCa: { template: (old) => ({ ...old, subject }) } },
+  });
+  if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
+  const service = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+  const gathered = () =>
+    gatherTdxCollateral(quote, { source: uncached(), base: service.base }, trusted());
+  try {
+    service.served.set('standard', collateral);
+    assert.equal((await gathered()).collateral?.pck_crl, collateral.pck_crl);
+    assert.ok(service.requests.includes('/sgx/certification/v4/pckcrl?ca=processor&encoding=der'));
+    service.served.set('standard', await forgedCollateral({}));
+    const { missing } = await gathered();
+    assert.equal((missing?.cause as AssayError | undefined)?.code, 'COLLATERAL_CRL_ISSUER');
+  } finally {
+    await service.close();
+  }
+});
+
 test('a forged quote makes nobody ask', async () => {
   const quote = forged.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte));
   const service = { source: uncached(), base: pcs.base };
