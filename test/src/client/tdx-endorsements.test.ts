@@ -79,6 +79,13 @@ test('collateral from a PCS verifies the quote', async () => {
   }
 });
 
+test('the chain of the TCB info may stand under the older name of its header', async () => {
+  pcs.headers = ({ 'TCB-Info-Issuer-Chain': chain, ...others }) =>
+    chain === undefined ? others : { 'SGX-TCB-Info-Issuer-Chain': chain };
+  const { collateral } = await gather(uncached());
+  assert.equal(collateral?.tcb_info_issuer_chain, pcs.served.get('standard')?.tcb_info_issuer_chain);
+});
+
 test('the TCB recovery is chosen', async () => {
   for (const [update, expected] of [
     ['standard', 18],
