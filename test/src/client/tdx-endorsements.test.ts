@@ -253,23 +253,28 @@ test('present collateral is of no use at a time that it does not hold for', asyn
   }
 });
 
-test('what the service serves beyond its end is not taken', async () => {
-  const { collateral } = await forgeTdx({ tcbInfo: set('nextUpdate', '2026-11-20T00:00:00Z') });
-  if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
-  const old = await Pcs.open(SIMULATED_PLATFORM.fmspc);
-  old.served.set('standard', collateral);
-  try {
-    const { missing } = await gatherTdxCollateral(
-      forged.quote,
-      { source: sourceAt(now), base: old.base },
-      trusted(),
-    );
-    assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
-    assert.match(missing?.message ?? '', /expired at 2026-11-20/);
-  } finally {
-    await old.close();
-  }
-});
+for (const [what, fault] of [
+  ['TCB info', { tcbInfo: set('nextUpdate', '2026-11-20T00:00:00Z') }],
+  ['QE identity', { qeIdentity: set('nextUpdate', '2026-11-20T00:00:00Z') }],
+  ['root CRL', { rootCrl: { nextUpdate: new Date('2026-11-20T00:00:00Z') } }],
+  ['PCK CRL', { pckCrl: { nextUpdate: new Date('2026-11-20T00:00:00Z') } }],
+] as const) {
+  test(`a ${what} that the service serves beyond its end is not taken`, async () => {
+    const old = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    old.served.set('standard', await forgedCollateral(fault));
+    try {
+      const { missing } = await gatherTdxCollateral(
+        forged.quote,
+        { source: sourceAt(now), base: old.base },
+        trusted(),
+      );
+      assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+      assert.match(missing?.message ?? '', /expired at 2026-11-20/);
+    } finally {
+      await old.close();
+    }
+  });
+}
 
 test('answers out of shape are none: nothing was checked, and the cause is told', async () => {
   const unusable = async (service: Pcs, code: string) => {
