@@ -121,6 +121,19 @@ describe('what is fetched and kept', () => {
     assert.equal(kds.requests.length, 1);
   });
 
+  test('an answer in pieces is whole', async () => {
+    const [vcek = new Uint8Array()] = forged.endorsements.certificates;
+    const pieces = [vcek.subarray(0, 1), vcek.subarray(1, 900), vcek.subarray(900)];
+    const body = new ReadableStream<Uint8Array>({
+      start(to) {
+        for (const piece of pieces) to.enqueue(piece);
+        to.close();
+      },
+    });
+    const fetch = async () => new Response(body);
+    assert.deepEqual(await fetchVcek(source({ fetch }), request, kds.base), new Uint8Array(vcek));
+  });
+
   test('a CRL is asked for once a day', async () => {
     await fetchAmdCrl(source(), whose, kds.base);
     clock = later(clock, 23 * HOUR);
@@ -336,8 +349,10 @@ describe('rate limits and outages', () => {
   }
 
   test('an answer of more than 4 MiB is cut off', async () => {
-    kds.troubles.push({ body: new Uint8Array(5 * 1024 * 1024) });
-    await refused(fetchVcek(source(), request, kds.base), 'ENDORSEMENTS_UNAVAILABLE', /larger/);
+    kds.troubles.push({ body: new Uint8Array(2 ** 22) }, { body: new Uint8Array(2 ** 22 + 1) });
+    for (const why of [/not what was asked for/, /larger than 4194304 bytes/]) {
+      await refused(fetchVcek(source(), request, kds.base), 'ENDORSEMENTS_UNAVAILABLE', why);
+    }
   });
 
   for (const status of [400, 401, 403, 407, 408, 451, 206]) {
