@@ -83,7 +83,10 @@ test('the chain of the TCB info may stand under the older name of its header', a
   pcs.headers = ({ 'TCB-Info-Issuer-Chain': chain, ...others }) =>
     chain === undefined ? others : { 'SGX-TCB-Info-Issuer-Chain': chain };
   const { collateral } = await gather(uncached());
-  assert.equal(collateral?.tcb_info_issuer_chain, pcs.served.get('standard')?.tcb_info_issuer_chain);
+  assert.equal(
+    collateral?.tcb_info_issuer_chain,
+    pcs.served.get('standard')?.tcb_info_issuer_chain,
+  );
 });
 
 test('the TCB recovery is chosen', async () => {
@@ -302,6 +305,8 @@ test('answers out of shape are none: nothing was checked, and the cause is told'
   for (const [member, value, code] of [
     ['tcb_info_signature', '00', 'COLLATERAL_FORMAT'],
     ['tcb_info', '{"id":"TDX","id":"TDX"}', 'COLLATERAL_JSON'],
+    ['tcb_info', `${standard.tcb_info},"more":1`, 'COLLATERAL_FORMAT'],
+    ['qe_identity', `${standard.qe_identity},"more":{}`, 'COLLATERAL_JSON'],
     ['qe_identity', '{"id":"QE","version":2}', 'COLLATERAL_ID'],
     ['root_ca_crl', 'ff', 'CRL_FORMAT'],
     ['root_ca_crl', standard.pck_crl, 'COLLATERAL_CRL_ISSUER'],
