@@ -421,6 +421,13 @@ describe('rate limits and outages', () => {
     );
   });
 
+  test('a product line that cannot be asked for is not passed over', async () => {
+    kds.troubles.push({ status: 403 });
+    const work = fetchVcek(source(), { ...request, products: ['Genoa', 'Milan'] }, kds.base);
+    await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /status 403/);
+    assert.equal(kds.requests.length, 1);
+  });
+
   test('a VLEK comes from the host', async () => {
     await refused(
       fetchVcek(source(), { ...request, kind: 'VLEK' }, kds.base),
