@@ -142,14 +142,25 @@ describe('the list of an SEV-SNP host', () => {
     assert.ok(caveat);
   });
 
-  test('stands alone where AMD’s is not of the time of the appraisal', async () => {
-    const { bytes, roots } = await snp(before);
-    const later = await list({ thisUpdate: days(1), nextUpdate: days(30) });
-    const { result, notes, caveat } = await appraised(bytes, roots, serves(later));
-    assert.equal(result.affirmed, true, result.summary);
-    assert.match(notes.join(), /not current at the time/);
-    assert.ok(caveat);
-  });
+  for (const [name, other, now] of [
+    ['begins after', { thisUpdate: days(1), nextUpdate: days(30) }, AT],
+    ['ends before', { thisUpdate: days(-30), nextUpdate: days(-1) }, days(-2)],
+  ] as const) {
+    test(`stands alone where AMD’s ${name} the time of the appraisal`, async () => {
+      const { bytes, roots } = await snp(before);
+      const served = serves(await list(other));
+      const { result, notes, caveat } = await appraised(
+        bytes,
+        roots,
+        served,
+        {},
+        { now: () => now },
+      );
+      assert.equal(result.affirmed, true, result.summary);
+      assert.match(notes.join(), /not current at the time/);
+      assert.ok(caveat);
+    });
+  }
 
   test('is not looked past where the caller has one: nobody is asked', async () => {
     const { bytes, roots } = await snp(before);
