@@ -90,14 +90,18 @@ test('the chain of the TCB info may stand under the older name of its header', a
 });
 
 test('the TCB recovery is chosen', async () => {
-  for (const [update, expected] of [
-    ['standard', 18],
-    ['early', 19],
-    [17, 17],
+  for (const [update, query, expected] of [
+    ['standard', 'update=standard', 18],
+    ['early', 'update=early', 19],
+    [17, 'tcbEvaluationDataNumber=17', 17],
   ] as const) {
+    pcs.requests.length = 0;
     const { collateral } = await gather(sourceAt(now), update);
     const info = JSON.parse(collateral?.tcb_info ?? '{}') as Record<string, unknown>;
     assert.equal(info['tcbEvaluationDataNumber'], expected);
+    const asked = pcs.requests.map((url) => url.replace('/tdx/certification/v4', ''));
+    assert.ok(asked.includes(`/tcb?fmspc=53494D550000&${query}`), query);
+    assert.ok(asked.includes(`/qe/identity?${query}`), query);
   }
   assert.equal((await gather(sourceAt(now), 99)).missing?.code, 'ENDORSEMENTS_UNKNOWN');
 });
