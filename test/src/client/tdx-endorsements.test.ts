@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
+import { fromHex } from '../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
 import type { CollateralText } from '../../../attestation/endorsements/intel.js';
 import { EndorsementSource, type SourceOptions } from '../../../attestation/endorsements/source.js';
 import type { AssayError } from '../../../attestation/index.js';
@@ -76,6 +78,28 @@ test('collateral from a PCS verifies the quote', async () => {
     const options = { at: now, roots: forged.roots };
     const result = await verifyTdx(forged.quote, collateral, policy, options);
     assert.equal(result.affirmed, true, result.summary);
+  }
+});
+
+test('lists are taken in DER, hexadecimal and PEM, with a new line below', async () => {
+  const standard = await collateralOf(18);
+  const pccs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+  pccs.hexadecimal = true;
+  try {
+    for (const write of [
+      (hex: string) => `${hex}\n`,
+      (hex: string) => toPem(fromHex(hex), 'X509 CRL'),
+      (hex: string) => `${toPem(fromHex(hex), 'X509 CRL')}\r\n`,
+    ]) {
+      const [root_ca_crl, pck_crl] = [write(standard.root_ca_crl), write(standard.pck_crl)];
+      pccs.served.set('standard', { ...standard, root_ca_crl, pck_crl });
+      const service = { source: uncached(), base: pccs.base };
+      const { collateral } = await gatherTdxCollateral(forged.quote, service, trusted());
+      assert.equal(collateral?.root_ca_crl, standard.root_ca_crl);
+      assert.equal(collateral?.pck_crl, standard.pck_crl);
+    }
+  } finally {
+    await pccs.close();
   }
 });
 
