@@ -93,6 +93,32 @@ const snp = (...lists: readonly Uint8Array[]) =>
     ]),
   );
 
+for (const [tee, expected] of [
+  ['sev-snp', ['https://kds.mirror/vcek/v1/Milan/crl']],
+  [
+    'tdx',
+    [
+      'https://pccs.mirror/tdx/certification/v4/tcb?fmspc=53494D550000&update=standard',
+      'https://pccs.mirror/tdx/certification/v4/qe/identity?update=standard',
+      'https://pccs.mirror/sgx/certification/v4/pckcrl?ca=platform&encoding=der',
+      'https://pccs.mirror/sgx/certification/v4/rootcacrl',
+    ],
+  ],
+] as const) {
+  test(`a mirror is asked in the vendor’s place: ${tee}`, async () => {
+    const { bytes, roots } = await bundle(tee, (supplied) => supplied);
+    const asked: string[] = [];
+    const fetch = async (url: string | URL | Request): Promise<Response> => {
+      asked.push(String(url));
+      return new Response('', { status: 404 });
+    };
+    const source = new EndorsementSource({ now: () => AT, fetch });
+    const mirrors = { source, kds: 'https://kds.mirror', pcs: 'https://pccs.mirror' };
+    const { notes } = await completeEndorsements(bytes, {}, mirrors, { at: AT, roots });
+    assert.deepEqual([asked, notes.length], [expected, 1]);
+  });
+}
+
 describe('the list of an SEV-SNP host', () => {
   test('from before a revocation does not hide it', async () => {
     const { bytes, roots } = await snp(before);
