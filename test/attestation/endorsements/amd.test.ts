@@ -43,6 +43,8 @@ describe('endorsements in any form and order', () => {
     const text = `a comment\n${toPem(ark, 'CERTIFICATE')}${toPem(list, 'X509 CRL')}${toPem(ask, 'CERTIFICATE')}`;
     const sorted = amdEndorsements([new TextEncoder().encode(text), list, vcek]);
     assert.deepEqual(sorted, { certificates: [ark, ask, vcek], crls: [list, list] });
+    const pair = new TextEncoder().encode(toPem(ark, 'CERTIFICATE') + toPem(list, 'X509 CRL'));
+    assert.deepEqual(amdEndorsements([pair]), { certificates: [ark], crls: [list] });
   });
 
   for (const [name, comment] of [
