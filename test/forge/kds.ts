@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 /** How the service answers one request, before it answers properly again. */
 export type Trouble =
-  | { readonly status: number; readonly retryAfter?: string }
+  | { readonly status: number; readonly retryAfter?: string; readonly location?: string }
   | { readonly body: Uint8Array | string }
   | 'hang up'
   | 'hang';
@@ -54,10 +54,12 @@ export class Kds {
     if (trouble === 'hang up') response.destroy();
     else if ('body' in trouble) response.writeHead(200).end(trouble.body);
     else {
-      const { status, retryAfter } = trouble;
-      response
-        .writeHead(status, retryAfter === undefined ? {} : { 'retry-after': retryAfter })
-        .end();
+      const { status, retryAfter, location } = trouble;
+      const headers = {
+        ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+        ...(location !== undefined && { location }),
+      };
+      response.writeHead(status, headers).end();
     }
   }
 }

@@ -52,6 +52,7 @@ export const vekExtensions: ForgedCase[] = [
     ['struct version that is no integer', replaced('1', derIa5('0'))],
     ['product name that is no name', replaced('2', derIa5('milan'))],
     ['product name with a trailing space', replaced('2', derIa5('Milan-B0 '))],
+    ['product name with a word before it', replaced('2', derIa5('AMD Milan-B0'))],
     ['product name as an integer', replaced('2', derInteger(1))],
     ['.3.9 on Milan', added({ oid: `${ARC}.3.9`, value: derInteger(0) })],
     ['SPL above 255', replaced('3.8', Uint8Array.of(2, 2, 1, 0))],

@@ -9,6 +9,13 @@ import { forgeSnp } from '../../forge/amd.js';
 const { tcb } = SIMULATED_CHIPS.Milan;
 const forged = await forgeSnp();
 
+/** A sequence of 128 bytes that begin so: of fewer it would not be taken for DER. */
+function sequenceOf(...content: readonly number[]): Uint8Array {
+  const der = new Uint8Array(131);
+  der.set([0x30, 0x81, 0x80, ...content]);
+  return der;
+}
+
 describe('URLs of the Key Distribution Service', () => {
   const base = 'https://kds.example';
   const id = Uint8Array.of(0xab, 0x01);
@@ -36,6 +43,8 @@ describe('endorsements in any form and order', () => {
     const text = `a comment\n${toPem(ark, 'CERTIFICATE')}${toPem(list, 'X509 CRL')}${toPem(ask, 'CERTIFICATE')}`;
     const sorted = amdEndorsements([new TextEncoder().encode(text), list, vcek]);
     assert.deepEqual(sorted, { certificates: [ark, ask, vcek], crls: [list, list] });
+    const pair = new TextEncoder().encode(toPem(ark, 'CERTIFICATE') + toPem(list, 'X509 CRL'));
+    assert.deepEqual(amdEndorsements([pair]), { certificates: [ark], crls: [list] });
   });
 
   for (const [name, comment] of [
@@ -56,8 +65,9 @@ describe('endorsements in any form and order', () => {
     'a header that ends': Uint8Array.of(0x30),
     'a length without end': Uint8Array.of(0x30, 0x80),
     'an empty sequence': Uint8Array.of(0x30, 0),
-    'a length without end within': Uint8Array.of(0x30, 5, 0x30, 0x80, 0, 0, 0),
-    'a sequence of something else': Uint8Array.of(0x30, 4, 0x30, 2, 5, 0),
+    'a short sequence': Uint8Array.of(0x30, 4, 0x30, 2, 5, 0),
+    'a length without end within': sequenceOf(0x30, 0x80),
+    'a sequence of something else': sequenceOf(0x30, 3, 4, 1, 0),
     'PEM of something else': new TextEncoder().encode('-----BEGIN PRIVATE KEY-----'),
   })) {
     test(`${name} is refused`, () => {

@@ -121,6 +121,19 @@ describe('what is fetched and kept', () => {
     assert.equal(kds.requests.length, 1);
   });
 
+  test('an answer in pieces is whole', async () => {
+    const [vcek = new Uint8Array()] = forged.endorsements.certificates;
+    const pieces = [vcek.subarray(0, 1), vcek.subarray(1, 900), vcek.subarray(900)];
+    const body = new ReadableStream<Uint8Array>({
+      start(to) {
+        for (const piece of pieces) to.enqueue(piece);
+        to.close();
+      },
+    });
+    const fetch = async () => new Response(body);
+    assert.deepEqual(await fetchVcek(source({ fetch }), request, kds.base), new Uint8Array(vcek));
+  });
+
   test('a CRL is asked for once a day', async () => {
     await fetchAmdCrl(source(), whose, kds.base);
     clock = later(clock, 23 * HOUR);
@@ -261,6 +274,17 @@ describe('rate limits and outages', () => {
     });
   }
 
+  test('nobody is sent elsewhere, not even to where the answer is', async () => {
+    const [vcek = new Uint8Array()] = forged.endorsements.certificates;
+    kds.served.set('/elsewhere', vcek);
+    const trouble = { status: 302, location: `${kds.base}/elsewhere` };
+    kds.troubles.push(trouble, trouble);
+    const work = fetchVcek(source(), request, kds.base);
+    await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /redirect.* \(2 attempts\)/);
+    assert.equal(kds.requests.includes('/elsewhere'), false);
+    assert.equal(cache.entries.size, 0);
+  });
+
   test('an outage that ends in time is no harm', async () => {
     kds.troubles.push('hang up', { status: 500 });
     await fetchVcek(source(), request, kds.base);
@@ -325,8 +349,10 @@ describe('rate limits and outages', () => {
   }
 
   test('an answer of more than 4 MiB is cut off', async () => {
-    kds.troubles.push({ body: new Uint8Array(5 * 1024 * 1024) });
-    await refused(fetchVcek(source(), request, kds.base), 'ENDORSEMENTS_UNAVAILABLE', /larger/);
+    kds.troubles.push({ body: new Uint8Array(2 ** 22) }, { body: new Uint8Array(2 ** 22 + 1) });
+    for (const why of [/not what was asked for/, /larger than 4194304 bytes/]) {
+      await refused(fetchVcek(source(), request, kds.base), 'ENDORSEMENTS_UNAVAILABLE', why);
+    }
   });
 
   for (const status of [400, 401, 403, 407, 408, 451, 206]) {
@@ -393,6 +419,13 @@ describe('rate limits and outages', () => {
       kds.requests.map((url) => url.split('/')[3]),
       ['Genoa', 'Milan'],
     );
+  });
+
+  test('a product line that cannot be asked for is not passed over', async () => {
+    kds.troubles.push({ status: 403 });
+    const work = fetchVcek(source(), { ...request, products: ['Genoa', 'Milan'] }, kds.base);
+    await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /status 403/);
+    assert.equal(kds.requests.length, 1);
   });
 
   test('a VLEK comes from the host', async () => {

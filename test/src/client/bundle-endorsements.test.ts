@@ -93,6 +93,32 @@ const snp = (...lists: readonly Uint8Array[]) =>
     ]),
   );
 
+for (const [tee, expected] of [
+  ['sev-snp', ['https://kds.mirror/vcek/v1/Milan/crl']],
+  [
+    'tdx',
+    [
+      'https://pccs.mirror/tdx/certification/v4/tcb?fmspc=53494D550000&update=standard',
+      'https://pccs.mirror/tdx/certification/v4/qe/identity?update=standard',
+      'https://pccs.mirror/sgx/certification/v4/pckcrl?ca=platform&encoding=der',
+      'https://pccs.mirror/sgx/certification/v4/rootcacrl',
+    ],
+  ],
+] as const) {
+  test(`a mirror is asked in the vendor’s place: ${tee}`, async () => {
+    const { bytes, roots } = await bundle(tee, (supplied) => supplied);
+    const asked: string[] = [];
+    const fetch = async (url: string | URL | Request): Promise<Response> => {
+      asked.push(String(url));
+      return new Response('', { status: 404 });
+    };
+    const source = new EndorsementSource({ now: () => AT, fetch });
+    const mirrors = { source, kds: 'https://kds.mirror', pcs: 'https://pccs.mirror' };
+    const { notes } = await completeEndorsements(bytes, {}, mirrors, { at: AT, roots });
+    assert.deepEqual([asked, notes.length], [expected, 1]);
+  });
+}
+
 describe('the list of an SEV-SNP host', () => {
   test('from before a revocation does not hide it', async () => {
     const { bytes, roots } = await snp(before);
@@ -142,14 +168,25 @@ describe('the list of an SEV-SNP host', () => {
     assert.ok(caveat);
   });
 
-  test('stands alone where AMD’s is not of the time of the appraisal', async () => {
-    const { bytes, roots } = await snp(before);
-    const later = await list({ thisUpdate: days(1), nextUpdate: days(30) });
-    const { result, notes, caveat } = await appraised(bytes, roots, serves(later));
-    assert.equal(result.affirmed, true, result.summary);
-    assert.match(notes.join(), /not current at the time/);
-    assert.ok(caveat);
-  });
+  for (const [name, other, now] of [
+    ['begins after', { thisUpdate: days(1), nextUpdate: days(30) }, AT],
+    ['ends before', { thisUpdate: days(-30), nextUpdate: days(-1) }, days(-2)],
+  ] as const) {
+    test(`stands alone where AMD’s ${name} the time of the appraisal`, async () => {
+      const { bytes, roots } = await snp(before);
+      const served = serves(await list(other));
+      const { result, notes, caveat } = await appraised(
+        bytes,
+        roots,
+        served,
+        {},
+        { now: () => now },
+      );
+      assert.equal(result.affirmed, true, result.summary);
+      assert.match(notes.join(), /not current at the time/);
+      assert.ok(caveat);
+    });
+  }
 
   test('is not looked past where the caller has one: nobody is asked', async () => {
     const { bytes, roots } = await snp(before);
@@ -255,7 +292,13 @@ describe('the collateral of a TDX host', () => {
     });
     const { result, asked } = await appraised(bytes, roots, answers(revoked));
     assert.equal(result.code, 'TDX_CERTIFICATE_REVOKED');
-    assert.equal(asked.length, 4);
+    const pcs = 'https://api.trustedservices.intel.com';
+    assert.deepEqual(asked, [
+      `${pcs}/tdx/certification/v4/tcb?fmspc=53494D550000&update=standard`,
+      `${pcs}/tdx/certification/v4/qe/identity?update=standard`,
+      `${pcs}/sgx/certification/v4/pckcrl?ca=platform&encoding=der`,
+      'https://certificates.trustedservices.intel.com/IntelSGXRootCA.der',
+    ]);
   });
 
   test('gives way to Intel’s, and the finding dates its lists', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -25,6 +25,17 @@ test('an answer comes back as it was put, in another process too', async () => {
   assert.deepEqual(await new DiskCache(directory).get(URL), answer);
   assert.equal(await new DiskCache(directory).get(`${URL}c`), undefined);
   assert.equal((await readdir(directory)).length, 1);
+});
+
+test('the longest answer that is fetched fits, and a file beyond all answers is no entry', async () => {
+  const directory = join(folder, 'long');
+  const cache = new DiskCache(directory);
+  const longest = { ...answer, body: new Uint8Array(2 ** 22) };
+  await cache.put(URL, longest);
+  assert.deepEqual(await cache.get(URL), longest);
+  const [name = ''] = await readdir(directory);
+  await appendFile(join(directory, name), Buffer.alloc(2 ** 22, ' '));
+  assert.equal(await cache.get(URL), undefined);
 });
 
 test('the later of two answers counts', async () => {

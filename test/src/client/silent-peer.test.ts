@@ -60,6 +60,14 @@ test('a closed session drops the handshake that it is in', LIMIT, async (t) => {
   await ended;
 });
 
+test('who has given up before waits for no handshake', LIMIT, async (t) => {
+  // No time passes: what is left to end the wait is the signal.
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const signal = AbortSignal.abort(new Error('enough'));
+  const work = attest(`127.0.0.1:${port}`, parsePolicy({ version: 1 }), { signal });
+  await assert.rejects(work, { message: 'enough' });
+});
+
 test('a port without TLS is told as such', LIMIT, async (t) => {
   const plain = createServer((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 \r\n\r\n'));
   await once(plain.listen(0, '127.0.0.1'), 'listening');

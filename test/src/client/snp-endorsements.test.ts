@@ -58,6 +58,30 @@ test('AMD’s list stands beside the host’s, each once', async () => {
   }
 });
 
+test('a report that names no processor makes AMD be asked for each product line that it may be of', async () => {
+  const forged = await forgeSnp({ version: 2 });
+  const asked: string[] = [];
+  const source = new EndorsementSource({
+    now: () => AT,
+    fetch: async (url) => {
+      asked.push(String(url).replace(/[0-9a-f]{128}/, 'HWID'));
+      return new Response('', { status: 404 });
+    },
+  });
+  const asks = { source, base: 'https://kds', at: AT, roots };
+  const { missing } = await gatherSnpEndorsements(
+    forged.report,
+    { host: none, caller: none },
+    asks,
+  );
+  assert.equal(missing?.code, 'ENDORSEMENTS_UNKNOWN');
+  const query = 'blSPL=4&teeSPL=0&snpSPL=24&ucodeSPL=219';
+  assert.deepEqual(
+    asked,
+    ['Milan', 'Genoa'].map((product) => `https://kds/vcek/v1/${product}/HWID?${query}`),
+  );
+});
+
 for (const [name, change, code] of [
   ['that nobody signed', { keyInfo: 0x1c }, 'SNP_UNSIGNED'],
   ['of a masked key', { keyInfo: 2 }, 'SNP_UNSIGNED'],

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
+import { fromHex } from '../../../attestation/encoding/bytes.js';
+import { toPem } from '../../../attestation/encoding/pem.js';
 import type { CollateralText } from '../../../attestation/endorsements/intel.js';
 import { EndorsementSource, type SourceOptions } from '../../../attestation/endorsements/source.js';
 import type { AssayError } from '../../../attestation/index.js';
@@ -79,15 +81,51 @@ test('collateral from a PCS verifies the quote', async () => {
   }
 });
 
+test('lists are taken in DER, hexadecimal and PEM, with a new line below', async () => {
+  const standard = await collateralOf(18);
+  const pccs = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+  pccs.hexadecimal = true;
+  try {
+    for (const write of [
+      (hex: string) => `${hex}\n`,
+      (hex: string) => toPem(fromHex(hex), 'X509 CRL'),
+      (hex: string) => `${toPem(fromHex(hex), 'X509 CRL')}\r\n`,
+    ]) {
+      const [root_ca_crl, pck_crl] = [write(standard.root_ca_crl), write(standard.pck_crl)];
+      pccs.served.set('standard', { ...standard, root_ca_crl, pck_crl });
+      const service = { source: uncached(), base: pccs.base };
+      const { collateral } = await gatherTdxCollateral(forged.quote, service, trusted());
+      assert.equal(collateral?.root_ca_crl, standard.root_ca_crl);
+      assert.equal(collateral?.pck_crl, standard.pck_crl);
+    }
+  } finally {
+    await pccs.close();
+  }
+});
+
+test('the chain of the TCB info may stand under the older name of its header', async () => {
+  pcs.headers = ({ 'TCB-Info-Issuer-Chain': chain, ...others }) =>
+    chain === undefined ? others : { 'SGX-TCB-Info-Issuer-Chain': chain };
+  const { collateral } = await gather(uncached());
+  assert.equal(
+    collateral?.tcb_info_issuer_chain,
+    pcs.served.get('standard')?.tcb_info_issuer_chain,
+  );
+});
+
 test('the TCB recovery is chosen', async () => {
-  for (const [update, expected] of [
-    ['standard', 18],
-    ['early', 19],
-    [17, 17],
+  for (const [update, query, expected] of [
+    ['standard', 'update=standard', 18],
+    ['early', 'update=early', 19],
+    [17, 'tcbEvaluationDataNumber=17', 17],
   ] as const) {
+    pcs.requests.length = 0;
     const { collateral } = await gather(sourceAt(now), update);
     const info = JSON.parse(collateral?.tcb_info ?? '{}') as Record<string, unknown>;
     assert.equal(info['tcbEvaluationDataNumber'], expected);
+    const asked = pcs.requests.map((url) => url.replace('/tdx/certification/v4', ''));
+    assert.ok(asked.includes(`/tcb?fmspc=53494D550000&${query}`), query);
+    assert.ok(asked.includes(`/qe/identity?${query}`), query);
   }
   assert.equal((await gather(sourceAt(now), 99)).missing?.code, 'ENDORSEMENTS_UNKNOWN');
 });
@@ -191,6 +229,27 @@ for (const [member, code] of [
   });
 }
 
+test('the CRL is that of the CA that issued the PCK certificate', async () => {
+  const subject = intelName('Intel SGX PCK Processor CA');
+  const { quote, collateral } = await forgeTdx({
+    certificates: { platformCa: { template: (old) => ({ ...old, subject }) } },
+  });
+  if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
+  const service = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+  const gathered = () =>
+    gatherTdxCollateral(quote, { source: uncached(), base: service.base }, trusted());
+  try {
+    service.served.set('standard', collateral);
+    assert.equal((await gathered()).collateral?.pck_crl, collateral.pck_crl);
+    assert.ok(service.requests.includes('/sgx/certification/v4/pckcrl?ca=processor&encoding=der'));
+    service.served.set('standard', await forgedCollateral({}));
+    const { missing } = await gathered();
+    assert.equal((missing?.cause as AssayError | undefined)?.code, 'COLLATERAL_CRL_ISSUER');
+  } finally {
+    await service.close();
+  }
+});
+
 test('a forged quote makes nobody ask', async () => {
   const quote = forged.quote.map((byte, i) => (i === 600 ? byte ^ 1 : byte));
   const service = { source: uncached(), base: pcs.base };
@@ -225,23 +284,28 @@ test('present collateral is of no use at a time that it does not hold for', asyn
   }
 });
 
-test('what the service serves beyond its end is not taken', async () => {
-  const { collateral } = await forgeTdx({ tcbInfo: set('nextUpdate', '2026-11-20T00:00:00Z') });
-  if (typeof collateral === 'string' || collateral instanceof Uint8Array) assert.fail();
-  const old = await Pcs.open(SIMULATED_PLATFORM.fmspc);
-  old.served.set('standard', collateral);
-  try {
-    const { missing } = await gatherTdxCollateral(
-      forged.quote,
-      { source: sourceAt(now), base: old.base },
-      trusted(),
-    );
-    assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
-    assert.match(missing?.message ?? '', /expired at 2026-11-20/);
-  } finally {
-    await old.close();
-  }
-});
+for (const [what, fault] of [
+  ['TCB info', { tcbInfo: set('nextUpdate', '2026-11-20T00:00:00Z') }],
+  ['QE identity', { qeIdentity: set('nextUpdate', '2026-11-20T00:00:00Z') }],
+  ['root CRL', { rootCrl: { nextUpdate: new Date('2026-11-20T00:00:00Z') } }],
+  ['PCK CRL', { pckCrl: { nextUpdate: new Date('2026-11-20T00:00:00Z') } }],
+] as const) {
+  test(`a ${what} that the service serves beyond its end is not taken`, async () => {
+    const old = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    old.served.set('standard', await forgedCollateral(fault));
+    try {
+      const { missing } = await gatherTdxCollateral(
+        forged.quote,
+        { source: sourceAt(now), base: old.base },
+        trusted(),
+      );
+      assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+      assert.match(missing?.message ?? '', /expired at 2026-11-20/);
+    } finally {
+      await old.close();
+    }
+  });
+}
 
 test('answers out of shape are none: nothing was checked, and the cause is told', async () => {
   const unusable = async (service: Pcs, code: string) => {
@@ -269,6 +333,8 @@ test('answers out of shape are none: nothing was checked, and the cause is told'
   for (const [member, value, code] of [
     ['tcb_info_signature', '00', 'COLLATERAL_FORMAT'],
     ['tcb_info', '{"id":"TDX","id":"TDX"}', 'COLLATERAL_JSON'],
+    ['tcb_info', `${standard.tcb_info},"more":1`, 'COLLATERAL_FORMAT'],
+    ['qe_identity', `${standard.qe_identity},"more":{}`, 'COLLATERAL_JSON'],
     ['qe_identity', '{"id":"QE","version":2}', 'COLLATERAL_ID'],
     ['root_ca_crl', 'ff', 'CRL_FORMAT'],
     ['root_ca_crl', standard.pck_crl, 'COLLATERAL_CRL_ISSUER'],
