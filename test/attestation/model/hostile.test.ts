@@ -211,6 +211,14 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     calling(functionOf('f0', callOf('f1')), functionOf('f1', callOf('f0'))),
     'MODEL_RECURSION',
   ],
+  'functions that call each other, called by one that is not': [
+    calling(
+      functionOf('f0', callOf('f1')),
+      functionOf('f1', callOf('f2')),
+      functionOf('f2', callOf('f1')),
+    ),
+    'MODEL_RECURSION',
+  ],
   'a function whose attribute is a graph unless a call gives one': [
     calling({
       ...functionOf('f0', relu('a', 'b')),

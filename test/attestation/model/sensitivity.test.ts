@@ -191,6 +191,11 @@ for (const [change, model] of Object.entries(same)) {
   });
 }
 
+test('from IR version 4 on, callers may override a weight that is listed as an input', () => {
+  const listed = changes['a weight that callers may override'] ?? base;
+  assert.equal(graphOf({ ...listed, irVersion: 4 }), graphOf(listed));
+});
+
 test('one bit of any weight that is used changes both digests', () => {
   fc.assert(
     fc.property(fc.integer(), fc.nat(), (seed, at) => {
