@@ -285,6 +285,16 @@ describe('a start that fails, and an engine that cannot be closed then', () => {
     });
   }
 
+  test('the failure of the engine is what is told', async () => {
+    const failure = new EngineError('load', 'no thread starts');
+    const failing: typeof createEngine = () => Promise.reject(failure);
+    const starting = serve(await configure('sev-snp', 2, 2), {
+      ...serveOptions,
+      makeEngine: failing,
+    });
+    await assert.rejects(starting, failure);
+  });
+
   test('what was opened after it is closed', async (t) => {
     const { launchPolicy: _, ...config } = await configure('sev-snp', 2, 2);
     const listening = async (server: Server, port: number): Promise<{ port: number }> => {
