@@ -16,7 +16,9 @@ export function describeError(error: unknown): Readonly<Record<string, string>> 
   if (error instanceof AssayError) return { code: error.code, message: error.message };
   if (error instanceof EngineError) return { code: error.reason, message: error.message };
   if (!(error instanceof Error)) return { error: typeof error };
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  // A line of the message may look like a frame.
+  const stack = (error.stack ?? '').replace(error.message, '');
+  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line));
   const code = 'code' in error && /^[A-Z0-9_]+$/.test(String(error.code)) ? String(error.code) : '';
   return { error: error.name, ...(code === '' ? {} : { code }), stack: frames.join('\n') };
 }

@@ -251,6 +251,13 @@ test('an enclave boots again in the same guest where no register outlived the fi
   });
 });
 
+test('an enclave whose launch policy RTMR3 does not take does not boot', async () => {
+  const platform = await launch('tdx', launchPolicyFor());
+  assert.ok(platform.rtmr3 !== undefined);
+  const rtmr3 = { ...platform.rtmr3, extend: () => Promise.reject(new Error('busy')) };
+  await assert.rejects(bootServing(bootOptions({ ...platform, rtmr3 }, [])), /^Error: busy$/);
+});
+
 test("a load that RTMR3's log has no room for is refused, and what is served is attested still", async () => {
   const platform = await launch('tdx', launchPolicyFor(double));
   const enclave = await bootServing(bootOptions(platform, [double]));

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { leafHash, merkleRoot } from '../../attestation/encoding/merkle.js';
+import { utf8 } from '../../attestation/encoding/bytes.js';
+import {
+  assertConsistent,
+  leafHash,
+  merkleRoot,
+  rootFromInclusion,
+} from '../../attestation/encoding/merkle.js';
 import { MerkleLog } from '../../enclave/log.js';
+import { TreeSnapshot } from '../../enclave/tree-snapshot.js';
 import { consistencyPath, inclusionPath } from '../forge/merkle.js';
 import { fc } from '../property.js';
 
@@ -90,4 +97,15 @@ test('sizes and positions that never were are refused', () => {
   for (const old of [0, SIZE + 1, Number.NaN]) {
     assert.throws(() => log.at(SIZE).consistencyPath(old), { code: 'MERKLE_INDEX' });
   }
+});
+
+test('a tree of more entries than 32 bits count proves its newest, and that it extends another', () => {
+  // Subtrees that are made up: the proofs of these entries and sizes look inside of none.
+  const complete = (height: number, index: number) => leafHash(utf8(`${height} ${index}`));
+  const [old, size] = [2 ** 33, 2 ** 33 + 2 ** 32 + 5];
+  const tree = new TreeSnapshot(size, complete);
+  const path = tree.inclusionPath(size - 1);
+  assert.deepEqual(rootFromInclusion(complete(0, size - 1), size - 1, size, path), tree.root);
+  const { root } = new TreeSnapshot(old, complete);
+  assertConsistent(root, old, tree.root, size, tree.consistencyPath(old));
 });

@@ -6,16 +6,36 @@ import {
   isCborMap,
 } from '../../attestation/encoding/cbor.js';
 
-/** Changes the members of an encoded CBOR map. */
+/** Leads to a map within a value: members of maps, places in arrays. */
+export type MapPath = readonly CborKey[];
+
+/** Every map in a value, itself included. */
+export function mapsIn(
+  value: CborValue,
+  path: MapPath = [],
+): (readonly [MapPath, ReadonlyMap<CborKey, CborValue>])[] {
+  if (Array.isArray(value)) return value.flatMap((item, i) => mapsIn(item, [...path, i]));
+  if (!isCborMap(value)) return [];
+  return [[path, value], ...[...value].flatMap(([key, item]) => mapsIn(item, [...path, key]))];
+}
+
+/** Changes the members of an encoded CBOR map, or of one within it. */
 export function editMap(
   bytes: Uint8Array,
   edit: (members: Map<CborKey, CborValue>) => void,
+  path: MapPath = [],
 ): Uint8Array {
-  const value = decodeCbor(bytes);
-  if (!isCborMap(value)) throw new Error('expected a map');
-  const members = new Map(value);
-  edit(members);
-  return encodeCbor(members);
+  const edited = (value: CborValue | undefined, [step, ...rest]: MapPath): CborValue => {
+    if (Array.isArray(value)) {
+      return value.map((item, i) => (i === step ? edited(item, rest) : item));
+    }
+    if (!isCborMap(value)) throw new Error('expected a map');
+    const members = new Map(value);
+    if (step === undefined) edit(members);
+    else members.set(step, edited(members.get(step), rest));
+    return members;
+  };
+  return encodeCbor(edited(decodeCbor(bytes), path));
 }
 
 /** A copy with one bit of the byte at `offset` turned; negative offsets count from the end. */

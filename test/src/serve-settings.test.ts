@@ -8,13 +8,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { status } from '@grpc/grpc-js';
+import { Client, credentials, type MethodDefinition, status } from '@grpc/grpc-js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { HEAD_FILE } from '../../attestation/receipt/tile-path.js';
 import { decodeTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { SharedLog } from '../../enclave/log-writer.js';
 import type { Engine, LoadOptions } from '../../src/engine/engine.js';
 import { createEngine, type EngineSettings } from '../../src/engine/onnx-engine.js';
+import { healthService } from '../../src/server/health.js';
 import { Caller } from '../bench/support/rpc.js';
 import { scaleModel, servedModel } from '../forge/enclave.js';
 import { loopModel } from '../forge/inference-models.js';
@@ -135,6 +136,27 @@ for (const [what, allowed, config] of [
     });
   });
 }
+
+test('a service that answers is healthy, as is each of its services', async (t) => {
+  const { plaintextPort } = await start({});
+  const client = new Client(`127.0.0.1:${plaintextPort}`, credentials.createInsecure());
+  t.after(() => client.close());
+  const list = healthService([]).definition['List'] as MethodDefinition<object, object>;
+  const { path, requestSerialize, responseDeserialize } = list;
+  const told = await new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, (error, answer) =>
+      error === null ? resolve(answer) : reject(error),
+    );
+  });
+  const serving = { status: 'SERVING' };
+  assert.deepEqual(told, {
+    statuses: {
+      '': serving,
+      'inference.GRPCInferenceService': serving,
+      'assay.v1.Attestation': serving,
+    },
+  });
+});
 
 test('nobody loads or unloads models unless the configuration says so', async (t) => {
   const { plaintextPort } = await start({});

@@ -285,6 +285,32 @@ describe('a start that fails, and an engine that cannot be closed then', () => {
     });
   }
 
+  test('the failure of the engine is what is told', async () => {
+    const failure = new EngineError('load', 'no thread starts');
+    const failing: typeof createEngine = () => Promise.reject(failure);
+    const starting = serve(await configure('sev-snp', 2, 2), {
+      ...serveOptions,
+      makeEngine: failing,
+    });
+    await assert.rejects(starting, failure);
+  });
+
+  test('the engine’s refusal of a model is told with its reason, and which model it is', async () => {
+    const refusing: typeof createEngine = async (settings) => {
+      const engine = await createEngine(settings);
+      return Object.assign(engine, {
+        load: () => Promise.reject(new EngineError('memory', 'there is no room')),
+      });
+    };
+    const config = await configure('sev-snp', 2, 2);
+    await assert.rejects(serve(config, { ...serveOptions, makeEngine: refusing }), (error) => {
+      assert.ok(error instanceof EngineError);
+      assert.equal(error.reason, 'memory');
+      assert.match(error.message, /^model scale 1 \(.*scale\.onnx\): there is no room$/);
+      return true;
+    });
+  });
+
   test('what was opened after it is closed', async (t) => {
     const { launchPolicy: _, ...config } = await configure('sev-snp', 2, 2);
     const listening = async (server: Server, port: number): Promise<{ port: number }> => {

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { utf8 } from '../../../attestation/encoding/bytes.js';
-import { countItems } from '../../../attestation/encoding/cbor.js';
+import {
+  type CborKey,
+  type CborValue,
+  countItems,
+  decodeCbor,
+} from '../../../attestation/encoding/cbor.js';
 import { sha256 } from '../../../attestation/encoding/hash.js';
 import { challengeOf, makeChallenge, reportData } from '../../../attestation/evidence/binding.js';
 import {
@@ -10,7 +15,7 @@ import {
   encodeManifest,
   type Manifest,
 } from '../../../attestation/evidence/manifest.js';
-import { editMap } from '../../forge/cbor.js';
+import { editMap, type MapPath, mapsIn } from '../../forge/cbor.js';
 import { forgeEnclave, forgeKey } from '../../forge/exchange.js';
 import { fill } from '../../forge/fill.js';
 import { fc } from '../../property.js';
@@ -50,6 +55,76 @@ describe('manifest', () => {
         assert.deepEqual(encodeManifest(manifest), manifestBytes);
       }),
     );
+  });
+});
+
+describe('a manifest is refused', async () => {
+  const key = await forgeKey();
+  const [model] = forgeEnclave(key).manifest.models;
+  assert.ok(model !== undefined);
+  const selfTest = { vectors: fill(1), outputs: fill(2), sets: 2, identical: 2 };
+  const { manifestBytes } = forgeEnclave(key, {
+    models: [{ ...model, selfTest }],
+    launchPolicy: fill(3),
+  });
+  const refused = (path: MapPath, edit: (members: Map<CborKey, CborValue>) => unknown) =>
+    assert.throws(() => decodeManifest(editMap(manifestBytes, edit, path)), {
+      code: 'MANIFEST_ENCODING',
+    });
+
+  for (const [path, map] of mapsIn(decodeCbor(manifestBytes))) {
+    test(`with a member more, or one that is absent or of another kind: /${path.join('/')}`, () => {
+      refused(path, (members) => members.set('note', 1));
+      for (const [name, value] of map) {
+        const other = typeof value === 'boolean' ? 1 : true;
+        refused(path, (members) => members.delete(name));
+        refused(path, (members) => members.set(name, other));
+        if (value instanceof Uint8Array) {
+          refused(path, (members) => members.set(name, value.subarray(1)));
+        }
+        if (Array.isArray(value)) refused(path, (members) => members.set(name, [...value, other]));
+      }
+    });
+  }
+
+  const libraries = ['b', 'a'].map(
+    (file) =>
+      new Map<CborKey, CborValue>([
+        ['file', file],
+        ['sha256', fill(1)],
+      ]),
+  );
+  const [later = null] = libraries;
+  for (const [name, path, changes] of [
+    ['a file of less than nothing', ['models', 0, 'files', 0], { size: -1 }],
+    ['a dimension below zero', ['models', 0, 'inputs', 0], { dims: [-1] }],
+    ['batches of nothing', ['models', 0, 'batching'], { maxBatchSize: 0 }],
+    ['a word for invariance that has no meaning', ['models', 0, 'batching'], { invariance: '' }],
+    ['batches of whose proof it says nothing', ['models', 0, 'batching'], { maxBatchSize: 2 }],
+    ['test vectors without a set', ['models', 0, 'selfTest'], { sets: 0, identical: 0 }],
+    ['more identical sets than there are', ['models', 0, 'selfTest'], { identical: 3 }],
+    ['libraries that are not in order', ['models', 0, 'profile'], { libraries }],
+    ['a library twice', ['models', 0, 'profile'], { libraries: [later, later] }],
+  ] as const) {
+    test(`with ${name}`, () =>
+      refused(path, (members) => {
+        for (const [member, value] of Object.entries(changes)) members.set(member, value);
+      }));
+  }
+
+  test('not with each word for invariance, and the least numbers', () => {
+    const batchings = (['proven', 'varies', 'unproven', 'off'] as const).map((invariance) => ({
+      invariance,
+      maxBatchSize: invariance === 'proven' ? 2 : 1,
+    }));
+    const models = batchings.map((batching, i) => ({
+      ...model,
+      version: `${i}`,
+      batching,
+      inputs: [{ name: 'a', type: 'tensor(float)', dims: [0, 'n', null] }],
+      selfTest: { ...selfTest, sets: 1, identical: i % 2 },
+    }));
+    assert.deepEqual(forgeEnclave(key, { models }).manifest.models, models);
   });
 });
 

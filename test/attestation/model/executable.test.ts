@@ -386,11 +386,12 @@ test('names that are kept may not be such as ONNX Runtime makes', () => {
   for (const name of ['_inlfunc_f_t', 'SequenceMap_loop_body_itercount']) {
     const input = { inputs: [float(name)], nodes: [node('Neg', [name], 'y')] };
     const output = { outputs: [float(name)], nodes: [node('Neg', ['x'], name)] };
-    const body: GraphInit = { inputs: [float(name)], outputs: [float(name)], nodes: [] };
-    const inner = {
-      nodes: [node('Op', ['x'], 'y', { domain: 'd', attributes: { b: { g: body } } })],
-    };
-    for (const graph of [input, output, inner]) {
+    const around = (g: GraphInit): Partial<GraphInit> => ({
+      nodes: [node('Op', ['x'], 'y', { domain: 'd', attributes: { b: { g } } })],
+    });
+    const taken = around({ ...branch(node('Neg', [name], 'out')), inputs: [float(name)] });
+    const given = around({ nodes: [node('Neg', ['x'], name)], outputs: [float(name)] });
+    for (const graph of [input, output, taken, given]) {
       assert.throws(() => graphOf(encodeModel(ofOne(graph))), refused);
     }
     const within = { nodes: [node('Neg', ['x'], name), node('Neg', [name], 'y')] };

@@ -57,12 +57,18 @@ const functionOf = (members: Partial<FunctionInit>): ModelInit => ({
 });
 
 const indices: TensorInit = { type: 7, dims: [1], int64s: [0] };
+const sparseOf = (values: TensorInit): NodeInit => ({
+  ...constant,
+  outputs: ['s'],
+  attributes: { sparse_value: { sparse: { values, indices, dims: [2] } } },
+});
 const places: Readonly<Record<string, ModelInit>> = {
   'an initializer of a subgraph': within({ ...branch, initializers: [away] }),
   'a constant of a subgraph': within({ ...branch, nodes: [constant, ...branch.nodes] }),
   'a sparse initializer': {
     graph: { ...plain, sparse: [{ values: one, indices, dims: [2] }] },
   },
+  'a sparse constant': { graph: { ...plain, nodes: [sparseOf(one), ...plain.nodes] } },
   'the positions of a sparse initializer': {
     graph: {
       ...plain,
@@ -105,9 +111,9 @@ for (const [what, model] of Object.entries(places)) {
   });
 }
 
-test('external data for initializers and constants of the graph itself is supplied', () => {
+test('external data for initializers and constants of the graph itself is supplied, beside sparse ones', () => {
   const named = { ...away, name: 'v' };
-  const nodes = [constant, ...plain.nodes];
+  const nodes = [constant, sparseOf({ type: 1, dims: [1], floats: [7] }), ...plain.nodes];
   const model = readModel(encodeModel({ graph: { ...plain, nodes, initializers: [named] } }));
   assert.deepEqual(externalLocations(model), ['w.bin']);
   assertExternalSupplied(model);

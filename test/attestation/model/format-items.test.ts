@@ -122,6 +122,10 @@ for (const [attribute, type, item] of [
   );
 }
 
+// More than is hashed at a time.
+const MANY = Array.from({ length: 20_000 }, (_, i) => i);
+const LONG = MANY.map(BigInt);
+
 for (const [name, attribute, item] of [
   ['value', { t: half }, H],
   ['sparse_value', { sparse }, S],
@@ -129,11 +133,14 @@ for (const [name, attribute, item] of [
   ['value_int', { i: -7 }, digest('tensor', [7, [], sha256(longs(-7n))])],
   ['value_string', { s: 'ab' }, digest('tensor', [8, [], sha256(texts('ab'))])],
   ['value_floats', { floats: [1, 2] }, T],
+  ['value_floats', { floats: MANY }, digest('tensor', [1, [20_000], sha256(floats(...MANY))])],
   ['value_ints', { ints: [5] }, digest('tensor', [7, [1], sha256(longs(5n))])],
+  ['value_ints', { ints: LONG }, digest('tensor', [7, [20_000], sha256(longs(...LONG))])],
   ['value_strings', { strings: ['a', ''] }, digest('tensor', [8, [2], sha256(texts('a', ''))])],
 ] as const satisfies readonly (readonly [string, AttributeValue, Uint8Array])[]) {
   const nodes = [{ op: 'Constant', inputs: [], outputs: ['y'], attributes: { [name]: attribute } }];
-  follows(`a Constant’s ${name}`, { graph: graphOf(nodes, 'y') }, graphItem({ y: item }));
+  const count = Object.values(attribute).map((of) => (Array.isArray(of) ? ` of ${of.length}` : ''));
+  follows(`a Constant’s ${name}${count}`, { graph: graphOf(nodes, 'y') }, graphItem({ y: item }));
 }
 
 const VALUE = { attributes: { value: { t: tensor } } };
@@ -542,25 +549,33 @@ follows(
   }),
 );
 
-follows(
-  'a Constant whose value a call gives is a node',
-  {
-    opsets: { '': 21, local: 1 },
-    functions: [
-      body({
-        attributes: ['v'],
-        nodes: [{ ...op('Constant', [], 'b'), attributes: { value: { ref: 'v', type: 4 } } }],
-      }),
-    ],
-    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'local' }], 'y'),
-  },
-  graphItem({
-    y: called(
-      digest('function', [
-        1,
-        [],
-        [value(node('Constant', 21, [['value', 4, null, 'v']], [], [true], null), 0)],
-      ]),
-    ),
-  }),
-);
+for (const [name, type] of [
+  ['value', 4],
+  ['value_float', 1],
+  ['value_int', 2],
+  ['value_string', 3],
+  ['value_floats', 6],
+] as const) {
+  follows(
+    `a Constant whose ${name} a call gives is a node`,
+    {
+      opsets: { '': 21, local: 1 },
+      functions: [
+        body({
+          attributes: ['v'],
+          nodes: [{ ...op('Constant', [], 'b'), attributes: { [name]: { ref: 'v', type } } }],
+        }),
+      ],
+      graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'local' }], 'y'),
+    },
+    graphItem({
+      y: called(
+        digest('function', [
+          1,
+          [],
+          [value(node('Constant', 21, [[name, type, null, 'v']], [], [true], null), 0)],
+        ]),
+      ),
+    }),
+  );
+}

@@ -206,9 +206,32 @@ const models: Readonly<Record<string, readonly [model: ModelInit, code: string]>
     withNodes(relu('x', 'h'), ambiguous),
     'MODEL_SHADOWED_NAME',
   ],
+  'a name that means two values, by reader, in a function': [
+    calling(
+      functionOf('f0', relu('a', 'h'), {
+        op: 'If',
+        inputs: ['a'],
+        outputs: ['b'],
+        attributes: {
+          then_branch: {
+            g: { nodes: [relu('h', 't'), relu('a', 'h')], outputs: [{ name: 't' }] },
+          },
+        },
+      }),
+    ),
+    'MODEL_SHADOWED_NAME',
+  ],
   'a function that calls itself': [calling(functionOf('f0', callOf('f0'))), 'MODEL_RECURSION'],
   'functions that call each other': [
     calling(functionOf('f0', callOf('f1')), functionOf('f1', callOf('f0'))),
+    'MODEL_RECURSION',
+  ],
+  'functions that call each other, called by one that is not': [
+    calling(
+      functionOf('f0', callOf('f1')),
+      functionOf('f1', callOf('f2')),
+      functionOf('f2', callOf('f1')),
+    ),
     'MODEL_RECURSION',
   ],
   'a function whose attribute is a graph unless a call gives one': [

@@ -191,6 +191,24 @@ for (const [change, model] of Object.entries(same)) {
   });
 }
 
+test('from IR version 4 on, callers may override a weight that is listed as an input', () => {
+  const listed = changes['a weight that callers may override'] ?? base;
+  assert.equal(graphOf({ ...listed, irVersion: 4 }), graphOf(listed));
+});
+
+test('names of a branch may be those of values around it, which it does not read', () => {
+  const named = (constant: string, inner: string, output: string): ModelInit =>
+    branch('then_branch', (of) => ({
+      initializers: [{ name: constant, type: 1, dims: [1], floats: [2] }],
+      nodes: [
+        { op: 'Mul', inputs: ['s', constant], outputs: [inner] },
+        { op: 'Sub', inputs: [inner, 'x'], outputs: [output] },
+      ],
+      outputs: of.outputs.map((value) => ({ ...value, name: output })),
+    }));
+  assert.equal(graphOf(named('w', 'h', 'q')), graphOf(named('c', 'i', 't')));
+});
+
 test('one bit of any weight that is used changes both digests', () => {
   fc.assert(
     fc.property(fc.integer(), fc.nat(), (seed, at) => {

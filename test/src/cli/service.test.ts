@@ -109,6 +109,17 @@ describe('the service', () => {
     assert.equal(await service.ended, 0);
   });
 
+  test('logs no more than its configuration asks for', async () => {
+    const config = JSON.parse(await readFile(at('assay.json'), 'utf8'));
+    await writeFile(at('quiet.json'), JSON.stringify({ ...config, logLevel: 'error' }));
+    const written = watch(folder);
+    const service = spawnAssay(['serve', at('quiet.json'), '--simulator-root', at('quiet.pem')]);
+    for await (const { filename } of written) if (filename === 'quiet.pem') break;
+    service.kill('SIGTERM');
+    assert.equal(await service.ended, 0);
+    assert.deepEqual(service.written, { out: '', err: '' });
+  });
+
   test('loads nothing where the root cannot be written, or there is none to write', async () => {
     const config = JSON.parse(await readFile(at('assay.json'), 'utf8'));
     await writeFile(at('hardware.json'), JSON.stringify({ ...config, platform: undefined }));
