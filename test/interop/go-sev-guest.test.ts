@@ -77,6 +77,7 @@ const ASSAY_IS_STRICTER: Readonly<Record<string, string>> = {
   'vekExtensions: VCEK with struct version 2': LOOSE_STRUCT,
   'vekExtensions: VCEK with product name that is no name': LOOSE_NAME,
   'vekExtensions: VCEK with product name with a trailing space': LOOSE_NAME,
+  'vekExtensions: VCEK with product name with a word before it': LOOSE_NAME,
   'revocation: ASVK revoked': 'the peer looks for the ASK’s serial number, even under a VLEK',
   'revocation: ARK revoked': 'the peer looks for the ASK’s serial number only',
   'revocation: CRL not yet current': 'the peer does not read thisUpdate',
