@@ -83,7 +83,7 @@ function quote(name: string): string {
 }
 
 interface Context {
-  readonly parent: Scope | null;
+  readonly owner: NodeState | null;
   readonly isFunction: boolean;
   readonly opsets: Opsets;
   readonly inputsMayHaveDefaults: boolean;
@@ -92,6 +92,8 @@ interface Context {
 /** The names of one graph or function body; a subgraph also sees those of the graphs around it. */
 export class Scope {
   readonly parent: Scope | null;
+  /** The node whose subgraph this is. */
+  readonly owner: NodeState | null;
   /** 0 for the model's graph and for a function body, one more for each subgraph within. */
   readonly level: number;
   readonly isFunction: boolean;
@@ -110,8 +112,9 @@ export class Scope {
     constants: readonly Constant[],
     context: Context,
   ) {
-    this.parent = context.parent;
-    this.level = context.parent === null ? 0 : context.parent.level + 1;
+    this.owner = context.owner;
+    this.parent = context.owner?.scope ?? null;
+    this.level = this.parent === null ? 0 : this.parent.level + 1;
     this.isFunction = context.isFunction;
     this.opsets = context.opsets;
     this.outputs = body.outputs;
@@ -156,7 +159,7 @@ export class Scope {
   static ofGraph(graph: GraphView, opsets: Opsets, irVersion: number): Scope {
     const inputsMayHaveDefaults = irVersion >= 4;
     const root = Scope.#graph(graph, {
-      parent: null,
+      owner: null,
       isFunction: false,
       opsets,
       inputsMayHaveDefaults,
@@ -176,7 +179,7 @@ export class Scope {
         nodes: body.nodes,
       },
       [],
-      { parent: null, isFunction: true, opsets: body.opsets, inputsMayHaveDefaults: true },
+      { owner: null, isFunction: true, opsets: body.opsets, inputsMayHaveDefaults: true },
     );
     root.#enter(true);
     root.#check();
@@ -192,9 +195,9 @@ export class Scope {
 
   #enter(inputsMayHaveDefaults: boolean): void {
     const { isFunction, opsets } = this;
-    for (const { node } of this.states) {
-      for (const graph of node.attributes.flatMap((attribute) => attribute.graphs)) {
-        const context = { parent: this, isFunction, opsets, inputsMayHaveDefaults };
+    for (const owner of this.states) {
+      for (const graph of owner.node.attributes.flatMap((attribute) => attribute.graphs)) {
+        const context = { owner, isFunction, opsets, inputsMayHaveDefaults };
         this.subgraphs.set(graph, Scope.#graph(graph, context));
       }
     }

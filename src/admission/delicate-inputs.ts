@@ -58,7 +58,8 @@ function operandsOf(node: NodeView, trapping: ReadonlySet<NodeView>): readonly n
 class Origins {
   readonly #root: Scope;
   readonly #functions: ModelAnalysis['functions'];
-  readonly #calls = new Map<Scope, NodeState[]>();
+  /** What the calls of a function give for each of its parameters. */
+  readonly #given = new Map<Scope, Definition[][]>();
   readonly #seen = new Set<Definition>();
   readonly inputs = new Set<string>();
 
@@ -68,9 +69,12 @@ class Origins {
     for (const state of executed) {
       const callee = this.#callee(state);
       if (callee === undefined) continue;
-      const calls = this.#calls.get(callee);
-      if (calls === undefined) this.#calls.set(callee, [state]);
-      else calls.push(state);
+      const given = this.#given.get(callee) ?? [];
+      this.#given.set(callee, given);
+      state.node.inputs.forEach((name, index) => {
+        const values = (given[index] ??= []);
+        if (name !== '') values.push(state.scope.resolve(name));
+      });
     }
   }
 
@@ -105,10 +109,7 @@ class Origins {
       return [];
     }
     if (scope.isFunction && scope.parent === null) {
-      return (this.#calls.get(scope) ?? []).flatMap((call) => {
-        const name = call.node.inputs[index] ?? '';
-        return name === '' ? [] : [call.scope.resolve(name)];
-      });
+      return this.#given.get(scope)?.[index] ?? [];
     }
     // What an operator gives its subgraphs may be made of anything.
     for (const { name } of this.#root.inputs) this.inputs.add(name);

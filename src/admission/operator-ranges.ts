@@ -250,7 +250,9 @@ export function operatorElements(
   if (op === 'Constant') return anyOf(typeOfValue(node), false);
   if (op === 'ConstantOfShape') {
     const [value] = node.attributes.flatMap(({ tensors }) => tensors);
-    return value === undefined ? anyOf(FLOAT, false) : ofConstant(value, files);
+    if (value === undefined) return anyOf(FLOAT, false);
+    // Of more elements than the one that there may be, the type alone is looked at.
+    return value.elements === 1 ? ofConstant(value, files) : anyOf(value.type.code, false);
   }
   return anyOf(type ?? first.type, chosen);
 }

@@ -6,7 +6,7 @@ import { alike, anyOf, type Elements, INT32, INT64, UNKNOWN } from './element-ra
 import { followsDividend } from './operator-ranges.js';
 import { type Callee, ValueElements } from './value-elements.js';
 
-const MOST_CALLED_NODES = 1_000_000;
+const MOST_CALLED_PARTS = 4_000_000;
 
 function mayDivide({ domain, name }: Pick<OperatorCount, 'domain' | 'name'>): boolean {
   return domain === '' && (name === 'Div' || name === 'Mod');
@@ -56,7 +56,7 @@ export function trappingDivisions(analysis: ModelAnalysis): readonly NodeView[] 
   const values = new ValueElements({
     functions: calleesOf(analysis),
     files: hasher.files,
-    calledNodes: MOST_CALLED_NODES,
+    calledParts: MOST_CALLED_PARTS,
     constants: new Map(),
     skip: () => {
       skipped = true;

@@ -39,8 +39,11 @@ export interface ModelContext {
   readonly visit: (state: NodeState, inputs: readonly (Elements | undefined)[]) => void;
   /** Told of a call that is not followed, whose nodes are visited in no other way. */
   readonly skip: () => void;
-  /** Nodes of functions that are still looked at, in all calls together; calls beyond are skipped. */
-  calledNodes: number;
+  /**
+   * What is still looked at in functions, in all calls together: nodes, what these and the functions take and
+   * give, and defaults of attributes. Calls beyond are skipped.
+   */
+  calledParts: number;
   readonly constants: Map<Definition, Elements>;
 }
 
@@ -73,8 +76,6 @@ export class ValueElements implements NodeVisitor {
   /** undefined: the graph is the model's. */
   readonly #call: Call | undefined;
   readonly #outputs = new Map<NodeState, readonly Elements[]>();
-  /** The node that each subgraph belongs to. */
-  readonly #owners = new Map<Scope, NodeState>();
 
   constructor(shared: ModelContext, call?: Call) {
     this.#shared = shared;
@@ -83,19 +84,9 @@ export class ValueElements implements NodeVisitor {
 
   /** Visits every node that the scope's outputs need, in subgraphs too; returns what they hold. */
   walk(scope: Scope): readonly Elements[] {
-    this.#adopt(scope);
     const outputs = scope.outputs.map(({ name }) => scope.resolve(name));
     for (const output of outputs) if (output.kind === 'output') walkNeeds(output.state, this);
     return outputs.map((output) => this.#value(output));
-  }
-
-  #adopt(scope: Scope): void {
-    for (const state of scope.states) {
-      for (const inner of subgraphsOf(state)) {
-        this.#owners.set(inner, state);
-        this.#adopt(inner);
-      }
-    }
   }
 
   /** What a node's outputs depend on: its inputs, and the outputs of its subgraphs. */
@@ -119,8 +110,8 @@ export class ValueElements implements NodeVisitor {
 
   /** What an input of a body is made of; undefined for every other input. */
   #carried({ scope, index }: Definition & { readonly kind: 'input' }): Definition | undefined {
-    const owner = this.#owners.get(scope);
-    if (owner === undefined) return undefined;
+    const { owner } = scope;
+    if (owner === null) return undefined;
     const name = owner.node.inputs[operandOf(owner, index)] ?? '';
     return name === '' ? undefined : owner.scope.resolve(name);
   }
@@ -138,8 +129,8 @@ export class ValueElements implements NodeVisitor {
 
   #input(definition: Definition & { readonly kind: 'input' }): Elements {
     const { scope, index, value } = definition;
-    const owner = this.#owners.get(scope);
-    if (owner === undefined) return this.#call?.inputs[index] ?? declared(value.type);
+    const { owner } = scope;
+    if (owner === null) return this.#call?.inputs[index] ?? declared(value.type);
     const { domain, op } = owner.node;
     if (domain === '' && op === 'Loop' && index < 2)
       return index === 0 ? countOf(true) : anyOf(BOOL);
@@ -148,6 +139,10 @@ export class ValueElements implements NodeVisitor {
     const { type } = carried === undefined ? anyOf(foreign ? FOREIGN : 0) : this.#value(carried);
     const stated = declared(value.type);
     return type <= 0 && isTyped(stated) ? stated : anyOf(type);
+  }
+
+  #charge(...parts: readonly (readonly unknown[])[]): void {
+    this.#shared.calledParts -= parts.reduce((sum, { length }) => sum + length, 1);
   }
 
   #callee(node: NodeView): Callee | undefined {
@@ -172,7 +167,7 @@ export class ValueElements implements NodeVisitor {
       name === '' ? undefined : this.#value(scope.resolve(name)),
     );
     this.#shared.visit(state, inputs);
-    if (this.#call !== undefined) this.#shared.calledNodes -= 1;
+    if (this.#call !== undefined) this.#charge(state.node.inputs, state.node.outputs);
     const node = this.#bound(state.node);
     const callee = this.#callee(node);
     if (callee !== undefined) {
@@ -195,7 +190,8 @@ export class ValueElements implements NodeVisitor {
     given: readonly (Elements | undefined)[],
   ): readonly Elements[] {
     const depth = (this.#call?.depth ?? 0) + 1;
-    if (this.#shared.calledNodes < 0 || depth > MOST_CALLS_DEEP) {
+    this.#charge(scope.inputs, scope.outputs, defaults);
+    if (this.#shared.calledParts < 0 || depth > MOST_CALLS_DEEP) {
       this.#shared.skip();
       return [];
     }
@@ -206,7 +202,10 @@ export class ValueElements implements NodeVisitor {
 
   #branches(state: NodeState, inputs: readonly (Elements | undefined)[]): readonly Elements[] {
     const { node } = state;
-    const bodies = subgraphsOf(state).map((inner) =>
+    const inners = subgraphsOf(state);
+    // No operator of ONNX has more.
+    if (node.domain === '' && inners.length > 2) return node.outputs.map(() => UNKNOWN);
+    const bodies = inners.map((inner) =>
       inner.outputs.map(({ name }) => this.#value(inner.resolve(name))),
     );
     const ends = (index: number): readonly Elements[] =>

@@ -119,3 +119,36 @@ test('a size is followed to all that it is made of, however many there are', () 
   });
   assert.deepEqual(delicateInputs(analyseModel({ path: 'm', bytes }), []), ['q']);
 });
+
+test('many calls of a function with much in it take linear time', { timeout: 120_000 }, () => {
+  const many = (name: string): string[] => Array.from({ length: 8000 }, (_, i) => `${name}${i}`);
+  const wide: FunctionInit = {
+    ...ratio('Div', 'u v'),
+    inputs: many('u'),
+    nodes: [
+      node('Max', many('u').join(' '), 'size'),
+      node('Tile', 'u0 size', 'w'),
+      ...many('dead').map((name) => node('Neg', 'size', name)),
+    ],
+  };
+  const bytes = encodeModel({
+    irVersion: 9,
+    opsets: { '': 20, local: 1 },
+    functions: [wide],
+    graph: {
+      inputs: ['p', 'q'].map((name) => ({ name, type: vector(dataType.int64) })),
+      nodes: [
+        node('Div', 'p q', 'w0'),
+        ...many('w').map((name, i) => node('Ratio', name, `w${i + 1}`, {}, 'local')),
+      ],
+      outputs: [{ name: 'w8000', type: { tensor: dataType.int64 } }],
+    },
+  });
+  const analysis = analyseModel({ path: 'm', bytes });
+  const divisions = trappingDivisions(analysis);
+  assert.deepEqual(
+    divisions.map(({ op }) => op),
+    ['Div'],
+  );
+  assert.deepEqual(delicateInputs(analysis, divisions), ['p', 'q']);
+});

@@ -68,6 +68,21 @@ const chain = (length: number, calls: number, of: string): readonly FunctionInit
     opsets: { '': 20, local: 1 },
   }));
 
+/** Beside 2500 calls of a function that has much to look at, a division that no caller can make trap. */
+const besideMany = (of: Partial<FunctionInit>): Case => ({
+  nodes: [
+    ...Array.from({ length: 2500 }, (_, call) =>
+      node('Wide', call === 0 ? 'p' : `w${call}`, `w${call + 1}`, {}, 'local'),
+    ),
+    node('Ratio', 'w2500 two', 'y', {}, 'local'),
+  ],
+  functions: [
+    { ...ratio('Div', 'u v'), name: 'Wide', inputs: ['u'], outputs: ['u'], nodes: [], ...of },
+    ratio('Div', 'u v'),
+  ],
+});
+const many = (name: string): string[] => Array.from({ length: 2000 }, (_, i) => `${name}${i}`);
+
 const REFUSED: Readonly<Record<string, Case>> = {
   'what a scan divides of inputs whose types its body does not state': {
     nodes: [scan(node('Div', 'u v', 'r'), 'y', 'r')],
@@ -139,6 +154,17 @@ const REFUSED: Readonly<Record<string, Case>> = {
     ],
     functions: [...chain(20, 2, 'Add'), ratio('Div', 'u v')],
   },
+  'what functions divide where calls have too many parameters to be followed': besideMany({
+    inputs: many('u'),
+    outputs: ['u0'],
+  }),
+  'what functions divide where calls have too many defaults to be followed': besideMany({
+    defaults: Object.fromEntries(many('k').map((name) => [name, { i: 1 }])),
+  }),
+  'what functions divide where nodes in calls take too much to be followed': besideMany({
+    outputs: ['w'],
+    nodes: [node('Max', Array(2000).fill('u').join(' '), 'w')],
+  }),
 };
 
 const ADMITTED: Readonly<Record<string, Case>> = {

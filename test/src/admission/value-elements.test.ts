@@ -144,7 +144,7 @@ test('every integer that ONNX Runtime computes lies within the bounds that were 
           files: new Map(),
           visit: () => undefined,
           skip: () => undefined,
-          calledNodes: 0,
+          calledParts: 0,
           constants: new Map(),
         }).walk(Scope.ofGraph(model.graph, model.opsets, model.irVersion));
         outputs.forEach((name, index) => {
