@@ -1,8 +1,15 @@
 import { type CborValue, encodeCbor } from '../encoding/cbor.js';
+import { AssayError } from '../encoding/error.js';
 import { label, type Sha256Factory, type Sha256Once } from '../encoding/hash.js';
 import { hashElements, streamPositions } from './elements.js';
 import type { ExternalFiles } from './external.js';
 import { type Constant, isSparse, type SparseView, type TensorView } from './tensor.js';
+
+/**
+ * What tensors may take of external files: so often all of their bytes, and so many bytes more. Tensors may lie
+ * in the same place, and each is hashed and loaded by itself.
+ */
+const EXTERNAL = { times: 16, more: 2 ** 28 } as const;
 
 /** The kinds of digest, each with a domain label of its own: `assay/model-<kind>/v1`. */
 type DigestKind =
@@ -30,11 +37,15 @@ export class ModelHasher {
   readonly files: ExternalFiles;
   readonly #labels = new Map<DigestKind, Uint8Array>();
   readonly #elements = new Map<TensorView, Uint8Array>();
+  /** Bytes that external tensors may still take. */
+  #left: number;
 
   constructor(sha256: Sha256Factory, once: Sha256Once, files: ExternalFiles) {
     this.sha256 = sha256;
     this.once = once;
     this.files = files;
+    const size = [...files.values()].reduce((sum, { length }) => sum + length, 0);
+    this.#left = EXTERNAL.times * size + EXTERNAL.more;
   }
 
   /** What a digest of this kind is made of: the label, then CBOR. */
@@ -48,11 +59,21 @@ export class ModelHasher {
     return this.once(this.#label(kind), encodeCbor(content));
   }
 
-  /** SHA-256 of a tensor's canonical bytes. */
+  #charge({ payload, size }: TensorView): void {
+    if (payload.kind === 'external') this.#left -= size;
+    if (this.#left >= 0) return;
+    throw new AssayError(
+      'MODEL_TOO_COMPLEX',
+      `expected the external data of all tensors to take at most ${EXTERNAL.times} times the bytes of their files, and ${EXTERNAL.more} more`,
+    );
+  }
+
+  /** SHA-256 of a tensor's canonical bytes. Throws MODEL_TOO_COMPLEX where external ones are too many. */
   elements(tensor: TensorView): Uint8Array {
     const known = this.#elements.get(tensor);
     if (known !== undefined) return known;
     const digest = hashElements(tensor, this.files, this.sha256);
+    this.#charge(tensor);
     this.#elements.set(tensor, digest);
     return digest;
   }
@@ -65,6 +86,7 @@ export class ModelHasher {
   /** Dims of the whole, the non-zero values, their linear positions. */
   sparseItem(sparse: SparseView): CborValue {
     const positions = this.sha256();
+    this.#charge(sparse.indices);
     streamPositions(sparse, this.files, (bytes) => positions.update(bytes));
     return [sparse.values.type.code, sparse.dims, this.elements(sparse.values), positions.digest()];
   }

@@ -72,8 +72,8 @@ class Origins {
       const given = this.#given.get(callee) ?? [];
       this.#given.set(callee, given);
       state.node.inputs.forEach((name, index) => {
-        const values = (given[index] ??= []);
-        if (name !== '') values.push(state.scope.resolve(name));
+        given[index] ??= [];
+        if (name !== '') given[index].push(state.scope.resolve(name));
       });
     }
   }

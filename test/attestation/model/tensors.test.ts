@@ -9,6 +9,7 @@ import { leafHash, merkleRoot } from '../../../attestation/encoding/merkle.js';
 import { externalLocations } from '../../../attestation/model/external-data.js';
 import { identifyModel } from '../../../attestation/model/identity.js';
 import { readModel } from '../../../attestation/model/onnx.js';
+import { nativeSha256 } from '../../../src/system/sha256.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { ModelInit, Pairs, SparseInit, TensorInit } from '../../forge/onnx-init.js';
 
@@ -264,6 +265,20 @@ test('external data in the model file itself are refused: its files are listed o
   assert.ok(identifyModel({ path: 'other.onnx', bytes, external }).files.length === 2);
   const own = () => identifyModel({ path: 'own.onnx', bytes, external });
   assert.throws(own, refusal('MODEL_EXTERNAL_PATH'));
+});
+
+test('tensors may lie in the same place of a file, but not as often as a model likes', () => {
+  const external = new Map([['w.bin', new Uint8Array(2 ** 20)]]);
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, i): TensorInit => {
+      return { name: `w${i}`, type: 2, dims: [2 ** 20], external: { location: 'w.bin' } };
+    });
+  const identified = (count: number) => {
+    const bytes = encodeModel(modelOf([{ ...float, floats: [1, 2] }, ...many(count)]));
+    return identifyModel({ path: 'm', bytes, external }, { sha256: nativeSha256 });
+  };
+  assert.equal(identified(272).parameters.tensors, 273);
+  assert.throws(() => identified(273), refusal('MODEL_TOO_COMPLEX'));
 });
 
 test('external strings, and a file that no tensor lies in, are refused', () => {
