@@ -1,37 +1,41 @@
 import { executedNodes } from '../../attestation/model/called-functions.js';
-import type { ModelAnalysis, OperatorCount } from '../../attestation/model/identity.js';
+import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import type { NodeView } from '../../attestation/model/views.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { nodeLabel } from './trapping-divisions.js';
 
-/**
- * Operators whose kernels write to outputs that are left out, and to how many of the first ones. A
- * BatchNormalization for inference that leaves out one of the first three does not load where it does not end
- * the process; the two behind, before opset 14, may be left out. A Loop does not load that leaves out what
- * its body scans.
- */
-const WRITTEN: ReadonlyMap<string, number> = new Map([
-  ['BatchNormalization', 3],
-  ['Loop', Number.POSITIVE_INFINITY],
-  ['Split', Number.POSITIVE_INFINITY],
-]);
-
-function writesAll({ domain, name }: Pick<OperatorCount, 'domain' | 'name'>): boolean {
-  return domain === '' && WRITTEN.has(name);
+/** Whether a node that is given what came before, from this input on, leaves out the keys or values with it. */
+export function leavesPresent({ inputs, outputs }: NodeView, past: number): boolean {
+  return (inputs[past] ?? '') !== '' && [1, 2].some((index) => (outputs[index] ?? '') === '');
 }
+
+const leavesOneOf =
+  (first: number) =>
+  ({ outputs }: NodeView): boolean =>
+    outputs.slice(0, first).includes('');
+
+/**
+ * Operators whose kernels write to outputs that are left out, by domain and name. A BatchNormalization for
+ * inference that leaves out one of the first three does not load where it does not end the process; the two
+ * behind, before opset 14, may be left out. A Loop does not load that leaves out what its body scans.
+ */
+const WRITTEN: ReadonlyMap<string, (node: NodeView) => boolean> = new Map([
+  [' BatchNormalization', leavesOneOf(3)],
+  [' Loop', leavesOneOf(Number.POSITIVE_INFINITY)],
+  [' Split', leavesOneOf(Number.POSITIVE_INFINITY)],
+  ['com.microsoft DecoderMaskedMultiHeadAttention', (node: NodeView) => leavesPresent(node, 5)],
+]);
 
 /**
  * The nodes that are executed, in subgraphs and functions too, and leave out an output that their kernel
  * writes to. ONNX Runtime (1.30) loads them, and the process ends as it runs them, whatever the inputs are.
  */
 export function incompleteNodes(analysis: ModelAnalysis): readonly NodeView[] {
-  if (!analysis.identity.operators.some(writesAll)) return [];
+  const { operators } = analysis.identity;
+  if (!operators.some(({ domain, name }) => WRITTEN.has(`${domain} ${name}`))) return [];
   return [...executedNodes(analysis)]
     .map(({ node }) => node)
-    .filter(
-      ({ domain, op: name, outputs }) =>
-        writesAll({ domain, name }) && outputs.slice(0, WRITTEN.get(name)).includes(''),
-    );
+    .filter((node) => WRITTEN.get(`${node.domain} ${node.op}`)?.(node));
 }
 
 /** Whether every answer ends the process of a node; nodes do not load such a model. */

@@ -16,6 +16,7 @@ import { newestOpset, supportOf } from './operators.js';
 import { outputRule } from './output-rule.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 import { nodeLabel } from './trapping-divisions.js';
+import { unwrittenRule } from './unwritten-rule.js';
 
 /** A node with the names and opsets that hold where it is. */
 type Placed = Pick<NodeState, 'node' | 'scope'>;
@@ -252,5 +253,6 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     ...behaviourRules(analysis, nodes),
     divisionRule(analysis),
     outputRule(analysis),
+    unwrittenRule(analysis),
   ];
 }

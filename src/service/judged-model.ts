@@ -2,6 +2,7 @@ import { type MeasuredModel, measureModel } from '../../enclave/measure.js';
 import { delicateInputs } from '../admission/delicate-inputs.js';
 import { incompleteNodes } from '../admission/output-rule.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
+import { unwrittenNodes } from '../admission/unwritten-rule.js';
 
 /** A measured model, with what its loading needs of the analysis, which is large and kept no longer. */
 export interface JudgedModel {
@@ -10,6 +11,8 @@ export interface JudgedModel {
   readonly trapping: readonly string[];
   /** Nodes that leave out an output, with which every caller does. */
   readonly incomplete: readonly string[];
+  /** Nodes that may answer with what earlier requests left in memory. */
+  readonly unwritten: readonly string[];
   /** As `LoadOptions.delicateInputs`. */
   readonly delicateInputs: readonly string[];
 }
@@ -22,6 +25,7 @@ export async function judgeModel(path: string): Promise<JudgedModel> {
     measured,
     trapping: divisions.map(nodeLabel),
     incomplete: incompleteNodes(analysis).map(nodeLabel),
+    unwritten: unwrittenNodes(analysis).map(nodeLabel),
     delicateInputs: delicateInputs(analysis, divisions),
   };
 }

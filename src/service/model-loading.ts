@@ -87,17 +87,24 @@ function nodesText(nodes: readonly string[]): string {
 }
 
 /**
- * Throws MODEL_DIVISION or MODEL_OUTPUTS for a model with which a caller could end the process, and every other
+ * Throws MODEL_UNWRITTEN for a model with which a caller could get what others' requests left in memory, and
+ * MODEL_DIVISION or MODEL_OUTPUTS for one with which a caller could end the process, and every other
  * caller's answers.
  */
 function assertNothingTraps(
-  { incomplete, trapping }: JudgedModel,
+  { incomplete, trapping, unwritten }: JudgedModel,
   configured: ConfiguredModel,
 ): void {
   if (incomplete.length > 0) {
     throw new AssayError(
       'MODEL_OUTPUTS',
       `expected no node to leave out an output that ONNX Runtime writes to, with which every caller ends the process, but ${nodesText(incomplete)} does; name all its outputs in the model, used or not`,
+    );
+  }
+  if (unwritten.length > 0) {
+    throw new AssayError(
+      'MODEL_UNWRITTEN',
+      `expected every node to write all of its outputs, but ${nodesText(unwritten)} may leave in them what earlier requests left in memory; assay admit says what to change`,
     );
   }
   if (configured.allowTrappingDivision || trapping.length === 0) return;

@@ -90,6 +90,26 @@ const writing = {
   },
 } as const satisfies Readonly<Record<string, Omit<NodeInit, 'op' | 'outputs'>>>;
 
+/** Wraps what a caller sends by eight elements on either side, of which ONNX Runtime writes no more than there are. */
+export function wrappingModel(): Uint8Array {
+  const { float, int64 } = dataType;
+  const type = { tensor: float, shape: ['N'] };
+  return encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: [{ name: 'x', type }],
+      initializers: [{ name: 'pads', type: int64, dims: [2], int64s: [8n, 8n] }],
+      nodes: [
+        {
+          ...{ op: 'Pad', name: 'here', inputs: ['x', 'pads'], outputs: ['y'] },
+          attributes: { mode: { s: 'wrap' } },
+        },
+      ],
+      outputs: [{ name: 'y', type: { tensor: float, shape: [null] } }],
+    },
+  });
+}
+
 /**
  * Has `y` of `x`, [1, 4], from an operator with these names
  * of outputs; some end the process where one is left out.

@@ -38,6 +38,43 @@ const op = (name: string, rest: Partial<NodeInit> = {}): NodeInit => ({
   ...rest,
 });
 
+type Case = readonly [init: ModelInit, expected: readonly string[]];
+
+/** A Pad by constants. */
+const padding = (int64s: readonly number[], mode = 'wrap'): ModelInit =>
+  model(op('Pad', { inputs: ['x', 'pads'], attributes: { mode: { s: mode } } }), {
+    initializers: [{ name: 'pads', type: 7, dims: [int64s.length], int64s: [...int64s] }],
+  });
+
+const classifying = (name: string, transform: string, labels: string, count: number): ModelInit =>
+  model(
+    op(name, {
+      domain: 'ai.onnx.ml',
+      outputs: ['label', 'y'],
+      attributes: {
+        post_transform: { s: transform },
+        [labels]: { ints: Array.from({ length: count }, (_, i) => i) },
+      },
+    }),
+  );
+
+/** By operator of com.microsoft, its inputs and its outputs: the rule that refuses it. */
+function attending(of: Readonly<Record<string, string | null>>): Readonly<Record<string, Case>> {
+  return Object.fromEntries(
+    Object.entries(of).map(([text, rule]): [string, Case] => {
+      const [name = '', inputs = '', outputs = ''] = text.split(' ');
+      const node = {
+        domain: 'com.microsoft',
+        inputs: inputs.split(','),
+        outputs: outputs.split(','),
+      };
+      const warned = `warn static.operator ${name} "here"`;
+      const refused = rule === null ? [] : [`refuse static.${rule} ${name} "here"`];
+      return [text, [model(op(name, node)), [warned, ...refused]]];
+    }),
+  );
+}
+
 function judge(init: ModelInit): string[] {
   const findings = staticFindings(analyseModel({ path: 'm', bytes: encodeModel(init) }));
   return findings
@@ -119,7 +156,7 @@ const older = (outputs: readonly string[]): ModelInit => ({
   opsets: { '': 9 },
 });
 
-const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readonly string[]]>> = {
+const cases: Readonly<Record<string, Case>> = {
   'a plain operator': [model(op('Relu')), []],
   'an operator that does not exist': [model(op('Relux')), ['refuse static.operator Relux "here"']],
   'operators named as members of every object, by which integers are divided': [
@@ -321,6 +358,68 @@ const cases: Readonly<Record<string, readonly [init: ModelInit, expected: readon
     ['refuse static.operator Split "here"'],
   ],
   'a Split of which one output is not used': [model(op('Split', { outputs: ['z', 'y'] })), []],
+  'a Pad that wraps by more than one before an axis': [
+    padding([0, 2, 0, 0]),
+    ['refuse static.unwritten Pad "here"'],
+  ],
+  'a Pad that wraps by what a caller says': [
+    model(op('Pad', { inputs: ['x', 'x'], attributes: { mode: { s: 'wrap' } } })),
+    ['refuse static.unwritten Pad "here"'],
+  ],
+  'a Pad in a mode that its call says': [
+    {
+      ...model(op('Own', { domain: 'com.example', attributes: { mode: { s: 'wrap' } } })),
+      functions: [
+        {
+          ...quiet,
+          attributes: ['mode'],
+          nodes: [
+            op('Pad', {
+              inputs: ['a', 'a'],
+              outputs: ['b'],
+              attributes: { mode: { ref: 'mode', type: 3 } },
+            }),
+          ],
+        },
+      ],
+    },
+    ['refuse static.unwritten Pad "here"'],
+  ],
+  'a Pad that wraps by one, or behind an axis, or cuts': [padding([1, -2, 9, 1]), []],
+  'a Pad in another mode': [padding([2, 2, 2, 2], 'edge'), []],
+  'two classes under the transform PROBIT': [
+    classifying('LinearClassifier', 'PROBIT', 'classlabels_ints', 2),
+    ['refuse static.unwritten LinearClassifier "here"'],
+  ],
+  'two classes of trees under the transform PROBIT': [
+    classifying('TreeEnsembleClassifier', 'PROBIT', 'classlabels_int64s', 2),
+    [
+      'warn static.trees TreeEnsembleClassifier "here"',
+      'refuse static.unwritten TreeEnsembleClassifier "here"',
+    ],
+  ],
+  'three classes under the transform PROBIT': [
+    classifying('SVMClassifier', 'PROBIT', 'classlabels_ints', 3),
+    [],
+  ],
+  'two classes under another transform': [
+    classifying('SVMClassifier', 'LOGISTIC', 'classlabels_ints', 2),
+    [],
+  ],
+  ...attending({
+    'GroupQueryAttention x,x,x,x,x y,k,v': null,
+    'GroupQueryAttention x,x,x,x,x y,k': 'unwritten',
+    'GroupQueryAttention x,x,x,,,x,x y': null,
+    'GroupQueryAttention x,x,x,x,x y,k,v,q': 'unwritten',
+    'MultiHeadAttention x,x,x,,,,x,x y,k,v': null,
+    'MultiHeadAttention x,x,x,,,,x,x y,,v': 'unwritten',
+    'MultiHeadAttention x,x,x,,,,x,x y': null,
+    'MultiHeadAttention x,x,x y,k': null,
+    'DecoderMaskedMultiHeadAttention x,x,x,,,x,x,x y,k,v': null,
+    'DecoderMaskedMultiHeadAttention x,x,x,,,x,x,x y,k': 'outputs',
+    'DecoderMaskedMultiHeadAttention x,x,x y': null,
+    'WordConvEmbedding x,x,x,x y': 'unwritten',
+  }),
   'as many outputs as a manifest has room for': [withOutputs(16_370), []],
   'more outputs than a manifest has room for': [withOutputs(16_384), ['refuse static.manifest']],
   'training graphs': [

@@ -15,6 +15,7 @@ import {
   annotatedModel,
   divisionModel,
   recurrentModel,
+  wrappingModel,
   writingModel,
 } from '../../forge/trapping-models.js';
 
@@ -86,6 +87,14 @@ for (const [op, all, some] of written) {
     await infer(await startCaller(t), 'x', [1, 4]);
   });
 }
+
+test('a model that answers with what earlier requests left in memory is not served', async () => {
+  await place(wrappingModel());
+  await assert.rejects(start({ allowTrappingDivision: true, allowEmptyTensors: true }), {
+    code: 'MODEL_UNWRITTEN',
+    message: /^model ratio 1 \(.*ratio\.onnx\): expected every node .*but Pad "here" may leave/,
+  });
+});
 
 test('at run time it is refused, and the model before it is served still', async (t) => {
   await place(scaleModel(2));

@@ -1,0 +1,106 @@
+import { byteText } from '../../attestation/encoding/bytes.js';
+import { streamList } from '../../attestation/model/attribute.js';
+import { executedNodes } from '../../attestation/model/called-functions.js';
+import { elementBytes } from '../../attestation/model/elements.js';
+import type { ExternalFiles } from '../../attestation/model/external.js';
+import type { ModelAnalysis } from '../../attestation/model/identity.js';
+import type { NodeState } from '../../attestation/model/scope.js';
+import { isSparse } from '../../attestation/model/tensor.js';
+import type { AttributeView, NodeView } from '../../attestation/model/views.js';
+import { INT64 } from './element-range.js';
+import { type AdmissionFinding, finding } from './finding.js';
+import { leavesPresent } from './output-rule.js';
+import { nodeLabel } from './trapping-divisions.js';
+
+type Unwritten = (state: NodeState, files: ExternalFiles) => boolean;
+
+function attributeOf({ attributes }: NodeView, ...names: string[]): AttributeView | undefined {
+  return attributes.find(({ name }) => names.includes(name));
+}
+
+/** Also true where the attribute is a call's to give. */
+function maySay(node: NodeView, name: string, value: string): boolean {
+  const attribute = attributeOf(node, name);
+  if (attribute === undefined) return false;
+  return attribute.reference !== '' || byteText.decode(attribute.bytes) === value;
+}
+
+/**
+ * What is put before an axis in the mode `wrap` is copied from one period alone, so that more than the axis is
+ * long leaves the rest. No axis is shorter than 1: without elements ONNX Runtime refuses to.
+ */
+function padsTooFar({ node, scope }: NodeState, files: ExternalFiles): boolean {
+  if (!maySay(node, 'mode', 'wrap')) return false;
+  const pads = node.inputs[1] ?? '';
+  const definition = pads === '' ? undefined : scope.resolve(pads);
+  if (definition?.kind !== 'constant' || isSparse(definition.constant)) return true;
+  if (definition.constant.type.code !== INT64) return true;
+  const bytes = elementBytes(definition.constant, files);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (let at = 0; at < bytes.length / 2; at += 8) {
+    if (view.getBigInt64(at, true) > 1n) return true;
+  }
+  return false;
+}
+
+/** Of two classes with one score between them the second's is not calculated. */
+function leavesSecondClass({ node }: NodeState): boolean {
+  if (!maySay(node, 'post_transform', 'PROBIT')) return false;
+  const labels = attributeOf(node, 'classlabels_ints', 'classlabels_int64s', 'classlabels_strings');
+  return (
+    labels === undefined || labels.reference !== '' || streamList(labels, () => undefined) <= 2
+  );
+}
+
+const CLASSIFIERS = ['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifier'];
+
+/**
+ * Operators whose kernels may leave part of an output as its memory was (ONNX Runtime 1.30), by domain and name.
+ * `GroupQueryAttention` does so with rows of `output_qk` that lie behind the end of a sequence, and
+ * `WordConvEmbedding` with words without a character.
+ */
+const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
+  [' Pad', padsTooFar],
+  ['com.microsoft Pad', padsTooFar],
+  ...CLASSIFIERS.map((name) => [`ai.onnx.ml ${name}`, leavesSecondClass] as const),
+  [
+    'com.microsoft GroupQueryAttention',
+    ({ node }) => leavesPresent(node, 3) || (node.outputs[3] ?? '') !== '',
+  ],
+  [
+    'com.microsoft MultiHeadAttention',
+    ({ node }) => leavesPresent(node, 6) && node.outputs.slice(1, 3).some((name) => name !== ''),
+  ],
+  ['com.microsoft WordConvEmbedding', () => true],
+]);
+
+/**
+ * The nodes that are executed, in subgraphs and functions too, of which it cannot be told that they write all of
+ * their outputs. What they leave is what the memory held: tensors of earlier requests, other callers' too.
+ */
+export function unwrittenNodes(analysis: ModelAnalysis): readonly NodeView[] {
+  const { hasher, identity } = analysis;
+  if (!identity.operators.some(({ domain, name }) => UNWRITTEN.has(`${domain} ${name}`))) return [];
+  return [...executedNodes(analysis)]
+    .filter((state) =>
+      UNWRITTEN.get(`${state.node.domain} ${state.node.op}`)?.(state, hasher.files),
+    )
+    .map(({ node }) => node);
+}
+
+/** Whether an answer may hold what earlier requests left in memory; nodes do not load such a model. */
+export function unwrittenRule(analysis: ModelAnalysis): AdmissionFinding {
+  const unwritten = unwrittenNodes(analysis);
+  return unwritten.length === 0
+    ? finding(
+        'static.unwritten',
+        'pass',
+        'no node is known to leave memory in its outputs as it was',
+      )
+    : finding(
+        'static.unwritten',
+        'refuse',
+        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform',
+        unwritten.map(nodeLabel),
+      );
+}
