@@ -77,10 +77,9 @@ async function tried(
   { measured, vectors }: ConfiguredMeasurement,
 ): Promise<TriedModel> {
   const { maxBatchSize, invariance } = loaded.batching;
-  return {
-    batching: { maxBatchSize, invariance },
-    selfTest: configured.selfTest ? await selfTest(loaded, measured.path, vectors) : null,
-  };
+  const tested = configured.selfTest ? await selfTest(loaded, measured.path, vectors) : null;
+  loaded.statistics.restart();
+  return { batching: { maxBatchSize, invariance }, selfTest: tested };
 }
 
 /** The first of these nodes, and how many more there are. */
