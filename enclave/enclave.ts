@@ -104,6 +104,8 @@ export class Enclave {
     const { platform, policy, runtimeLog, turns } = this.#parts;
     return turns.take(async () => {
       const { bytes: manifest } = this.#statement;
+      // A log that has yet to tell of an unload is true: nobody is refused evidence for it.
+      await runtimeLog.tellUnloads().catch(() => undefined);
       const eventLog = runtimeLog.encode();
       const evidence = await platform.attest(reportData(challenge, manifest));
       return new BundleForm({

@@ -21,6 +21,8 @@ export class RuntimeLog {
   readonly #events: RuntimeEvent[] = [];
   /** What the events lead to. */
   #held: Uint8Array = replayRuntimeLog([]);
+  /** Unloads that the register has not taken yet, in order. */
+  readonly #untold: RuntimeEvent[] = [];
   #unknown: AssayError | undefined;
 
   private constructor(register: RuntimeRegister | undefined) {
@@ -57,10 +59,12 @@ export class RuntimeLog {
   }
 
   /**
-   * A model that is about to be loaded. Rejects with EVENT_LOG_FULL, and extends nothing, where the log
-   * would have no room left to tell of the unloading of every loaded model.
+   * A model that is about to be loaded. Rejects, and tells of none, where unloads are still untold, as
+   * `tellUnloads` does, and with EVENT_LOG_FULL where the log would have no room left to tell of the unloading
+   * of every loaded model.
    */
   async loading({ graph, execution }: AdmittedModel): Promise<void> {
+    await this.tellUnloads();
     const loaded = this.#count('model') - this.#count('unload');
     if (this.#events.length + loaded + 2 > MAX_RUNTIME_EVENTS) {
       throw new AssayError(
@@ -71,9 +75,18 @@ export class RuntimeLog {
     await this.#record({ type: 'model', content: concat(graph, execution) });
   }
 
-  /** A model whose sessions are gone. */
+  /** A model whose sessions are gone. Where the register does not take it now, `tellUnloads` tells of it. */
   unloaded({ graph, execution }: AdmittedModel): Promise<void> {
-    return this.#record({ type: 'unload', content: concat(graph, execution) });
+    this.#untold.push({ type: 'unload', content: concat(graph, execution) });
+    return this.tellUnloads();
+  }
+
+  /** Tells of the unloads that the register did not take before; rejects at the first that it does not take. */
+  async tellUnloads(): Promise<void> {
+    for (let [next] = this.#untold; next !== undefined; [next] = this.#untold) {
+      await this.#record(next);
+      this.#untold.shift();
+    }
   }
 
   #count(type: RuntimeEvent['type']): number {

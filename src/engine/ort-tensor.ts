@@ -24,7 +24,10 @@ function datatypeOf(ortType: string): Datatype | undefined {
   return DATATYPES[ortType];
 }
 
-/** Translates a session's signature; EngineError `load` for what the protocol cannot carry. */
+/** ONNX Runtime for Node puts tensors into plain objects, by their names. */
+const UNCARRIED = '__proto__';
+
+/** Translates a session's signature; EngineError `load` for what the protocol, or the binding, cannot carry. */
 export function tensorSpecs(
   side: 'input' | 'output',
   metadata: readonly InferenceSession.ValueMetadata[],
@@ -37,6 +40,10 @@ export function tensorSpecs(
         'load',
         `${side} ${value.name} is ${what}: the protocol has no such type`,
       );
+    }
+    if (value.name === UNCARRIED) {
+      const reason = `expected another name of an ${side} than ${UNCARRIED}, by which ONNX Runtime for Node carries no tensor`;
+      throw new EngineError('load', reason);
     }
     return {
       name: value.name,

@@ -76,6 +76,19 @@ export class Statistics {
     this.lastInference = Date.now();
   }
 
+  /** Counts from zero again, as once a model was tried: no caller asked for that. */
+  restart(): void {
+    const { success, fail, queue, computeInput, computeInfer, computeOutput } = this;
+    for (const each of [success, fail, queue, computeInput, computeInfer, computeOutput]) {
+      Object.assign(each, duration());
+    }
+    this.failures.clear();
+    this.batches.clear();
+    this.inferenceCount = 0;
+    this.executionCount = 0;
+    this.lastInference = 0;
+  }
+
   /** @param why undefined: a failure that is not the engine's. */
   failed(nanoseconds: number, why?: EngineErrorReason): void {
     const reason = why === undefined ? 'OTHER' : FAILURES[why];

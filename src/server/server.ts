@@ -1,4 +1,3 @@
-import type { ServerHttp2Session } from 'node:http2';
 import {
   type Server,
   ServerCredentials,
@@ -11,7 +10,7 @@ import { healthService } from './health.js';
 import { type Address, type Listener, listen } from './listener.js';
 import { boundedDefinition } from './protocol.js';
 import { addReflection } from './reflection.js';
-import { sessionsOf } from './streams.js';
+import { Sessions } from './streams.js';
 import { TlsCredentials } from './tls-credentials.js';
 
 export interface Service {
@@ -74,17 +73,6 @@ async function listenAll(
   }
 }
 
-/** Resolves once these sessions are closed, or after so many milliseconds: some may be lost, and never are. */
-async function closed(sessions: Iterable<ServerHttp2Session>, limit: number): Promise<void> {
-  const all = Array.from(sessions, (one) => new Promise((resolve) => one.once('close', resolve)));
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, limit);
-  });
-  await Promise.race([Promise.all(all), late]);
-  clearTimeout(timer);
-}
-
 /**
  * Starts a gRPC server with health and reflection; nothing serves until `setServing(true)`. Rejects with
  * CONFIG_LISTEN where it cannot listen.
@@ -106,7 +94,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
     services.map((service) => service.package),
   );
   const listeners = await listenAll(server, settings);
-  const sessions = sessionsOf(server);
+  const sessions = new Sessions(server);
   listens();
   return {
     port: listeners[0].port,
@@ -118,7 +106,7 @@ export async function startServer(settings: ServerSettings): Promise<RunningServ
       // It has every session end with its calls, and calls back before they have: Node 24 closes the sessions
       // of a server with it, and grpc-js does not wait for what is closing already.
       server.tryShutdown(() => undefined);
-      await closed(sessions, grace);
+      await sessions.ended(grace);
       // grpc-js knows of no connection whose handshake is under way, and without channelz its
       // forceShutdown() ends none at all.
       await Promise.all(listeners.map((listener) => listener.disconnect()));

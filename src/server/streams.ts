@@ -48,16 +48,43 @@ export const cancelWithStatus: ServerInterceptor = (_method, call) => {
   return base;
 };
 
-/** The sessions of a server's connections, as they come and go; throws as `insideOf`. */
-export function sessionsOf(server: Server): ReadonlySet<ServerHttp2Session> {
-  const sessions = new Set<ServerHttp2Session>();
-  for (const http2Server of insideOf(server).http2Servers.keys()) {
-    http2Server.on('session', (session) => {
-      sessions.add(session);
-      session.once('close', () => sessions.delete(session));
-    });
+/** The sessions of a server's connections, as they come and go. */
+export class Sessions {
+  readonly #open = new Set<ServerHttp2Session>();
+  /** Called when none is left; undefined until they are to end. */
+  #none: (() => void) | undefined;
+
+  /** Throws as `insideOf`. */
+  constructor(server: Server) {
+    for (const http2Server of insideOf(server).http2Servers.keys()) {
+      http2Server.on('session', (session) => this.#add(session));
+    }
   }
-  return sessions;
+
+  #add(session: ServerHttp2Session): void {
+    this.#open.add(session);
+    session.once('close', () => {
+      this.#open.delete(session);
+      if (this.#open.size === 0) this.#none?.();
+    });
+    // Once all who listen have been told of it: it may be destroyed at once.
+    if (this.#none !== undefined) setImmediate(() => session.close());
+  }
+
+  /**
+   * Has sessions that come from now on, their handshakes under way, end with their calls, as grpc-js has
+   * those that there are. Resolves once none is left, or after so many milliseconds: some may be lost, and never
+   * end.
+   */
+  async ended(limit: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>((resolve) => {
+      this.#none = resolve;
+      timer = setTimeout(resolve, limit);
+      if (this.#open.size === 0) resolve();
+    });
+    clearTimeout(timer);
+  }
 }
 
 function ignore(): void {}

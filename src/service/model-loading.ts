@@ -8,7 +8,7 @@ import { EngineError } from '../engine/error.js';
 import { executionFacts } from '../engine/profile.js';
 import type { Config, ConfiguredModel } from './config-schema.js';
 import type { JudgedModel } from './judged-model.js';
-import type { Log } from './log.js';
+import { describeError, type Log } from './log.js';
 import { type ConfiguredMeasurement, measureConfigured } from './model-files.js';
 import { selfTest } from './self-test.js';
 import type { Surroundings } from './surroundings.js';
@@ -67,6 +67,9 @@ function intoEngine(
   );
 }
 
+/** Logged of a model whose unloading the hardware did not take. */
+export const NOT_TOLD = 'the unloading of a model is yet to be extended into RTMR3';
+
 /** What trying a loaded model shows. */
 async function tried(
   loaded: LoadedModel,
@@ -74,10 +77,9 @@ async function tried(
   { measured, vectors }: ConfiguredMeasurement,
 ): Promise<TriedModel> {
   const { maxBatchSize, invariance } = loaded.batching;
-  return {
-    batching: { maxBatchSize, invariance },
-    selfTest: configured.selfTest ? await selfTest(loaded, measured.path, vectors) : null,
-  };
+  const tested = configured.selfTest ? await selfTest(loaded, measured.path, vectors) : null;
+  loaded.statistics.restart();
+  return { batching: { maxBatchSize, invariance }, selfTest: tested };
 }
 
 /** The first of these nodes, and how many more there are. */
@@ -164,7 +166,10 @@ export async function loadModel(
     return { loaded, entry };
   } catch (error) {
     await loaded?.drain();
-    await admission.retire(admitted);
+    // It is told again: why the model does not load is what its operator has to know.
+    await admission.retire(admitted).catch((cause: unknown) => {
+      log.warn({ model: name, version, ...describeError(cause) }, NOT_TOLD);
+    });
     throw error;
   }
 }

@@ -5,7 +5,7 @@ import type { StatedLoads } from '../server/stated-loads.js';
 import { Turns } from '../system/turns.js';
 import type { ConfiguredModel } from './config-schema.js';
 import { describeError } from './log.js';
-import { type Loader, loadModel, ofModel, type ServingModel } from './model-loading.js';
+import { type Loader, loadModel, NOT_TOLD, ofModel, type ServingModel } from './model-loading.js';
 import { expandVersions } from './version-policy.js';
 
 /** What a manager changes together, so that no answer is given that the manifest does not cover. */
@@ -145,7 +145,10 @@ export class ModelManager {
     try {
       await this.#restate(new Map(this.#serving).set(key, model));
     } catch (error) {
-      await this.#retire([model]);
+      await this.#retire([model]).catch((cause: unknown) => {
+        const { name, version } = model.entry;
+        this.#managed.log.warn({ model: name, version, ...describeError(cause) }, NOT_TOLD);
+      });
       throw error;
     }
     this.#managed.registry.add(model.loaded);

@@ -54,8 +54,11 @@ async function expand(model: ConfiguredModel): Promise<readonly ConfiguredModel[
   const entries = await readdir(model.path, { withFileTypes: true }).catch((cause) => {
     throw new AssayError('CONFIG_MODEL', `${model.name}: expected a folder of versions`, cause);
   });
+  // A link counts for the folder that it leads to, as in Triton, and one that leads nowhere fails at its load:
+  // to pass it over would serve an older version, of which nobody is told.
   const present = entries
-    .filter((entry) => entry.isDirectory() && /^[1-9]\d{0,14}$/.test(entry.name))
+    .filter((entry) => entry.isDirectory() || entry.isSymbolicLink())
+    .filter((entry) => /^[1-9]\d{0,14}$/.test(entry.name))
     .map(({ name }) => Number(name));
   const versions = chosenVersions(model.name, present, versionPolicy);
   if (versions.length === 0) {
@@ -70,7 +73,7 @@ async function expand(model: ConfiguredModel): Promise<readonly ConfiguredModel[
 
 /**
  * A model with a version policy is a folder in the layout of Triton's model repository,
- * `<version>/model.onnx` with versions that are whole numbers: one entry for each version that the
+ * `<version>/model.onnx` with versions that are whole numbers, folders or links to such: one entry for each version that the
  * policy serves of those that are there now. Other models stay as they are. Rejects with CONFIG_MODEL,
  * or CONFIG_INVALID where two entries then have one name and version.
  */

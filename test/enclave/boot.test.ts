@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import { decodeBundle } from '../../attestation/evidence/bundle.js';
+import { decodeRuntimeLog } from '../../attestation/evidence/event-log.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { ServedModel } from '../../enclave/manifest.js';
 import {
@@ -256,6 +257,30 @@ test('an enclave whose launch policy RTMR3 does not take does not boot', async (
   assert.ok(platform.rtmr3 !== undefined);
   const rtmr3 = { ...platform.rtmr3, extend: () => Promise.reject(new Error('busy')) };
   await assert.rejects(bootServing(bootOptions({ ...platform, rtmr3 }, [])), /^Error: busy$/);
+});
+
+test('an unload that RTMR3 did not take is told of with the next evidence that it takes', async () => {
+  const platform = await launch('tdx', launchPolicyFor(double));
+  const { rtmr3 } = platform;
+  assert.ok(rtmr3 !== undefined);
+  let busy = false;
+  const extend: typeof rtmr3.extend = (...event) =>
+    busy ? Promise.reject(new Error('busy')) : rtmr3.extend(...event);
+  const flaky = { ...platform, rtmr3: { ...rtmr3, extend } };
+  const enclave = await bootServing(bootOptions(flaky, [double]));
+  const [served] = enclave.manifest.models;
+  assert.ok(served);
+  await enclave.restate([]);
+  busy = true;
+  await assert.rejects(enclave.admission.retire(served), /^Error: busy$/);
+  const types = async () => {
+    const { eventLog } = decodeBundle(await evidenceOf(enclave, nonce));
+    return decodeRuntimeLog(eventLog ?? new Uint8Array()).map(({ type }) => type);
+  };
+  assert.deepEqual(await types(), ['launch-policy', 'model']);
+  busy = false;
+  assert.deepEqual(await types(), ['launch-policy', 'model', 'unload']);
+  assert.deepEqual(await types(), ['launch-policy', 'model', 'unload']);
 });
 
 test("a load that RTMR3's log has no room for is refused, and what is served is attested still", async () => {

@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { type ClientHttp2Session, connect } from 'node:http2';
+import type { Socket } from 'node:net';
 import { after } from 'node:test';
+import { connect as secure } from 'node:tls';
 import { promisify } from 'node:util';
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { makeTlsIdentity } from '../../enclave/tls.js';
@@ -71,8 +73,14 @@ export async function startEcho(idle: number) {
     return session;
   };
   const open = () => ending(connect(`http://127.0.0.1:${server.plaintextPort}`));
-  const openSecure = () =>
-    ending(connect(`https://localhost:${server.port}`, { ca: tls.certificatePem }));
+  /** @param socket connected to it already. */
+  const openSecure = (socket?: Socket) => {
+    const ca = tls.certificatePem;
+    const createConnection = socket && {
+      createConnection: () => secure({ socket, ca, servername: 'localhost', ALPNProtocols: ['h2'] }),
+    };
+    return ending(connect(`https://localhost:${server.port}`, { ca, ...createConnection }));
+  };
   return { ...server, open, openSecure };
 }
 

@@ -113,6 +113,29 @@ suite('RTMR3', () => {
     });
   }
 
+  for (const [what, behaviour, told] of [
+    ['drops', 'is deaf', 'PLATFORM_RTMR'],
+    ['refuses', 'refuses', 'PLATFORM_BUSY'],
+  ] as const) {
+    test(`an unload that the kernel ${what} is told of before the next load`, async () => {
+      const fs = forged();
+      const log = await RuntimeLog.begin(await openConfigfsTsm({ fs }));
+      const types = () => decodeRuntimeLog(log.encode() ?? ZERO).map(({ type }) => type);
+      await log.loading(model);
+      fs.behaviour = behaviour;
+      assert.equal(await outcome(log.unloaded(model)), told);
+      assert.equal(await outcome(log.loading(model)), told, 'no load before the unload');
+      assert.deepEqual(types(), ['model']);
+      fs.behaviour = 'extends';
+      await log.loading(model);
+      assert.deepEqual(types(), ['model', 'unload', 'model']);
+      await log.unloaded(model);
+      assert.deepEqual(types(), ['model', 'unload', 'model', 'unload']);
+      const events = decodeRuntimeLog(log.encode() ?? ZERO);
+      assert.deepEqual(replayRuntimeLog(events), fs.registers.get(PATH));
+    });
+  }
+
   test('leads no log that begins after it was extended: the guest has to be rebooted', async () => {
     const fs = forged();
     const first = await RuntimeLog.begin(await openConfigfsTsm({ fs }));

@@ -87,6 +87,24 @@ test('a sequence in the signature is refused at load', async () => {
   );
 });
 
+for (const [side, input, output] of [
+  ['input', '__proto__', 'output'],
+  ['output', 'input', '__proto__'],
+] as const) {
+  test(`an ${side} by whose name the binding carries no tensor is refused at load`, async () => {
+    const type = { tensor: dataType.float, shape: ['n', 2] };
+    const bytes = encodeModel({
+      graph: {
+        inputs: [{ name: input, type }],
+        outputs: [{ name: output, type }],
+        nodes: [{ op: 'Identity', inputs: [input], outputs: [output] }],
+      },
+    });
+    const expected = new RegExp(`expected another name of an ${side} than __proto__, `);
+    await assert.rejects(engine.load(source(bytes)), refusal('load', expected));
+  });
+}
+
 test('a failed execution is an error to its caller alone', async () => {
   const type = { tensor: dataType.float, shape: ['n', 2] };
   const bytes = encodeModel({

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { ClientHttp2Session, OutgoingHttpHeaders } from 'node:http2';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { calls, ECHO_PATH, startEcho } from '../../forge/echo-service.js';
+import { type Call, calls, ECHO_PATH, startEcho } from '../../forge/echo-service.js';
 import { framed, replyTo, send } from '../../forge/raw-grpc.js';
 
 /** Milliseconds that these drains wait for what never ends. */
@@ -102,4 +102,22 @@ test('a drain leaves no connection on which nothing was said', LIMIT, async () =
   const closed = sockets.map((socket) => once(socket, 'close'));
   await server.drain(GRACE);
   await Promise.all(closed);
+});
+
+test('a drain takes no calls of a connection whose handshake ends after it began, and lets it go', LIMIT, async () => {
+  const server = await startEcho(3_600_000);
+  const socket = connect(server.port, '127.0.0.1');
+  await once(socket, 'connect');
+  const earlier = server.openSecure();
+  const held = once(calls, 'held');
+  const stream = open(earlier, ECHO_PATH, framed('hold')).end();
+  const reply = replyTo(stream);
+  const [, answer]: Call = (await held) as [Call[0], Call[1]];
+  const drained = server.drain(3_600_000);
+  const late = server.openSecure(socket);
+  await once(late, 'goaway');
+  await once(late, 'close');
+  answer(null, Buffer.from('held'));
+  assert.deepEqual((await reply).body, framed('held'));
+  await drained;
 });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { type SelfTest, vectorsDigest } from '../../../attestation/evidence/self-test.js';
+import type { Serving } from '../../../src/main.js';
 import { scaleModel, servedModel } from '../../forge/enclave.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
 import { serveIn } from '../../forge/serving.js';
@@ -44,8 +45,8 @@ interface Package {
 
 const graph = toHex(servedModel('m', 2).identity.graph);
 
-/** Serves a model with these vectors beside it; resolves to what its manifest says of them. */
-async function outcomeOf(given: Package): Promise<SelfTest | null> {
+/** Serves a model with these vectors beside it. */
+async function serveTested(given: Package): Promise<Serving> {
   const folder = await mkdtemp(join(root, 'package-'));
   await writeFile(join(folder, 'm.onnx'), given.model ?? scaleModel(2));
   if (given.another) await writeFile(join(folder, 'n.onnx'), scaleModel(3));
@@ -63,7 +64,8 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
     const policy = { version: 1, models: [{ graph, ...given.demand }] };
     await writeFile(join(folder, 'launch.json'), JSON.stringify(policy));
   }
-  const serving = await serveIn(folder, {
+  return serveIn(folder, {
+    metrics: { port: 0 },
     ...(given.demand && { launchPolicy: 'launch.json' }),
     models: [
       {
@@ -75,6 +77,11 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
       },
     ],
   });
+}
+
+/** What the manifest says of them. */
+async function outcomeOf(given: Package): Promise<SelfTest | null> {
+  const serving = await serveTested(given);
   await serving.close();
   return serving.enclave.manifest.models[0]?.selfTest ?? null;
 }
@@ -98,6 +105,15 @@ describe('a model with test vectors', () => {
     const other = await outcomeOf({ sets: right.slice(0, 1) });
     assert.notDeepEqual(other?.vectors, outcome?.vectors);
     assert.notDeepEqual(other?.outputs, outcome?.outputs);
+  });
+
+  test('counts none of them: nobody asked', async () => {
+    const serving = await serveTested({ sets: right });
+    const metrics = await fetch(`http://127.0.0.1:${serving.metricsPort}/metrics`);
+    const counts = (await metrics.text()).match(/^nv_inference_\w+\{.+\} .+$/gm) ?? [];
+    await serving.close();
+    assert.equal(counts.length, 13);
+    for (const count of counts) assert.match(count, / 0$/);
   });
 
   test('within the declared tolerance is served, and not called identical', async () => {

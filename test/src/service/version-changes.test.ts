@@ -323,6 +323,28 @@ describe('a folder of versions that changes while the service runs', () => {
     assert.equal(await answer(), 2);
   });
 
+  test('why a load failed is told although the hardware was not told of its end', async (t) => {
+    ({ serving, caller, engine } = await start({ latest: 1 }));
+    const before = held();
+    t.mock.method(serving.enclave.admission, 'retire', async () => {
+      throw new Error('RTMR3 cannot be extended');
+    });
+    const append = t.mock.method(serving.enclave.issuer, 'append', async () => {
+      throw new AssayError('MERKLE_PRUNED', 'the log takes no manifest');
+    });
+    await place(3);
+    const untaken = { code: status.FAILED_PRECONDITION, details: /^MERKLE_PRUNED: / };
+    await assert.rejects(load(), untaken);
+    append.mock.restore();
+    const vectors = join(folder, 'scale', '3', 'test_data_set_0');
+    await mkdir(vectors);
+    await writeFile(join(vectors, 'input_0.pb'), 'no tensor');
+    const untried = { code: status.FAILED_PRECONDITION, details: /^MODEL_WIRE: / };
+    await assert.rejects(load(), untried);
+    assert.equal(held(), before);
+    assert.deepEqual(await versions(), ['2']);
+  });
+
   test('a load that was replaced or unloaded is forgotten, and has no more receipts', async () => {
     let contextOf: Started['contextOf'];
     ({ serving, caller, contextOf } = await start({ latest: 1 }));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -33,6 +33,22 @@ test('versions are the folders that are whole numbers, compared as numbers', asy
     '2 ocr/2/model.onnx',
   ]);
   assert.deepEqual(await served(undefined), ['v0 ocr']);
+});
+
+test('a version may be a link, as in volumes of Kubernetes, and counts although it leads nowhere', async () => {
+  const linked = join(directory, 'linked');
+  await mkdir(join(linked, '..data', '2'), { recursive: true });
+  await mkdir(join(linked, '1'));
+  const models = [{ name: 'ocr', path: 'linked', versionPolicy: { latest: 1 } }];
+  const latest = async () =>
+    (await expandVersions(parseConfig({ models }, {}, directory).models)).map(({ path }) => path);
+  for (const [version, target] of [
+    ['2', '..data/2'],
+    ['3', '..data/3'],
+  ] as const) {
+    await symlink(target, join(linked, version));
+    assert.deepEqual(await latest(), [join(linked, version, 'model.onnx')]);
+  }
 });
 
 test('a version that is not there is refused, with the model, and those that are there', async () => {
