@@ -467,7 +467,7 @@ follows(
 );
 
 follows(
-  'in a function symbols are unknown sizes, and the inputs of a loop no parameters',
+  'in a function symbols are unknown sizes, and the inputs of a loop no parameters, with defaults',
   {
     opsets: { '': 21, local: 1 },
     functions: [
@@ -483,6 +483,7 @@ follows(
                     { name: 'go' },
                     { name: 's', type: { tensor: 1, shape: ['N'] } },
                   ],
+                  initializers: [{ ...tensor, name: 's' }],
                   nodes: [op('Add', ['s', 'a'], 't')],
                   outputs: [{ name: 'go' }, { name: 't', type: { tensor: 1, shape: ['N'] } }],
                 },
@@ -513,7 +514,7 @@ follows(
                       [
                         [null, null, null],
                         [null, null, null],
-                        [float(null), null, null],
+                        [float(null), T, null],
                       ],
                       [
                         [null, digest('input', [1, 1, null, null]), null],
@@ -524,7 +525,7 @@ follows(
                               'Add',
                               21,
                               [],
-                              [digest('input', [1, 2, float(null), null]), P(0)],
+                              [digest('input', [1, 2, float(null), T]), P(0)],
                               [true],
                               1,
                             ),
