@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { concat, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import type { CborValue } from '../../../attestation/encoding/cbor.js';
 import { sha256 } from '../../../attestation/encoding/hash.js';
-import { identifyModel } from '../../../attestation/model/identity.js';
+import { executableModel } from '../../../attestation/model/executable.js';
+import { analyseModel, identifyModel } from '../../../attestation/model/identity.js';
 import { digest, float, floats, longs, node, value } from '../../forge/graph-digest.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type {
@@ -21,6 +22,11 @@ import type {
 function follows(name: string, model: ModelInit, graph: CborValue): void {
   test(`FORMAT.md, followed by hand: ${name}`, () => {
     const identity = identifyModel({ path: 'm', bytes: encodeModel(model) });
+    assert.equal(toHex(identity.graph), toHex(digest('graph', graph)));
+  });
+  test(`what is executed has the digest of the file: ${name}`, () => {
+    const { bytes } = executableModel(analyseModel({ path: 'm', bytes: encodeModel(model) }));
+    const identity = identifyModel({ path: 'm', bytes });
     assert.equal(toHex(identity.graph), toHex(digest('graph', graph)));
   });
 }
