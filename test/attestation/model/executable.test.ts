@@ -631,6 +631,27 @@ test('a fresh name is none that is kept', () => {
   );
 });
 
+test('symbols of the signature are kept, but for such as a runtime or this file makes', () => {
+  const negated: GraphInit = {
+    nodes: [node('Neg', ['x'], 'out')],
+    outputs: [ofLength('out', 'M')],
+  };
+  const symbolOf = (symbol: string): unknown => {
+    const nodes = [
+      node('If', ['c'], 'y', {
+        attributes: { then_branch: { g: negated }, else_branch: { g: negated } },
+      }),
+    ];
+    const inputs = [ofLength('x', symbol), condition];
+    const bytes = encodeModel(ofOne({ inputs, nodes, outputs: [ofLength('y', null)] }));
+    const written = executable(bytes);
+    assert.equal(graphOf(written), graphOf(bytes), 'the symbol of a subgraph is another');
+    const type = readModel(written).graph.inputs[0]?.type;
+    return type?.kind === 'tensor' && type.dims?.[0];
+  };
+  assert.deepEqual(['N', 'assay1', 'unk__1'].map(symbolOf), ['N', 'assay assay1', 'assay unk__1']);
+});
+
 test('functions are written once, those that are called, and only rivals of operators under their names', () => {
   const rival: FunctionInit = { ...lessFive, domain: 'com.microsoft', name: 'Gelu' };
   const bytes = encodeModel({

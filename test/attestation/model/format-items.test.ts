@@ -289,6 +289,39 @@ follows(
   }),
 );
 
+const inner = (name: string): GraphInit => ({
+  nodes: [op(name, ['x'], 'inner')],
+  outputs: [{ name: 'inner' }],
+});
+follows(
+  'an attribute of several subgraphs',
+  {
+    graph: graphOf(
+      [{ ...op('Op', ['x'], 'y'), attributes: { a: { graphs: [inner('Neg'), inner('Abs')] } } }],
+      'y',
+    ),
+  },
+  graphItem({
+    y: value(
+      node(
+        'Op',
+        21,
+        [
+          [
+            'a',
+            10,
+            ['Neg', 'Abs'].map((of) => subgraph(value(node(of, 21, [], [X], [true], 1), 0))),
+          ],
+        ],
+        [X],
+        [true],
+        null,
+      ),
+      0,
+    ),
+  }),
+);
+
 const loose: GraphInit = {
   inputs: [{ name: 'i', type: { tensor: 1, shape: [2] } }, { name: 'j' }],
   initializers: [{ ...tensor, name: 'i' }],
@@ -402,6 +435,50 @@ follows(
       }),
     ),
     s: value(node('F', 21, [], [X], [true], null), 0),
+  }),
+);
+
+follows(
+  'the constants of a function, of which one is sparse',
+  {
+    opsets: { '': 21, local: 1 },
+    functions: [
+      body({
+        nodes: [
+          { ...op('Constant', [], 's'), attributes: { sparse_value: { sparse } } },
+          { ...op('Constant', [], 't'), attributes: { value: { t: tensor } } },
+          op('Op', ['a', 's', 't'], 'b'),
+        ],
+      }),
+    ],
+    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'local' }], 'y'),
+  },
+  graphItem({
+    y: called(
+      digest('function', [1, [], [value(node('Op', 21, [], [P(0), S, T], [true], null), 0)]]),
+    ),
+  }),
+);
+
+follows(
+  'a function of an overload that a runtime may have an operator of',
+  {
+    opsets: { '': 21, 'ai.onnx.ml': 5 },
+    functions: [body({ domain: 'ai.onnx.ml', overload: 'o' })],
+    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'ai.onnx.ml', overload: 'o' }], 'y'),
+  },
+  graphItem({
+    y: value(
+      digest('call', [
+        digest('function', [1, [], [value(node('Neg', 21, [], [P(0)], [true], null), 0)]]),
+        ['ai.onnx.ml', 'F', 'o', 5],
+        [],
+        [X],
+        [true],
+        null,
+      ]),
+      0,
+    ),
   }),
 );
 
