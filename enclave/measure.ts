@@ -2,7 +2,7 @@ import { constants } from 'node:buffer';
 import { basename, dirname } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { executableModel } from '../attestation/model/executable.js';
-import { assertExternalSupplied, externalLocations } from '../attestation/model/external-data.js';
+import { externalLocations } from '../attestation/model/external-data.js';
 import {
   analyseModel,
   type ModelAnalysis,
@@ -80,12 +80,11 @@ async function readOnce(
 /**
  * Reads and identifies a model and its external data; its structure is decoded once. `readModel` refuses
  * absolute and escaping locations; a location that leads through a link is refused here. Throws
- * MODEL_FILE, MODEL_EXTERNAL_PLACE and what `identifyModel` throws.
+ * MODEL_FILE and what `identifyModel` throws.
  */
 export async function measureModel(path: string): Promise<Measurement> {
   const bytes = await readOnce(path);
   const model = readModel(bytes);
-  assertExternalSupplied(model);
   const external = new Map<string, Uint8Array>();
   for (const location of externalLocations(model)) {
     const file = await unlinkedPath(dirname(path), location);

@@ -46,18 +46,32 @@ export class ConstantWriter {
     return new Map([...this.#external].filter(([location]) => this.#locations.has(location)));
   }
 
-  /** TensorProto or SparseTensorProto; throws MODEL_TOO_COMPLEX. */
+  /**
+   * Of the model's own graph, the one place where ONNX Runtime takes the external data that it is given:
+   * elsewhere it reads the working directory's files, which nobody measured. Throws MODEL_TOO_COMPLEX.
+   */
+  initializer(constant: Constant, name: string): WireWriter {
+    if (isSparse(constant)) return this.sparse(constant, name);
+    const { payload, size } = constant;
+    if (payload.kind !== 'external' || size <= PLACED) return this.tensor(constant, name);
+    const { location, offset } = payload.reference;
+    this.#locations.add(location);
+    const writer = described(constant, name);
+    writer.message(13, pair('location', location));
+    writer.message(13, pair('offset', offset));
+    writer.message(13, pair('length', size));
+    writer.int(14, 1);
+    return writer;
+  }
+
+  /** TensorProto or SparseTensorProto with its elements; throws MODEL_TOO_COMPLEX. */
   constant(constant: Constant, name?: string): WireWriter {
     return isSparse(constant) ? this.sparse(constant, name) : this.tensor(constant, name);
   }
 
   tensor(view: TensorView, name?: string): WireWriter {
+    this.#place(view);
     const writer = described(view, name);
-    if (this.#staysInFile(view)) {
-      this.#writeReference(writer, view);
-      return writer;
-    }
-    this.#grow(view);
     const elements = elementBytes(view, this.#external);
     if (view.type.field === 'string') {
       writer.strings(6, stringElements(elements), elements.length);
@@ -79,12 +93,7 @@ export class ConstantWriter {
   /** As linear positions. */
   #indices(view: SparseView): WireWriter {
     const { indices } = view;
-    if (this.#staysInFile(indices)) {
-      const writer = described(indices);
-      this.#writeReference(writer, indices);
-      return writer;
-    }
-    this.#grow(indices);
+    this.#place(indices);
     const [rows = 0] = indices.dims;
     const bytes = new Uint8Array(8 * rows);
     let at = 0;
@@ -97,25 +106,16 @@ export class ConstantWriter {
     return writer;
   }
 
-  #staysInFile({ payload, size }: TensorView): boolean {
-    if (payload.kind !== 'external') return false;
-    if (size > PLACED) return true;
-    this.#placed += size;
-    if (this.#placed <= MOST_PLACED) return false;
+  #place(view: TensorView): void {
+    this.#grow(view);
+    if (view.payload.kind !== 'external') return;
+    this.#placed += view.size;
+    if (this.#placed <= MOST_PLACED) return;
     throw new AssayError(
       'MODEL_TOO_COMPLEX',
-      `expected the external tensors of up to ${PLACED} bytes, which are placed in the model, to take at most ${MOST_PLACED} together`,
+      `expected the external tensors that are placed in the model, those of up to ${PLACED} bytes and all of ` +
+        `subgraphs, functions and sparse tensors, to take at most ${MOST_PLACED} bytes together`,
     );
-  }
-
-  #writeReference(writer: WireWriter, { payload, size }: TensorView): void {
-    if (payload.kind !== 'external') return;
-    const { location, offset } = payload.reference;
-    this.#locations.add(location);
-    writer.message(13, pair('location', location));
-    writer.message(13, pair('offset', offset));
-    writer.message(13, pair('length', size));
-    writer.int(14, 1);
   }
 
   #grow({ type, elements, size, payload, message }: TensorView): void {

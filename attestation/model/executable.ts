@@ -114,13 +114,13 @@ class ExecutableWriter {
     writer.text(2, 'graph');
     if (!scope.isFunction) {
       for (const [constant, name] of this.#constantsOf(scope)) {
-        this.#initializer(writer, constant, name);
+        this.#initializer(writer, constant, name, scope);
       }
     }
     for (const { name, type, fallback } of scope.inputs) {
       const written = this.#names.use(scope, name);
       // The default of an input counts, whoever needs the input.
-      if (fallback !== null) this.#initializer(writer, fallback, written);
+      if (fallback !== null) this.#initializer(writer, fallback, written, scope);
       writer.message(11, this.#value(written, type, scope));
     }
     const outputs = this.#onceEach.outputs(scope);
@@ -132,8 +132,12 @@ class ExecutableWriter {
     return writer;
   }
 
-  #initializer(writer: WireWriter, constant: Constant, name: string): void {
-    writer.message(isSparse(constant) ? 15 : 5, this.#constants.constant(constant, name));
+  #initializer(writer: WireWriter, constant: Constant, name: string, { parent }: Scope): void {
+    const message =
+      parent === null
+        ? this.#constants.initializer(constant, name)
+        : this.#constants.constant(constant, name);
+    writer.message(isSparse(constant) ? 15 : 5, message);
   }
 
   #constantsOf(scope: Scope): (readonly [Constant, name: string])[] {

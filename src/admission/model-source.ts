@@ -3,10 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type ExecutableModel, executableModel } from '../../attestation/model/executable.js';
-import {
-  assertExternalSupplied,
-  externalLocations,
-} from '../../attestation/model/external-data.js';
+import { externalLocations } from '../../attestation/model/external-data.js';
 import {
   analyseModel,
   type ModelIdentity,
@@ -79,7 +76,6 @@ export interface Executable extends ExecutableModel {
 export async function readExecutable(path: string): Promise<Executable> {
   const source = await readModelSource(path);
   const analysis = analyseModel(source, { sha256: nativeSha256 });
-  assertExternalSupplied(analysis.model);
   const executable = executableModel(analysis, source.external);
   return { path: source.path, identity: analysis.identity, ...executable };
 }

@@ -57,11 +57,11 @@ export class MemoryBudget {
       },
       resize(bytes) {
         const others = budget.#reserved - held;
-        if (bytes > held && others + bytes > budget.total) {
+        if (others + bytes > budget.total) {
           throw new EngineError(
             'memory',
             `${owner} needs ${mebibytes(bytes)}, the memory budget of ${mebibytes(budget.total)} ` +
-              `has ${mebibytes(Math.max(0, budget.total - others))} left`,
+              `has ${mebibytes(budget.total - others)} left`,
           );
         }
         budget.#reserved = others + bytes;

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { concat, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import type { CborValue } from '../../../attestation/encoding/cbor.js';
 import { sha256 } from '../../../attestation/encoding/hash.js';
-import { identifyModel } from '../../../attestation/model/identity.js';
+import { executableModel } from '../../../attestation/model/executable.js';
+import { analyseModel, identifyModel } from '../../../attestation/model/identity.js';
 import { digest, float, floats, longs, node, value } from '../../forge/graph-digest.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type {
@@ -21,6 +22,11 @@ import type {
 function follows(name: string, model: ModelInit, graph: CborValue): void {
   test(`FORMAT.md, followed by hand: ${name}`, () => {
     const identity = identifyModel({ path: 'm', bytes: encodeModel(model) });
+    assert.equal(toHex(identity.graph), toHex(digest('graph', graph)));
+  });
+  test(`what is executed has the digest of the file: ${name}`, () => {
+    const { bytes } = executableModel(analyseModel({ path: 'm', bytes: encodeModel(model) }));
+    const identity = identifyModel({ path: 'm', bytes });
     assert.equal(toHex(identity.graph), toHex(digest('graph', graph)));
   });
 }
@@ -283,6 +289,39 @@ follows(
   }),
 );
 
+const inner = (name: string): GraphInit => ({
+  nodes: [op(name, ['x'], 'inner')],
+  outputs: [{ name: 'inner' }],
+});
+follows(
+  'an attribute of several subgraphs',
+  {
+    graph: graphOf(
+      [{ ...op('Op', ['x'], 'y'), attributes: { a: { graphs: [inner('Neg'), inner('Abs')] } } }],
+      'y',
+    ),
+  },
+  graphItem({
+    y: value(
+      node(
+        'Op',
+        21,
+        [
+          [
+            'a',
+            10,
+            ['Neg', 'Abs'].map((of) => subgraph(value(node(of, 21, [], [X], [true], 1), 0))),
+          ],
+        ],
+        [X],
+        [true],
+        null,
+      ),
+      0,
+    ),
+  }),
+);
+
 const loose: GraphInit = {
   inputs: [{ name: 'i', type: { tensor: 1, shape: [2] } }, { name: 'j' }],
   initializers: [{ ...tensor, name: 'i' }],
@@ -399,6 +438,50 @@ follows(
   }),
 );
 
+follows(
+  'the constants of a function, of which one is sparse',
+  {
+    opsets: { '': 21, local: 1 },
+    functions: [
+      body({
+        nodes: [
+          { ...op('Constant', [], 's'), attributes: { sparse_value: { sparse } } },
+          { ...op('Constant', [], 't'), attributes: { value: { t: tensor } } },
+          op('Op', ['a', 's', 't'], 'b'),
+        ],
+      }),
+    ],
+    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'local' }], 'y'),
+  },
+  graphItem({
+    y: called(
+      digest('function', [1, [], [value(node('Op', 21, [], [P(0), S, T], [true], null), 0)]]),
+    ),
+  }),
+);
+
+follows(
+  'a function of an overload that a runtime may have an operator of',
+  {
+    opsets: { '': 21, 'ai.onnx.ml': 5 },
+    functions: [body({ domain: 'ai.onnx.ml', overload: 'o' })],
+    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'ai.onnx.ml', overload: 'o' }], 'y'),
+  },
+  graphItem({
+    y: value(
+      digest('call', [
+        digest('function', [1, [], [value(node('Neg', 21, [], [P(0)], [true], null), 0)]]),
+        ['ai.onnx.ml', 'F', 'o', 5],
+        [],
+        [X],
+        [true],
+        null,
+      ]),
+      0,
+    ),
+  }),
+);
+
 const callOf = (name: string): NodeInit => ({ ...op(name, ['a'], 'b'), domain: 'local' });
 const NEG = value(node('Neg', 21, [], [P(0)], [true], null), 0);
 const INNER = called(digest('function', [1, [], [NEG]]), [P(0)]);
@@ -467,7 +550,7 @@ follows(
 );
 
 follows(
-  'in a function symbols are unknown sizes, and the inputs of a loop no parameters',
+  'in a function symbols are unknown sizes, and the inputs of a loop no parameters, with defaults',
   {
     opsets: { '': 21, local: 1 },
     functions: [
@@ -483,6 +566,7 @@ follows(
                     { name: 'go' },
                     { name: 's', type: { tensor: 1, shape: ['N'] } },
                   ],
+                  initializers: [{ ...tensor, name: 's' }],
                   nodes: [op('Add', ['s', 'a'], 't')],
                   outputs: [{ name: 'go' }, { name: 't', type: { tensor: 1, shape: ['N'] } }],
                 },
@@ -513,7 +597,7 @@ follows(
                       [
                         [null, null, null],
                         [null, null, null],
-                        [float(null), null, null],
+                        [float(null), T, null],
                       ],
                       [
                         [null, digest('input', [1, 1, null, null]), null],
@@ -524,7 +608,7 @@ follows(
                               'Add',
                               21,
                               [],
-                              [digest('input', [1, 2, float(null), null]), P(0)],
+                              [digest('input', [1, 2, float(null), T]), P(0)],
                               [true],
                               1,
                             ),

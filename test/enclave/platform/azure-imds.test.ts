@@ -73,7 +73,10 @@ suite("Azure's services for a guest", () => {
   });
 
   for (const [what, answer] of [
-    ['an error', (_, response) => response.writeHead(429).end('{}')],
+    [
+      'a quote under an error’s status',
+      (_, response) => response.writeHead(429).end('{"quote":"AA"}'),
+    ],
     [
       'a redirection to a quote',
       ({ url }, response) =>
@@ -108,6 +111,8 @@ suite("Azure's services for a guest", () => {
   }
 
   for (const [what, vcekCert, certificateChain, message] of [
+    ['no certificate of the chip', '', pem(2) + pem(3), /fewer than three certificates$/],
+    ['a chain of no certificate', pem(1), '', /fewer than three certificates$/],
     ['a chain of one certificate', pem(1), pem(2), /fewer than three certificates$/],
     ['a certificate that breaks off', pem(1).slice(0, -9), pem(2) + pem(3), /malformed: /],
     ['a chain that is not base64', pem(1), pem(2) + pem(3).replace('=', '!'), /malformed: /],

@@ -71,12 +71,34 @@ for (const { what, last = 1000, rows = 7, left, ...differing } of GATHERED) {
 }
 
 test('a delay counts from the acceptance of what has waited longest', () => {
-  const options = { maxQueueDelayMicroseconds: 300_000, preferredBatchSizes: [4] };
-  const waits = (rows: number, oldest: number | undefined, max = 8): number =>
-    new BatchPolicy(max, options).waits({ rows, held: new Map(), oldest }, 1000);
+  const waits = (rows: number, oldest: number, { max = 8, preferred = [4, 6] } = {}): number => {
+    const options = { maxQueueDelayMicroseconds: 300_000, preferredBatchSizes: preferred };
+    return new BatchPolicy(max, options).waits({ rows, held: new Map(), oldest }, 1000);
+  };
   assert.equal(waits(3, 900), 200);
   assert.equal(waits(3, 700), 0, 'a busy worker does not begin the delay anew');
   assert.equal(waits(3, 1000), 300);
   assert.equal(waits(4, 1000), 0, 'a preferred size');
-  assert.equal(waits(1, 1000, 1), 0, 'a model that is not batched');
+  assert.equal(waits(7, 1000, { preferred: [] }), 300);
+  assert.equal(waits(8, 1000, { preferred: [] }), 0, 'a full batch');
+  assert.equal(
+    waits(0, 1000, { max: 1 }),
+    0,
+    'a model that is not batched, of a request without rows',
+  );
 });
+
+for (const { levels, usual, named, level } of [
+  { levels: 3, named: 1, level: 1 },
+  { levels: 3, named: 3, level: 3 },
+  { levels: 3, named: 4, level: 2 },
+  { levels: 3, named: 0, level: 2 },
+  { levels: 3, usual: 3, named: 0, level: 3 },
+  { levels: 0, named: 1, level: 0 },
+]) {
+  test(`of ${levels} levels, ${usual ?? 'the middle'} by default, a request that names ${named} has ${level}`, () => {
+    const options = { priorityLevels: levels, defaultPriorityLevel: usual };
+    const policy = new BatchPolicy(1, options);
+    assert.equal(policy.priorityOf({ inputs: [], outputs: [], priority: named }), level);
+  });
+}

@@ -103,6 +103,11 @@ for (const { what, waits, executions } of [
     executions: ['a:1 x 9', 'a:1 x 1, a:1 x 1'],
   },
   {
+    what: 'none with what is full, without rows too',
+    waits: ['a:1 x 4', 'a:1 x 0', 'a:1 x 1'],
+    executions: ['a:1 x 4', 'a:1 x 0, a:1 x 1'],
+  },
+  {
     what: 'no more rows than the first may share',
     waits: ['a:1 x 1 2', 'a:1 x 1 2', 'a:1 x 1 2'],
     executions: ['a:1 x 1 2, a:1 x 1 2', 'a:1 x 1 2'],

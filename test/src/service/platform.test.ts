@@ -1,17 +1,28 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { pemBlocks } from '../../../attestation/encoding/pem.js';
+import {
+  encodeLaunchPolicy,
+  launchPolicyDigest,
+  parseLaunchPolicy,
+} from '../../../attestation/evidence/launch-policy.js';
 import { parseSnpReport } from '../../../attestation/evidence/snp-report.js';
 import { parseConfig } from '../../../src/config.js';
 import { openPlatform } from '../../../src/service/platform.js';
 import { simulatorKeys } from '../../vectors.js';
 import { temporaryFolder } from '../hub/setting.js';
 
-const open = (platform: object) =>
+const open = (platform: object, config: object = {}) =>
   openPlatform(
     parseConfig(
-      { models: [{ name: 'm', path: 'm.onnx' }], platform: { kind: 'simulator', ...platform } },
+      {
+        models: [{ name: 'm', path: 'm.onnx' }],
+        platform: { kind: 'simulator', ...platform },
+        ...config,
+      },
       {},
       '/',
     ),
@@ -33,6 +44,24 @@ for (const { tee, pinned } of [
     const { platform } = await open({ tee, pinned, rootDirectory: simulatorKeys });
     assert.equal(platform.tee, tee);
     assert.equal(toHex((await platform.launchBinding()).configuration), pinned);
+  });
+}
+
+for (const tee of ['sev-snp', 'tdx']) {
+  test(`a simulator of ${tee} was launched with the digest of the launch policy, or zeros`, async (t) => {
+    const launchPolicy = join(temporaryFolder(t), 'launch-policy.json');
+    const policy = { version: 1, models: [{ graph: 'ab'.repeat(32) }] };
+    writeFileSync(launchPolicy, JSON.stringify(policy));
+    const { hostData, mrConfigId } = launchPolicyDigest(
+      encodeLaunchPolicy(parseLaunchPolicy(policy)),
+    );
+    const pinned = tee === 'tdx' ? mrConfigId : hostData;
+    const bound = async (config: object) => {
+      const { platform } = await open({ tee, rootDirectory: simulatorKeys }, config);
+      return (await platform.launchBinding()).configuration;
+    };
+    assert.deepEqual(await bound({ launchPolicy }), pinned);
+    assert.deepEqual(await bound({}), new Uint8Array(pinned.length));
   });
 }
 

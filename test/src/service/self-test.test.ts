@@ -4,10 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
-import { type SelfTest, vectorsDigest } from '../../../attestation/evidence/self-test.js';
+import {
+  outputsDigest,
+  type SelfTest,
+  vectorsDigest,
+} from '../../../attestation/evidence/self-test.js';
 import type { Serving } from '../../../src/main.js';
 import { scaleModel, servedModel } from '../../forge/enclave.js';
-import { dataType, encodeTensor } from '../../forge/onnx.js';
+import { dataType, encodeModel, encodeTensor } from '../../forge/onnx.js';
 import { serveIn } from '../../forge/serving.js';
 import { recurrentModel } from '../../forge/trapping-models.js';
 
@@ -28,8 +32,8 @@ const floats = (name: string, values: readonly number[]) => ({
 });
 
 interface Package {
-  /** Inputs and expected outputs of `y = 2x`, one pair a test set. */
-  readonly sets: readonly (readonly [readonly number[], (readonly number[])?])[];
+  /** Input and expected outputs, of `y = 2x` the one, of each test set. */
+  readonly sets: readonly (readonly [readonly number[], ...(readonly number[])[]])[];
   /** In place of `y = 2x`. */
   readonly model?: Uint8Array;
   /** The shape of so many numbers; one dimension unless given. */
@@ -50,12 +54,12 @@ async function serveTested(given: Package): Promise<Serving> {
   const folder = await mkdtemp(join(root, 'package-'));
   await writeFile(join(folder, 'm.onnx'), given.model ?? scaleModel(2));
   if (given.another) await writeFile(join(folder, 'n.onnx'), scaleModel(3));
-  for (const [i, [x, y]] of given.sets.entries()) {
+  for (const [i, [x, ...outputs]] of given.sets.entries()) {
     const set = join(folder, `test_data_set_${i}`);
     await mkdir(set);
     await writeFile(join(set, 'input_0.pb'), vector(x, given.shapeOf?.(x.length)));
-    if (y !== undefined)
-      await writeFile(join(set, 'output_0.pb'), vector(y, given.shapeOf?.(y.length)));
+    for (const [at, y] of outputs.entries())
+      await writeFile(join(set, `output_${at}.pb`), vector(y, given.shapeOf?.(y.length)));
   }
   if (given.tolerances !== undefined) {
     await writeFile(join(folder, 'tolerances.json'), JSON.stringify(given.tolerances));
@@ -85,6 +89,18 @@ async function outcomeOf(given: Package): Promise<SelfTest | null> {
   await serving.close();
   return serving.enclave.manifest.models[0]?.selfTest ?? null;
 }
+
+/** `y = 2x`, `z = 3x` */
+const twoOutputs = encodeModel({
+  graph: {
+    inputs: [{ name: 'x', type: { tensor: dataType.float, shape: ['n'] } }],
+    nodes: [
+      { op: 'Sum', inputs: ['x', 'x'], outputs: ['y'] },
+      { op: 'Sum', inputs: ['y', 'x'], outputs: ['z'] },
+    ],
+    outputs: ['y', 'z'].map((name) => ({ name, type: { tensor: dataType.float, shape: ['n'] } })),
+  },
+});
 
 const right = [
   [
@@ -121,6 +137,33 @@ describe('a model with test vectors', () => {
     const outcome = await outcomeOf({ sets: near, tolerances });
     assert.equal(outcome?.sets, 1);
     assert.equal(outcome?.identical, 0);
+  });
+
+  test('within ONNX’s own bounds is served where none are declared, and not called identical', async () => {
+    const outcome = await outcomeOf({ sets: [[[1], [2 + 2 ** -22]]] });
+    assert.deepEqual([outcome?.sets, outcome?.identical], [1, 0]);
+  });
+
+  test('is called identical where all outputs of a set are', async () => {
+    const tolerances = { version: 1, default: { absolute: 0.01 } };
+    const sets = [
+      [[1], [2], [3]],
+      [[1], [2], [3.001]],
+      [[1], [2.001], [3]],
+    ] as const;
+    const outcome = await outcomeOf({ sets, model: twoOutputs, tolerances });
+    assert.deepEqual([outcome?.sets, outcome?.identical], [3, 1]);
+  });
+
+  test('states what it computed of the outputs that a set expects', async () => {
+    const [both, first] = await Promise.all(
+      [[[1], [2], [3]] as const, [[1], [2]] as const].map((set) =>
+        outcomeOf({ sets: [set], model: twoOutputs }),
+      ),
+    );
+    const [y, z] = [floats('y', [2]), floats('z', [3])];
+    assert.deepEqual(both?.outputs, outputsDigest([[y, z]]));
+    assert.deepEqual(first?.outputs, outputsDigest([[y]]));
   });
 
   const refused: readonly (readonly [string, Package])[] = [
