@@ -29,15 +29,16 @@ export type OpenedKey = P256Key | Promise<P256Key>;
 
 const UNCOMPRESSED = 4;
 
+function unavailable(cause: unknown): never {
+  throw cryptoUnavailable(cause);
+}
+
 /**
  * Takes in a public key; what is no uncompressed point of the curve verifies nothing. Rejects with
  * CRYPTO_UNAVAILABLE where the platform cannot take in such keys.
  */
 export function openKey(p256: P256, point: Uint8Array): OpenedKey {
   if (point.length !== 65 || point[0] !== UNCOMPRESSED) return NO_KEY;
-  const unavailable = (cause: unknown): never => {
-    throw cryptoUnavailable(cause);
-  };
   try {
     const key = p256(point);
     return typeof key === 'function' ? key : heard(key.catch(unavailable));
@@ -67,11 +68,23 @@ export async function underWay(keys: readonly OpenedKey[]): Promise<void> {
   if (keys.some((key) => typeof key !== 'function')) await Promise.allSettled(keys);
 }
 
+/** What a key answers; rejects with CRYPTO_UNAVAILABLE where it throws: it has not checked then. */
+function asked(key: P256Key, signature: Uint8Array, data: Uint8Array): Answer {
+  try {
+    const holds = key(signature, data);
+    return typeof holds === 'boolean' ? holds : holds.catch(unavailable);
+  } catch (cause) {
+    return Promise.reject(cryptoUnavailable(cause));
+  }
+}
+
 /** Sets the check of a signature going. */
 export function verifyWith(key: OpenedKey, signature: Uint8Array, data: Uint8Array): Answer {
-  const holds =
-    typeof key === 'function' ? key(signature, data) : key.then((each) => each(signature, data));
-  return heard(holds);
+  return heard(
+    typeof key === 'function'
+      ? asked(key, signature, data)
+      : key.then((each) => asked(each, signature, data)),
+  );
 }
 
 /**

@@ -2,7 +2,7 @@ import { isMalformedKey } from './webcrypto.js';
 
 /**
  * Says whether r‖s, 64 bytes, is the ECDSA signature of one P-256 key over the SHA-256 of the data
- * (FIPS 186-5, section 6.4).
+ * (FIPS 186-5, section 6.4). Throws or rejects where the platform cannot tell.
  */
 export type P256Key = (signature: Uint8Array, data: Uint8Array) => boolean | Promise<boolean>;
 

@@ -12,13 +12,13 @@ export function isMalformedKey(cause: unknown): boolean {
 }
 
 /**
- * CRYPTO_UNAVAILABLE: the platform cannot take in a key of this kind, for example because pages of an
+ * CRYPTO_UNAVAILABLE: the platform cannot take in a key or check with it, for example because pages of an
  * insecure origin have no WebCrypto. What such a key signed is neither genuine nor forged for it.
  */
 export function cryptoUnavailable(cause: unknown): AssayError {
   return new AssayError(
     'CRYPTO_UNAVAILABLE',
-    'this platform cannot take in the public key that a signature is to be checked with',
+    'this platform cannot take in the public key that a signature is to be checked with, or cannot check with it',
     cause,
   );
 }

@@ -222,7 +222,8 @@ export class EndorsementSource {
     let response: Response;
     let body: Uint8Array<ArrayBuffer>;
     try {
-      response = await fetch(url, { signal: AbortSignal.timeout(timeout), redirect: 'error' });
+      // Not `error`, which Cloudflare's runtime refuses.
+      response = await fetch(url, { signal: AbortSignal.timeout(timeout), redirect: 'manual' });
       body = await readBody(response, url);
     } catch (error) {
       if (error instanceof AssayError) throw error;
@@ -238,7 +239,11 @@ export class EndorsementSource {
       return { wait, why, answered: true };
     }
     // Of any other status, a proxy's refusal among them, nothing follows: neither that it would help to ask again.
-    if (!ABSENT.includes(status)) throw unavailable(url, `status ${status}`);
+    if (!ABSENT.includes(status)) {
+      // Browsers do not show the status of a redirection.
+      const isRedirect = response.type === 'opaqueredirect' || (status >= 300 && status < 400);
+      throw unavailable(url, isRedirect ? 'it redirects, and is not followed' : `status ${status}`);
+    }
     throw new AssayError(
       'ENDORSEMENTS_UNKNOWN',
       `${new URL(url).host} has no such endorsement (status ${status})`,

@@ -68,6 +68,8 @@ interface KnownHeader {
 
 /** More names than the inputs and outputs of a server's models have. */
 const MAX_KNOWN = 1024;
+/** Bytes of a header that is kept: whoever made a proof chose its names, and they are as long as he likes. */
+const MAX_KEPT = 1024;
 const known = new Map<string, KnownHeader>();
 
 function fits(header: KnownHeader, { datatype, shape, data }: CommittedTensor): boolean {
@@ -79,13 +81,14 @@ function fits(header: KnownHeader, { datatype, shape, data }: CommittedTensor): 
   );
 }
 
-/** All that precedes a tensor's data; the newest of each name is kept. */
+/** All that precedes a tensor's data; the newest of each name is kept, unless it is long. */
 function headerOf(tensor: CommittedTensor): Uint8Array {
   const { name, datatype, data } = tensor;
   const last = known.get(name);
   if (last !== undefined && fits(last, tensor)) return last.bytes;
-  if (known.size >= MAX_KNOWN) known.clear();
   const bytes = header(tensor);
+  if (bytes.buffer.byteLength > MAX_KEPT) return bytes;
+  if (known.size >= MAX_KNOWN) known.clear();
   known.set(name, { datatype, shape: [...tensor.shape], length: data.length, bytes });
   return bytes;
 }

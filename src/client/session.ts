@@ -6,6 +6,7 @@ import {
   appraiseInference,
   assertAgrees,
 } from '../../attestation/appraisal/appraise-inference.js';
+import { Recent } from '../../attestation/appraisal/recent.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
@@ -113,8 +114,8 @@ export class Session {
   readonly #affirm: () => Promise<Affirmed>;
   /** The epoch's log as its caller sees it. */
   readonly log: LogClient;
-  /** Affirmed manifests by digest, oldest first. */
-  readonly #known = new Map<string, Affirmed>();
+  /** Affirmed manifests by digest. */
+  readonly #known = new Recent<Affirmed>(MAX_MANIFESTS);
   #current: Affirmed;
   #refreshing: Promise<Affirmed> | undefined;
 
@@ -156,9 +157,7 @@ export class Session {
   }
 
   #remember(affirmed: Affirmed): void {
-    this.#known.set(toHex(manifestDigest(affirmed.enclave.manifestBytes)), affirmed);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > MAX_MANIFESTS && oldest !== undefined) this.#known.delete(oldest);
+    this.#known.put(toHex(manifestDigest(affirmed.enclave.manifestBytes)), affirmed);
   }
 
   /**
@@ -201,7 +200,7 @@ export class Session {
   async #learn(digest: string): Promise<void> {
     const begunBefore = this.#refreshing !== undefined;
     await this.refresh();
-    if (begunBefore && !this.#known.has(digest)) await this.refresh();
+    if (begunBefore && this.#known.peek(digest) === undefined) await this.refresh();
   }
 
   /**
@@ -212,8 +211,10 @@ export class Session {
   async #statedBy(receipt: Uint8Array, bounds: CallOptions): Promise<Affirmed | undefined> {
     const { manifest } = decodeClaims(decodeInferenceReceipt(receipt).claims);
     const digest = toHex(manifest);
-    if (!this.#known.has(digest)) await within(this.#learn(digest), bounds, attestedLate);
-    return this.#known.get(digest);
+    const known = this.#known.peek(digest);
+    if (known !== undefined) return known;
+    await within(this.#learn(digest), bounds, attestedLate);
+    return this.#known.peek(digest);
   }
 
   /**

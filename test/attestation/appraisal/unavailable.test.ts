@@ -16,6 +16,7 @@ const snp = await forgeSnp();
 const tdx = await forgeTdx();
 
 const cache = new TdxCache();
+const TDX_AT = new Date('2026-11-21T00:00:00Z');
 
 async function appraiseSnp(): Promise<AttestationResult> {
   return verifySnp(snp.report, snp.endorsements, {}, { at: FORGED_AT, roots: snp.roots });
@@ -23,7 +24,7 @@ async function appraiseSnp(): Promise<AttestationResult> {
 
 async function appraiseTdx(): Promise<AttestationResult> {
   const policy = tdxPolicy(referenceValues());
-  const options = { at: new Date('2026-11-21T00:00:00Z'), roots: tdx.roots, cache };
+  const options = { at: TDX_AT, roots: tdx.roots, cache };
   return verifyTdx(tdx.quote, tdx.collateral, policy, options);
 }
 
@@ -56,6 +57,27 @@ for (const [tee, appraise] of [
   test(`${tee}: it is authentic with both, whatever could not be checked before`, async () => {
     assert.equal((await appraise()).authentic, true);
   });
+}
+
+const failing = (): never => {
+  throw new TypeError('Invalid key format');
+};
+
+for (const [how, verify] of [
+  ['throws', failing],
+  ['rejects', async () => failing()],
+] as const) {
+  for (const [what, p256] of [
+    ['at hand', () => verify],
+    ['on its way', async () => verify],
+  ] as const) {
+    test(`TDX: a verifier with a key ${what} that ${how} has not checked`, async () => {
+      const options = { at: TDX_AT, roots: tdx.roots, cache: new TdxCache(), p256 };
+      const result = await verifyTdx(tdx.quote, tdx.collateral, {}, options);
+      assert.equal(result.code, 'CRYPTO_UNAVAILABLE');
+      assert.equal(verdictOf(result), 'unchecked');
+    });
+  }
 }
 
 test('a certified key that is no point of its curve is a fault of the certificate', async () => {

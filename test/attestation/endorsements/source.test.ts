@@ -277,12 +277,20 @@ describe('rate limits and outages', () => {
   test('nobody is sent elsewhere, not even to where the answer is', async () => {
     const [vcek = new Uint8Array()] = forged.endorsements.certificates;
     kds.served.set('/elsewhere', vcek);
-    const trouble = { status: 302, location: `${kds.base}/elsewhere` };
-    kds.troubles.push(trouble, trouble);
+    kds.troubles.push({ status: 302, location: `${kds.base}/elsewhere` });
     const work = fetchVcek(source(), request, kds.base);
-    await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /redirect.* \(2 attempts\)/);
+    await refused(work, 'ENDORSEMENTS_UNAVAILABLE', /it redirects, and is not followed$/);
     assert.equal(kds.requests.includes('/elsewhere'), false);
     assert.equal(cache.entries.size, 0);
+  });
+
+  test('a runtime that knows no redirect mode `error`, as Cloudflare’s, is asked for another', async () => {
+    const workers: typeof fetch = async (url, init) => {
+      if (init?.redirect === 'error') throw new TypeError('Invalid redirect value');
+      return fetch(url, init);
+    };
+    await fetchVcek(source({ fetch: workers }), request, kds.base);
+    assert.equal(kds.requests.length, 1);
   });
 
   test('an outage that ends in time is no harm', async () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { concat, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
 import {
   type CommittedTensor,
@@ -96,6 +98,22 @@ describe('commitments', () => {
         assert.notDeepEqual(commitTensors(...a), commitTensors(...b));
       }),
     );
+  });
+
+  test('names as long as a proof has room for are not kept', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const kept = (): number => {
+      collect();
+      return process.memoryUsage().arrayBuffers;
+    };
+    const before = kept();
+    for (let i = 0; i < 32; i++) {
+      const name = `${i}${'x'.repeat(2 ** 20)}`;
+      const long = { name, datatype: 'FP32', shape: [], data: new Uint8Array(4) };
+      commitTensors('request', [long], fill(1));
+    }
+    assert.ok(kept() - before < 2 ** 24);
   });
 
   for (const length of [0, 31, 33]) {

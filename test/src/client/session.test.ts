@@ -378,6 +378,27 @@ describe('an enclave whose models change', () => {
     own.close();
   });
 
+  test('answers under a manifest that it states again, whatever others came between', async () => {
+    const own = await connect(changing.target, policy, options);
+    const restated = async (name?: string): Promise<void> => {
+      await changing.enclave.restate(name === undefined ? models : [adder, { ...adder, name }]);
+      await own.refresh();
+    };
+    for (let i = 0; i < 7; i++) await restated(`other ${i}`);
+    await restated();
+    changing.lies = {
+      issue: async (claims) => {
+        const receipt = await issueClaims(changing.enclave.issuer, claims);
+        await restated('last');
+        return receipt;
+      },
+    };
+    await own.infer('adder', inputs);
+    changing.lies = {};
+    await changing.enclave.restate(models);
+    own.close();
+  });
+
   test('is refused if its new manifest is not affirmed', async () => {
     const own = await connect(changing.target, policy, options);
     const strange = { ...adder, name: 'strange', graph: fill(66) };
