@@ -5,7 +5,8 @@ import { shellCommand, shellScript } from './shell.js';
 
 const NOTE = [
   "Azure's paravisor owns the hardware report and offers it through a vTPM: build the image with",
-  'platform: azure-vtpm, and see docs/azure.md for what the evidence proves.',
+  'platform: azure-vtpm, and see docs/azure.md for what the evidence proves. az demands a key for SSH, and',
+  'makes one in ~/.ssh where id_rsa.pub is not there, also for an image that is specialized and gets none.',
 ];
 
 type Azure = NonNullable<Deployment['azure']>;
@@ -37,6 +38,7 @@ function create(name: string, azure: Azure): string {
     '--image',
     azure.image,
     '--specialized',
+    '--generate-ssh-keys',
     '--security-type',
     'ConfidentialVM',
     '--enable-vtpm',

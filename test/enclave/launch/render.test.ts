@@ -68,6 +68,11 @@ suite('launch files', () => {
     });
   }
 
+  test('az is told what to do without a key for SSH, which it demands also where none is used', () => {
+    const { contents = '' } = render(SNP, 'azure').find(({ name }) => name === 'azure.sh') ?? {};
+    assert.match(contents, /^ {2}--specialized \\\n {2}--generate-ssh-keys \\$/m);
+  });
+
   test('HOST_DATA and MRCONFIGID are the digest of the launch policy, and follow it', () => {
     const other: LaunchPolicy = { ...POLICY, plaintext: true };
     for (const [deployment, length] of [
