@@ -101,6 +101,16 @@ suite('the guide for Amazon', () => {
   });
 });
 
+test("the guide for hosts of one's own names no firmware that starts signed kernels alone", () => {
+  const page = readFileSync(join(docs, 'bare-metal.md'), 'utf8');
+  const [command = ''] = blocks(page, '').filter((text) => text.startsWith('virt-fw-vars '));
+  const words = command.trim().split(/[\s\\]+/);
+  const shipped = '/usr/share/ovmf/OVMF.inteltdx.ms.fd';
+  assert.deepEqual(words.slice(1, 5), ['--input', shipped, '--output', 'OVMF.inteltdx.fd']);
+  assert.deepEqual(words.slice(5), ['--set-false', 'SecureBootEnable']);
+  assert.equal(page.split('inteltdx.ms.fd').length, 2, 'it is named there alone');
+});
+
 for (const guide of ['bare-metal', 'gcp', 'aws', 'azure']) {
   suite(`the operator's guide for ${guide}`, () => {
     const page = readFileSync(join(docs, `${guide}.md`), 'utf8');
