@@ -79,7 +79,7 @@ suite('the guide for Amazon', () => {
 
   test('registers an image that starts by UEFI, which paravirtual ones, the default, do not', () => {
     const [register = ''] = blocks(page, '').flatMap(
-      (text) => /^aws ec2 register-image [^]*/m.exec(text) ?? [],
+      (text) => /^aws ec2 register-image [\s\S]*/m.exec(text) ?? [],
     );
     assert.match(register, / --virtualization-type hvm\s/);
     assert.match(register, / --boot-mode uefi\s/);

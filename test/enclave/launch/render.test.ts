@@ -58,7 +58,7 @@ suite('launch files', () => {
   for (const [target, asks] of [
     ['gcp', /^ +confidential_instance_type += "SEV_SNP"$/m],
     ['aws', /^ +amd_sev_snp = "enabled"$/m],
-    ['azure', /^resource "azapi_resource" [^]*^ +securityType = "ConfidentialVM"$/m],
+    ['azure', /^resource "azapi_resource" [\s\S]*^ +securityType = "ConfidentialVM"$/m],
   ] as const) {
     test(`the machine of ${target}.tf is a confidential one`, () => {
       const tofu = render(SNP, target).find(({ name }) => name === `${target}.tf`)?.contents ?? '';
