@@ -54,7 +54,7 @@ export async function collectModels(
   const files: ImageFile[] = [];
   const allowed = new Map<string, { readonly graph: string; readonly selfTest?: object }>();
   for (const { name, version, path, selfTest } of specification.models) {
-    const home = join(directory, 'models', `${name}-${version}`);
+    const home = join(directory, 'models', name, version);
     await rm(home, { recursive: true, force: true });
     const copy = join(home, basename(path));
     await copyMember(path, copy);
@@ -103,5 +103,5 @@ export function guestConfiguration(specification: ImageSpecification): object {
 }
 
 function guestPath(name: string, version: string, member: string): string {
-  return `${SERVICE_FOLDER}/models/${name}-${version}/${member}`;
+  return `${SERVICE_FOLDER}/models/${name}/${version}/${member}`;
 }

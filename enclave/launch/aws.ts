@@ -1,6 +1,6 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Deployment, refuseHostMembers, required } from './deployment.js';
-import { renderHcl, requiredProvider } from './hcl.js';
+import { renderHcl, requiredProviders } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
@@ -51,7 +51,7 @@ function create(name: string, aws: Aws): string {
 
 function tofu(name: string, aws: Aws): string {
   return renderHcl([
-    requiredProvider('aws', 'hashicorp/aws', '5.40'),
+    requiredProviders({ aws: { source: 'hashicorp/aws', since: '5.40' } }),
     { words: ['provider', 'aws'], members: { region: aws.region } },
     {
       words: ['resource', 'aws_instance', name],

@@ -1,11 +1,12 @@
 import { type Deployment, refuseHostMembers, required } from './deployment.js';
-import { renderHcl, requiredProvider } from './hcl.js';
+import { type HclBlock, renderHcl, requiredProviders } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
 const NOTE = [
   "Azure's paravisor owns the hardware report and offers it through a vTPM: build the image with",
-  'platform: azure-vtpm, and see docs/azure.md for what the evidence proves.',
+  'platform: azure-vtpm, and see docs/azure.md for what the evidence proves. az demands a key for SSH, and',
+  'makes one in ~/.ssh where id_rsa.pub is not there, also for an image that is specialized and gets none.',
 ];
 
 type Azure = NonNullable<Deployment['azure']>;
@@ -37,6 +38,7 @@ function create(name: string, azure: Azure): string {
     '--image',
     azure.image,
     '--specialized',
+    '--generate-ssh-keys',
     '--security-type',
     'ConfidentialVM',
     '--enable-vtpm',
@@ -54,24 +56,58 @@ function create(name: string, azure: Azure): string {
   ]);
 }
 
+/**
+ * The machine is azapi's, as Azure's own interface has it: azurerm_linux_virtual_machine wants an account to
+ * create, or makes of a disk that it is given a machine of Trusted Launch, which is no confidential one.
+ */
+function machine(name: string, azure: Azure): HclBlock {
+  const nic = { reference: `azurerm_network_interface.${name}.id` };
+  const securityProfile = { object: { securityEncryptionType: 'VMGuestStateOnly' } };
+  const properties = {
+    hardwareProfile: { object: { vmSize: azure.size } },
+    networkProfile: { object: { networkInterfaces: [{ object: { id: nic } }] } },
+    securityProfile: {
+      object: {
+        securityType: 'ConfidentialVM',
+        uefiSettings: { object: { secureBootEnabled: false, vTpmEnabled: true } },
+      },
+    },
+    storageProfile: {
+      object: {
+        imageReference: { object: { id: azure.image } },
+        osDisk: {
+          object: {
+            createOption: 'FromImage',
+            deleteOption: 'Delete',
+            caching: 'ReadOnly',
+            managedDisk: { object: { storageAccountType: 'Premium_LRS', securityProfile } },
+          },
+        },
+      },
+    },
+  };
+  return {
+    words: ['resource', 'azapi_resource', name],
+    members: {
+      type: 'Microsoft.Compute/virtualMachines@2024-07-01',
+      name,
+      parent_id: { reference: `data.azurerm_resource_group.${name}.id` },
+      location: azure.location,
+      body: { object: { properties: { object: properties } } },
+    },
+  };
+}
+
 function tofu(name: string, azure: Azure): string {
-  const reference = (text: string): { reference: string } => ({ reference: text });
   return renderHcl([
-    requiredProvider('azurerm', 'hashicorp/azurerm', '4.21'),
+    requiredProviders({
+      azapi: { source: 'Azure/azapi', since: '2.0' },
+      azurerm: { source: 'hashicorp/azurerm', since: '4.0' },
+    }),
     { words: ['provider', 'azurerm'], members: {}, blocks: [{ words: ['features'], members: {} }] },
     {
-      words: ['resource', 'azurerm_managed_disk', name],
-      members: {
-        name: `${name}-os`,
-        resource_group_name: azure.resourceGroup,
-        location: azure.location,
-        storage_account_type: 'Premium_LRS',
-        create_option: 'FromImage',
-        gallery_image_reference_id: azure.image,
-        hyper_v_generation: 'V2',
-        os_type: 'Linux',
-        security_type: 'ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey',
-      },
+      words: ['data', 'azurerm_resource_group', name],
+      members: { name: azure.resourceGroup },
     },
     {
       words: ['resource', 'azurerm_network_interface', name],
@@ -91,28 +127,6 @@ function tofu(name: string, azure: Azure): string {
         },
       ],
     },
-    {
-      words: ['resource', 'azurerm_linux_virtual_machine', name],
-      members: {
-        name,
-        resource_group_name: azure.resourceGroup,
-        location: azure.location,
-        size: azure.size,
-        os_managed_disk_id: reference(`azurerm_managed_disk.${name}.id`),
-        network_interface_ids: [reference(`azurerm_network_interface.${name}.id`)],
-        vtpm_enabled: true,
-        secure_boot_enabled: false,
-      },
-      blocks: [
-        {
-          words: ['os_disk'],
-          members: {
-            caching: 'ReadOnly',
-            storage_account_type: 'Premium_LRS',
-            security_encryption_type: 'VMGuestStateOnly',
-          },
-        },
-      ],
-    },
+    machine(name, azure),
   ]);
 }

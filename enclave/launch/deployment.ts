@@ -19,6 +19,13 @@ const identifier = z
     /^[a-z]([a-z0-9-]{0,29}[a-z0-9])?$/,
     'expected a lower-case name of letters, digits and, within, hyphens',
   );
+/** Of a network interface; Linux takes 15 characters. */
+const interfaceName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/,
+    'expected the name of a network interface, of up to 15 letters, digits and, within, _, . and -',
+  );
 const port = z.number().int().min(1).max(65535);
 const FLAGS = 'expected an integer such as 0x30000, of up to 64 bits; in quotes from 53 bits on';
 /** As text, or as the integer that YAML makes of `0x30000` without quotes. */
@@ -83,7 +90,7 @@ const members = z.strictObject({
       /** Address of the host that the port is offered on (user-mode networking); 127.0.0.1 unless given. */
       hostAddress: z.ipv4().optional(),
       /** Host bridge to join instead of user-mode networking. */
-      bridge: identifier.optional(),
+      bridge: interfaceName.optional(),
     })
     .prefault({}),
   snp: z

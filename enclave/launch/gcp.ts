@@ -1,5 +1,5 @@
 import { type Deployment, refuseHostMembers, required } from './deployment.js';
-import { renderHcl, requiredProvider } from './hcl.js';
+import { renderHcl, requiredProviders } from './hcl.js';
 import type { LaunchFile, LaunchPlan } from './plan.js';
 import { shellCommand, shellScript } from './shell.js';
 
@@ -66,7 +66,7 @@ function allow({ name, service }: Deployment, gcp: Gcp): string {
 
 function tofu({ name, tee, service }: Deployment, gcp: Gcp): string {
   return renderHcl([
-    requiredProvider('google', 'hashicorp/google', '6.0'),
+    requiredProviders({ google: { source: 'hashicorp/google', since: '6.0' } }),
     {
       words: ['resource', 'google_compute_instance', name],
       members: {

@@ -12,6 +12,7 @@ import {
 import type { DirectBoot } from '../../enclave/measurement/kernel-hashes.js';
 import { measureSnp, measureTdx, type TdxValues } from '../../enclave/measurement/launch-values.js';
 import type { TdxBoot } from '../../enclave/measurement/rtmr.js';
+import { enforcesSecureBoot } from '../../enclave/measurement/secure-boot.js';
 import type { Io } from './io.js';
 import {
   readDeployment,
@@ -85,16 +86,19 @@ const NO_BOOT_WHY = 'it covers what is booted: give --kernel or --uki';
 const DISK_WHY =
   'as computed it holds for an image that is started without a partition table; from a partitioned disk the firmware measures the GPT too: give --disk';
 
+const SIGNED =
+  'it enforces Secure Boot, and starts no kernel that is not signed for the keys that it comes with, as that of make image is not: give a copy with Secure Boot switched off (virt-fw-vars --set-false SecureBootEnable)';
 const OLDER_QEMU =
   'as computed it holds for QEMU 10.2 or later, which hands on the kernel as it is; an older one rewrites its setup header, and another value is reported';
 const OLDER_OVMF =
   'as computed it holds for OVMF of edk2 since the middle of 2025, which puts initrd=initrd before the command line; older firmware puts it behind, and another value is reported';
 
-/** What the registers of a direct boot depend on beside the boot. */
-function directNotes(boot: TdxBoot | undefined): [string, string][] {
+/** What the registers of a direct boot depend on beside the boot, and whether there is one at all. */
+function directNotes(boot: TdxBoot | undefined, firmware: Uint8Array): [string, string][] {
   if (boot?.kind !== 'direct') return [];
+  const signed: [string, string][] = enforcesSecureBoot(firmware) ? [['firmware', SIGNED]] : [];
   const initrd: [string, string][] = boot.initrd.length > 0 ? [['RTMR2', OLDER_OVMF]] : [];
-  return [['RTMR1', OLDER_QEMU], ...initrd];
+  return [...signed, ['RTMR1', OLDER_QEMU], ...initrd];
 }
 
 function openRegisters(boot: TdxBoot | undefined): [string, string][] {
@@ -211,7 +215,7 @@ async function forTdx(
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).mrConfigId);
   return {
     events,
-    notes: directNotes(boot),
+    notes: directNotes(boot, firmware),
     notComputed: openRegisters(boot),
     rows: [
       ['MRTD', mrTd],

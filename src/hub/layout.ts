@@ -190,8 +190,10 @@ export class Layout implements Hub {
       const existing = await this.#existingIndex();
       if (existing === undefined) await writeWhole(join(this.#path, MARK), VERSION);
       const index = existing ?? EMPTY_INDEX;
-      const others = index.manifests.filter(({ digest: other, annotations }) =>
-        tag === undefined ? other !== digest : annotations?.[REF_NAME] !== tag,
+      const isListed = index.manifests.some((listed) => listed.digest === digest);
+      if (tag === undefined && isListed) return;
+      const others = index.manifests.filter(
+        ({ annotations }) => tag === undefined || annotations?.[REF_NAME] !== tag,
       );
       const added = {
         mediaType: MANIFEST_TYPE,

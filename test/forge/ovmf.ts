@@ -111,3 +111,20 @@ export const AMD_SEV_2023: ForgedOvmf = {
     [0x811000, 0xf000, MEMORY],
   ],
 };
+
+/** A variable of firmware: its name, its data, and its state, which is that of one that counts unless given. */
+export type ForgedVariable = readonly [name: string, data: readonly number[], state?: number];
+
+/** A store of variables as firmware images come with it (edk2 `AuthenticatedVariableFormat.h`). */
+export function forgeVariables(variables: readonly ForgedVariable[]): Uint8Array<ArrayBuffer> {
+  const entries = variables.map(([name, data, state = 0x3f]) => {
+    const text = Buffer.from(`${name}\0`, 'utf16le');
+    const header = concat(u16(0x55aa), Uint8Array.of(state, 0), new Uint8Array(32));
+    const sizes = concat(u32(text.length, data.length), new Uint8Array(16));
+    const whole = concat(header, sizes, text, Uint8Array.from(data));
+    return concat(whole, new Uint8Array(-whole.length & 3));
+  });
+  const store = concat(...entries);
+  const guid = guidBytes('aaf32c78-947b-439a-a180-2e144ec37792');
+  return concat(guid, u32(28 + store.length, 0xfe5a, 0), store);
+}

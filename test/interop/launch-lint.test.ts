@@ -117,8 +117,7 @@ test("HashiCorp's own parser reads every Terraform file", { skip: withoutGo('go-
         .map((line) => JSON.parse(line));
     const files = goldenFiles('.tf.golden');
     assert.ok(files.length >= 4);
-    const resource =
-      /^resource (aws_instance|azurerm_linux_virtual_machine|google_compute_instance) assay$/;
+    const resource = /^resource (aws_instance|azapi_resource|google_compute_instance) assay$/;
     for (const [index, { blocks, error }] of read(files).entries()) {
       assert.equal(error, '', files[index]);
       assert.ok(

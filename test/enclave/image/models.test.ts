@@ -23,7 +23,7 @@ const collect = async (name: string, more: string) => {
   const { files, launchPolicy, configuration } = image;
   return {
     models: configSchema.parse(parse(configuration.data.toString())).models,
-    paths: files.map(({ path }) => path.replace('/app/models/m-1/', '')),
+    paths: files.map(({ path }) => path.replace('/app/models/m/1/', '')),
     policy: parseLaunchPolicy(parse(launchPolicy.data.toString())),
     data: (path: string) => files.find((file) => file.path.endsWith(path))?.data,
   };
@@ -48,6 +48,24 @@ test('an image whose launch policy requires test vectors has them, and the toler
   assert.equal(toHex(model?.selfTest?.vectors ?? new Uint8Array()), vectors);
   const beside = await readFile(join(folder, 'source', 'tolerances.json'));
   assert.deepEqual(data('tolerances.json'), beside);
+});
+
+test('models whose names and versions are alike once they are joined keep their own files', async () => {
+  writeFiles(join(folder, 'other'), packageFiles(16, 2));
+  const path = (source: string): string => `path: ${source}/model.onnx`;
+  const models = `[{name: a, version: 1-2, ${path('source')}}, {name: a-1, version: '2', ${path('other')}}]`;
+  const text = `{version: 1, commandLine: quiet, hosts: [localhost], models: ${models}}`;
+  const specification = parseSpecification(text, join(folder, 'image.yaml'));
+  const { files, configuration } = await collectModels(specification, join(folder, 'joined'));
+  const served = configSchema.parse(parse(configuration.data.toString())).models;
+  const sources = ['source', 'other'].map((name) => readFile(join(folder, name, 'model.onnx')));
+  for (const [index, bytes] of (await Promise.all(sources)).entries()) {
+    const there = files.filter((file) => file.path === served[index]?.path);
+    assert.deepEqual(
+      there.map(({ data }) => data),
+      [bytes],
+    );
+  }
 });
 
 test('a model that is not there is refused, by its path', async () => {

@@ -16,6 +16,7 @@ suite('deployment file', () => {
       'labels as Kubernetes has them',
       kubernetes({ metricsFrom: { 'example.com/a_b.C-d': 'E_f.g-1', plain: '' } }),
     ],
+    ['a bridge that is called as Linux lets one be', { service: { bridge: 'br_Guests.100' } }],
     [
       'a port that is nobody else’s without a cluster',
       { service: { port: 9464 }, kubernetes: undefined },
@@ -67,6 +68,8 @@ suite('deployment file', () => {
       { snp: { idBlock: { ...idBlock(1), authentication: 'AQID' } } },
     ],
     ['a port that is none', { service: { port: 0 } }],
+    ['a bridge with a comma', { service: { bridge: 'br0,mode=x' } }],
+    ['a bridge of 16 characters', { service: { bridge: 'b'.repeat(16) } }],
     ['a container image by tag', { kubernetes: { image: 'registry.example/assay:latest' } }],
     ['metrics for every namespace', kubernetes({ metricsFrom: {} })],
     ['a label that is none', kubernetes({ metricsFrom: { 'a b': 'c' } })],

@@ -72,11 +72,22 @@ suite('the guide for Kubernetes', () => {
   });
 });
 
-suite('the policy of the guide for Amazon', () => {
-  const [shown = ''] = files(readFileSync(join(docs, 'aws.md'), 'utf8'), 'policy.yaml');
+suite('the guide for Amazon', () => {
+  const page = readFileSync(join(docs, 'aws.md'), 'utf8');
+  const [shown = ''] = files(page, 'policy.yaml');
   const { snp } = filledIn(shown) as { readonly snp: Readonly<Record<string, unknown>> };
 
-  test('refuses nothing of a genuine report of its hosts', { skip: withoutVectors }, async () => {
+  test('registers an image that starts by UEFI, which paravirtual ones, the default, do not', () => {
+    const [register = ''] = blocks(page, '').flatMap(
+      (text) => /^aws ec2 register-image [\s\S]*/m.exec(text) ?? [],
+    );
+    assert.match(register, / --virtualization-type hvm\s/);
+    assert.match(register, / --boot-mode uefi\s/);
+  });
+
+  test('has a policy that refuses nothing of a genuine report of its hosts', {
+    skip: withoutVectors,
+  }, async () => {
     const file = (path: string) => new Uint8Array(vectorFile('snp', 'milan-v3-vlek-vmpl1', path));
     const { verifyAt } = JSON.parse(Buffer.from(file('case.json')).toString());
     const report = file('report.bin');
@@ -88,6 +99,16 @@ suite('the policy of the guide for Amazon', () => {
     assert.deepEqual(idsOf(result, 'fail'), [], result.summary);
     assert.deepEqual(idsOf(result, 'waived'), ['snp.tcb.provisional']);
   });
+});
+
+test("the guide for hosts of one's own names no firmware that starts signed kernels alone", () => {
+  const page = readFileSync(join(docs, 'bare-metal.md'), 'utf8');
+  const [command = ''] = blocks(page, '').filter((text) => text.startsWith('virt-fw-vars '));
+  const words = command.trim().split(/[\s\\]+/);
+  const shipped = '/usr/share/ovmf/OVMF.inteltdx.ms.fd';
+  assert.deepEqual(words.slice(1, 5), ['--input', shipped, '--output', 'OVMF.inteltdx.fd']);
+  assert.deepEqual(words.slice(5), ['--set-false', 'SecureBootEnable']);
+  assert.equal(page.split('inteltdx.ms.fd').length, 2, 'it is named there alone');
 });
 
 for (const guide of ['bare-metal', 'gcp', 'aws', 'azure']) {

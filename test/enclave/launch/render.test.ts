@@ -55,6 +55,24 @@ suite('launch files', () => {
     }
   }
 
+  for (const [target, asks] of [
+    ['gcp', /^ +confidential_instance_type += "SEV_SNP"$/m],
+    ['aws', /^ +amd_sev_snp = "enabled"$/m],
+    ['azure', /^resource "azapi_resource" [\s\S]*^ +securityType = "ConfidentialVM"$/m],
+  ] as const) {
+    test(`the machine of ${target}.tf is a confidential one`, () => {
+      const tofu = render(SNP, target).find(({ name }) => name === `${target}.tf`)?.contents ?? '';
+      assert.match(tofu, asks);
+      // Of a disk that it is given, it makes a machine of Trusted Launch.
+      assert.doesNotMatch(tofu, /os_managed_disk_id/);
+    });
+  }
+
+  test('az is told what to do without a key for SSH, which it demands also where none is used', () => {
+    const { contents = '' } = render(SNP, 'azure').find(({ name }) => name === 'azure.sh') ?? {};
+    assert.match(contents, /^ {2}--specialized \\\n {2}--generate-ssh-keys \\$/m);
+  });
+
   test('HOST_DATA and MRCONFIGID are the digest of the launch policy, and follow it', () => {
     const other: LaunchPolicy = { ...POLICY, plaintext: true };
     for (const [deployment, length] of [

@@ -4,7 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { before, suite, test } from 'node:test';
 import { assay } from '../../forge/cli.js';
 import { forgeDisk, forgeEntry } from '../../forge/gpt.js';
-import { forgeOvmf } from '../../forge/ovmf.js';
+import { type ForgedVariable, forgeOvmf, forgeVariables } from '../../forge/ovmf.js';
 import { forgePe } from '../../forge/pe.js';
 import { testFolder } from '../../forge/test-folder.js';
 
@@ -89,6 +89,30 @@ suite('assay measure launch', () => {
       const { out } = await measure(...args);
       assert.match(out, /To know\n +RTMR1 .*QEMU 10\.2 or later/);
       assert.equal(/\n +RTMR2 .*edk2 since the middle of 2025/.test(out), noted.length > 1);
+    });
+  }
+
+  const ENROLLED: ForgedVariable = ['PK', [1, 2, 3]];
+  for (const [what, variables, enforces] of [
+    ['with keys', [['db', [1]], ENROLLED], true],
+    ['with keys, switched on', [ENROLLED, ['SecureBootEnable', [1]]], true],
+    ['with keys, switched off', [ENROLLED, ['SecureBootEnable', [0]]], false],
+    ['with keys, no longer off', [['SecureBootEnable', [0], 0x3c], ENROLLED], true],
+    ['with keys that were removed', [['PK', [1], 0x3d]], false],
+    ['with an empty key', [['PK', []]], false],
+    ['without keys', [], false],
+  ] as const satisfies readonly (readonly [string, readonly ForgedVariable[], boolean])[]) {
+    test(`firmware ${what}: says of a direct TDX boot whether Secure Boot is in its way`, async () => {
+      const firmware = await readFile(at('tdx.fd'));
+      firmware.set(forgeVariables(variables), 0x48);
+      await writeFile(at('variables.fd'), firmware);
+      const args = ['--tee', 'tdx', '--firmware', at('variables.fd'), '--kernel', at('kernel')];
+      const { notes } = JSON.parse((await measure(...args, '--json')).out);
+      const [first] = notes as readonly { readonly what: string; readonly note: string }[];
+      assert.equal(
+        first?.what === 'firmware' && /^it enforces Secure Boot/.test(first.note),
+        enforces,
+      );
     });
   }
 

@@ -78,6 +78,26 @@ test('a folder is a hub: an OCI image layout', async (t) => {
   assert.deepEqual(await listLayouts(path), ['.']);
 });
 
+test('a push by digest alone forgets no tag, and lists a model once', async (t) => {
+  const { root, path, pushed } = await setting(t);
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  const model = await readPackage(source, 'tiny');
+  await pushModel(model, parseReference(`ocidir://${path}:v2`), options);
+  await pushModel(model, parseReference(`ocidir://${path}@${pushed.digest}`), options);
+  await pushModel(model, parseReference(`ocidir://${path}`), options);
+  assert.deepEqual(await new Layout({ kind: 'directory', path }).tags(), ['v1', 'v2']);
+  const fresh = join(root, 'fresh');
+  for (let i = 0; i < 2; i++) {
+    await pushModel(model, parseReference(`ocidir://${fresh}`), options);
+    const { manifests } = JSON.parse(readFileSync(join(fresh, 'index.json'), 'utf8'));
+    assert.deepEqual(
+      manifests.map(({ digest }: { digest: string }) => digest),
+      [pushed.digest],
+    );
+  }
+});
+
 test('tags of a folder are added and moved', async (t) => {
   const { path, pushed } = await setting(t);
   const source = temporaryFolder(t);
