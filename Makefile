@@ -2,6 +2,10 @@
 .DELETE_ON_ERROR:
 .PHONY: help install build lint format test test-interop test-browser test-hub test-cpu demo fuzz bench clean soak bench-peers
 
+# Tests and benchmarks execute ONNX Runtime without Assay too, which would report to its vendor, and leave files
+# in the home and in /tmp.
+export ORT_DISABLE_TELEMETRY := 1
+
 STAMP := node_modules/.package-lock.json
 APT := apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends
 # $(call need,program,package): installs Debian's package unless the program is here. A target that needs

@@ -4,6 +4,7 @@
  * only part that fetches.
  */
 export {
+  type AppraiseBundleOptions,
   type AppraisedBundle,
   type AppraiseOptions,
   appraiseBundle,
@@ -20,7 +21,13 @@ export {
   type AppraiseProofOptions,
   appraiseProof,
 } from './appraisal/appraise-proof.js';
+export type { SnpExpectations } from './appraisal/appraise-snp.js';
+export type { TdxExpectations } from './appraisal/appraise-tdx.js';
+export type { AuthenticateSnpOptions, SnpEndorsements } from './appraisal/authenticate-snp.js';
+export type { AuthenticateTdxOptions } from './appraisal/authenticate-tdx.js';
 export { type AppraisalPolicy, parsePolicy } from './appraisal/policy.js';
+export type { SnpPolicy } from './appraisal/policy-snp.js';
+export type { TdxPolicy } from './appraisal/policy-tdx.js';
 export { appraiseEvidence } from './appraisal/raw-evidence.js';
 export {
   type AttestationResult,
@@ -28,36 +35,50 @@ export {
   type ClaimValue,
   type Finding,
   type Outcome,
+  type TcbShortfall,
   type TdxTcbResult,
   type TrustAnchor,
   type Verdict,
   verdictOf,
 } from './appraisal/result.js';
+export { TdxCache } from './appraisal/tdx-cache.js';
+export type { Endorsements } from './appraisal/verify-hardware.js';
 export { verifySnp } from './appraisal/verify-snp.js';
 export { verifyTdx } from './appraisal/verify-tdx.js';
 export type { CoseKey } from './encoding/cose.js';
 export { AssayError, type ErrorArea, type ErrorCode } from './encoding/error.js';
+export type { Sha256, Sha256Factory, Sha256Once } from './encoding/hash.js';
 export type { P256, P256Key } from './encoding/p256.js';
-export { pemBlocks, toPem } from './encoding/pem.js';
+export { type PemLabel, pemBlocks, toPem } from './encoding/pem.js';
 export { type AmdEndorsements, amdEndorsements } from './endorsements/amd.js';
+export type { CollateralInput, CollateralText } from './endorsements/intel.js';
 export {
   type CachedAnswer,
   type EndorsementCache,
   EndorsementSource,
+  type Fetched,
+  type Retain,
+  type Retention,
   type SourceOptions,
 } from './endorsements/source.js';
-export { decodeBundle, type EvidenceBundle } from './evidence/bundle.js';
-export type { ExecutionProfile } from './evidence/execution-profile.js';
+export type { ChallengePosition } from './evidence/binding.js';
+export { decodeBundle, type EvidenceBundle, type Tee } from './evidence/bundle.js';
+export type { ExecutionProfile, ProfileLibrary } from './evidence/execution-profile.js';
 export {
+  encodeLaunchPolicy,
   type LaunchPolicy,
+  type LaunchPolicyDigest,
   launchPolicyDigest,
   parseLaunchPolicy,
 } from './evidence/launch-policy.js';
-export type { LaunchPolicyModel } from './evidence/launch-policy-model.js';
+export type { LaunchPolicyModel, RequiredSelfTest } from './evidence/launch-policy-model.js';
 export { decodeManifest, type Manifest } from './evidence/manifest.js';
-export type { ManifestModel, TensorSignature } from './evidence/manifest-model.js';
-export type { SelfTest } from './evidence/self-test.js';
+export type { Batching, ManifestModel, TensorSignature } from './evidence/manifest-model.js';
+export type { SelfTest, VectorLimits, VectorTolerances } from './evidence/self-test.js';
+export type { NumericDistance } from './model/distance.js';
+export { externalLocations } from './model/external-data.js';
 export {
+  type IdentifyOptions,
   identifyModel,
   type ModelFile,
   type ModelIdentity,
@@ -66,7 +87,9 @@ export {
   type OpsetImport,
   type ValueSignature,
 } from './model/identity.js';
+export { readModel } from './model/onnx.js';
+export type { ModelView } from './model/views.js';
 export type { InferenceClaims } from './receipt/claims.js';
-export type { CommittedTensor } from './receipt/commitment.js';
+export type { CommittedTensor, HmacSha256 } from './receipt/commitment.js';
 export { decodeProofFile, type ProofEndorsements, type ProofFile } from './receipt/proof-file.js';
 export type { SignedTreeHead } from './receipt/tree-head.js';

@@ -16,7 +16,7 @@ export { DiskCache, defaultCacheDirectory } from './client/disk-cache.js';
 export { inputFrom, type TensorSpec } from './client/input.js';
 export type { LogClient, LogOptions } from './client/log-client.js';
 export { formatNpy, parseNpy } from './client/npy.js';
-export type { OutputDistance } from './client/output-distance.js';
+export type { FirstDifference, OutputDistance } from './client/output-distance.js';
 export {
   connectAll,
   type ExcludedNode,

@@ -14,6 +14,7 @@ import {
 } from './result.js';
 import type { Endorsements } from './verify-hardware.js';
 
+/** How a proof file is appraised. */
 export interface AppraiseProofOptions extends AppraiseOptions {
   /** A faster HMAC than the portable one, for large tensors. */
   readonly hmac?: HmacSha256;

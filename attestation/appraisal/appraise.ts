@@ -28,6 +28,7 @@ import {
 } from './result.js';
 import { type HardwareOptions, verifyHardware } from './verify-hardware.js';
 
+/** How evidence is appraised. */
 export interface AppraiseOptions extends Omit<HardwareOptions, 'carried'> {
   /** The verifier's own nonce, 32 bytes; without it the result is never fresh. */
   readonly nonce?: Uint8Array;

@@ -44,6 +44,7 @@ export interface SnpEndorsements {
   readonly hostCrls?: readonly Uint8Array[];
 }
 
+/** How a report is verified. */
 export interface AuthenticateSnpOptions {
   /** Time that certificates and lists are judged at. */
   readonly at: Date;

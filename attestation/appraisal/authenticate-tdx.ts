@@ -36,6 +36,7 @@ import {
 } from './tdx-chain.js';
 import { intelRoots, trustAnchorOf } from './trust.js';
 
+/** How a quote is verified. */
 export interface AuthenticateTdxOptions {
   /** Time that certificates, lists and documents are judged at. */
   readonly at: Date;

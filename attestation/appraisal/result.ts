@@ -67,6 +67,7 @@ export interface TcbShortfall {
 
 /** Typed claims, ready for JSON. */
 export type Claims = { readonly [name: string]: ClaimValue };
+/** One value of the claims: what JSON can hold. */
 export type ClaimValue = string | number | boolean | null | readonly ClaimValue[] | Claims;
 
 /** The one result shape (RFC 9334 Attestation Result) for every kind of evidence. */

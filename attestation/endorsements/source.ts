@@ -22,7 +22,7 @@ export interface EndorsementCache {
 }
 
 /** How long an answer may be used; null is for good. */
-interface Retention {
+export interface Retention {
   /** From then on a new one is asked for, and this one serves only while the vendor is unreachable. */
   readonly refreshAfter: Date | null;
   /** From then on it is never served. */
@@ -35,6 +35,7 @@ interface Retention {
  */
 export type Retain = (answer: Fetched, storedAt: Date) => Promise<Retention>;
 
+/** Where answers come from and where they are kept: the network and the clock, as the caller has them. */
 export interface SourceOptions {
   readonly cache?: EndorsementCache;
   /** The only clock: for retention, not for the validity of certificates. */

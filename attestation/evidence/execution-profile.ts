@@ -5,7 +5,7 @@ import { CborFields } from '../encoding/fields.js';
 import { label, sha256 } from '../encoding/hash.js';
 
 /** A native library, by its file name. */
-interface ProfileLibrary {
+export interface ProfileLibrary {
   readonly file: string;
   readonly sha256: Uint8Array;
 }

@@ -5,7 +5,7 @@ import { CborFields } from '../encoding/fields.js';
 import type { ManifestModel } from './manifest-model.js';
 
 /** What running its test vectors must have shown before a model is served. */
-interface RequiredSelfTest {
+export interface RequiredSelfTest {
   /** `vectorsDigest`, 32 bytes: these inputs, these reference outputs, these tolerances. */
   readonly vectors: Uint8Array;
   /** `outputsDigest`, 32 bytes: the very bits that the node must compute; null: any in tolerance. */

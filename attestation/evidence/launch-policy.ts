@@ -93,7 +93,7 @@ export function parseLaunchPolicy(value: unknown): LaunchPolicy {
   return { models: entries, development, plaintext };
 }
 
-/** The canonical form: deterministic CBOR, models sorted. */
+/** The canonical form, which `launchPolicyDigest` is of: deterministic CBOR, models sorted. */
 export function encodeLaunchPolicy(policy: LaunchPolicy): Uint8Array<ArrayBuffer> {
   return encodeCbor(
     new Map<CborKey, CborValue>([
@@ -134,7 +134,10 @@ export interface LaunchPolicyDigest {
   readonly mrConfigId: Uint8Array<ArrayBuffer>;
 }
 
-/** Digests of a canonical launch policy for the launch commands of both platforms. */
+/**
+ * Digests of a launch policy for the launch commands of both platforms.
+ * @param canonical of `encodeLaunchPolicy`.
+ */
 export function launchPolicyDigest(canonical: Uint8Array): LaunchPolicyDigest {
   const domain = label('launch-policy');
   return { hostData: sha256(domain, canonical), mrConfigId: sha384(domain, canonical) };

@@ -33,7 +33,7 @@ interface ModelFile {
 }
 
 /** Whether requests of several callers share executions. */
-interface Batching {
+export interface Batching {
   /** 1: every request is executed alone. */
   readonly maxBatchSize: number;
   /**

@@ -32,6 +32,7 @@ export function locationsOf(model: ModelView): Set<string> {
 /**
  * The external data files that a model refers to, sorted: each a plain path relative to the model's
  * folder. The caller reads exactly these. Throws MODEL_EXTERNAL_PATH for any that leaves the folder.
+ * @param model what `readModel` made of the model file.
  */
 export function externalLocations(model: ModelView): string[] {
   return [...locationsOf(model)].sort((a, b) => compareBytes(utf8(a), utf8(b)));

@@ -26,12 +26,13 @@ export interface ModelSource {
   /** The ModelProto. Hashed through views, never copied. */
   readonly bytes: Uint8Array;
   /**
-   * External data by location as the model spells it, exactly those of `externalLocations`.
+   * External data by location as the model spells it, exactly those of `externalLocations(readModel(bytes))`.
    * The caller reads them: regular files below the model's folder, no links, one read each.
    */
   readonly external?: ReadonlyMap<string, Uint8Array>;
 }
 
+/** What hashes a model. */
 export interface IdentifyOptions {
   /** Default: the portable one. In Node pass one over `createHash('sha256')`, which is faster. */
   readonly sha256?: Sha256Factory;

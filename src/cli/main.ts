@@ -7,6 +7,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.stderr.write(`error USAGE_FILE: cannot write to standard output: ${error.message}\n`);
   process.exit(EXIT.usage);
 });
+// Nobody is left to be told: the exit code still says it, and a proxy goes on.
+process.stderr.on('error', () => {});
 
 process.exitCode = await run(process.argv.slice(2), {
   stdin: process.stdin,

@@ -62,7 +62,10 @@ function isWithin(reference: Tensor, actual: Tensor, limits: Limits = {}): boole
   return gained === 0 && broken(quality, limits).length === 0;
 }
 
-/** Compares an answer with a reference answer of the same outputs, to which `relative` limits are relative. */
+/**
+ * Compares an answer with a reference answer of the same outputs, to which `relative` limits are relative.
+ * Limits for other outputs count for nothing, and NaN is a limit that nothing meets.
+ */
 export function relateAnswers(
   reference: readonly Tensor[],
   actual: readonly Tensor[],

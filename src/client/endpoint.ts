@@ -19,6 +19,11 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   return host === undefined || port > 65_535 ? undefined : { host, port };
 }
 
+/** As `parseEndpoint` reads it. */
+export function endpointText({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 /** Parses where a server is; throws USAGE_TARGET. */
 export function parseTarget(target: string): Endpoint {
   const endpoint = parseEndpoint(target);
@@ -48,11 +53,12 @@ function noTls(cause: NodeJS.ErrnoException & { readonly reason?: string }): [st
  * signal's own reason.
  */
 export async function presentedCertificate(
-  { host, port }: Endpoint,
+  endpoint: Endpoint,
   bounds: CallOptions,
 ): Promise<X509Certificate> {
+  const { host, port } = endpoint;
   const unreachable = (message: string, cause?: unknown) =>
-    new AssayError('CLIENT_UNREACHABLE', `${host}:${port}: ${message}`, cause);
+    new AssayError('CLIENT_UNREACHABLE', `${endpointText(endpoint)}: ${message}`, cause);
   const socket = connect({
     host,
     port,

@@ -215,7 +215,7 @@ function parseRaw(
  * An input tensor from the contents of a file: .npy by its magic number, JSON (nested or flat arrays, or a
  * tensor as `assay infer --json` prints it) where the caller says so, anything else raw little-endian
  * elements. The model's metadata decides datatype and shape, and what does not fit is refused: nothing is
- * converted silently.
+ * converted silently: throws a code of TENSOR_….
  * @param shape for flat JSON and raw files where the model leaves more than one dimension free.
  */
 export function inputFrom(

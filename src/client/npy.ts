@@ -2,7 +2,7 @@ import { concat, fromUtf8, utf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { type Datatype, FIXED_DATATYPES, fixedType } from './datatype.js';
 import { MAX_MESSAGE } from './exchange.js';
-import { elementCount, packBytes, type Tensor, unpackBytes } from './tensor.js';
+import { assertTensor, elementCount, packBytes, type Tensor, unpackBytes } from './tensor.js';
 
 /**
  * The .npy format, versions 1 to 3 (numpy.lib.format). Only plain arrays: object arrays are pickles,
@@ -173,8 +173,10 @@ function fixedStrings({ name, data }: Tensor): { type: string; body: Uint8Array 
 /**
  * Makes a version 1.0 .npy file. BYTES become numpy's `S`, which cannot end in a zero byte and takes as much
  * for each element as for the longest: TENSOR_NPY for such elements, and for more than 256 MiB.
+ * Throws TENSOR_DATATYPE, TENSOR_SHAPE or TENSOR_LENGTH for what is no tensor.
  */
 export function formatNpy(tensor: Tensor): Uint8Array<ArrayBuffer> {
+  assertTensor(tensor);
   const fixed = fixedType(tensor.datatype);
   const { type, body } =
     fixed === undefined

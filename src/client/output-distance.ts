@@ -11,7 +11,7 @@ import { elementTypeOf, fixedType } from './datatype.js';
 import { assertTensor, elementsOf, type Tensor, unpackBytes } from './tensor.js';
 
 /** The first element whose bits differ. */
-interface FirstDifference {
+export interface FirstDifference {
   /** Position in row-major order. */
   readonly index: number;
   readonly reference: string;

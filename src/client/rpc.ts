@@ -14,7 +14,13 @@ import {
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { BoundedConnections, HANDSHAKE } from './bounded-connections.js';
-import { assertPinned, type Endpoint, presentedCertificate, spkiDigest } from './endpoint.js';
+import {
+  assertPinned,
+  type Endpoint,
+  endpointText,
+  presentedCertificate,
+  spkiDigest,
+} from './endpoint.js';
 import { MAX_MESSAGE } from './exchange.js';
 import { type CallOptions, LONGEST, within } from './within.js';
 
@@ -160,8 +166,7 @@ export class PinnedChannel {
   }
 
   get #where(): string {
-    const { host, port } = this.endpoint;
-    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+    return endpointText(this.endpoint);
   }
 
   /**

@@ -154,7 +154,10 @@ export function tensor(
   return made;
 }
 
-/** The elements of a tensor: numbers, bigint for 64-bit integers, booleans, or bytes. */
+/**
+ * The elements of a tensor: numbers, bigint for 64-bit integers, booleans, or bytes. Throws TENSOR_DATATYPE,
+ * TENSOR_SHAPE or TENSOR_LENGTH.
+ */
 export function elementsOf(tensor: Tensor): Exclude<Element, string>[] {
   assertTensor(tensor);
   const type = fixedType(tensor.datatype);
@@ -166,11 +169,13 @@ export function elementsOf(tensor: Tensor): Exclude<Element, string>[] {
 
 /**
  * The elements of a tensor as a typed array of its own, without a call for each element as
- * `elementsOf` makes. Throws TENSOR_DATATYPE for BYTES.
+ * `elementsOf` makes. Throws TENSOR_DATATYPE for BYTES, TENSOR_SHAPE or TENSOR_LENGTH.
  */
-export function typedArrayOf({ name, datatype, data }: Tensor): TypedArray {
+export function typedArrayOf(tensor: Tensor): TypedArray {
+  const { name, datatype, data } = tensor;
   if (datatype === 'BYTES') {
     throw new AssayError('TENSOR_DATATYPE', `${name}: BYTES have no typed array`);
   }
+  assertTensor(tensor);
   return new TYPED_ARRAYS[datatype](new Uint8Array(data).buffer);
 }

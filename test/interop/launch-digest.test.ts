@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { CPU_TYPES, signatureOf } from '../../enclave/measurement/cpu-type.js';
 import { measureSnp, measureTdx } from '../../enclave/measurement/launch-values.js';
 import { enforcesSecureBoot } from '../../enclave/measurement/secure-boot.js';
@@ -11,6 +11,7 @@ import { repositoryRoot } from '../vectors.js';
 import { debianPackage, python, withoutPython } from './peers.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'assay-launch-'));
+after(() => rmSync(folder, { recursive: true }));
 
 const amd = await debianPackage('ovmf-amdsev');
 const intel = await debianPackage('ovmf-inteltdx');

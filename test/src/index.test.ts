@@ -86,7 +86,7 @@ async function compile(flags: string): Promise<void> {
 
 /** A library's functions over what ours give, of which its own declarations have to name the types. */
 const LIBRARY = `
-  import type { Inference, QuorumAnswer, Session, Tally } from 'assay';
+  import type { Agreement, Inference, OutputDistance, QuorumAnswer, Session, Tally } from 'assay';
   import * as assay from 'assay/attestation';
   export const ofSession = ({ log, audit, evidence, manifest }: Session) => ({ log, audit, evidence, manifest });
   export const ofAnswer = ({ head, checks, claims }: Inference) => ({ head, checks, claims });
@@ -102,6 +102,20 @@ const LIBRARY = `
   export const ofFile = ({ inputs, endorsements }: assay.ProofFile) => ({ inputs, endorsements });
   export const ofSource = (...options: ConstructorParameters<typeof assay.EndorsementSource>) => options;
   export const ofCache = ({ get, put }: assay.EndorsementCache) => ({ get, put });
+  export const ofDigest = ({ models }: assay.LaunchPolicy) =>
+    assay.launchPolicyDigest(assay.encodeLaunchPolicy({ models, development: false, plaintext: false }));
+  export const ofDistance = ({ first, numeric }: OutputDistance) => ({ first, numeric });
+  export const ofResult = ({ tee, tcb, claims }: assay.AttestationResult) => ({ tee, missed: tcb?.missed, claims });
+  export const ofBundle = ({ challenge }: assay.EvidenceBundle) => challenge;
+  export const ofExecution = ({ batching, profile }: assay.ManifestModel) => ({ batching, libraries: profile.libraries });
+  export const ofEntry = ({ selfTest }: assay.LaunchPolicyModel) => selfTest;
+  export const ofOptions = ({ endorsements, hmac }: assay.AppraiseProofOptions) => ({ endorsements, hmac });
+  export const ofAgreement = ({ default: limits }: Agreement) => limits;
+  export const ofReport = (...args: Parameters<typeof assay.verifySnp>) => args;
+  export const ofQuote = (...args: Parameters<typeof assay.verifyTdx>) => args;
+  export const ofModelFile = (...args: Parameters<typeof assay.identifyModel>) =>
+    ({ args, external: assay.externalLocations(assay.readModel(args[0].bytes)) });
+  export const ofGet = ({ get }: assay.EndorsementSource) => get;
 `;
 
 test("what the package gives has types that another package's declarations can name", async () => {

@@ -1,5 +1,5 @@
 /** One contender in a process of its own: `naive`, `off` (Assay without receipts) or `on`. */
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -73,6 +73,7 @@ async function withReceipts(models: readonly ServingModel[]): Promise<ServingPor
     folder,
   );
   const serving = await serve(config, serveOptions);
+  await rm(folder, { recursive: true });
   return { plaintext: serving.plaintextPort ?? 0, tls: serving.port, batching: {} };
 }
 

@@ -21,6 +21,11 @@ test('a result that cannot be written is no verdict: exit 2', { skip: withoutFul
   assert.match(command.written.err, /^error USAGE_FILE: cannot write to standard output: ENOSPC/);
 });
 
+test('an error that cannot be written keeps its exit code', { skip: withoutFull }, async () => {
+  const full = ['sh', '-c', 'exec "$@" 2>/dev/full', 'sh'];
+  assert.equal(await spawnAssay(['inspect', at('no-such.onnx')], {}, full).ended, 2);
+});
+
 test('nothing is left of a file that cannot be written whole', async () => {
   const small = ['sh', '-c', 'ulimit -f 4 && exec "$@"', 'sh'];
   const save = ['--save', at('cut.cbor')];

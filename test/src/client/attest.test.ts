@@ -221,8 +221,13 @@ describe('nobody there', () => {
     silent.close();
   });
 
-  test('a closed port', () =>
-    assert.rejects(attest('127.0.0.1:1', policy), { code: 'CLIENT_UNREACHABLE' }));
+  for (const target of ['127.0.0.1:1', '[::1]:1']) {
+    test(`a closed port, in the words of the caller: ${target}`, () =>
+      assert.rejects(
+        attest(target, policy),
+        ({ code, message }) => code === 'CLIENT_UNREACHABLE' && message.startsWith(`${target}: `),
+      ));
+  }
   test('something that does not speak TLS', async () => {
     const plain = await startSwitch(1, 1, 0);
     await assert.rejects(attest(plain.target, policy), { code: 'CLIENT_UNREACHABLE' });

@@ -128,6 +128,13 @@ describe('elements', () => {
     assert.throws(() => typedArrayOf(tensor('x', 'BYTES', [])), { code: 'TENSOR_DATATYPE' });
   });
 
+  describe('bytes that are not those of the shape are read and written by nobody', () => {
+    const cut = { ...tensor('x', 'FP32', [1, 2]), shape: [3] };
+    for (const read of [elementsOf, typedArrayOf, formatNpy]) {
+      test(read.name, () => assert.throws(() => read(cut), { code: 'TENSOR_LENGTH' }));
+    }
+  });
+
   describe('a typed array gives its tensor back, bit for bit', () => {
     for (const datatype of FIXED_DATATYPES) {
       test(datatype, () => {
