@@ -163,7 +163,9 @@ class Walk {
    */
   #inserted({ a, b, at }: Pair): boolean {
     const only = { kind: 'operator', at: 'only here' } as const;
-    for (const of of [a, b]) if (of.kind === 'output') this.#told.compare(of.state.node.inputs);
+    for (const each of [a, b]) {
+      if (each.kind === 'output') this.#told.compare(each.state.node.inputs);
+    }
     const more = inputLike(a, b);
     if (more !== undefined) {
       if (this.#inA.has(b, a)) this.#edge(a, b, at);
