@@ -17,8 +17,14 @@ interface Pair {
   readonly at: string;
 }
 
+function bodiesOf({ model }: ModelAnalysis): ReadonlyMap<string, FunctionView> {
+  return new Map(model.functions.map((body) => [functionKey(body), body]));
+}
+
 class Walk {
   readonly #told: Differences;
+  /** Functions of either model by their keys. */
+  readonly #bodies: readonly [ReadonlyMap<string, FunctionView>, ReadonlyMap<string, FunctionView>];
   readonly #a: ModelAnalysis;
   readonly #b: ModelAnalysis;
   readonly #inA: ComputedValues;
@@ -35,6 +41,7 @@ class Walk {
     this.#inA = new ComputedValues(a);
     this.#inB = new ComputedValues(b);
     this.#told = new Differences(a.hasher.files, b.hasher.files);
+    this.#bodies = [bodiesOf(a), bodiesOf(b)];
   }
 
   /** Whether these two are met for the first time; `of`: in this respect. */
@@ -64,6 +71,7 @@ class Walk {
     of: string,
     named: boolean,
   ): void {
+    this.#told.compare(x, y);
     for (let index = 0; index < Math.max(x.length, y.length); index++) {
       const [left, right] = [x[index], y[index]];
       const at = `${kind} ${index}${of}`;
@@ -95,6 +103,7 @@ class Walk {
   /** Empties what is left to compare, and returns what was found. */
   run(): Differences {
     for (let pair = this.#stack.pop(); pair !== undefined; pair = this.#stack.pop()) {
+      if (!this.#told.hasWork) break;
       this.#values(pair);
     }
     return this.#told;
@@ -154,6 +163,9 @@ class Walk {
    */
   #inserted({ a, b, at }: Pair): boolean {
     const only = { kind: 'operator', at: 'only here' } as const;
+    for (const each of [a, b]) {
+      if (each.kind === 'output') this.#told.compare(each.state.node.inputs);
+    }
     const more = inputLike(a, b);
     if (more !== undefined) {
       if (this.#inA.has(b, a)) this.#edge(a, b, at);
@@ -204,6 +216,7 @@ class Walk {
       left.node.domain !== '',
     );
     const [x, y] = [inputsOf(left), inputsOf(right)];
+    this.#told.compare(x, y, left.node.outputs, right.node.outputs);
     for (let index = 0; index < Math.max(x.length, y.length); index++) {
       const [from, to] = [x[index] ?? null, y[index] ?? null];
       const place = `input ${index} of ${nodeText(left.node)}`;
@@ -234,9 +247,7 @@ class Walk {
     const [calleeOfA, calleeOfB] = [this.#a.functions.get(a ?? ''), this.#b.functions.get(b ?? '')];
     if (calleeOfA === undefined || calleeOfB === undefined) return undefined;
     if (equalBytes(calleeOfA.digest, calleeOfB.digest)) return 'same';
-    const body = ({ model }: ModelAnalysis, key: string | undefined): FunctionView | undefined =>
-      model.functions.find((of) => functionKey(of) === key);
-    const [x, y] = [body(this.#a, a), body(this.#b, b)];
+    const [x, y] = [this.#bodies[0].get(a ?? ''), this.#bodies[1].get(b ?? '')];
     const of = ` of function ${left.op}`;
     if (x !== undefined && y !== undefined && this.#first(x, y)) {
       const scopes = [calleeOfA.scope, calleeOfB.scope] as const;
@@ -276,6 +287,7 @@ class Walk {
     of: string,
     named: boolean,
   ): void {
+    this.#told.compare(left, right);
     const byName = (attributes: readonly AttributeView[]) =>
       new Map(attributes.map((attribute) => [attribute.name, attribute]));
     const [x, y] = [byName(left), byName(right)];
@@ -303,6 +315,7 @@ class Walk {
 
   /** Equality of two attributes, apart from what is in their subgraphs. */
   #alike(a: AttributeView, b: AttributeView): boolean {
+    if (a.graphs.length === 0) this.#told.compareBytes(a.message, b.message);
     const item = (attribute: AttributeView, of: ModelAnalysis): CborValue => [
       attribute.type,
       attribute.reference,
@@ -314,7 +327,8 @@ class Walk {
 
 /**
  * Finds where two computations part. Values of equal digest are skipped, so that the time is linear in
- * what differs; a difference is told where it is made, not again in everything that depends on it.
+ * what differs, up to a limit for models of which all is compared with all (`truncated`); a difference is told
+ * where it is made, not again in everything that depends on it.
  */
 export function computationDifference(a: ModelAnalysis, b: ModelAnalysis): ComputationDifference {
   if (equalBytes(a.identity.graph, b.identity.graph)) {
@@ -324,7 +338,8 @@ export function computationDifference(a: ModelAnalysis, b: ModelAnalysis): Compu
   walk.scopes(a.scope, b.scope, '', true);
   const told = walk.run();
   // What is left are sizes that go by one name here and by two there, in parts that are equal otherwise.
-  if (told.size === 0) told.place({ kind: 'value', at: 'symbolic dimensions', a: null, b: null });
+  if (told.size === 0 && !told.truncated)
+    told.place({ kind: 'value', at: 'symbolic dimensions', a: null, b: null });
   const { graph, weights, truncated } = told;
   return { graph, weights, truncated };
 }

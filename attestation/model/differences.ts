@@ -7,6 +7,10 @@ import { weightDistance } from './weight-distance.js';
 /** Local differences that are told; a graph that differs everywhere is told by its counts. */
 const MAX_TOLD = 100;
 
+/** What is compared at most: bytes of attributes, and parts of nodes and signatures, each as so many bytes. */
+const MOST_WORK = 2 ** 32;
+const PART = 1024;
+
 /** A place where two computations part: an operator, an attribute, an edge, a type. */
 export interface GraphDifference {
   /** What the two have, for people; null where one has nothing. */
@@ -40,6 +44,7 @@ export class Differences implements ComputationDifference {
   readonly graph: GraphDifference[] = [];
   readonly weights: WeightDifference[] = [];
   truncated = false;
+  #work = MOST_WORK;
   readonly #filesOfA: ExternalFiles;
   readonly #filesOfB: ExternalFiles;
 
@@ -50,6 +55,20 @@ export class Differences implements ComputationDifference {
 
   get size(): number {
     return this.graph.length + this.weights.length;
+  }
+
+  /** Whether more may be compared: one value of a model may meet every one of the other, and all that these take. */
+  get hasWork(): boolean {
+    if (this.#work < 0) this.truncated = true;
+    return this.#work >= 0;
+  }
+
+  compare(...parts: readonly (readonly unknown[])[]): void {
+    this.#work -= PART * parts.reduce((sum, { length }) => sum + length, 1);
+  }
+
+  compareBytes(...attributes: readonly Uint8Array[]): void {
+    this.#work -= attributes.reduce((sum, { length }) => sum + length, 0);
   }
 
   place(difference: GraphDifference): void {

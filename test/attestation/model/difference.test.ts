@@ -4,6 +4,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { computationDifference } from '../../../attestation/model/difference.js';
 import type { ComputationDifference } from '../../../attestation/model/differences.js';
 import { analyseModel } from '../../../attestation/model/identity.js';
+import { nativeSha256, nativeSha256Once } from '../../../src/system/sha256.js';
 import { mutatedModel } from '../../forge/mutated-model.js';
 import { encodeModel } from '../../forge/onnx.js';
 import type { ModelInit, NodeInit } from '../../forge/onnx-init.js';
@@ -43,7 +44,11 @@ function model(nodes: readonly NodeInit[], floats: readonly number[] = [1, 2]): 
 }
 
 function difference(a: ModelInit, b: ModelInit): ComputationDifference {
-  const analyse = (init: ModelInit) => analyseModel({ path: 'm', bytes: encodeModel(init) });
+  const analyse = (init: ModelInit) =>
+    analyseModel(
+      { path: 'm', bytes: encodeModel(init) },
+      { sha256: nativeSha256, sha256Once: nativeSha256Once },
+    );
   return computationDifference(analyse(a), analyse(b));
 }
 
@@ -412,6 +417,54 @@ test('of two models that are not one computation something is told, whatever the
     { numRuns: 500, seed: 20261121 },
   );
   assert.ok(other > 100, `${other} pairs differ`);
+});
+
+test('the time is bounded where every value is compared with one that takes many', {
+  timeout: 120_000,
+}, () => {
+  const many = Array.from({ length: 30_000 }, (_, i) => `v${i}`);
+  const of = (nodes: readonly NodeInit[], inputs: readonly string[]): ModelInit => ({
+    opsets: { '': 21 },
+    graph: {
+      inputs: [{ name: 'x', type }],
+      nodes: [...nodes, { op: 'Max', inputs: [...inputs], outputs: ['y'] }],
+      outputs: [{ name: 'y', type }],
+    },
+  });
+  const apart = of(
+    many.map((name, i) => ({ ...node('LeakyRelu', ['x'], name), attributes: { alpha: { f: i } } })),
+    many,
+  );
+  const wide = { ...node('Sum', [], 'v0'), inputs: many.map(() => 'x') };
+  const told = difference(
+    apart,
+    of(
+      [wide],
+      many.map(() => 'v0'),
+    ),
+  );
+  assert.ok(told.truncated);
+  assert.ok(told.graph.some(({ b }) => b === 'Sum "v0"'));
+});
+
+test('calls of many functions are compared in linear time', { timeout: 120_000 }, () => {
+  const many = Array.from({ length: 16_000 }, (_, i) => i);
+  const calling = (more: number): ModelInit => ({
+    opsets: { '': 21, d: 1 },
+    functions: many.map((i) => ({
+      ...{ domain: 'd', name: `f${i}`, inputs: ['a'], outputs: ['b'], opsets: { '': 21 } },
+      nodes: [{ ...node('LeakyRelu', ['a'], 'b'), attributes: { alpha: { f: i + more } } }],
+    })),
+    graph: {
+      inputs: [{ name: 'x', type }],
+      nodes: many.map((i) => ({
+        ...node(`f${i}`, [i === 0 ? 'x' : `v${i}`], `v${i + 1}`),
+        domain: 'd',
+      })),
+      outputs: [{ name: `v${many.length}`, type }],
+    },
+  });
+  assert.equal(difference(calling(0), calling(0.5)).graph.length, 100);
 });
 
 test('what is told is bounded', () => {
