@@ -466,6 +466,25 @@ describe('configuration files', () => {
     });
   }
 
+  for (const [name, text] of [
+    [
+      'JSON that is indented with tabs',
+      '{\n\t"models": [\n\t\t{ "name": "m", "path": "m" }\n\t]\n}\n',
+    ],
+    ['lines that end as on Windows', 'models:\r\n  - name: m\r\n    path: m\r\n'],
+    ['a byte order mark', '\ufeffmodels: [{ name: m, path: m }]\n'],
+  ] as const) {
+    test(`${name} is read`, async () => {
+      const path = join(directory, 'assay.yaml');
+      await writeFile(path, text);
+      const { models } = await loadConfig(path, {});
+      assert.deepEqual(
+        models.map((model) => [model.name, model.path]),
+        [['m', join(directory, 'm')]],
+      );
+    });
+  }
+
   test('of text that is no YAML little is told', async () => {
     const path = join(directory, 'assay.yaml');
     await writeFile(path, `models: [\n${'x\u202e'.repeat(5000)} @`);
