@@ -5,7 +5,7 @@ import { computationDifference } from '../../../attestation/model/difference.js'
 import type { ComputationDifference } from '../../../attestation/model/differences.js';
 import { analyseModel } from '../../../attestation/model/identity.js';
 import { mutatedModel } from '../../forge/mutated-model.js';
-import { encodeModel } from '../../forge/onnx.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
 import type { ModelInit, NodeInit } from '../../forge/onnx-init.js';
 import { randomFrom } from '../../forge/random.js';
 import { randomModel } from '../../forge/random-model.js';
@@ -115,6 +115,22 @@ test('a weight is told with how far it is', () => {
       },
     },
   ]);
+});
+
+test('of weights of less than a byte the elements are told that differ', () => {
+  const packed = (...raw: readonly number[]): ModelInit => {
+    const nodes = [
+      node('Cast', ['w'], 'c', { attributes: { to: { i: 1 } } }),
+      node('Add', ['x', 'c'], 'y'),
+    ];
+    const init = model(nodes);
+    const w = { name: 'w', type: dataType.int4, dims: [5], raw: Uint8Array.from(raw) };
+    return { ...init, graph: { ...init.graph, initializers: [w] } };
+  };
+  const [a, b] = [packed(0xe1, 0x43, 0x05), packed(0xe1, 0xc3, 0x05)];
+  const [told] = difference(a, b).weights;
+  const { differing, first, numeric } = told?.distance ?? {};
+  assert.deepEqual([differing, first, numeric?.maxAbsolute], [1, 3, 8]);
 });
 
 test('an operator that only one has is told as that', () => {
