@@ -391,6 +391,15 @@ describe('configuration', () => {
     });
   }
 
+  for (const member of [
+    ...['configfs-tsm', 'azure-vtpm', 'simulator'].map((kind) => ({ platform: { kind } })),
+    ...['fatal', 'error', 'warn', 'info', 'debug', 'silent'].map((logLevel) => ({ logLevel })),
+  ]) {
+    test(`is accepted: ${JSON.stringify(member)}`, () => {
+      assert.doesNotThrow(() => parseConfig({ ...minimal, ...member }, {}, '/'));
+    });
+  }
+
   const refused: readonly (readonly [string, unknown, Record<string, string>?])[] = [
     ['no models', {}],
     ['an empty list of models', { models: [] }],
