@@ -1,6 +1,6 @@
 import * as z from 'zod';
 
-const bound = z.number().min(0).max(Number.MAX_VALUE);
+const bound = z.number().min(0);
 const limits = z.strictObject({
   /** Largest difference of two elements. */
   absolute: bound.optional(),

@@ -1,5 +1,4 @@
 import { equalBytes } from '../encoding/bytes.js';
-import type { CborKey, CborValue } from '../encoding/cbor.js';
 import { writeCbor } from '../encoding/cbor-writer.js';
 import {
   COSE_HEADER,
@@ -129,15 +128,8 @@ export async function verifyTreeHead(head: SignedTreeHead, key: CoseKey): Promis
   if (!equalBytes(head.keyId, coseKeyThumbprint(key))) {
     throw new AssayError('RECEIPT_KEY', 'the receipt names another key than the attested one');
   }
-  const sign1 = {
-    protectedBytes: head.protectedBytes,
-    protectedHeader: new Map<CborKey, CborValue>([[COSE_HEADER.alg, ES256]]),
-    unprotectedHeader: new Map<CborKey, CborValue>(),
-    payload: null,
-    signature: head.signature,
-  };
   try {
-    await verifySign1(sign1, await importCoseKey(key), head.root);
+    await verifySign1(head, await importCoseKey(key), head.root);
   } catch (cause) {
     if (!(cause instanceof AssayError) || !cause.code.startsWith('COSE_')) throw cause;
     throw new AssayError(

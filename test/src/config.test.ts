@@ -391,6 +391,15 @@ describe('configuration', () => {
     });
   }
 
+  for (const member of [
+    ...['configfs-tsm', 'azure-vtpm', 'simulator'].map((kind) => ({ platform: { kind } })),
+    ...['fatal', 'error', 'warn', 'info', 'debug', 'silent'].map((logLevel) => ({ logLevel })),
+  ]) {
+    test(`is accepted: ${JSON.stringify(member)}`, () => {
+      assert.doesNotThrow(() => parseConfig({ ...minimal, ...member }, {}, '/'));
+    });
+  }
+
   const refused: readonly (readonly [string, unknown, Record<string, string>?])[] = [
     ['no models', {}],
     ['an empty list of models', { models: [] }],
@@ -463,6 +472,25 @@ describe('configuration files', () => {
         code: 'CONFIG_SYNTAX',
         message: `expected ${path} to be text in UTF-8`,
       });
+    });
+  }
+
+  for (const [name, text] of [
+    [
+      'JSON that is indented with tabs',
+      '{\n\t"models": [\n\t\t{ "name": "m", "path": "m" }\n\t]\n}\n',
+    ],
+    ['lines that end as on Windows', 'models:\r\n  - name: m\r\n    path: m\r\n'],
+    ['a byte order mark', '\ufeffmodels: [{ name: m, path: m }]\n'],
+  ] as const) {
+    test(`${name} is read`, async () => {
+      const path = join(directory, 'assay.yaml');
+      await writeFile(path, text);
+      const { models } = await loadConfig(path, {});
+      assert.deepEqual(
+        models.map((model) => [model.name, model.path]),
+        [['m', join(directory, 'm')]],
+      );
     });
   }
 

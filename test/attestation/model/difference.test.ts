@@ -6,8 +6,8 @@ import type { ComputationDifference } from '../../../attestation/model/differenc
 import { analyseModel } from '../../../attestation/model/identity.js';
 import { nativeSha256, nativeSha256Once } from '../../../src/system/sha256.js';
 import { mutatedModel } from '../../forge/mutated-model.js';
-import { encodeModel } from '../../forge/onnx.js';
-import type { ModelInit, NodeInit } from '../../forge/onnx-init.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
+import type { ModelInit, NodeInit, TensorInit } from '../../forge/onnx-init.js';
 import { randomFrom } from '../../forge/random.js';
 import { randomModel } from '../../forge/random-model.js';
 import { renameValues } from '../../forge/transform-model.js';
@@ -120,6 +120,54 @@ test('a weight is told with how far it is', () => {
       },
     },
   ]);
+});
+
+/** One constant that is the output. */
+const giving = (y: Omit<TensorInit, 'name'>): ModelInit => ({
+  graph: { nodes: [], initializers: [{ ...y, name: 'y' }], outputs: [{ name: 'y' }] },
+});
+
+for (const [what, a, b] of [
+  ['another rank', { dims: [6] }, { dims: [6, 1] }],
+  ['the same elements in another shape', { dims: [2, 3] }, { dims: [3, 2] }],
+  ['another size at the end', { dims: [6, 1] }, { dims: [6, 0], floats: [] }],
+  ['another type', { dims: [6] }, { dims: [6], type: dataType.int32, int32s: [1, 2, 3, 4, 5, 6] }],
+] as const) {
+  test(`weights of ${what} have no distance`, () => {
+    const floats = { type: dataType.float, floats: [1, 2, 3, 4, 5, 6] };
+    const other = 'int32s' in b ? b : { ...floats, ...b };
+    const { weights } = difference(giving({ ...floats, ...a }), giving(other));
+    assert.deepEqual(
+      weights.map(({ distance }) => distance),
+      [null],
+    );
+  });
+}
+
+test('weights of text are told apart element by element', () => {
+  const text = (...strings: readonly string[]): ModelInit =>
+    giving({ type: dataType.string, dims: [strings.length], strings });
+  const { weights } = difference(text('a', 'b', 'cd'), text('a', 'bc', 'd'));
+  assert.deepEqual(
+    weights.map(({ distance }) => distance),
+    [{ elements: 3, differing: 2, first: 1, numeric: null }],
+  );
+});
+
+test('of weights of less than a byte the elements are told that differ', () => {
+  const packed = (...raw: readonly number[]): ModelInit => {
+    const nodes = [
+      node('Cast', ['w'], 'c', { attributes: { to: { i: 1 } } }),
+      node('Add', ['x', 'c'], 'y'),
+    ];
+    const init = model(nodes);
+    const w = { name: 'w', type: dataType.int4, dims: [5], raw: Uint8Array.from(raw) };
+    return { ...init, graph: { ...init.graph, initializers: [w] } };
+  };
+  const [a, b] = [packed(0xe1, 0x43, 0x05), packed(0xe1, 0xc3, 0x05)];
+  const [told] = difference(a, b).weights;
+  const { differing, first, numeric } = told?.distance ?? {};
+  assert.deepEqual([differing, first, numeric?.maxAbsolute], [1, 3, 8]);
 });
 
 test('an operator that only one has is told as that', () => {

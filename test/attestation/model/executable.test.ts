@@ -753,7 +753,8 @@ test('small tensors are placed in the model, whether or not they share their pla
   );
 });
 
-const COUNT = 2000;
+/** More than is hashed or written at a time. */
+const COUNT = 20_000;
 const inFile = (type: number, offset: number, size: number): TensorInit => ({
   type,
   dims: [COUNT],

@@ -167,6 +167,7 @@ suite('RTMR3', () => {
 
   for (const [what, forge] of [
     ['cannot be read back', { failingReads: 9, failure: 'EIO' }],
+    ['is interrupted whenever it is read back', { failingReads: 9 }],
     ['was extended by another', { behaviour: 'extends twice' }],
   ] as const) {
     test(`once the register ${what} there is no log, and nothing more is loaded`, async () => {

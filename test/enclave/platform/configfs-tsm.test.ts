@@ -14,9 +14,9 @@ function answering(answer: ForgedProvider['answer']): ForgedProvider {
 const code = (expected: string) => (error: unknown) =>
   error instanceof AssayError && error.code === expected;
 
-/** A kernel that refuses to remove a report directory, and to say whose reports they are. */
+/** A kernel that refuses to remove a report directory, or fails to give an attribute, or gives this for it. */
 class StubbornKernel extends ForgedKernel {
-  refuseProvider = false;
+  attributes: Readonly<Record<string, string | Error>> = {};
   refuseRemoval = false;
 
   override async removeDirectory(path: string): Promise<void> {
@@ -25,8 +25,9 @@ class StubbornKernel extends ForgedKernel {
   }
 
   override async read(path: string, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-    if (this.refuseProvider && path.endsWith('/provider')) throw errno('EIO');
-    return super.read(path, limit);
+    const given = this.attributes[path.slice(path.lastIndexOf('/') + 1)];
+    if (given instanceof Error) throw given;
+    return given === undefined ? super.read(path, limit) : new Uint8Array(Buffer.from(given));
   }
 }
 
@@ -87,11 +88,25 @@ suite('configfs-tsm', () => {
     });
   }
 
-  test('a provider that cannot be read is refused and its directory given back', async () => {
+  for (const attribute of ['provider', 'privlevel_floor']) {
+    test(`a ${attribute} that cannot be read is refused and its directory given back`, async () => {
+      const fs = new StubbornKernel(snp);
+      fs.attributes = { [attribute]: errno('EIO') };
+      await assert.rejects(openConfigfsTsm({ fs }), code('PLATFORM_FIRMWARE'));
+      assert.equal(fs.directories.size, 0);
+    });
+  }
+
+  test('a generation that is no number is refused', async () => {
     const fs = new StubbornKernel(snp);
-    fs.refuseProvider = true;
-    await assert.rejects(openConfigfsTsm({ fs }), code('PLATFORM_FIRMWARE'));
-    assert.equal(fs.directories.size, 0);
+    const platform = await openConfigfsTsm({ fs });
+    fs.attributes = { generation: 'none\n' };
+    await assert.rejects(platform.attest(DATA), code('PLATFORM_GENERATION'));
+  });
+
+  test('more requests are answered one after another than may wait at once', async () => {
+    const platform = await openConfigfsTsm({ fs: new ForgedKernel(snp) });
+    for (let i = 0; i < 100; i++) await platform.attest(DATA);
   });
 
   test('a directory that cannot be removed hides no other refusal', async () => {

@@ -4,6 +4,7 @@ import { encodeAuxblob } from '../../../attestation/evidence/auxblob.js';
 import { SNP_REPORT_SIZE } from '../../../attestation/evidence/snp-report.js';
 import { openConfigfsTsm } from '../../../enclave/platform/configfs-tsm.js';
 import { type Diagnosis, diagnose, type Patient } from '../../../enclave/platform/doctor.js';
+import { adviceOnNode } from '../../../enclave/platform/node-version.js';
 import { errno, ForgedKernel, type ForgedProvider } from '../../forge/kernel.js';
 import { tdx } from '../../forge/tsm-providers.js';
 
@@ -173,3 +174,15 @@ suite('doctor', () => {
     });
   }
 });
+
+for (const { nghttp2, safe } of [
+  { nghttp2: undefined, safe: false },
+  { nghttp2: '0.99.0', safe: false },
+  { nghttp2: '1.69.9', safe: false },
+  { nghttp2: '1.70.0', safe: true },
+  { nghttp2: '2.0.0', safe: true },
+]) {
+  test(`a Node.js with nghttp2 ${nghttp2} is ${safe ? 'advised' : 'not advised'} for strangers`, () => {
+    assert.equal(adviceOnNode({ node: '24.0.0', nghttp2 }) === undefined, safe);
+  });
+}

@@ -27,11 +27,17 @@ describe('distance', () => {
     ['FP64', 1, 1 - 2 ** -53, 1],
     ['FP16', 1, 1 + 2 ** -9, 2],
     ['INT32', 5, 2, 3],
+    ['INT16', -2, 300, 302],
+    ['INT8', -128, 127, 255],
+    ['UINT32', 0, 2 ** 32 - 1, 2 ** 32 - 1],
+    ['UINT16', 1, 2 ** 16 - 1, 2 ** 16 - 2],
+    ['UINT8', 100, 200, 100],
   ];
   for (const [datatype, a, b, expected] of ulps) {
     test(`${a} and ${b} are ${expected} apart in ${datatype}`, () => {
-      const { numeric } = outputDistance(of(datatype, [a]), of(datatype, [b]));
-      assert.equal(numeric?.maxUlp, expected);
+      const found = outputDistance(of(datatype, [0, a]), of(datatype, [0, b]));
+      assert.deepEqual([found.differing, found.first?.index], [1, 1]);
+      assert.equal(found.numeric?.maxUlp, expected);
     });
   }
 
@@ -109,6 +115,13 @@ describe('limits', () => {
     const outputs = { y: { absolute: 0 } };
     assert.equal(relateAnswers([a], [b], { default: { absolute: 9 } }).kind, 'within');
     assert.equal(relateAnswers([a], [b], { default: { absolute: 9 }, outputs }).kind, 'apart');
+  });
+  test('equal infinities are within them', () => {
+    const { POSITIVE_INFINITY: infinity } = Number;
+    const [reference, near] = [1, 1.5].map((last) => of('FP32', [infinity, -infinity, last]));
+    assert.ok(reference !== undefined && near !== undefined);
+    const limits = { default: { absolute: 0.5, relative: 0 } };
+    assert.equal(relateAnswers([reference], [near], limits).kind, 'within');
   });
   test('an output past them is not made good by one after it', () => {
     const answer = (...values: readonly number[]) =>

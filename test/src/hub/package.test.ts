@@ -198,17 +198,37 @@ test('members of a manifest that Assay does not use are ignored', () => {
 });
 
 test('tolerances are strict', () => {
+  const parsed = (members: string) => parseTolerances(utf8(`{"version":1${members}}`));
+  const outputsNamed = (name: string) => `,"outputs":{"${name}":{}}`;
+  const noted = (note: string) => `,"baseline":{"latency":1,"note":"${note}"}`;
   const good = { version: 1, default: { absolute: 1e-6, topK: 5 }, outputs: { y: { ulp: 4 } } };
   assert.deepEqual(parseTolerances(utf8(JSON.stringify(good))), good);
-  for (const bad of [
-    '{}',
-    '{"version":2}',
-    '{"version":1,"default":{"abs":1}}',
-    '{"version":1,"default":{"absolute":-1}}',
-    '{"version":1,"default":{"cosine":2}}',
-    '{"version":1,"default":{"topK":0}}',
-    '{"version":1,"version":1}',
+  for (const taken of [
+    '',
+    ',"default":{"absolute":0,"relative":0,"ulp":0,"cosine":-1,"topK":1024}',
+    outputsNamed('n'.repeat(1024)),
+    ',"baseline":{"latency":0.5}',
+    noted('n'.repeat(1024)),
   ]) {
+    assert.doesNotThrow(() => parsed(taken));
+  }
+  for (const bad of [
+    ',"default":{"abs":1}',
+    ',"default":{"absolute":-1}',
+    ',"default":{"absolute":1e999}',
+    ',"default":{"cosine":2}',
+    ',"default":{"cosine":-1.5}',
+    ',"default":{"topK":0}',
+    ',"default":{"topK":1025}',
+    outputsNamed(''),
+    outputsNamed('n'.repeat(1025)),
+    ',"baseline":{"latency":0}',
+    noted('n'.repeat(1025)),
+    ',"version":1',
+  ]) {
+    assert.throws(() => parsed(bad), { code: 'HUB_TOLERANCES' });
+  }
+  for (const bad of ['{}', '{"version":2}']) {
     assert.throws(() => parseTolerances(utf8(bad)), { code: 'HUB_TOLERANCES' });
   }
 });
