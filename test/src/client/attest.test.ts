@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
@@ -52,6 +53,21 @@ describe('evidence that does not hold', () => {
     assert.equal(result.code, 'snp.measurement');
   });
 });
+
+for (const host of ['dns', 'unix', 'ipv4', 'ipv6']) {
+  test(`a host of the name ${host} is reached, which is a scheme of gRPC’s`, async (t) => {
+    const all = [{ address: '127.0.0.1', family: 4 }];
+    t.mock.method(dns.promises, 'lookup', async () => all);
+    t.mock.method(
+      dns,
+      'lookup',
+      (_: string, __: object, found: (error: null, addresses: typeof all) => void) =>
+        setImmediate(found, null, all),
+    );
+    const { result } = await attest(`${host}:${server.port}`, policy, options);
+    assert.equal(result.affirmed, true, result.summary);
+  });
+}
 
 test('a host that says nothing is given up, also by who would not wait at all', async () => {
   const silent = createServer().listen(0, 'localhost');
