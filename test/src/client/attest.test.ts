@@ -118,6 +118,20 @@ describe('endorsements that the host does not supply', () => {
     assert.equal(result.affirmed, true, result.summary);
   });
 
+  test('are not waited for once the signal aborts', async () => {
+    const abort = new AbortController();
+    const source = new EndorsementSource({
+      now: () => new Date(),
+      fetch: () => {
+        abort.abort(new Error('enough'));
+        return new Promise(() => {});
+      },
+    });
+    server.lies = bare;
+    const bounded = { ...options, services: { source }, signal: abort.signal };
+    await assert.rejects(connect(server.target, policy, bounded), { message: 'enough' });
+  });
+
   test('that cannot be fetched leave the verdict at unchecked', async () => {
     const source = new EndorsementSource({
       now: () => new Date(),
