@@ -185,8 +185,10 @@ export class EndorsementSource {
       throw error;
     }
     const { refreshAfter, expires } = retention;
-    if (answer.storedAt > now || (expires !== null && now >= expires)) return undefined;
-    return { answer, fresh: refreshAfter === null || now < refreshAfter };
+    if (expires !== null && now >= expires) return undefined;
+    // How old an answer of the future is, nobody knows: the clock was set back.
+    const isFresh = refreshAfter === null || (answer.storedAt <= now && now < refreshAfter);
+    return { answer, fresh: isFresh };
   }
 
   /** The vendor's answer to all who ask at one time: who trusts which root is for each of them to judge. */

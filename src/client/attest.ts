@@ -18,6 +18,7 @@ import { completeEndorsements, type VendorServices } from './bundle-endorsements
 import { parseTarget } from './endpoint.js';
 import { DEFAULT_TIMEOUT, PinnedChannel } from './rpc.js';
 import type { AttestedEvidence } from './session.js';
+import { LONGEST, within } from './within.js';
 
 /** How a server is attested. */
 export interface AttestOptions extends Omit<AppraiseOptions, 'nonce' | 'at' | 'p256'> {
@@ -79,6 +80,11 @@ export function openChannel(
   return PinnedChannel.open(parseTarget(target), timeout, signal);
 }
 
+/** Waits for work that goes on without this caller; how long it may take, it knows by itself. */
+function unlessAborted<T>(work: Promise<T>, { signal }: AttestOptions): Promise<T> {
+  return within(work, { timeout: LONGEST, signal }, () => new Error('a day has passed'));
+}
+
 /**
  * Fetches evidence under a fresh nonce and appraises it; the key that the connection is pinned to must
  * be the one that the evidence covers.
@@ -101,7 +107,10 @@ export async function attestChannel(
   const { endorsements, notes } =
     services === undefined
       ? { endorsements: supplied, notes: [] }
-      : await completeEndorsements(bytes, supplied, services, { at, roots });
+      : await unlessAborted(
+          completeEndorsements(bytes, supplied, services, { at, roots }),
+          options,
+        );
   const appraised = await appraiseBundle(bytes, policy, {
     at,
     nonce,

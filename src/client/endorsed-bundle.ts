@@ -1,4 +1,4 @@
-import { equalBytes } from '../../attestation/encoding/bytes.js';
+import { byteText } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { toPem } from '../../attestation/encoding/pem.js';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
@@ -18,11 +18,12 @@ function kindOf(der: Uint8Array): AuxblobKind {
   return subjectCommonName === issuerCommonName ? 'ark' : 'ask';
 }
 
-/** The entry of a kind: DER, as hosts store it, or PEM where there are several. */
+/**
+ * The entry of a kind: DER, as hosts store it, or PEM where there are several. Takes time that grows with them
+ * alone: how many there are is for the host to say.
+ */
 function entry(kind: AuxblobKind, ders: readonly Uint8Array[]): Uint8Array | undefined {
-  const [first, ...more] = ders.filter(
-    (der, i) => ders.findIndex((other) => equalBytes(other, der)) === i,
-  );
+  const [first, ...more] = new Map(ders.map((der) => [byteText.decode(der), der])).values();
   if (first === undefined || more.length === 0) return first;
   const label = kind === 'crl' ? 'X509 CRL' : 'CERTIFICATE';
   return new TextEncoder().encode([first, ...more].map((der) => toPem(der, label)).join(''));

@@ -144,7 +144,8 @@ export class PinnedChannel {
       'grpc.use_local_subchannel_pool': 1,
       ...(isIP(this.endpoint.host) === 0 ? {} : { 'grpc.ssl_target_name_override': NO_NAME }),
     };
-    return new Client(this.#where, this.#credentials, options);
+    // With its scheme: hosts may be called `dns` or `unix`, which grpc-js would take for one.
+    return new Client(`dns:${this.#where}`, this.#credentials, options);
   }
 
   /**

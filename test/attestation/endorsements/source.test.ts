@@ -222,11 +222,20 @@ describe('what is fetched and kept', () => {
     assert.equal(kds.requests.length, 1);
   });
 
-  test('an entry of the future is no entry', async () => {
-    await fetchAmdCrl(source(), whose, kds.base);
+  test('a CRL of the future is asked for again, and serves while AMD is unreachable', async () => {
+    const first = await fetchAmdCrl(source(), whose, kds.base);
     clock = later(NOON, -HOUR);
+    kds.troubles.push({ status: 403 });
+    assert.deepEqual(await fetchAmdCrl(source(), whose, kds.base), first);
     await fetchAmdCrl(source(), whose, kds.base);
-    assert.equal(kds.requests.length, 2);
+    assert.equal(kds.requests.length, 3);
+  });
+
+  test('a VCEK is kept for good though the clock is set back', async () => {
+    await fetchVcek(source(), request, kds.base);
+    clock = later(NOON, -HOUR);
+    await fetchVcek(source(), request, kds.base);
+    assert.equal(kds.requests.length, 1);
   });
 });
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
@@ -53,6 +54,21 @@ describe('evidence that does not hold', () => {
   });
 });
 
+for (const host of ['dns', 'unix', 'ipv4', 'ipv6']) {
+  test(`a host of the name ${host} is reached, which is a scheme of gRPC’s`, async (t) => {
+    const all = [{ address: '127.0.0.1', family: 4 }];
+    t.mock.method(dns.promises, 'lookup', async () => all);
+    t.mock.method(
+      dns,
+      'lookup',
+      (_: string, __: object, found: (error: null, addresses: typeof all) => void) =>
+        setImmediate(found, null, all),
+    );
+    const { result } = await attest(`${host}:${server.port}`, policy, options);
+    assert.equal(result.affirmed, true, result.summary);
+  });
+}
+
 test('a host that says nothing is given up, also by who would not wait at all', async () => {
   const silent = createServer().listen(0, 'localhost');
   await once(silent, 'listening');
@@ -100,6 +116,20 @@ describe('endorsements that the host does not supply', () => {
     own.close();
     const { result } = await appraiseProof(proof(), policy, { at: new Date(), ...options });
     assert.equal(result.affirmed, true, result.summary);
+  });
+
+  test('are not waited for once the signal aborts', async () => {
+    const abort = new AbortController();
+    const source = new EndorsementSource({
+      now: () => new Date(),
+      fetch: () => {
+        abort.abort(new Error('enough'));
+        return new Promise(() => {});
+      },
+    });
+    server.lies = bare;
+    const bounded = { ...options, services: { source }, signal: abort.signal };
+    await assert.rejects(connect(server.target, policy, bounded), { message: 'enough' });
   });
 
   test('that cannot be fetched leave the verdict at unchecked', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -55,6 +55,17 @@ test('where no folder can be made there is no entry, and to keep one is an error
   }
 });
 
+test('nothing is left of an answer that cannot be kept', async () => {
+  const directory = join(folder, 'occupied');
+  const cache = new DiskCache(directory);
+  await cache.put(URL, answer);
+  const [name = ''] = await readdir(directory);
+  await rm(join(directory, name));
+  await mkdir(join(directory, name));
+  await assert.rejects(cache.put(URL, answer), { syscall: 'rename' });
+  assert.deepEqual(await readdir(directory), [name]);
+});
+
 test('an entry that was damaged, or is of another URL, is no entry', async () => {
   const directory = join(folder, 'damaged');
   const cache = new DiskCache(directory);
@@ -80,6 +91,8 @@ test('an entry that was damaged, or is of another URL, is no entry', async () =>
 test('the directory follows the XDG base directory specification', () => {
   assert.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '/c' }), '/c/assay/endorsements');
   assert.match(defaultCacheDirectory({}), /\.cache\/assay\/endorsements$/);
+  const relative = { XDG_CACHE_HOME: 'cache' };
+  assert.equal(defaultCacheDirectory(relative), defaultCacheDirectory({}));
   const { HOME } = process.env;
   try {
     process.env['HOME'] = '';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { appraiseBundle } from '../../../attestation/appraisal/appraise.js';
-import { toHex } from '../../../attestation/encoding/bytes.js';
-import { toPem } from '../../../attestation/encoding/pem.js';
+import { fromUtf8, toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { pemBlocks, toPem } from '../../../attestation/encoding/pem.js';
 import { amdEndorsements, crlUrl, vcekUrl } from '../../../attestation/endorsements/amd.js';
 import { EndorsementSource } from '../../../attestation/endorsements/source.js';
 import {
@@ -158,6 +158,25 @@ describe('evidence whose endorsements were fetched', () => {
       table.crls.map((der) => toHex(der)),
       [...other.endorsements.crls, list].map((der) => toHex(der)),
     );
+  });
+
+  test('is saved in linear time, however many a host supplies', { timeout: 120_000 }, async () => {
+    const KINDS = ['vcek', 'vlek', 'ask', 'ark', 'crl'] as const;
+    const many = (_: unknown, kind: number): string =>
+      Array.from({ length: 30_000 }, (_, i) => {
+        const list = Uint8Array.of(0x30, 8, 0x30, 6, 2, 4, 1 + kind, i >> 16, i >> 8, i);
+        return toPem(list, 'X509 CRL');
+      }).join('');
+    const table = KINDS.map((kind, i) => ({ kind, data: utf8(many(kind, i)) }));
+    const { endorsements: _, ...rest } = decodeBundle(await evidenceOf(server.enclave, nonce));
+    const bundle = encodeBundle({ ...rest, endorsements: encodeAuxblob(table) });
+    const amd = [Uint8Array.of(0x30, 5, 0x30, 3, 2, 1, 1)].map((der) =>
+      utf8(toPem(der, 'X509 CRL')),
+    );
+    const saved = endorsedBundle({ bundle, nonce, endorsements: { amd, intel: null } });
+    const [entry] = parseAuxblob(decodeBundle(saved).endorsements ?? new Uint8Array());
+    assert.equal(entry?.kind, 'crl');
+    assert.equal(pemBlocks(fromUtf8(entry.data), 'X509 CRL').length, 150_001);
   });
 
   test('is saved as it came where there is nothing to add, or nothing to add it to', async () => {
