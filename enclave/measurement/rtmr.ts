@@ -40,8 +40,9 @@ const image = (what: string, bytes: Uint8Array): BootEvent => ({
 /**
  * RTMR1: boot applications (TCG PCRs 2 to 6; UEFI 2.10 section 38.4.1 maps PCRs to RTMRs). edk2
  * measures a PE image when it loads it, and a fixed phrase before it starts a boot option and around
- * ExitBootServices. The kernel of a direct boot is taken to be loaded as its file is: QEMU does so since 10.2
- * (its commit a7542a38), before it, it wrote into the kernel's setup header.
+ * ExitBootServices. The kernel of a direct boot is taken to be loaded as its file is: edk2 of 2025 asks QEMU
+ * for it (`etc/boot/kernel`); what older firmware gets has another setup header before QEMU 10.2 (its commit
+ * a7542a38).
  */
 export function rtmr1Events(boot: TdxBoot): BootEvent[] {
   const calling = phrase('Calling EFI Application from Boot Option');

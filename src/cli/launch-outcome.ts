@@ -89,7 +89,7 @@ const DISK_WHY =
 const SIGNED =
   'it enforces Secure Boot, and starts no kernel that is not signed for the keys that it comes with, as that of make image is not: give a copy with Secure Boot switched off (virt-fw-vars --set-false SecureBootEnable)';
 const OLDER_QEMU =
-  'as computed it holds for QEMU 10.2 or later, which hands on the kernel as it is; an older one rewrites its setup header, and another value is reported';
+  'as computed it holds for OVMF of edk2 since 2025, which takes the kernel as its file is, or any with QEMU 10.2 or later; else QEMU rewrites its setup header, and another value is reported';
 const OLDER_OVMF =
   'as computed it holds for OVMF of edk2 since the middle of 2025, which puts initrd=initrd before the command line; older firmware puts it behind, and another value is reported';
 
