@@ -209,7 +209,7 @@ async function forTdx(
   firmware: Uint8Array,
 ): Promise<LaunchOutcome> {
   const boot = await readTdxBoot(io, options);
-  const { mrTd, rtmr1, rtmr2, events, inputs } = measureTdx({ firmware, boot });
+  const { mrTd, rtmr1, rtmr1Retried, rtmr2, events, inputs } = measureTdx({ firmware, boot });
   const mrConfigId =
     options.launchPolicy &&
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).mrConfigId);
@@ -220,6 +220,7 @@ async function forTdx(
     rows: [
       ['MRTD', mrTd],
       ...(rtmr1 ? [['RTMR1', rtmr1]] : []),
+      ...rtmr1Retried.map((value) => ['or, after a retry', value]),
       ...(rtmr2 ? [['RTMR2', rtmr2]] : []),
       ...(mrConfigId ? [['MRCONFIGID', mrConfigId]] : []),
     ],
@@ -227,7 +228,7 @@ async function forTdx(
       version: 1,
       tdx: {
         mrTd: [mrTd],
-        ...(rtmr1 && { rtmr1: [rtmr1] }),
+        ...(rtmr1 && { rtmr1: [rtmr1, ...rtmr1Retried] }),
         ...(rtmr2 && { rtmr2: [rtmr2] }),
         ...(mrConfigId && { mrConfigId: [mrConfigId] }),
       },
