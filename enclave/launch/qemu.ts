@@ -78,10 +78,9 @@ function networkDevice({ port, bridge, hostPort, hostAddress }: Deployment['serv
 }
 
 /**
- * QEMU's arguments, from 10.2 on for TDX and 9.1 for SNP (docs/system/i386/amd-memory-encryption,
- * tdx); 10.1 starts a TD as well, with another RTMR1 than is computed. Nothing is attached that the guest
- * does not need: no disk, no display, no monitor, no default devices. The serial port goes to a file that the
- * host can read: the release image writes nothing secret there.
+ * QEMU's arguments, from 10.1 on for TDX and 9.1 for SNP (docs/system/i386/amd-memory-encryption, tdx).
+ * Nothing is attached that the guest does not need: no disk, no display, no monitor, no default devices. The
+ * serial port goes to a file that the host can read: the release image writes nothing secret there.
  */
 export function qemuArguments(plan: LaunchPlan): string[] {
   const { boot, machine, service, tee, name } = plan.deployment;

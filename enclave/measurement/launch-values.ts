@@ -4,7 +4,7 @@ import { replayDigests } from '../../attestation/evidence/replay.js';
 import { parseFirmware } from './firmware.js';
 import type { DirectBoot } from './kernel-hashes.js';
 import { mrtd } from './mrtd.js';
-import { type BootEvent, rtmr1Events, rtmr2Events, type TdxBoot } from './rtmr.js';
+import { type BootEvent, rtmr1Alternatives, rtmr2Events, type TdxBoot } from './rtmr.js';
 import { snpLaunchDigest } from './snp-digest.js';
 import { readSevMetadata } from './snp-firmware.js';
 import { savesSignature, type Vmm } from './vmsa.js';
@@ -36,6 +36,8 @@ export interface SnpValues {
 export interface TdxValues {
   readonly mrTd: string;
   readonly rtmr1: string | undefined;
+  /** What RTMR1 is instead where the firmware refused to let Linux go at once. */
+  readonly rtmr1Retried: readonly string[];
   readonly rtmr2: string | undefined;
   /** What is extended, in order, so that a boot log can be compared line by line. */
   readonly events: readonly (BootEvent & { readonly register: 1 | 2 })[];
@@ -86,11 +88,12 @@ function rtmr(events: readonly BootEvent[]): string {
 }
 
 export function measureTdx({ firmware, boot }: TdxRequest): TdxValues {
-  const events1 = boot === undefined ? [] : rtmr1Events(boot);
+  const [events1, ...retried] = boot === undefined ? [[]] : rtmr1Alternatives(boot);
   const events2 = boot === undefined ? [] : rtmr2Events(boot);
   return {
     mrTd: toHex(mrtd(parseFirmware(firmware))),
     rtmr1: boot && rtmr(events1),
+    rtmr1Retried: retried.map(rtmr),
     rtmr2: boot && rtmr(events2),
     events: [
       ...events1.map((event) => ({ ...event, register: 1 as const })),

@@ -37,21 +37,32 @@ const image = (what: string, bytes: Uint8Array): BootEvent => ({
   digest: authenticodeSha384(bytes),
 });
 
+const INVOCATION = phrase('Exit Boot Services Invocation');
+const FAILURE = phrase('Exit Boot Services Returned with Failure');
+const SUCCESS = phrase('Exit Boot Services Returned with Success');
+/**
+ * What firmware extends as boot services end. Where its memory map changed meanwhile it refuses Linux, which asks
+ * once more (`drivers/firmware/efi/libstub`); edk2 tells of the failure, and older one (its issue 9925) not that it
+ * was asked.
+ */
+const ENDINGS = [
+  [INVOCATION, SUCCESS],
+  [INVOCATION, FAILURE, INVOCATION, SUCCESS],
+  [FAILURE, INVOCATION, SUCCESS],
+] as const;
+
 /**
  * RTMR1: boot applications (TCG PCRs 2 to 6; UEFI 2.10 section 38.4.1 maps PCRs to RTMRs). edk2
  * measures a PE image when it loads it, and a fixed phrase before it starts a boot option and around
- * ExitBootServices. The kernel of a direct boot is taken to be loaded as its file is: QEMU does so since 10.2
- * (its commit a7542a38), before it, it wrote into the kernel's setup header.
+ * ExitBootServices. The kernel of a direct boot is taken to be loaded as its file is: edk2 of 2025 asks QEMU
+ * for it (`etc/boot/kernel`); what older firmware gets has another setup header before QEMU 10.2 (its commit
+ * a7542a38).
  */
-export function rtmr1Events(boot: TdxBoot): BootEvent[] {
+function bootedEvents(boot: TdxBoot): BootEvent[] {
   const calling = phrase('Calling EFI Application from Boot Option');
   const separator = event('separator', SEPARATOR);
-  const leaving = [
-    phrase('Exit Boot Services Invocation'),
-    phrase('Exit Boot Services Returned with Success'),
-  ];
   if (boot.kind === 'direct') {
-    return [image('kernel (Authenticode)', boot.kernel), calling, separator, ...leaving];
+    return [image('kernel (Authenticode)', boot.kernel), calling, separator];
   }
   const { partitionTable } = boot;
   return [
@@ -60,8 +71,19 @@ export function rtmr1Events(boot: TdxBoot): BootEvent[] {
     ...(partitionTable === undefined ? [] : [event('partition table (GPT)', partitionTable)]),
     image('unified kernel image (Authenticode)', boot.image),
     image('kernel in the image (Authenticode)', readUki(boot.image).kernel),
-    ...leaving,
   ];
+}
+
+/** The events of RTMR1 with each ending that a start may have, the usual one first. */
+export function rtmr1Alternatives(boot: TdxBoot): [BootEvent[], ...BootEvent[][]] {
+  const booted = bootedEvents(boot);
+  const [usual, ...others] = ENDINGS;
+  return [[...booted, ...usual], ...others.map((ending) => [...booted, ...ending])];
+}
+
+/** The events of RTMR1 where the firmware lets Linux go at once. */
+export function rtmr1Events(boot: TdxBoot): BootEvent[] {
+  return rtmr1Alternatives(boot)[0];
 }
 
 /**

@@ -89,7 +89,7 @@ const DISK_WHY =
 const SIGNED =
   'it enforces Secure Boot, and starts no kernel that is not signed for the keys that it comes with, as that of make image is not: give a copy with Secure Boot switched off (virt-fw-vars --set-false SecureBootEnable)';
 const OLDER_QEMU =
-  'as computed it holds for QEMU 10.2 or later, which hands on the kernel as it is; an older one rewrites its setup header, and another value is reported';
+  'as computed it holds for OVMF of edk2 since 2025, which takes the kernel as its file is, or any with QEMU 10.2 or later; else QEMU rewrites its setup header, and another value is reported';
 const OLDER_OVMF =
   'as computed it holds for OVMF of edk2 since the middle of 2025, which puts initrd=initrd before the command line; older firmware puts it behind, and another value is reported';
 
@@ -209,7 +209,7 @@ async function forTdx(
   firmware: Uint8Array,
 ): Promise<LaunchOutcome> {
   const boot = await readTdxBoot(io, options);
-  const { mrTd, rtmr1, rtmr2, events, inputs } = measureTdx({ firmware, boot });
+  const { mrTd, rtmr1, rtmr1Retried, rtmr2, events, inputs } = measureTdx({ firmware, boot });
   const mrConfigId =
     options.launchPolicy &&
     toHex((await readLaunchPolicyDigest(io, options.launchPolicy)).mrConfigId);
@@ -220,6 +220,7 @@ async function forTdx(
     rows: [
       ['MRTD', mrTd],
       ...(rtmr1 ? [['RTMR1', rtmr1]] : []),
+      ...rtmr1Retried.map((value) => ['or, after a retry', value]),
       ...(rtmr2 ? [['RTMR2', rtmr2]] : []),
       ...(mrConfigId ? [['MRCONFIGID', mrConfigId]] : []),
     ],
@@ -227,7 +228,7 @@ async function forTdx(
       version: 1,
       tdx: {
         mrTd: [mrTd],
-        ...(rtmr1 && { rtmr1: [rtmr1] }),
+        ...(rtmr1 && { rtmr1: [rtmr1, ...rtmr1Retried] }),
         ...(rtmr2 && { rtmr2: [rtmr2] }),
         ...(mrConfigId && { mrConfigId: [mrConfigId] }),
       },

@@ -87,7 +87,7 @@ suite('assay measure launch', () => {
         noted,
       );
       const { out } = await measure(...args);
-      assert.match(out, /To know\n +RTMR1 .*QEMU 10\.2 or later/);
+      assert.match(out, /To know\n +RTMR1 .*edk2 since 2025, .*QEMU 10\.2 or later/);
       assert.equal(/\n +RTMR2 .*edk2 since the middle of 2025/.test(out), noted.length > 1);
     });
   }
