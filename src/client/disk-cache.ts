@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { rename, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fromBase64, fromUtf8, toBase64 } from '../../attestation/encoding/bytes.js';
@@ -57,7 +57,13 @@ export class DiskCache implements EndorsementCache {
     const path = this.#path(url);
     const draft = `${path}.${randomUUID()}`;
     await makeFolders(this.#directory);
-    await writeFile(draft, JSON.stringify(entry));
-    await rename(draft, path);
+    try {
+      await writeFile(draft, JSON.stringify(entry));
+      await rename(draft, path);
+    } catch (error) {
+      // A disk that is full would fill with drafts, each under a name of its own.
+      await rm(draft, { force: true });
+      throw error;
+    }
   }
 }

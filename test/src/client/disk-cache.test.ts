@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -53,6 +53,17 @@ test('where no folder can be made there is no entry, and to keep one is an error
     await assert.rejects(cache.put(URL, answer), { syscall: 'mkdir' }, directory);
     assert.equal(await cache.get(URL), undefined, directory);
   }
+});
+
+test('nothing is left of an answer that cannot be kept', async () => {
+  const directory = join(folder, 'full');
+  const cache = new DiskCache(directory);
+  await cache.put(URL, answer);
+  const [name = ''] = await readdir(directory);
+  await rm(join(directory, name));
+  await mkdir(join(directory, name));
+  await assert.rejects(cache.put(URL, answer), { syscall: 'rename' });
+  assert.deepEqual(await readdir(directory), [name]);
 });
 
 test('an entry that was damaged, or is of another URL, is no entry', async () => {
