@@ -1,5 +1,5 @@
 import { homedir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { Environment } from './environment.js';
 
@@ -12,7 +12,11 @@ export function homeFolder(): string {
   }
 }
 
-/** Where Assay keeps what can be made again: `assay` in XDG_CACHE_HOME, else in ~/.cache. */
+/**
+ * Where Assay keeps what can be made again: `assay` in XDG_CACHE_HOME, else in ~/.cache. A relative
+ * XDG_CACHE_HOME is none (XDG Base Directory Specification 0.8, Basics).
+ */
 export function cacheFolder(env: Environment, name: string): string {
-  return join(env['XDG_CACHE_HOME'] || join(homeFolder(), '.cache'), 'assay', name);
+  const given = env['XDG_CACHE_HOME'] ?? '';
+  return join(isAbsolute(given) ? given : join(homeFolder(), '.cache'), 'assay', name);
 }
