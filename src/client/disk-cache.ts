@@ -61,6 +61,7 @@ export class DiskCache implements EndorsementCache {
       await writeFile(draft, JSON.stringify(entry));
       await rename(draft, path);
     } catch (error) {
+      // A disk that is full would fill with drafts, each under a name of its own.
       await rm(draft, { force: true });
       throw error;
     }

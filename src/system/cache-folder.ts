@@ -13,10 +13,10 @@ export function homeFolder(): string {
 }
 
 /**
- * Where Assay keeps what can be made again: `assay` in XDG_CACHE_HOME, else in ~/.cache. A relative path is to be
- * ignored there (XDG Base Directory Specification, Basics).
+ * Where Assay keeps what can be made again: `assay` in XDG_CACHE_HOME, else in ~/.cache. A relative
+ * XDG_CACHE_HOME is none (XDG Base Directory Specification 0.8, Basics).
  */
 export function cacheFolder(env: Environment, name: string): string {
-  const named = env['XDG_CACHE_HOME'] ?? '';
-  return join(isAbsolute(named) ? named : join(homeFolder(), '.cache'), 'assay', name);
+  const given = env['XDG_CACHE_HOME'] ?? '';
+  return join(isAbsolute(given) ? given : join(homeFolder(), '.cache'), 'assay', name);
 }

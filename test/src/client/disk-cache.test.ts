@@ -90,9 +90,11 @@ test('an entry that was damaged, or is of another URL, is no entry', async () =>
 
 test('the directory follows the XDG base directory specification', () => {
   assert.equal(defaultCacheDirectory({ XDG_CACHE_HOME: '/c' }), '/c/assay/endorsements');
-  assert.match(defaultCacheDirectory({}), /\.cache\/assay\/endorsements$/);
-  const relative = { XDG_CACHE_HOME: 'cache' };
-  assert.equal(defaultCacheDirectory(relative), defaultCacheDirectory({}));
+  const home = defaultCacheDirectory({});
+  assert.match(home, /\.cache\/assay\/endorsements$/);
+  for (const none of ['', 'c', './c']) {
+    assert.equal(defaultCacheDirectory({ XDG_CACHE_HOME: none }), home);
+  }
   const { HOME } = process.env;
   try {
     process.env['HOME'] = '';
