@@ -13,7 +13,7 @@ import { writeCbor } from './cbor-writer.js';
 import { AssayError } from './error.js';
 import { CborFields } from './fields.js';
 import { sha256 } from './hash.js';
-import { cryptoUnavailable, type ImportedKey, isMalformedKey } from './webcrypto.js';
+import { cryptoUnavailable, type ImportedKey, isMalformedKey, keySigned } from './webcrypto.js';
 
 /** COSE header parameters and algorithms that Assay uses (IANA COSE registry). */
 export const COSE_HEADER = { alg: 1, kid: 4, typ: 16, vds: 395, vdp: 396 } as const;
@@ -162,7 +162,8 @@ export function decodeSign1(bytes: Uint8Array): Sign1 {
 
 /**
  * Verifies with the key that the caller trusts; the algorithm is the key's, and a message that names
- * another one is refused. Throws COSE_ALGORITHM or COSE_SIGNATURE.
+ * another one is refused. Throws COSE_ALGORITHM, COSE_SIGNATURE, or CRYPTO_UNAVAILABLE where the platform cannot
+ * tell.
  * @param payload the detached payload; it must be absent from the message, or equal to it.
  */
 export async function verifySign1(
@@ -176,7 +177,7 @@ export async function verifySign1(
   if (sign1.payload !== null && !equalBytes(sign1.payload, payload)) {
     throw new AssayError('COSE_SIGNATURE', 'the attached payload is not the expected one');
   }
-  const valid = await crypto.subtle.verify(
+  const valid = await keySigned(
     { name: 'ECDSA', hash: 'SHA-256' },
     key,
     new Uint8Array(sign1.signature),
