@@ -1,5 +1,6 @@
 import { equalBytes, isZero, toHex } from '../encoding/bytes.js';
 import { AssayError } from '../encoding/error.js';
+import { keySigned } from '../encoding/webcrypto.js';
 import type { Certificate } from '../encoding/x509.js';
 import { type VekExtensions, type VekKind, vekExtensions } from '../endorsements/amd-extensions.js';
 import {
@@ -99,9 +100,7 @@ export function startReport(
 ): PendingSignature {
   const algorithm = { name: 'ECDSA', hash: 'SHA-384' };
   const covered = new Uint8Array(signedBytes(bytes));
-  const holds = subjectKey(vek).then((key) =>
-    crypto.subtle.verify(algorithm, key, report.signature, covered),
-  );
+  const holds = subjectKey(vek).then((key) => keySigned(algorithm, key, report.signature, covered));
   // Another rule may fail first, and then nobody waits for this one.
   holds.catch(() => undefined);
   const error = () =>

@@ -13,7 +13,7 @@ import { writeCbor } from './cbor-writer.js';
 import { AssayError } from './error.js';
 import { CborFields } from './fields.js';
 import { sha256 } from './hash.js';
-import { cryptoUnavailable, type ImportedKey, isMalformedKey } from './webcrypto.js';
+import { cryptoUnavailable, type ImportedKey, isMalformedKey, keySigned } from './webcrypto.js';
 
 /** COSE header parameters and algorithms that Assay uses (IANA COSE registry). */
 export const COSE_HEADER = { alg: 1, kid: 4, typ: 16, vds: 395, vdp: 396 } as const;
@@ -162,7 +162,8 @@ export function decodeSign1(bytes: Uint8Array): Sign1 {
 
 /**
  * Verifies a signature with the key that the caller trusts, by ES256, whatever its message names: to refuse
- * another algorithm there is the reader's. Throws COSE_SIGNATURE.
+ * another algorithm there is the reader's. Throws COSE_SIGNATURE, or CRYPTO_UNAVAILABLE where the platform cannot
+ * tell.
  * @param payload what is signed, attached to the message or not.
  */
 export async function verifySign1(
@@ -170,7 +171,7 @@ export async function verifySign1(
   key: ImportedKey,
   payload: Uint8Array,
 ): Promise<void> {
-  const valid = await crypto.subtle.verify(
+  const valid = await keySigned(
     { name: 'ECDSA', hash: 'SHA-256' },
     key,
     new Uint8Array(signature),

@@ -22,3 +22,17 @@ export function cryptoUnavailable(cause: unknown): AssayError {
     cause,
   );
 }
+
+/** Whether the key signed the data; throws CRYPTO_UNAVAILABLE where the platform cannot tell. */
+export async function keySigned(
+  algorithm: Parameters<typeof crypto.subtle.verify>[0],
+  key: ImportedKey,
+  signature: Uint8Array<ArrayBuffer>,
+  data: Uint8Array<ArrayBuffer>,
+): Promise<boolean> {
+  try {
+    return await crypto.subtle.verify(algorithm, key, signature, data);
+  } catch (cause) {
+    throw cryptoUnavailable(cause);
+  }
+}

@@ -1,7 +1,7 @@
 import { toBase64Url } from './bytes.js';
 import { members, octets, readDer, TAG } from './der.js';
 import { AssayError } from './error.js';
-import { cryptoUnavailable, type ImportedKey, isMalformedKey } from './webcrypto.js';
+import { cryptoUnavailable, type ImportedKey, isMalformedKey, keySigned } from './webcrypto.js';
 import type { Certificate, SignatureAlgorithm } from './x509.js';
 
 /** An RSAPublicKey (RFC 8017 appendix A.1.1) as a JWK (RFC 7518 section 6.3.1). */
@@ -38,7 +38,10 @@ export async function importSubjectKey(certificate: Certificate): Promise<Import
   }
 }
 
-/** Whether `key` signed these bytes as AMD's authorities do: RSASSA-PSS with SHA-384 and a salt of 48 bytes. */
+/**
+ * Whether `key` signed these bytes as AMD's authorities do: RSASSA-PSS with SHA-384 and a salt of 48 bytes. Throws
+ * CRYPTO_UNAVAILABLE where the platform cannot tell.
+ */
 export async function verifySignature(
   signed: {
     readonly tbs: Uint8Array;
@@ -50,5 +53,5 @@ export async function verifySignature(
   const isPss = signed.signatureAlgorithm === 'rsa-pss-sha384-salt48';
   if (!isPss || key.algorithm.name !== 'RSA-PSS') return false;
   const algorithm = { name: 'RSA-PSS', saltLength: 48 };
-  return crypto.subtle.verify(algorithm, key, signed.signature, new Uint8Array(signed.tbs));
+  return keySigned(algorithm, key, signed.signature, new Uint8Array(signed.tbs));
 }

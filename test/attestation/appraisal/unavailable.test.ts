@@ -37,6 +37,12 @@ const withoutAlgorithm = (t: TestContext): unknown =>
     throw new DOMException('no such algorithm', 'NotSupportedError');
   });
 
+/** As where keys are looked at when they are used: Deno takes in points off the curve. */
+const withoutAnswers = (t: TestContext): unknown =>
+  t.mock.method(crypto.subtle, 'verify', async () => {
+    throw new TypeError('Invalid key format');
+  });
+
 for (const [tee, appraise] of [
   ['SEV-SNP', appraiseSnp],
   ['TDX', appraiseTdx],
@@ -44,6 +50,7 @@ for (const [tee, appraise] of [
   for (const [what, take] of [
     ['WebCrypto', withoutWebCrypto],
     ['the algorithm', withoutAlgorithm],
+    ['its answers', withoutAnswers],
   ] as const) {
     test(`${tee}: without ${what} genuine evidence could not be checked`, async (t) => {
       take(t);
