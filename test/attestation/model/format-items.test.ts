@@ -460,6 +460,30 @@ follows(
   }),
 );
 
+const ofConstants: GraphInit = {
+  initializers: [{ ...tensor, name: 't' }],
+  nodes: [
+    { ...op('Constant', [], 'h'), attributes: { value: { t: half } } },
+    op('Op', ['a', 't', 'h'], 'c'),
+  ],
+  outputs: [{ name: 'c' }],
+};
+const ofBranch = value(
+  node('Op', 21, [], [P(0), digest('constant', [1, T]), digest('constant', [1, H])], [true], 1),
+  0,
+);
+follows(
+  'the constants of a subgraph in a function',
+  {
+    opsets: { '': 21, local: 1 },
+    functions: [body({ nodes: [branches(['a'], 'b', [ofConstants, ofConstants])] })],
+    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'local' }], 'y'),
+  },
+  graphItem({
+    y: called(digest('function', [1, [], [chosen(P(0), ofBranch, ofBranch, null)]])),
+  }),
+);
+
 follows(
   'a function of an overload that a runtime may have an operator of',
   {
