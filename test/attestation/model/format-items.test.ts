@@ -203,6 +203,12 @@ follows(
 );
 
 follows(
+  'a node with inputs and outputs that are left out',
+  { graph: graphOf([{ op: 'Op', inputs: ['', 'x', ''], outputs: ['', 'y', ''] }], 'y') },
+  graphItem({ y: value(node('Op', 21, [], [null, X], [false, true, false], null), 1) }),
+);
+
+follows(
   'an initializer that callers may override',
   {
     graph: {
