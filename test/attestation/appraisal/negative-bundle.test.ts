@@ -49,6 +49,11 @@ const bundles: readonly EvidenceCase[] = [
     bytes: (b) => editMap(b, (map) => map.set('tee', 'sgx')),
   },
   {
+    name: 'an event log that is text',
+    code: 'BUNDLE_ENCODING',
+    bytes: (b) => editMap(b, (map) => map.set('eventLog', 'none')),
+  },
+  {
     name: 'a path of short nodes',
     code: 'BUNDLE_ENCODING',
     fault: { bundle: (b) => ({ ...b, challenge: { ...b.challenge, path: [fill(1, 31)] } }) },

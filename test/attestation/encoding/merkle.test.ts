@@ -126,6 +126,7 @@ test('malformed proofs are refused', () => {
       () => assertConsistent(old, 3, root, 7, proof.slice(0, -1)),
     ],
     ['two roots of one size', 'MERKLE_CONSISTENCY', () => assertConsistent(old, 7, root, 7, [])],
+    ['proof of one size', 'MERKLE_CONSISTENCY', () => assertConsistent(root, 7, root, 7, proof)],
     ['shrunken log', 'MERKLE_CONSISTENCY', () => assertConsistent(root, 7, old, 3, [])],
     [
       'older tree without leaves',

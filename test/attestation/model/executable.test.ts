@@ -632,24 +632,23 @@ test('a fresh name is none that is kept', () => {
 });
 
 test('symbols of the signature are kept, but for such as a runtime or this file makes', () => {
-  const negated: GraphInit = {
-    nodes: [node('Neg', ['x'], 'out')],
-    outputs: [ofLength('out', 'M')],
-  };
-  const symbolOf = (symbol: string): unknown => {
-    const nodes = [
-      node('If', ['c'], 'y', {
-        attributes: { then_branch: { g: negated }, else_branch: { g: negated } },
-      }),
-    ];
-    const inputs = [ofLength('x', symbol), condition];
-    const bytes = encodeModel(ofOne({ inputs, nodes, outputs: [ofLength('y', null)] }));
+  const negated = (symbol: string): { readonly g: GraphInit } => ({
+    g: { nodes: [node('Neg', ['x'], 'out')], outputs: [ofLength('out', symbol)] },
+  });
+  const symbolsOf = (input: string, output: string): unknown => {
+    const attributes = { then_branch: negated('M'), else_branch: negated('K') };
+    const nodes = [node('If', ['c'], 'y', { attributes })];
+    const inputs = [ofLength('x', input), condition];
+    const bytes = encodeModel(ofOne({ inputs, nodes, outputs: [ofLength('y', output)] }));
     const written = executable(bytes);
-    assert.equal(graphOf(written), graphOf(bytes), 'the symbol of a subgraph is another');
-    const type = readModel(written).graph.inputs[0]?.type;
-    return type?.kind === 'tensor' && type.dims?.[0];
+    assert.equal(graphOf(written), graphOf(bytes), 'those of subgraphs are others');
+    const { graph } = readModel(written);
+    return [graph.inputs[0], graph.outputs[0]].map(
+      (value) => value?.type?.kind === 'tensor' && value.type.dims?.[0],
+    );
   };
-  assert.deepEqual(['N', 'assay1', 'unk__1'].map(symbolOf), ['N', 'assay assay1', 'assay unk__1']);
+  assert.deepEqual(symbolsOf('N', 'L'), ['N', 'L']);
+  assert.deepEqual(symbolsOf('assay2', 'unk__1'), ['assay assay2', 'assay unk__1']);
 });
 
 test('functions are written once, those that are called, and only rivals of operators under their names', () => {
@@ -891,6 +890,16 @@ test('what is placed is no more than memory has room for, however often a file i
   const bytes = sumOf(Array.from({ length: count }, (_, i) => 4 * i));
   const external = new Map([['w.bin', file]]);
   assert.throws(() => executable(bytes, external), { code: 'MODEL_TOO_COMPLEX' });
+});
+
+test('of imports neither the order counts, nor the version of what is not needed', () => {
+  const written = (graph: Partial<GraphInit>, ...imports: (readonly [string, number])[]) =>
+    executable(encodeModel({ ...ofOne(graph), opsets: Object.fromEntries(imports) }));
+  const foreign = { nodes: [node('Op', ['x'], 'y', { domain: 'd' })] };
+  const both = { nodes: [node('Op', ['x'], 'z', { domain: 'd' }), node('Neg', ['z'], 'y')] };
+  assert.deepEqual(written(both, ['', 18], ['d', 1]), written(both, ['d', 1], ['', 18]));
+  assert.deepEqual(written(foreign, ['', 18], ['d', 1]), written(foreign, ['d', 1], ['', 17]));
+  assert.deepEqual(written(foreign, ['d', 1]), written(foreign, ['d', 1], ['', 17], ['e', 3]));
 });
 
 test('a model without operators is executed', async () => {

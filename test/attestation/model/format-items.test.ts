@@ -203,6 +203,12 @@ follows(
 );
 
 follows(
+  'a node with inputs and outputs that are left out',
+  { graph: graphOf([{ op: 'Op', inputs: ['', 'x', ''], outputs: ['', 'y', ''] }], 'y') },
+  graphItem({ y: value(node('Op', 21, [], [null, X], [false, true, false], null), 1) }),
+);
+
+follows(
   'an initializer that callers may override',
   {
     graph: {
@@ -457,6 +463,30 @@ follows(
     y: called(
       digest('function', [1, [], [value(node('Op', 21, [], [P(0), S, T], [true], null), 0)]]),
     ),
+  }),
+);
+
+const ofConstants: GraphInit = {
+  initializers: [{ ...tensor, name: 't' }],
+  nodes: [
+    { ...op('Constant', [], 'h'), attributes: { value: { t: half } } },
+    op('Op', ['a', 't', 'h'], 'c'),
+  ],
+  outputs: [{ name: 'c' }],
+};
+const ofBranch = value(
+  node('Op', 21, [], [P(0), digest('constant', [1, T]), digest('constant', [1, H])], [true], 1),
+  0,
+);
+follows(
+  'the constants of a subgraph in a function',
+  {
+    opsets: { '': 21, local: 1 },
+    functions: [body({ nodes: [branches(['a'], 'b', [ofConstants, ofConstants])] })],
+    graph: graphOf([{ ...op('F', ['x'], 'y'), domain: 'local' }], 'y'),
+  },
+  graphItem({
+    y: called(digest('function', [1, [], [chosen(P(0), ofBranch, ofBranch, null)]])),
   }),
 );
 

@@ -36,6 +36,14 @@ function withMember(key: string, value: CborValue | undefined): Uint8Array {
   return encodeCbor(map);
 }
 
+const withEndorsement = (key: 'amd' | 'intel', value: CborValue): Uint8Array =>
+  withMember(
+    'endorsements',
+    new Map<CborKey, CborValue>([...Object.entries({ amd: [], intel: null }), [key, value]]),
+  );
+const withShape = (shape: readonly number[]): Uint8Array =>
+  encodeProofFile({ ...proof, inputs: [{ ...pair('a', [1, 2]), shape }] });
+
 test('a proof file reads back as it was written', () => {
   assert.deepEqual(decodeProofFile(bytes), proof);
 });
@@ -64,6 +72,10 @@ const refused: readonly (readonly [string, Uint8Array, string])[] = [
   ['a model that is text', withMember('model', 'adder'), 'PROOF_ENCODING'],
   ['a byte behind it', Uint8Array.from([...bytes, 0]), 'PROOF_ENCODING'],
   ['endorsements that are text', withMember('endorsements', 'x'), 'PROOF_ENCODING'],
+  ['a certificate that is text', withEndorsement('amd', ['x']), 'PROOF_ENCODING'],
+  ['collateral that is text', withEndorsement('intel', 'x'), 'PROOF_ENCODING'],
+  ['a tensor of 33 dimensions', withShape(Array(33).fill(1)), 'PROOF_ENCODING'],
+  ['a tensor of a negative dimension', withShape([-1]), 'PROOF_ENCODING'],
   ['a torn file', bytes.subarray(0, -1), 'PROOF_ENCODING'],
 ];
 for (const [name, changed, code] of refused) {

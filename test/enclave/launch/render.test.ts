@@ -88,6 +88,25 @@ suite('launch files', () => {
     }
   });
 
+  for (const [target, told] of [
+    ['qemu', (owner, config) => `"mrowner":"${owner}","mrownerconfig":"${config}"`],
+    [
+      'libvirt',
+      (owner, config) =>
+        `<mrOwner>${owner}</mrOwner>\n    <mrOwnerConfig>${config}</mrOwnerConfig>`,
+    ],
+  ] satisfies [LaunchTarget, (owner: string, config: string) => string][]) {
+    test(`${target} gives a TD the owner of the deployment, and the owner's configuration`, () => {
+      const [owner, config] = [Buffer.alloc(48, 0xab), Buffer.alloc(48, 0xcd)];
+      const tdx = { mrOwner: owner.toString('hex'), mrOwnerConfig: config.toString('hex') };
+      const [file] = render({ ...TDX_ON_BRIDGE, tdx }, target);
+      assert.ok(
+        file?.contents.includes(told(owner.toString('base64'), config.toString('base64'))),
+        file?.contents,
+      );
+    });
+  }
+
   for (const [target, flag] of [
     ['qemu', 'author-key-enabled=on'],
     ['libvirt', "authorKey='yes'"],
