@@ -1,6 +1,7 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { copyFile, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { appraiseBundle } from '../attestation/appraisal/appraise.js';
@@ -14,6 +15,7 @@ import { decodeProofFile, encodeProofFile } from '../attestation/receipt/proof-f
 import { SIMULATED_MEASUREMENT } from '../enclave/platform/simulator/snp.js';
 import { size, styleFor, table } from '../src/cli/output.js';
 import { connect, elementsOf, type Inference, type Session, tensor } from '../src/index.js';
+import { endBy, endingSignal } from '../src/system/ending-signal.js';
 import { drawLine, type Picture, sketch, toPgm } from './picture.js';
 import { characterTable, decode, preprocess } from './recognise.js';
 import { type ServerProcess, startServer } from './server.js';
@@ -221,11 +223,14 @@ async function demonstrate(directory: string, started: ServerProcess[]): Promise
 
 const begin = performance.now();
 const directory = await mkdtemp(join(tmpdir(), 'assay-demo-'));
+process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+void endingSignal(endBy).then((signal) => process.exit(128 + constants.signals[signal]));
+// Who reads may have seen enough: the enclave is ended all the same.
+process.stdout.on('error', () => {});
 const servers: ServerProcess[] = [];
 try {
   await demonstrate(directory, servers);
   say(`\nDone in ${((performance.now() - begin) / 1000).toFixed(1)} s.`);
 } finally {
   for (const server of servers) await server.stop();
-  await rm(directory, { recursive: true, force: true });
 }

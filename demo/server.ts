@@ -38,6 +38,7 @@ export async function startServer(config: string, simulatorRoot: string): Promis
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  process.once('exit', () => child.kill('SIGTERM'));
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   const port = await readLog(child);
   return {
