@@ -77,7 +77,8 @@ export async function startEcho(idle: number) {
   const openSecure = (socket?: Socket) => {
     const ca = tls.certificatePem;
     const createConnection = socket && {
-      createConnection: () => secure({ socket, ca, servername: 'localhost', ALPNProtocols: ['h2'] }),
+      createConnection: () =>
+        secure({ socket, ca, servername: 'localhost', ALPNProtocols: ['h2'] }),
     };
     return ending(connect(`https://localhost:${server.port}`, { ca, ...createConnection }));
   };

@@ -104,20 +104,24 @@ test('a drain leaves no connection on which nothing was said', LIMIT, async () =
   await Promise.all(closed);
 });
 
-test('a drain takes no calls of a connection whose handshake ends after it began, and lets it go', LIMIT, async () => {
-  const server = await startEcho(3_600_000);
-  const socket = connect(server.port, '127.0.0.1');
-  await once(socket, 'connect');
-  const earlier = server.openSecure();
-  const held = once(calls, 'held');
-  const stream = open(earlier, ECHO_PATH, framed('hold')).end();
-  const reply = replyTo(stream);
-  const [, answer]: Call = (await held) as [Call[0], Call[1]];
-  const drained = server.drain(3_600_000);
-  const late = server.openSecure(socket);
-  await once(late, 'goaway');
-  await once(late, 'close');
-  answer(null, Buffer.from('held'));
-  assert.deepEqual((await reply).body, framed('held'));
-  await drained;
-});
+test(
+  'a drain takes no calls of a connection whose handshake ends after it began, and lets it go',
+  LIMIT,
+  async () => {
+    const server = await startEcho(3_600_000);
+    const socket = connect(server.port, '127.0.0.1');
+    await once(socket, 'connect');
+    const earlier = server.openSecure();
+    const held = once(calls, 'held');
+    const stream = open(earlier, ECHO_PATH, framed('hold')).end();
+    const reply = replyTo(stream);
+    const [, answer]: Call = (await held) as [Call[0], Call[1]];
+    const drained = server.drain(3_600_000);
+    const late = server.openSecure(socket);
+    await once(late, 'goaway');
+    await once(late, 'close');
+    answer(null, Buffer.from('held'));
+    assert.deepEqual((await reply).body, framed('held'));
+    await drained;
+  },
+);
