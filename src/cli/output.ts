@@ -60,7 +60,13 @@ const escaped = (letter: string, digits: number, code: number): string =>
 /** A cell: text, or text with a style that is put on after padding. */
 export type Cell = string | { readonly text: string; readonly style: (text: string) => string };
 
-/** Rows with columns padded to a common width, two spaces between; the last column is not padded. */
+/** Widest that others are padded to: who made a proof or a model chose its names, of any length. */
+const MAX_WIDTH = 256;
+
+/**
+ * Rows with columns padded to a common width, two spaces between, but for longer cells; the last column is not
+ * padded.
+ */
 export function table(rows: readonly (readonly Cell[])[], indent = ''): string {
   const texts = rows.map((row) =>
     row.map((cell) => printable(typeof cell === 'string' ? cell : cell.text)),
@@ -68,7 +74,7 @@ export function table(rows: readonly (readonly Cell[])[], indent = ''): string {
   const widths: number[] = [];
   for (const row of texts) {
     row.forEach((text, i) => {
-      widths[i] = Math.max(widths[i] ?? 0, text.length);
+      widths[i] = Math.min(MAX_WIDTH, Math.max(widths[i] ?? 0, text.length));
     });
   }
   const lines = rows.map((row, r) =>

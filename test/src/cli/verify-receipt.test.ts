@@ -49,6 +49,23 @@ describe('assay verify receipt', () => {
     assert.equal(code, 1);
   });
 
+  test('one with names as long as there is room for is refused, and shown', async () => {
+    const proof = decodeProofFile(await readFile(at('a.proof')));
+    const named = (name: string) => ({
+      name,
+      datatype: 'FP32',
+      shape: [],
+      data: new Uint8Array(4),
+    });
+    const many = Array.from({ length: 2000 }, (_, i) => named(`${i}`));
+    const inputs = [named('x'.repeat(2 ** 20)), ...many];
+    await writeFile(at('long.proof'), encodeProofFile({ ...proof, inputs }));
+    const { code, out, err } = await assay(['verify', 'receipt', at('long.proof'), ...trust()]);
+    assert.deepEqual([code, err], [1, '']);
+    assert.match(out, /fail +receipt\.request /);
+    assert.match(out, /x{1000} +FP32/);
+  });
+
   const changed: readonly (readonly [string, string, () => Promise<Uint8Array>])[] = (
     [
       [
