@@ -22,9 +22,7 @@ export interface ServiceOptions {
  * Ends the process whatever its threads are inside of. `process.exit` would wait for executions, even
  * one that hangs, and ONNX Runtime aborts the process after them, which may write a core file.
  */
-function endAtOnce(): void {
-  process.kill(process.pid, 'SIGKILL');
-}
+const endAtOnce = (): void => endBy('SIGKILL');
 
 /**
  * Runs the service of a configuration file until SIGTERM or SIGINT, then drains it: no new requests,
