@@ -18,6 +18,8 @@ export function streamInfer(
   onFailure: (error: unknown) => void,
 ): (call: ServerDuplexStream<Buffer, Buffer>) => void {
   return (call) => {
+    // grpc-js's is a time of the clock, which may be turned while the stream lasts.
+    const deadline = performance.now() + Number(call.getDeadline()) - Date.now();
     const cancellations = new Set<Cancellation>();
     const gone = new AbortController();
     let underWay = 0;
@@ -28,7 +30,7 @@ export function streamInfer(
       try {
         const wire = decodeInferRequest(bytes);
         id = wire.id;
-        const remaining = Number(call.getDeadline()) - Date.now();
+        const remaining = deadline - performance.now();
         const caller = { peer: call.getPeer(), remaining, cancellation };
         return encodeStreamAnswer(await inferrer.infer(wire, caller));
       } catch (error) {

@@ -3,11 +3,13 @@ import { Duplex } from 'node:stream';
 /** The server's side of a stream whose caller takes answers only when it is told to. */
 export class SlowCall<Answer = Buffer> extends Duplex {
   readonly taken: Answer[] = [];
+  readonly #deadline: number;
   readonly #waiting: (() => void)[] = [];
   #takes = false;
 
-  constructor() {
+  constructor(deadline = Number.POSITIVE_INFINITY) {
     super({ objectMode: true });
+    this.#deadline = deadline;
   }
 
   override _read(): void {}
@@ -24,7 +26,7 @@ export class SlowCall<Answer = Buffer> extends Duplex {
   }
 
   getDeadline(): number {
-    return Number.POSITIVE_INFINITY;
+    return this.#deadline;
   }
 
   getPeer(): string {

@@ -237,6 +237,21 @@ test('a deadline that passes is told, cancels the call, and drops the answer', a
   answer(null, Buffer.from('late'));
 });
 
+test('a clock that is turned while a request comes leaves the time that it has', async (t) => {
+  const held = once(calls, 'held');
+  const stream = send([framed('hold').subarray(0, 7)], { 'grpc-timeout': '1H' });
+  const reply = replyTo(stream);
+  await promisify(session.ping.bind(session))();
+  const { now } = Date;
+  t.mock.method(Date, 'now', () => now() + 7_200_000);
+  stream.end(framed('hold').subarray(7));
+  const [call, answer] = (await held) as unknown as Call;
+  const left = Number(call.getDeadline()) - Date.now();
+  assert.ok(left > 3_000_000 && left <= 3_600_000, `${left} ms of an hour`);
+  answer(null, Buffer.from('now'));
+  await reply;
+});
+
 test('a deadline in thirty days, left to grpc-js, is not over', async () => {
   const held = once(calls, 'held');
   const headers = { 'content-type': 'application/grpc;v=1', 'grpc-timeout': '2592000S' };

@@ -22,9 +22,15 @@ models.add(echo);
 /** A request with no tensors is answered too: with what is wrong with it. */
 const REQUEST = Buffer.from('0a046563686f', 'hex');
 
-function begin(): { readonly call: SlowCall; readonly failures: () => number } {
+/** A tensor of one number, which `echo` answers. */
+const NUMBER = Buffer.from(
+  `${REQUEST.toString('hex')}2a100a05${Buffer.from('input').toString('hex')}1204465033321a01013a0400000000`,
+  'hex',
+);
+
+function begin(deadline?: number): { readonly call: SlowCall; readonly failures: () => number } {
   let failures = 0;
-  const call = new SlowCall();
+  const call = new SlowCall(deadline);
   streamInfer(new Inferrer(models), () => {
     failures += 1;
   })(call as unknown as ServerDuplexStream<Buffer, Buffer>);
@@ -51,4 +57,17 @@ test('a caller who takes no answers and goes away leaves nothing waiting', async
   assert.equal(call.listenerCount('drain'), 1);
   call.emit('cancelled', 'cancelled');
   assert.equal(await quiet(() => call.listenerCount('drain')), 0);
+});
+
+test('a clock that is turned while a stream lasts leaves its requests the time that they have', async (t) => {
+  const { now } = Date;
+  const { call, failures } = begin(now() + 3_600_000);
+  t.mock.method(Date, 'now', () => now() + 7_200_000);
+  call.takeAll();
+  const ended = new Promise((resolve) => call.once('finish', resolve));
+  call.push(NUMBER);
+  call.push(null);
+  await ended;
+  assert.equal(failures(), 0);
+  assert.equal(call.taken.length, 1);
 });
