@@ -62,7 +62,13 @@ export async function createEngine(settings: EngineSettings = {}): Promise<Engin
   favourEventLoop();
   collectSparingly();
   const engine = new OnnxEngine(settings);
-  await engine.started();
+  try {
+    await engine.started();
+  } catch (error) {
+    // The threads that did start would keep the process from ending.
+    await engine.close();
+    throw error;
+  }
   return engine;
 }
 

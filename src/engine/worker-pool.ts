@@ -1,5 +1,5 @@
 import type { AnnotatorSettings } from './engine.js';
-import { EngineError } from './error.js';
+import { asEngineError, EngineError } from './error.js';
 import { WorkerThread } from './worker-thread.js';
 
 /** Replacements of one worker without a single execution between, after which the pool gives up. */
@@ -41,15 +41,20 @@ export class WorkerPool {
   readonly #settings: PoolSettings;
   #closing = false;
 
+  /** Throws EngineError `execution`, and leaves no thread behind, where the system has none for a worker. */
   constructor(settings: PoolSettings) {
     this.#settings = settings;
-    this.slots = Array.from({ length: settings.workers }, () => ({
-      thread: this.#spawn(),
-      given: 0,
-      errands: [],
-      restarts: 0,
-      lost: undefined,
-    }));
+    const slots: Slot[] = [];
+    this.slots = slots;
+    try {
+      while (slots.length < settings.workers) {
+        const thread = this.#spawn();
+        slots.push({ thread, given: 0, errands: [], restarts: 0, lost: undefined });
+      }
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
   }
 
   async started(): Promise<void> {
@@ -77,17 +82,23 @@ export class WorkerPool {
   #spawn(): WorkerThread {
     const slotOf = (thread: WorkerThread): Slot | undefined =>
       this.slots.find((slot) => slot.thread === thread);
-    return new WorkerThread(this.#settings.annotator, {
-      onDeath: (dead) => {
-        const slot = slotOf(dead);
-        if (slot !== undefined) void this.#replace(slot);
-      },
-      onHang: (hung, error) => {
-        const slot = slotOf(hung);
-        if (slot !== undefined) lose(slot, error);
-        this.#settings.onHang(error);
-      },
-    });
+    try {
+      return new WorkerThread(this.#settings.annotator, {
+        onDeath: (dead) => {
+          const slot = slotOf(dead);
+          if (slot !== undefined) void this.#replace(slot);
+        },
+        onHang: (hung, error) => {
+          const slot = slotOf(hung);
+          if (slot !== undefined) lose(slot, error);
+          this.#settings.onHang(error);
+        },
+      });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `a worker thread cannot be started: ${reason}; expected a limit of threads (RLIMIT_NPROC, pids.max) with room for ${this.#settings.workers} workers`;
+      throw new EngineError('execution', message, cause);
+    }
   }
 
   /** A worker died: its callers have their error already; a new one takes its place and its models. */
@@ -95,14 +106,18 @@ export class WorkerPool {
     if (this.#closing || slot.thread.hung) return;
     slot.restarts += 1;
     if (slot.restarts > MAX_FRUITLESS_RESTARTS) {
-      const error = new EngineError('execution', 'a worker thread ends as often as it is started');
-      lose(slot, error);
-      this.#settings.onFatal(error);
+      const why = 'a worker thread ends as often as it is started';
+      this.#giveUp(slot, new EngineError('execution', why));
       return;
     }
     slot.given = 1;
-    const thread = this.#spawn();
-    slot.thread = thread;
+    try {
+      slot.thread = this.#spawn();
+    } catch (error) {
+      this.#giveUp(slot, asEngineError(error));
+      return;
+    }
+    const { thread } = slot;
     try {
       await thread.started();
       await this.#settings.restore(slot, thread);
@@ -114,6 +129,11 @@ export class WorkerPool {
     }
     slot.given = 0;
     this.#settings.pump();
+  }
+
+  #giveUp(slot: Slot, error: EngineError): void {
+    lose(slot, error);
+    this.#settings.onFatal(error);
   }
 }
 

@@ -19,16 +19,71 @@ function watchedAnnotator() {
   return { annotator: { ...annotator, ended: () => threads.emit('ended') }, open, threads };
 }
 
+/** The first of its threads ends before it has started. */
+const STILLBORN = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    export const makeAnnotator = (started) => {
+      if (Atomics.add(new Int32Array(started.counter ?? started), 0, 1) === 0) process.exit(1);
+    };`)}`,
+);
+
+const IDLE = new URL('data:text/javascript,export const makeAnnotator = () => undefined');
+
+/** Stands for a system that has so many threads and no more: what a further one is given cannot be sent to it. */
+function exhausted(threads: number, module = IDLE) {
+  const counter = new SharedArrayBuffer(4);
+  let made = 0;
+  const data = {
+    get counter() {
+      made += 1;
+      return made > threads ? () => undefined : counter;
+    },
+  };
+  return { module, data, context: () => undefined };
+}
+
 test('an engine whose worker cannot start is none, and says why', async () => {
   const module = new URL('data:text/javascript,throw new Error("no annotator")');
-  const pool = new EventEmitter();
-  const gaveUp = once(pool, 'fatal');
   const annotator = { module, context: () => undefined };
-  const engine = createEngine({ workers: 1, annotator, onFatal: (e) => pool.emit('fatal', e) });
   const why = /^a worker thread ended before it had started: no annotator$/;
-  await assert.rejects(engine, refusal('execution', why));
-  const [fatal] = await gaveUp;
-  refusal('execution', /as often as it is started$/)(fatal);
+  await assert.rejects(createEngine({ workers: 1, annotator }), refusal('execution', why));
+});
+
+test('an engine of which one worker cannot start leaves no thread behind', async () => {
+  const ended = mock.fn();
+  const data = new SharedArrayBuffer(4);
+  const annotator = { module: STILLBORN, data, context: () => undefined, ended };
+  await assert.rejects(createEngine({ workers: 3, annotator }), refusal('execution'));
+  assert.equal(ended.mock.callCount(), 4, 'all of them, and what took the place of the first');
+});
+
+test('an engine for whose last worker there is no thread is none, and leaves no thread behind', async () => {
+  const threads = new EventEmitter();
+  const ends = mock.fn();
+  threads.on('ended', ends);
+  const both = new Promise((resolve) =>
+    threads.on('ended', () => ends.mock.callCount() === 2 && resolve(0)),
+  );
+  const annotator = { ...exhausted(2), ended: () => threads.emit('ended') };
+  const why =
+    /^a worker thread cannot be started: .+; expected a limit of threads .+ for 3 workers$/s;
+  await assert.rejects(createEngine({ workers: 3, annotator }), refusal('execution', why));
+  await both;
+});
+
+test('a pool for whose dead worker there is no other thread gives up, and the process goes on', async () => {
+  const given = new EventEmitter();
+  const up = once(given, 'up');
+  const pool = new WorkerPool({
+    workers: 1,
+    annotator: exhausted(1, STILLBORN),
+    restore: async () => undefined,
+    pump: () => undefined,
+    onHang: () => undefined,
+    onFatal: (error) => given.emit('up', error),
+  });
+  refusal('execution', /^a worker thread cannot be started: /)((await up)[0]);
+  assert.ok(pool.slots[0]?.lost !== undefined);
 });
 
 test('a pool that gives up starts no further worker', async () => {
@@ -104,14 +159,6 @@ test('a worker whose execution hung is not replaced when it ends after all: no m
   }
   assert.equal(ends.mock.callCount(), 1);
 });
-
-/** The first of its threads ends before it has started. */
-const STILLBORN = new URL(
-  `data:text/javascript,${encodeURIComponent(`
-    export const makeAnnotator = (started) => {
-      if (Atomics.add(new Int32Array(started), 0, 1) === 0) process.exit(1);
-    };`)}`,
-);
 
 test('a pool that is closed as a worker cannot load again what it had: no other takes its place', async () => {
   const restored = new EventEmitter();
