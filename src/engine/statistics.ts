@@ -48,6 +48,12 @@ const FAILURES: Readonly<Record<EngineErrorReason, FailureReason>> = {
   memory: 'OTHER',
 };
 
+/**
+ * Where no most is configured, callers choose how many rows a request has: statistics of every number would be
+ * theirs to grow, and each answer with them occupies the event loop.
+ */
+const MOST_SIZES = 1024;
+
 /** What Triton's ModelStatistics counts, for one load of a model. */
 export class Statistics {
   readonly success = duration();
@@ -58,7 +64,7 @@ export class Statistics {
   readonly computeInput = duration();
   readonly computeInfer = duration();
   readonly computeOutput = duration();
-  /** By batch size. */
+  /** By batch size; of `MOST_SIZES` at most, the first that there were. */
   readonly batches = new Map<number, BatchStatistics>();
   /** Rows of the requests that were answered: to Triton one of batch size 4 is four inferences. */
   inferenceCount = 0;
@@ -99,6 +105,7 @@ export class Statistics {
   executed(timings: InferenceTimings): void {
     this.executionCount += 1;
     const { batchSize } = timings;
+    if (this.batches.size >= MOST_SIZES && !this.batches.has(batchSize)) return;
     const batch = this.batches.get(batchSize) ?? {
       batchSize,
       computeInput: duration(),
