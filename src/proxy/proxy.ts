@@ -1,10 +1,17 @@
 import { logVerbosity, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import type { Session } from '../client/session.js';
 import { makeGrpcServer } from '../server/grpc-server.js';
+import { healthChecks } from '../server/health.js';
 import { inferenceHandlers } from '../server/inference-service.js';
 import { type Address, listen } from '../server/listener.js';
 import { ModelRegistry } from '../server/model-registry.js';
-import { boundedDefinition, inferenceDefinition, loadInference } from '../server/protocol.js';
+import {
+  boundedDefinition,
+  INFERENCE_SERVICE,
+  inferenceDefinition,
+  loadInference,
+} from '../server/protocol.js';
+import { addReflection } from '../server/reflection.js';
 import { VERSION } from '../system/version.js';
 import { LastingSession, type SessionChange } from './lasting-session.js';
 import { forwardedHead, type OnAnswer, RemoteModel } from './remote-model.js';
@@ -69,7 +76,8 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     },
   });
   serveModels(session);
-  const definition = boundedDefinition(inferenceDefinition(loadInference()));
+  const protocol = loadInference();
+  const definition = boundedDefinition(inferenceDefinition(protocol));
   const handlers = inferenceHandlers({
     models,
     head: forwardedHead,
@@ -77,7 +85,10 @@ export async function startProxy(session: Session, options: ProxyOptions): Promi
     ready: (model) => lasting.ready(model),
     ...(options.onFailure && { onFailure: options.onFailure }),
   });
-  const { server, listens } = makeGrpcServer([{ definition, handlers }], options.maxReceiveBytes);
+  const health = healthChecks([INFERENCE_SERVICE], () => lasting.ready());
+  const services = [{ definition, handlers }, health];
+  const { server, listens } = makeGrpcServer(services, options.maxReceiveBytes);
+  addReflection(server, [protocol, health.package]);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const listener = await listen(options.address, MAX_CONNECTIONS, injector);
   listens();

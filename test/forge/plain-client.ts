@@ -3,25 +3,32 @@ import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import { repositoryRoot } from '../vectors.js';
 
-const protocol = loadSync(join(repositoryRoot, 'proto', 'open_inference_grpc.proto'), {
-  keepCase: true,
-  longs: Number,
-  defaults: true,
-})['inference.GRPCInferenceService'] as Readonly<Record<string, MethodDefinition<object, object>>>;
+type Methods = Readonly<Record<string, MethodDefinition<object, object>>>;
 
-/** A client without TLS that knows the Open Inference Protocol and nothing of Assay. */
+function methodsOf(service: string, ...file: readonly string[]): Methods {
+  const options = { keepCase: true, longs: Number, enums: String, defaults: true };
+  return loadSync(join(repositoryRoot, 'proto', ...file), options)[service] as Methods;
+}
+
+const protocol: Methods = {
+  ...methodsOf('inference.GRPCInferenceService', 'open_inference_grpc.proto'),
+  ...methodsOf('grpc.health.v1.Health', 'grpc', 'health', 'v1', 'health.proto'),
+};
+
+/** A client without TLS that knows the Open Inference Protocol and health checks, and nothing of Assay. */
 export class PlainClient {
-  readonly #client: Client;
+  /** For calls that are not unary. */
+  readonly client: Client;
 
   constructor(port: number | string) {
-    this.#client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+    this.client = new Client(`127.0.0.1:${port}`, credentials.createInsecure());
   }
 
   call(name: string, request: object = {}): Promise<Readonly<Record<string, unknown>>> {
     const method = protocol[name];
     if (method === undefined) throw new TypeError(name);
     return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(
+      this.client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
         method.responseDeserialize,
@@ -33,7 +40,7 @@ export class PlainClient {
   }
 
   close(): void {
-    this.#client.close();
+    this.client.close();
   }
 }
 

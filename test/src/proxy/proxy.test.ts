@@ -11,6 +11,7 @@ import { toPem } from '../../../attestation/encoding/pem.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { type Spawned, spawnAssay } from '../../forge/cli.js';
 import { adderRequest, PlainClient } from '../../forge/plain-client.js';
+import { askReflection } from '../../forge/reflection.js';
 import { servedPolicy } from '../../forge/served-policy.js';
 
 const server = await startAdder();
@@ -69,6 +70,16 @@ describe('the proxy', () => {
       roots: [server.root],
     });
     assert.equal(result.affirmed, true, result.summary);
+  });
+
+  test('says which services it has', async () => {
+    const { list_services_response: all } = await askReflection(client.client, {
+      list_services: '',
+    });
+    assert.deepEqual(all?.service.map(({ name }) => name).sort(), [
+      'grpc.health.v1.Health',
+      'inference.GRPCInferenceService',
+    ]);
   });
 
   test('passes no answer without a valid receipt', async () => {
@@ -136,18 +147,24 @@ test('a proxy and its models are ready while those of its enclave are, and it sa
   const readiness = async (): Promise<readonly unknown[]> => [
     (await to.call('ServerReady'))['ready'],
     (await to.call('ModelReady', { name: 'adder' }))['ready'],
+    (await to.call('Check'))['status'],
+    (await to.call('Check', { service: 'inference.GRPCInferenceService' }))['status'],
   ];
-  assert.deepEqual(await readiness(), [true, true]);
+  const ready = [true, true, 'SERVING', 'SERVING'];
+  const unready = [false, false, 'NOT_SERVING', 'NOT_SERVING'];
+  assert.deepEqual(await readiness(), ready);
   enclave.ready = false;
-  assert.deepEqual(await readiness(), [false, false]);
+  assert.deepEqual(await readiness(), unready);
   enclave.ready = true;
-  assert.deepEqual(await readiness(), [true, true]);
+  assert.deepEqual(await readiness(), ready);
   const [adder] = enclave.enclave.manifest.models;
   assert.ok(adder !== undefined);
   await enclave.enclave.restate([{ ...adder, name: 'second' }]);
-  assert.deepEqual(await readiness(), [true, false]);
+  assert.deepEqual(await readiness(), [true, false, 'SERVING', 'SERVING']);
+  await assert.rejects(to.call('Check', { service: 'other' }), { code: status.NOT_FOUND });
+  await assert.rejects(to.call('Watch'), { code: status.UNIMPLEMENTED });
   enclave.close();
-  assert.deepEqual(await readiness(), [false, false]);
+  assert.deepEqual(await readiness(), unready);
   assert.equal((await to.call('ServerLive'))['live'], true);
   await assert.rejects(to.call('ModelInfer', adderRequest()), { code: status.UNAVAILABLE });
 });

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import {
   Client,
@@ -11,7 +9,6 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
 import descriptor, {
   type IDescriptorProto,
   type IFileDescriptorProto,
@@ -19,20 +16,8 @@ import descriptor, {
 import { loadInference } from '../../../src/server/protocol.js';
 import { addReflection } from '../../../src/server/reflection.js';
 import { startTestServer } from '../../forge/inference-server.js';
+import { askReflection, type ReflectionAnswer } from '../../forge/reflection.js';
 import { quiet, SlowCall } from '../../forge/slow-call.js';
-
-const require = createRequire(import.meta.url);
-const protoFile = join(
-  dirname(require.resolve('@grpc/reflection')),
-  '../proto/grpc/reflection/v1/reflection.proto',
-);
-const SERVICE = 'grpc.reflection.v1.ServerReflection';
-
-interface Answer {
-  readonly list_services_response?: { readonly service: readonly { readonly name: string }[] };
-  readonly file_descriptor_response?: { readonly file_descriptor_proto: readonly Buffer[] };
-  readonly error_response?: { readonly error_message: string };
-}
 
 const server = await startTestServer({ models: {} });
 const client = new Client(
@@ -40,24 +25,7 @@ const client = new Client(
   credentials.createSsl(Buffer.from(server.certificatePem)),
 );
 after(() => client.close());
-const method = (loadSync(protoFile, { keepCase: true })[SERVICE] as ServiceDefinition)[
-  'ServerReflectionInfo'
-];
-
-function ask(question: object): Promise<Answer> {
-  assert.ok(method);
-  return new Promise((resolve, reject) => {
-    const call = client.makeBidiStreamRequest<object, Answer>(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-    );
-    call.on('data', resolve);
-    call.on('error', reject);
-    call.write(question);
-    call.end();
-  });
-}
+const ask = (question: object): Promise<ReflectionAnswer> => askReflection(client, question);
 
 /** The rule of descriptor.proto for map fields: the entry type is nested and called `FieldNameEntry`. */
 function assertMapEntries(message: IDescriptorProto): number {
