@@ -3,6 +3,7 @@ import { InferenceSession } from 'onnxruntime-node';
 import { annotateEach, handOut } from './annotate-each.js';
 import type { Annotator, MakeAnnotator } from './engine.js';
 import { EngineError } from './error.js';
+import { failureOf, isRefusal, messageOf } from './execution-failure.js';
 import { storeFloat16InUint16 } from './float16.js';
 import type {
   AnnotatorSource,
@@ -102,39 +103,6 @@ async function unload(loadId: number): Promise<void> {
   const loaded = sessions.get(loadId);
   sessions.delete(loadId);
   await loaded?.session.release();
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/**
- * What the kernels of Div and Mod say of a divisor of zero (`element_wise_ops.cc`). One among the model's
- * constants fails the load, so that at run time it comes of the inputs.
- */
-function dividesByZero(error: unknown): boolean {
-  return / Integer (division|modulo) by zero$/.test(messageOf(error));
-}
-
-/**
- * ONNX Runtime's own checks of a feed's rank and dimensions (`InferenceSession::CheckShapes`), and of a
- * divisor: repeating the request cannot help.
- */
-function isRefusal(error: unknown): boolean {
-  if (error instanceof EngineError) return error.reason === 'invalid-request';
-  if (dividesByZero(error)) return true;
-  return /^(Got invalid dimensions for input|Invalid rank for input|Unexpected input data type)/.test(
-    messageOf(error),
-  );
-}
-
-/** ONNX Runtime's messages about a node can quote elements of the inputs, so they go no further. */
-function failureOf(error: unknown): string {
-  if (dividesByZero(error)) return 'with these inputs the model divides an integer by zero';
-  if (error instanceof EngineError || isRefusal(error)) return messageOf(error);
-  const operator = /while running (\w+) node/.exec(messageOf(error))?.[1];
-  const what = operator === undefined ? 'the model' : `a ${operator} node`;
-  return `ONNX Runtime could not execute ${what} on these inputs`;
 }
 
 const nanoseconds = (from: number, to: number): number => Math.round((to - from) * 1e6);

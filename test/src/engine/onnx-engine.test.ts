@@ -129,7 +129,7 @@ test('a failed execution is an error to its caller alone', async () => {
   ]);
   assert.equal(good.status, 'fulfilled');
   assert.equal(bad.status, 'rejected');
-  refusal('execution', /^ONNX Runtime could not execute a Reshape node/)(bad.reason);
+  refusal('invalid-request', /^ONNX Runtime could not execute a Reshape node/)(bad.reason);
   assert.equal(model.statistics.fail.count, 1);
 });
 
