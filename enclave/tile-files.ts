@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, TILE_WIDTH, tilePath } from '../attestation/receipt/tile-path.js';
@@ -12,13 +12,17 @@ const HASH = 32;
 /** Files that wait for a disk that cannot be written: 32 MiB of tiles, of a million entries. */
 const BACKLOG = 4096;
 
+/** More of them wait for a disk that is slow to flush: then it flushes when the system has it do so. */
+const FLUSHED = BACKLOG / 8;
+
 /**
  * Tiles and the newest tree head as files, laid out as tlog-tiles lays them out, for whoever publishes
  * the log. They hold digests of salted commitments and nothing else. The disk is the host's: what is
  * read back is checked against the hashes in memory, so a host can withhold proofs but not change them.
- * A file appears whole or not at all (written aside, then renamed); it is durable when the system
- * flushes it: a crash ends the epoch and with it the log. Files are written in order, and one that
- * cannot be written waits and is tried again with the next: no head stands beside tiles that lack.
+ * A file appears whole or not at all, and no head stands beside tiles that lack, also where the machine
+ * loses its power, which ends the epoch and leaves its log to auditors: files are written in order, aside,
+ * flushed while the disk keeps up, then renamed. One that cannot be written waits and is tried again with
+ * the next.
  */
 export class TileFiles implements TileArchive {
   readonly #directory: string;
@@ -94,7 +98,7 @@ export class TileFiles implements TileArchive {
     this.#scheduled = false;
     for (const [path, bytes] of this.#waiting) {
       try {
-        await put(join(this.#directory, path), bytes);
+        await put(join(this.#directory, path), bytes, this.#waiting.size <= FLUSHED);
       } catch (cause) {
         const reason = errnoOf(cause) ?? 'unknown reason';
         this.#onError(
@@ -119,10 +123,16 @@ function readTile(path: string): Uint8Array {
 }
 
 /** In a file made for it: through what the host left at that name, a link or a FIFO, nothing is written. */
-async function put(path: string, bytes: Uint8Array): Promise<void> {
+async function put(path: string, bytes: Uint8Array, flushed: boolean): Promise<void> {
   await makeFolders(dirname(path));
   const aside = `${path}.new`;
   await rm(aside, { force: true });
-  await writeFile(aside, bytes, { flag: 'wx' });
+  const file = await open(aside, 'wx');
+  try {
+    await file.writeFile(bytes);
+    if (flushed) await file.datasync();
+  } finally {
+    await file.close();
+  }
   await rename(aside, path);
 }

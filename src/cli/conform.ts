@@ -13,7 +13,12 @@ import {
 } from '../client/quorum.js';
 import { findModel, modelOf } from '../client/signature.js';
 import { answersOf, type Conformance, compareNodes, type NodeAnswers } from '../replay/conform.js';
-import { encodeRecord, modelOfRecord, readRecord } from '../replay/conformance-record.js';
+import {
+  encodeRecord,
+  MAX_RECORD,
+  modelOfRecord,
+  readRecord,
+} from '../replay/conformance-record.js';
 import { type DeclaredTolerances, declaredTolerances } from '../replay/executor.js';
 import {
   type Attestation,
@@ -26,9 +31,10 @@ import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
 import {
   readInput,
   readTolerancesFile,
+  reportUnwritten,
   requireLimitsOfOutputs,
   requireWritable,
-  writeOutput,
+  writeAnswerFiles,
 } from './files.js';
 import type { Io } from './io.js';
 import { collect, examples, refuseIdle } from './options.js';
@@ -41,9 +47,6 @@ interface Flags extends AttestationFlags {
   readonly save?: string;
   readonly with?: readonly string[];
 }
-
-/** A record holds a proof for each node and test set, tensors included. */
-const RECORD_LIMIT = 512 * 1024 * 1024;
 
 /** Test sets for a model whose manifest does not say which of its inputs have defaults. */
 function readSets(
@@ -104,7 +107,7 @@ async function compare(
   const named =
     flags.tolerances === undefined ? undefined : await readTolerancesFile(io, flags.tolerances);
   const records = await Promise.all(
-    (flags.with ?? []).map((path) => readInput(io, path, RECORD_LIMIT)),
+    (flags.with ?? []).map((path) => readInput(io, path, MAX_RECORD)),
   );
   const { model: name, modelVersion } = flags;
   const asked = { name, version: modelVersion };
@@ -179,13 +182,18 @@ async function run(io: Io, targets: readonly string[], flags: Flags): Promise<vo
   try {
     const compared = await compare(io, attested, appraisal, flags);
     const { conformance, excluded } = compared;
-    if (flags.save !== undefined) {
-      if (conformance.nodes.length > 0) {
-        await writeOutput(flags.save, encodeRecord(conformance.nodes));
-      } else io.note(`${flags.save} is not written: no node is left to be recorded`);
+    const { nodes } = conformance;
+    const files =
+      flags.save === undefined || nodes.length === 0
+        ? []
+        : [{ path: flags.save, bytes: () => encodeRecord(nodes) }];
+    const { failures } = await writeAnswerFiles(files);
+    if (flags.save !== undefined && nodes.length === 0) {
+      io.note(`${flags.save} is not written: no node is left to be recorded`);
     }
     io.exitCode = exitOf(conformance, excluded);
     io.print(conformanceJson(compared), (style) => conformanceText(style, compared));
+    reportUnwritten(io, failures);
   } finally {
     attested.close();
   }

@@ -10,6 +10,7 @@ import { readCollateralText } from '../../attestation/endorsements/intel.js';
 import { assertLimitsOfOutputs } from '../client/agreement.js';
 import { parseTolerances, type Tolerances } from '../hub/package.js';
 import { makeFolders } from '../system/make-folders.js';
+import { isReplaced } from '../system/replace-file.js';
 import { EXIT } from './exit-code.js';
 import type { Io } from './io.js';
 
@@ -99,12 +100,18 @@ export function refuseStream(path: string): void {
 }
 
 /**
- * Writes a file, of which nothing is left where not all of
- * it can be written; throws USAGE_FILE or USAGE_OPTION.
+ * Writes a file. Where not all of it can be written, what was there before stays; nothing is left of what can
+ * only be written through, such as a file with two names. Throws USAGE_FILE or USAGE_OPTION.
+ * @param flushed whether a new file is on the disk before it has its name.
  */
-export async function writeOutput(path: string, bytes: Uint8Array | string): Promise<void> {
+export async function writeOutput(
+  path: string,
+  bytes: Uint8Array | string,
+  flushed = true,
+): Promise<void> {
   refuseStream(path);
   try {
+    if (await isReplaced(path, bytes, flushed)) return;
     const file = await open(path, 'w');
     try {
       await file.writeFile(bytes);

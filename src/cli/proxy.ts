@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import { sha256 } from '../../attestation/encoding/hash.js';
 import { type Endpoint, parseEndpoint } from '../client/endpoint.js';
 import type { Inference, Session } from '../client/session.js';
 import type { SessionChange } from '../proxy/lasting-session.js';
@@ -33,11 +35,23 @@ been executed: the proxy sends none twice), and the server is attested anew, as 
 affirmed nothing is passed on, ServerReady is false, and calls are answered UNAVAILABLE, or
 FAILED_PRECONDITION where it is refused; they have it attested again, after 1 to 30 seconds each time.`;
 
-/** Keeps every answer as evidence: one proof file each, named by epoch and position in its log. */
-function proofWriter(folder: string): (answer: Inference) => Promise<void> {
+/**
+ * Keeps every answer as evidence: one proof file each, named by epoch and position in its log. Where there is
+ * another of that name, an enclave may have signed two answers for one position: both are kept, and told.
+ */
+function proofWriter(
+  folder: string,
+  note: (text: string) => void,
+): (answer: Inference) => Promise<void> {
   return async (answer) => {
-    const name = `${toHex(answer.claims.epoch).slice(0, 16)}-${answer.index}.proof`;
-    await writeOutput(join(folder, name), answer.proof());
+    const place = join(folder, `${toHex(answer.claims.epoch).slice(0, 16)}-${answer.index}`);
+    let path = `${place}.proof`;
+    if (existsSync(path)) {
+      path = `${place}-${toHex(sha256(answer.receipt)).slice(0, 16)}.proof`;
+      note(`${place}.proof is there already: another answer of that position is in ${path}`);
+    }
+    // What is not flushed is lost with the power alone: flushing would cost each answer a while.
+    await writeOutput(path, answer.proof(), false);
   };
 }
 
@@ -104,7 +118,7 @@ async function serve(
     connect: again,
     onChange: (change) => note(changeText(target, change)),
     onFailure: (error) => note(`an answer was not passed on: ${messageOf(error)}`),
-    ...(saveProofs === undefined ? {} : { onAnswer: proofWriter(saveProofs) }),
+    ...(saveProofs === undefined ? {} : { onAnswer: proofWriter(saveProofs, note) }),
   });
   const models = namesOf(session);
   const { simulated } = session.result;

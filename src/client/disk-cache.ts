@@ -1,5 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { fromBase64, fromUtf8, toBase64 } from '../../attestation/encoding/bytes.js';
@@ -8,6 +7,7 @@ import { cacheFolder } from '../system/cache-folder.js';
 import type { Environment } from '../system/environment.js';
 import { makeFolders } from '../system/make-folders.js';
 import { readRegular } from '../system/open-regular.js';
+import { replaceFile } from '../system/replace-file.js';
 
 /** Bytes of an entry: a body of 4 MiB, the most that is fetched, in base64, and its headers. */
 const MAX_ENTRY = 8 * 1024 * 1024;
@@ -54,16 +54,7 @@ export class DiskCache implements EndorsementCache {
 
   async put(url: string, { storedAt, headers, body }: CachedAnswer): Promise<void> {
     const entry = { url, storedAt: storedAt.toISOString(), headers, body: toBase64(body) };
-    const path = this.#path(url);
-    const draft = `${path}.${randomUUID()}`;
     await makeFolders(this.#directory);
-    try {
-      await writeFile(draft, JSON.stringify(entry));
-      await rename(draft, path);
-    } catch (error) {
-      // A disk that is full would fill with drafts, each under a name of its own.
-      await rm(draft, { force: true });
-      throw error;
-    }
+    await replaceFile(this.#path(url), JSON.stringify(entry));
   }
 }

@@ -16,8 +16,8 @@ export interface NodeAnswers {
   readonly model: ManifestModel;
   readonly simulated: boolean;
   readonly answers: readonly (readonly Tensor[])[];
-  /** Proof file of each answer. */
-  readonly proofs: readonly Uint8Array[];
+  /** Proof file of each answer; each throws PROOF_SIZE where its tensors are more than a file of it may have. */
+  readonly proofs: readonly (() => Uint8Array)[];
 }
 
 /**
@@ -69,11 +69,11 @@ export async function answersOf(
 ): Promise<NodeAnswers> {
   const model = findModel(session.manifest, name, version);
   const answers: (readonly Tensor[])[] = [];
-  const proofs: Uint8Array[] = [];
+  const proofs: (() => Uint8Array)[] = [];
   for (const { inputs } of sets) {
     const answer = await session.infer(name, inputs, { version: model.version });
     answers.push(answer.outputs);
-    proofs.push(answer.proof());
+    proofs.push(answer.proof);
   }
   const { epoch } = session.manifest;
   return { target, epoch, model, simulated: session.result.simulated, answers, proofs };

@@ -36,8 +36,18 @@ const schema = z.strictObject({
     .max(1000),
 });
 
-/** A record as a file. */
+/** Bytes of the largest record: a proof for each node and test set, tensors included, in one string of V8's. */
+export const MAX_RECORD = 511 * 1024 * 1024;
+
+/** A record as a file. Throws PROOF_SIZE for more than `readRecord` reads, or a proof that is too large. */
 export function encodeRecord(nodes: readonly NodeAnswers[]): Uint8Array {
+  let left = MAX_RECORD;
+  const proofText = (proof: () => Uint8Array): string => {
+    const text = toBase64(proof());
+    left -= text.length;
+    if (left > 0) return text;
+    throw tooLarge();
+  };
   const record: z.input<typeof schema> = {
     version: 1,
     profile: 'urn:assay:conformance-record:1',
@@ -45,10 +55,19 @@ export function encodeRecord(nodes: readonly NodeAnswers[]): Uint8Array {
       target,
       graph: toHex(model.graph),
       execution: toHex(model.execution),
-      proofs: proofs.map(toBase64),
+      proofs: proofs.map(proofText),
     })),
   };
-  return utf8(`${JSON.stringify(record, null, 2)}\n`);
+  const bytes = utf8(`${JSON.stringify(record, null, 2)}\n`);
+  if (bytes.length > MAX_RECORD) throw tooLarge();
+  return bytes;
+}
+
+function tooLarge(): AssayError {
+  return new AssayError(
+    'PROOF_SIZE',
+    `expected a record of at most ${MAX_RECORD} bytes: record fewer nodes or test sets at once`,
+  );
 }
 
 function mismatch(message: string): never {
@@ -120,11 +139,11 @@ async function answersOfProofs(
     simulated ||= result.simulated;
   }
   if (first === undefined) return mismatch(`${target} has no proofs`);
-  return { target, ...first, simulated, answers, proofs };
+  return { target, ...first, simulated, answers, proofs: proofs.map((bytes) => () => bytes) };
 }
 
 function parseRecord(bytes: Uint8Array): z.output<typeof schema> {
-  const parsed = schema.safeParse(parseStrictJson(bytes, 'the record', 'PROOF_RECORD'));
+  const parsed = schema.safeParse(parseStrictJson(bytes, 'the record', 'PROOF_RECORD', MAX_RECORD));
   if (parsed.success) return parsed.data;
   throw schemaError('PROOF_RECORD', 'expected a record', parsed.error);
 }

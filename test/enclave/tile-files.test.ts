@@ -282,6 +282,47 @@ describe('a disk that cannot be written', () => {
     await rm(blocked(), { recursive: true });
   });
 
+  test('which it says when it is flushed is told, and what it lost is written again', async (t) => {
+    const flushed = join(directory, 'flushed');
+    const [errors, lost]: [unknown[], string[]] = [[], []];
+    const { open } = fs;
+    const opened = t.mock.method(fs, 'open', async (...of: Parameters<typeof open>) => {
+      const file = await open(...of);
+      const path = String(of[0]);
+      if (!path.endsWith('.new') || lost.includes(path)) return file;
+      t.mock.method(file, 'datasync', async () => {
+        lost.push(path);
+        throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+      });
+      return file;
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      opened.mock.restore();
+      syncBuiltinESMExports();
+    });
+    const archive = new TileFiles(flushed, (error) => errors.push(error));
+    archive.write(0, 0, new Uint8Array(256 * 32));
+    archive.writeHead(Uint8Array.of(1));
+    await archive.flushed();
+    const [told] = errors;
+    assert.ok(told instanceof AssayError);
+    assert.equal(told.message, 'tile/0/000 cannot be written now: EIO');
+    for (const name of [tilePath(0, 0), HEAD_FILE]) {
+      assert.equal(existsSync(join(flushed, name)), false, name);
+    }
+    for (const byte of [2, 3]) {
+      archive.writeHead(Uint8Array.of(byte));
+      await archive.flushed();
+    }
+    assert.equal((await readFile(join(flushed, tilePath(0, 0)))).length, 256 * 32);
+    assert.deepEqual(await readFile(join(flushed, HEAD_FILE)), Buffer.of(3));
+    assert.deepEqual(
+      lost,
+      [tilePath(0, 0), HEAD_FILE].map((name) => join(flushed, `${name}.new`)),
+    );
+  });
+
   test('keeps a million entries, whatever heads come in between', async () => {
     const errors: unknown[] = [];
     await writeFile(blocked(), '');

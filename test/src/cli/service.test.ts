@@ -26,13 +26,20 @@ test('an error that cannot be written keeps its exit code', { skip: withoutFull 
   assert.equal(await spawnAssay(['inspect', at('no-such.onnx')], {}, full).ended, 2);
 });
 
-test('nothing is left of a file that cannot be written whole', async () => {
+test('a file that cannot be written whole leaves what was there before it', async () => {
   const small = ['sh', '-c', 'ulimit -f 4 && exec "$@"', 'sh'];
-  const save = ['--save', at('cut.cbor')];
-  const command = spawnAssay(['attest', target, ...trust(), ...save], {}, small);
-  assert.equal(await command.ended, 2);
-  assert.match(command.written.err, /^error USAGE_FILE: cannot write .*cut\.cbor: EFBIG/m);
-  assert.equal(existsSync(at('cut.cbor')), false);
+  await writeFile(at('kept.cbor'), 'of an earlier run');
+  for (const [name, left] of [
+    ['cut.cbor', undefined],
+    ['kept.cbor', 'of an earlier run'],
+  ] as const) {
+    const save = ['--save', at(name)];
+    const command = spawnAssay(['attest', target, ...trust(), ...save], {}, small);
+    assert.equal(await command.ended, 2);
+    assert.match(command.written.err, new RegExp(`^error USAGE_FILE: .* ${at(name)}: EFBIG`, 'm'));
+    const found = existsSync(at(name)) ? await readFile(at(name), 'utf8') : undefined;
+    assert.equal(found, left, name);
+  }
 });
 
 describe('the service', () => {

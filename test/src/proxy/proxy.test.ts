@@ -194,6 +194,27 @@ test('an enclave that was started again is attested anew, and its proofs are kep
   );
 });
 
+test('a second answer of one position overwrites no evidence of the first', async (t) => {
+  const [started, to] = await start(server.target, 'forked');
+  t.after(() => stop(started, to));
+  await to.call('ModelInfer', adderRequest());
+  const [first = ''] = await readdir(join(folder, 'forked'));
+  const [epoch, index] = first.split(/[-.]/);
+  const next = `${epoch}-${Number(index) + 1}`;
+  await writeFile(join(folder, 'forked', `${next}.proof`), 'of a log before');
+  await to.call('ModelInfer', adderRequest());
+  const proofs = (await readdir(join(folder, 'forked'))).sort();
+  const another = proofs.find((name) => name.startsWith(`${next}-`)) ?? '';
+  assert.deepEqual(proofs, [first, `${next}.proof`, another].sort());
+  assert.equal(await readFile(join(folder, 'forked', `${next}.proof`), 'utf8'), 'of a log before');
+  const options = { at: new Date(), roots: [server.root] };
+  const proof = await readFile(join(folder, 'forked', another));
+  const { result } = await appraiseProof(proof, parsePolicy(policy), options);
+  assert.equal(result.affirmed, true, result.summary);
+  await stop(started, to);
+  assert.ok(started.written.err.includes(`${next}.proof is there already`), started.written.err);
+});
+
 test('an answer whose proof cannot be written is not passed on, and the operator alone is told where', async (t) => {
   const [started, to] = await start(server.target, 'gone');
   t.after(() => stop(started, to));

@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { toHex, utf8 } from '../../../attestation/encoding/bytes.js';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import { decodeBundle, encodeBundle } from '../../../attestation/evidence/bundle.js';
 import { executionDigest } from '../../../attestation/evidence/execution-profile.js';
 import { SIMULATED_MEASUREMENT } from '../../../enclave/platform/simulator/snp.js';
+import { connect } from '../../../src/client/connect.js';
 import { tensor } from '../../../src/client/tensor.js';
-import { compareNodes, type NodeAnswers } from '../../../src/replay/conform.js';
+import { answersOf, compareNodes, type NodeAnswers } from '../../../src/replay/conform.js';
+import { encodeRecord } from '../../../src/replay/conformance-record.js';
 import { computing, startAdder } from '../../forge/adder-server.js';
-import { assay } from '../../forge/cli.js';
+import { assay, withoutFull } from '../../forge/cli.js';
 import { servedModel } from '../../forge/enclave.js';
 import { dataType, encodeTensor } from '../../forge/onnx.js';
+import { servedPolicy } from '../../forge/served-policy.js';
 import { testFolder } from '../../forge/test-folder.js';
 
 const servers = await Promise.all([startAdder(), startAdder(), startAdder()]);
@@ -301,6 +306,44 @@ describe('a record', () => {
     one.lies = near;
     const apart = await conform([one.target], '--with', record());
     assert.deepEqual([apart.code, signs(apart.out)[0]], [1, '=≠≠≠']);
+  });
+
+  test('of many test sets is read as it was written', async () => {
+    const sets = Array.from({ length: 600 }, () => ['--vectors', at('vectors')]).flat();
+    const large = at('large.json');
+    const saved = await conform([two.target], ...sets, '--save', large);
+    assert.equal(saved.code, 0);
+    assert.ok((await stat(large)).size > 4 * 2 ** 20, 'more than other JSON documents may have');
+    const { code, out } = await conform([], ...sets, '--with', large);
+    assert.deepEqual([code, signs(out)], [0, ['==']]);
+  });
+
+  test('that cannot be written takes no verdict along', { skip: withoutFull }, async () => {
+    one.lies = far;
+    const outcome = await conform(all, '--save', '/dev/full', '--json');
+    assert.equal(outcome.code, 1);
+    assert.equal(JSON.parse(outcome.out).contradictions.length, 2);
+    assert.equal(JSON.parse(outcome.err).error.code, 'USAGE_FILE');
+    one.lies = {};
+    const equal = await conform(all, '--save', '/dev/full');
+    assert.deepEqual([equal.code, signs(equal.out).length], [2, 3]);
+  });
+
+  test('is all that needs proofs: answers too large for a file are compared', async () => {
+    const session = await connect(one.target, parsePolicy(servedPolicy(one.enclave)), {
+      roots: [one.root],
+    });
+    const infer = session.infer.bind(session);
+    const tooLarge = (): never => {
+      throw new AssayError('PROOF_SIZE', 'expected a smaller one');
+    };
+    session.infer = async (...of) => ({ ...(await infer(...of)), proof: tooLarge });
+    const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
+    const sets = [{ name: 's', inputs, outputs: [] }];
+    const nodes = [await answersOf('one', session, 'adder', undefined, sets)];
+    session.close();
+    assert.equal(compareNodes(nodes, sets, undefined).nodes.length, 1);
+    assert.throws(() => encodeRecord(nodes), { code: 'PROOF_SIZE' });
   });
 
   test('is compared with another record, without any node', async () => {
