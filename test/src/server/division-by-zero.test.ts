@@ -52,16 +52,18 @@ const server = await startTestServer({
   },
 });
 
+const request = (model: string, p: readonly bigint[], q: readonly bigint[]) => ({
+  model_name: model,
+  inputs: [p, q].map(({ length }, i) => ({
+    name: operands[i]?.name,
+    datatype: 'INT64',
+    shape: [length],
+  })),
+  raw_input_contents: [p, q].map((values) => Buffer.from(BigInt64Array.from(values).buffer)),
+});
+
 async function infer(model: string, p: readonly bigint[], q: readonly bigint[]): Promise<bigint[]> {
-  const answer = await server.call<InferAnswer>('ModelInfer', {
-    model_name: model,
-    inputs: [p, q].map(({ length }, i) => ({
-      name: operands[i]?.name,
-      datatype: 'INT64',
-      shape: [length],
-    })),
-    raw_input_contents: [p, q].map((values) => Buffer.from(BigInt64Array.from(values).buffer)),
-  });
+  const answer = await server.call<InferAnswer>('ModelInfer', request(model, p, q));
   const [bytes = Buffer.alloc(0)] = answer.raw_output_contents;
   return Array.from({ length: bytes.length / 8 }, (_, i) => bytes.readBigInt64LE(8 * i));
 }
@@ -79,9 +81,10 @@ for (const model of OPERATORS.flatMap((op) => [op, `${op}-branch`])) {
 }
 
 test('what fails for another reason stays a failure of the server, whatever its nodes are called', async () => {
-  await assert.rejects(infer('Reshape', [1n, 2n], [5n]), {
-    code: status.INTERNAL,
-    details: 'ONNX Runtime could not execute a Reshape node on these inputs',
-  });
+  const details = 'ONNX Runtime could not execute a Reshape node on these inputs';
+  await assert.rejects(infer('Reshape', [1n, 2n], [5n]), { code: status.INTERNAL, details });
   assert.equal(server.failures.length, 1);
+  const [streamed] = await server.stream([request('Reshape', [1n, 2n], [5n])]);
+  assert.equal(streamed?.error_message, details);
+  assert.equal(server.failures.length, 2);
 });
