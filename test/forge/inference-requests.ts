@@ -67,4 +67,12 @@ export function refusedRequests(server: TestServer, cases: readonly RefusedReque
       [],
     );
   });
+
+  test('none that was refused came to a worker, among the requests of others', async () => {
+    const { model_stats } = await server.call<{
+      readonly model_stats: readonly { readonly inference_stats: { readonly fail: object } }[];
+    }>('ModelStatistics', {});
+    const none = { count: '0', ns: '0' };
+    for (const { inference_stats } of model_stats) assert.deepEqual(inference_stats.fail, none);
+  });
 }

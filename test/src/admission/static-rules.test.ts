@@ -41,8 +41,8 @@ const op = (name: string, rest: Partial<NodeInit> = {}): NodeInit => ({
 type Case = readonly [init: ModelInit, expected: readonly string[]];
 
 /** A Pad by constants. */
-const padding = (int64s: readonly number[], mode = 'wrap'): ModelInit =>
-  model(op('Pad', { inputs: ['x', 'pads'], attributes: { mode: { s: mode } } }), {
+const padding = (int64s: readonly number[], mode = 'wrap', domain = ''): ModelInit =>
+  model(op('Pad', { domain, inputs: ['x', 'pads'], attributes: { mode: { s: mode } } }), {
     initializers: [{ name: 'pads', type: 7, dims: [int64s.length], int64s: [...int64s] }],
   });
 
@@ -366,6 +366,23 @@ const cases: Readonly<Record<string, Case>> = {
     model(op('Pad', { inputs: ['x', 'x'], attributes: { mode: { s: 'wrap' } } })),
     ['refuse static.unwritten Pad "here"'],
   ],
+  'a Pad that wraps by what a sparse constant has': [
+    model(op('Pad', { inputs: ['x', 'pads'], attributes: { mode: { s: 'wrap' } } }), {
+      sparse: [
+        {
+          values: { name: 'pads', type: 7, dims: [2], int64s: [1, 9] },
+          indices: { name: '', type: 7, dims: [2], int64s: [0, 1] },
+          dims: [4],
+        },
+      ],
+    }),
+    ['refuse static.unwritten Pad "here"'],
+  ],
+  'a Pad of com.microsoft that wraps by more than one before an axis': [
+    padding([0, 2, 0, 0], 'wrap', 'com.microsoft'),
+    ['warn static.operator Pad "here"', 'refuse static.unwritten Pad "here"'],
+  ],
+  'a Pad that names no mode': [model(op('Pad', { inputs: ['x', 'x'] })), []],
   'a Pad in a mode that its call says': [
     {
       ...model(op('Own', { domain: 'com.example', attributes: { mode: { s: 'wrap' } } })),
@@ -397,6 +414,34 @@ const cases: Readonly<Record<string, Case>> = {
       'warn static.trees TreeEnsembleClassifier "here"',
       'refuse static.unwritten TreeEnsembleClassifier "here"',
     ],
+  ],
+  'as many classes as a call says under the transform PROBIT': [
+    {
+      ...model(op('Own', { domain: 'com.example', attributes: { of: { ints: [0, 1] } } })),
+      functions: [
+        {
+          ...quiet,
+          attributes: ['of'],
+          opsets: { 'ai.onnx.ml': 3 },
+          nodes: [
+            op('SVMClassifier', {
+              domain: 'ai.onnx.ml',
+              inputs: ['a'],
+              outputs: ['label', 'b'],
+              attributes: {
+                post_transform: { s: 'PROBIT' },
+                classlabels_ints: { ref: 'of', type: 7 },
+              },
+            }),
+          ],
+        },
+      ],
+    },
+    ['refuse static.unwritten SVMClassifier "here"'],
+  ],
+  'classes that are not named under the transform PROBIT': [
+    classifying('SVMClassifier', 'PROBIT', 'of_another_name', 3),
+    ['refuse static.unwritten SVMClassifier "here"'],
   ],
   'three classes under the transform PROBIT': [
     classifying('SVMClassifier', 'PROBIT', 'classlabels_ints', 3),

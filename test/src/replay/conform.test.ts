@@ -401,18 +401,109 @@ describe('a record', () => {
     assert.deepEqual(await told([two.target, three.target], '--with', record()), [1, 2, 2, twice]);
   });
 
-  test('is of its own test sets', async () => {
-    const set = at('others/test_data_set_0');
-    await cp(at('vectors/test_data_set_0'), set, { recursive: true });
-    const value = encodeTensor({ name: '', type: dataType.float, dims: [2], floats: [9, 9] });
-    await writeFile(join(set, 'input_0.pb'), value);
-    await rm(join(set, 'output_0.pb'));
+  test('does not speak for a node with a proof of another model', async () => {
+    const other = await startAdder({}, undefined, {}, 'other');
+    const what = ['--model', 'other', '--vectors', at('vectors'), ...trust()];
+    const saved = await assay(['conform', other.target, ...what, '--save', at('of-other.json')]);
+    other.close();
+    assert.equal(saved.code, 0);
+    const { code, out } = await conform([one.target], '--with', at('of-other.json'), '--json');
+    const { nodes, excluded } = JSON.parse(out);
+    assert.deepEqual([code, nodes.length, excluded[0]?.code], [1, 1, 'PROOF_RECORD']);
+    assert.match(excluded[0].message, /of model other 1, which was not asked for/);
+  });
+
+  describe('does not speak for a node whose proofs are', () => {
+    const sets = ['--vectors', at('pairs')];
+    const [adder] = three.enclave.manifest.models;
+    assert.ok(adder !== undefined);
+    const { graph } = adder;
+    const profile = { ...adder.profile, kernels: new Uint8Array(32).fill(5) };
+    const cases = {
+      'of two boots': [two, adder],
+      'of one boot, and of two executions': [
+        three,
+        { ...adder, profile, execution: executionDigest(graph, profile) },
+      ],
+    } as const;
+    for (const [name, [server, then]] of Object.entries(cases)) {
+      test(name, async () => {
+        for (const set of ['test_data_set_0', 'test_data_set_1']) {
+          await cp(at('vectors/test_data_set_0'), at(`pairs/${set}`), { recursive: true });
+        }
+        const saved = async (target: string) => {
+          assert.equal((await conform([target], ...sets, '--save', at('of-two.json'))).code, 0);
+          return JSON.parse(await readFile(at('of-two.json'), 'utf8'));
+        };
+        const value = await saved(three.target);
+        await server.enclave.restate([then]);
+        const [, second] = (await saved(server.target)).nodes[0].proofs;
+        await server.enclave.restate([adder]);
+        value.nodes[0].proofs[1] = second;
+        await writeFile(at('mixed.json'), JSON.stringify(value));
+        const told = await conform([one.target], ...sets, '--with', at('mixed.json'), '--json');
+        const { nodes, excluded } = JSON.parse(told.out);
+        assert.deepEqual([told.code, nodes.length, excluded[0]?.code], [1, 1, 'PROOF_RECORD']);
+        assert.match(excluded[0].message, /of one boot and one execution/);
+      });
+    }
+  });
+
+  describe('is of its own test sets, and not of', () => {
+    const [adder] = one.enclave.manifest.models;
+    assert.ok(adder !== undefined);
+    const pair = { name: '', type: dataType.float, dims: [2], floats: [1, 2] };
+    const cases = {
+      'other numbers': { ...pair, floats: [9, 9] },
+      'the same bytes in another shape': { ...pair, dims: [1, 2] },
+    };
+    for (const [name, value] of Object.entries(cases)) {
+      test(name, async () => {
+        const set = at('others/test_data_set_0');
+        await cp(at('vectors/test_data_set_0'), set, { recursive: true });
+        await writeFile(join(set, 'input_0.pb'), encodeTensor(value));
+        await rm(join(set, 'output_0.pb'));
+        const [a, ...rest] = adder.inputs;
+        assert.ok(a !== undefined);
+        await one.enclave.restate([{ ...adder, inputs: [{ ...a, dims: value.dims }, ...rest] }]);
+        const { code, out } = await assay([
+          ...['conform', one.target, '--model', 'adder', '--vectors', at('others')],
+          ...['--policy', at('policy.json'), '--root', at('root.pem'), '--with', record()],
+          '--json',
+        ]);
+        await one.enclave.restate([adder]);
+        const { nodes, excluded } = JSON.parse(out);
+        assert.deepEqual([code, nodes.length], [1, 1]);
+        assert.match(excluded[0].message, /of other inputs/);
+      });
+    }
+  });
+
+  test('does not speak for a node that the policy refuses now', async () => {
+    const profile = { ...servedModel('adder', 1).profile, kernels: new Uint8Array(32).fill(1) };
+    const elsewhere = await startAdder({}, profile);
+    const saved = await conform([elsewhere.target], '--save', at('refused.json'));
+    elsewhere.close();
+    assert.equal(saved.code, 0);
+    const known = one.enclave.manifest.models.map(({ graph, execution }) => ({
+      graph: toHex(graph),
+      executions: [toHex(execution)],
+    }));
+    place({
+      'known.json': JSON.stringify({
+        version: 1,
+        snp: { measurements: [toHex(SIMULATED_MEASUREMENT)] },
+        enclave: { models: known, allowUnpinned: true },
+      }),
+    });
     const { code, out } = await assay([
-      ...['conform', one.target, '--model', 'adder', '--vectors', at('others')],
-      ...['--policy', at('policy.json'), '--root', at('root.pem'), '--with', record(), '--json'],
+      ...['conform', one.target, '--model', 'adder', '--vectors', at('vectors')],
+      ...['--policy', at('known.json'), '--root', at('root.pem')],
+      ...['--with', at('refused.json'), '--json'],
     ]);
-    assert.equal(code, 1);
-    assert.match(JSON.parse(out).excluded[0].message, /of other inputs/);
+    const { nodes, excluded } = JSON.parse(out);
+    assert.deepEqual([code, nodes.length, excluded[0]?.code], [1, 1, 'PROOF_RECORD']);
+    assert.match(excluded[0].message, /is not affirmed/);
   });
 
   test('that is none is refused', async () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from 'node:http2';
 import { after, test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import type { Session } from '../../../src/client/session.js';
+import type { Cancellation, InferenceRequest, LoadedModel } from '../../../src/engine/engine.js';
 import { startProxy } from '../../../src/proxy/proxy.js';
 import { calls, REPEAT_PATH, startEcho } from '../../forge/echo-service.js';
 import { startTestServer } from '../../forge/inference-server.js';
@@ -42,6 +43,7 @@ function takeAll(session: ClientHttp2Session, stream: Stream): Promise<Reply> {
   return replyTo(stream);
 }
 
+const INFER = '/inference.GRPCInferenceService/ModelInfer';
 const STREAM_INFER = '/inference.GRPCInferenceService/ModelStreamInfer';
 const UNKNOWN_MODEL = framed('\n\x01x');
 const WATCH = '/grpc.health.v1.Health/Watch';
@@ -87,3 +89,29 @@ test('a call is cancelled with its status, though its answers wait', LIMIT, asyn
   stream.write(OVERSIZED);
   await cancelled;
 });
+
+/** How a call can end before its answer, as its headers or its caller say. */
+const ENDS: readonly [string, OutgoingHttpHeaders, (stream: Stream) => void][] = [
+  ['its caller resets it', {}, (stream) => stream.close(constants.NGHTTP2_CANCEL)],
+  ['its deadline passes', TIMEOUT, () => undefined],
+];
+for (const [name, headers, end] of ENDS) {
+  test(`an inference that waits is taken back as ${name}`, LIMIT, async () => {
+    const asked = new Promise<Cancellation | undefined>((resolve) => {
+      const infer = ({ cancellation }: InferenceRequest): Promise<never> => {
+        resolve(cancellation);
+        return new Promise(() => undefined);
+      };
+      const model = { name, version: '1', inputs: [], outputs: [], infer };
+      server.registry.add(model as unknown as LoadedModel);
+    });
+    const message = framed(`\n${String.fromCharCode(name.length)}${name}`);
+    const stream = send(openNarrow(INFERENCE_URL), INFER, [message], headers);
+    stream.on('error', () => undefined).end();
+    const cancellation = await asked;
+    assert.equal(cancellation?.cancelled, false);
+    const cancelled = new Promise<void>((resolve) => cancellation?.onCancel(resolve));
+    end(stream);
+    await cancelled;
+  });
+}

@@ -159,17 +159,18 @@ const server = await startTestServer({
   ),
 });
 
-function infer(model: string, p: readonly bigint[], q: readonly bigint[]): Promise<InferAnswer> {
-  return server.call<InferAnswer>('ModelInfer', {
-    model_name: model,
-    inputs: [p, q].map(({ length }, i) => ({
-      name: inputs[i]?.name,
-      datatype: 'INT64',
-      shape: [length],
-    })),
-    raw_input_contents: [p, q].map((values) => Buffer.from(BigInt64Array.from(values).buffer)),
-  });
-}
+const request = (model: string, p: readonly bigint[], q: readonly bigint[]) => ({
+  model_name: model,
+  inputs: [p, q].map(({ length }, i) => ({
+    name: inputs[i]?.name,
+    datatype: 'INT64',
+    shape: [length],
+  })),
+  raw_input_contents: [p, q].map((values) => Buffer.from(BigInt64Array.from(values).buffer)),
+});
+
+const infer = (model: string, p: readonly bigint[], q: readonly bigint[]): Promise<InferAnswer> =>
+  server.call<InferAnswer>('ModelInfer', request(model, p, q));
 
 for (const [model, { q, fits, told }] of Object.entries(CASES)) {
   test(`${model}: values and shapes that a kernel refuses are the caller's, and are told without data`, async () => {
@@ -185,9 +186,11 @@ for (const [model, { q, fits, told }] of Object.entries(CASES)) {
 }
 
 test('what there is no memory for stays a failure of the server', async () => {
-  await assert.rejects(infer('Expand', [7n], [2n ** 58n]), {
-    code: status.INTERNAL,
-    details: 'ONNX Runtime could not execute an Expand node on these inputs',
-  });
+  const details = 'ONNX Runtime could not execute an Expand node on these inputs';
+  const asked = [[7n], [2n ** 58n]] as const;
+  await assert.rejects(infer('Expand', ...asked), { code: status.INTERNAL, details });
   assert.equal(server.failures.length, 1);
+  const [streamed] = await server.stream([request('Expand', ...asked)]);
+  assert.equal(streamed?.error_message, details);
+  assert.equal(server.failures.length, 2);
 });

@@ -82,6 +82,12 @@ const INPUTS: readonly RefusedRequest[] = [
     /input a: expected shape \[n,3\], not \[3\]/,
   ],
   [
+    'a rank that begins as expected',
+    (r) => ({ ...r, inputs: [{ ...r.inputs[0], shape: [1, 3, 1] }, r.inputs[1]] }),
+    status.INVALID_ARGUMENT,
+    /input a: expected shape \[n,3\], not \[1,3,1\]/,
+  ],
+  [
     'wrong fixed dimension',
     (r) => ({ ...r, inputs: [{ ...r.inputs[0], shape: [3, 1] }, r.inputs[1]] }),
     status.INVALID_ARGUMENT,

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { InferenceRequest, LoadedModel } from '../../../src/engine/engine.js';
+import { EngineError } from '../../../src/engine/error.js';
 import { createEngine } from '../../../src/engine/onnx-engine.js';
 import { Inferrer } from '../../../src/server/infer.js';
 import { ModelRegistry } from '../../../src/server/model-registry.js';
@@ -27,6 +29,19 @@ const NUMBER = Buffer.from(
   `${REQUEST.toString('hex')}2a100a05${Buffer.from('input').toString('hex')}1204465033321a01013a0400000000`,
   'hex',
 );
+
+/** Waits for as long as its caller does. */
+const patient: LoadedModel = Object.create(echo, {
+  name: { value: 'wait' },
+  infer: {
+    value: ({ cancellation }: InferenceRequest) =>
+      new Promise((_, reject) => {
+        cancellation?.onCancel(() => reject(new EngineError('cancelled', 'nobody waits for it')));
+      }),
+  },
+});
+models.add(patient);
+const TO_PATIENT = Buffer.from(NUMBER.toString('latin1').replace('echo', 'wait'), 'latin1');
 
 function begin(deadline?: number): { readonly call: SlowCall; readonly failures: () => number } {
   let failures = 0;
@@ -57,6 +72,15 @@ test('a caller who takes no answers and goes away leaves nothing waiting', async
   assert.equal(call.listenerCount('drain'), 1);
   call.emit('cancelled', 'cancelled');
   assert.equal(await quiet(() => call.listenerCount('drain')), 0);
+});
+
+test('a caller who goes away takes back its requests that wait, and no other does', async () => {
+  const [first, second] = [begin(), begin()];
+  for (const { call } of [first, first, second]) call.push(TO_PATIENT);
+  assert.equal(await quiet(first.failures), 0);
+  first.call.emit('cancelled', 'cancelled');
+  assert.equal(await quiet(first.failures), 2);
+  assert.equal(second.failures(), 0);
 });
 
 test('a clock that is turned while a stream lasts leaves its requests the time that they have', async (t) => {
