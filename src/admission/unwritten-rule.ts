@@ -9,7 +9,6 @@ import { isSparse } from '../../attestation/model/tensor.js';
 import type { AttributeView, NodeView } from '../../attestation/model/views.js';
 import { INT64 } from './element-range.js';
 import { type AdmissionFinding, finding } from './finding.js';
-import { leavesPresent } from './output-rule.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 type Unwritten = (state: NodeState, files: ExternalFiles) => boolean;
@@ -43,6 +42,11 @@ function padsTooFar({ node, scope }: NodeState, files: ExternalFiles): boolean {
   return false;
 }
 
+/** Whether a node that is given what came before, from this input on, leaves out the keys or values with it. */
+function leavesPresent({ inputs, outputs }: NodeView, past: number): boolean {
+  return (inputs[past] ?? '') !== '' && [1, 2].some((index) => (outputs[index] ?? '') === '');
+}
+
 /** Of two classes with one score between them the second's is not calculated. */
 function leavesSecondClass({ node }: NodeState): boolean {
   if (!maySay(node, 'post_transform', 'PROBIT')) return false;
@@ -69,7 +73,7 @@ const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
   ],
   [
     'com.microsoft MultiHeadAttention',
-    ({ node }) => leavesPresent(node, 6) && node.outputs.slice(1, 3).some((name) => name !== ''),
+    ({ node }) => leavesPresent(node, 6) && node.outputs.slice(1).some((name) => name !== ''),
   ],
   ['com.microsoft WordConvEmbedding', () => true],
 ]);

@@ -1,6 +1,6 @@
 import { type MeasuredModel, measureModel } from '../../enclave/measure.js';
 import { delicateInputs } from '../admission/delicate-inputs.js';
-import { incompleteNodes } from '../admission/output-rule.js';
+import { strayingNodes } from '../admission/output-rule.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 import { unwrittenNodes } from '../admission/unwritten-rule.js';
 
@@ -9,8 +9,8 @@ export interface JudgedModel {
   readonly measured: MeasuredModel;
   /** Divisions with which a caller could end the process, as people find them in the file. */
   readonly trapping: readonly string[];
-  /** Nodes that leave out an output, with which every caller does. */
-  readonly incomplete: readonly string[];
+  /** Nodes of which the kernel writes to what is no output, with which every caller does. */
+  readonly straying: readonly string[];
   /** Nodes that may answer with what earlier requests left in memory. */
   readonly unwritten: readonly string[];
   /** As `LoadOptions.delicateInputs`. */
@@ -24,7 +24,7 @@ export async function judgeModel(path: string): Promise<JudgedModel> {
   return {
     measured,
     trapping: divisions.map(nodeLabel),
-    incomplete: incompleteNodes(analysis).map(nodeLabel),
+    straying: strayingNodes(analysis).map(nodeLabel),
     unwritten: unwrittenNodes(analysis).map(nodeLabel),
     delicateInputs: delicateInputs(analysis, divisions),
   };

@@ -94,13 +94,13 @@ function nodesText(nodes: readonly string[]): string {
  * caller's answers.
  */
 function assertNothingTraps(
-  { incomplete, trapping, unwritten }: JudgedModel,
+  { straying, trapping, unwritten }: JudgedModel,
   configured: ConfiguredModel,
 ): void {
-  if (incomplete.length > 0) {
+  if (straying.length > 0) {
     throw new AssayError(
       'MODEL_OUTPUTS',
-      `expected no node to leave out an output that ONNX Runtime writes to, with which every caller ends the process, but ${nodesText(incomplete)} does; name all its outputs in the model, used or not`,
+      `expected every node to write to its own outputs alone, but ${nodesText(straying)} writes elsewhere, with which callers end the process; assay admit says what to change`,
     );
   }
   if (unwritten.length > 0) {

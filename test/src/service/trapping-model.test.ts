@@ -80,7 +80,7 @@ for (const [op, all, some] of written) {
     await assert.rejects(start({ allowTrappingDivision: true }), {
       code: 'MODEL_OUTPUTS',
       message: new RegExp(
-        `^model ratio 1 \\(.*ratio\\.onnx\\): expected no node .*but ${op} "here" does; name all`,
+        `^model ratio 1 \\(.*ratio\\.onnx\\): expected every node .*but ${op} "here" writes elsewhere`,
       ),
     });
     await place(writingModel(op, all));
