@@ -419,6 +419,11 @@ const cases: Readonly<Record<string, Case>> = {
     'DecoderMaskedMultiHeadAttention x,x,x,,,x,x,x y,k': 'outputs',
     'DecoderMaskedMultiHeadAttention x,x,x y': null,
     'WordConvEmbedding x,x,x,x y': 'unwritten',
+    'GreedySearch x,x,x y': 'unwritten',
+    'BeamSearch x,x,x y,s': null,
+    'BeamSearch x,x,x y,,t': 'unwritten',
+    'WhisperBeamSearch x,x,x y,s': null,
+    'WhisperBeamSearch x,x,x y,s,t': 'unwritten',
   }),
   'as many outputs as a manifest has room for': [withOutputs(16_370), []],
   'more outputs than a manifest has room for': [withOutputs(16_384), ['refuse static.manifest']],
@@ -464,7 +469,11 @@ const cases: Readonly<Record<string, Case>> = {
   ],
   'a contributed operator that draws': [
     model(op('Sampling', { domain: 'com.microsoft' })),
-    ['warn static.operator Sampling "here"', 'refuse static.random Sampling "here"'],
+    [
+      'warn static.operator Sampling "here"',
+      'refuse static.random Sampling "here"',
+      'refuse static.unwritten Sampling "here"',
+    ],
   ],
   'a tree ensemble': [
     model(op('TreeEnsembleRegressor', { domain: 'ai.onnx.ml' })),
