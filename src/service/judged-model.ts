@@ -1,6 +1,7 @@
 import { type MeasuredModel, measureModel } from '../../enclave/measure.js';
 import { delicateInputs } from '../admission/delicate-inputs.js';
 import { incompleteNodes } from '../admission/output-rule.js';
+import { overrunningNodes } from '../admission/overrun-rule.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 import { unwrittenNodes } from '../admission/unwritten-rule.js';
 
@@ -11,6 +12,8 @@ export interface JudgedModel {
   readonly trapping: readonly string[];
   /** Nodes that leave out an output, with which every caller does. */
   readonly incomplete: readonly string[];
+  /** Nodes that may write beyond their memory. */
+  readonly overrunning: readonly string[];
   /** Nodes that may answer with what earlier requests left in memory. */
   readonly unwritten: readonly string[];
   /** As `LoadOptions.delicateInputs`. */
@@ -25,6 +28,7 @@ export async function judgeModel(path: string): Promise<JudgedModel> {
     measured,
     trapping: divisions.map(nodeLabel),
     incomplete: incompleteNodes(analysis).map(nodeLabel),
+    overrunning: overrunningNodes(analysis).map(nodeLabel),
     unwritten: unwrittenNodes(analysis).map(nodeLabel),
     delicateInputs: delicateInputs(analysis, divisions),
   };
