@@ -43,7 +43,7 @@ const DECODERS = new Set(['BeamSearch', 'GreedySearch', 'Sampling', 'WhisperBeam
 
 function operandsOf(node: NodeView, trapping: ReadonlySet<NodeView>): readonly number[] {
   const { op, inputs } = node;
-  if (trapping.has(node)) return [0, 1];
+  if (trapping.has(node) && op !== 'STFT') return [0, 1];
   if (DECODERS.has(op)) return [...inputs.keys()].slice(1);
   return DELICATE_OPERANDS.get(op) ?? [];
 }

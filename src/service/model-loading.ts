@@ -118,7 +118,7 @@ function assertNothingTraps(
   if (configured.allowTrappingDivision || trapping.length === 0) return;
   throw new AssayError(
     'MODEL_DIVISION',
-    `expected no division of the least integer by -1, with which a caller ends the process, but ${nodesText(trapping)} may do it; bound the divisor in the model, or say allowTrappingDivision`,
+    `expected no division of the least integer by -1, nor by frames of no length, with which a caller ends the process, but ${nodesText(trapping)} may do it; bound the divisor in the model, or say allowTrappingDivision`,
   );
 }
 

@@ -108,7 +108,9 @@ const CASES: Readonly<Record<string, Case>> = {
       ...MANY.map((name, i) => resize(i === 20 ? 'any' : 'four', name)),
       node('Sum', MANY.join(' '), 'y'),
     ],
-    refused: MANY.slice(1).reverse().map((name) => `Resize "${name}"`),
+    refused: MANY.slice(1)
+      .reverse()
+      .map((name) => `Resize "${name}"`),
   },
   'what no output needs': { nodes: [resize('any', 'unused'), resize('four')] },
   'the second input of an older Resize': {
