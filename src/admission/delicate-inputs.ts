@@ -1,19 +1,13 @@
 import { executedNodes } from '../../attestation/model/called-functions.js';
-import { functionKey } from '../../attestation/model/computation.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
-import {
-  type Definition,
-  type NodeState,
-  needsOf,
-  type Scope,
-} from '../../attestation/model/scope.js';
 import type { NodeView } from '../../attestation/model/views.js';
+import { Origins } from './origins.js';
 
 /**
  * The operands that kernels take for sizes, lengths or places, by operator: large values exhaust memory or time,
  * and some kernels do not look whether they lie within a tensor.
  */
-const DELICATE_OPERANDS: ReadonlyMap<string, readonly number[]> = new Map(
+export const DELICATE_OPERANDS: ReadonlyMap<string, readonly number[]> = new Map(
   Object.entries<readonly number[]>({
     AffineGrid: [1],
     Attention: [3, 4, 5, 6],
@@ -49,72 +43,9 @@ const DECODERS = new Set(['BeamSearch', 'GreedySearch', 'Sampling', 'WhisperBeam
 
 function operandsOf(node: NodeView, trapping: ReadonlySet<NodeView>): readonly number[] {
   const { op, inputs } = node;
-  if (trapping.has(node)) return [0, 1];
+  if (trapping.has(node) && op !== 'STFT') return [0, 1];
   if (DECODERS.has(op)) return [...inputs.keys()].slice(1);
   return DELICATE_OPERANDS.get(op) ?? [];
-}
-
-/** What an operand is made of, followed from uses to definitions, through functions and out to their calls. */
-class Origins {
-  readonly #root: Scope;
-  readonly #functions: ModelAnalysis['functions'];
-  /** What the calls of a function give for each of its parameters. */
-  readonly #given = new Map<Scope, Definition[][]>();
-  readonly #seen = new Set<Definition>();
-  readonly inputs = new Set<string>();
-
-  constructor({ scope, functions }: ModelAnalysis, executed: Iterable<NodeState>) {
-    this.#root = scope;
-    this.#functions = functions;
-    for (const state of executed) {
-      const callee = this.#callee(state);
-      if (callee === undefined) continue;
-      const given = this.#given.get(callee) ?? [];
-      this.#given.set(callee, given);
-      state.node.inputs.forEach((name, index) => {
-        given[index] ??= [];
-        if (name !== '') given[index].push(state.scope.resolve(name));
-      });
-    }
-  }
-
-  #callee({ node }: NodeState): Scope | undefined {
-    return this.#functions.get(functionKey({ ...node, name: node.op }))?.scope;
-  }
-
-  follow(operand: Definition): void {
-    const left = [operand];
-    for (let next = left.pop(); next !== undefined; next = left.pop()) {
-      if (this.#seen.has(next)) continue;
-      this.#seen.add(next);
-      for (const definition of this.#behind(next)) left.push(definition);
-    }
-  }
-
-  #behind(definition: Definition): readonly Definition[] {
-    if (definition.kind === 'constant') return [];
-    if (definition.kind === 'input') return this.#behindInput(definition);
-    const { state, index } = definition;
-    const callee = this.#callee(state);
-    const output = callee?.outputs[index];
-    if (callee !== undefined && output !== undefined) return [callee.resolve(output.name)];
-    const { domain, op } = state.node;
-    return domain === '' && (op === 'Shape' || op === 'Size') ? [] : needsOf(state);
-  }
-
-  #behindInput(definition: Definition & { readonly kind: 'input' }): readonly Definition[] {
-    const { scope, index, value } = definition;
-    if (scope === this.#root) {
-      this.inputs.add(value.name);
-      return [];
-    }
-    if (scope.isFunction && scope.parent === null) {
-      return this.#given.get(scope)?.[index] ?? [];
-    }
-    // What an operator gives its subgraphs may be made of anything.
-    for (const { name } of this.#root.inputs) this.inputs.add(name);
-    return [];
-  }
 }
 
 /**

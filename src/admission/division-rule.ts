@@ -6,11 +6,11 @@ import { nodeLabel, trappingDivisions } from './trapping-divisions.js';
 export function divisionRule(analysis: ModelAnalysis): AdmissionFinding {
   const exposed = trappingDivisions(analysis);
   return exposed.length === 0
-    ? finding('static.division', 'pass', 'no caller can have the least integer divided by -1')
+    ? finding('static.division', 'pass', 'no caller can bring about a division that traps')
     : finding(
         'static.division',
         'refuse',
-        'callers may have these divide the least integer by -1, which ends the process of a node on x86: divide by a constant, bound the divisor (Clip, Max), or divide in floating point',
+        'callers may have these divide the least integer by -1, or an STFT by frames of no length, which ends the process of a node on x86: divide by a constant, bound the divisor (Clip, Max), or divide in floating point; give the STFT a window',
         exposed.map(nodeLabel),
       );
 }

@@ -14,6 +14,7 @@ import { manifestRule } from './manifest-rule.js';
 import { intAttribute } from './operator-ranges.js';
 import { newestOpset, supportOf } from './operators.js';
 import { outputRule } from './output-rule.js';
+import { overrunRule } from './overrun-rule.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 import { nodeLabel } from './trapping-divisions.js';
 import { unwrittenRule } from './unwritten-rule.js';
@@ -253,6 +254,7 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     ...behaviourRules(analysis, nodes),
     divisionRule(analysis),
     outputRule(analysis),
+    overrunRule(analysis),
     unwrittenRule(analysis),
   ];
 }

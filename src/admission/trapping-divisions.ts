@@ -9,13 +9,23 @@ import { type Callee, ValueElements } from './value-elements.js';
 const MOST_CALLED_PARTS = 4_000_000;
 
 function mayDivide({ domain, name }: Pick<OperatorCount, 'domain' | 'name'>): boolean {
-  return domain === '' && (name === 'Div' || name === 'Mod');
+  return domain === '' && (name === 'Div' || name === 'Mod' || name === 'STFT');
 }
 
-/** Div, and Mod whose remainder has the divisor's sign: what ONNX Runtime leaves to the processor. */
+/**
+ * Div, Mod whose remainder has the divisor's sign, and STFT that has no window, but the length of one: what ONNX
+ * Runtime leaves to the processor.
+ */
 function divides(node: NodeView): boolean {
-  const { domain, op: name } = node;
-  return mayDivide({ domain, name }) && (name === 'Div' || !followsDividend(node));
+  const { domain, op: name, inputs } = node;
+  if (!mayDivide({ domain, name })) return false;
+  if (name === 'STFT') return (inputs[2] ?? '') === '' && (inputs[3] ?? '') !== '';
+  return name === 'Div' || !followsDividend(node);
+}
+
+/** Of an STFT the length of its frames divides. */
+function mayBeNone(length: Elements | undefined): boolean {
+  return length === undefined || (length.least <= 0n && length.most >= 0n);
 }
 
 /** Narrower integers are widened before, and ONNX Runtime looks for divisors of zero itself. */
@@ -41,7 +51,8 @@ function calleesOf({ model, functions }: ModelAnalysis): ReadonlyMap<string, Cal
 
 /**
  * The divisions that are executed, in subgraphs and functions too, of which it cannot be told from the model
- * that no caller makes them divide the least integer of 32 or 64 bits by -1. No integer holds that quotient:
+ * that no caller makes them divide the least integer of 32 or 64 bits by -1, or by zero where ONNX Runtime does
+ * not look: for the length of an STFT's frames. No integer holds that quotient:
  * x86 processors trap, ONNX Runtime does not look before (1.30), and the process ends. What is divided and
  * what divides is followed from inputs, constants and sizes of tensors through ONNX's own operators, by type
  * and bounds; values of which not even the type is known may be the least integer and -1. Operators that are
@@ -62,8 +73,9 @@ export function trappingDivisions(analysis: ModelAnalysis): readonly NodeView[] 
       skipped = true;
     },
     visit: ({ node }, inputs) => {
+      if (!divides(node)) return;
       const operands = alike(inputs.map((input) => input ?? UNKNOWN));
-      if (divides(node) && mayTrap(operands)) found.add(node);
+      if (node.op === 'STFT' ? mayBeNone(inputs[3]) : mayTrap(operands)) found.add(node);
     },
   });
   values.walk(scope);

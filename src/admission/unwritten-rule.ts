@@ -56,12 +56,18 @@ function leavesSecondClass({ node }: NodeState): boolean {
   );
 }
 
+/** What a beam search gives beside its sequences and a score for each. */
+function scoresTokens({ outputs }: NodeView): boolean {
+  return outputs.slice(2).some((name) => name !== '');
+}
+
 const CLASSIFIERS = ['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifier'];
 
 /**
  * Operators whose kernels may leave part of an output as its memory was (ONNX Runtime 1.30), by domain and name.
- * `GroupQueryAttention` does so with rows of `output_qk` that lie behind the end of a sequence, and
- * `WordConvEmbedding` with words without a character.
+ * `GreedySearch` and `Sampling` do so behind the end of the longest sequence, where they end before the greatest
+ * length, as beam searches do with the scores of single tokens; `GroupQueryAttention` with rows of `output_qk` that
+ * lie behind the end of a sequence, and `WordConvEmbedding` with words without a character.
  */
 const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
   [' Pad', padsTooFar],
@@ -75,7 +81,12 @@ const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
     'com.microsoft MultiHeadAttention',
     ({ node }) => leavesPresent(node, 6) && node.outputs.slice(1).some((name) => name !== ''),
   ],
-  ['com.microsoft WordConvEmbedding', () => true],
+  ...['BeamSearch', 'WhisperBeamSearch'].map(
+    (name) => [`com.microsoft ${name}`, ({ node }: NodeState) => scoresTokens(node)] as const,
+  ),
+  ...['GreedySearch', 'Sampling', 'WordConvEmbedding'].map(
+    (name) => [`com.microsoft ${name}`, () => true] as const,
+  ),
 ]);
 
 /**
@@ -104,7 +115,7 @@ export function unwrittenRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.unwritten',
         'refuse',
-        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform',
+        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, search with BeamSearch and without the scores of tokens',
         unwritten.map(nodeLabel),
       );
 }

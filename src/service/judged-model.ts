@@ -1,6 +1,7 @@
 import { type MeasuredModel, measureModel } from '../../enclave/measure.js';
 import { delicateInputs } from '../admission/delicate-inputs.js';
-import { strayingNodes } from '../admission/output-rule.js';
+import { incompleteNodes } from '../admission/output-rule.js';
+import { overrunningNodes } from '../admission/overrun-rule.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 import { unwrittenNodes } from '../admission/unwritten-rule.js';
 
@@ -9,8 +10,10 @@ export interface JudgedModel {
   readonly measured: MeasuredModel;
   /** Divisions with which a caller could end the process, as people find them in the file. */
   readonly trapping: readonly string[];
-  /** Nodes of which the kernel writes to what is no output, with which every caller does. */
-  readonly straying: readonly string[];
+  /** Nodes that leave out an output, with which every caller does. */
+  readonly incomplete: readonly string[];
+  /** Nodes that may write beyond their memory. */
+  readonly overrunning: readonly string[];
   /** Nodes that may answer with what earlier requests left in memory. */
   readonly unwritten: readonly string[];
   /** As `LoadOptions.delicateInputs`. */
@@ -24,7 +27,8 @@ export async function judgeModel(path: string): Promise<JudgedModel> {
   return {
     measured,
     trapping: divisions.map(nodeLabel),
-    straying: strayingNodes(analysis).map(nodeLabel),
+    incomplete: incompleteNodes(analysis).map(nodeLabel),
+    overrunning: overrunningNodes(analysis).map(nodeLabel),
     unwritten: unwrittenNodes(analysis).map(nodeLabel),
     delicateInputs: delicateInputs(analysis, divisions),
   };

@@ -89,18 +89,24 @@ function nodesText(nodes: readonly string[]): string {
 }
 
 /**
- * Throws MODEL_UNWRITTEN for a model with which a caller could get what others' requests left in memory, and
- * MODEL_DIVISION or MODEL_OUTPUTS for one with which a caller could end the process, and every other
- * caller's answers.
+ * Throws MODEL_UNWRITTEN for a model with which a caller could get what others' requests left in memory,
+ * MODEL_OVERRUN for one with which a caller could overwrite it, and MODEL_DIVISION or MODEL_OUTPUTS for one with
+ * which a caller could end the process, and every other caller's answers.
  */
 function assertNothingTraps(
-  { straying, trapping, unwritten }: JudgedModel,
+  { incomplete, overrunning, trapping, unwritten }: JudgedModel,
   configured: ConfiguredModel,
 ): void {
-  if (straying.length > 0) {
+  if (incomplete.length > 0) {
     throw new AssayError(
       'MODEL_OUTPUTS',
-      `expected every node to write to its own outputs alone, but ${nodesText(straying)} writes elsewhere, with which callers end the process; assay admit says what to change`,
+      `expected no node to leave out an output that ONNX Runtime writes to, with which every caller ends the process, but ${nodesText(incomplete)} does; name all its outputs in the model, used or not`,
+    );
+  }
+  if (overrunning.length > 0) {
+    throw new AssayError(
+      'MODEL_OVERRUN',
+      `expected no node to write beyond its memory, but callers may have ${nodesText(overrunning)} do so; assay admit says what to change`,
     );
   }
   if (unwritten.length > 0) {
@@ -112,7 +118,7 @@ function assertNothingTraps(
   if (configured.allowTrappingDivision || trapping.length === 0) return;
   throw new AssayError(
     'MODEL_DIVISION',
-    `expected no division of the least integer by -1, with which a caller ends the process, but ${nodesText(trapping)} may do it; bound the divisor in the model, or say allowTrappingDivision`,
+    `expected no division of the least integer by -1, nor by frames of no length, with which a caller ends the process, but ${nodesText(trapping)} may do it; bound the divisor in the model, or say allowTrappingDivision`,
   );
 }
 

@@ -3,7 +3,7 @@ import { divisionRule } from '../../src/admission/division-rule.js';
 import { dataType, encodeModel } from './onnx.js';
 import type { AttributeValue, FunctionInit, NodeInit, TypeInit } from './onnx-init.js';
 
-const { int64, bool } = dataType;
+const { int64, bool, float } = dataType;
 
 export function node(
   op: string,
@@ -45,6 +45,9 @@ export function findingOf(
       inputs: [
         { name: 'p', type: vector(type) },
         { name: 'q', type: vector(type) },
+        { name: 'signal', type: vector(float) },
+        { name: 'window', type: vector(float) },
+        { name: 'length', type: vector(int64) },
         { name: 'yes', type: { tensor: bool, shape: [] } },
         { name: 'words', type: vector(dataType.string) },
         { name: 'preset', type: { tensor: int64, shape: [1] } },

@@ -110,6 +110,22 @@ export function wrappingModel(): Uint8Array {
   });
 }
 
+/** Enlarges `x`, [1, N], by as many scales as a caller sends: of two thousand ONNX Runtime copies all to its stack. */
+export function enlargingModel(): Uint8Array {
+  const { float } = dataType;
+  return encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: [
+        { name: 'x', type: { tensor: float, shape: [1, 'N'] } },
+        { name: 'scales', type: { tensor: float, shape: ['K'] } },
+      ],
+      nodes: [{ op: 'Resize', name: 'here', inputs: ['x', '', 'scales'], outputs: ['y'] }],
+      outputs: [{ name: 'y', type: { tensor: float, shape: [null, null] } }],
+    },
+  });
+}
+
 /**
  * Has `y` of `x`, [1, 4], from an operator with these names
  * of outputs; some end the process where one is left out.

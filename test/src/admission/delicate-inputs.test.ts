@@ -72,6 +72,11 @@ const CASES: readonly Case[] = [
     expected: ['p', 'q'],
   },
   {
+    what: 'how long frames of a signal are, by which it is divided',
+    nodes: [node('STFT', 'images one - q', 'y')],
+    expected: ['q'],
+  },
+  {
     what: 'divisions that cannot',
     nodes: [node('Div', 'p one', 'y')],
     expected: [],

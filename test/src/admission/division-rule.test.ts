@@ -115,12 +115,33 @@ const REFUSED: Readonly<Record<string, Case>> = {
     nodes: [node('Ratio', 'p q', 'y', {}, 'local')],
     functions: [ratio('Div', 'u v')],
   },
+  'a signal by frames of which a caller says the length': {
+    nodes: [node('STFT', 'signal two - length', 'y')],
+  },
+  'a signal by frames of no length': { nodes: [node('STFT', 'signal two - place', 'y')] },
+  'a signal by frames, in a function': {
+    nodes: [node('Ratio', 'p q', 'y', {}, 'local')],
+    functions: [ratio('STFT', 'u v - v')],
+  },
   'an integer by what an operator of another vendor gives': {
     nodes: [node('Unique', 'q', 'b', {}, 'com.microsoft'), node('Div', 'p b', 'y')],
   },
 };
 
 const ADMITTED: Readonly<Record<string, Case>> = {
+  'a signal by frames of constant length': { nodes: [node('STFT', 'signal two - two', 'y')] },
+  'a signal by frames of a bounded length': {
+    nodes: [
+      node('Cast', 'length', 'asked', { to: int32 }),
+      node('Cast', 'two', 'least', { to: int32 }),
+      node('Max', 'asked least', 'frame'),
+      node('STFT', 'signal two - frame', 'y'),
+    ],
+  },
+  'a signal by frames as long as a window': {
+    nodes: [node('STFT', 'signal two window length', 'y')],
+  },
+  'a signal by a window alone': { nodes: [node('STFT', 'signal two window', 'y')] },
   'what no output needs': { nodes: [node('Div', 'p q', 'b'), node('Identity', 'p', 'y')] },
   'narrow integers, which are widened before': { nodes: [node('Div', 'p q', 'y')], type: int8 },
   'narrow integers that were cast': {

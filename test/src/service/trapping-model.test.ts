@@ -14,6 +14,7 @@ import { serveIn } from '../../forge/serving.js';
 import {
   annotatedModel,
   divisionModel,
+  enlargingModel,
   recurrentModel,
   wrappingModel,
   writingModel,
@@ -80,7 +81,7 @@ for (const [op, all, some] of written) {
     await assert.rejects(start({ allowTrappingDivision: true }), {
       code: 'MODEL_OUTPUTS',
       message: new RegExp(
-        `^model ratio 1 \\(.*ratio\\.onnx\\): expected every node .*but ${op} "here" writes elsewhere`,
+        `^model ratio 1 \\(.*ratio\\.onnx\\): expected no node .*but ${op} "here" does; name all`,
       ),
     });
     await place(writingModel(op, all));
@@ -93,6 +94,15 @@ test('a model that answers with what earlier requests left in memory is not serv
   await assert.rejects(start({ allowTrappingDivision: true, allowEmptyTensors: true }), {
     code: 'MODEL_UNWRITTEN',
     message: /^model ratio 1 \(.*ratio\.onnx\): expected every node .*but Pad "here" may leave/,
+  });
+});
+
+test('a model with which callers can overwrite memory is not served', async () => {
+  await place(enlargingModel());
+  await assert.rejects(start({ allowTrappingDivision: true, allowEmptyTensors: true }), {
+    code: 'MODEL_OVERRUN',
+    message:
+      /^model ratio 1 \(.*ratio\.onnx\): expected no node to write .*may have Resize "here" do/,
   });
 });
 
