@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { toHex } from '../../attestation/encoding/bytes.js';
+import { toHex, utf8 } from '../../attestation/encoding/bytes.js';
 import { attest } from '../client/attest.js';
 import { endorsedBundle } from '../client/endorsed-bundle.js';
 import {
@@ -7,7 +7,7 @@ import {
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
-import { requireWritable, writeOutput } from './files.js';
+import { type AnswerFile, reportUnwritten, requireWritable, writeAnswerFiles } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { printResult } from './render-result.js';
@@ -24,17 +24,18 @@ async function run(io: Io, target: string, flags: Flags): Promise<void> {
     attest(target, policy, options),
   );
   const nonce = toHex(evidence.nonce);
-  const files: string[] = [];
-  if (flags.save !== undefined) {
-    await writeOutput(flags.save, endorsedBundle(evidence));
-    files.push(`evidence in ${flags.save}, fetched under the nonce ${nonce}`);
+  const { save, ca } = flags;
+  const outputs: (AnswerFile & { readonly what: string })[] = [];
+  if (save !== undefined) {
+    const what = `evidence in ${save}, fetched under the nonce ${nonce}`;
+    outputs.push({ path: save, what, bytes: () => endorsedBundle(evidence) });
   }
-  if (flags.ca !== undefined && result.affirmed) {
-    await writeOutput(flags.ca, certificate.toString());
-    files.push(
-      `the enclave's certificate in ${flags.ca}: any gRPC client may pin it as its only root`,
-    );
+  if (ca !== undefined && result.affirmed) {
+    const what = `the enclave's certificate in ${ca}: any gRPC client may pin it as its only root`;
+    outputs.push({ path: ca, what, bytes: () => utf8(certificate.toString()) });
   }
+  const { written, failures } = await writeAnswerFiles(outputs);
+  const files = written.map(({ what }) => what);
   if (flags.ca !== undefined && !result.affirmed) {
     io.note(`${flags.ca} is not written: the enclave is not affirmed`);
   }
@@ -42,6 +43,7 @@ async function run(io: Io, target: string, flags: Flags): Promise<void> {
     json: { target, nonce },
     text: files.length === 0 ? '' : `\nWrote ${files.join('\nWrote ')}\n`,
   });
+  reportUnwritten(io, failures);
 }
 
 /** `assay attest TARGET`: evidence under a fresh nonce, appraised, over the TLS key that it covers. */

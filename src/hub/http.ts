@@ -5,14 +5,22 @@ import {
   request as plainRequest,
 } from 'node:http';
 import { request as tlsRequest } from 'node:https';
+import { Readable } from 'node:stream';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { TemporaryError } from './retry.js';
+
+/** A body that is read as it is sent, anew each time. */
+export interface SentParts {
+  /** Bytes of all parts. */
+  readonly length: number;
+  readonly parts: () => AsyncIterable<Uint8Array>;
+}
 
 export interface HttpRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   readonly url: URL;
   readonly headers?: { readonly [name: string]: string };
-  readonly body?: Uint8Array;
+  readonly body?: Uint8Array | SentParts;
 }
 
 export interface HttpResponse {
@@ -90,16 +98,24 @@ export async function send(request: HttpRequest, options: SendOptions): Promise<
     outgoing.on('error', (cause) => {
       leave();
       const failed = `${method} ${url.host} failed`;
-      const given = cause instanceof TemporaryError;
+      const given = cause instanceof AssayError;
       reject(given ? cause : new TemporaryError('HUB_UNREACHABLE', failed, cause));
     });
     outgoing.once('response', (incoming) => {
       current = incoming;
       incoming.on('error', () => {}).once('close', leave);
+      // Whoever answers before all was sent wants no more of it.
+      incoming.once('end', () => outgoing.writableFinished || outgoing.destroy());
       resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, url, body: incoming });
     });
     if (signal.aborted) abort();
-    outgoing.end(body);
+    if (body === undefined || body instanceof Uint8Array) outgoing.end(body);
+    else {
+      const parts = Readable.from(body.parts());
+      parts.once('error', (cause) => outgoing.destroy(cause));
+      outgoing.once('close', () => parts.destroy());
+      parts.pipe(outgoing);
+    }
   });
 }
 

@@ -30,6 +30,10 @@ const INDEX = 'index.json';
 const VERSION = utf8('{"imageLayoutVersion":"1.0.0"}');
 const REF_NAME = 'org.opencontainers.image.ref.name';
 const MAX_REPOSITORIES = 10_000;
+/** Of a blob that is being written: its digest and a UUID. */
+const DRAFT = /^\.[0-9a-f]{64}\.[0-9a-f-]{36}$/;
+/** Milliseconds without a byte after which whoever wrote a draft is gone. */
+const ABANDONED = 10 * 60_000;
 
 const entry = z.looseObject({
   mediaType: z.string(),
@@ -145,6 +149,18 @@ export class Layout implements Hub {
     await makeFolders(join(this.#path, 'blobs', 'sha256'));
   }
 
+  /** Removes what pushes that were killed left, by the file system's own clock. */
+  async #removeAbandoned(now: number): Promise<void> {
+    const folder = join(this.#path, 'blobs');
+    for (const name of await readdir(folder)) {
+      if (!DRAFT.test(name)) continue;
+      const draft = await ifPresent(lstat(join(folder, name)));
+      if (draft?.isFile() && now - draft.mtimeMs > ABANDONED) {
+        await rm(join(folder, name), { force: true });
+      }
+    }
+  }
+
   /** Copies a file while hashing it; what does not match never gets the blob's name. */
   async writeBlob(
     blob: Descriptor,
@@ -160,6 +176,7 @@ export class Layout implements Hub {
     const source = await openPlain(file);
     const target = await open(temporary, 'wx', 0o644);
     try {
+      await this.#removeAbandoned((await target.stat()).mtimeMs);
       const hash = createHash('sha256');
       let done = 0;
       for await (const part of partsOf(source)) {

@@ -1,5 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, link, open, readFile, readlink, rm, stat } from 'node:fs/promises';
+import {
+  type FileHandle,
+  link,
+  open,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { errnoOf } from '../system/errno.js';
@@ -12,6 +21,9 @@ const LEASE = 10 * BEAT;
 
 /** Bytes of a lock that are read: what a lock says is shorter. */
 const MAX_TEXT = 4096;
+
+/** What a file system without hard links answers: FAT, SMB, most of those that are object stores. */
+const LINKLESS: readonly (string | undefined)[] = ['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'];
 
 /** What the locks of this process say. One that names this process and is none of them is a dead one's. */
 const held = new Set<string>();
@@ -94,17 +106,45 @@ async function removeAbandoned(
 }
 
 /**
- * Gives the lock that lies at `own`, content and all, its name: no crash leaves one that says nothing. False
- * where another has the name.
+ * Gives the lock that lies at `own` its name, content and all: no crash leaves one that says nothing, unless the
+ * file system has no hard links. Rejects with EEXIST where another has the name.
  */
+async function name(own: string, path: string): Promise<void> {
+  try {
+    await link(own, path);
+  } catch (error) {
+    if (!LINKLESS.includes(errnoOf(error))) throw error;
+    await writeFile(path, await readFile(own), { flag: 'wx' });
+  }
+}
+
+/** Gives the lock that lies at `own` the name of a lock; false where another has it, and is not gone. */
 async function take(path: string, own: string, file: FileHandle): Promise<boolean> {
-  if (await isFirst(() => link(own, path))) return true;
+  if (await isFirst(() => name(own, path))) return true;
   const text = await read(path);
   if (text !== undefined) {
     if (!(await isAbandoned(path, text, file))) return false;
     await removeAbandoned(path, text, own, file);
   }
-  return isFirst(() => link(own, path));
+  return isFirst(() => name(own, path));
+}
+
+/**
+ * Says now and then what a lock says. A touch that fails is made up for by the next; without any, the lock is
+ * another's after the lease.
+ */
+async function giveSignsOfLife(path: string, text: string): Promise<() => Promise<void>> {
+  const lock = await open(path, 'r+');
+  const beat = setInterval(() => {
+    lock
+      .write(text, 0)
+      .then(() => lock.datasync())
+      .catch(() => {});
+  }, BEAT).unref();
+  return async () => {
+    clearInterval(beat);
+    await lock.close();
+  };
 }
 
 /**
@@ -126,18 +166,13 @@ export async function withLock<T>(path: string, work: () => Promise<T>): Promise
         `expected nobody else to write here: ${path} names the process that does (remove it if there is none)`,
       );
     }
-    await rm(own);
-    // A touch that fails is made up for by the next; without any, the lock is another's after the lease.
-    const beat = setInterval(() => {
-      file
-        .write(text, 0)
-        .then(() => file.datasync())
-        .catch(() => {});
-    }, BEAT).unref();
+    let stop = async (): Promise<void> => {};
     try {
+      await rm(own);
+      stop = await giveSignsOfLife(path, text);
       return await work();
     } finally {
-      clearInterval(beat);
+      await stop();
       if ((await read(path)) === text) await rm(path, { force: true });
     }
   } finally {

@@ -52,6 +52,8 @@ interface Expectation {
 const MAX_ERROR = 16 * 1024;
 /** What a byte of a request adds to the time for its answer, milliseconds: no line is slower. */
 const SLOWEST_UPLOAD = 1;
+/** What a timer can wait at most, milliseconds. */
+const LONGEST = 2 ** 31 - 1;
 /** Docker Hub's API is not where its name points. */
 const ALIASES: { readonly [host: string]: string } = { 'docker.io': 'registry-1.docker.io' };
 
@@ -166,7 +168,8 @@ export class RegistryClient {
 
   /** One attempt: a registry that sends a byte now and then is not waited for while it does. */
   async #bounded<T>({ body }: HttpRequest, attempt: (http: SendOptions) => Promise<T>): Promise<T> {
-    const bound = this.#answerTimeout + (body?.length ?? 0) * SLOWEST_UPLOAD;
+    const wanted = this.#answerTimeout + (body?.length ?? 0) * SLOWEST_UPLOAD;
+    const bound = Math.min(wanted, LONGEST);
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(`no whole answer within ${bound} ms`), bound);
     try {

@@ -30,14 +30,15 @@ function checkDigestHeader(response: HttpResponse, actual: Digest): void {
   }
 }
 
-/** Start of a partial response, which must be the range that was asked for (RFC 9110, 14.4). */
-function rangeStart(response: HttpResponse, blob: Descriptor, start: number): number {
+/**
+ * Start of what a response brings of a blob that is wanted from `start` on (RFC 9110, 14.4); undefined for
+ * another part than that.
+ */
+function rangeStart(response: HttpResponse, blob: Descriptor, start: number): number | undefined {
   if (response.status === 200) return 0;
   const expected = `bytes ${start}-${blob.size - 1}/${blob.size}`;
   const actual = response.headers['content-range'];
-  if (actual === expected || actual === expected.replace(/\/\d+$/, '/*')) return start;
-  response.body.destroy();
-  throw new AssayError('HUB_PROTOCOL', `expected the range "${expected}" of a blob`);
+  return actual === expected || actual === expected.replace(/\/\d+$/, '/*') ? start : undefined;
 }
 
 /** URL of the next page (Link header, relation "next"), on the registry alone. */
@@ -130,7 +131,10 @@ export class Registry implements Hub {
       return this.openBlob(blob, 0);
     }
     expectIdentity(response);
-    return { start: rangeStart(response, blob, start), body: response.body };
+    const from = rangeStart(response, blob, start);
+    if (from !== undefined) return { start: from, body: response.body };
+    response.body.destroy();
+    return this.openBlob(blob, 0);
   }
 
   async hasBlob(blob: Descriptor): Promise<boolean> {

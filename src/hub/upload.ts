@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { discard, type HttpResponse, locationOf } from './http.js';
-import { openPlain } from './local.js';
+import { discard, type HttpResponse, locationOf, type SentParts } from './http.js';
+import { openPlain, partsOf } from './local.js';
 import type { Descriptor } from './manifest.js';
 import type { RegistryClient } from './registry-client.js';
 import { TemporaryError } from './retry.js';
@@ -21,11 +21,29 @@ interface Session {
 
 class SessionLost extends Error {}
 
+/** The registry does not take parts as the specification has it; most take a blob as one. */
+class PartsRefused extends Error {}
+
+/** What such registries answer to a part. Others answer as if they had it, and say that they have not. */
+const REFUSED: readonly number[] = [400, 405, 415, 501];
+
 async function readAt(file: FileHandle, offset: number, length: number): Promise<Uint8Array> {
   const bytes = Buffer.alloc(length);
   const { bytesRead } = await file.read(bytes, 0, length, offset);
   if (bytesRead === length) return bytes;
   throw new AssayError('HUB_CHANGED', 'expected a file not to shrink while it is pushed');
+}
+
+/** All of a file, as long as it was: throws HUB_CHANGED where it is not. */
+async function* wholeFile(file: FileHandle, size: number): AsyncGenerator<Uint8Array> {
+  let left = size;
+  for await (const part of partsOf(file)) {
+    left -= part.length;
+    if (left < 0) break;
+    yield part;
+  }
+  if (left === 0) return;
+  throw new AssayError('HUB_CHANGED', 'expected a file not to change while it is pushed');
 }
 
 /** Bytes that a registry has: `Range: 0-<last>` (distribution-spec 1.1, "Pushing a blob in chunks"). */
@@ -81,37 +99,69 @@ class Upload {
     return { ...session, location, offset: received(response, this.#blob.size), recovered: true };
   }
 
+  /** Sends all of it, which ends the upload. */
+  async finish({ location }: Session): Promise<void> {
+    const { size } = this.#blob;
+    const body = { length: size, parts: () => wholeFile(this.#file, size) };
+    const { status, url } = await this.#put(location, body, [201, 202, 204, 404]);
+    if (status === 404) throw new SessionLost();
+    if (status === 202) throw new TemporaryError('HUB_SERVICE', `${url.host} stored no blob`);
+  }
+
+  /** Ends the upload with what is left of it. */
+  async #put(
+    location: URL,
+    body: Uint8Array | SentParts,
+    expect: readonly number[],
+  ): Promise<HttpResponse> {
+    const url = new URL(location);
+    url.searchParams.set('digest', this.#blob.digest);
+    const headers = { 'content-type': 'application/octet-stream' };
+    const request = { method: 'PUT', url, headers, body } as const;
+    const response = await this.#client.request(request, { expect, repeatable: false });
+    discard(response);
+    return response;
+  }
+
+  /** Sends a part. */
+  async #patch(url: URL, body: Uint8Array, offset: number): Promise<HttpResponse> {
+    const headers = {
+      'content-type': 'application/octet-stream',
+      'content-range': `${offset}-${offset + body.length - 1}`,
+    };
+    const response = await this.#client.request(
+      { method: 'PATCH', url, headers, body },
+      { expect: [201, 202, 204, 404, 413, 416, ...REFUSED], repeatable: false },
+    );
+    discard(response);
+    if (REFUSED.includes(response.status)) throw new PartsRefused();
+    return response;
+  }
+
   /** Sends the next part, or what ends the upload; returns undefined when the blob is stored. */
   async step(session: Session): Promise<Session | undefined> {
-    const { size, digest } = this.#blob;
+    const { size } = this.#blob;
     const { location, offset, chunk } = session;
     const length = Math.min(chunk, size - offset);
     const body = await readAt(this.#file, offset, length);
     const last = length === size || length === 0;
-    const url = new URL(location);
-    if (last) url.searchParams.set('digest', digest);
-    const range = `${offset}-${offset + length - 1}`;
-    const headers = {
-      'content-type': 'application/octet-stream',
-      ...(last ? {} : { 'content-range': range }),
-    };
-    const response = await this.#client.request(
-      { method: last ? 'PUT' : 'PATCH', url, headers, body },
-      { expect: [201, 202, 204, 404, 413, 416], repeatable: false },
-    );
-    discard(response);
-    const { status } = response;
-    if (status === 404 || (status === 416 && session.recovered)) throw new SessionLost();
-    if (status === 413 && chunk > SMALLEST_CHUNK) {
+    const response = last
+      ? await this.#put(location, body, [201, 202, 204, 404, 413, 416])
+      : await this.#patch(location, body, offset);
+    const { status, url } = response;
+    if (status === 404) throw new SessionLost();
+    // Some say so of a part that is too large; where the offset is theirs nothing else can be meant.
+    const isOffset = status === 416 && offset > 0 && session.recovered !== true;
+    if ((status === 413 || status === 416) && !isOffset && chunk > SMALLEST_CHUNK) {
       return { ...session, chunk: Math.max(SMALLEST_CHUNK, Math.floor(chunk / 4)) };
     }
+    if (status === 416 && session.recovered) throw new SessionLost();
     if (status === 413 || status === 416) {
       throw new TemporaryError('HUB_SERVICE', `${url.host} refuses a part: status ${status}`);
     }
     if (last) return undefined;
     const next = received(response, size);
-    if (next <= offset)
-      throw new TemporaryError('HUB_SERVICE', `${url.host} stored no byte of a part`);
+    if (next <= offset) throw new PartsRefused();
     return { location: locationOf(response), offset: next, chunk };
   }
 }
@@ -125,7 +175,7 @@ function isSpoilt(error: unknown): boolean {
 /**
  * Uploads a file as a blob, in parts. Where a part fails, the registry is asked what it has and the
  * upload goes on there, also where another process began it; a session that the registry lost or
- * spoilt starts anew. The registry verifies the digest when the upload ends (distribution-spec 1.1,
+ * spoilt starts anew. Where the registry takes no parts it gets all at once. The registry verifies the digest when the upload ends (distribution-spec 1.1,
  * "Pushing blobs"). Throws HUB_*.
  * @param isStored whether the registry has the blob: true after a session seems lost where only the answer to its
  *   end was.
@@ -149,6 +199,7 @@ export async function upload(
     let resume = interrupted;
     let furthest = 0;
     let chunk = client.chunkSize;
+    let whole = false;
     for (let sessions = 0; ; ) {
       try {
         if (session === undefined) {
@@ -158,6 +209,10 @@ export async function upload(
           interrupted = false;
         } else if (resume) session = await transfer.recover(session);
         resume = false;
+        if (whole) {
+          await transfer.finish(session);
+          break;
+        }
         const next = await transfer.step(session);
         if (next === undefined) break;
         if (next.offset > furthest) backoff.progress();
@@ -167,14 +222,17 @@ export async function upload(
         await client.uploads?.note(start, blob.digest, session.location);
         onProgress(session.offset);
       } catch (error) {
+        const refused = error instanceof PartsRefused;
+        whole ||= refused;
         const lost = error instanceof SessionLost || (interrupted && isSpoilt(error));
-        if (lost && sessions < MAX_SESSIONS) session = undefined;
+        if (refused || (lost && sessions < MAX_SESSIONS)) session = undefined;
         else if (error instanceof SessionLost) {
           throw new AssayError('HUB_SERVICE', `${start.host} forgot ${sessions} uploads`);
         } else {
           await backoff.pause(error);
-          interrupted = true;
-          resume = true;
+          interrupted = !whole;
+          resume = !whole;
+          if (whole) session = undefined;
         }
       }
     }

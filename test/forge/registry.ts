@@ -18,6 +18,8 @@ export type Fault =
   | { readonly kind: 'short'; readonly bytes: number }
   /** An upload's part arrives up to here, and its answer never leaves. */
   | { readonly kind: 'keep'; readonly bytes: number }
+  /** An upload's part is answered as if it had arrived, and is lost. */
+  | { readonly kind: 'lose' }
   /** The body has one bit flipped. */
   | { readonly kind: 'corrupt' }
   | { readonly kind: 'header'; readonly name: string; readonly value: string }
@@ -30,6 +32,8 @@ export interface Seen {
   readonly path: string;
   readonly authorization: string | undefined;
   readonly range: string | undefined;
+  /** What the body has, bytes, as the request states it. */
+  readonly length: number;
 }
 
 type FaultOf = (request: Seen, earlier: number) => Fault | undefined;
@@ -88,6 +92,7 @@ export class ForgedRegistry {
       path: url.pathname,
       authorization: request.headers.authorization,
       range: request.headers.range,
+      length: Number(request.headers['content-length'] ?? 0),
     };
     const alike = this.seen.filter(
       ({ method, path }) => method === seen.method && path === seen.path,
@@ -161,6 +166,10 @@ export class ForgedRegistry {
     const range = /^(\d+)-/.exec(request.headers['content-range'] ?? '');
     if (range !== null && Number(range[1]) !== before.length) {
       response.writeHead(416, session(id)).end();
+      return;
+    }
+    if (fault?.kind === 'lose') {
+      response.writeHead(201, session(id)).end();
       return;
     }
     const kept = fault?.kind === 'keep' ? body.subarray(0, fault.bytes) : body;

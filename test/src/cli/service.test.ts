@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import type { AssayError } from '../../../attestation/encoding/error.js';
 import { parseTarget } from '../../../src/client/endpoint.js';
 import { PinnedChannel } from '../../../src/client/rpc.js';
-import { spawnAssay, withoutFull } from '../../forge/cli.js';
+import { assay, spawnAssay, withoutFull } from '../../forge/cli.js';
 import { copiedRuntime } from '../../forge/copied-runtime.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { serveScale } from '../../forge/served-scale.js';
@@ -39,6 +39,19 @@ test('a file that cannot be written whole leaves what was there before it', asyn
     assert.match(command.written.err, new RegExp(`^error USAGE_FILE: .* ${at(name)}: EFBIG`, 'm'));
     const found = existsSync(at(name)) ? await readFile(at(name), 'utf8') : undefined;
     assert.equal(found, left, name);
+  }
+});
+
+test('a bundle that cannot be written takes no verdict along', { skip: withoutFull }, async () => {
+  for (const [policy, verdict, code] of [
+    ['other.json', 'REFUSED', 1],
+    ['policy.json', 'AFFIRMED', 2],
+  ] as const) {
+    const args = ['--policy', at(policy), '--root', at('root.pem'), '--save', '/dev/full'];
+    const { code: exit, out, err } = await assay(['attest', target, ...args]);
+    assert.match(out, new RegExp(`^${verdict}\\b`, 'm'));
+    assert.match(err, /^error USAGE_FILE: cannot write \/dev\/full: /m);
+    assert.equal(exit, code);
   }
 });
 

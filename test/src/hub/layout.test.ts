@@ -8,6 +8,7 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -233,6 +234,23 @@ test('a push to a folder repairs what is corrupted there', async (t) => {
   assert.deepEqual(again.uploaded, ['weights.bin']);
   assert.equal(again.digest, pushed.digest);
   await pullModel(reference, temporaryFolder(t), options);
+});
+
+test('what pushes that were killed left in a folder is removed by a later one, once it is old', async (t) => {
+  const { path, reference, blob } = await setting(t);
+  rmSync(blob('weights.bin'));
+  const id = '01234567-89ab-cdef-0123-456789abcdef';
+  const now = Date.now() / 1000;
+  const names = [`.${'0'.repeat(64)}.${id}`, `.${'1'.repeat(64)}.${id}`, `.${id}`];
+  for (const [i, age] of [3600, 60, 3600].entries()) {
+    const draft = join(path, 'blobs', names[i] ?? '');
+    writeFileSync(draft, 'a part');
+    utimesSync(draft, now - age, now - age);
+  }
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles());
+  await pushModel(await readPackage(source, 'tiny'), reference, options);
+  assert.deepEqual(readdirSync(join(path, 'blobs')), [...names.slice(1), 'sha256'].sort());
 });
 
 test('a file that changed since its digest was taken gets no name in a folder', async (t) => {

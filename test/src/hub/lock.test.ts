@@ -11,8 +11,10 @@ import {
   watch,
   writeFileSync,
 } from 'node:fs';
+import fs from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { describe, type TestContext, test } from 'node:test';
 import { withLock } from '../../../src/hub/lock.js';
 import { makeFifo, needsFifo } from '../../forge/fifo.js';
 import { temporaryFolder } from './setting.js';
@@ -141,7 +143,7 @@ test('of many that take over one lock, one has it', { timeout: 60_000 }, async (
   }
 });
 
-test('who holds a lock gives signs of life', { timeout: 20_000 }, async (t) => {
+async function assertLively(t: TestContext): Promise<void> {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const path = join(temporaryFolder(t), 'lock');
   await withLock(path, async () => {
@@ -153,6 +155,39 @@ test('who holds a lock gives signs of life', { timeout: 20_000 }, async (t) => {
     t.mock.timers.tick(60_000);
     while (statSync(path).mtimeMs === old) await once(watcher, 'change');
     assert.equal(readFileSync(path, 'utf8'), text);
+  });
+}
+
+test('who holds a lock gives signs of life', { timeout: 20_000 }, (t) => assertLively(t));
+
+describe('on a file system without hard links', () => {
+  const linkless = (t: TestContext, code: string): void => {
+    const linked = t.mock.method(fs, 'link', async () => {
+      throw Object.assign(new Error('no hard links'), { code, syscall: 'link' });
+    });
+    syncBuiltinESMExports();
+    t.after(() => {
+      linked.mock.restore();
+      syncBuiltinESMExports();
+    });
+  };
+
+  for (const code of ['EPERM', 'ENOTSUP', 'ENOSYS']) {
+    test(`that answers ${code}, one process writes at a time`, async (t) => {
+      linkless(t, code);
+      const { folder, path } = await locked(t, (text) => text);
+      const held = await withLock(path, async () => {
+        await assert.rejects(withLock(path, assert.fail), { code: 'HUB_LOCKED' });
+        return readdirSync(folder);
+      });
+      assert.deepEqual(held, ['lock']);
+      assert.deepEqual(readdirSync(folder), []);
+    });
+  }
+
+  test('who holds a lock gives signs of life', { timeout: 20_000 }, async (t) => {
+    linkless(t, 'EPERM');
+    await assertLively(t);
   });
 });
 

@@ -88,6 +88,18 @@ for (const status of [416, 501]) {
   });
 }
 
+for (const value of ['bytes 100000-100099/262144', 'bytes 0-262143/262144', 'none']) {
+  test(`a registry that answers a range with ${value} is asked for the whole blob`, async (t) => {
+    const { registry, folder, path, reference } = await interrupted(t);
+    registry.fault = (seen) =>
+      path.test(seen.path) && seen.range !== undefined
+        ? { kind: 'header', name: 'content-range', value }
+        : undefined;
+    await pullModel(reference, folder, { retry: impatient() });
+    assertPackage(folder, 65_536);
+  });
+}
+
 test('a download that stalls is taken up again', async (t) => {
   const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
   const folder = temporaryFolder(t);

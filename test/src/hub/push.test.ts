@@ -118,6 +118,46 @@ for (const [name, fault] of passing) {
   }
 }
 
+test('parts that are too large for a registry become smaller, also where it says 416', async (t) => {
+  const MIB = 2 ** 20;
+  const { registry, folder, reference, options, patches } = await setting(t);
+  writeFiles(folder, packageFiles((5 * MIB) / 4));
+  const source = await readPackage(folder, 'tiny');
+  registry.fault = ({ method, length }) =>
+    method === 'PATCH' && length > MIB ? { kind: 'answer', status: 416 } : undefined;
+  await pushModel(source, reference, { ...options, chunkSize: 4 * MIB });
+  assert.deepEqual(
+    patches().map(({ length }) => length),
+    [4, 1, 1, 1, 1, 1].map((mebibytes) => mebibytes * MIB),
+  );
+  registry.fault = () => undefined;
+  await pullModel(reference, temporaryFolder(t), options);
+});
+
+const partless: readonly (readonly [string, Fault, number])[] = [
+  ['refuses parts as a method', { kind: 'answer', status: 405 }, 1],
+  ['refuses parts as a request', { kind: 'answer', status: 400 }, 1],
+  ['keeps none of the second part, and says so', { kind: 'lose' }, 2],
+];
+for (const [name, fault, part] of partless) {
+  test(`a registry that ${name} gets all at once`, async (t) => {
+    const { registry, folder, source, reference, options, patches, weights } = await setting(t);
+    const puts = () => registry.requests('PUT', UPLOAD).filter(({ length }) => length === SIZE);
+    registry.fault = ({ method, length }) => {
+      if (method === 'PUT' && length === SIZE && puts().length === 1) {
+        return { kind: 'answer', status: 500 };
+      }
+      return method === 'PATCH' && patches().length >= part ? fault : undefined;
+    };
+    await pushModel(source, reference, options);
+    assert.deepEqual([patches().length, puts().length], [part, 2]);
+    assert.equal(registry.blobs.get(weights)?.length, SIZE);
+    registry.blobs.delete(weights);
+    writeFiles(folder, { 'weights.bin': new Uint8Array(SIZE - 1) });
+    await assert.rejects(pushModel(source, reference, options), { code: 'HUB_CHANGED' });
+  });
+}
+
 test('the end of an upload whose answer was lost is recognised', async (t) => {
   const { registry, source, reference, options, weights } = await setting(t);
   let lost = false;
