@@ -93,6 +93,38 @@ suite('doctor', () => {
     assert.equal(fs.directories.size, 0);
   });
 
+  for (const kind of ['vcek', 'vlek'] as const) {
+    test(`finds nothing wrong with the first kernel that reports, and a ${kind} of the host`, async () => {
+      const auxiliary = encodeAuxblob([{ kind, data: Uint8Array.of(1) }]);
+      const guest = patient(new Machine({ ...healthy, auxiliary }), { kernelRelease: '6.7.0' });
+      assert.deepEqual(troubled(await diagnose(guest)), []);
+    });
+  }
+
+  test("looks for no kernel interface where Azure's paravisor has the hardware", async () => {
+    const azure = (fs: Machine): Patient =>
+      patient(fs, {
+        kernelRelease: '5.15.0',
+        open: async () => ({ kind: 'azure-vtpm', platform: await openConfigfsTsm({ fs }) }),
+      });
+    assert.deepEqual(troubled(await diagnose(azure(new Machine(healthy)))), ['warning provider']);
+    const found = await diagnose(azure(new Machine(tdx)));
+    assert.deepEqual(troubled(found), ['warning provider', 'warning run-time register']);
+    assert.match(found.at(-1)?.advice ?? '', /^the paravisor keeps the registers/);
+  });
+
+  for (const [kernelRelease, advice] of [
+    ['6.15.9', /^Linux 6\.16 and later offer it/],
+    ['6.16.0', /^give the service write access/],
+  ] as const) {
+    test(`advises on the register of a TD with Linux ${kernelRelease}, and names its pinning`, async () => {
+      const found = await diagnose(patient(new Machine(tdx), { kernelRelease }));
+      const of = (wanted: string) => found.find(({ check }) => check === wanted);
+      assert.match(of('run-time register')?.advice ?? '', advice);
+      assert.match(of('launch policy')?.found ?? '', /^MRCONFIGID /);
+    });
+  }
+
   const cases: readonly [string, () => Patient, readonly string[]][] = [
     [
       'a Node.js that callers can end',
@@ -102,6 +134,11 @@ suite('doctor', () => {
     [
       'an old kernel',
       () => patient(new Machine(healthy), { kernelRelease: '6.1.0-51-cloud' }),
+      ['problem kernel'],
+    ],
+    [
+      'the last kernel that has no reports',
+      () => patient(new Machine(healthy), { kernelRelease: '6.6.99' }),
       ['problem kernel'],
     ],
     [
@@ -158,6 +195,14 @@ suite('doctor', () => {
     [
       'no certificates',
       () => patient(new Machine({ name: 'sev_guest', answer: report(7) })),
+      ['warning certificates'],
+    ],
+    [
+      'certificates without that of the key',
+      () => {
+        const auxiliary = encodeAuxblob([{ kind: 'ask', data: Uint8Array.of(1) }]);
+        return patient(new Machine({ ...healthy, auxiliary }));
+      },
       ['warning certificates'],
     ],
     [

@@ -26,9 +26,20 @@ const divider = encodeModel({
   },
 });
 
-async function findings(sets: readonly TestSet[], sampled: boolean) {
+/** Draws random numbers. */
+const unsteady = encodeModel({
+  irVersion: 9,
+  opsets: { '': 20 },
+  graph: {
+    inputs: [{ name: 'x', type: { tensor: 1, shape: [4] } }],
+    nodes: [{ op: 'RandomUniformLike', inputs: ['x'], outputs: ['y'] }],
+    outputs: [{ name: 'y', type: { tensor: 1, shape: [4] } }],
+  },
+});
+
+async function findings(sets: readonly TestSet[], sampled: boolean, bytes = divider) {
   const model = join(folder, 'model.onnx');
-  await writeFile(model, divider);
+  await writeFile(model, bytes);
   const found = await dynamicFindings({
     model,
     sets,
@@ -61,6 +72,32 @@ test('references that end the runtime refuse the model, others are measured', as
   assert.ok(
     good.every((found) => found.startsWith('pass')),
     good.join(),
+  );
+});
+
+test('inputs that do not run are a warning where they are made up, and refuse a model where they are its own', async () => {
+  const zero = division(6n, 0n, 2n);
+  assert.deepEqual(
+    (await findings([zero], true)).filter((found) => !found.startsWith('pass')),
+    ['warn dynamic.run'],
+  );
+  for (const sets of [[zero], [division(6n, 3n, 2n), zero]]) {
+    const found = await findings(sets, false);
+    assert.deepEqual(
+      found.filter((each) => !each.startsWith('pass')),
+      ['refuse dynamic.run'],
+    );
+  }
+  const mixed = await findings([division(6n, 3n, 2n), zero], true);
+  assert.ok(mixed.includes('pass dynamic.run'));
+});
+
+test('a model that answers the same inputs with other bits is refused', async () => {
+  const set = { name: 'drawn', inputs: [tensor('x', 'FP32', [0, 0, 0, 0])], outputs: [] };
+  const found = await findings([set], true, unsteady);
+  assert.deepEqual(
+    found.filter((each) => !each.startsWith('pass')),
+    ['refuse dynamic.repeat', 'warn dynamic.threads'],
   );
 });
 

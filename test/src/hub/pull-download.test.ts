@@ -136,16 +136,42 @@ test('a registry that always sends the same first bytes is given up', {
   });
 });
 
-test('a damaged partial file is found out and fetched again', async (t) => {
-  const { registry, folder, reference } = await interrupted(t);
+/** Changes what an interrupted pull left of its blob. */
+function changePartial(folder: string, change: (bytes: Buffer) => Buffer): void {
   const staging = join(folder, '.assay-staging');
-  const partial = readdirSync(staging).find((name) => name.endsWith('.partial')) ?? 'none';
-  const bytes = readFileSync(join(staging, partial));
+  const name = readdirSync(staging).find((each) => each.endsWith('.partial')) ?? 'none';
+  const partial = join(staging, name);
+  writeFileSync(partial, change(readFileSync(partial)));
+}
+
+const flipped = (bytes: Buffer): Buffer => {
   bytes[10] = (bytes[10] ?? 0) ^ 1;
-  writeFileSync(join(staging, partial), bytes);
-  registry.fault = () => undefined;
-  await pullModel(reference, folder, { retry: impatient() });
-  assertPackage(folder, 65_536);
+  return bytes;
+};
+
+for (const [name, change] of [
+  ['a damaged partial file', flipped],
+  ['a partial file as long as the blob', () => Buffer.alloc(262_144)],
+  ['a partial file that is longer than the blob', () => Buffer.alloc(300_000)],
+] as const) {
+  test(`${name} is found out and fetched again`, async (t) => {
+    const { registry, folder, reference } = await interrupted(t);
+    changePartial(folder, change);
+    registry.fault = () => undefined;
+    await pullModel(reference, folder, { retry: impatient() });
+    assertPackage(folder, 65_536);
+  });
+}
+
+test('a damaged partial file of a blob that comes damaged again is given up', {
+  timeout: 20_000,
+}, async (t) => {
+  const { registry, folder, path, reference } = await interrupted(t);
+  changePartial(folder, flipped);
+  registry.fault = (seen) => (path.test(seen.path) ? { kind: 'corrupt' } : undefined);
+  await assert.rejects(pullModel(reference, folder, { retry: impatient() }), {
+    code: 'HUB_DIGEST',
+  });
 });
 
 test('500 and 429 that pass are waited for, as long as Retry-After says', async (t) => {

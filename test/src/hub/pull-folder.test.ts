@@ -43,6 +43,23 @@ test('a folder that holds anything else is left alone', async (t) => {
   );
 });
 
+test('a folder is taken for that of its own tag alone', async (t) => {
+  const { place, options, pushed } = await stockedRegistry(t);
+  const source = temporaryFolder(t);
+  writeFiles(source, packageFiles(16));
+  const other = await readPackage(source, 'tiny');
+  const { digest } = await pushModel(other, parseReference(`${place}:v2`), options);
+  for (const pulled of [`${place}:v1`, `${place}@${pushed.digest}`]) {
+    const folder = temporaryFolder(t);
+    await pullModel(parseReference(pulled), folder, options);
+    for (const asked of [`${place}:v2`, `${place}@${digest}`]) {
+      const pulling = pullModel(parseReference(asked), folder, { ...options, acceptMove: true });
+      await assert.rejects(pulling, { code: 'HUB_OCCUPIED' });
+    }
+    assertPackage(folder);
+  }
+});
+
 test('a folder is not taken for that of the same tag in another place', async (t) => {
   const [first, second] = [await stockedRegistry(t), await stockedRegistry(t, 16)];
   const folder = temporaryFolder(t);

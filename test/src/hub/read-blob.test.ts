@@ -7,14 +7,18 @@ import type { Fault } from '../../forge/registry.js';
 import { impatient, stockedRegistry } from './setting.js';
 
 /** Reads the card of a registry whose answers to that go wrong as they are told to, in turn. */
-async function cardAfter(t: TestContext, faultOf: (earlier: number) => Fault | undefined) {
+async function cardAfter(
+  t: TestContext,
+  faultOf: (earlier: number) => Fault | undefined,
+  limit = 1024,
+) {
   const { registry, place, options, pushed } = await stockedRegistry(t);
   const card = pushed.contents.files.find(({ role }) => role === 'card')?.blob;
   if (card === undefined) return assert.fail();
   registry.fault = ({ path }, earlier) =>
     path.includes(card.digest) ? faultOf(earlier) : undefined;
   const hub = openHub(parseReference(`${place}:v1`), options);
-  return Buffer.from(await readBlob(hub, card, 1024, impatient())).toString();
+  return Buffer.from(await readBlob(hub, card, limit, impatient())).toString();
 }
 
 test('a blob that broke off is read again', async (t) => {
@@ -41,3 +45,9 @@ for (const [name, fault, code] of lasting) {
     );
   });
 }
+
+test('a blob that is larger than its reader wants is not asked for', async (t) => {
+  const asked = (): Fault => assert.fail('it was asked for');
+  await assert.rejects(cardAfter(t, asked, 13), { code: 'HUB_SIZE' });
+  assert.equal(await cardAfter(t, () => undefined, 14), '# Tiny\n\nAdds.\n');
+});

@@ -57,6 +57,7 @@ const answers: { readonly [name: string]: Answer } = {
   zero: ['division', division(7n, 0n), quotient(0n, 0n)],
   'no-tensor': ['division', [half, integers('q', 3n)], quotient(2n, 0n)],
   'other-inputs': ['division', [integers('p', 7n)], quotient(2n, 0n)],
+  'other-outputs': ['division', division(7n, 3n), [integers('Quotient', 2n)]],
 };
 
 before(async () => {
@@ -94,6 +95,7 @@ describe('a proof that is affirmed, and whose request', () => {
       /^tensor "p": expected 8 bytes for INT64 \[1\], not 4$/,
     ],
     ['is of other inputs', 'other-inputs', 'division', /./],
+    ['is of other outputs', 'other-outputs', 'division', /./],
   ];
   for (const [what, name, model, reason] of cases) {
     test(`${what} is told, and could not be checked`, async () => {

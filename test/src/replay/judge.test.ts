@@ -245,3 +245,15 @@ test('another profile excuses other bits without a tolerance, never another shap
   assert.equal(judge(of('FP32', [1]), GENEROUS), 'contradiction');
   assert.equal(judge(of('FP32', [1, 1])), 'contradiction');
 });
+
+test('a publisher’s tolerances are judged by, and named, where nobody gives others', () => {
+  const tolerances = { agreement: GENEROUS, path: 'package/tolerances.json' };
+  const judge = (agreement?: Agreement) => {
+    const attested = { outputs: [of('FP32', [1])], profile };
+    const replayed = { outputs: [of('FP32', [1.5])], profile, tolerances };
+    const { verdict, tolerances: named } = judgeReplay(attested, replayed, agreement);
+    return [verdict, named];
+  };
+  assert.deepEqual(judge(), ['within', tolerances.path]);
+  assert.deepEqual(judge({ default: { absolute: 0.1 } }), ['contradiction', null]);
+});

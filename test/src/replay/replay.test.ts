@@ -17,6 +17,7 @@ import { tensor } from '../../../src/client/tensor.js';
 import { executionFacts } from '../../../src/engine/profile.js';
 import { isSampled } from '../../../src/replay/sample.js';
 import { adderModel, computing, type Lies, startAdder } from '../../forge/adder-server.js';
+import { inputs } from '../../forge/adder-session.js';
 import { assay } from '../../forge/cli.js';
 import { scaleModel } from '../../forge/enclave.js';
 import { servedPolicy } from '../../forge/served-policy.js';
@@ -40,7 +41,6 @@ async function prove(
 ): Promise<void> {
   server.lies = lies;
   const session = await connect(server.target, parsePolicy(trusted), { roots: [here.root] });
-  const inputs = [tensor('a', 'FP32', [1, 2]), tensor('b', 'FP32', [3, 4])];
   await writeFile(at(file), (await session.infer('adder', inputs)).proof());
   session.close();
   server.lies = {};
@@ -268,23 +268,40 @@ describe('a replay on another node', () => {
     const sum = tensor('sum', 'FP32', [4, 6]);
     const other = await writtenProof(here.enclave, 'adder', [tensor('c', 'FP32', [1, 2])], [sum]);
     await writeFile(at('other.proof'), other);
-    const names = ['other.proof', 'honest.proof'];
+    const total = tensor('total', 'FP32', [4, 6]);
+    await writeFile(at('total.proof'), await writtenProof(here.enclave, 'adder', inputs, [total]));
+    const names = ['other.proof', 'total.proof', 'honest.proof'];
     const found = async () => {
       const { code, out, err } = await replay(names, '--target', elsewhere.target);
       const { replays = [], error = {} } = JSON.parse(out || err);
       return [code, error.code, ...replays.map(({ verdict }: { verdict: string }) => verdict)];
     };
-    assert.deepEqual(await found(), [3, undefined, 'not-executed', 'identical']);
+    assert.deepEqual(await found(), [3, undefined, ...Array(2).fill('not-executed'), 'identical']);
     const failing = (error: Error): Lies => ({
       answer: () => {
         throw error;
       },
     });
     elsewhere.lies = failing(refusal);
-    assert.deepEqual(await found(), [3, undefined, 'not-executed', 'not-executed']);
+    assert.deepEqual(await found(), [3, undefined, ...Array(3).fill('not-executed')]);
     elsewhere.lies = failing(new Error('out of order'));
     assert.deepEqual(await found(), [4, 'CLIENT_SERVICE']);
     elsewhere.lies = {};
+  });
+
+  test('that serves another graph under the name of the proof’s decides nothing', async () => {
+    const [adder] = elsewhere.enclave.manifest.models;
+    assert.ok(adder !== undefined);
+    const graph = new Uint8Array(32).fill(7);
+    const execution = executionDigest(graph, adder.profile);
+    await elsewhere.enclave.restate([{ ...adder, graph, execution }]);
+    const known = { allowUnknownModels: true, allowUnpinned: true };
+    await writeFile(at('any.json'), JSON.stringify({ ...policy, enclave: known }));
+    const trusting = ['--policy', at('any.json'), '--root', at('root.pem'), '--json'];
+    const asked = ['replay', at('honest.proof'), ...trusting, '--target', elsewhere.target];
+    const { code, out, err } = await assay(asked);
+    await elsewhere.enclave.restate([adder]);
+    assert.deepEqual([code, out, JSON.parse(err).error.code], [2, '', 'PROOF_MODEL']);
   });
 
   test('says which node it needs', async () => {

@@ -102,6 +102,16 @@ const twoOutputs = encodeModel({
   },
 });
 
+/** `y = x`, of which there must be three. */
+const threeAlone = encodeModel({
+  graph: {
+    inputs: [{ name: 'x', type: { tensor: dataType.float, shape: ['n'] } }],
+    nodes: [{ op: 'Reshape', inputs: ['x', 'shape'], outputs: ['y'] }],
+    outputs: [{ name: 'y', type: { tensor: dataType.float, shape: [3] } }],
+    initializers: [{ name: 'shape', type: dataType.int64, dims: [1], int64s: [3] }],
+  },
+});
+
 const right = [
   [
     [1, 2],
@@ -192,6 +202,11 @@ describe('a model with test vectors', () => {
       'another rank',
       { sets: [[[1], [1]]], model: recurrentModel(), shapeOf: (count) => [count] },
       /test_data_set_0: input x: expected shape \[steps,rows,1\], not \[1\]$/,
+    ],
+    [
+      'what it does not run on',
+      { sets: [[[1, 2], [1]]], model: threeAlone },
+      /own test vectors: test_data_set_0 does not run$/,
     ],
   ];
   for (const [name, given, message] of unfit) {
