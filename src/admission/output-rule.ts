@@ -45,7 +45,11 @@ export function strayingNodes(analysis: ModelAnalysis): readonly NodeView[] {
 export function outputRule(analysis: ModelAnalysis): AdmissionFinding {
   const straying = strayingNodes(analysis);
   return straying.length === 0
-    ? finding('static.outputs', 'pass', 'no kernel is known to write to what is no output of its node')
+    ? finding(
+        'static.outputs',
+        'pass',
+        'no kernel is known to write to what is no output of its node',
+      )
     : finding(
         'static.outputs',
         'refuse',
