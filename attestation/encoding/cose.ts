@@ -161,8 +161,8 @@ export function decodeSign1(bytes: Uint8Array): Sign1 {
 }
 
 /**
- * Verifies a signature with the key that the caller trusts, by ES256, whatever its message names: to refuse
- * another algorithm there is the reader's. Throws COSE_SIGNATURE, or CRYPTO_UNAVAILABLE where the platform cannot
+ * Verifies a signature with the key that the caller trusts, by ES256. Whoever reads the message refuses a header
+ * that names another algorithm, or none. Throws COSE_SIGNATURE, or CRYPTO_UNAVAILABLE where the platform cannot
  * tell.
  * @param payload what is signed, attached to the message or not.
  */

@@ -22,10 +22,13 @@ export interface FunctionBody {
   name: string;
 }
 
+function order(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1;
+}
+
 /** Rivals may have one digest and two names. */
 function byDigest(a: FunctionBody, b: FunctionBody): number {
-  const [left, right] = [a, b].map(({ digest, domain, name }) => `${digest} ${domain} ${name}`);
-  return left === right ? 0 : (left ?? '') < (right ?? '') ? -1 : 1;
+  return order(a.digest, b.digest) || order(a.domain, b.domain) || order(a.name, b.name);
 }
 
 type Analysis = Pick<ModelAnalysis, 'model' | 'scope' | 'functions'>;

@@ -103,7 +103,10 @@ class Walk {
   /** Empties what is left to compare, and returns what was found. */
   run(): Differences {
     for (let pair = this.#stack.pop(); pair !== undefined; pair = this.#stack.pop()) {
-      if (!this.#told.hasWork) break;
+      if (!this.#told.hasWork) {
+        this.#told.truncated = true;
+        break;
+      }
       this.#values(pair);
     }
     return this.#told;
@@ -338,8 +341,9 @@ export function computationDifference(a: ModelAnalysis, b: ModelAnalysis): Compu
   walk.scopes(a.scope, b.scope, '', true);
   const told = walk.run();
   // What is left are sizes that go by one name here and by two there, in parts that are equal otherwise.
-  if (told.size === 0 && !told.truncated)
+  if (told.size === 0 && !told.truncated) {
     told.place({ kind: 'value', at: 'symbolic dimensions', a: null, b: null });
+  }
   const { graph, weights, truncated } = told;
   return { graph, weights, truncated };
 }

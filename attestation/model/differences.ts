@@ -59,7 +59,6 @@ export class Differences implements ComputationDifference {
 
   /** Whether more may be compared: one value of a model may meet every one of the other, and all that these take. */
   get hasWork(): boolean {
-    if (this.#work < 0) this.truncated = true;
     return this.#work >= 0;
   }
 

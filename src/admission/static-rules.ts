@@ -119,7 +119,8 @@ function trainingMode({ node, scope }: Placed, files: ExternalFiles): boolean {
   if (name === '') return false;
   const definition = scope.resolve(name);
   if (definition.kind !== 'constant' || isSparse(definition.constant)) return true;
-  return elementBytes(definition.constant, files)[0] !== 0;
+  const { constant } = definition;
+  return constant.elements !== 1 || elementBytes(constant, files)[0] !== 0;
 }
 
 /** Also true where it is computed, a caller's to say, or where the call of a function says it. */

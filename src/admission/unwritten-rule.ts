@@ -11,6 +11,9 @@ import { INT64 } from './element-range.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { nodeLabel } from './trapping-divisions.js';
 
+/** For more axes than any tensor has: each node reads its pads, and many may have the same. */
+const MOST_PADS = 128;
+
 type Unwritten = (state: NodeState, files: ExternalFiles) => boolean;
 
 function attributeOf({ attributes }: NodeView, ...names: string[]): AttributeView | undefined {
@@ -33,7 +36,8 @@ function padsTooFar({ node, scope }: NodeState, files: ExternalFiles): boolean {
   const pads = node.inputs[1] ?? '';
   const definition = pads === '' ? undefined : scope.resolve(pads);
   if (definition?.kind !== 'constant' || isSparse(definition.constant)) return true;
-  if (definition.constant.type.code !== INT64) return true;
+  const { type, elements } = definition.constant;
+  if (type.code !== INT64 || elements > MOST_PADS) return true;
   const bytes = elementBytes(definition.constant, files);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at < bytes.length / 2; at += 8) {

@@ -251,6 +251,12 @@ const cases: Readonly<Record<string, Case>> = {
     model(op('Dropout', { inputs: ['x', '', 'mode'] }), { initializers: [flag('mode', 0)] }),
     [],
   ],
+  'Dropout told by more than one value': [
+    model(op('Dropout', { inputs: ['x', '', 'mode'] }), {
+      initializers: [{ ...flag('mode', 0), dims: [2], int32s: [0, 0] }],
+    }),
+    ['refuse static.training Dropout "here"'],
+  ],
   'Dropout told to train': [
     model(op('Dropout', { inputs: ['x', '', 'mode'] }), { initializers: [flag('mode', 1)] }),
     ['refuse static.training Dropout "here"'],
@@ -403,6 +409,10 @@ const cases: Readonly<Record<string, Case>> = {
     ['refuse static.unwritten Pad "here"'],
   ],
   'a Pad that wraps by one, or behind an axis, or cuts': [padding([1, -2, 9, 1]), []],
+  'a Pad that wraps by more numbers than there are axes': [
+    padding(new Array<number>(130).fill(0)),
+    ['refuse static.unwritten Pad "here"'],
+  ],
   'a Pad in another mode': [padding([2, 2, 2, 2], 'edge'), []],
   'two classes under the transform PROBIT': [
     classifying('LinearClassifier', 'PROBIT', 'classlabels_ints', 2),
