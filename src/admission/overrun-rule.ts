@@ -4,6 +4,7 @@ import type { Definition, NodeState } from '../../attestation/model/scope.js';
 import type { NodeView } from '../../attestation/model/views.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { lengthIsFree } from './free-lengths.js';
+import { KnownDims } from './known-dims.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 /** So many at most are judged each by itself, so that the others are not named with them. */
@@ -53,6 +54,14 @@ function keepsPastInLonger({ node: { domain, op, inputs } }: NodeState): boolean
   return input !== undefined && (inputs[input] ?? '') !== '';
 }
 
+/** Inverts each matrix as if it had as many columns as rows. */
+function invertsAny({ node, scope }: NodeState, known: KnownDims): boolean {
+  const [matrix = ''] = node.inputs;
+  if (node.domain !== 'com.microsoft' || node.op !== 'Inverse' || matrix === '') return false;
+  const [rows = null, columns = null] = known.of(scope.resolve(matrix))?.slice(-2) ?? [];
+  return rows === null || rows !== columns;
+}
+
 /**
  * The nodes that are executed, in subgraphs and functions too, of which it cannot be told that no caller has
  * their kernels write beyond their memory (ONNX Runtime 1.30).
@@ -60,8 +69,9 @@ function keepsPastInLonger({ node: { domain, op, inputs } }: NodeState): boolean
 export function overrunningNodes(analysis: ModelAnalysis): readonly NodeView[] {
   const executed = executedNodes(analysis);
   const found = new Set(overscaling(analysis, executed));
+  const known = new KnownDims(analysis.hasher.files);
   return [...executed]
-    .filter((state) => found.has(state) || keepsPastInLonger(state))
+    .filter((state) => found.has(state) || keepsPastInLonger(state) || invertsAny(state, known))
     .map(({ node }) => node);
 }
 
@@ -73,7 +83,7 @@ export function overrunRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.overrun',
         'refuse',
-        'callers may have these write beyond their memory: give scales as a constant or a vector of fixed length, and attention no past in a buffer that is longer',
+        'callers may have these write beyond their memory: give scales as a constant or a vector of fixed length, attention no past in a buffer that is longer, and Inverse matrices that are known to be square',
         overrunning.map(nodeLabel),
       );
 }

@@ -9,12 +9,13 @@ import { isSparse } from '../../attestation/model/tensor.js';
 import type { AttributeView, NodeView } from '../../attestation/model/views.js';
 import { INT64 } from './element-range.js';
 import { type AdmissionFinding, finding } from './finding.js';
+import { KnownDims } from './known-dims.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 /** For more axes than any tensor has: each node reads its pads, and many may have the same. */
 const MOST_PADS = 128;
 
-type Unwritten = (state: NodeState, files: ExternalFiles) => boolean;
+type Unwritten = (state: NodeState, files: ExternalFiles, dims: KnownDims) => boolean;
 
 function attributeOf({ attributes }: NodeView, ...names: string[]): AttributeView | undefined {
   return attributes.find(({ name }) => names.includes(name));
@@ -60,6 +61,18 @@ function leavesSecondClass({ node }: NodeState): boolean {
   );
 }
 
+/** The window of a complex signal is read as if it were complex itself: half of that lies behind it. */
+function readsBehindWindow(
+  { node, scope }: NodeState,
+  _: ExternalFiles,
+  known: KnownDims,
+): boolean {
+  const [signal = '', , window = ''] = node.inputs;
+  if (window === '' || signal === '') return false;
+  const dims = known.of(scope.resolve(signal));
+  return dims === undefined || (dims.length === 3 && (dims[2] === null || dims[2] === 2));
+}
+
 /** What a beam search gives beside its sequences and a score for each. */
 function scoresTokens({ outputs }: NodeView): boolean {
   return outputs.slice(2).some((name) => name !== '');
@@ -68,13 +81,15 @@ function scoresTokens({ outputs }: NodeView): boolean {
 const CLASSIFIERS = ['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifier'];
 
 /**
- * Operators whose kernels may leave part of an output as its memory was (ONNX Runtime 1.30), by domain and name.
+ * Operators whose kernels may leave part of an output as its memory was, or make it of memory that is not their
+ * operands' (ONNX Runtime 1.30), by domain and name.
  * `GreedySearch` and `Sampling` do so behind the end of the longest sequence, where they end before the greatest
  * length, as beam searches do with the scores of single tokens; `GroupQueryAttention` with rows of `output_qk` that
  * lie behind the end of a sequence, and `WordConvEmbedding` with words without a character.
  */
 const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
   [' Pad', padsTooFar],
+  [' STFT', readsBehindWindow],
   ['com.microsoft Pad', padsTooFar],
   ...CLASSIFIERS.map((name) => [`ai.onnx.ml ${name}`, leavesSecondClass] as const),
   [
@@ -95,14 +110,16 @@ const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
 
 /**
  * The nodes that are executed, in subgraphs and functions too, of which it cannot be told that they write all of
- * their outputs. What they leave is what the memory held: tensors of earlier requests, other callers' too.
+ * their outputs, and of nothing but their inputs. What they leave is what the memory held: tensors of earlier
+ * requests, other callers' too.
  */
 export function unwrittenNodes(analysis: ModelAnalysis): readonly NodeView[] {
   const { hasher, identity } = analysis;
   if (!identity.operators.some(({ domain, name }) => UNWRITTEN.has(`${domain} ${name}`))) return [];
+  const known = new KnownDims(hasher.files);
   return [...executedNodes(analysis)]
     .filter((state) =>
-      UNWRITTEN.get(`${state.node.domain} ${state.node.op}`)?.(state, hasher.files),
+      UNWRITTEN.get(`${state.node.domain} ${state.node.op}`)?.(state, hasher.files, known),
     )
     .map(({ node }) => node);
 }
@@ -114,12 +131,12 @@ export function unwrittenRule(analysis: ModelAnalysis): AdmissionFinding {
     ? finding(
         'static.unwritten',
         'pass',
-        'no node is known to leave memory in its outputs as it was',
+        'no node is known to answer with what was in memory before',
       )
     : finding(
         'static.unwritten',
         'refuse',
-        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, search with BeamSearch and without the scores of tokens',
+        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, search with BeamSearch and without the scores of tokens, give an STFT a signal of two axes or one that ends in 1',
         unwritten.map(nodeLabel),
       );
 }

@@ -112,7 +112,7 @@ function assertNothingTraps(
   if (unwritten.length > 0) {
     throw new AssayError(
       'MODEL_UNWRITTEN',
-      `expected every node to write all of its outputs, but ${nodesText(unwritten)} may leave in them what earlier requests left in memory; assay admit says what to change`,
+      `expected every node to make all of its outputs of its inputs, but ${nodesText(unwritten)} may answer with what earlier requests left in memory; assay admit says what to change`,
     );
   }
   if (configured.allowTrappingDivision || trapping.length === 0) return;

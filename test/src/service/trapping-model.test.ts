@@ -93,7 +93,7 @@ test('a model that answers with what earlier requests left in memory is not serv
   await place(wrappingModel());
   await assert.rejects(start({ allowTrappingDivision: true, allowEmptyTensors: true }), {
     code: 'MODEL_UNWRITTEN',
-    message: /^model ratio 1 \(.*ratio\.onnx\): expected every node .*but Pad "here" may leave/,
+    message: /^model ratio 1 \(.*ratio\.onnx\): expected every node .*but Pad "here" may answer/,
   });
 });
 
