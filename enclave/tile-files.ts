@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, TILE_WIDTH, tilePath } from '../attestation/receipt/tile-path.js';
@@ -96,7 +96,8 @@ export class TileFiles implements TileArchive {
 
   async #flush(): Promise<void> {
     this.#scheduled = false;
-    for (const [path, bytes] of this.#waiting) {
+    // What comes meanwhile waits for the next flush: a busy log would never come to the head behind its tiles.
+    for (const [path, bytes] of [...this.#waiting]) {
       try {
         await put(join(this.#directory, path), bytes, this.#waiting.size <= FLUSHED);
       } catch (cause) {
@@ -122,12 +123,23 @@ function readTile(path: string): Uint8Array {
   }
 }
 
-/** In a file made for it: through what the host left at that name, a link or a FIFO, nothing is written. */
+/** A file made for it: through what the host left at that name, a link or a FIFO, nothing is written. */
+async function openNew(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx');
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT') await makeFolders(dirname(path));
+    else if (code === 'EEXIST') await rm(path);
+    else throw error;
+    return open(path, 'wx');
+  }
+}
+
+/** Few steps: each waits for a turn of an event loop that is busy when there is most to write. */
 async function put(path: string, bytes: Uint8Array, flushed: boolean): Promise<void> {
-  await makeFolders(dirname(path));
   const aside = `${path}.new`;
-  await rm(aside, { force: true });
-  const file = await open(aside, 'wx');
+  const file = await openNew(aside);
   try {
     await file.writeFile(bytes);
     if (flushed) await file.datasync();

@@ -233,9 +233,14 @@ function auditJson(log: AuditedLog, audit: LogAudit): { readonly [name: string]:
 }
 
 /**
- * A fault that was found stays one, whatever interrupted the audit later. An audit asks what its proofs and its
- * log lead to: a node that calls that a wrong call fails, and nobody called the command wrongly.
+ * Exit code for what ended a replay early. A replay asks what its proofs and its log lead to: a node that calls
+ * that a wrong call fails, and nobody called the command wrongly.
  */
+export function exitOfInterruption(error: AssayError): ExitCode {
+  return serviceStatus(error) === undefined ? exitCodeOf(error) : EXIT.service;
+}
+
+/** A fault that was found stays one, whatever interrupted the audit later. */
 function exitOfAudit(audit: LogAudit, idle: boolean): ExitCode {
   const found = worstExit([
     ...audit.entries.map(exitOfEntry),
@@ -245,7 +250,7 @@ function exitOfAudit(audit: LogAudit, idle: boolean): ExitCode {
   ]);
   const { interruption } = audit;
   if (found === EXIT.refused || interruption === null) return found;
-  return serviceStatus(interruption) === undefined ? exitCodeOf(interruption) : EXIT.service;
+  return exitOfInterruption(interruption);
 }
 
 /** Audits a log with the proofs of these files, and prints what was found, also where that was interrupted. */

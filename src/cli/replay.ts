@@ -6,6 +6,7 @@ import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { connect } from '../client/connect.js';
 import type { Tolerances } from '../hub/package.js';
+import type { ProofFault } from '../replay/consult-log.js';
 import { type Executor, ExecutorSet, RemoteExecutor } from '../replay/executor.js';
 import { LocalExecutor } from '../replay/local-executor.js';
 import { NoModelError, replayProof } from '../replay/replay-proof.js';
@@ -16,11 +17,12 @@ import {
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
-import { EXIT } from './exit-code.js';
+import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
 import { ofModel, readInput, readTolerancesFile, requireLimitsOfOutputs } from './files.js';
-import type { Io } from './io.js';
+import type { Io, Progress } from './io.js';
 import { collect, decimal, examples, parseNonce, refuseIdle } from './options.js';
-import { auditFiles, type LogFlags, openLog } from './replay-log.js';
+import { printable } from './output.js';
+import { auditFiles, exitOfInterruption, type LogFlags, openLog } from './replay-log.js';
 import { exitOfReplay, type ReplayRow, replayJson, replayText, worstExit } from './replay-text.js';
 
 interface Flags extends AttestationFlags, LogFlags {
@@ -97,33 +99,90 @@ async function replayFile(file: string, bytes: Uint8Array, job: Job): Promise<Re
   }
 }
 
+/** What became of the files, as far as they were looked at. */
+interface Replayed {
+  readonly rows: readonly ReplayRow[];
+  readonly unread: readonly ProofFault[];
+  /** What ended it before all were looked at, and how many were not; null where nothing did. */
+  readonly interruption: { readonly error: AssayError; readonly files: number } | null;
+}
+
+/** Executes what is sampled of the files: one that cannot be read keeps no other from being replayed. */
+async function replayAll(
+  io: Io,
+  job: Job,
+  sample: number | undefined,
+  { update }: Progress,
+): Promise<Replayed> {
+  const rows: ReplayRow[] = [];
+  const unread: ProofFault[] = [];
+  for (const [i, file] of job.files.entries()) {
+    update(`${i + 1} of ${job.files.length}`);
+    let read = false;
+    try {
+      const bytes = await readInput(io, file);
+      read = true;
+      if (isSampled(bytes, job.seed, sample ?? 1)) rows.push(await replayFile(file, bytes, job));
+    } catch (error) {
+      if (!(error instanceof AssayError)) throw error;
+      if (read) return { rows, unread, interruption: { error, files: job.files.length - i } };
+      unread.push({ file, error });
+    }
+  }
+  return { rows, unread, interruption: null };
+}
+
+/** A verdict against an answer stays one, whatever could not be looked at beside it. */
+function exitOfReplayed({ rows, unread: [unread], interruption }: Replayed): ExitCode {
+  const found = worstExit(rows.map(exitOfReplay));
+  if (found === EXIT.refused) return found;
+  if (interruption !== null) return exitOfInterruption(interruption.error);
+  if (unread !== undefined) return exitCodeOf(unread.error);
+  return rows.length === 0 ? EXIT.unchecked : found;
+}
+
 /**
  * Replays what is sampled of the files and prints what became of each. A proof of a model that is not at
- * hand hides none of the others; throws PROOF_MODEL where every one is.
+ * hand hides none of the others; throws PROOF_MODEL where every one is, and what went wrong where nothing
+ * could be replayed.
  */
 async function replayFiles(io: Io, job: Job, sample: number | undefined): Promise<void> {
   const { files, seed } = job;
-  const rows: ReplayRow[] = [];
-  await io.during('replaying', async (progress) => {
-    for (const [i, file] of files.entries()) {
-      progress.update(`${i + 1} of ${files.length}`);
-      const bytes = await readInput(io, file);
-      if (!isSampled(bytes, seed, sample ?? 1)) continue;
-      rows.push(await replayFile(file, bytes, job));
-    }
-  });
+  const replayed = await io.during('replaying', (progress) => replayAll(io, job, sample, progress));
+  const { rows, unread, interruption } = replayed;
   const [first] = rows;
-  if (first?.noModel && rows.every(({ noModel }) => noModel)) throw first.noModel;
+  const failed = interruption?.error ?? unread[0]?.error;
+  if (first === undefined && failed !== undefined) throw failed;
+  if (first?.noModel && failed === undefined && rows.every(({ noModel }) => noModel)) {
+    throw first.noModel;
+  }
   const nothing = first === undefined;
-  io.exitCode = nothing ? EXIT.unchecked : worstExit(rows.map(exitOfReplay));
+  io.exitCode = exitOfReplayed(replayed);
   const summary = { proofs: files.length, replayed: rows.length, seed: toHex(seed) };
-  io.print({ ...summary, replays: rows.map(replayJson) }, (style) => {
+  const details = {
+    incomplete: interruption && { ...told(interruption.error), files: interruption.files },
+    unread: unread.map(({ file, error }) => ({ file, ...told(error) })),
+    replays: rows.map(replayJson),
+  };
+  io.print({ ...summary, ...details }, (style) => {
     const sampled =
       sample === undefined
         ? ''
         : `\n${rows.length} of ${files.length} proofs, chosen by the seed ${summary.seed}${nothing ? ': nothing was replayed' : ''}\n`;
-    return rows.map((row) => replayText(style, row)).join('') + sampled;
+    const lines = unread.map(
+      ({ error }) => `${style.yellow('NOT READ')}: ${printable(error.message)}\n`,
+    );
+    if (interruption !== null) {
+      const { code, message } = interruption.error;
+      const left = `${interruption.files} of ${files.length} proofs were not looked at`;
+      lines.push(`${style.red('INCOMPLETE')}: ${code}, ${printable(message)}\n  ${left}\n`);
+    }
+    return [...lines, ...rows.map((row) => replayText(style, row)), sampled].join('');
   });
+}
+
+function told({ code, message }: AssayError): { readonly code: string; readonly message: string } {
+  return { code, message };
 }
 
 function refuseIdleFlags(flags: Flags): void {

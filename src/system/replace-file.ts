@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { errnoOf } from './errno.js';
 
 /** How a file is replaced. */
@@ -47,8 +47,12 @@ const UNREPLACEABLE: readonly (string | undefined)[] = [
   'EXDEV',
 ];
 
+/** Names of what somebody has open, such as /dev/stdout: whoever has it would be left with the file before. */
+const OPENED = /^\/(dev|proc)\//;
+
 /** Where a file is, or is to be, in whose place another can be put; undefined for what is to be written through. */
 async function replaceable(path: string): Promise<{ path: string; mode?: number } | undefined> {
+  if (OPENED.test(resolve(path))) return undefined;
   const known = await stat(path).catch(() => undefined);
   if (known === undefined) {
     const isDangling = await lstat(path).then(

@@ -199,7 +199,13 @@ describe('what the host left at the name that a tile is written aside to', () =>
       const folder = await mkdtemp(join(directory, 'left-'));
       const victim = join(folder, 'victim');
       await writeFile(victim, 'precious');
-      const cleared = t.mock.method(fs, 'rm', (path: string) => leave(victim, path));
+      await mkdir(join(folder, 'tile/0'), { recursive: true });
+      await leave(victim, join(folder, `${tilePath(0, 0)}.new`));
+      const { rm } = fs;
+      const cleared = t.mock.method(fs, 'rm', async (path: string) => {
+        await rm(path);
+        await leave(victim, path);
+      });
       syncBuiltinESMExports();
       t.after(() => {
         cleared.mock.restore();
@@ -245,6 +251,34 @@ test('a head that comes while the one before it is written is published', async 
   files.writeHead(Uint8Array.of(2));
   await files.flushed();
   assert.deepEqual([...(await readFile(join(folder, HEAD_FILE)))], [2]);
+});
+
+test('a head is published though tiles come as fast as they are written', async (t) => {
+  const files = new TileFiles(join(directory, 'busy'), fail);
+  const last = 20;
+  let [tiles, published] = [0, 0];
+  const grow = (): void => {
+    files.write(0, tiles++, new Uint8Array(256 * 32));
+    files.writeHead(Uint8Array.of(tiles));
+  };
+  const { rename } = fs;
+  const renamed = t.mock.method(fs, 'rename', async (...of: Parameters<typeof rename>) => {
+    await rename(...of);
+    if (String(of[1]).endsWith(HEAD_FILE)) published += tiles < last ? 1 : 0;
+    else if (tiles < last) grow();
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    renamed.mock.restore();
+    syncBuiltinESMExports();
+  });
+  grow();
+  for (let before = -1; before !== tiles; ) {
+    before = tiles;
+    await files.flushed();
+  }
+  assert.deepEqual(await readFile(join(directory, 'busy', HEAD_FILE)), Buffer.of(last));
+  assert.ok(published > last / 2, `${published} heads`);
 });
 
 describe('a disk that cannot be written', () => {

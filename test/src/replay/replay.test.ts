@@ -179,6 +179,27 @@ describe('a replay on this machine', () => {
     assert.equal(JSON.parse(outcome.err).error.code, 'PROOF_MODEL');
   });
 
+  test('a proof that cannot be read hides none of the others', async () => {
+    await mkdir(at('mixed/1.proof'), { recursive: true });
+    const copy = async (file: string) =>
+      writeFile(at('mixed/2.proof'), await readFile(at(`${file}.proof`)));
+    for (const [file, exit, verdict] of [
+      ['far', 1, 'contradiction'],
+      ['honest', 2, 'identical'],
+    ] as const) {
+      await copy(file);
+      const { code, out } = await replay(['mixed'], ...local());
+      const { replays, unread, incomplete } = JSON.parse(out);
+      assert.deepEqual([code, replays.length, replays[0].verdict], [exit, 1, verdict]);
+      assert.deepEqual([unread.length, unread[0].code, incomplete], [1, 'USAGE_FILE', null]);
+      assert.equal(unread[0].file, at('mixed/1.proof'));
+    }
+    const people = await assay(['replay', at('mixed'), ...trust(), ...local()]);
+    assert.match(people.out, /^NOT READ: cannot read .*1\.proof: it is a directory$/m);
+    const alone = await replay(['mixed/1.proof'], ...local());
+    assert.deepEqual([alone.code, JSON.parse(alone.err).error.code], [2, 'USAGE_FILE']);
+  });
+
   test('a proof of a model that is not at hand hides no contradiction', async () => {
     const [adder] = elsewhere.enclave.manifest.models;
     assert.ok(adder !== undefined);
@@ -273,8 +294,9 @@ describe('a replay on another node', () => {
     const names = ['other.proof', 'total.proof', 'honest.proof'];
     const found = async () => {
       const { code, out, err } = await replay(names, '--target', elsewhere.target);
-      const { replays = [], error = {} } = JSON.parse(out || err);
-      return [code, error.code, ...replays.map(({ verdict }: { verdict: string }) => verdict)];
+      const { replays = [], error = {}, incomplete } = JSON.parse(out || err);
+      const verdicts = replays.map(({ verdict }: { verdict: string }) => verdict);
+      return [code, error.code ?? incomplete?.code, ...verdicts];
     };
     assert.deepEqual(await found(), [3, undefined, ...Array(2).fill('not-executed'), 'identical']);
     const failing = (error: Error): Lies => ({
@@ -285,6 +307,8 @@ describe('a replay on another node', () => {
     elsewhere.lies = failing(refusal);
     assert.deepEqual(await found(), [3, undefined, ...Array(3).fill('not-executed')]);
     elsewhere.lies = failing(new Error('out of order'));
+    assert.deepEqual(await found(), [4, 'CLIENT_SERVICE', ...Array(2).fill('not-executed')]);
+    names.reverse();
     assert.deepEqual(await found(), [4, 'CLIENT_SERVICE']);
     elsewhere.lies = {};
   });
@@ -302,6 +326,29 @@ describe('a replay on another node', () => {
     const { code, out, err } = await assay(asked);
     await elsewhere.enclave.restate([adder]);
     assert.deepEqual([code, out, JSON.parse(err).error.code], [2, '', 'PROOF_MODEL']);
+  });
+
+  test('that fails hides no contradiction that was found before', async () => {
+    let answered = 0;
+    elsewhere.lies = {
+      answer: () => {
+        answered += 1;
+        if (answered > 1) throw Object.assign(new Error('no more'), { code: status.NOT_FOUND });
+      },
+    };
+    const to = ['--target', elsewhere.target, ...tolerant()];
+    const files = ['far.proof', 'honest.proof', 'near.proof'];
+    const { code, out } = await replay(files, ...to);
+    const { incomplete, replays } = JSON.parse(out);
+    assert.deepEqual([code, incomplete.code, incomplete.files], [1, 'CLIENT_SERVICE', 2]);
+    assert.deepEqual([replays.length, replays[0].verdict], [1, 'contradiction']);
+    answered = 0;
+    const paths = files.reverse().map((file) => at(file));
+    const people = await assay(['replay', at('honest.proof'), ...paths, ...trust(), ...to]);
+    assert.equal(people.code, 4);
+    assert.match(people.out, /^INCOMPLETE: CLIENT_SERVICE, .*no more.*\n {2}3 of 4 proofs/m);
+    assert.match(people.out, /^IDENTICAL /m);
+    elsewhere.lies = {};
   });
 
   test('says which node it needs', async () => {

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { chmodSync, linkSync, lstatSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { isReplaced } from '../../../src/system/replace-file.js';
 import { testFolder } from '../../forge/test-folder.js';
@@ -26,6 +36,13 @@ test('what is no file of its own is left to be written through', async () => {
     assert.equal(await isReplaced(at('through', name), 'after', true), false, name);
   }
   assert.equal(await isReplaced('/dev/null', 'after', true), false);
+  place({ 'through/open': 'before' });
+  const file = openSync(at('through/open'), 'r');
+  for (const name of [`/dev/fd/${file}`, `/proc/self/fd/${file}`]) {
+    assert.equal(await isReplaced(name, 'after', true), false, name);
+  }
+  closeSync(file);
+  rmSync(at('through/open'));
   assert.equal(readFileSync(at('through/two'), 'utf8'), 'before');
   assert.deepEqual(readdirSync(at('through')).sort(), ['dangling', 'one', 'two']);
 });
