@@ -84,6 +84,22 @@ const REFUSED: Readonly<Record<string, Case>> = {
   'an integer by a size less a constant': {
     nodes: [node('Shape', 'q', 'n'), node('Sub', 'n two', 'b'), node('Div', 'p b', 'y')],
   },
+  'an integer by a quotient, whose divisor is of either sign': {
+    nodes: [node('Shape', 'p', 'n'), node('Div', 'n q', 'b'), node('Div', 'p b', 'y')],
+  },
+  'an integer by a quotient, whose dividend is of either sign': {
+    nodes: [node('Shape', 'p', 'n'), node('Div', 'mixed n', 'b'), node('Div', 'q b', 'y')],
+  },
+  'an integer by a remainder, which has the sign of its divisor': {
+    nodes: [node('Shape', 'p', 'n'), node('Mod', 'n mixed', 'b'), node('Div', 'q b', 'y')],
+  },
+  'an integer by a remainder that has the sign of its dividend': {
+    nodes: [
+      node('Shape', 'p', 'n'),
+      node('Mod', 'mixed n', 'b', { fmod: 1 }),
+      node('Div', 'q b', 'y'),
+    ],
+  },
   'an absolute value, which the least integer has not got': {
     nodes: [node('Abs', 'p', 'a'), node('Min', 'q two', 'b'), divide],
   },

@@ -86,6 +86,59 @@ test('a pool for whose dead worker there is no other thread gives up, and the pr
   assert.ok(pool.slots[0]?.lost !== undefined);
 });
 
+test('what takes the place of a worker, and ends before it has started, is replaced once', async () => {
+  const module = new URL(
+    `data:text/javascript,${encodeURIComponent(`
+      export const makeAnnotator = ({ counter }) => {
+        if (Atomics.add(new Int32Array(counter), 0, 1) < 2) process.exit(1);
+      };`)}`,
+  );
+  const counter = new SharedArrayBuffer(4);
+  let made = 0;
+  const data = {
+    get counter() {
+      made += 1;
+      return counter;
+    },
+  };
+  const given = new EventEmitter();
+  const up = once(given, 'up');
+  const pool = new WorkerPool({
+    workers: 1,
+    annotator: { module, data, context: () => undefined },
+    restore: async () => undefined,
+    pump: () => given.emit('up'),
+    onHang: () => undefined,
+    onFatal: () => undefined,
+  });
+  await up;
+  await pool.close();
+  assert.deepEqual([made, pool.slots[0]?.restarts], [3, 2]);
+});
+
+test('a worker that cannot load again what the one before it had is ended, and replaced', async () => {
+  const ended = mock.fn();
+  const given = new EventEmitter();
+  const up = once(given, 'up');
+  let restored = 0;
+  const data = new SharedArrayBuffer(4);
+  const pool = new WorkerPool({
+    workers: 1,
+    annotator: { module: STILLBORN, data, context: () => undefined, ended },
+    restore: async () => {
+      restored += 1;
+      if (restored === 1) throw new EngineError('load', 'no memory');
+    },
+    pump: () => given.emit('up'),
+    onHang: () => undefined,
+    onFatal: () => undefined,
+  });
+  await up;
+  assert.equal(ended.mock.callCount(), 2, 'the first, and the one that could not load');
+  await pool.close();
+  assert.deepEqual([restored, pool.slots[0]?.restarts], [2, 2]);
+});
+
 test('a pool that gives up starts no further worker', async () => {
   const module = new URL('data:text/javascript,throw new Error("no annotator")');
   const given = new EventEmitter();

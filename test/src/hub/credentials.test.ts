@@ -47,6 +47,19 @@ const known: readonly (readonly [string, string, unknown, Credentials | undefine
     { auths: { h: { auth, identitytoken: 'i' } } },
     { kind: 'identity-token', token: 'i' },
   ],
+  [
+    'a name and a password that are not in one',
+    'h',
+    { auths: { h: { username: 'ann', password: 'pä:ss' } } },
+    PASSWORD,
+  ],
+  [
+    'a name beside what has the password too',
+    'h',
+    { auths: { h: { username: 'bob', auth } } },
+    PASSWORD,
+  ],
+  ['a password of nobody', 'h', { auths: { h: { password: 'pä:ss' } } }, undefined],
   ['another host', 'g', { auths: { h: { auth } } }, undefined],
   ['an empty entry', 'h', { auths: { h: {} } }, undefined],
   ['nothing', 'h', {}, undefined],
@@ -127,6 +140,7 @@ test('credential helpers are asked, and may know nothing', async (t) => {
   helper('token', 'printf \'{"Username":"<token>","Secret":"i"}\'');
   helper('empty', 'echo "credentials not found in native keychain"; exit 1');
   helper('broken', 'exit 3');
+  helper('half', 'printf \'{"Username":"u"}\'');
   const before = process.env['PATH'];
   process.env['PATH'] = `${folder}${delimiter}${before}`;
   t.after(() => {
@@ -139,6 +153,7 @@ test('credential helpers are asked, and may know nothing', async (t) => {
   assert.equal(await find({ h: 'empty' }), undefined);
   await assert.rejects(find({ h: 'broken' }), { code: 'HUB_CREDENTIALS' });
   await assert.rejects(find({ h: 'absent-helper' }), { code: 'HUB_CREDENTIALS' });
+  await assert.rejects(find({ h: 'half' }), { code: 'HUB_CREDENTIALS' });
 });
 
 test('an empty HOME is none: the working directory has no say in credentials', async (t) => {

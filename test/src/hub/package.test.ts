@@ -43,6 +43,10 @@ test('a manifest says what its package holds', () => {
   assert.equal(contents.graph, GRAPH['vnd.assay.model.graph']);
 });
 
+/** The package of a manifest that states no graph. */
+const without = (...layers: readonly (typeof model)[]) =>
+  packageOf(parseManifest(encodeManifest(layers, {})));
+
 const lies: readonly (readonly [string, string, () => unknown])[] = [
   ['two models', 'HUB_PACKAGE', () => parse(model, layer('b.onnx', 'model'))],
   ['a path twice', 'HUB_PACKAGE', () => parse(model, model)],
@@ -74,20 +78,23 @@ const lies: readonly (readonly [string, string, () => unknown])[] = [
   [
     'vectors without a model',
     'HUB_PACKAGE',
-    () => parse(original, layer('test_data_set_0/input_0.pb', 'vector')),
+    () => without(original, layer('test_data_set_0/input_0.pb', 'vector')),
   ],
+  [
+    'external data without a model',
+    'HUB_PACKAGE',
+    () => without(original, layer('weights.bin', 'external')),
+  ],
+  ['a model in a folder', 'HUB_PACKAGE', () => parse(layer('a/model.onnx', 'model'))],
+  ['a model by the name of weights', 'HUB_PACKAGE', () => parse(layer('weights.bin', 'model'))],
   [
     'a vector by another name',
     'HUB_PACKAGE',
     () => parse(model, layer('test_data_set_0/input_00.pb', 'vector')),
   ],
-  ['a card alone', 'HUB_PACKAGE', () => parse(layer('card.md', 'card'))],
+  ['a card alone', 'HUB_PACKAGE', () => without(layer('card.md', 'card'))],
   ['a graph without a model', 'HUB_PACKAGE', () => parse(original)],
-  [
-    'a model without a graph',
-    'HUB_PACKAGE',
-    () => packageOf(parseManifest(encodeManifest([model], {}))),
-  ],
+  ['a model without a graph', 'HUB_PACKAGE', () => without(model)],
   [
     'a graph that is no digest',
     'HUB_PACKAGE',

@@ -100,6 +100,28 @@ for (const value of ['bytes 100000-100099/262144', 'bytes 0-262143/262144', 'non
   });
 }
 
+/** What a registry calls the range that it sends, by what it was asked for, and what it is asked in all. */
+const ranges: readonly (readonly [string, (asked: string) => string, number])[] = [
+  ['of a blob of unknown length', (asked) => `bytes ${asked}/*`, 1],
+  ['of a longer blob', (asked) => `bytes ${asked}/262145`, 2],
+  ['that begins elsewhere', () => 'bytes 0-262143/262144', 2],
+  ['that is none', () => 'none', 2],
+];
+for (const [name, value, times] of ranges) {
+  test(`a range ${name} is ${times === 1 ? 'taken' : 'not taken: the whole blob is'}`, async (t) => {
+    const { registry, folder, path, reference } = await interrupted(t);
+    registry.seen.length = 0;
+    registry.fault = (seen) => {
+      if (!path.test(seen.path) || seen.range === undefined) return undefined;
+      const asked = seen.range.replace('bytes=', '');
+      return { kind: 'header', name: 'content-range', value: value(asked) };
+    };
+    await pullModel(reference, folder, { retry: impatient() });
+    assertPackage(folder, 65_536);
+    assert.equal(registry.requests('GET', path).length, times);
+  });
+}
+
 test('a download that stalls is taken up again', async (t) => {
   const { registry, place, digestOf } = await stockedRegistry(t, 65_536);
   const folder = temporaryFolder(t);

@@ -7,12 +7,12 @@ import { LastingSession, type SessionChange } from '../../../src/proxy/lasting-s
 
 const GONE = new AssayError('CLIENT_TLS_PIN', 'another key');
 
-/** A session of an epoch that is over, or that answers. */
+/** A session of an epoch that is over, or that answers with its number. */
 function sessionOf(epoch: number, over = false) {
-  const made = { closed: 0 };
+  const made = { closed: 0, over };
   const session = {
     manifest: { epoch: new Uint8Array(32).fill(epoch) },
-    infer: () => (over ? Promise.reject(GONE) : Promise.resolve(epoch)),
+    infer: () => (made.over ? Promise.reject(GONE) : Promise.resolve(epoch)),
     close: () => {
       made.closed += 1;
     },
@@ -74,4 +74,46 @@ test('the session before is closed once another is in its place, the last with t
   assert.deepEqual([first.made.closed, next.made.closed], [1, 0]);
   lasting.close();
   assert.deepEqual([first.made.closed, next.made.closed], [1, 1]);
+});
+
+test('an epoch that has answered is followed by the next at once, one that has not after its wait', async () => {
+  const sessions = [sessionOf(2), sessionOf(3, true), sessionOf(4)];
+  const [second] = sessions;
+  const left = sessions.values();
+  const { lasting, kinds } = await lost(async () => {
+    return left.next().value?.session ?? assert.fail('too many attempts');
+  });
+  assert.equal(await lasting.infer('m', []), 2);
+  Object.assign(second?.made ?? {}, { over: true });
+  await assert.rejects(lasting.infer('m', []), { code: 'CLIENT_TLS_PIN' });
+  await assert.rejects(lasting.infer('m', []), { code: 'CLIENT_TLS_PIN' });
+  await assert.rejects(lasting.infer('m', []), { name: 'RpcError', code: status.UNAVAILABLE });
+  assert.deepEqual(kinds(), ['over', 'attested', 'over', 'attested', 'over']);
+});
+
+test('what an epoch that is over still answers does not shorten the wait for the next', async () => {
+  let attempts = 0;
+  let answer = (): void => {};
+  const late = new Promise((resolve) => (answer = () => resolve(1)));
+  const first = sessionOf(1, true);
+  const lasting = new LastingSession(
+    Object.assign(first.session, {
+      infer: (name: string) => (name === 'late' ? late : Promise.reject(GONE)),
+    }) as unknown as Session,
+    {
+      connect: () => {
+        attempts += 1;
+        return Promise.reject(new AssayError('CLIENT_UNREACHABLE', 'nobody is there'));
+      },
+      onChange: () => undefined,
+      now: () => 0,
+    },
+  );
+  const answered = lasting.infer('late', []);
+  await assert.rejects(lasting.infer('m', []), { code: 'CLIENT_TLS_PIN' });
+  await assert.rejects(lasting.infer('m', []), { name: 'RpcError', code: status.UNAVAILABLE });
+  answer();
+  assert.equal(await answered, 1);
+  await assert.rejects(lasting.infer('m', []), { name: 'RpcError', code: status.UNAVAILABLE });
+  assert.equal(attempts, 1);
 });

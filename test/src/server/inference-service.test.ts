@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { AssayError } from '../../../attestation/encoding/error.js';
 import { arithmeticModel, identityModel, mlpModel } from '../../forge/inference-models.js';
 import { arithmetic, bytesOf, floats } from '../../forge/inference-requests.js';
 import { type InferAnswer, startTestServer } from '../../forge/inference-server.js';
@@ -33,6 +34,14 @@ test('raw contents: every output, in the order of the signature, the id echoed',
   );
   assert.deepEqual(answer.raw_output_contents, [floats(11, 22, 33), floats(-9, -18, -27)]);
   assert.deepEqual(answer.parameters, {});
+});
+
+test('priority and timeout may be integers of any type, whole floats too', async () => {
+  for (const value of [{ int64_param: 2 }, { uint64_param: 2 }, { double_param: 2 }]) {
+    const parameters = { priority: value, timeout: { double_param: 1e300 } };
+    const { raw_output_contents } = await infer({ ...arithmetic(), parameters });
+    assert.deepEqual(raw_output_contents[0], floats(11, 22, 33));
+  }
 });
 
 test('inputs in another order are matched by name', async () => {
@@ -119,4 +128,19 @@ test('unknown metadata is NOT_FOUND', async () => {
   await assert.rejects(server.call('ModelMetadata', { name: 'nothing' }), {
     code: status.NOT_FOUND,
   });
+});
+
+test('what fails of the server itself is told to its operator alone', async () => {
+  const error = new AssayError('RECEIPT_SIZE', 'no room in /var/lib/secret');
+  const failing = await startTestServer({
+    models: { arithmetic: arithmeticModel() },
+    head: () => {
+      throw error;
+    },
+  });
+  await assert.rejects(failing.call('ModelInfer', arithmetic()), {
+    code: status.INTERNAL,
+    details: 'the request failed for a reason of the server',
+  });
+  assert.deepEqual(failing.failures, [error]);
 });

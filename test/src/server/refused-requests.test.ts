@@ -95,6 +95,18 @@ const REQUESTS: readonly RefusedRequest[] = [
     /parameter timeout: expected an integer that is not negative/,
   ],
   [
+    'a priority that is no integer',
+    (r) => ({ ...r, parameters: { priority: { double_param: 1.5 } } }),
+    status.INVALID_ARGUMENT,
+    /parameter priority: expected an integer that is not negative/,
+  ],
+  [
+    'a priority that is a string',
+    (r) => ({ ...r, parameters: { priority: { string_param: '1' } } }),
+    status.INVALID_ARGUMENT,
+    /parameter priority: expected an integer that is not negative/,
+  ],
+  [
     'a sequence identifier that is neither an integer nor a string',
     (r) => ({ ...r, parameters: { sequence_id: { bool_param: true } } }),
     status.INVALID_ARGUMENT,
