@@ -165,6 +165,18 @@ const REFUSED: Readonly<Record<string, Case>> = {
     outputs: ['w'],
     nodes: [node('Max', Array(2000).fill('u').join(' '), 'w')],
   }),
+  'what functions divide where nodes in calls have too many attributes to be followed': besideMany({
+    outputs: ['w'],
+    nodes: [node('Neg', 'u', 'w', Object.fromEntries(many('k').map((name) => [name, { i: 1 }])))],
+  }),
+  'what functions divide where nodes in calls have too many subgraphs to be followed': besideMany({
+    outputs: ['w'],
+    nodes: [
+      node('Repeat', 'u', 'w', {
+        bodies: { graphs: many('k').map(() => ({ nodes: [], outputs: [] })) },
+      }),
+    ],
+  }),
 };
 
 const ADMITTED: Readonly<Record<string, Case>> = {
