@@ -50,6 +50,9 @@ export interface ModelContext {
 /** A function that is called in functions more deeply is skipped; each level takes some of the stack. */
 const MOST_CALLS_DEEP = 100;
 
+/** Inputs and outputs: an operator of ONNX has more of the one or of the other. */
+const MANY = 9;
+
 /** What a graph is given by what is around it: the call of a function. */
 interface Call {
   /** What the parameters hold. */
@@ -183,6 +186,8 @@ export class ValueElements implements NodeVisitor {
       return supportOf(node.domain, node.op, version) === 'supported' ? [] : outputs;
     }
     if (subgraphsOf(state).length > 0) return this.#branches(state, inputs);
+    // No operator of ONNX has so many of both.
+    if (inputs.length > MANY && node.outputs.length > MANY) return node.outputs.map(() => UNKNOWN);
     return node.outputs.map((_, index) =>
       node.domain === ''
         ? operatorElements(node, inputs, index, this.#shared.files)

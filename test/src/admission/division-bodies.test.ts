@@ -154,6 +154,13 @@ const REFUSED: Readonly<Record<string, Case>> = {
     ],
     functions: [...chain(20, 2, 'Add'), ratio('Div', 'u v')],
   },
+  'what a node gives that has more inputs and outputs than any of ONNX': {
+    nodes: [
+      node('Repeat', Array(10).fill('p').join(' '), 'o0 o1 o2 o3 o4 o5 o6 o7 o8 o9'),
+      node('Div', 'o0 o1', 'y'),
+    ],
+    type: float,
+  },
   'what functions divide where calls have too many parameters to be followed': besideMany({
     inputs: many('u'),
     outputs: ['u0'],
