@@ -56,15 +56,16 @@ export class CalledFunctions {
       }
       const digest = toHex(known.digest);
       const rival = isRival(view);
-      const body = bodies.get(rival ? key : digest) ?? {
-        ...{ digest, view, scope: known.scope, attributes: new Set<string>(), rival },
-        domain: rival ? view.domain : FUNCTIONS,
-        name: view.name,
-      };
-      bodies.set(rival ? key : digest, body);
+      let body = bodies.get(rival ? key : digest);
+      if (body === undefined) {
+        const domain = rival ? view.domain : FUNCTIONS;
+        const { name } = view;
+        body = { digest, view, scope: known.scope, attributes: new Set(), rival, domain, name };
+        bodies.set(rival ? key : digest, body);
+        needed.addOutputs(body.scope);
+      }
       this.#byKey.set(key, body);
       for (const { name } of node.attributes) body.attributes.add(name);
-      needed.addOutputs(body.scope);
     }
     this.bodies = [...bodies.values()].sort(byDigest);
     this.#addReferences();

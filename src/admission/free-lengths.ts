@@ -42,14 +42,13 @@ function operands(
   seen: Iterable<Definition>,
   places: (node: NodeView) => readonly number[],
 ): readonly Definition[] {
-  return [...seen].flatMap((definition) => {
-    if (definition.kind !== 'output') return [];
-    const { node, scope } = definition.state;
-    return places(node).flatMap((place) => {
+  const states = [...seen].flatMap((each) => (each.kind === 'output' ? each.state : []));
+  return [...new Set(states)].flatMap(({ node, scope }) =>
+    places(node).flatMap((place) => {
       const name = node.inputs[place] ?? '';
       return name === '' ? [] : scope.resolve(name);
-    });
-  });
+    }),
+  );
 }
 
 /**

@@ -16,6 +16,8 @@ export class Origins {
   readonly #functions: ModelAnalysis['functions'];
   /** What the calls of a function give for each of its parameters. */
   readonly #given = new Map<Scope, Definition[][]>();
+  /** Of the operators on the way, each asked once, whichever of its outputs leads there. */
+  readonly #states = new Set<NodeState>();
   /** Everything on the way. */
   readonly seen = new Set<Definition>();
   /** Names of the model's inputs that they are made of. */
@@ -56,6 +58,8 @@ export class Origins {
     const callee = this.#callee(state);
     const output = callee?.outputs[index];
     if (callee !== undefined && output !== undefined) return [callee.resolve(output.name)];
+    if (this.#states.has(state)) return [];
+    this.#states.add(state);
     const { domain, op } = state.node;
     return domain === '' && (op === 'Shape' || op === 'Size') ? [] : needsOf(state);
   }
@@ -70,7 +74,9 @@ export class Origins {
       return this.#given.get(scope)?.[index] ?? [];
     }
     // What an operator gives its subgraphs may be made of anything.
-    for (const { name } of this.#root.inputs) this.inputs.add(name);
+    if (this.inputs.size < this.#root.inputs.length) {
+      for (const { name } of this.#root.inputs) this.inputs.add(name);
+    }
     return [];
   }
 }

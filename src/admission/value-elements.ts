@@ -40,8 +40,8 @@ export interface ModelContext {
   /** Told of a call that is not followed, whose nodes are visited in no other way. */
   readonly skip: () => void;
   /**
-   * What is still looked at in functions, in all calls together: nodes, what these and the functions take and
-   * give, and defaults of attributes. Calls beyond are skipped.
+   * What is still looked at in functions, in all calls together: nodes, attributes, and what nodes, subgraphs and
+   * functions take and give. Calls beyond are skipped.
    */
   calledParts: number;
   readonly constants: Map<Definition, Elements>;
@@ -49,6 +49,9 @@ export interface ModelContext {
 
 /** A function that is called in functions more deeply is skipped; each level takes some of the stack. */
 const MOST_CALLS_DEEP = 100;
+
+/** Inputs and outputs: an operator of ONNX has more of the one or of the other. */
+const MANY = 9;
 
 /** What a graph is given by what is around it: the call of a function. */
 interface Call {
@@ -145,6 +148,12 @@ export class ValueElements implements NodeVisitor {
     this.#shared.calledParts -= parts.reduce((sum, { length }) => sum + length, 1);
   }
 
+  #chargeNode(state: NodeState): void {
+    const { inputs, outputs, attributes } = state.node;
+    this.#charge(inputs, outputs, attributes);
+    for (const inner of subgraphsOf(state)) this.#charge(inner.outputs);
+  }
+
   #callee(node: NodeView): Callee | undefined {
     return this.#shared.functions.get(functionKey({ ...node, name: node.op }));
   }
@@ -167,7 +176,7 @@ export class ValueElements implements NodeVisitor {
       name === '' ? undefined : this.#value(scope.resolve(name)),
     );
     this.#shared.visit(state, inputs);
-    if (this.#call !== undefined) this.#charge(state.node.inputs, state.node.outputs);
+    if (this.#call !== undefined) this.#chargeNode(state);
     const node = this.#bound(state.node);
     const callee = this.#callee(node);
     if (callee !== undefined) {
@@ -177,6 +186,8 @@ export class ValueElements implements NodeVisitor {
       return supportOf(node.domain, node.op, version) === 'supported' ? [] : outputs;
     }
     if (subgraphsOf(state).length > 0) return this.#branches(state, inputs);
+    // No operator of ONNX has so many of both.
+    if (inputs.length > MANY && node.outputs.length > MANY) return node.outputs.map(() => UNKNOWN);
     return node.outputs.map((_, index) =>
       node.domain === ''
         ? operatorElements(node, inputs, index, this.#shared.files)

@@ -5,6 +5,7 @@ import { toHex } from '../../../attestation/encoding/bytes.js';
 import { executableModel } from '../../../attestation/model/executable.js';
 import { analyseModel, identifyModel } from '../../../attestation/model/identity.js';
 import { readModel } from '../../../attestation/model/onnx.js';
+import { Scope } from '../../../attestation/model/scope.js';
 import { nativeSha256 } from '../../../src/system/sha256.js';
 import { dataType, encodeModel } from '../../forge/onnx.js';
 import type {
@@ -932,6 +933,22 @@ test('a model without operators is executed', async () => {
     assert.equal(answer[output]?.data[0], output === 'x' ? one.data[0] : 7);
     await session.release();
   }
+});
+
+test('what a function gives is looked at once, however often it is called', (t) => {
+  const many = Array.from({ length: 300 }, (_, i) => `v${i}`);
+  const wide: FunctionInit = {
+    ...lessFive,
+    outputs: many,
+    nodes: many.map((name) => node('Neg', ['a'], name)),
+  };
+  const calls = many.map((name, i) => node('f', [many[i - 1] ?? 'x'], name, { domain: 'd' }));
+  const nodes = [...calls, node('Neg', [many.at(-1) ?? 'x'], 'y')];
+  const analysis = analyseModel({ path: 'm', bytes: encodeModel(ofOne({ nodes }, [wide])) });
+  const resolved = t.mock.method(Scope.prototype, 'resolve');
+  executableModel(analysis);
+  const { length } = resolved.mock.calls;
+  assert.ok(length < 20 * many.length, `${length} names were resolved`);
 });
 
 test('many functions take linear time', { timeout: 120_000 }, () => {

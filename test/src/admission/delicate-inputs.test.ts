@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { analyseModel } from '../../../attestation/model/identity.js';
+import { Scope } from '../../../attestation/model/scope.js';
 import { delicateInputs } from '../../../src/admission/delicate-inputs.js';
 import { trappingDivisions } from '../../../src/admission/trapping-divisions.js';
 import { node, ratio, vector } from '../../forge/division-cases.js';
@@ -156,4 +157,51 @@ test('many calls of a function with much in it take linear time', { timeout: 120
     ['Div'],
   );
   assert.deepEqual(delicateInputs(analysis, divisions), ['p', 'q']);
+});
+
+test('many inputs of a subgraph do not take every input of the model each', (t) => {
+  const many = (name: string): string[] => Array.from({ length: 300 }, (_, i) => `${name}${i}`);
+  const values = (name: string) =>
+    many(name).map((each) => ({ name: each, type: vector(dataType.int64) }));
+  const body = {
+    inputs: values('p'),
+    nodes: many('q').map((name, i) => node('Tile', `p${i} p${i}`, name)),
+    outputs: values('q'),
+  };
+  const bytes = encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: values('x'),
+      nodes: [node('Repeat', 'x0', 'y', { body: { g: body } })],
+      outputs: [{ name: 'y' }],
+    },
+  });
+  const analysis = analyseModel({ path: 'm', bytes });
+  const added = t.mock.method(Set.prototype, 'add');
+  assert.equal(delicateInputs(analysis, []).length, 300);
+  assert.ok(added.mock.callCount() < 10_000, `${added.mock.callCount()} were added`);
+});
+
+test('many outputs of a node do not take every input of it each', (t) => {
+  const many = (name: string): string[] => Array.from({ length: 300 }, (_, i) => `${name}${i}`);
+  const bytes = encodeModel({
+    opsets: { '': 20 },
+    graph: {
+      inputs: ['p', 'q'].map((name) => ({ name, type: vector(dataType.int64) })),
+      nodes: [
+        ...many('i').map((name) => node('Neg', 'p', name)),
+        { ...node('Repeat', many('i').join(' '), ''), outputs: many('o') },
+        node('Concat', many('o').join(' '), 's'),
+        node('Tile', 'q s', 'r'),
+        node('Div', 'r r', 'y'),
+      ],
+      outputs: [{ name: 'y' }],
+    },
+  });
+  const analysis = analyseModel({ path: 'm', bytes });
+  const divisions = trappingDivisions(analysis);
+  assert.equal(divisions.length, 1);
+  const resolved = t.mock.method(Scope.prototype, 'resolve');
+  assert.deepEqual(delicateInputs(analysis, divisions), ['p', 'q']);
+  assert.ok(resolved.mock.callCount() < 10_000, `${resolved.mock.callCount()} were resolved`);
 });

@@ -154,6 +154,13 @@ const REFUSED: Readonly<Record<string, Case>> = {
     ],
     functions: [...chain(20, 2, 'Add'), ratio('Div', 'u v')],
   },
+  'what a node gives that has more inputs and outputs than any of ONNX': {
+    nodes: [
+      node('Repeat', Array(10).fill('p').join(' '), 'o0 o1 o2 o3 o4 o5 o6 o7 o8 o9'),
+      node('Div', 'o0 o1', 'y'),
+    ],
+    type: float,
+  },
   'what functions divide where calls have too many parameters to be followed': besideMany({
     inputs: many('u'),
     outputs: ['u0'],
@@ -164,6 +171,18 @@ const REFUSED: Readonly<Record<string, Case>> = {
   'what functions divide where nodes in calls take too much to be followed': besideMany({
     outputs: ['w'],
     nodes: [node('Max', Array(2000).fill('u').join(' '), 'w')],
+  }),
+  'what functions divide where nodes in calls have too many attributes to be followed': besideMany({
+    outputs: ['w'],
+    nodes: [node('Neg', 'u', 'w', Object.fromEntries(many('k').map((name) => [name, { i: 1 }])))],
+  }),
+  'what functions divide where nodes in calls have too many subgraphs to be followed': besideMany({
+    outputs: ['w'],
+    nodes: [
+      node('Repeat', 'u', 'w', {
+        bodies: { graphs: many('k').map(() => ({ nodes: [], outputs: [] })) },
+      }),
+    ],
   }),
 };
 
