@@ -10,6 +10,7 @@ import type { AttributeView, NodeView } from '../../attestation/model/views.js';
 import { INT64 } from './element-range.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { KnownDims } from './known-dims.js';
+import { intAttribute } from './operator-ranges.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 /** For more axes than any tensor has: each node reads its pads, and many may have the same. */
@@ -73,6 +74,24 @@ function readsBehindWindow(
   return dims === undefined || (dims.length === 3 && (dims[2] === null || dims[2] === 2));
 }
 
+/**
+ * Of heads of an odd size the last element is not written. What is calculated is as large as weights say, so that a
+ * caller decides the size of an input alone.
+ */
+function rotatesOdd({ node, scope }: NodeState, _: ExternalFiles, known: KnownDims): boolean {
+  const [rotated = ''] = node.inputs;
+  const given = attributeOf(node, 'rotary_embedding_dim') !== undefined;
+  const part = given ? intAttribute(node, 'rotary_embedding_dim') : 0n;
+  if (rotated === '' || (part !== undefined && part !== 0n)) return false;
+  const definition = scope.resolve(rotated);
+  const dims = known.of(definition);
+  const heads = dims?.length === 3 ? (intAttribute(node, 'num_heads') ?? 0n) : 1n;
+  if (heads === 0n) return false;
+  const last = dims?.at(-1) ?? null;
+  if (last === null) return definition.kind === 'input' && scope.parent === null;
+  return (BigInt(last) / heads) % 2n !== 0n;
+}
+
 /** What a beam search gives beside its sequences and a score for each. */
 function scoresTokens({ outputs }: NodeView): boolean {
   return outputs.slice(2).some((name) => name !== '');
@@ -85,16 +104,20 @@ const CLASSIFIERS = ['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifie
  * operands' (ONNX Runtime 1.30), by domain and name.
  * `GreedySearch` and `Sampling` do so behind the end of the longest sequence, where they end before the greatest
  * length, as beam searches do with the scores of single tokens; `GroupQueryAttention` with rows of `output_qk` that
- * lie behind the end of a sequence, and `WordConvEmbedding` with words without a character.
+ * lie behind the end of a sequence, and `WordConvEmbedding` with words without a character. Without present keys
+ * and values `GroupQueryAttention` reads those of a past that it was not given, where a caller says that there is.
  */
 const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
   [' Pad', padsTooFar],
   [' STFT', readsBehindWindow],
   ['com.microsoft Pad', padsTooFar],
   ...CLASSIFIERS.map((name) => [`ai.onnx.ml ${name}`, leavesSecondClass] as const),
+  [' RotaryEmbedding', rotatesOdd],
+  ['com.microsoft RotaryEmbedding', rotatesOdd],
   [
     'com.microsoft GroupQueryAttention',
-    ({ node }) => leavesPresent(node, 3) || (node.outputs[3] ?? '') !== '',
+    ({ node: { outputs } }) =>
+      [1, 2].some((index) => (outputs[index] ?? '') === '') || (outputs[3] ?? '') !== '',
   ],
   [
     'com.microsoft MultiHeadAttention',
@@ -136,7 +159,7 @@ export function unwrittenRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.unwritten',
         'refuse',
-        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, search with BeamSearch and without the scores of tokens, give an STFT a signal of two axes or one that ends in 1',
+        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, fix an even size of heads, search with BeamSearch and without the scores of tokens, give an STFT a signal of two axes or one that ends in 1',
         unwritten.map(nodeLabel),
       );
 }

@@ -21,6 +21,8 @@ const INPUTS: readonly ValueInit[] = [
   input('unranked', float),
   input('window', float, ['k']),
   input('axes', int64, [1]),
+  input('heads', float, ['b', 2, 'n', 4]),
+  input('odd', float, ['b', 2, 'n', 5]),
   input('square', float, ['b', 4, 4]),
   input('oblong', float, ['b', 4, 3]),
 ];
@@ -31,6 +33,9 @@ const chain = (length: number): readonly NodeInit[] => [
   node('Identity', 'real', 'c0'),
   ...Array.from({ length }, (_, i) => node('Identity', `c${i}`, `c${i + 1}`)),
 ];
+
+const rotate = (heads: string, attributes: Readonly<Record<string, number>> = {}): NodeInit =>
+  node('RotaryEmbedding', `${heads} axes window window`, 'y', attributes, 'com.microsoft');
 
 const ADMITTED: Readonly<Record<string, readonly NodeInit[]>> = {
   'a signal of two axes': [stft('flat')],
@@ -57,6 +62,11 @@ const ADMITTED: Readonly<Record<string, readonly NodeInit[]>> = {
   ],
   'signals one behind the other': [node('Concat', 'real real', 's', { axis: 1 }), stft('s')],
   'a signal through many operators': [...chain(100), stft('c100')],
+  'heads of an even size': [rotate('heads')],
+  'an even number of heads of an even size, side by side': [rotate('square', { num_heads: 2 })],
+  'heads of any size, as a whole': [rotate('either')],
+  'heads of which a part is rotated': [rotate('either', { num_heads: 2, rotary_embedding_dim: 2 })],
+  'heads that are calculated': [node('Softmax', 'either', 's'), rotate('s', { num_heads: 2 })],
   'square matrices': [inverse('square')],
   'square matrices that are products': [
     node('MatMul', 'oblong oblong', 'm'),
@@ -91,6 +101,9 @@ const REFUSED: Readonly<Record<string, readonly NodeInit[]>> = {
   'a real signal that is filled up on its last axis': [node('Pad', 'real pads', 's'), stft('s')],
   'what is not followed': [node('Softmax', 'real', 's'), stft('s')],
   'a signal through very many operators': [...chain(1000), stft('c1000')],
+  'heads of a size that a caller says': [rotate('either', { num_heads: 2 })],
+  'heads of an odd size': [rotate('odd')],
+  'heads of an odd size, side by side': [rotate('square', { num_heads: 4 })],
   'matrices that are not square': [inverse('oblong')],
   'matrices that callers may make oblong': [inverse('either')],
   'matrices of which nothing is known': [inverse('unranked')],
@@ -135,8 +148,7 @@ for (const [what, nodes] of Object.entries(ADMITTED)) {
 for (const [what, nodes] of Object.entries(REFUSED)) {
   test(`${what}: refused`, () => {
     const [last] = nodes.slice(-1);
-    const refused =
-      last?.op === 'STFT' ? 'static.unwritten STFT "y"' : 'static.overrun Inverse "y"';
-    assert.deepEqual(outcomes(nodes), [refused]);
+    const rule = last?.op === 'Inverse' ? 'overrun' : 'unwritten';
+    assert.deepEqual(outcomes(nodes), [`static.${rule} ${last?.op} "y"`]);
   });
 }

@@ -464,7 +464,9 @@ const cases: Readonly<Record<string, Case>> = {
   ...attending({
     'GroupQueryAttention x,x,x,x,x y,k,v': null,
     'GroupQueryAttention x,x,x,x,x y,k': 'unwritten',
-    'GroupQueryAttention x,x,x,,,x,x y': null,
+    'GroupQueryAttention x,x,x,,,x,x y': 'unwritten',
+    'GroupQueryAttention x,x,x,,,x,x y,k': 'unwritten',
+    'GroupQueryAttention x,x,x,,,x,x y,k,v': null,
     'GroupQueryAttention x,x,x,x,x y,k,v,q': 'unwritten',
     'MultiHeadAttention x,x,x,,,,x,x y,k,v': null,
     'MultiHeadAttention x,x,x,,,,x,x y,,v': 'unwritten',
