@@ -35,12 +35,19 @@ export class Findings {
     return this.#all;
   }
 
-  #add({ expected, actual, reason, ...finding }: Finding): void {
+  #add(
+    id: string,
+    outcome: Outcome,
+    { expected, actual, reference }: Comparison,
+    reason: string,
+  ): void {
     this.#all.push({
-      ...finding,
+      id,
+      outcome,
       expected: told(expected),
       actual: told(actual),
       reason: told(reason),
+      reference,
     });
   }
 
@@ -56,17 +63,12 @@ export class Findings {
     reason: { readonly pass: string; readonly fail: string },
     waiver?: string,
   ): void {
-    const failed: Outcome = waiver === undefined ? 'fail' : 'waived';
-    this.#add({
-      id,
-      outcome: holds ? 'pass' : failed,
-      ...comparison,
-      reason: holds
-        ? reason.pass
-        : waiver === undefined
-          ? reason.fail
-          : `${reason.fail} The policy waives this by ${waiver}.`,
-    });
+    if (holds) this.#add(id, 'pass', comparison, reason.pass);
+    else if (waiver === undefined) this.#add(id, 'fail', comparison, reason.fail);
+    else {
+      const waived = `${reason.fail} The policy waives this by ${waiver}.`;
+      this.#add(id, 'waived', comparison, waived);
+    }
   }
 
   /** Records whether a value is one of those that are accepted; nothing where all are. */
@@ -88,11 +90,11 @@ export class Findings {
 
   /** Records what authentication has established already. */
   pass(id: string, comparison: Comparison, reason: string): void {
-    this.#add({ id, outcome: 'pass', ...comparison, reason });
+    this.#add(id, 'pass', comparison, reason);
   }
 
   /** Records what could not be checked for want of something: neither a pass nor a fail. */
   unchecked(id: string, comparison: Comparison, reason: string): void {
-    this.#add({ id, outcome: 'unchecked', ...comparison, reason });
+    this.#add(id, 'unchecked', comparison, reason);
   }
 }

@@ -224,13 +224,20 @@ export function fromEcdsaSigValue(text: Uint8Array): Uint8Array<ArrayBuffer> {
 
 /** The ECDSA-Sig-Value of r‖s, 64 bytes. */
 export function toEcdsaSigValue(raw: Uint8Array): Uint8Array<ArrayBuffer> {
-  const numbers = [raw.subarray(0, 32), raw.subarray(32)].flatMap((number) => {
-    const first = number.findIndex((byte) => byte !== 0);
-    const digits = first < 0 ? number.subarray(31) : number.subarray(first);
-    const sign = (digits[0] ?? 0) > 0x7f ? [0] : [];
-    return [TAG.integer, sign.length + digits.length, ...sign, ...digits];
-  });
-  return Uint8Array.of(TAG.sequence, numbers.length, ...numbers);
+  const text = new Uint8Array(72);
+  let end = 2;
+  for (const number of [raw.subarray(0, 32), raw.subarray(32)]) {
+    let first = 0;
+    while (first < 31 && number[first] === 0) first++;
+    const sign = (number[first] ?? 0) > 0x7f ? 1 : 0;
+    const length = sign + 32 - first;
+    text[end] = TAG.integer;
+    text[end + 1] = length;
+    text.set(number.subarray(first), end + 2 + sign);
+    end += 2 + length;
+  }
+  text.set([TAG.sequence, end - 2]);
+  return text.subarray(0, end);
 }
 
 /** Dotted form of an OBJECT IDENTIFIER whose arcs are minimal (X.690 section 8.19). */
