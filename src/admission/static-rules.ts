@@ -8,12 +8,12 @@ import { type NodeState, type Scope, subgraphsOf } from '../../attestation/model
 import { isSparse } from '../../attestation/model/tensor.js';
 import { BY_ELEMENT_TYPE } from '../client/datatype.js';
 import { divisionRule } from './division-rule.js';
+import { fatalRule } from './fatal-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { manifestRule } from './manifest-rule.js';
 import { intAttribute } from './operator-ranges.js';
 import { newestOpset, supportOf } from './operators.js';
-import { fatalRule } from './fatal-rule.js';
 import { overrunRule } from './overrun-rule.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 import { nodeLabel } from './trapping-divisions.js';
