@@ -8,12 +8,12 @@ import { type NodeState, type Scope, subgraphsOf } from '../../attestation/model
 import { isSparse } from '../../attestation/model/tensor.js';
 import { BY_ELEMENT_TYPE } from '../client/datatype.js';
 import { divisionRule } from './division-rule.js';
+import { fatalRule } from './fatal-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { manifestRule } from './manifest-rule.js';
 import { intAttribute } from './operator-ranges.js';
 import { newestOpset, supportOf } from './operators.js';
-import { outputRule } from './output-rule.js';
 import { overrunRule } from './overrun-rule.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
 import { nodeLabel } from './trapping-divisions.js';
@@ -254,7 +254,7 @@ export function staticFindings(analysis: ModelAnalysis): AdmissionFinding[] {
     trainingInfoRule(analysis),
     ...behaviourRules(analysis, nodes),
     divisionRule(analysis),
-    outputRule(analysis),
+    fatalRule(analysis),
     overrunRule(analysis),
     unwrittenRule(analysis),
   ];

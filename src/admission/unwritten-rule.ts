@@ -75,14 +75,15 @@ function readsBehindWindow(
 }
 
 /**
- * Of heads of an odd size the last element is not written. What is calculated is as large as weights say, so that a
- * caller decides the size of an input alone.
+ * Of heads of an odd size, or of an odd part of them, the last element is not written. What is calculated is as large
+ * as weights say, so that a caller decides the size of an input alone.
  */
 function rotatesOdd({ node, scope }: NodeState, _: ExternalFiles, known: KnownDims): boolean {
   const [rotated = ''] = node.inputs;
   const given = attributeOf(node, 'rotary_embedding_dim') !== undefined;
   const part = given ? intAttribute(node, 'rotary_embedding_dim') : 0n;
-  if (rotated === '' || (part !== undefined && part !== 0n)) return false;
+  if (part === undefined || part % 2n !== 0n) return true;
+  if (rotated === '' || part !== 0n) return false;
   const definition = scope.resolve(rotated);
   const dims = known.of(definition);
   const heads = dims?.length === 3 ? (intAttribute(node, 'num_heads') ?? 0n) : 1n;
@@ -159,7 +160,7 @@ export function unwrittenRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.unwritten',
         'refuse',
-        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, fix an even size of heads, search with BeamSearch and without the scores of tokens, give an STFT a signal of two axes or one that ends in 1',
+        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, fix an even size of heads and of what is rotated of them, search with BeamSearch and without the scores of tokens, give an STFT a signal of two axes or one that ends in 1',
         unwritten.map(nodeLabel),
       );
 }

@@ -1,6 +1,6 @@
 import { type MeasuredModel, measureModel } from '../../enclave/measure.js';
 import { delicateInputs } from '../admission/delicate-inputs.js';
-import { incompleteNodes } from '../admission/output-rule.js';
+import { fatalNodes } from '../admission/fatal-rule.js';
 import { overrunningNodes } from '../admission/overrun-rule.js';
 import { nodeLabel, trappingDivisions } from '../admission/trapping-divisions.js';
 import { unwrittenNodes } from '../admission/unwritten-rule.js';
@@ -10,8 +10,8 @@ export interface JudgedModel {
   readonly measured: MeasuredModel;
   /** Divisions with which a caller could end the process, as people find them in the file. */
   readonly trapping: readonly string[];
-  /** Nodes that leave out an output, with which every caller does. */
-  readonly incomplete: readonly string[];
+  /** Nodes that leave out what their kernels take for given, with which it ends as well. */
+  readonly fatal: readonly string[];
   /** Nodes that may write beyond their memory. */
   readonly overrunning: readonly string[];
   /** Nodes that may answer with what earlier requests left in memory. */
@@ -27,7 +27,7 @@ export async function judgeModel(path: string): Promise<JudgedModel> {
   return {
     measured,
     trapping: divisions.map(nodeLabel),
-    incomplete: incompleteNodes(analysis).map(nodeLabel),
+    fatal: fatalNodes(analysis).map(nodeLabel),
     overrunning: overrunningNodes(analysis).map(nodeLabel),
     unwritten: unwrittenNodes(analysis).map(nodeLabel),
     delicateInputs: delicateInputs(analysis, divisions),

@@ -90,17 +90,17 @@ function nodesText(nodes: readonly string[]): string {
 
 /**
  * Throws MODEL_UNWRITTEN for a model with which a caller could get what others' requests left in memory,
- * MODEL_OVERRUN for one with which a caller could overwrite it, and MODEL_DIVISION or MODEL_OUTPUTS for one with
- * which a caller could end the process, and every other caller's answers.
+ * MODEL_OVERRUN for one with which a caller could overwrite it, and MODEL_DIVISION or MODEL_FATAL for one with
+ * which a caller could end the process, and every other caller's answers, or with which its loading does.
  */
 function assertNothingTraps(
-  { incomplete, overrunning, trapping, unwritten }: JudgedModel,
+  { fatal, overrunning, trapping, unwritten }: JudgedModel,
   configured: ConfiguredModel,
 ): void {
-  if (incomplete.length > 0) {
+  if (fatal.length > 0) {
     throw new AssayError(
-      'MODEL_OUTPUTS',
-      `expected no node to leave out an output that ONNX Runtime writes to, with which every caller ends the process, but ${nodesText(incomplete)} does; name all its outputs in the model, used or not`,
+      'MODEL_FATAL',
+      `expected no node to leave out what ONNX Runtime takes for given, with which it ends the process, but ${nodesText(fatal)} does; assay admit says what to change`,
     );
   }
   if (overrunning.length > 0) {

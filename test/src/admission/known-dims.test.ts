@@ -104,6 +104,7 @@ const REFUSED: Readonly<Record<string, readonly NodeInit[]>> = {
   'heads of a size that a caller says': [rotate('either', { num_heads: 2 })],
   'heads of an odd size': [rotate('odd')],
   'heads of an odd size, side by side': [rotate('square', { num_heads: 4 })],
+  'heads of which an odd part is rotated': [rotate('heads', { rotary_embedding_dim: 3 })],
   'matrices that are not square': [inverse('oblong')],
   'matrices that callers may make oblong': [inverse('either')],
   'matrices of which nothing is known': [inverse('unranked')],

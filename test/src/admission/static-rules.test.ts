@@ -58,6 +58,42 @@ const classifying = (name: string, transform: string, labels: string, count: num
     }),
   );
 
+/** Trees with labels that are text. */
+const labelled = (strings: readonly string[]): ModelInit =>
+  model(
+    op('TreeEnsembleClassifier', {
+      domain: 'ai.onnx.ml',
+      outputs: ['label', 'y'],
+      attributes: { classlabels_strings: { strings: [...strings] } },
+    }),
+  );
+
+/** Two 1-grams and two 2-grams. */
+const grams = (longest: number): Attributes => ({
+  pool_int64s: { ints: [1, 2, 3, 4, 1, 2] },
+  ngram_counts: { ints: [0, 2] },
+  max_gram_length: { i: longest },
+});
+
+const gathering = (indexes: number, longest: number): ModelInit =>
+  model(
+    op('TfIdfVectorizer', {
+      attributes: {
+        ...grams(longest),
+        ngram_indexes: { ints: Array.from({ length: indexes }, (_, i) => i) },
+      },
+    }),
+  );
+
+const featuring = (sizes: readonly number[]): ModelInit =>
+  model(
+    op('FeatureVectorizer', {
+      domain: 'ai.onnx.ml',
+      inputs: ['x', 'x'],
+      attributes: { inputdimensions: { ints: [...sizes] } },
+    }),
+  );
+
 /** By operator of com.microsoft, its inputs and its outputs: the rule that refuses it. */
 function attending(of: Readonly<Record<string, string | null>>): Readonly<Record<string, Case>> {
   return Object.fromEntries(
@@ -307,7 +343,7 @@ const cases: Readonly<Record<string, Case>> = {
   ],
   'BatchNormalization before opset 14 with outputs of training left out': [
     older(['y', '', '', '', '']),
-    ['refuse static.outputs BatchNormalization "here"'],
+    ['refuse static.fatal BatchNormalization "here"'],
   ],
   'BatchNormalization before opset 14 with outputs of training, saved ones left out': [
     older(['y', 'm', 'v', '', '']),
@@ -337,7 +373,7 @@ const cases: Readonly<Record<string, Case>> = {
   ],
   'a Split that leaves out an output': [
     model(op('Split', { outputs: ['y', ''], attributes: { num_outputs: { i: 2 } } })),
-    ['refuse static.outputs Split "here"'],
+    ['refuse static.fatal Split "here"'],
   ],
   'a Split that leaves out an output in a function': [
     {
@@ -349,16 +385,69 @@ const cases: Readonly<Record<string, Case>> = {
         },
       ],
     },
-    ['refuse static.outputs Split "here"'],
+    ['refuse static.fatal Split "here"'],
   ],
   'a Loop that leaves out the last value of a variable': [
     model(op('Loop', { inputs: ['', '', 'x'], outputs: ['', 'y'] })),
-    ['refuse static.outputs Loop "here"'],
+    ['refuse static.fatal Loop "here"'],
   ],
   'outputs that are left out and that no kernel writes to': [
     model(op('LSTM', { inputs: ['x', 'x', 'x'], outputs: ['', 'y', ''] })),
     [],
   ],
+  'trees with one label that is text': [
+    labelled(['a']),
+    [
+      'warn static.trees TreeEnsembleClassifier "here"',
+      'refuse static.fatal TreeEnsembleClassifier "here"',
+    ],
+  ],
+  'trees with two labels that are text': [
+    labelled(['a', 'b']),
+    ['warn static.trees TreeEnsembleClassifier "here"'],
+  ],
+  'trees with one label that is a number': [
+    classifying('TreeEnsembleClassifier', 'NONE', 'classlabels_int64s', 1),
+    ['warn static.trees TreeEnsembleClassifier "here"'],
+  ],
+  'n-grams of which one has no index': [
+    gathering(3, 2),
+    ['refuse static.fatal TfIdfVectorizer "here"'],
+  ],
+  'n-grams that each have an index': [gathering(4, 2), []],
+  'n-grams without an index that are longer than is looked for': [gathering(2, 1), []],
+  'indexes of n-grams that a call says': [
+    {
+      ...model(op('Own', { domain: 'com.example', attributes: { of: { ints: [0, 1] } } })),
+      functions: [
+        {
+          ...quiet,
+          attributes: ['of'],
+          nodes: [
+            op('TfIdfVectorizer', {
+              inputs: ['a'],
+              outputs: ['b'],
+              attributes: { ...grams(2), ngram_indexes: { ref: 'of', type: 7 } },
+            }),
+          ],
+        },
+      ],
+    },
+    ['refuse static.fatal TfIdfVectorizer "here"'],
+  ],
+  'places that are counted from the end of a batch': [
+    model(op('GatherND', { inputs: ['x', 'x'], attributes: { batch_dims: { i: -2 } } })),
+    ['refuse static.fatal GatherND "here"'],
+  ],
+  'places in a batch': [
+    model(op('GatherND', { inputs: ['x', 'x'], attributes: { batch_dims: { i: 1 } } })),
+    [],
+  ],
+  'features of a negative size': [
+    featuring([3, -2]),
+    ['refuse static.fatal FeatureVectorizer "here"'],
+  ],
+  'features of a size': [featuring([3, 2]), []],
   'an operator of another domain that is called Split': [
     model(op('Split', { domain: 'com.example', outputs: ['', 'y'] })),
     ['refuse static.operator Split "here"'],
@@ -475,6 +564,18 @@ const cases: Readonly<Record<string, Case>> = {
     'MultiHeadAttention x,x,x,,,,x,x y,k,v,q': null,
     'MultiHeadAttention x,x,x,,,,x,x,x y,k,v': 'overrun',
     'MultiHeadAttention x,x,x y,k': null,
+    'Attention x,x,,x y': 'fatal',
+    'Attention x,x,x y': null,
+    'AttnLSTM x,x,x,,,,,,x,x,x,x y': null,
+    'AttnLSTM x,x,x,,,,,,x,,x,x y': 'fatal',
+    'ConvTransposeWithDynamicPads x,x y': 'fatal',
+    'ConvTransposeWithDynamicPads x,x,x y': null,
+    'QLinearLeakyRelu x,x,,x y': 'fatal',
+    'QLinearLeakyRelu x,x,,x,x y': null,
+    'QLinearSigmoid x,x,,x y': 'fatal',
+    'QLinearSigmoid x,x,,x,x y': null,
+    'QMoE x,x,x,x,,x y': 'fatal',
+    'QMoE x,x,x,x,,x,x y': null,
     'DecoderMaskedMultiHeadAttention x,x,x,,,x,x,x y,k,v': 'overrun',
     'DecoderMaskedMultiHeadAttention x,x,x y': null,
     'WordConvEmbedding x,x,x,x y': 'unwritten',

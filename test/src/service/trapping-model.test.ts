@@ -79,9 +79,9 @@ for (const [op, all, some] of written) {
   test(`a model with which every caller ends the process is not served: ${op}`, async (t) => {
     await place(writingModel(op, some));
     await assert.rejects(start({ allowTrappingDivision: true }), {
-      code: 'MODEL_OUTPUTS',
+      code: 'MODEL_FATAL',
       message: new RegExp(
-        `^model ratio 1 \\(.*ratio\\.onnx\\): expected no node .*but ${op} "here" does; name all`,
+        `^model ratio 1 \\(.*ratio\\.onnx\\): expected no node .*but ${op} "here" does; assay admit`,
       ),
     });
     await place(writingModel(op, all));

@@ -1,0 +1,115 @@
+import { streamList } from '../../attestation/model/attribute.js';
+import { executedNodes } from '../../attestation/model/called-functions.js';
+import type { ModelAnalysis } from '../../attestation/model/identity.js';
+import type { AttributeView, NodeView } from '../../attestation/model/views.js';
+import { type AdmissionFinding, finding } from './finding.js';
+import { intAttribute } from './operator-ranges.js';
+import { nodeLabel } from './trapping-divisions.js';
+
+type Fatal = (node: NodeView) => boolean;
+
+const leavesOneOf =
+  (first: number): Fatal =>
+  ({ outputs }) =>
+    outputs.slice(0, first).includes('');
+
+const lacks =
+  (...places: number[]): Fatal =>
+  ({ inputs }) =>
+    places.some((place) => (inputs[place] ?? '') === '');
+
+function attributeOf({ attributes }: NodeView, name: string): AttributeView | undefined {
+  return attributes.find((attribute) => attribute.name === name);
+}
+
+/** How many elements a list has; undefined where it is not there, or a call's to give. */
+function lengthOf(list: AttributeView | undefined): number | undefined {
+  return list === undefined || list.reference !== ''
+    ? undefined
+    : streamList(list, () => undefined);
+}
+
+function integersOf(list: AttributeView): number[] {
+  const integers: number[] = [];
+  streamList(list, (bytes) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; at < bytes.length; at += 8) integers.push(Number(view.getBigInt64(at, true)));
+  });
+  return integers;
+}
+
+/** The second of two labels is looked up, whatever the scores are. */
+function labelsOneText(node: NodeView): boolean {
+  const labels = attributeOf(node, 'classlabels_strings');
+  return labels !== undefined && (labels.reference !== '' || lengthOf(labels) === 1);
+}
+
+/** Each n-gram of the pool that is looked for has an index: that of one behind the end is read where it is met. */
+function indexesTooFew(node: NodeView): boolean {
+  const pool = attributeOf(node, 'pool_strings') ?? attributeOf(node, 'pool_int64s');
+  const [indexes, items] = [lengthOf(attributeOf(node, 'ngram_indexes')), lengthOf(pool)];
+  const counts = attributeOf(node, 'ngram_counts');
+  const longest = intAttribute(node, 'max_gram_length');
+  // Without one of them it does not load, unless a call gives it.
+  if (indexes === undefined || items === undefined || longest === undefined) {
+    return node.attributes.some(({ reference }) => reference !== '');
+  }
+  if (counts === undefined || counts.reference !== '') return counts !== undefined;
+  const starts = integersOf(counts);
+  const sizes = starts.slice(0, Number(longest)).map((start, place) => {
+    return ((starts[place + 1] ?? items) - start) / (place + 1);
+  });
+  return sizes.reduce((sum, size) => sum + size, 0) > indexes;
+}
+
+/** Of a negative size as many elements are copied as memory has. */
+function hasNegativeSize(node: NodeView): boolean {
+  const sizes = attributeOf(node, 'inputdimensions');
+  return sizes !== undefined && (sizes.reference !== '' || integersOf(sizes).some((n) => n < 0));
+}
+
+/**
+ * Operators whose kernels take for given what a file may leave out, by domain and name. A BatchNormalization for
+ * inference that leaves out one of the first three does not load where it does not end the process; the two
+ * behind, before opset 14, may be left out. A Loop does not load that leaves out what its body scans.
+ */
+const FATAL: ReadonlyMap<string, Fatal> = new Map<string, Fatal>([
+  [' BatchNormalization', leavesOneOf(3)],
+  [' GatherND', (node) => (intAttribute(node, 'batch_dims') ?? 0n) < 0n],
+  [' Loop', leavesOneOf(Number.POSITIVE_INFINITY)],
+  [' Split', leavesOneOf(Number.POSITIVE_INFINITY)],
+  [' TfIdfVectorizer', indexesTooFew],
+  ['ai.onnx.ml FeatureVectorizer', hasNegativeSize],
+  ['ai.onnx.ml TreeEnsembleClassifier', labelsOneText],
+  ['com.microsoft AttnLSTM', lacks(8, 9, 10, 11)],
+  ['com.microsoft Attention', lacks(2)],
+  ['com.microsoft ConvTransposeWithDynamicPads', lacks(2)],
+  ['com.microsoft QLinearLeakyRelu', lacks(4)],
+  ['com.microsoft QLinearSigmoid', lacks(4)],
+  ['com.microsoft QMoE', lacks(3, 6)],
+]);
+
+/**
+ * The nodes that are executed, in subgraphs and functions too, with which ONNX Runtime (1.30) ends the process as
+ * it loads them, or runs them, whatever the inputs are, or for whoever sends an n-gram.
+ */
+export function fatalNodes(analysis: ModelAnalysis): readonly NodeView[] {
+  const { operators } = analysis.identity;
+  if (!operators.some(({ domain, name }) => FATAL.has(`${domain} ${name}`))) return [];
+  return [...executedNodes(analysis)]
+    .map(({ node }) => node)
+    .filter((node) => FATAL.get(`${node.domain} ${node.op}`)?.(node));
+}
+
+/** Whether every answer ends the process of a node; nodes do not load such a model. */
+export function fatalRule(analysis: ModelAnalysis): AdmissionFinding {
+  const fatal = fatalNodes(analysis);
+  return fatal.length === 0
+    ? finding('static.fatal', 'pass', 'no node leaves out what its kernel takes for given')
+    : finding(
+        'static.fatal',
+        'refuse',
+        'these leave out what their kernels take for given, on which the process of a node ends: name all outputs, used or not, and the inputs that only the specification lets be left out; give two labels, and each n-gram its index',
+        fatal.map(nodeLabel),
+      );
+}
