@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -129,6 +129,26 @@ describe('assay quorum', () => {
       people.out,
       /DISSENTS .*\n {2}sum: 1 of 2 elements differ; the first at 0: 4 and 40/,
     );
+  });
+
+  test("asks nobody where the folder has another request's votes", async () => {
+    const save = ['--all', '--save-proofs', at('once')];
+    assert.equal((await ask(3, ...save)).code, 0);
+    const held = async () =>
+      Promise.all(
+        (await readdir(at('once')))
+          .sort()
+          .map(async (name) => [name, await readFile(at('once', name))]),
+      );
+    const before = await held();
+    three.lies = far;
+    const { code, found } = await asked(2, ...save);
+    assert.deepEqual([code, found.error.code], [2, 'USAGE_FILE']);
+    assert.match(
+      found.error.message,
+      /^expected a folder without the proofs of another quorum, not /,
+    );
+    assert.deepEqual(await held(), before);
   });
 
   test('prints what was agreed, and saves what it can, where a file cannot be written', {
