@@ -181,6 +181,15 @@ describe('assay quorum', () => {
     assert.deepEqual(named(found.dissenting), [three.target]);
   });
 
+  test('tells in JSON what is infinitely far from the others, whose text is no number', async () => {
+    three.lies = computing([Number.POSITIVE_INFINITY, 6]);
+    const { found } = await asked(2, '--all');
+    const { maxAbsolute, maxUlp, lost } = found.dissenting[0].relation.outputs[0].numeric;
+    assert.deepEqual([maxAbsolute, maxUlp, lost], ['Infinity', 'Infinity', 1]);
+    for (const server of servers) server.lies = three.lies;
+    assert.deepEqual((await asked(3)).found.outputs[0].data, ['Infinity', 6]);
+  });
+
   test('counts near answers where a tolerance says so', async () => {
     three.lies = near;
     assert.equal((await asked(3)).code, 1);
