@@ -3,7 +3,7 @@ import { threadId } from 'node:worker_threads';
 import { encodeConsistency } from '../attestation/receipt/consistency.js';
 import { encodeReceipt, type LogPlace } from '../attestation/receipt/receipt.js';
 import { encodeTreeHead, type SignedTreeHead } from '../attestation/receipt/tree-head.js';
-import { type LogOptions, MerkleLog } from './log.js';
+import { type LogOptions, MerkleLog, type PublishedHead } from './log.js';
 import { decodeNotice, leavesOf, noticeSize, signTree, underHead } from './log-writer.js';
 import { type Extension, SharedRange } from './shared-range.js';
 import type { SigningKey } from './signing-key.js';
@@ -128,6 +128,11 @@ export class Issuer {
   /** Entries in the log, those of manifests included, and heads signed. */
   get counts(): { readonly entries: number; readonly heads: number } {
     return { entries: this.#range.size, heads: this.#signatures };
+  }
+
+  /** The newest head that the log's archive has; undefined without one. */
+  get published(): PublishedHead | undefined {
+    return this.#log.published;
   }
 
   /** Hands the newest signed head to the log's archive, with all that it takes to check it. */

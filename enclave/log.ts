@@ -13,6 +13,14 @@ const BLOCK = 4096;
 const TILE_HEIGHT = 8;
 const TILE = 2 ** TILE_HEIGHT;
 
+/** The newest head that an archive has, with its tiles. */
+export interface PublishedHead {
+  /** Entries that it covers; 0 before the first. */
+  readonly size: number;
+  /** When it was written; undefined before the first. */
+  readonly at: Date | undefined;
+}
+
 /** Where complete tiles go, and come back from once memory has let go of them. */
 export interface TileArchive {
   /**
@@ -20,8 +28,9 @@ export interface TileArchive {
    * level 0's tiles, and so on.
    */
   write(level: number, index: number, hashes: Uint8Array): void;
-  /** A signed head whose tiles were all written before. */
-  writeHead(head: Uint8Array): void;
+  /** A signed head of this many entries, whose tiles were all written before. */
+  writeHead(head: Uint8Array, size: number): void;
+  readonly published: PublishedHead;
   /** Resolves once everything was written. */
   flushed(): Promise<void>;
   /** A tile of leaves, as it was written; undefined if it cannot be had. What it says is checked. */
@@ -142,7 +151,12 @@ export class MerkleLog {
       if (end % TILE !== 0) this.#tile(height, end);
       end = Math.floor(end / TILE);
     }
-    this.#archive?.writeHead(head);
+    this.#archive?.writeHead(head, size);
+  }
+
+  /** Undefined without an archive. */
+  get published(): PublishedHead | undefined {
+    return this.#archive?.published;
   }
 
   /** Resolves once the archive has everything. */

@@ -5,7 +5,7 @@ import { AssayError } from '../attestation/encoding/error.js';
 import { HEAD_FILE, TILE_WIDTH, tilePath } from '../attestation/receipt/tile-path.js';
 import { errnoOf } from '../src/system/errno.js';
 import { makeFolders } from '../src/system/make-folders.js';
-import type { TileArchive } from './log.js';
+import type { PublishedHead, TileArchive } from './log.js';
 
 const HASH = 32;
 
@@ -14,6 +14,22 @@ const BACKLOG = 4096;
 
 /** More of them wait for a disk that is slow to flush: then it flushes when the system has it do so. */
 const FLUSHED = BACKLOG / 8;
+
+/** A file that is not written yet. */
+interface Waiting {
+  readonly bytes: Uint8Array;
+  /** Of a head: the entries that it covers. */
+  readonly size?: number;
+}
+
+interface TileFilesOptions {
+  /**
+   * Told that all that waited for a disk is written after all.
+   * @param whole false where something was given up before.
+   */
+  readonly onMended?: (whole: boolean) => void;
+  readonly now?: () => Date;
+}
 
 /**
  * Tiles and the newest tree head as files, laid out as tlog-tiles lays them out, for whoever publishes
@@ -27,19 +43,37 @@ const FLUSHED = BACKLOG / 8;
 export class TileFiles implements TileArchive {
   readonly #directory: string;
   readonly #onError: (error: unknown) => void;
+  readonly #onMended: (whole: boolean) => void;
+  readonly #now: () => Date;
   /** By path, in the order in which they came. */
-  readonly #waiting = new Map<string, Uint8Array>();
+  readonly #waiting = new Map<string, Waiting>();
   /** By level: the incomplete tile that came last, until the next of its level. */
   readonly #incompleteTiles = new Map<number, string>();
   #writing: Promise<void> = Promise.resolve();
   /** Whether a flush is to come that will see all that waits. */
   #scheduled = false;
   #incomplete = false;
+  /** Files that waited when the disk's failure was told last; 0 while it does not fail. */
+  #told = 0;
+  #published: PublishedHead = { size: 0, at: undefined };
 
-  /** @param onError told of what could not be written. */
-  constructor(directory: string, onError: (error: unknown) => void) {
+  /**
+   * @param onError told that the disk fails, each time that twice as much waits for it since, and of the first
+   *   file that is given up.
+   */
+  constructor(
+    directory: string,
+    onError: (error: unknown) => void,
+    { onMended = () => {}, now = () => new Date() }: TileFilesOptions = {},
+  ) {
     this.#directory = directory;
     this.#onError = onError;
+    this.#onMended = onMended;
+    this.#now = now;
+  }
+
+  get published(): PublishedHead {
+    return this.#published;
   }
 
   write(level: number, index: number, hashes: Uint8Array): void {
@@ -47,7 +81,7 @@ export class TileFiles implements TileArchive {
     const path = tilePath(level, index, width);
     this.#supersede(level, path);
     if (width < TILE_WIDTH) this.#incompleteTiles.set(level, path);
-    this.#put(path, hashes);
+    this.#put(path, { bytes: hashes });
   }
 
   /** An incomplete tile serves the head that it came with: where it still waits, both are replaced. */
@@ -61,15 +95,15 @@ export class TileFiles implements TileArchive {
   read(index: number): Uint8Array | undefined {
     const path = tilePath(0, index);
     try {
-      return this.#waiting.get(path) ?? readTile(join(this.#directory, path));
+      return this.#waiting.get(path)?.bytes ?? readTile(join(this.#directory, path));
     } catch {
       return undefined;
     }
   }
 
   /** Writes the newest head, beside the tiles that it covers. */
-  writeHead(head: Uint8Array): void {
-    if (!this.#incomplete) this.#put(HEAD_FILE, head);
+  writeHead(head: Uint8Array, size: number): void {
+    if (!this.#incomplete) this.#put(HEAD_FILE, { bytes: head, size });
   }
 
   /** Resolves once everything was written, or tried. */
@@ -77,9 +111,9 @@ export class TileFiles implements TileArchive {
     return this.#writing;
   }
 
-  #put(path: string, bytes: Uint8Array): void {
+  #put(path: string, file: Waiting): void {
     this.#waiting.delete(path);
-    this.#waiting.set(path, bytes);
+    this.#waiting.set(path, file);
     if (!this.#scheduled) this.#writing = this.#writing.then(() => this.#flush());
     this.#scheduled = true;
     const [oldest] = this.#waiting.keys();
@@ -88,7 +122,10 @@ export class TileFiles implements TileArchive {
     this.#waiting.delete(HEAD_FILE);
     if (!this.#incomplete) {
       this.#onError(
-        new AssayError('RECEIPT_TILES', `${oldest} is given up: no further head is published`),
+        new AssayError(
+          'RECEIPT_TILES',
+          `${oldest} is given up, since ${BACKLOG} files wait: no further head of this epoch is published`,
+        ),
       );
     }
     this.#incomplete = true;
@@ -97,18 +134,34 @@ export class TileFiles implements TileArchive {
   async #flush(): Promise<void> {
     this.#scheduled = false;
     // What comes meanwhile waits for the next flush: a busy log would never come to the head behind its tiles.
-    for (const [path, bytes] of [...this.#waiting]) {
+    for (const [path, file] of [...this.#waiting]) {
+      const { bytes, size } = file;
       try {
         await put(join(this.#directory, path), bytes, this.#waiting.size <= FLUSHED);
       } catch (cause) {
-        const reason = errnoOf(cause) ?? 'unknown reason';
-        this.#onError(
-          new AssayError('RECEIPT_TILES', `${path} cannot be written now: ${reason}`, cause),
-        );
+        this.#failed(path, cause);
         return;
       }
-      if (this.#waiting.get(path) === bytes) this.#waiting.delete(path);
+      if (size !== undefined) this.#published = { size, at: this.#now() };
+      if (this.#waiting.get(path) === file) this.#waiting.delete(path);
     }
+    if (this.#told > 0) this.#onMended(!this.#incomplete);
+    this.#told = 0;
+  }
+
+  /** A disk that is full stays so for long, while what comes tries it many times a second. */
+  #failed(path: string, cause: unknown): void {
+    const waiting = this.#waiting.size;
+    if (waiting < 2 * this.#told) return;
+    this.#told = waiting;
+    const reason = errnoOf(cause) ?? 'unknown reason';
+    this.#onError(
+      new AssayError(
+        'RECEIPT_TILES',
+        `${path} cannot be written now: ${reason}; ${waiting} of at most ${BACKLOG} files wait in memory`,
+        cause,
+      ),
+    );
   }
 }
 

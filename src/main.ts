@@ -175,10 +175,16 @@ function engineSettings(
 }
 
 /** An execution that outlives its callers may outlive the process, and would take the log's head with it. */
-async function closeEngine(engine: Engine, issuer: Issuer): Promise<void> {
+async function closeEngine(engine: Engine, issuer: Issuer, log: Log): Promise<void> {
   await issuer.flush();
   await engine.close();
   await issuer.flush();
+  const { counts, published } = issuer;
+  if (published === undefined || published.size >= counts.entries) return;
+  log.error(
+    { entries: counts.entries, published: published.size },
+    'the newest entries of the receipt log are lost with this process: no published head covers them',
+  );
 }
 
 /**
@@ -200,7 +206,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
     const starting = makeEngine(engineSettings(config, options, loads, own, () => issuer));
     // Gathered beside the boot.
     void import('./engine/begin-facts.js');
-    const [booting, engine] = await beside(boot(config, platform, own, now(), log), starting, log);
+    const [booting, engine] = await beside(boot(config, platform, own, now, log), starting, log);
     started = engine;
     const { admission } = booting;
     const loader: Loader = { config, engine, admission, surroundings, log };
@@ -240,7 +246,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<Serv
       close: async () => {
         ready = false;
         await server.drain(config.drainSeconds * 1000);
-        await closeEngine(engine, enclave.issuer);
+        await closeEngine(engine, enclave.issuer, log);
         await running?.close();
         await close();
       },

@@ -23,7 +23,7 @@ import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
 import { readTolerancesFile, requireLimitsOfOutputs } from './files.js';
 import { identityJson } from './inspect.js';
-import type { Io, Json } from './io.js';
+import type { Io } from './io.js';
 import { collect, decimal, examples, refuseIdle } from './options.js';
 import { type Cell, type Style, section, table } from './output.js';
 
@@ -106,16 +106,6 @@ async function dynamic(
   };
 }
 
-/** JSON has no infinity: it is text there. */
-function findingJson({ measured, ...rest }: AdmissionFinding): Json {
-  if (measured === undefined) return rest;
-  const numbers = Object.entries(measured).map(([name, value]) => [
-    name,
-    Number.isFinite(value) ? value : String(value),
-  ]);
-  return { ...rest, measured: Object.fromEntries(numbers) };
-}
-
 async function admit(io: Io, path: string, flags: Flags): Promise<void> {
   if (flags.static === true) {
     refuseIdle(flags, ['vectors', 'tolerances', 'baseline'], 'with --static: nothing is run');
@@ -134,19 +124,21 @@ async function admit(io: Io, path: string, flags: Flags): Promise<void> {
   });
   const outcome = worstOf(findings);
   if (outcome === 'refuse') io.exitCode = EXIT.refused;
-  io.print({ outcome, identity, vectors, findings: findings.map(findingJson) }, (style) =>
-    [
-      section(style, 'Model', [
-        ['graph', String(identity['graph'])],
-        ...(vectors === null ? [] : [['vectors', vectors]]),
-      ]),
-      section(
-        style,
-        'Rules',
-        findings.flatMap((entry) => findingRows(entry, style)),
-      ),
-      table([[SUMMARY[outcome]]]),
-    ].join('\n'),
+  io.print(
+    { outcome, identity, vectors, findings: findings.map((each) => ({ ...each })) },
+    (style) =>
+      [
+        section(style, 'Model', [
+          ['graph', String(identity['graph'])],
+          ...(vectors === null ? [] : [['vectors', vectors]]),
+        ]),
+        section(
+          style,
+          'Rules',
+          findings.flatMap((entry) => findingRows(entry, style)),
+        ),
+        table([[SUMMARY[outcome]]]),
+      ].join('\n'),
   );
 }
 

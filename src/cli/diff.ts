@@ -18,7 +18,7 @@ import { domainText, signatureText } from './inspect.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
 import { type Cell, type Style, section } from './output.js';
-import { numericJson, numericTexts } from './relation-text.js';
+import { numericTexts } from './relation-text.js';
 
 type Verdict = 'same bytes' | 'same computation in other bytes' | 'another computation';
 
@@ -161,7 +161,7 @@ async function diff(io: Io, paths: readonly [string, string]): Promise<void> {
       ...entry,
       distance: entry.distance && {
         ...entry.distance,
-        numeric: numericJson(entry.distance.numeric),
+        numeric: entry.distance.numeric && { ...entry.distance.numeric },
       },
     })),
     truncated: difference.truncated,

@@ -35,11 +35,13 @@ function isArray(value: Json): value is readonly Json[] {
 }
 
 /**
- * JSON as JSON.stringify indents it by two spaces, but with the sign of a negative zero, which that drops, and
- * with all that `printable` escapes as escapes: a terminal shows it as well as text.
+ * JSON as JSON.stringify indents it by two spaces, but with the sign of a negative zero, which that drops, with the
+ * text `Infinity`, `-Infinity` or `NaN` where that writes null, and with all that `printable` escapes as escapes: a
+ * terminal shows it as well as text.
  */
 export function formatJson(value: Json, indent = ''): string {
   if (Object.is(value, -0)) return '-0';
+  if (typeof value === 'number' && !Number.isFinite(value)) return `"${value}"`;
   if (value === null || typeof value !== 'object') return printableJson(JSON.stringify(value));
   const inner = `${indent}  `;
   const items = isArray(value)

@@ -83,6 +83,9 @@ const EXIT_CODES = `
 Exit codes: 0 affirmed, 1 refused, 2 wrong usage, 3 could not check, 4 the service failed.
 `;
 
+/** What may stand before the name of a command. */
+const FLAGS = ['--json', '--help', '-h', '--version', '-V'];
+
 /** Prints the help of a command, however deep it lies; throws USAGE_ARGUMENTS where there is none. */
 function help(program: Command, names: readonly string[]): never {
   let command = program;
@@ -94,6 +97,25 @@ function help(program: Command, names: readonly string[]): never {
     command = next;
   }
   return command.help();
+}
+
+/**
+ * The arguments, up to the first word where a command is expected that is none: commander would answer it with
+ * help or the version where these are asked for too.
+ */
+function upToUnknownCommand(program: Command, args: readonly string[]): readonly string[] {
+  let command = program;
+  for (const [i, word] of args.entries()) {
+    if (command.commands.length === 0) return args;
+    if (FLAGS.includes(word)) continue;
+    if (word.startsWith('-')) return args;
+    const next = command.commands.find((each) => each.name() === word);
+    if (next === undefined) {
+      return args.slice(0, i + 1).filter((each) => !FLAGS.includes(each));
+    }
+    command = next;
+  }
+  return args;
 }
 
 function makeProgram(io: Io): Command {
@@ -141,7 +163,8 @@ function makeProgram(io: Io): Command {
 export async function run(args: readonly string[], call: Call): Promise<ExitCode> {
   const io = new Io(call, args.includes('--json'));
   try {
-    await makeProgram(io).parseAsync(args, { from: 'user' });
+    const program = makeProgram(io);
+    await program.parseAsync(upToUnknownCommand(program, args), { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) io.fail(error);
     else if (error.exitCode === 0) return EXIT.affirmed;

@@ -146,7 +146,7 @@ export function registerProxy(program: Command, io: Io): void {
     )
     .option(
       '--save-proofs <folder>',
-      'write a proof file for every answer; none is passed on without',
+      'write a proof file for every answer, before it is passed on; a loss of power may take the newest',
     )
     .addHelpText('after', RESTARTS)
     .addHelpText(

@@ -1,5 +1,7 @@
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { AssayError } from '../../attestation/encoding/error.js';
 import type { Agreement } from '../client/agreement.js';
 import { NotAffirmedError } from '../client/connect.js';
 import { connectAll, NoQuorumError, type Quorum, type Tally, type Vote } from '../client/quorum.js';
@@ -17,6 +19,7 @@ import {
   requireDistinct,
   requireLimitsOfOutputs,
   requireWritable,
+  unreadable,
   writeAnswerFiles,
 } from './files.js';
 import type { Io } from './io.js';
@@ -88,6 +91,28 @@ function proofPath(folder: string, kind: VoteKind, target: string): string {
   return join(folder, `${kind}-${target.replaceAll(/[^A-Za-z0-9.-]/g, '_')}.proof`);
 }
 
+/**
+ * Makes the folder for one request's votes. Throws USAGE_FILE where it has those of another: the name of a proof
+ * says with whom its node agreed then, and a proof that is written over is evidence that is lost.
+ */
+async function makeVotesFolder(path: string): Promise<void> {
+  await makeFolder(path);
+  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
+    throw unreadable(path, error);
+  });
+  const vote = entries.find(
+    (entry) =>
+      entry.isFile() &&
+      entry.name.endsWith('.proof') &&
+      KINDS.some((kind) => entry.name.startsWith(`${kind}-`)),
+  );
+  if (vote === undefined) return;
+  throw new AssayError(
+    'USAGE_FILE',
+    `expected a folder without the proofs of another quorum, not ${path}, which has ${vote.name}`,
+  );
+}
+
 /** Every vote's proof. */
 function proofFiles(folder: string, { agreeing, dissenting }: Tally): AnswerFile[] {
   const files = (kind: VoteKind, votes: readonly Vote[]) =>
@@ -145,7 +170,7 @@ async function run(io: Io, name: string, targets: readonly string[], flags: Flag
   await requireWritable([...outputs.values()]);
   const { saveProofs } = flags;
   if (saveProofs !== undefined) {
-    await makeFolder(saveProofs);
+    await makeVotesFolder(saveProofs);
     const paths = [...outputs.values()].filter((path) => path !== undefined);
     const nodes = [...new Set(targets)];
     const proofs = KINDS.flatMap((kind) => nodes.map((node) => proofPath(saveProofs, kind, node)));

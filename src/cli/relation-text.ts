@@ -18,16 +18,6 @@ export function numericTexts({ maxAbsolute, maxRelative, maxUlp, cosine }: Numer
   ];
 }
 
-/** The same for scripts. JSON has no infinity: it is text there. */
-export function numericJson(distance: NumericDistance | null): Json {
-  if (distance === null) return null;
-  const numbers = Object.entries(distance).map(([name, value]): [string, Json] => [
-    name,
-    Number.isFinite(value) ? value : String(value),
-  ]);
-  return Object.fromEntries(numbers);
-}
-
 function distanceText({ name, elements, differing, first, numeric }: OutputDistance): string {
   if (differing === 0) return `${name}: identical bits`;
   const where =
@@ -51,7 +41,7 @@ export function relationJson(relation: AnswerRelation): Json {
     outputs: relation.outputs.map(({ first, numeric, ...rest }) => ({
       ...rest,
       first: first === null ? null : { ...first },
-      numeric: numericJson(numeric),
+      numeric: numeric && { ...numeric },
     })),
   };
 }

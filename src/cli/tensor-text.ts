@@ -6,7 +6,7 @@ import { type Style, section } from './output.js';
 
 const SHOWN = 16;
 
-/** JSON has no 64-bit integers, no infinities and no bytes: digits, words and base64 stand for them. */
+/** JSON has no 64-bit integers and no bytes: digits and base64 stand for them. */
 function toJson(element: Exclude<Element, string>): Json {
   if (typeof element === 'bigint') {
     const near = Number(element);
@@ -17,7 +17,7 @@ function toJson(element: Exclude<Element, string>): Json {
     const exact = Buffer.from(text, 'utf8').equals(element);
     return exact ? text : { base64: toBase64(element) };
   }
-  return typeof element === 'number' && !Number.isFinite(element) ? String(element) : element;
+  return element;
 }
 
 /** The shortest decimal that reads back as the same FP32; a double's own digits would be noise. */

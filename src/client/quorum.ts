@@ -252,15 +252,15 @@ export function distinctEnclaves<T extends { readonly target: string }>(
  * having two addresses. How many machines stand behind the enclaves is the policy's to say (chip ids,
  * PPIDs).
  * @throws AssayError USAGE_QUORUM if `agree` is no number of these targets, or the agreement is none that a
- *   `tolerances.json` could declare; NoQuorumError if fewer enclaves are affirmed than must agree. A node that
- *   hangs is given up after `options.timeout`.
+ *   `tolerances.json` could declare; NoQuorumError if fewer enclaves are affirmed than must agree; the signal's
+ *   own reason where `options.signal` aborts. A node that hangs is given up after `options.timeout`.
  */
 export async function connectAll(
   targets: readonly string[],
   policy: AppraisalPolicy,
   options: QuorumOptions,
 ): Promise<Quorum> {
-  const { agree } = options;
+  const { agree, signal } = options;
   if (!Number.isInteger(agree) || agree < 1 || agree > targets.length) {
     throw new AssayError(
       'USAGE_QUORUM',
@@ -284,8 +284,9 @@ export async function connectAll(
     excluded.push({ target: node.target, error });
   }
   const quorum = new Quorum(nodes, excluded, options);
-  if (nodes.length >= agree) return quorum;
+  if (nodes.length >= agree && signal?.aborted !== true) return quorum;
   quorum.close();
+  signal?.throwIfAborted();
   const reasons = excluded.map(({ error }) => error.message).join('; ');
   const tally = { agreeing: [], dissenting: [], failed: excluded };
   throw new NoQuorumError(

@@ -4,8 +4,27 @@ import type { OwnMetric } from './metrics.js';
 
 /** What of an enclave is counted. */
 export interface Counted {
-  readonly issuer: Pick<Enclave['issuer'], 'counts'>;
+  readonly issuer: Pick<Enclave['issuer'], 'counts' | 'published'>;
   readonly evidenceCounts: Enclave['evidenceCounts'];
+}
+
+/** Of a log that is published nowhere there is nothing to watch. */
+function publishedMetrics({ issuer }: Counted): readonly OwnMetric[] {
+  if (issuer.published === undefined) return [];
+  return [
+    [
+      'gauge',
+      'assay_log_unpublished_entries',
+      'Entries of the log that the newest published head does not cover, to about 256 while the disk takes it',
+      () => issuer.counts.entries - (issuer.published?.size ?? 0),
+    ],
+    [
+      'gauge',
+      'assay_log_published_timestamp_seconds',
+      'When the newest head was published, Unix time of the service; 0 before the first',
+      () => (issuer.published?.at?.getTime() ?? 0) / 1000,
+    ],
+  ];
 }
 
 /**
@@ -49,6 +68,7 @@ export function ownMetrics(
       () => issuer.counts.entries,
     ],
     ['counter', 'assay_log_heads_total', 'Tree heads signed', () => issuer.counts.heads],
+    ...publishedMetrics(enclave),
     [
       'counter',
       'assay_evidence_reports_total',

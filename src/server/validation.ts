@@ -22,14 +22,19 @@ import { invalid } from './rpc-error.js';
 const NONCE_CHARACTERS = 43;
 const NONCE = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/;
 
+/** What onnxruntime-node takes, also where another dimension is 0. */
+const MAX_DIMENSION = 2n ** 32n - 1n;
+
 function list(names: readonly string[]): string {
   return names.join(', ') || 'none';
 }
 
 function shapeOf(input: WireInput, spec: TensorSpec): number[] {
   const shape = input.shape.map((dimension) => {
-    if (dimension < 0n || dimension > BigInt(Number.MAX_SAFE_INTEGER)) {
-      throw invalid(`input ${spec.name}: dimension ${dimension} is not a size`);
+    if (dimension < 0n || dimension > MAX_DIMENSION) {
+      throw invalid(
+        `input ${spec.name}: expected dimensions from 0 to ${MAX_DIMENSION}, not ${dimension}`,
+      );
     }
     return Number(dimension);
   });
@@ -85,6 +90,16 @@ function refuseEmpty({ name, shape: signature }: TensorSpec, shape: readonly num
   );
 }
 
+/** Of a shape with a 0 too, ONNX Runtime multiplies the sizes, as integers of 64 bits. */
+function refuseOverflow(name: string, shape: readonly number[]): void {
+  if (!shape.includes(0)) return;
+  const product = shape.reduce((others, size) => (size === 0 ? others : others * size), 1);
+  if (product <= Number.MAX_SAFE_INTEGER) return;
+  throw invalid(
+    `input ${name}: expected the sizes beside 0 to be at most ${Number.MAX_SAFE_INTEGER}, multiplied, not ${formatShape(shape)}`,
+  );
+}
+
 function toTensor(
   input: WireInput,
   spec: TensorSpec,
@@ -100,6 +115,7 @@ function toTensor(
   }
   const shape = shapeOf(input, spec);
   if (!acceptsEmpty) refuseEmpty(spec, shape);
+  refuseOverflow(name, shape);
   const { datatype } = spec;
   const data =
     raw ?? rawOf({ name, datatype, shape }, input.contents ?? { field: undefined, chunks: [] });

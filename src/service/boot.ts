@@ -22,6 +22,7 @@ function logOptions(
   { receiptLog }: Config,
   memory: SharedArrayBuffer,
   epoch: Uint8Array,
+  now: () => Date,
   log: Log,
 ): IssuerOptions {
   const { retain } = receiptLog;
@@ -29,7 +30,14 @@ function logOptions(
   const directory = join(receiptLog.directory, toHex(epoch));
   const onError = (error: unknown): void =>
     log.error({ ...describeError(error), directory }, 'the receipt log could not be written');
-  return { memory, retain, archive: new TileFiles(directory, onError) };
+  const onMended = (whole: boolean): void =>
+    log.warn(
+      { directory },
+      whole
+        ? 'the receipt log is written again, and lost nothing'
+        : 'the receipt log is written again, but lacks what was given up: auditors have its last head before that',
+    );
+  return { memory, retain, archive: new TileFiles(directory, onError, { onMended, now }) };
 }
 
 /** Boots the enclave of a configuration; rejects with CONFIG_*, LAUNCH_POLICY_* or PLATFORM_*. */
@@ -37,7 +45,7 @@ export async function boot(
   config: Config,
   platform: Platform,
   { signing, memory }: OwnLog,
-  now: Date,
+  now: () => Date,
   log: Log,
 ): Promise<BootingEnclave> {
   return bootEnclave({
@@ -51,7 +59,7 @@ export async function boot(
     software: { name: 'assay', version: VERSION },
     hosts: config.hosts,
     signing,
-    log: (epoch) => logOptions(config, memory, epoch, log),
-    now,
+    log: (epoch) => logOptions(config, memory, epoch, now, log),
+    now: now(),
   });
 }

@@ -33,6 +33,7 @@ const entry = (i: number): Uint8Array => Uint8Array.of(i & 0xff, (i >> 8) & 0xff
 const fail = (error: unknown): never => {
   throw error;
 };
+const inMemory = (files: number): string => `${files} of at most 4096 files wait in memory`;
 const SIZE = 20_000;
 const RETAIN = 4096;
 
@@ -219,7 +220,7 @@ describe('what the host left at the name that a tile is written aside to', () =>
       const [told] = errors;
       assert.ok(told instanceof AssayError);
       assert.equal(told.code, 'RECEIPT_TILES');
-      assert.equal(told.message, 'tile/0/000 cannot be written now: EEXIST');
+      assert.equal(told.message, `tile/0/000 cannot be written now: EEXIST; ${inMemory(1)}`);
     });
   }
 
@@ -229,7 +230,7 @@ describe('what the host left at the name that a tile is written aside to', () =>
       const errors: unknown[] = [];
       await mkdir(join(folder, name));
       const archive = new TileFiles(folder, (error) => errors.push(error));
-      archive.writeHead(Uint8Array.of(1));
+      archive.writeHead(Uint8Array.of(1), 1);
       await archive.flushed();
       const [told] = errors;
       assert.ok(told instanceof AssayError);
@@ -245,10 +246,10 @@ describe('what the host left at the name that a tile is written aside to', () =>
 test('a head that comes while the one before it is written is published', async () => {
   const folder = join(directory, 'heads');
   const files = new TileFiles(folder, fail);
-  files.writeHead(Uint8Array.of(1));
+  files.writeHead(Uint8Array.of(1), 1);
   // What is written is under way, and no file operation has ended before the next turn of the event loop.
   await new Promise((resolve) => process.nextTick(resolve));
-  files.writeHead(Uint8Array.of(2));
+  files.writeHead(Uint8Array.of(2), 2);
   await files.flushed();
   assert.deepEqual([...(await readFile(join(folder, HEAD_FILE)))], [2]);
 });
@@ -259,7 +260,7 @@ test('a head is published though tiles come as fast as they are written', async 
   let [tiles, published] = [0, 0];
   const grow = (): void => {
     files.write(0, tiles++, new Uint8Array(256 * 32));
-    files.writeHead(Uint8Array.of(tiles));
+    files.writeHead(Uint8Array.of(tiles), tiles);
   };
   const { rename } = fs;
   const renamed = t.mock.method(fs, 'rename', async (...of: Parameters<typeof rename>) => {
@@ -294,7 +295,7 @@ describe('a disk that cannot be written', () => {
     await issuer.flush();
     const [told] = errors;
     assert.ok(told instanceof AssayError);
-    assert.equal(told.message, 'tile/0/000.p/1 cannot be written now: ENOENT');
+    assert.equal(told.message, `tile/0/000.p/1 cannot be written now: ENOENT; ${inMemory(2)}`);
   });
 
   test('is told at once, costs no answer, and nothing of the log once it is mended', async () => {
@@ -306,13 +307,41 @@ describe('a disk that cannot be written', () => {
     await archive.flushed();
     const [told] = errors;
     assert.ok(told instanceof AssayError);
-    assert.equal(told.message, 'tile/0/000.p/1 cannot be written now: ENOTDIR');
+    assert.equal(told.message, `tile/0/000.p/1 cannot be written now: ENOTDIR; ${inMemory(2)}`);
     for (let i = 0; i < 9; i++) assert.equal((await append(issuer, 1000)).length, 1000);
     await verifyReceipt(issuer.inclusion(5), entry(4), key.publicKey); // from a tile that waits
     await rm(blocked());
     await append(issuer, 1);
     await issuer.flush();
     assert.equal((await PublishedLog.read(folder())).head.size, 9002);
+    await rm(blocked(), { recursive: true });
+  });
+
+  test('is told when it begins, each time that twice as much waits, and when it ends', async () => {
+    const told: unknown[] = [];
+    await writeFile(blocked(), '');
+    const times = ['2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z'].map((time) => new Date(time));
+    const archive = new TileFiles(folder(), (error) => told.push(error), {
+      onMended: (whole) => told.push(whole),
+      now: () => times.shift() ?? fail(new Error('expected two heads')),
+    });
+    const grow = async (index: number) => {
+      archive.write(0, index, new Uint8Array(256 * 32));
+      archive.writeHead(Uint8Array.of(index), 256 * (index + 1));
+      await archive.flushed();
+    };
+    for (let index = 0; index < 100; index++) await grow(index);
+    const waiting = told.map(
+      (error) => error instanceof AssayError && error.message.split('; ')[1],
+    );
+    assert.deepEqual(waiting, [2, 4, 8, 16, 32, 64].map(inMemory));
+    assert.deepEqual(archive.published, { size: 0, at: undefined });
+    await rm(blocked());
+    told.length = 0;
+    await grow(100);
+    await grow(101);
+    assert.deepEqual(told, [true]);
+    assert.deepEqual(archive.published, { size: 256 * 102, at: new Date('2026-01-01T00:00:01Z') });
     await rm(blocked(), { recursive: true });
   });
 
@@ -337,16 +366,16 @@ describe('a disk that cannot be written', () => {
     });
     const archive = new TileFiles(flushed, (error) => errors.push(error));
     archive.write(0, 0, new Uint8Array(256 * 32));
-    archive.writeHead(Uint8Array.of(1));
+    archive.writeHead(Uint8Array.of(1), 1);
     await archive.flushed();
     const [told] = errors;
     assert.ok(told instanceof AssayError);
-    assert.equal(told.message, 'tile/0/000 cannot be written now: EIO');
+    assert.equal(told.message, `tile/0/000 cannot be written now: EIO; ${inMemory(2)}`);
     for (const name of [tilePath(0, 0), HEAD_FILE]) {
       assert.equal(existsSync(join(flushed, name)), false, name);
     }
     for (const byte of [2, 3]) {
-      archive.writeHead(Uint8Array.of(byte));
+      archive.writeHead(Uint8Array.of(byte), byte);
       await archive.flushed();
     }
     assert.equal((await readFile(join(flushed, tilePath(0, 0)))).length, 256 * 32);
@@ -365,7 +394,7 @@ describe('a disk that cannot be written', () => {
       for (const width of [7, 100]) {
         archive.write(0, index, new Uint8Array(width * 32));
         archive.write(1, 0, new Uint8Array(32));
-        archive.writeHead(Uint8Array.of(width));
+        archive.writeHead(Uint8Array.of(width), width);
       }
       archive.write(0, index, new Uint8Array(256 * 32));
     }
@@ -376,7 +405,7 @@ describe('a disk that cannot be written', () => {
     );
     await rm(blocked());
     archive.write(0, 4000, new Uint8Array(7 * 32));
-    archive.writeHead(Uint8Array.of(1));
+    archive.writeHead(Uint8Array.of(1), 1);
     await archive.flushed();
     assert.deepEqual(await readFile(join(folder(), 'tree-head.cbor')), Buffer.of(1));
     assert.equal((await readFile(join(folder(), tilePath(0, 0)))).length, 256 * 32);
@@ -389,7 +418,7 @@ describe('a disk that cannot be written', () => {
     await writeFile(blocked(), '');
     const archive = new TileFiles(folder(), () => undefined);
     archive.write(0, 0, new Uint8Array(7 * 32));
-    archive.writeHead(Uint8Array.of(7));
+    archive.writeHead(Uint8Array.of(7), 7);
     await archive.flushed();
     await rm(blocked());
     archive.write(0, 0, new Uint8Array(256 * 32));
@@ -402,18 +431,21 @@ describe('a disk that cannot be written', () => {
   test('gives up what waits for it too long, and publishes no head that lacks it', async () => {
     const errors: unknown[] = [];
     await writeFile(blocked(), '');
-    const archive = new TileFiles(folder(), (error) => errors.push(error));
+    const mended: boolean[] = [];
+    const onMended = (whole: boolean) => mended.push(whole);
+    const archive = new TileFiles(folder(), (error) => errors.push(error), { onMended });
     for (let index = 0; index < 4099; index++) archive.write(0, index, new Uint8Array(256 * 32));
-    archive.writeHead(Uint8Array.of(1));
+    archive.writeHead(Uint8Array.of(1), 1);
     await archive.flushed();
     assert.equal(errors.filter((e) => /given up/.test(String(e))).length, 1);
     assert.equal(archive.read(2), undefined);
     assert.ok(archive.read(3) !== undefined);
     await rm(blocked());
     archive.write(0, 4099, new Uint8Array(256 * 32));
-    archive.writeHead(Uint8Array.of(2));
+    archive.writeHead(Uint8Array.of(2), 2);
     await archive.flushed();
     assert.equal(existsSync(join(folder(), 'tree-head.cbor')), false);
     assert.equal(archive.read(4096)?.length, 256 * 32);
+    assert.deepEqual([mended, archive.published.size], [[false], 0]);
   });
 });

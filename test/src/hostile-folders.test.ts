@@ -193,7 +193,7 @@ const alone: readonly (readonly [name: string, at: string, script: string])[] = 
     `import { TileFiles } from ${built('enclave/tile-files.js')};
     import { readFileSync } from 'node:fs';
     const files = new TileFiles(process.argv[1], () => {});
-    files.writeHead(Uint8Array.of(1));
+    files.writeHead(Uint8Array.of(1), 1);
     await files.flushed();
     process.exitCode = readFileSync(process.argv[1] + '/tree-head.cbor').length === 1 ? 0 : 1;`,
   ],

@@ -249,16 +249,56 @@ test('what is executed yet as the service closes is under the head that it leave
   await assert.rejects(once(gone, 'connect'), { code: 'ECONNREFUSED' });
 });
 
+/** Samples of the published log by what their names say of it. */
+async function publishedMetrics(port: number | undefined): Promise<Record<string, number>> {
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const samples = [...text.matchAll(/^assay_log_((?:un)?published\w+) (\S+)$/gm)];
+  return Object.fromEntries(samples.map(([, name = '', value]) => [name, Number(value)]));
+}
+
 test('a folder in which the log cannot be written is told to the operator, and costs no answer', async (t) => {
   await writeFile(join(folder, 'blocked'), '');
   const told = t.mock.method(serveOptions.log, 'error').mock;
-  const { enclave, plaintextPort } = await start({ receiptLog: { directory: 'blocked' } });
+  const { enclave, plaintextPort, metricsPort, close } = await start({
+    receiptLog: { directory: 'blocked' },
+    metrics: { port: 0 },
+  });
   const caller = new Caller(`127.0.0.1:${plaintextPort}`);
   await infer(caller, 1).finally(() => caller.close());
   await enclave.issuer.flush();
   const directory = join(folder, 'blocked', toHex(enclave.keys.epoch));
+  const message =
+    'tile/0/000.p/1 cannot be written now: ENOTDIR; 2 of at most 4096 files wait in memory';
   assert.deepEqual(told.calls[0]?.arguments, [
-    { code: 'RECEIPT_TILES', message: 'tile/0/000.p/1 cannot be written now: ENOTDIR', directory },
+    { code: 'RECEIPT_TILES', message, directory },
     'the receipt log could not be written',
   ]);
+  const found = { unpublished_entries: 2, published_timestamp_seconds: 0 };
+  assert.deepEqual(await publishedMetrics(metricsPort), found);
+  await close();
+  assert.deepEqual(told.calls.at(-1)?.arguments, [
+    { entries: 2, published: 0 },
+    'the newest entries of the receipt log are lost with this process: no published head covers them',
+  ]);
+});
+
+test('a published log has its newest head and its entries in the metrics, another has none there', async (t) => {
+  const told = t.mock.method(serveOptions.log, 'error').mock;
+  const metrics = { port: 0 };
+  const now = new Date('2026-02-01T12:00:00.5Z');
+  const { enclave, plaintextPort, metricsPort, close } = await start(
+    { receiptLog: { directory: 'log' }, metrics },
+    { now: () => now },
+  );
+  const caller = new Caller(`127.0.0.1:${plaintextPort}`);
+  await enclave.issuer.flush();
+  await infer(caller, 1).finally(() => caller.close());
+  assert.deepEqual(await publishedMetrics(metricsPort), {
+    unpublished_entries: 1,
+    published_timestamp_seconds: now.getTime() / 1000,
+  });
+  await close();
+  assert.deepEqual(enclave.issuer.published, { size: 2, at: now });
+  assert.equal(told.callCount(), 0);
+  assert.deepEqual(await publishedMetrics((await start({ metrics })).metricsPort), {});
 });

@@ -25,3 +25,8 @@ test('a negative zero keeps its sign, wherever it stands', () => {
   const value = { zeros: [-0, 0, [-0]], zero: -0 };
   assert.deepEqual(JSON.parse(formatJson(value)), value);
 });
+
+test('what is no number in JSON is its name, not null', () => {
+  const found = JSON.parse(formatJson({ far: Infinity, near: [-Infinity, { none: NaN }] }));
+  assert.deepEqual(found, { far: 'Infinity', near: ['-Infinity', { none: 'NaN' }] });
+});

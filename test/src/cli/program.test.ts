@@ -113,6 +113,13 @@ describe('wrong usage', () => {
     ['verify', 'receipt', 'a', 'b'],
     ['verify', 'receipt', 'a', '--nonce', 'short'],
     ['--no-such-option'],
+    ['no-such-command', '--help'],
+    ['--help', 'no-such-command'],
+    ['no-such-command', '-h'],
+    ['no-such-command', '--version'],
+    ['verify', 'nothing', '--help'],
+    ['verify', '--help', 'nothing'],
+    ['hub', 'nothing', 'push', '-h'],
   ];
   for (const args of cases) {
     test(`assay ${args.join(' ')} exits with 2`, async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
@@ -131,6 +131,26 @@ describe('assay quorum', () => {
     );
   });
 
+  test("asks nobody where the folder has another request's votes", async () => {
+    const save = ['--all', '--save-proofs', at('once')];
+    assert.equal((await ask(3, ...save)).code, 0);
+    const held = async () =>
+      Promise.all(
+        (await readdir(at('once')))
+          .sort()
+          .map(async (name) => [name, await readFile(at('once', name))]),
+      );
+    const before = await held();
+    three.lies = far;
+    const { code, found } = await asked(2, ...save);
+    assert.deepEqual([code, found.error.code], [2, 'USAGE_FILE']);
+    assert.match(
+      found.error.message,
+      /^expected a folder without the proofs of another quorum, not /,
+    );
+    assert.deepEqual(await held(), before);
+  });
+
   test('prints what was agreed, and saves what it can, where a file cannot be written', {
     skip: withoutFull,
   }, async () => {
@@ -159,6 +179,15 @@ describe('assay quorum', () => {
     assert.deepEqual([code, found.agreed, found.outputs], [1, false, null]);
     assert.deepEqual(named(found.agreeing), [one.target, two.target].sort());
     assert.deepEqual(named(found.dissenting), [three.target]);
+  });
+
+  test('tells in JSON what is infinitely far from the others, whose text is no number', async () => {
+    three.lies = computing([Number.POSITIVE_INFINITY, 6]);
+    const { found } = await asked(2, '--all');
+    const { maxAbsolute, maxUlp, lost } = found.dissenting[0].relation.outputs[0].numeric;
+    assert.deepEqual([maxAbsolute, maxUlp, lost], ['Infinity', 'Infinity', 1]);
+    for (const server of servers) server.lies = three.lies;
+    assert.deepEqual((await asked(3)).found.outputs[0].data, ['Infinity', 6]);
   });
 
   test('counts near answers where a tolerance says so', async () => {

@@ -326,6 +326,21 @@ describe('nodes', () => {
     quorum.close();
   });
 
+  for (const agree of [1, 3]) {
+    test(`are given up once the signal aborts, where ${agree} of three must agree`, async () => {
+      const abort = new AbortController();
+      const reason = new Error('enough');
+      three.lies = {
+        nonce: (nonce) => {
+          abort.abort(reason);
+          return nonce;
+        },
+      };
+      const connecting = connectAll(targets, policy, { agree, roots, signal: abort.signal });
+      await assert.rejects(connecting, (error) => error === reason);
+    });
+  }
+
   for (const agree of [0, 4, 1.5]) {
     test(`${agree} of three is no quorum`, () =>
       assert.rejects(connectAll(targets, policy, { agree, roots }), { code: 'USAGE_QUORUM' }));

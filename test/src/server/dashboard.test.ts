@@ -13,7 +13,7 @@ const metrics = await startMetrics({
   models: new ModelRegistry(),
   own: ownMetrics(
     {
-      issuer: { counts: { entries: 1, heads: 1 } },
+      issuer: { counts: { entries: 1, heads: 1 }, published: { size: 0, at: undefined } },
       evidenceCounts: { reports: 1, answers: 1 },
     },
     { memory: { budget: 2, reserved: 1 }, requestMemory: { limit: 2, held: 1 } },

@@ -5,11 +5,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { status } from '@grpc/grpc-js';
+import { type ServiceError, status } from '@grpc/grpc-js';
 import type { Serving } from '../../../src/main.js';
 import { Caller } from '../../bench/support/rpc.js';
 import { scaleModel } from '../../forge/enclave.js';
-import { dataType } from '../../forge/onnx.js';
+import { dataType, encodeModel } from '../../forge/onnx.js';
 import { serveIn } from '../../forge/serving.js';
 import {
   annotatedModel,
@@ -190,6 +190,52 @@ test('a tensor without elements is taken where the configuration says so', async
   await place(scaleModel(2));
   const caller = await startCaller(t, { allowEmptyTensors: true });
   await infer(caller, 'x', [0]);
+});
+
+test('beside a size of 0 a dimension may be as large as the runtime takes, and no larger', async (t) => {
+  const type = { tensor: dataType.float };
+  await place(
+    encodeModel({
+      graph: {
+        name: 'any',
+        nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
+        inputs: [{ name: 'x', type }],
+        outputs: [{ name: 'y', type }],
+        initializers: [],
+      },
+    }),
+  );
+  const caller = await startCaller(t, { allowEmptyTensors: true });
+  const ask = (shape: readonly number[]) =>
+    caller.call('ModelInfer', {
+      model_name: 'ratio',
+      inputs: [{ name: 'x', datatype: 'FP32', shape }],
+      raw_input_contents: [Buffer.alloc(0)],
+    });
+  const most = 2 ** 32 - 1;
+  const half = 2 ** 26;
+  const much = 'the sizes beside 0 to be at most 9007199254740991, multiplied,';
+  for (const shape of [
+    [0, most],
+    [most, 0],
+    [half, half, 0],
+    [0, 0, half, half],
+  ])
+    await ask(shape);
+  const refused: readonly (readonly [shape: readonly number[], details: string])[] = [
+    [[0, most + 1], `dimensions from 0 to ${most}, not ${most + 1}`],
+    [[Number.MAX_SAFE_INTEGER, 0], `dimensions from 0 to ${most}, not ${Number.MAX_SAFE_INTEGER}`],
+    [[most, most, 0], `${much} not [${most},${most},0]`],
+    [[0, half, half, 2], `${much} not [0,${half},${half},2]`],
+    [Array<number>(40).fill(most).with(3, 0), `${much} not [${most},${most},${most},0,`],
+  ];
+  for (const [shape, details] of refused) {
+    await assert.rejects(ask(shape), (error: ServiceError) => {
+      assert.equal(error.code, status.INVALID_ARGUMENT);
+      assert.ok(error.details.startsWith(`input x: expected ${details}`), error.details);
+      return true;
+    });
+  }
 });
 
 /** How a process ends that runs a model on what an expression gives. */
