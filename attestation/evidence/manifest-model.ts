@@ -26,7 +26,7 @@ export interface TensorSignature {
 }
 
 /** A file of a model, by its path relative to the model's folder. */
-interface ModelFile {
+export interface ManifestFile {
   readonly path: string;
   readonly size: number;
   readonly sha256: Uint8Array;
@@ -47,7 +47,7 @@ export interface Batching {
 export interface ManifestModel {
   readonly name: string;
   readonly version: string;
-  readonly files: readonly ModelFile[];
+  readonly files: readonly ManifestFile[];
   /** Merkle root over the initializers, 32 bytes. */
   readonly weights: Uint8Array;
   /** Digest of the computation, 32 bytes. */

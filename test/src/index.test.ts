@@ -93,7 +93,8 @@ const LIBRARY = `
   export const ofQuorum = ({ tally }: QuorumAnswer) => tally;
   export const ofTally = ({ failed }: Tally) => failed;
   export const ofKey = ({ signingKey }: assay.Manifest) => signingKey;
-  export const ofModel = ({ inputs, profile, selfTest }: assay.ManifestModel) => ({ inputs, profile, selfTest });
+  export const ofModel = ({ files, inputs, profile, selfTest }: assay.ManifestModel) =>
+    ({ files, inputs, profile, selfTest });
   export const ofIdentity = ({ files, inputs, opsets, operators }: assay.ModelIdentity) =>
     ({ files, inputs, opsets, operators });
   export const ofPolicy = (value: unknown) => assay.parseLaunchPolicy(value);
