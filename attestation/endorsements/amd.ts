@@ -148,7 +148,7 @@ const vcekOf =
       );
     }
     await authentic(body);
-    return { refreshAfter: null, expires: null };
+    return { refreshAfter: null, expires: null, issued: null };
   };
 
 /** Whether a list is of this product line's root, or of a simulator's with its name. */
@@ -168,7 +168,11 @@ const crlOf =
       );
     }
     await authentic(body);
-    return { refreshAfter: later(storedAt, DAY), expires: list.nextUpdate };
+    return {
+      refreshAfter: later(storedAt, DAY),
+      expires: list.nextUpdate,
+      issued: list.thisUpdate,
+    };
   };
 
 /**

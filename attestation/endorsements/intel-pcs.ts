@@ -105,12 +105,18 @@ function crlHex({ body }: Fetched): string {
 }
 
 /** Asked for once a day, never served beyond its end or that of a certificate of its issuer chain. */
-function until(nextUpdate: Date, storedAt: Date, chain: string | undefined): Retention {
+function until(
+  issued: Date,
+  nextUpdate: Date,
+  storedAt: Date,
+  chain: string | undefined,
+): Retention {
   const issuers = chain === undefined ? [] : parsePemChain(chain, 'the issuer chain', []);
   const ends = [nextUpdate, ...issuers.map(({ notAfter }) => notAfter)];
   return {
     refreshAfter: new Date(storedAt.getTime() + DAY),
     expires: new Date(Math.min(...ends.map(Number))),
+    issued,
   };
 }
 
@@ -162,7 +168,7 @@ const retainTcbInfo =
     }
     requireUpdate(update, value.evaluationDataNumber);
     await authentic(part, storedAt);
-    return until(value.nextUpdate, storedAt, part.tcb_info_issuer_chain);
+    return until(value.issueDate, value.nextUpdate, storedAt, part.tcb_info_issuer_chain);
   };
 const retainQeIdentity =
   ({ authentic }: IntelRequest, update: TcbUpdate): Retain =>
@@ -171,7 +177,7 @@ const retainQeIdentity =
     const { value } = parseQeIdentity(part.qe_identity, new Uint8Array());
     requireUpdate(update, value.evaluationDataNumber);
     await authentic(part, storedAt);
-    return until(value.nextUpdate, storedAt, part.qe_identity_issuer_chain);
+    return until(value.issueDate, value.nextUpdate, storedAt, part.qe_identity_issuer_chain);
   };
 /** The answer is a list of the authority with this phrase in its common name. */
 const retainCrl =
@@ -189,7 +195,7 @@ const retainCrl =
     }
     await authentic(part, storedAt);
     const chain = 'pck_crl' in part ? part.pck_crl_issuer_chain : undefined;
-    return until(list.nextUpdate, storedAt, chain);
+    return until(list.thisUpdate, list.nextUpdate, storedAt, chain);
   };
 
 /**

@@ -285,6 +285,29 @@ test('present collateral is of no use at a time that it does not hold for', asyn
   }
 });
 
+for (const [member, fault] of [
+  ['tcb_info', { tcbInfo: set('issueDate', '2026-11-20T00:00:00Z') }],
+  ['qe_identity', { qeIdentity: set('issueDate', '2026-11-20T00:00:00Z') }],
+  ['root_ca_crl', { rootCrl: { thisUpdate: new Date('2026-11-20T00:00:00Z') } }],
+  ['pck_crl', { pckCrl: { thisUpdate: new Date('2026-11-20T00:00:00Z') } }],
+] as const) {
+  test(`a ${member} from before the one that is kept does not take its place`, async () => {
+    const replaying = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    const ask = async (at: Date) =>
+      gatherTdxCollateral(forged.quote, { source: sourceAt(at), base: replaying.base }, trusted());
+    try {
+      const newer = await forgedCollateral(fault);
+      replaying.served.set('standard', newer);
+      assert.ok((await ask(now)).collateral);
+      replaying.served.set('standard', await forgedCollateral({}));
+      const { collateral } = await ask(new Date('2026-11-22T12:00:00Z'));
+      assert.equal(collateral?.[member], newer[member]);
+    } finally {
+      await replaying.close();
+    }
+  });
+}
+
 describe('collateral that outlives the certificate of its issuer', () => {
   const end = new Date('2026-11-21T12:00:00Z');
   const beyond = new Date('2026-11-21T12:00:01Z');
