@@ -105,7 +105,10 @@ export interface AmdRequest {
   readonly reportedTcb: bigint;
   /** Its SPLs in the layout of a product line; undefined where these leave out reserved bytes that are set. */
   readonly tcb: (product: string) => Spls | undefined;
-  /** Throws where AMD's authorities did not sign this VCEK, as far as they are known. */
+  /**
+   * Throws where AMD's authorities did not sign this VCEK, as far as they are known, and where it is not valid at
+   * the time of the appraisal: AMD issues others for the same key later.
+   */
   readonly authentic: (vcek: Uint8Array) => Promise<void>;
 }
 
@@ -118,8 +121,8 @@ export interface AmdCrlRequest {
 }
 
 /**
- * The answer is the VCEK of this chip and TCB, which never changes: kept for good. Throws the code that an
- * appraisal would refuse it with.
+ * The answer is the VCEK of this chip and TCB: kept for good, since the key never changes. Throws the code that
+ * an appraisal would refuse it with.
  */
 const vcekOf =
   (product: string, hwid: Uint8Array, { reportedTcb, authentic }: AmdRequest): Retain =>
@@ -145,7 +148,7 @@ const vcekOf =
       );
     }
     await authentic(body);
-    return { refreshAfter: null, expires: null };
+    return { refreshAfter: null, expires: null, issued: null };
   };
 
 /** Whether a list is of this product line's root, or of a simulator's with its name. */
@@ -165,7 +168,11 @@ const crlOf =
       );
     }
     await authentic(body);
-    return { refreshAfter: later(storedAt, DAY), expires: list.nextUpdate };
+    return {
+      refreshAfter: later(storedAt, DAY),
+      expires: list.nextUpdate,
+      issued: list.thisUpdate,
+    };
   };
 
 /**

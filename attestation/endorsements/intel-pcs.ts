@@ -4,7 +4,7 @@ import { AssayError } from '../encoding/error.js';
 import { JsonFields, parseStrictJson } from '../encoding/json.js';
 import { commonNameOf } from '../encoding/x509.js';
 import { type CollateralText, crlBytes, parsePemChain } from './intel.js';
-import type { EndorsementSource, Fetched, Retain } from './source.js';
+import type { EndorsementSource, Fetched, Retain, Retention } from './source.js';
 import { parseQeIdentity, parseTcbInfo } from './tcb-info.js';
 
 /** Intel's Provisioning Certification Service; a PCCS speaks the same API under its own base. */
@@ -104,11 +104,21 @@ function crlHex({ body }: Fetched): string {
   return toHex(crlBytes(fromUtf8(body).trim(), 'the CRL'));
 }
 
-/** Asked for once a day, never served beyond its end. */
-const until = (nextUpdate: Date, storedAt: Date) => ({
-  refreshAfter: new Date(storedAt.getTime() + DAY),
-  expires: nextUpdate,
-});
+/** Asked for once a day, never served beyond its end or that of a certificate of its issuer chain. */
+function until(
+  issued: Date,
+  nextUpdate: Date,
+  storedAt: Date,
+  chain: string | undefined,
+): Retention {
+  const issuers = chain === undefined ? [] : parsePemChain(chain, 'the issuer chain', []);
+  const ends = [nextUpdate, ...issuers.map(({ notAfter }) => notAfter)];
+  return {
+    refreshAfter: new Date(storedAt.getTime() + DAY),
+    expires: new Date(Math.min(...ends.map(Number))),
+    issued,
+  };
+}
 
 /** Throws where one TCB recovery was asked for, and this document is of another. */
 function requireUpdate(update: TcbUpdate, actual: number): void {
@@ -158,7 +168,7 @@ const retainTcbInfo =
     }
     requireUpdate(update, value.evaluationDataNumber);
     await authentic(part, storedAt);
-    return until(value.nextUpdate, storedAt);
+    return until(value.issueDate, value.nextUpdate, storedAt, part.tcb_info_issuer_chain);
   };
 const retainQeIdentity =
   ({ authentic }: IntelRequest, update: TcbUpdate): Retain =>
@@ -167,7 +177,7 @@ const retainQeIdentity =
     const { value } = parseQeIdentity(part.qe_identity, new Uint8Array());
     requireUpdate(update, value.evaluationDataNumber);
     await authentic(part, storedAt);
-    return until(value.nextUpdate, storedAt);
+    return until(value.issueDate, value.nextUpdate, storedAt, part.qe_identity_issuer_chain);
   };
 /** The answer is a list of the authority with this phrase in its common name. */
 const retainCrl =
@@ -184,7 +194,8 @@ const retainCrl =
       throw new AssayError('COLLATERAL_CRL_ISSUER', `expected a CRL of ${issuer}, not of ${name}`);
     }
     await authentic(part, storedAt);
-    return until(list.nextUpdate, storedAt);
+    const chain = 'pck_crl' in part ? part.pck_crl_issuer_chain : undefined;
+    return until(list.thisUpdate, list.nextUpdate, storedAt, chain);
   };
 
 /**

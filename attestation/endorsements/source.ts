@@ -27,6 +27,8 @@ export interface Retention {
   readonly refreshAfter: Date | null;
   /** From then on it is never served. */
   readonly expires: Date | null;
+  /** When the vendor signed it: nothing older takes its place. Null where one is as good as another. */
+  readonly issued: Date | null;
 }
 
 /**
@@ -110,6 +112,11 @@ async function readBody(response: Response, url: string): Promise<Uint8Array<Arr
   return body;
 }
 
+/** An answer that may be used, and when the vendor signed it. */
+interface Judged extends Pick<Retention, 'issued'> {
+  readonly answer: CachedAnswer;
+}
+
 /** One try: an answer, or how long to wait before the next one. */
 type Attempt =
   | { readonly answer: Fetched }
@@ -129,35 +136,37 @@ export class EndorsementSource {
   }
 
   /**
-   * The answer to a GET. Throws ENDORSEMENTS_UNAVAILABLE where neither the vendor nor the cache has
+   * The answer to a GET: the vendor's, but for one that the vendor signed before what the cache has, as whoever
+   * stands between replays it. Throws ENDORSEMENTS_UNAVAILABLE where neither the vendor nor the cache has
    * a usable one (nothing was checked, nothing failed; the cause is what `retain` threw, if it did),
    * and ENDORSEMENTS_UNKNOWN where the vendor says that there is none, whatever the cache has.
    */
   async get(url: string, retain: Retain): Promise<Fetched> {
     const cached = await this.#usable(url, retain);
     if (cached?.fresh === true) return cached.answer;
-    let answer: CachedAnswer;
+    let current: Judged;
     try {
-      answer = await this.#current(url, retain);
+      current = await this.#current(url, retain);
     } catch (error) {
       const isUnreachable =
         error instanceof AssayError && error.code === 'ENDORSEMENTS_UNAVAILABLE';
       if (cached === undefined || !isUnreachable) throw error;
       return cached.answer;
     }
-    await this.#keep(url, answer);
-    return answer;
+    if (cached !== undefined && (current.issued ?? 0) < (cached.issued ?? 0)) return cached.answer;
+    await this.#keep(url, current.answer);
+    return current.answer;
   }
 
   /** The vendor's own answer, judged. */
-  async #current(url: string, retain: Retain): Promise<CachedAnswer> {
+  async #current(url: string, retain: Retain): Promise<Judged> {
     const fetched = await this.#shared(url);
     const storedAt = this.#options.now();
-    const { expires } = await judged(url, () => retain(fetched, storedAt));
+    const { expires, issued } = await judged(url, () => retain(fetched, storedAt));
     if (expires !== null && expires <= storedAt) {
       throw unavailable(url, `the vendor serves what expired at ${expires.toISOString()}`);
     }
-    return { ...fetched, storedAt };
+    return { answer: { ...fetched, storedAt }, issued };
   }
 
   /** A full or read-only disk is no reason to do without an answer that is at hand. */
@@ -173,7 +182,7 @@ export class EndorsementSource {
   async #usable(
     url: string,
     retain: Retain,
-  ): Promise<{ answer: CachedAnswer; fresh: boolean } | undefined> {
+  ): Promise<(Judged & { readonly fresh: boolean }) | undefined> {
     const answer = await this.#options.cache?.get(url);
     if (answer === undefined) return undefined;
     const now = this.#options.now();
@@ -184,11 +193,11 @@ export class EndorsementSource {
       if (error instanceof AssayError) return undefined;
       throw error;
     }
-    const { refreshAfter, expires } = retention;
+    const { refreshAfter, expires, issued } = retention;
     if (expires !== null && now >= expires) return undefined;
     // How old an answer of the future is, nobody knows: the clock was set back.
     const isFresh = refreshAfter === null || (answer.storedAt <= now && now < refreshAfter);
-    return { answer, fresh: isFresh };
+    return { answer, issued, fresh: isFresh };
   }
 
   /** The vendor's answer to all who ask at one time: who trusts which root is for each of them to judge. */

@@ -118,6 +118,8 @@ export class Session {
   readonly #known = new Recent<Affirmed>(MAX_MANIFESTS);
   #current: Affirmed;
   #refreshing: Promise<Affirmed> | undefined;
+  /** Whether the newest evidence was refused: nothing is sent until other evidence is affirmed. */
+  #isRefused = false;
 
   /**
    * For `connect`, which has appraised the evidence and checked the TLS key.
@@ -160,15 +162,29 @@ export class Session {
     this.#known.put(toHex(manifestDigest(affirmed.enclave.manifestBytes)), affirmed);
   }
 
+  /** One attestation for all that ask at the same time. */
+  async #attested(): Promise<Affirmed> {
+    try {
+      const affirmed = await this.#affirm();
+      this.#isRefused = false;
+      return affirmed;
+    } catch (error) {
+      if (error instanceof AssayError && error.code === 'CLIENT_REFUSED') this.#isRefused = true;
+      throw error;
+    } finally {
+      this.#refreshing = undefined;
+    }
+  }
+
   /**
    * Attests the enclave again, under a fresh nonce and the same policy: after models were loaded or
-   * unloaded it states another manifest. Calls at the same time share one attestation.
-   * @throws NotAffirmedError if it is not affirmed now; AssayError as `attest`.
+   * unloaded it states another manifest, and what held of it once may hold no longer. Calls at the same time share
+   * one attestation.
+   * @throws NotAffirmedError if it is not affirmed now: where it is refused, `infer` sends nothing until it is
+   *   affirmed again; AssayError as `attest`.
    */
   async refresh(): Promise<AttestationResult> {
-    this.#refreshing ??= this.#affirm().finally(() => {
-      this.#refreshing = undefined;
-    });
+    this.#refreshing ??= this.#attested();
     this.#current = await this.#refreshing;
     this.#remember(this.#current);
     return this.#current.result;
@@ -226,13 +242,15 @@ export class Session {
    *   RECEIPT_…, CLAIMS_… or CLIENT_MODEL_CHANGED for an answer that does not hold; UnaskedAnswerError for one
    *   that holds, of other outputs; RECEIPT_UNATTESTED for one that could not be checked, since the models
    *   changed before evidence for its manifest could be fetched; NotAffirmedError where the enclave states
-   *   another manifest that is not affirmed; the signal's own reason where `options.signal` aborts.
+   *   another manifest that is not affirmed, and before anything is sent where it was refused and is not affirmed
+   *   now; the signal's own reason where `options.signal` aborts.
    */
   async infer(
     name: string,
     inputs: readonly Tensor[],
     options: InferOptions = {},
   ): Promise<Inference> {
+    if (this.#isRefused) return this.#inferAffirmed(name, inputs, options);
     const model = findModel(this.manifest, name, options.version);
     const ordered = orderInputs(model, inputs);
     const wanted = orderOutputs(model, options.outputs);
@@ -276,6 +294,19 @@ export class Session {
     const unasked = unaskedOutputs(received.outputs, wanted);
     if (unasked !== null) throw new UnaskedAnswerError(unasked, answer);
     return answer;
+  }
+
+  /** `infer` once the enclave, which was refused, is affirmed again; rejects as `refresh` where it is not. */
+  async #inferAffirmed(
+    name: string,
+    inputs: readonly Tensor[],
+    options: InferOptions,
+  ): Promise<Inference> {
+    const { timeout = DEFAULT_TIMEOUT, signal } = options;
+    const deadline = performance.now() + timeout;
+    await within(this.refresh(), { timeout, signal }, attestedLate);
+    const left = Math.max(1, deadline - performance.now());
+    return this.infer(name, inputs, { ...options, timeout: left });
   }
 
   /**

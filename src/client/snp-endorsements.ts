@@ -3,6 +3,7 @@ import {
   authenticateSnp,
   type SnpEndorsements,
 } from '../../attestation/appraisal/authenticate-snp.js';
+import { knownCertificate, requireValidity } from '../../attestation/appraisal/certified.js';
 import { requireIssued } from '../../attestation/appraisal/issued-snp.js';
 import { isVekOf, reportedLine, requireSigningKey } from '../../attestation/appraisal/vek-snp.js';
 import { equalBytes } from '../../attestation/encoding/bytes.js';
@@ -139,7 +140,7 @@ async function isAuthentic(
 /**
  * Completes what was supplied with what AMD serves. The VCEK is asked for where none that was supplied is for
  * this report, as those of a host are not that has stored them before its firmware was updated: it is the same
- * whoever supplies it. The root's CRL is asked for unless the caller supplied one of this product
+ * whoever supplies it. One that does not hold at the time of the appraisal, kept or fetched, is of no use. The root's CRL is asked for unless the caller supplied one of this product
  * line: a host that is revoked would supply the last one from before, so that its list stands beside AMD's, and
  * alone only where AMD's cannot be had. Nobody is asked for a CRL for a report that is not authentic.
  * `service` undefined means offline.
@@ -155,7 +156,10 @@ export async function gatherSnpEndorsements(
   const certificates = [...caller.certificates, ...host.certificates];
   const supplied = { certificates, crls: caller.crls, hostCrls: host.crls };
   if (service === undefined) return { ...supplied, notes: [], missing: undefined };
-  const authentic = (der: Uint8Array) => requireIssued(der, certificates, service.roots);
+  const authentic = async (der: Uint8Array): Promise<void> => {
+    requireValidity(knownCertificate(der), service.at);
+    await requireIssued(der, certificates, service.roots);
+  };
   const report = parseSnpReport(reportBytes);
   const wanted = request(report, authentic);
   const { kind } = wanted;

@@ -33,14 +33,19 @@ export type GatheredCollateral =
   | { readonly collateral: CollateralText; readonly missing?: undefined }
   | { readonly collateral?: undefined; readonly missing: AssayError };
 
-/** Whether each part of the collateral holds at that time. */
+/** Whether each part of the collateral, and what its issuers are certified by, holds at that time. */
 function isCurrent(collateral: CollateralText, at: Date): boolean {
-  const { rootCaCrl, pckCrl, tcbInfo, qeIdentity } = parseTdxCollateral(collateral);
+  const { rootCaCrl, pckCrl, tcbInfo, qeIdentity, ...chains } = parseTdxCollateral(collateral);
   const lists = [rootCaCrl, pckCrl].map((crl) => [crl.thisUpdate, crl.nextUpdate] as const);
+  const certificates = Object.values(chains)
+    .flat()
+    .map(({ notBefore, notAfter }) => [notBefore, notAfter] as const);
   const documents = [tcbInfo, qeIdentity].map(
     ({ value }) => [value.issueDate, value.nextUpdate] as const,
   );
-  return [...lists, ...documents].every(([from, until]) => at >= from && at <= until);
+  return [...lists, ...documents, ...certificates].every(
+    ([from, until]) => at >= from && at <= until,
+  );
 }
 
 /**

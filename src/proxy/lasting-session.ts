@@ -24,6 +24,8 @@ interface LastingOptions {
   readonly now: () => number;
 }
 
+/** Milliseconds that an appraisal stands: as long as the cache keeps what it judges revocation and TCB by. */
+const STANDS = 24 * 3600 * 1000;
 /** Milliseconds after the first attempt in vain; each doubles them. */
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 30_000;
@@ -50,12 +52,17 @@ function late(): RpcError {
   );
 }
 
+/** What was revoked since, or accepted until a time that is past, no answer tells. */
+function expired(): AssayError {
+  return new AssayError('CLIENT_UNCHECKED', 'a day has passed since the server was attested');
+}
+
 /**
  * Sessions with one server after another, each affirmed under the same policy: an enclave that is started
- * again has new keys. Once a session is over, calls and questions of readiness make the next one, one attempt
- * for all that wait; after one in vain they are answered at once until its wait is over. Nobody asks, nobody
- * attests. What a host interrupts for a while is the same epoch still: its session goes on, with the log heads
- * that it has seen.
+ * again has new keys. Once a session is over, or its appraisal a day old, calls and questions of readiness make
+ * the next one, one attempt for all that wait; after one in vain they are answered at once until its wait is
+ * over. Nobody asks, nobody attests. What a host interrupts for a while is the same epoch still, as is what a day
+ * has passed for: its session goes on, with the log heads that it has seen.
  */
 export class LastingSession {
   readonly #options: LastingOptions;
@@ -70,12 +77,15 @@ export class LastingSession {
   /** Since the last answer. */
   #attempts = 0;
   #due = Number.NEGATIVE_INFINITY;
+  /** From then on the appraisal stands no longer. */
+  #expires: number;
 
   /** @param first is closed once another is in its place; left open by `close`. */
   constructor(first: Session, options: LastingOptions) {
     this.#first = first;
     this.#session = first;
     this.#options = options;
+    this.#expires = options.now() + STANDS;
   }
 
   /**
@@ -105,6 +115,7 @@ export class LastingSession {
 
   /** As `Session.ready`; false while there is no session. */
   async ready(model?: { readonly name: string; readonly version?: string }): Promise<boolean> {
+    this.#age();
     if (this.#lost !== undefined) {
       this.#renew();
       return false;
@@ -126,6 +137,7 @@ export class LastingSession {
   }
 
   async #affirmed(bounds: CallOptions): Promise<Session> {
+    this.#age();
     if (this.#lost !== undefined) this.#renew();
     if (this.#renewing !== undefined) await within(this.#renewing, bounds, late);
     if (this.#lost !== undefined) throw unsent(this.#lost.error);
@@ -138,9 +150,17 @@ export class LastingSession {
     this.#due = Number.NEGATIVE_INFINITY;
   }
 
+  #age(): void {
+    if (this.#lost === undefined && this.#options.now() >= this.#expires) this.#lose(expired());
+  }
+
   /** @param affirmation what the call was sent under: what is over since tells nothing of the next. */
   #judge(affirmation: number, error: unknown): void {
     if (!isOver(error) || affirmation !== this.#affirmations || this.#lost !== undefined) return;
+    this.#lose(error);
+  }
+
+  #lose(error: unknown): void {
     this.#lost = { error };
     this.#options.onChange({ kind: 'over', error });
     this.#renew();
@@ -180,6 +200,7 @@ export class LastingSession {
     const same = equalBytes(made.manifest.epoch, before.manifest.epoch);
     this.#session = same ? before : made;
     this.#affirmations++;
+    this.#expires = this.#options.now() + STANDS;
     this.#lost = undefined;
     // What an enclave that ends still answers is good.
     (same ? made : before).close();

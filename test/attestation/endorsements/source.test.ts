@@ -89,9 +89,12 @@ async function refused(
   });
 }
 
-async function crl(nextUpdate: Date): Promise<Uint8Array> {
+async function crl(
+  nextUpdate: Date,
+  thisUpdate: Date = SIMULATED_DATES.notBefore,
+): Promise<Uint8Array> {
   const { ark } = await forgedAmd('Milan');
-  return issueCrl({ thisUpdate: SIMULATED_DATES.notBefore, nextUpdate, revoked: [] }, ark.issuer);
+  return issueCrl({ thisUpdate, nextUpdate, revoked: [] }, ark.issuer);
 }
 
 before(async () => {
@@ -157,6 +160,20 @@ describe('what is fetched and kept', () => {
       'ENDORSEMENTS_UNAVAILABLE',
       /no route/,
     );
+  });
+
+  test('a CRL from before the one that is kept takes its place once that has expired, and no sooner', async () => {
+    const url = crlUrl(kds.base, 'VCEK', 'Milan');
+    const older = await crl(later(NOON, 480 * HOUR), later(NOON, -2 * HOUR));
+    const kept = await crl(later(NOON, 240 * HOUR), later(NOON, -HOUR));
+    kds.served.set(path(url), kept);
+    await fetchAmdCrl(source(), whose, kds.base);
+    kds.served.set(path(url), older);
+    clock = later(NOON, 25 * HOUR);
+    assert.deepEqual(await fetchAmdCrl(source(), whose, kds.base), kept);
+    assert.deepEqual(cache.entries.get(url)?.storedAt, NOON, 'the vendor is asked again');
+    clock = later(NOON, 240 * HOUR);
+    assert.deepEqual(await fetchAmdCrl(source(), whose, kds.base), older);
   });
 
   test('a stale CRL is not taken from AMD either', async () => {

@@ -407,7 +407,12 @@ describe('an enclave whose models change', () => {
       { ...strange, execution: executionDigest(strange.graph, strange.profile) },
     ]);
     await assert.rejects(own.infer('adder', inputs), { code: 'CLIENT_REFUSED' });
+    const { inferences } = changing;
+    await assert.rejects(own.infer('adder', inputs), { code: 'CLIENT_REFUSED' });
+    assert.equal(changing.inferences, inferences, 'nothing is sent to what is known to be refused');
     await changing.enclave.restate(models);
+    await own.infer('adder', inputs);
+    assert.equal(changing.inferences, inferences + 1);
     own.close();
   });
 

@@ -12,7 +12,7 @@ import { derInteger } from '../../../enclave/platform/simulator/amd.js';
 import { SIMULATED_CHIPS } from '../../../enclave/platform/simulator/snp.js';
 import { gatherSnpEndorsements } from '../../../src/client/snp-endorsements.js';
 import { forgeSnp } from '../../forge/amd.js';
-import { replaced, signedByStranger } from '../../forge/certificate-changes.js';
+import { dated, replaced, signedByStranger } from '../../forge/certificate-changes.js';
 import { KNOWN_MEASUREMENT } from '../../forge/judge-snp.js';
 import { snpPolicy } from '../../forge/platform-policy.js';
 
@@ -132,8 +132,8 @@ async function kept() {
       new Response(new Uint8Array(String(url).endsWith('/crl') ? answers.crl : answers.vcek)),
   });
   const supplied = { host: { certificates: certificates.slice(1), crls: [] }, caller: none };
-  const gather = () =>
-    gatherSnpEndorsements(report, supplied, { source, base: 'https://kds', at: AT, roots });
+  const gather = (at = AT) =>
+    gatherSnpEndorsements(report, supplied, { source, base: 'https://kds', at, roots });
   return { gather, answers, good };
 }
 
@@ -152,6 +152,39 @@ test('a VCEK that AMD did not sign is no answer of AMD’s, and is asked for aga
   assert.equal((await gather()).missing, undefined);
   answers.vcek = spoilt(good.vcek);
   assert.equal((await gather()).missing, undefined, 'the right one is kept');
+});
+
+describe('a VCEK that was kept', async () => {
+  const dates = (from: string, until: string) =>
+    forgeSnp({ vek: dated(new Date(from), new Date(until)) });
+  const first = await dates('2026-01-01T00:00:00Z', '2033-01-01T00:00:00Z');
+  const renewed = await dates('2033-06-01T00:00:00Z', '2040-06-01T00:00:00Z');
+  const [old = new Uint8Array(), young = new Uint8Array()] = [first, renewed].map(
+    ({ endorsements }) => endorsements.certificates[0],
+  );
+  const vekOf = ({ certificates: [vek] }: { certificates: readonly Uint8Array[] }) => vek;
+
+  test('gives way to the one that AMD issues once it has expired', async () => {
+    const { gather, answers } = await kept();
+    answers.vcek = old;
+    assert.deepEqual(vekOf(await gather()), new Uint8Array(old));
+    answers.vcek = young;
+    assert.deepEqual(vekOf(await gather(new Date('2033-01-01T00:00:00Z'))), new Uint8Array(old));
+    const gathered = await gather(new Date('2034-01-01T00:00:00Z'));
+    assert.deepEqual(vekOf(gathered), new Uint8Array(young));
+    const policy = snpPolicy({ measurements: [KNOWN_MEASUREMENT] });
+    const trusted = { at: new Date('2034-01-01T00:00:00Z'), roots };
+    const result = await verifySnp(report, { ...gathered, crls }, policy, trusted);
+    assert.equal(result.code, null, result.summary);
+  });
+
+  test('says nothing of a report at a time that it is not valid at', async () => {
+    const { gather, answers } = await kept();
+    answers.vcek = young;
+    const { missing } = await gather();
+    assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+    assert.equal((missing?.cause as AssayError | undefined)?.code, 'SNP_CERTIFICATE_VALIDITY');
+  });
 });
 
 test('a list that AMD did not sign is no answer of AMD’s, and is asked for again', async () => {

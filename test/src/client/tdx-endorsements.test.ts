@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import { fromHex } from '../../../attestation/encoding/bytes.js';
 import { toPem } from '../../../attestation/encoding/pem.js';
 import type { CollateralText } from '../../../attestation/endorsements/intel.js';
 import { EndorsementSource, type SourceOptions } from '../../../attestation/endorsements/source.js';
 import type { AssayError } from '../../../attestation/index.js';
+import type { CertificateTemplate } from '../../../enclave/platform/simulator/certificates.js';
 import { intelName, SIMULATED_PLATFORM } from '../../../enclave/platform/simulator/intel.js';
 import { DiskCache } from '../../../src/client/disk-cache.js';
 import { gatherTdxCollateral } from '../../../src/client/tdx-endorsements.js';
@@ -281,6 +282,70 @@ test('present collateral is of no use at a time that it does not hold for', asyn
     } finally {
       await present.close();
     }
+  }
+});
+
+for (const [member, fault] of [
+  ['tcb_info', { tcbInfo: set('issueDate', '2026-11-20T00:00:00Z') }],
+  ['qe_identity', { qeIdentity: set('issueDate', '2026-11-20T00:00:00Z') }],
+  ['root_ca_crl', { rootCrl: { thisUpdate: new Date('2026-11-20T00:00:00Z') } }],
+  ['pck_crl', { pckCrl: { thisUpdate: new Date('2026-11-20T00:00:00Z') } }],
+] as const) {
+  test(`a ${member} from before the one that is kept does not take its place`, async () => {
+    const replaying = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+    const ask = async (at: Date) =>
+      gatherTdxCollateral(forged.quote, { source: sourceAt(at), base: replaying.base }, trusted());
+    try {
+      const newer = await forgedCollateral(fault);
+      replaying.served.set('standard', newer);
+      assert.ok((await ask(now)).collateral);
+      replaying.served.set('standard', await forgedCollateral({}));
+      const { collateral } = await ask(new Date('2026-11-22T12:00:00Z'));
+      assert.equal(collateral?.[member], newer[member]);
+    } finally {
+      await replaying.close();
+    }
+  });
+}
+
+describe('collateral that outlives the certificate of its issuer', () => {
+  const end = new Date('2026-11-21T12:00:00Z');
+  const beyond = new Date('2026-11-21T12:00:01Z');
+  for (const [issuer, chain] of [
+    ['tcbSigning', 'tcb_info_issuer_chain'],
+    ['tcbSigning', 'qe_identity_issuer_chain'],
+    ['platformCa', 'pck_crl_issuer_chain'],
+  ] as const) {
+    const template = (old: CertificateTemplate) => ({ ...old, notAfter: end });
+    const ending: IntelFault = { certificates: { [issuer]: { template } } };
+    const gatherAt = (base: string, at: Date, asked = at) =>
+      gatherTdxCollateral(forged.quote, { source: sourceAt(asked), base }, { ...trusted(), at });
+
+    test(`is asked for again once the ${issuer} certificate of its ${chain} ends`, async () => {
+      const service = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+      try {
+        service.served.set('standard', await forgedCollateral(ending));
+        assert.ok((await gatherAt(service.base, now)).collateral);
+        assert.ok((await gatherAt(service.base, end, now)).collateral);
+        const standard = await forgedCollateral({});
+        service.served.set('standard', standard);
+        const { collateral } = await gatherAt(service.base, beyond);
+        assert.equal(collateral?.[chain], standard[chain]);
+      } finally {
+        await service.close();
+      }
+    });
+
+    test(`says nothing beyond the end of the ${issuer} certificate of its ${chain}`, async () => {
+      const service = await Pcs.open(SIMULATED_PLATFORM.fmspc);
+      try {
+        service.served.set('standard', await forgedCollateral(ending));
+        const { missing } = await gatherAt(service.base, beyond, now);
+        assert.equal(missing?.code, 'ENDORSEMENTS_UNAVAILABLE');
+      } finally {
+        await service.close();
+      }
+    });
   }
 });
 

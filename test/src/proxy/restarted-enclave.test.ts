@@ -199,6 +199,36 @@ test('what comes between for a while leaves the session as it is, with the log t
   assert.deepEqual(kept, [false, true]);
 });
 
+test('an appraisal stands for a day, then the enclave is attested anew under the same log', async (t) => {
+  const server = await startIn(t);
+  const { infer, ready, session, changes, clock, made } = await startProxied(t, server);
+  clock.now += 24 * 3_600_000 - 1;
+  await infer();
+  assert.equal(made.attempts, 0);
+  for (const ask of [infer, ready]) {
+    clock.now += 24 * 3_600_000;
+    const asked = await Promise.all([ask(), ask()]);
+    if (ask === ready) assert.deepEqual(asked, [false, false]);
+    await infer();
+  }
+  assert.equal(made.attempts, 2);
+  const kept = changes.map((change) => change.kind === 'attested' && change.session === session);
+  assert.deepEqual(kept, [false, true, false, true]);
+});
+
+test('nothing is sent to an enclave that is refused a day later', async (t) => {
+  const server = await startIn(t);
+  const policy = parsePolicy(servedPolicy(server.enclave));
+  const around = () => () =>
+    connect(server.target, { ...policy, snp: {} }, { roots: [server.root] });
+  const { infer, clock, kinds } = await startProxied(t, server, { around });
+  await infer();
+  clock.now += 24 * 3_600_000;
+  const { inferences } = server;
+  await assert.rejects(infer(), REFUSED);
+  assert.deepEqual([server.inferences, kinds()], [inferences, ['over', 'failed']]);
+});
+
 test('a call that was sent before the session was affirmed again does not end it again', async (t) => {
   const server = await startIn(t);
   const policy = parsePolicy(servedPolicy(server.enclave));
