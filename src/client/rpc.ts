@@ -22,7 +22,7 @@ import {
   spkiDigest,
 } from './endpoint.js';
 import { MAX_MESSAGE } from './exchange.js';
-import { type CallOptions, LONGEST, within } from './within.js';
+import { type CallOptions, LONGEST, listenOften, within } from './within.js';
 
 const PROTO = fileURLToPath(new URL('../../../proto/', import.meta.url));
 
@@ -184,6 +184,7 @@ export class PinnedChannel {
     signal?.throwIfAborted();
     this.#end.signal.throwIfAborted();
     const deadline = Date.now() + bounded(timeout, LONGEST);
+    listenOften(signal);
     const method = methodOf(service, name);
     const client = service === INFERENCE ? this.#inferenceClient() : this.#attestation;
     try {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { connect } from '../../../src/client/connect.js';
 import { startAdder } from '../../forge/adder-server.js';
 import { inputs, trustedAdder } from '../../forge/adder-session.js';
@@ -85,4 +86,21 @@ test('a closed session says so to every call', async () => {
     });
   }
   assert.equal(await closed.ready(), false);
+});
+
+test('many calls under one signal leak nothing, and no version of Node says so', async (t) => {
+  const warnings: string[] = [];
+  const warned = ({ message }: Error): void => void warnings.push(message);
+  process.on('warning', warned);
+  t.after(() => process.off('warning', warned));
+  // More than Node 20 takes without a warning, of each kind of bound: handshakes and calls.
+  const all = Array.from({ length: 12 });
+  const connecting = { ...options, signal: new AbortController().signal };
+  const own = await Promise.all(all.map(() => connect(server.target, policy, connecting)));
+  for (const each of own) each.close();
+  const { signal } = new AbortController();
+  await Promise.all(all.map(() => session.infer('adder', inputs, { signal })));
+  // Warnings are said in the next tick.
+  await setImmediate();
+  assert.deepEqual(warnings, []);
 });
