@@ -140,9 +140,10 @@ async function isAuthentic(
 /**
  * Completes what was supplied with what AMD serves. The VCEK is asked for where none that was supplied is for
  * this report, as those of a host are not that has stored them before its firmware was updated: it is the same
- * whoever supplies it. One that does not hold at the time of the appraisal, kept or fetched, is of no use. The root's CRL is asked for unless the caller supplied one of this product
- * line: a host that is revoked would supply the last one from before, so that its list stands beside AMD's, and
- * alone only where AMD's cannot be had. Nobody is asked for a CRL for a report that is not authentic.
+ * whoever supplies it. One that does not hold at the time of the appraisal, kept or fetched, is of no use. The
+ * root's CRL is asked for unless the caller supplied one of this product line: a host that is revoked would
+ * supply the last one from before, so that its list stands beside AMD's, and alone only where AMD's cannot be
+ * had. Nobody is asked for a CRL for a report that is not authentic.
  * `service` undefined means offline.
  *
  * Throws where a supplied certificate or the report does not parse, and before anybody is asked where the
