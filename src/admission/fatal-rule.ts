@@ -29,13 +29,11 @@ function lengthOf(list: AttributeView | undefined): number | undefined {
     : streamList(list, () => undefined);
 }
 
-function integersOf(list: AttributeView): number[] {
-  const integers: number[] = [];
+function eachInteger(list: AttributeView, visit: (integer: number) => void): void {
   streamList(list, (bytes) => {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let at = 0; at < bytes.length; at += 8) integers.push(Number(view.getBigInt64(at, true)));
+    for (let at = 0; at < bytes.length; at += 8) visit(Number(view.getBigInt64(at, true)));
   });
-  return integers;
 }
 
 /** The second of two labels is looked up, whatever the scores are. */
@@ -55,17 +53,31 @@ function indexesTooFew(node: NodeView): boolean {
     return node.attributes.some(({ reference }) => reference !== '');
   }
   if (counts === undefined || counts.reference !== '') return counts !== undefined;
-  const starts = integersOf(counts);
-  const sizes = starts.slice(0, Number(longest)).map((start, place) => {
-    return ((starts[place + 1] ?? items) - start) / (place + 1);
+  let ngrams = 0;
+  let start = 0;
+  let gram = 0;
+  // In the pool lie those of one item, then those of two, and so on.
+  const endAt = (end: number): void => {
+    if (gram > 0 && gram <= longest) ngrams += (end - start) / gram;
+  };
+  eachInteger(counts, (next) => {
+    endAt(next);
+    start = next;
+    gram++;
   });
-  return sizes.reduce((sum, size) => sum + size, 0) > indexes;
+  endAt(items);
+  return ngrams > indexes;
 }
 
 /** Of a negative size as many elements are copied as memory has. */
 function hasNegativeSize(node: NodeView): boolean {
   const sizes = attributeOf(node, 'inputdimensions');
-  return sizes !== undefined && (sizes.reference !== '' || integersOf(sizes).some((n) => n < 0));
+  if (sizes === undefined || sizes.reference !== '') return sizes !== undefined;
+  let hasNegative = false;
+  eachInteger(sizes, (size) => {
+    hasNegative ||= size < 0;
+  });
+  return hasNegative;
 }
 
 /**
