@@ -94,8 +94,6 @@ const FATAL: ReadonlyMap<string, Fatal> = new Map<string, Fatal>([
  * it loads them, or runs them, whatever the inputs are, or for whoever sends an n-gram.
  */
 export function fatalNodes(analysis: ModelAnalysis): readonly NodeView[] {
-  const { operators } = analysis.identity;
-  if (!operators.some(({ domain, name }) => FATAL.has(`${domain} ${name}`))) return [];
   return [...executedNodes(analysis)]
     .map(({ node }) => node)
     .filter((node) => FATAL.get(`${node.domain} ${node.op}`)?.(node));

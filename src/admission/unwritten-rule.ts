@@ -138,12 +138,11 @@ const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
  * requests, other callers' too.
  */
 export function unwrittenNodes(analysis: ModelAnalysis): readonly NodeView[] {
-  const { hasher, identity } = analysis;
-  if (!identity.operators.some(({ domain, name }) => UNWRITTEN.has(`${domain} ${name}`))) return [];
-  const known = new KnownDims(hasher.files);
+  const { files } = analysis.hasher;
+  const known = new KnownDims(files);
   return [...executedNodes(analysis)]
     .filter((state) =>
-      UNWRITTEN.get(`${state.node.domain} ${state.node.op}`)?.(state, hasher.files, known),
+      UNWRITTEN.get(`${state.node.domain} ${state.node.op}`)?.(state, files, known),
     )
     .map(({ node }) => node);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { analyseModel } from '../../../attestation/model/identity.js';
+import { Needed } from '../../../attestation/model/needed.js';
 import { nameOf } from '../../../attestation/model/tensor.js';
 import { worstOf } from '../../../src/admission/finding.js';
 import { supportOf } from '../../../src/admission/operators.js';
@@ -698,6 +699,13 @@ test('the worst rule decides', () => {
   assert.equal(worst(model(op('Relu'))), 'pass');
   assert.equal(worst(model(op('DynamicQuantizeLinear'))), 'warn');
   assert.equal(worst(model(op('Multinomial'))), 'refuse');
+});
+
+test('what is executed is found once for all rules, and the constants with it', (t) => {
+  const analysis = analyseModel({ path: 'm', bytes: encodeModel(model(op('Pad'))) });
+  const found = t.mock.method(Needed.prototype, 'addOutputs');
+  staticFindings(analysis);
+  assert.ok(found.mock.callCount() <= 2, `${found.mock.callCount()} times`);
 });
 
 test('the nodes of one finding are counted, and the first are named', () => {
