@@ -125,6 +125,14 @@ function writesOneToken({ node, scope }: NodeState, files: ExternalFiles): boole
   return mayBeBelow(3n, scope.resolve(longest), files);
 }
 
+/** The experts are read as if they had a gate each, which is fused with them for `swiglu` alone. */
+function readsGates({ node }: NodeState): boolean {
+  const fusion = attributeOf(node, 'swiglu_fusion');
+  const activation = attributeOf(node, 'activation_type');
+  if (fusion === undefined || (fusion.reference === '' && fusion.int === 0n)) return false;
+  return activation === undefined || byteText.decode(activation.bytes) !== 'swiglu';
+}
+
 const CLASSIFIERS = ['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifier'];
 
 /**
@@ -155,6 +163,7 @@ const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
     'com.microsoft BeamSearch',
     (state, files) => scoresTokens(state.node) || writesOneToken(state, files),
   ],
+  ['com.microsoft QMoE', readsGates],
   ['com.microsoft WhisperBeamSearch', ({ node }) => scoresTokens(node)],
   ...['GreedySearch', 'Sampling', 'WordConvEmbedding'].map(
     (name) => [`com.microsoft ${name}`, () => true] as const,
@@ -188,7 +197,7 @@ export function unwrittenRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.unwritten',
         'refuse',
-        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, fix an even size of heads and of what is rotated of them, search with BeamSearch and without the scores of tokens, in T5 by a greatest length that is a constant or bounded by Max, and at least 3, give an STFT a signal of two axes or one that ends in 1',
+        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, fix an even size of heads and of what is rotated of them, search with BeamSearch and without the scores of tokens, in T5 by a greatest length that is a constant or bounded by Max, and at least 3, give an STFT a signal of two axes or one that ends in 1, fuse gates of a QMoE for swiglu alone',
         unwritten.map(nodeLabel),
       );
 }

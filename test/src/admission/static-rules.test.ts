@@ -117,6 +117,9 @@ const listening = (recordings: TypeInit): ModelInit => {
   );
 };
 
+const choosing = (attributes: Attributes): ModelInit =>
+  model(op('QMoE', { domain: 'com.microsoft', inputs: 'x,x,x,x,,x,x'.split(','), attributes }));
+
 const featuring = (sizes: readonly number[]): ModelInit =>
   model(
     op('FeatureVectorizer', {
@@ -631,6 +634,18 @@ const cases: Readonly<Record<string, Case>> = {
     'WhisperBeamSearch x,x,x y,s': null,
     'WhisperBeamSearch x,x,x y,s,t': 'unwritten',
   }),
+  'quantized experts with fused gates': [
+    choosing({ activation_type: { s: 'swiglu' }, swiglu_fusion: { i: 1 } }),
+    ['warn static.operator QMoE "here"'],
+  ],
+  'quantized experts without gates': [
+    choosing({ activation_type: { s: 'silu' }, swiglu_fusion: { i: 0 } }),
+    ['warn static.operator QMoE "here"'],
+  ],
+  'quantized experts without gates that are read as if fused with them': [
+    choosing({ swiglu_fusion: { i: 1 } }),
+    ['warn static.operator QMoE "here"', 'refuse static.unwritten QMoE "here"'],
+  ],
   'a search of T5 that may end at its first token': [
     searching('x', 3),
     ['warn static.operator BeamSearch "here"', 'refuse static.unwritten BeamSearch "here"'],
