@@ -102,13 +102,20 @@ export class CalledFunctions {
   }
 }
 
+const EXECUTED = new WeakMap<Analysis, ReadonlySet<NodeState>>();
+
 /**
  * The nodes that are executed: operators and calls that outputs need, in the graph and in the functions that it
  * calls. Models of one graph digest have the same, though one may have a node for each use of what it gives.
+ * Found once for each analysis.
  */
 export function executedNodes(analysis: Analysis): ReadonlySet<NodeState> {
+  const known = EXECUTED.get(analysis);
+  if (known !== undefined) return known;
   const { states } = new CalledFunctions(analysis).needed;
-  return new Set([...states].filter(({ node }) => node.constant === null));
+  const executed = new Set([...states].filter(({ node }) => node.constant === null));
+  EXECUTED.set(analysis, executed);
+  return executed;
 }
 
 /** The constants that these nodes and the outputs of the model's graph need, the defaults of inputs too. */

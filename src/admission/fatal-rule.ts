@@ -1,12 +1,14 @@
 import { streamList } from '../../attestation/model/attribute.js';
 import { executedNodes } from '../../attestation/model/called-functions.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
+import type { Scope } from '../../attestation/model/scope.js';
 import type { AttributeView, NodeView } from '../../attestation/model/views.js';
 import { type AdmissionFinding, finding } from './finding.js';
+import { KnownDims } from './known-dims.js';
 import { intAttribute } from './operator-ranges.js';
 import { nodeLabel } from './trapping-divisions.js';
 
-type Fatal = (node: NodeView) => boolean;
+type Fatal = (node: NodeView, scope: Scope, known: KnownDims) => boolean;
 
 const leavesOneOf =
   (first: number): Fatal =>
@@ -80,6 +82,14 @@ function hasNegativeSize(node: NodeView): boolean {
   return hasNegative;
 }
 
+/** What is to be said first is copied for as many recordings as there are, whoever sends how many. */
+const beginsOfOthers: Fatal = (node, scope, known) => {
+  const [recordings = '', first = ''] = [node.inputs[0], node.inputs[10]];
+  if (recordings === '' || first === '') return false;
+  const [count, others] = [recordings, first].map((name) => known.of(scope.resolve(name))?.[0]);
+  return typeof count !== 'number' || count !== others;
+};
+
 /**
  * Operators whose kernels take for given what a file may leave out, by domain and name. A BatchNormalization for
  * inference that leaves out one of the first three does not load where it does not end the process; the two
@@ -95,10 +105,13 @@ const FATAL: ReadonlyMap<string, Fatal> = new Map<string, Fatal>([
   ['ai.onnx.ml TreeEnsembleClassifier', labelsOneText],
   ['com.microsoft AttnLSTM', lacks(8, 9, 10, 11)],
   ['com.microsoft Attention', lacks(2)],
+  ['com.microsoft BeamSearch', beginsOfOthers],
+  ['com.microsoft CausalConvWithState', (node) => (intAttribute(node, 'ndim') ?? 1n) !== 1n],
   ['com.microsoft ConvTransposeWithDynamicPads', lacks(2)],
   ['com.microsoft QLinearLeakyRelu', lacks(4)],
   ['com.microsoft QLinearSigmoid', lacks(4)],
   ['com.microsoft QMoE', lacks(3, 6)],
+  ['com.microsoft WhisperBeamSearch', beginsOfOthers],
 ]);
 
 /**
@@ -106,11 +119,10 @@ const FATAL: ReadonlyMap<string, Fatal> = new Map<string, Fatal>([
  * it loads them, or runs them, whatever the inputs are, or for whoever sends an n-gram.
  */
 export function fatalNodes(analysis: ModelAnalysis): readonly NodeView[] {
-  const { operators } = analysis.identity;
-  if (!operators.some(({ domain, name }) => FATAL.has(`${domain} ${name}`))) return [];
+  const known = new KnownDims(analysis.hasher.files);
   return [...executedNodes(analysis)]
-    .map(({ node }) => node)
-    .filter((node) => FATAL.get(`${node.domain} ${node.op}`)?.(node));
+    .filter(({ node, scope }) => FATAL.get(`${node.domain} ${node.op}`)?.(node, scope, known))
+    .map(({ node }) => node);
 }
 
 /** Whether every answer ends the process of a node; nodes do not load such a model. */
@@ -121,7 +133,7 @@ export function fatalRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.fatal',
         'refuse',
-        'these leave out what their kernels take for given, on which the process of a node ends: name all outputs, used or not, and the inputs that only the specification lets be left out; give two labels, and each n-gram its index',
+        'these leave out what their kernels take for given, on which the process of a node ends: name all outputs, used or not, and the inputs that only the specification lets be left out; give two labels, each n-gram its index, and each of a fixed number of recordings the tokens that it begins with',
         fatal.map(nodeLabel),
       );
 }

@@ -4,10 +4,10 @@ import { executedNodes } from '../../attestation/model/called-functions.js';
 import { elementBytes } from '../../attestation/model/elements.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
-import type { NodeState } from '../../attestation/model/scope.js';
+import type { Definition, NodeState } from '../../attestation/model/scope.js';
 import { isSparse } from '../../attestation/model/tensor.js';
 import type { AttributeView, NodeView } from '../../attestation/model/views.js';
-import { INT64 } from './element-range.js';
+import { INT64, ofConstant } from './element-range.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { KnownDims } from './known-dims.js';
 import { intAttribute } from './operator-ranges.js';
@@ -98,6 +98,41 @@ function scoresTokens({ outputs }: NodeView): boolean {
   return outputs.slice(2).some((name) => name !== '');
 }
 
+/** Whether a number may be smaller, unless it is a constant or bounded by one. */
+function mayBeBelow(least: bigint, definition: Definition, files: ExternalFiles): boolean {
+  const atLeast = (value: Definition): boolean =>
+    value.kind === 'constant' &&
+    !isSparse(value.constant) &&
+    value.constant.elements === 1 &&
+    ofConstant(value.constant, files).least >= least;
+  if (atLeast(definition)) return false;
+  if (definition.kind !== 'output') return true;
+  const { node, scope } = definition.state;
+  const bounds = node.domain === '' && node.op === 'Max';
+  return !(bounds && node.inputs.some((name) => name !== '' && atLeast(scope.resolve(name))));
+}
+
+/**
+ * T5 of which the encoder finds the first token goes on from none where it may not write a second one. An encoder
+ * that finds none has two inputs.
+ */
+function writesOneToken({ node, scope }: NodeState, files: ExternalFiles): boolean {
+  const given = attributeOf(node, 'model_type') !== undefined;
+  const kind = given ? intAttribute(node, 'model_type') : 0n;
+  const [, longest = ''] = node.inputs;
+  if ((kind !== undefined && kind !== 1n) || longest === '') return false;
+  if (attributeOf(node, 'encoder')?.graphs[0]?.inputs.length === 2) return false;
+  return mayBeBelow(3n, scope.resolve(longest), files);
+}
+
+/** The experts are read as if they had a gate each, which is fused with them for `swiglu` alone. */
+function readsGates({ node }: NodeState): boolean {
+  const fusion = attributeOf(node, 'swiglu_fusion');
+  const activation = attributeOf(node, 'activation_type');
+  if (fusion === undefined || (fusion.reference === '' && fusion.int === 0n)) return false;
+  return activation === undefined || byteText.decode(activation.bytes) !== 'swiglu';
+}
+
 const CLASSIFIERS = ['LinearClassifier', 'SVMClassifier', 'TreeEnsembleClassifier'];
 
 /**
@@ -124,9 +159,12 @@ const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
     'com.microsoft MultiHeadAttention',
     ({ node }) => leavesPresent(node, 6) && node.outputs.slice(1).some((name) => name !== ''),
   ],
-  ...['BeamSearch', 'WhisperBeamSearch'].map(
-    (name) => [`com.microsoft ${name}`, ({ node }: NodeState) => scoresTokens(node)] as const,
-  ),
+  [
+    'com.microsoft BeamSearch',
+    (state, files) => scoresTokens(state.node) || writesOneToken(state, files),
+  ],
+  ['com.microsoft QMoE', readsGates],
+  ['com.microsoft WhisperBeamSearch', ({ node }) => scoresTokens(node)],
   ...['GreedySearch', 'Sampling', 'WordConvEmbedding'].map(
     (name) => [`com.microsoft ${name}`, () => true] as const,
   ),
@@ -138,12 +176,11 @@ const UNWRITTEN: ReadonlyMap<string, Unwritten> = new Map<string, Unwritten>([
  * requests, other callers' too.
  */
 export function unwrittenNodes(analysis: ModelAnalysis): readonly NodeView[] {
-  const { hasher, identity } = analysis;
-  if (!identity.operators.some(({ domain, name }) => UNWRITTEN.has(`${domain} ${name}`))) return [];
-  const known = new KnownDims(hasher.files);
+  const { files } = analysis.hasher;
+  const known = new KnownDims(files);
   return [...executedNodes(analysis)]
     .filter((state) =>
-      UNWRITTEN.get(`${state.node.domain} ${state.node.op}`)?.(state, hasher.files, known),
+      UNWRITTEN.get(`${state.node.domain} ${state.node.op}`)?.(state, files, known),
     )
     .map(({ node }) => node);
 }
@@ -160,7 +197,7 @@ export function unwrittenRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.unwritten',
         'refuse',
-        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, fix an even size of heads and of what is rotated of them, search with BeamSearch and without the scores of tokens, give an STFT a signal of two axes or one that ends in 1',
+        'these may answer with what earlier requests, of other callers too, left in memory: pad with slices that are concatenated, name the present keys and values, take another transform, fix an even size of heads and of what is rotated of them, search with BeamSearch and without the scores of tokens, in T5 by a greatest length that is a constant or bounded by Max, and at least 3, give an STFT a signal of two axes or one that ends in 1, fuse gates of a QMoE for swiglu alone',
         unwritten.map(nodeLabel),
       );
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toHex } from '../../../attestation/encoding/bytes.js';
 import { analyseModel } from '../../../attestation/model/identity.js';
+import { Needed } from '../../../attestation/model/needed.js';
 import { nameOf } from '../../../attestation/model/tensor.js';
 import { worstOf } from '../../../src/admission/finding.js';
 import { supportOf } from '../../../src/admission/operators.js';
@@ -84,6 +85,40 @@ const gathering = (indexes: number, longest: number): ModelInit =>
       },
     }),
   );
+
+/** Of an encoder with so many inputs. */
+const searching = (longest: string, inputs: number): ModelInit => {
+  const encoder = {
+    inputs: ['a', 'b', 'c'].slice(0, inputs).map((name) => ({ name, type })),
+    nodes: [op('Identity', { inputs: ['a'], outputs: ['e'] })],
+    outputs: [{ name: 'e', type }],
+  };
+  const search = op('BeamSearch', {
+    domain: 'com.microsoft',
+    inputs: ['x', longest],
+    attributes: { model_type: { i: 1 }, encoder: { g: encoder } },
+  });
+  const number = (name: string, value: number) => ({ name, type: 6, dims: [1], int32s: [value] });
+  return model(search, {
+    initializers: [number('two', 2), number('three', 3)],
+    nodes: [op('Max', { inputs: ['x', 'three'], outputs: ['longer'] }), search],
+  });
+};
+
+/** Recordings, and the tokens that are begun with for one of them. */
+const listening = (recordings: TypeInit): ModelInit => {
+  const rest = Array.from({ length: 9 }, () => '');
+  return model(
+    op('WhisperBeamSearch', { domain: 'com.microsoft', inputs: ['x', ...rest, 'first'] }),
+    {
+      inputs: [{ name: 'x', type: recordings }],
+      initializers: [{ name: 'first', type: 6, dims: [1, 2], int32s: [1, 2] }],
+    },
+  );
+};
+
+const choosing = (attributes: Attributes): ModelInit =>
+  model(op('QMoE', { domain: 'com.microsoft', inputs: 'x,x,x,x,,x,x'.split(','), attributes }));
 
 const featuring = (sizes: readonly number[]): ModelInit =>
   model(
@@ -443,6 +478,19 @@ const cases: Readonly<Record<string, Case>> = {
     model(op('GatherND', { inputs: ['x', 'x'], attributes: { batch_dims: { i: 1 } } })),
     [],
   ],
+  'a convolution of steps over several axes': [
+    model(
+      op('CausalConvWithState', {
+        domain: 'com.microsoft',
+        inputs: ['x', 'x'],
+        attributes: { ndim: { i: 3 } },
+      }),
+    ),
+    [
+      'warn static.operator CausalConvWithState "here"',
+      'refuse static.fatal CausalConvWithState "here"',
+    ],
+  ],
   'features of a negative size': [
     featuring([3, -2]),
     ['refuse static.fatal FeatureVectorizer "here"'],
@@ -568,6 +616,7 @@ const cases: Readonly<Record<string, Case>> = {
     'Attention x,x,x y': null,
     'AttnLSTM x,x,x,,,,,,x,x,x,x y': null,
     'AttnLSTM x,x,x,,,,,,x,,x,x y': 'fatal',
+    'CausalConvWithState x,x y': null,
     'ConvTransposeWithDynamicPads x,x y': 'fatal',
     'ConvTransposeWithDynamicPads x,x,x y': null,
     'QLinearLeakyRelu x,x,,x y': 'fatal',
@@ -585,6 +634,49 @@ const cases: Readonly<Record<string, Case>> = {
     'WhisperBeamSearch x,x,x y,s': null,
     'WhisperBeamSearch x,x,x y,s,t': 'unwritten',
   }),
+  'quantized experts with fused gates': [
+    choosing({ activation_type: { s: 'swiglu' }, swiglu_fusion: { i: 1 } }),
+    ['warn static.operator QMoE "here"'],
+  ],
+  'quantized experts without gates': [
+    choosing({ activation_type: { s: 'silu' }, swiglu_fusion: { i: 0 } }),
+    ['warn static.operator QMoE "here"'],
+  ],
+  'quantized experts without gates that are read as if fused with them': [
+    choosing({ swiglu_fusion: { i: 1 } }),
+    ['warn static.operator QMoE "here"', 'refuse static.unwritten QMoE "here"'],
+  ],
+  'a search of T5 that may end at its first token': [
+    searching('x', 3),
+    ['warn static.operator BeamSearch "here"', 'refuse static.unwritten BeamSearch "here"'],
+  ],
+  'a search of T5 that ends at its first token': [
+    searching('two', 3),
+    ['warn static.operator BeamSearch "here"', 'refuse static.unwritten BeamSearch "here"'],
+  ],
+  'a search of T5 that may not end at its first token': [
+    searching('longer', 3),
+    ['warn static.operator BeamSearch "here"'],
+  ],
+  'a search of T5 of constant length': [
+    searching('three', 3),
+    ['warn static.operator BeamSearch "here"'],
+  ],
+  'a search of T5 of which the encoder finds no token': [
+    searching('x', 2),
+    ['warn static.operator BeamSearch "here"'],
+  ],
+  'tokens for as many recordings as callers send': [
+    listening({ tensor: 1, shape: ['N', 80, 3000] }),
+    [
+      'warn static.operator WhisperBeamSearch "here"',
+      'refuse static.fatal WhisperBeamSearch "here"',
+    ],
+  ],
+  'tokens for one recording': [
+    listening({ tensor: 1, shape: [1, 80, 3000] }),
+    ['warn static.operator WhisperBeamSearch "here"'],
+  ],
   'as many outputs as a manifest has room for': [withOutputs(16_370), []],
   'more outputs than a manifest has room for': [withOutputs(16_384), ['refuse static.manifest']],
   'training graphs': [
@@ -698,6 +790,13 @@ test('the worst rule decides', () => {
   assert.equal(worst(model(op('Relu'))), 'pass');
   assert.equal(worst(model(op('DynamicQuantizeLinear'))), 'warn');
   assert.equal(worst(model(op('Multinomial'))), 'refuse');
+});
+
+test('what is executed is found once for all rules, and the constants with it', (t) => {
+  const analysis = analyseModel({ path: 'm', bytes: encodeModel(model(op('Pad'))) });
+  const found = t.mock.method(Needed.prototype, 'addOutputs');
+  staticFindings(analysis);
+  assert.ok(found.mock.callCount() <= 2, `${found.mock.callCount()} times`);
 });
 
 test('the nodes of one finding are counted, and the first are named', () => {
