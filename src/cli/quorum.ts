@@ -11,19 +11,17 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
+import { unreadable } from './input-files.js';
+import type { Io } from './io.js';
+import { examples, parseCount, parsePositive } from './options.js';
 import {
   type AnswerFile,
   makeFolder,
-  readTolerancesFile,
   reportUnwritten,
   requireDistinct,
-  requireLimitsOfOutputs,
   requireWritable,
-  unreadable,
   writeAnswerFiles,
-} from './files.js';
-import type { Io } from './io.js';
-import { examples, parseCount, parsePositive } from './options.js';
+} from './output-files.js';
 import { type Decision, decisionJson, decisionText } from './quorum-text.js';
 import {
   type InputFile,
@@ -35,6 +33,7 @@ import {
   type TensorFlags,
   tensorOptions,
 } from './tensor-options.js';
+import { readTolerancesFile, requireLimitsOfOutputs } from './tolerances-file.js';
 
 interface Flags extends AttestationFlags, TensorFlags {
   readonly agree: number;
