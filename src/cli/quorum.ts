@@ -213,7 +213,10 @@ export function registerQuorum(program: Command, io: Io): void {
     )
     .option('--timeout <seconds>', 'give a node up after this time (60)', parsePositive)
     .option('--all', 'hear every node, also once enough agree, so that late dissent is seen')
-    .option('--save-proofs <folder>', 'write a proof file of every vote, the dissenters’ too')
+    .option(
+      '--save-proofs <folder>',
+      'write a proof file of every vote, the dissenters’ too, in a folder that has no others',
+    )
     .addHelpText(
       'after',
       examples(
