@@ -1,14 +1,14 @@
 import { equalBytes } from '../encoding/bytes.js';
-import { type CborValue, encodeCbor } from '../encoding/cbor.js';
-import { attributeItem } from './attribute-item.js';
-import { attributeText } from './attribute-text.js';
+import { encodeCbor } from '../encoding/cbor.js';
+import { compareAttributes } from './attribute-differences.js';
 import { functionKey, isRival } from './computation.js';
 import { definitionText, nodeText, valueText } from './difference-text.js';
 import { type ComputationDifference, Differences } from './differences.js';
 import type { ModelAnalysis } from './identity.js';
 import { ComputedValues, inputLike, inputsOf, isSame } from './matching.js';
+import { PairsMet } from './pairs-met.js';
 import type { Definition, NodeState, Scope } from './scope.js';
-import { Symbols, typeItem, typeText, type ValueType } from './type.js';
+import { Symbols, typeItem, type ValueType } from './type.js';
 import type { AttributeView, FunctionView, ValueView } from './views.js';
 
 interface Pair {
@@ -30,8 +30,7 @@ class Walk {
   readonly #inA: ComputedValues;
   readonly #inB: ComputedValues;
   readonly #stack: Pair[] = [];
-  readonly #ids = new Map<object, number>();
-  readonly #seen = new Set<string>();
+  readonly #met = new PairsMet();
   /** Symbols of either model, numbered side by side. */
   readonly #symbols = [new Symbols(), new Symbols()] as const;
 
@@ -44,22 +43,9 @@ class Walk {
     this.#bodies = [bodiesOf(a), bodiesOf(b)];
   }
 
-  /** Whether these two are met for the first time; `of`: in this respect. */
-  #first(a: object, b: object, of = ''): boolean {
-    const id = (of: object): number => {
-      const known = this.#ids.get(of) ?? this.#ids.size;
-      this.#ids.set(of, known);
-      return known;
-    };
-    const key = `${id(a)} ${id(b)} ${of}`;
-    if (this.#seen.has(key)) return false;
-    this.#seen.add(key);
-    return true;
-  }
-
   /** Compares what two graphs or bodies take and give; `named`: their names count. */
   scopes(a: Scope, b: Scope, of: string, named: boolean): void {
-    if (!this.#first(a, b)) return;
+    if (!this.#met.first(a, b)) return;
     this.#signatures('input', [a, b], [a.inputs, b.inputs], of, named);
     this.#signatures('output', [a, b], [a.outputs, b.outputs], of, named);
   }
@@ -113,7 +99,7 @@ class Walk {
   }
 
   #values({ a, b, at }: Pair): void {
-    if (isSame(a, b) || !this.#first(a, b)) return;
+    if (isSame(a, b) || !this.#met.first(a, b)) return;
     if (a.kind === 'constant' && b.kind === 'constant') {
       this.#told.weight(a.constant, b.constant);
       return;
@@ -252,7 +238,7 @@ class Walk {
     if (equalBytes(calleeOfA.digest, calleeOfB.digest)) return 'same';
     const [x, y] = [this.#bodies[0].get(a ?? ''), this.#bodies[1].get(b ?? '')];
     const of = ` of function ${left.op}`;
-    if (x !== undefined && y !== undefined && this.#first(x, y)) {
+    if (x !== undefined && y !== undefined && this.#met.first(x, y)) {
       const scopes = [calleeOfA.scope, calleeOfB.scope] as const;
       this.#attributes([x.defaults, y.defaults], scopes, `, a default${of}`, false);
     }
@@ -272,7 +258,7 @@ class Walk {
     ].filter(([x, y]) => x.get(domain) !== y.get(domain));
     if (other === undefined) return false;
     const [x, y] = other;
-    if (!this.#first(x, y, domain)) return true;
+    if (!this.#met.first(x, y, domain)) return true;
     const [from, to] = [x.get(domain), y.get(domain)];
     const shown = domain === '' ? 'ai.onnx' : domain;
     this.#told.place({
@@ -284,47 +270,20 @@ class Walk {
     return true;
   }
 
+  /** Compares the attributes of two nodes, or defaults of two bodies, and what is in their subgraphs. */
   #attributes(
-    [left, right]: readonly [readonly AttributeView[], readonly AttributeView[]],
-    [scopeOfA, scopeOfB]: readonly [Scope, Scope],
+    attributes: readonly [readonly AttributeView[], readonly AttributeView[]],
+    [a, b]: readonly [Scope, Scope],
     of: string,
     named: boolean,
   ): void {
-    this.#told.compare(left, right);
-    const byName = (attributes: readonly AttributeView[]) =>
-      new Map(attributes.map((attribute) => [attribute.name, attribute]));
-    const [x, y] = [byName(left), byName(right)];
-    for (const name of new Set([...x.keys(), ...y.keys()])) {
-      const [from, to] = [x.get(name), y.get(name)];
-      if (from !== undefined && to !== undefined && this.#alike(from, to)) {
-        from.graphs.forEach((graph, index) => {
-          const other = to.graphs[index];
-          const inner = scopeOfA.subgraphs.get(graph);
-          const outer = other === undefined ? undefined : scopeOfB.subgraphs.get(other);
-          if (inner !== undefined && outer !== undefined) {
-            this.scopes(inner, outer, ` of ${name}${of}`, named);
-          }
-        });
-        continue;
+    const hashers = [this.#a.hasher, this.#b.hasher] as const;
+    compareAttributes(this.#told, hashers, attributes, of, (name, [left, right]) => {
+      const [inner, other] = [a.subgraphs.get(left), b.subgraphs.get(right)];
+      if (inner !== undefined && other !== undefined) {
+        this.scopes(inner, other, ` of ${name}${of}`, named);
       }
-      this.#told.place({
-        kind: 'attribute',
-        at: `${name}${of}`,
-        a: from === undefined ? null : attributeText(from),
-        b: to === undefined ? null : attributeText(to),
-      });
-    }
-  }
-
-  /** Equality of two attributes, apart from what is in their subgraphs. */
-  #alike(a: AttributeView, b: AttributeView): boolean {
-    if (a.graphs.length === 0) this.#told.compareBytes(a.message, b.message);
-    const item = (attribute: AttributeView, of: ModelAnalysis): CborValue => [
-      attribute.type,
-      attribute.reference,
-      attribute.reference === '' ? attributeItem(attribute, of.hasher, typeText, () => null) : null,
-    ];
-    return equalBytes(encodeCbor(item(a, this.#a)), encodeCbor(item(b, this.#b)));
+    });
   }
 }
 

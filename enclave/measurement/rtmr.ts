@@ -74,16 +74,14 @@ function bootedEvents(boot: TdxBoot): BootEvent[] {
   ];
 }
 
-/** The events of RTMR1 with each ending that a start may have, the usual one first. */
+/**
+ * The events of RTMR1 with each ending that a start may have, the usual one first: the firmware lets Linux go at
+ * once.
+ */
 export function rtmr1Alternatives(boot: TdxBoot): [BootEvent[], ...BootEvent[][]] {
   const booted = bootedEvents(boot);
   const [usual, ...others] = ENDINGS;
   return [[...booted, ...usual], ...others.map((ending) => [...booted, ...ending])];
-}
-
-/** The events of RTMR1 where the firmware lets Linux go at once. */
-export function rtmr1Events(boot: TdxBoot): BootEvent[] {
-  return rtmr1Alternatives(boot)[0];
 }
 
 /**

@@ -21,11 +21,11 @@ import { readVectorFiles } from '../admission/vector-files.js';
 import type { Tolerances } from '../hub/package.js';
 import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
-import { readTolerancesFile, requireLimitsOfOutputs } from './files.js';
 import { identityJson } from './inspect.js';
 import type { Io } from './io.js';
 import { collect, decimal, examples, refuseIdle } from './options.js';
 import { type Cell, type Style, section, table } from './output.js';
+import { readTolerancesFile, requireLimitsOfOutputs } from './tolerances-file.js';
 
 function findingRows({ rule, outcome, message, nodes, count }: AdmissionFinding, style: Style) {
   const color = { pass: style.green, warn: style.yellow, refuse: style.red }[outcome];

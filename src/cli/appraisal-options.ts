@@ -3,7 +3,12 @@ import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { nativeP256 } from '../system/native-p256.js';
-import { readCertificates, readInput, requireAmdEndorsements, requireCollateral } from './files.js';
+import {
+  readCertificates,
+  requireAmdEndorsements,
+  requireCollateral,
+} from './endorsement-files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { collect, parseTime } from './options.js';
 import { readPolicy } from './policy-file.js';

@@ -7,9 +7,14 @@ import {
   attestationOptions,
   readAttestation,
 } from './attestation-options.js';
-import { type AnswerFile, reportUnwritten, requireWritable, writeAnswerFiles } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
+import {
+  type AnswerFile,
+  reportUnwritten,
+  requireWritable,
+  writeAnswerFiles,
+} from './output-files.js';
 import { printResult } from './render-result.js';
 
 interface Flags extends AttestationFlags {

@@ -1,8 +1,9 @@
 import { authenticateTdx } from '../../attestation/appraisal/authenticate-tdx.js';
 import { nativeP256 } from '../system/native-p256.js';
-import { readInput, writeOutput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { factRows, table } from './output.js';
+import { writeOutput } from './output-files.js';
 import { askForCollateral, type PcsOptions } from './tdx-options.js';
 import { readRoots } from './vendor-services.js';
 

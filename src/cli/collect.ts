@@ -7,10 +7,10 @@ import { AssayError } from '../../attestation/encoding/error.js';
 import { AMD_CERTIFICATES } from '../../attestation/endorsements/roots.js';
 import { encodeSnpEvidence } from '../../attestation/evidence/snp-evidence.js';
 import { collectCollateral } from './collect-tdx.js';
-import { requireWritable, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples, refuseIdle } from './options.js';
 import { factRows, table } from './output.js';
+import { requireWritable, writeOutput } from './output-files.js';
 import { addSnpOptions, REPORT, readSnp, type SnpOptions } from './snp-options.js';
 import { addPcsOptions, type PcsOptions } from './tdx-options.js';
 

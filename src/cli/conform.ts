@@ -28,16 +28,11 @@ import {
 } from './attestation-options.js';
 import { type Compared, conformanceJson, conformanceText } from './conform-text.js';
 import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
-import {
-  readInput,
-  readTolerancesFile,
-  reportUnwritten,
-  requireLimitsOfOutputs,
-  requireWritable,
-  writeAnswerFiles,
-} from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { collect, examples, refuseIdle } from './options.js';
+import { reportUnwritten, requireWritable, writeAnswerFiles } from './output-files.js';
+import { readTolerancesFile, requireLimitsOfOutputs } from './tolerances-file.js';
 
 interface Flags extends AttestationFlags {
   readonly model: string;

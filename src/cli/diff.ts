@@ -13,7 +13,7 @@ import {
 import { readModelSource } from '../admission/model-source.js';
 import { nativeSha256 } from '../system/sha256.js';
 import { EXIT } from './exit-code.js';
-import { ofModel } from './files.js';
+import { ofModel } from './input-files.js';
 import { domainText, signatureText } from './inspect.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';

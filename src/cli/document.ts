@@ -1,7 +1,7 @@
 import { fromUtf8 } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { parseYaml } from '../../enclave/document.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 
 const LIMIT = 4 * 1024 * 1024;

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { pullModel } from '../hub/pull.js';
 import { placeOf } from '../hub/reference.js';
-import { refuseStream } from './files.js';
 import { type HubFlags, hubOptions, hubReference, withHubFlags } from './hub-options.js';
 import { modelJson, modelText } from './hub-render.js';
 import type { Io } from './io.js';
 import { examples, group, refuseIdle } from './options.js';
+import { refuseStream } from './output-files.js';
 
 interface PullFlags extends HubFlags {
   readonly acceptMove?: boolean;

@@ -4,10 +4,10 @@ import type { ManifestModel } from '../../attestation/evidence/manifest-model.js
 import type { Inference, Session } from '../client/session.js';
 import { findModel } from '../client/signature.js';
 import { type AttestationFlags, attestationOptions, withSession } from './attestation-options.js';
-import { reportUnwritten, requireWritable, writeAnswerFiles } from './files.js';
 import type { Io } from './io.js';
 import { examples, parseNonce } from './options.js';
 import { factRows, section } from './output.js';
+import { reportUnwritten, requireWritable, writeAnswerFiles } from './output-files.js';
 import { simulatedBanner } from './render-result.js';
 import {
   type InputFile,

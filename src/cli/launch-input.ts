@@ -12,7 +12,7 @@ import {
 import { type Deployment, parseDeployment } from '../../enclave/launch/deployment.js';
 import { partitionTableEvent } from '../../enclave/measurement/partition-table.js';
 import { readDocument } from './document.js';
-import { readInput, unreadable } from './files.js';
+import { readInput, unreadable } from './input-files.js';
 import type { Io } from './io.js';
 
 /** Kernels and initrds with models inside are large; Node's buffers end here as well. */

@@ -5,10 +5,10 @@ import { parseLaunchPolicy } from '../../attestation/evidence/launch-policy.js';
 import { planLaunch } from '../../enclave/launch/plan.js';
 import { LAUNCH_TARGETS, type LaunchTarget, renderLaunch } from '../../enclave/launch/render.js';
 import { readDocument } from './document.js';
-import { makeFolder, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { readDeployment } from './launch-input.js';
 import { examples } from './options.js';
+import { makeFolder, writeOutput } from './output-files.js';
 
 interface Options {
   readonly target: LaunchTarget;

@@ -7,13 +7,13 @@ import { toBase64, toHex } from '../../attestation/encoding/bytes.js';
 import { CPU_TYPES } from '../../enclave/measurement/cpu-type.js';
 import { differences, explainDifference } from '../../enclave/measurement/explain.js';
 import { readDocument } from './document.js';
-import { writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { parseFlags, parseHexOf, parseProcessors, parseSignature } from './launch-input.js';
 import type { LaunchOptions } from './launch-options.js';
 import { launchOutcome } from './launch-outcome.js';
 import { examples, group, parseCount } from './options.js';
 import { section } from './output.js';
+import { writeOutput } from './output-files.js';
 
 async function measureLaunch(io: Io, options: LaunchOptions): Promise<void> {
   const {

@@ -4,7 +4,7 @@ import { appraiseBundle } from '../../attestation/appraisal/appraise.js';
 import type { AttestationResult, Claims, ClaimValue } from '../../attestation/appraisal/result.js';
 import type { Tee } from '../../attestation/evidence/bundle.js';
 import { type AppraisalFlags, readAppraisal, trustOptions } from './appraisal-options.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
 import { isPrintable, printable, printableYaml } from './output.js';

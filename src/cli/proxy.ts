@@ -14,9 +14,9 @@ import {
   type Reconnect,
   withSession,
 } from './attestation-options.js';
-import { makeFolder, writeOutput } from './files.js';
 import type { Io } from './io.js';
 import { examples } from './options.js';
+import { makeFolder, writeOutput } from './output-files.js';
 import { simulatedBanner } from './render-result.js';
 
 interface Flags extends AttestationFlags {

@@ -11,19 +11,17 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOfAll } from './exit-code.js';
+import { unreadable } from './input-files.js';
+import type { Io } from './io.js';
+import { examples, parseCount, parsePositive } from './options.js';
 import {
   type AnswerFile,
   makeFolder,
-  readTolerancesFile,
   reportUnwritten,
   requireDistinct,
-  requireLimitsOfOutputs,
   requireWritable,
-  unreadable,
   writeAnswerFiles,
-} from './files.js';
-import type { Io } from './io.js';
-import { examples, parseCount, parsePositive } from './options.js';
+} from './output-files.js';
 import { type Decision, decisionJson, decisionText } from './quorum-text.js';
 import {
   type InputFile,
@@ -35,6 +33,7 @@ import {
   type TensorFlags,
   tensorOptions,
 } from './tensor-options.js';
+import { readTolerancesFile, requireLimitsOfOutputs } from './tolerances-file.js';
 
 interface Flags extends AttestationFlags, TensorFlags {
   readonly agree: number;
@@ -214,7 +213,10 @@ export function registerQuorum(program: Command, io: Io): void {
     )
     .option('--timeout <seconds>', 'give a node up after this time (60)', parsePositive)
     .option('--all', 'hear every node, also once enough agree, so that late dissent is seen')
-    .option('--save-proofs <folder>', 'write a proof file of every vote, the dissenters’ too')
+    .option(
+      '--save-proofs <folder>',
+      'write a proof file of every vote, the dissenters’ too, in a folder that has no others',
+    )
     .addHelpText(
       'after',
       examples(

@@ -13,7 +13,7 @@ import { type Confidence, confidenceOf } from '../replay/sample.js';
 import type { Appraisal } from './appraisal-options.js';
 import type { Attestation } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io, Json } from './io.js';
 import { printable, type Style, section } from './output.js';
 import { simulatedBanner } from './render-result.js';

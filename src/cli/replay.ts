@@ -18,12 +18,13 @@ import {
   readAttestation,
 } from './attestation-options.js';
 import { EXIT, type ExitCode, exitCodeOf } from './exit-code.js';
-import { ofModel, readInput, readTolerancesFile, requireLimitsOfOutputs } from './files.js';
+import { ofModel, readInput } from './input-files.js';
 import type { Io, Progress } from './io.js';
 import { collect, decimal, examples, parseNonce, refuseIdle } from './options.js';
 import { printable } from './output.js';
 import { auditFiles, exitOfInterruption, type LogFlags, openLog } from './replay-log.js';
 import { exitOfReplay, type ReplayRow, replayJson, replayText, worstExit } from './replay-text.js';
+import { readTolerancesFile, requireLimitsOfOutputs } from './tolerances-file.js';
 
 interface Flags extends AttestationFlags, LogFlags {
   readonly model?: readonly string[];

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { requireWritable } from './files.js';
 import { examples } from './options.js';
+import { requireWritable } from './output-files.js';
 
 interface Flags {
   readonly simulatorRoot?: string;

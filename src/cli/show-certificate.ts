@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Command } from 'commander';
 import { parseCertificate } from '../../attestation/encoding/x509.js';
-import { readCertificates } from './files.js';
+import { readCertificates } from './endorsement-files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
 import { factRows, section } from './output.js';

@@ -17,7 +17,7 @@ import {
   type TcgEventLog,
 } from '../../attestation/evidence/tcg-event-log.js';
 import { bundleOf } from './bundle-input.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
 import { section } from './output.js';

@@ -17,7 +17,7 @@ import {
   type SnpReport,
 } from '../../attestation/evidence/snp-report.js';
 import { bundleOf } from './bundle-input.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
 import { table } from './output.js';

@@ -7,7 +7,7 @@ import { type Td15Extension, tdReportKind } from '../../attestation/evidence/td-
 import { bitField, namedAttributes, TUD } from '../../attestation/evidence/tdx-fields.js';
 import { parseTdxQuote, type TdxQuote } from '../../attestation/evidence/tdx-quote.js';
 import { bundleOf } from './bundle-input.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { examples, group } from './options.js';
 import { table } from './output.js';

@@ -3,7 +3,8 @@ import { AMD_KDS, amdEndorsements } from '../../attestation/endorsements/amd.js'
 import { endorsementsOf } from '../../attestation/evidence/auxblob.js';
 import { openSnpInput, type SnpInput } from '../../attestation/evidence/snp-input.js';
 import { type Gathered, gatherSnpEndorsements } from '../client/snp-endorsements.js';
-import { asFile, readInput, requireAmdCrl, requireAmdEndorsements } from './files.js';
+import { requireAmdCrl, requireAmdEndorsements } from './endorsement-files.js';
+import { asFile, readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { collect, parseServiceUrl } from './options.js';
 import { CACHE, endorsementSource } from './vendor-services.js';

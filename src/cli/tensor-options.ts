@@ -7,9 +7,10 @@ import { inputFrom, type TensorSpec } from '../client/input.js';
 import { formatNpy, isNpy } from '../client/npy.js';
 import { specOf } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
-import { type AnswerFile, readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { collect } from './options.js';
+import type { AnswerFile } from './output-files.js';
 
 /** Options of commands that send tensors and receive some. */
 export interface TensorFlags {

@@ -1,7 +1,7 @@
 import { AssayError } from '../../attestation/encoding/error.js';
 import { EndorsementSource } from '../../attestation/endorsements/source.js';
 import { DiskCache, defaultCacheDirectory } from '../client/disk-cache.js';
-import { readCertificates } from './files.js';
+import { readCertificates } from './endorsement-files.js';
 import type { Io } from './io.js';
 
 /** `--cache`, of every command that may ask a vendor. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { appraiseEvidence } from '../../attestation/appraisal/raw-evidence.js';
 import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { examples, group, parseNonce } from './options.js';
 import { printResult } from './render-result.js';

@@ -3,7 +3,7 @@ import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { ProofFile } from '../../attestation/receipt/proof-file.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { type AppraisalFlags, appraisalOptions, readAppraisal } from './appraisal-options.js';
-import { readInput } from './files.js';
+import { readInput } from './input-files.js';
 import type { Io } from './io.js';
 import { examples, group, parseNonce } from './options.js';
 import { type Style, section } from './output.js';

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { AnnotatorSettings, ExecutionOptions, ModelSource } from './engine.js';
 import { asEngineError, EngineError } from './error.js';
+import { type Ended, GivenSeries, type Waiter } from './given-series.js';
 import type {
   Execution,
   ExecutionResult,
@@ -9,39 +10,14 @@ import type {
   WorkerSettings,
 } from './messages.js';
 import type { TensorSpec } from './tensor.js';
-import { Watchdog } from './watchdog.js';
 
 export interface Signature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
 }
 
-type Ran = Extract<FromWorker, { kind: 'ran' }>;
-
 /** What came of an execution; undefined where the thread was lost at another, or before it. */
 type ExecutionOutcome = ExecutionResult | EngineError | undefined;
-
-/** A series of executions that the thread has. */
-interface Run {
-  readonly executions: number;
-  /** Milliseconds that each may take. */
-  readonly limit: number | undefined;
-  /** performance.now() at which it was posted. */
-  readonly dispatched: number;
-  readonly waiter: Waiter<Ended>;
-}
-
-interface Ended {
-  /** Undefined: not begun. */
-  readonly results: readonly (Ran['results'][number] | undefined)[];
-  /** performance.now() at which the event loop knew that the thread was free for the series. */
-  readonly began: number;
-}
-
-interface Waiter<T> {
-  readonly resolve: (value: T) => void;
-  readonly reject: (error: EngineError) => void;
-}
 
 /** Each is called once at most. */
 export interface ThreadEvents {
@@ -68,24 +44,13 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #loads = new Map<number, Waiter<Signature>>();
   readonly #unloads = new Map<number, Waiter<void>>();
-  /**
-   * Those that the thread has, in their order. A Map would keep answers alive that it has let go of, once V8
-   * has taken it for long-lived.
-   */
-  readonly #runs: Run[] = [];
   readonly #started: Promise<void>;
   readonly #ended: Promise<void>;
   /** Milliseconds that an execution may take, by load. */
   readonly #limits = new Map<number, number>();
-  readonly #counter = new Int32Array(new SharedArrayBuffer(4));
-  readonly #executed = (): number => Atomics.load(this.#counter, 0);
-  readonly #watchdog = new Watchdog(this.#executed, () => this.#hang());
+  readonly #series = new GivenSeries(() => this.#hang());
   readonly #events: ThreadEvents;
   readonly #annotating: Annotating;
-  /** performance.now() at which the newest answer came. */
-  #answered = Number.NEGATIVE_INFINITY;
-  /** Of its counter, once it has executed all that it was given. */
-  #lastStep = 0;
   #closing = false;
   #dead = false;
   #hung = false;
@@ -95,7 +60,7 @@ export class WorkerThread {
     this.#annotating = annotator ?? {};
     const settings: WorkerSettings = {
       annotator: annotator && { url: annotator.module.href, data: annotator.data },
-      executed: this.#counter.buffer,
+      executed: this.#series.counter,
     };
     // The worker inherits no flags (a profiler's, an inspector's) and no environment of its own.
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -123,7 +88,7 @@ export class WorkerThread {
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
         this.#dead = true;
-        this.#watchdog.stop();
+        this.#series.stopWatch();
         annotator?.ended?.(threadId);
         this.#rejectAll(
           new EngineError('execution', 'the worker thread ended unexpectedly', cause),
@@ -145,17 +110,17 @@ export class WorkerThread {
 
   /** In all series that it has. */
   get executions(): number {
-    return this.#runs.reduce((sum, { executions }) => sum + executions, 0);
+    return this.#series.executions;
   }
 
   /** performance.now() at which it was given the last of them. */
   get dispatched(): number {
-    return this.#runs.at(-1)?.dispatched ?? Number.NEGATIVE_INFINITY;
+    return this.#series.dispatched;
   }
 
   /** It has executed all of it, and says so soon. */
   get ended(): boolean {
-    return stepsBetween(this.#lastStep, this.#executed()) >= 0;
+    return this.#series.ended;
   }
 
   /** Resolves when the thread can take work, rejects if it ended before. */
@@ -205,17 +170,12 @@ export class WorkerThread {
     executions: readonly Execution[],
   ): Promise<{ readonly began: number; readonly outcomes: readonly ExecutionOutcome[] }> {
     const dispatched = performance.now();
-    const before = this.#runs.length > 0 ? this.#lastStep : this.#executed();
-    const steps = 2 * executions.length;
-    this.#lastStep = before + steps;
+    const steps = this.#series.expect(executions.length);
     const buffers = executions.map(({ buffer }) => buffer);
     const limit = this.#limits.get(executions[0]?.loadId ?? 0);
     try {
       const { results, began } = await this.#ask<Ended>(
-        (waiter) => {
-          this.#runs.push({ executions: executions.length, limit, dispatched, waiter });
-          if (this.#runs.length === 1) this.#watch();
-        },
+        (waiter) => this.#series.add({ executions: executions.length, limit, dispatched, waiter }),
         { kind: 'run', executions },
         buffers,
       );
@@ -226,8 +186,7 @@ export class WorkerThread {
       );
       return { began, outcomes };
     } catch (error) {
-      const taken = stepsBetween(before, this.#executed());
-      const blamed = (i: number): boolean => taken >= steps || i === taken % executions.length;
+      const blamed = this.#series.blamed(steps);
       const outcomes = executions.map((_, i) => (blamed(i) ? asEngineError(error) : undefined));
       return { began: dispatched, outcomes };
     }
@@ -271,52 +230,30 @@ export class WorkerThread {
         take(this.#loads, message.loadId)?.reject(new EngineError('load', message.message));
         break;
       case 'ran':
-        this.#ran(message);
+        if (message.notice !== undefined) this.#annotating.noticed?.(message.notice);
+        this.#series.answered(message.results);
         break;
     }
-  }
-
-  #ran({ results, notice }: Ran): void {
-    const run = this.#runs.shift();
-    this.#watch();
-    if (notice !== undefined) this.#annotating.noticed?.(notice);
-    const began = Math.max(run?.dispatched ?? 0, this.#answered);
-    this.#answered = performance.now();
-    run?.waiter.resolve({ results, began });
-  }
-
-  /** Watches the first of what it has. */
-  #watch(): void {
-    this.#watchdog.stop();
-    const limit = this.#runs[0]?.limit;
-    if (limit !== undefined) this.#watchdog.start(limit);
   }
 
   #hang(): void {
     this.#hung = true;
     const error = new EngineError(
       'timeout',
-      `the execution took longer than the ${(this.#runs[0]?.limit ?? 0) / 1000} s that it may take`,
+      `the execution took longer than the ${this.#series.limit / 1000} s that it may take`,
     );
     this.#rejectAll(error);
     this.#events.onHang(this, error);
   }
 
   #rejectAll(error: EngineError): void {
-    const [first, ...behind] = this.#runs.splice(0);
-    first?.waiter.reject(error);
-    for (const { waiter, executions, dispatched } of behind) {
-      waiter.resolve({ results: Array.from({ length: executions }), began: dispatched });
-    }
+    this.#series.giveUp(error);
     for (const waiters of [this.#loads, this.#unloads]) {
       for (const waiter of waiters.values()) waiter.reject(error);
       waiters.clear();
     }
   }
 }
-
-/** The counter is of 32 bits and may have begun anew. */
-const stepsBetween = (from: number, to: number): number => (to - from) | 0;
 
 function take<T>(waiters: Map<number, Waiter<T>>, id: number): Waiter<T> | undefined {
   const waiter = waiters.get(id);

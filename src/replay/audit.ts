@@ -1,15 +1,7 @@
 import type { AppraiseOptions } from '../../attestation/appraisal/appraise.js';
-import { appraiseProof } from '../../attestation/appraisal/appraise-proof.js';
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { type Verdict, verdictOf } from '../../attestation/appraisal/result.js';
-import { equalBytes } from '../../attestation/encoding/bytes.js';
-import { type CoseKey, coseKeyThumbprint } from '../../attestation/encoding/cose.js';
 import { AssayError } from '../../attestation/encoding/error.js';
-import { claimsEntry, decodeClaims } from '../../attestation/receipt/claims.js';
-import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
-import { decodeProofFile } from '../../attestation/receipt/proof-file.js';
-import { decodeReceipt, verifyReceipt } from '../../attestation/receipt/receipt.js';
-import { verifyTreeHead } from '../../attestation/receipt/tree-head.js';
 import type { Agreement } from '../client/agreement.js';
 import { NotAffirmedError } from '../client/connect.js';
 import type { AuditedLog } from './audited-log.js';
@@ -21,6 +13,7 @@ import {
   type ProofFault,
 } from './consult-log.js';
 import type { Executor } from './executor.js';
+import { proofsOfLog } from './proofs-of-log.js';
 import {
   outcomeOf,
   type ReplayedOutcome,
@@ -93,85 +86,6 @@ export interface AuditOptions {
 }
 
 const VERDICTS: readonly Verdict[] = ['affirmed', 'unchecked', 'refused'];
-
-/** Reads what a proof says of its place in a log; throws for one of another log. */
-function placeOf(bytes: Uint8Array, keyId: Uint8Array) {
-  const { claims, receipt } = decodeInferenceReceipt(decodeProofFile(bytes).receipt);
-  if (!equalBytes(decodeReceipt(receipt).head.keyId, keyId)) {
-    throw new AssayError(
-      'RECEIPT_KEY',
-      'the proof is of another log: another key signed its receipt',
-    );
-  }
-  return { entry: claimsEntry(claims), receipt, manifest: decodeClaims(claims).manifest };
-}
-
-/**
- * The key that signed the log, from the first proof of it whose evidence is affirmed. Where there is none,
- * the error says why: a refused proof's before one that could not be checked.
- */
-async function attestedKey(
-  log: AuditedLog,
-  proofs: readonly HeldProof[],
-  { policy, appraisal }: AuditOptions,
-): Promise<{ readonly key: CoseKey; readonly simulated: boolean }> {
-  let refused: NotAffirmedError | undefined;
-  let unchecked: NotAffirmedError | undefined;
-  for (const { file, read } of proofs) {
-    const { result, enclave } = await appraiseProof(await read(), policy, appraisal);
-    const key = result.affirmed ? enclave?.manifest.signingKey : undefined;
-    if (key !== undefined && equalBytes(coseKeyThumbprint(key), log.head.keyId)) {
-      return { key, simulated: result.simulated };
-    }
-    const reason = new NotAffirmedError(file, result);
-    if (verdictOf(result) === 'refused') refused ??= reason;
-    else unchecked ??= reason;
-  }
-  if (refused !== undefined) throw refused;
-  throw new AssayError(
-    'RECEIPT_UNATTESTED',
-    'expected a proof of this log whose evidence is affirmed: without one, nobody vouches for the key that signed it',
-    unchecked,
-  );
-}
-
-/** The proofs that are of this log, and the others with what is wrong with them. */
-async function logged(
-  log: AuditedLog,
-  proofs: readonly HeldProof[],
-  options: AuditOptions,
-): Promise<{
-  readonly own: readonly Logged[];
-  readonly outside: ProofFault[];
-  readonly simulated: boolean;
-}> {
-  const outside: ProofFault[] = [];
-  const places: (ReturnType<typeof placeOf> & { readonly proof: HeldProof })[] = [];
-  for (const proof of proofs) {
-    try {
-      places.push({ ...placeOf(await proof.read(), log.head.keyId), proof });
-    } catch (error) {
-      if (!(error instanceof AssayError)) throw error;
-      outside.push({ file: proof.file, error });
-    }
-  }
-  const { key, simulated } = await attestedKey(
-    log,
-    places.map(({ proof }) => proof),
-    options,
-  );
-  await verifyTreeHead(log.head, key);
-  const own: Logged[] = [];
-  for (const { entry, receipt, manifest, proof } of places) {
-    try {
-      own.push({ ...proof, ...(await verifyReceipt(receipt, entry, key)), entry, manifest });
-    } catch (error) {
-      if (!(error instanceof AssayError)) throw error;
-      outside.push({ file: proof.file, error });
-    }
-  }
-  return { own, outside, simulated };
-}
 
 async function replayEntry(
   index: number,
@@ -270,9 +184,7 @@ async function replaySample(
  * Audits a fraction of a log: whose key signed it, that every proof at hand is of it, and for a sample of
  * its entries that executing their requests again gives their answers. An error of the log or of the
  * executor, once the log's key is known to be the enclave's, interrupts the audit and is in it. Rejects
- * with CLIENT_REFUSED if no proof vouches for the key and one is refused, RECEIPT_UNATTESTED if there is none
- * or none could be checked, RECEIPT_KEY or RECEIPT_SIGNATURE for a head that the key did not sign, and as
- * `sampleLog`.
+ * as `proofsOfLog` and `sampleLog`.
  */
 export async function auditLog(
   log: AuditedLog,
@@ -280,7 +192,7 @@ export async function auditLog(
   options: AuditOptions,
 ): Promise<LogAudit> {
   const sample = await sampleLog(log.head, options.seed, options.fraction);
-  const { own, outside, simulated } = await logged(log, proofs, options);
+  const { own, outside, simulated } = await proofsOfLog(log, proofs, options);
   const shown = await consultLog(log, own, sample);
   const byIndex = byEntry(shown.uncontradicted);
   const held = [...byIndex.keys()].filter((index) => index < log.head.size).length;

@@ -15,13 +15,13 @@ function publishedMetrics({ issuer }: Counted): readonly OwnMetric[] {
     [
       'gauge',
       'assay_log_unpublished_entries',
-      'Entries of the log that the newest published head does not cover, to about 256 while the disk takes it',
+      'Entries of the log that the newest published head does not cover: about 256 at most unless its disk fails',
       () => issuer.counts.entries - (issuer.published?.size ?? 0),
     ],
     [
       'gauge',
       'assay_log_published_timestamp_seconds',
-      'When the newest head was published, Unix time of the service; 0 before the first',
+      'When the newest head was published, Unix time of the service, 0 before the first; an idle log has an old one',
       () => (issuer.published?.at?.getTime() ?? 0) / 1000,
     ],
   ];
