@@ -7,7 +7,7 @@ import type { Io } from './io.js';
 /** `--cache`, of every command that may ask a vendor. */
 export const CACHE = [
   '--cache <directory>',
-  'where fetched endorsements are kept (~/.cache/assay)',
+  'where fetched endorsements are kept (~/.cache/assay/endorsements)',
 ] as const;
 
 /** What asks the vendors. Throws CONFIG_ENVIRONMENT for a user without a home where no folder is named. */

@@ -81,9 +81,13 @@ export class NoQuorumError extends AssayError {
   }
 }
 
-function asAssayError(error: unknown): AssayError {
+/** Why a node takes no part. What the caller's signal ended is no answer of the service. */
+function asAssayError(error: unknown, signal: AbortSignal | undefined): AssayError {
   if (error instanceof AssayError) return error;
   const message = error instanceof Error ? error.message : String(error);
+  if (signal?.aborted === true && error === signal.reason) {
+    return new AssayError('CLIENT_CANCELLED', `the caller gave it up: ${message}`, error);
+  }
   return new AssayError('CLIENT_SERVICE', message, error);
 }
 
@@ -155,7 +159,8 @@ export class Quorum {
   /**
    * Sends the request to every node, verifies every answer, and returns when enough of them agree. Where
    * no more than half of the nodes must agree, others may agree on another answer: `tally` shows them. A
-   * node that does not serve the model is among the failed.
+   * node that does not serve the model is among the failed, and so is with CLIENT_CANCELLED whoever has not answered
+   * when `options.signal` aborts.
    * @throws NoQuorumError once all nodes have answered or failed and too few agree; AssayError
    *   CLIENT_MODEL if no node serves the model, or those that do have more than one graph under its name;
    *   CLIENT_OUTPUT if the agreement has limits for what is no output of the model.
@@ -184,7 +189,7 @@ export class Quorum {
         votes.push({ target, answer: await session.infer(name, inputs, bounds) });
       } catch (error) {
         if (error instanceof UnaskedAnswerError) unasked.push({ target, answer: error.answer });
-        else failed.push({ target, error: asAssayError(error) });
+        else failed.push({ target, error: asAssayError(error, signal) });
       }
     };
     return new Promise((resolve, reject) => {
@@ -276,7 +281,7 @@ export async function connectAll(
   outcomes.forEach((outcome, i) => {
     const target = targets[i] ?? '';
     if (outcome.status === 'fulfilled') reached.push({ target, session: outcome.value });
-    else excluded.push({ target, error: asAssayError(outcome.reason) });
+    else excluded.push({ target, error: asAssayError(outcome.reason, options.signal) });
   });
   const { nodes, duplicates } = distinctEnclaves(reached, ({ session }) => session.manifest.epoch);
   for (const { node, error } of duplicates) {

@@ -320,7 +320,10 @@ export class Session {
     return this.log.audit(options);
   }
 
-  /** Ends the connection, as soon as calls under way are answered; later ones fail with CLIENT_UNREACHABLE. */
+  /**
+   * Ends the connection, as soon as the calls that were sent are answered. Those that wait to be sent, as every call
+   * does in the tick that makes it, and later ones fail with CLIENT_UNREACHABLE.
+   */
   close(): void {
     this.#channel.close();
   }

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { verdictOf } from '../../../attestation/appraisal/result.js';
 import { AssayError } from '../../../attestation/encoding/error.js';
 import { exitCodeOf } from '../../../src/cli/exit-code.js';
 import { printable, size, styleFor, table } from '../../../src/cli/output.js';
+import { defaultCacheDirectory } from '../../../src/client/disk-cache.js';
 import { assay } from '../../forge/cli.js';
 
 /** Every command, by walking the help of the groups. */
@@ -68,6 +71,12 @@ describe('help', () => {
       }
     });
   }
+});
+
+test('help names the folder that endorsements are kept in', async () => {
+  const { out } = await assay(['verify', 'snp', '--help']);
+  const [, named = ''] = /endorsements\s+are\s+kept\s+\(~\/([^)]+)\)/.exec(out) ?? [];
+  assert.equal(join(homedir(), named), defaultCacheDirectory({}));
 });
 
 /** What a page calls, in fenced blocks and between backquotes, without comments and prompts. */

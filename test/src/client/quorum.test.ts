@@ -176,6 +176,17 @@ function hanging(): { readonly lies: Lies; release: () => void } {
   };
 }
 
+/** Expects that no node answered in time for the caller, and that none is said to have. */
+function givenUp(error: unknown): true {
+  assert.ok(error instanceof NoQuorumError);
+  const codes = error.tally.failed.map((node) => [node.target, node.error.code]);
+  assert.deepEqual(
+    Object.fromEntries(codes),
+    Object.fromEntries(targets.map((target) => [target, 'CLIENT_CANCELLED'])),
+  );
+  return true;
+}
+
 describe('a quorum does not wait', () => {
   test('for a node that hangs once enough agree, and hears it later', async () => {
     const { lies, release } = hanging();
@@ -226,9 +237,14 @@ describe('a quorum does not wait', () => {
     const abort = new AbortController();
     const asked = quorum.infer('adder', inputs, { signal: abort.signal });
     abort.abort();
-    await assert.rejects(asked, { code: 'CLIENT_NO_QUORUM' });
+    await assert.rejects(asked, givenUp);
     release();
     quorum.close();
+  });
+
+  test('after the caller aborted, before any is attested', async () => {
+    const signal = AbortSignal.abort();
+    await assert.rejects(connectAll(targets, policy, { agree: 3, roots, signal }), givenUp);
   });
 });
 
