@@ -2,13 +2,9 @@ import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
-import {
-  type Agreement,
-  assertAgreement,
-  assertLimitsOfOutputs,
-  relateAnswers,
-} from './agreement.js';
+import { type Agreement, assertAgreement, assertLimitsOfOutputs } from './agreement.js';
 import type { AttestOptions } from './attest.js';
+import { Ballot } from './ballot.js';
 import { connect } from './connect.js';
 import { type Inference, type InferOptions, type Session, UnaskedAnswerError } from './session.js';
 import { findModel, modelOf } from './signature.js';
@@ -91,30 +87,6 @@ function asAssayError(error: unknown, signal: AbortSignal | undefined): AssayErr
   return new AssayError('CLIENT_SERVICE', message, error);
 }
 
-/** The votes that agree with one of them, that one first. */
-function agreeingWith(
-  reference: Vote,
-  votes: readonly Vote[],
-  agreement: Agreement | undefined,
-): readonly Vote[] {
-  const others = votes.filter((vote) => {
-    if (vote === reference) return false;
-    const { kind } = relateAnswers(reference.answer.outputs, vote.answer.outputs, agreement);
-    return kind === 'identical' || kind === 'within';
-  });
-  return [reference, ...others];
-}
-
-/** The largest set of answers that agree with one of them, that one first. */
-function largestAgreement(
-  votes: readonly Vote[],
-  agreement: Agreement | undefined,
-): readonly Vote[] {
-  return votes
-    .map((reference) => agreeingWith(reference, votes, agreement))
-    .reduce<readonly Vote[]>((best, set) => (set.length > best.length ? set : best), []);
-}
-
 /** Sessions with several enclaves that answer together. */
 export class Quorum {
   readonly nodes: readonly QuorumNode[];
@@ -175,7 +147,7 @@ export class Quorum {
     assertLimitsOfOutputs(this.#agreement ?? {}, outputs, 'CLIENT_OUTPUT', 'the agreement');
     const rest = new AbortController();
     const signals = [rest.signal, ...(signal === undefined ? [] : [signal])];
-    const votes: Vote[] = [];
+    const ballot = new Ballot<Vote>(this.#agreement);
     const unasked: Vote[] = [];
     const failed: ExcludedNode[] = [];
     let chosen: Vote | undefined;
@@ -186,7 +158,7 @@ export class Quorum {
     const ask = async ({ target, session }: QuorumNode): Promise<void> => {
       try {
         const bounds = { ...call, signal: AbortSignal.any(signals) };
-        votes.push({ target, answer: await session.infer(name, inputs, bounds) });
+        ballot.cast({ target, answer: await session.infer(name, inputs, bounds) });
       } catch (error) {
         if (error instanceof UnaskedAnswerError) unasked.push({ target, answer: error.answer });
         else failed.push({ target, error: asAssayError(error, signal) });
@@ -194,10 +166,7 @@ export class Quorum {
     };
     return new Promise((resolve, reject) => {
       const count = (): void => {
-        const agreeing =
-          chosen === undefined
-            ? largestAgreement(votes, this.#agreement)
-            : agreeingWith(chosen, votes, this.#agreement);
+        const agreeing = chosen === undefined ? ballot.largest() : ballot.agreeingWith(chosen);
         const [first] = agreeing;
         if (chosen === undefined && first !== undefined && agreeing.length >= this.#agree) {
           chosen = first;
@@ -207,8 +176,11 @@ export class Quorum {
             rest.abort(new AssayError('CLIENT_CANCELLED', message));
           }
         }
-        if (votes.length + unasked.length + failed.length < this.nodes.length) return;
-        const dissenting = [...votes.filter((vote) => !agreeing.includes(vote)), ...unasked];
+        if (ballot.size + unasked.length + failed.length < this.nodes.length) return;
+        const dissenting = [
+          ...ballot.votes().filter((vote) => !agreeing.includes(vote)),
+          ...unasked,
+        ];
         const all = { agreeing, dissenting, failed };
         settle(all);
         if (chosen !== undefined) return;

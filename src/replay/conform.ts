@@ -2,7 +2,12 @@ import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import type { TestSet } from '../admission/test-sets.js';
-import { type Agreement, type AnswerRelation, relateAnswers } from '../client/agreement.js';
+import {
+  type Agreement,
+  type AnswerRelation,
+  isSameAnswer,
+  relateAnswers,
+} from '../client/agreement.js';
 import type { Session } from '../client/session.js';
 import { findModel } from '../client/signature.js';
 import type { Tensor } from '../client/tensor.js';
@@ -116,14 +121,20 @@ function relate(
 
 const NOTHING: NodeRelation = { testSet: '', relation: { kind: 'identical' } };
 
-/** Compares the outputs that are of interest; sets that expect none of them say nothing of it. */
+/**
+ * Compares the outputs that are of interest; sets that expect none of them say nothing of it. Nodes of one class
+ * answered alike, and are compared as one.
+ */
 function compareOn(
+  classes: readonly (readonly NodeAnswers[])[],
   nodes: readonly NodeAnswers[],
   sets: readonly TestSet[],
   agreement: Agreement | undefined,
   isOf: (tensor: Tensor) => boolean,
 ): Comparison {
-  const picked = nodes.map(({ answers }) => answers.map((outputs) => outputs.filter(isOf)));
+  const picked = classes.flatMap(([first]) =>
+    first === undefined ? [] : [first.answers.map((outputs) => outputs.filter(isOf))],
+  );
   const cases = sets.flatMap((set, i) => {
     const expected = set.outputs.filter(isOf);
     return expected.length > 0 ? [{ set, i, expected }] : [];
@@ -134,19 +145,21 @@ function compareOn(
     );
   const expected = cases.map((known) => known.expected);
   const known = cases.map(({ set }) => set);
+  const matrix = picked.map((a) => picked.map((b) => relate(a, b, sets, agreement) ?? NOTHING));
+  const reference = picked.map((own) => relate(expected, answered(own), known, agreement));
+  const places = nodes.map((node) => classes.findIndex((members) => members.includes(node)));
   return {
-    matrix: picked.map((a) => picked.map((b) => relate(a, b, sets, agreement) ?? NOTHING)),
-    reference: picked.map((own) => relate(expected, answered(own), known, agreement)),
+    matrix: places.map((a) => places.map((b) => matrix[a]?.[b] ?? NOTHING)),
+    reference: places.map((own) => reference[own] ?? null),
   };
 }
 
-function classesOf(nodes: readonly NodeAnswers[], sets: readonly TestSet[]): NodeAnswers[][] {
+function classesOf(nodes: readonly NodeAnswers[]): NodeAnswers[][] {
   const classes: NodeAnswers[][] = [];
   for (const node of nodes) {
-    const own = classes.find(([first]) => {
-      const relation = first && relate(first.answers, node.answers, sets, undefined);
-      return relation?.relation.kind === 'identical';
-    });
+    const own = classes.find(([first]) =>
+      first?.answers.every((outputs, i) => isSameAnswer(outputs, node.answers[i] ?? [])),
+    );
     if (own === undefined) classes.push([node]);
     else own.push(node);
   }
@@ -186,16 +199,16 @@ export function compareNodes(
     );
   }
   const names = first.model.outputs.map(({ name }) => name);
-  const classes = classesOf(nodes, sets);
+  const classes = classesOf(nodes);
   const profiled = classes.flatMap((members, executionClass) =>
     members.map(({ target, model: { profile } }) => ({ target, profile, executionClass })),
   );
   return {
     nodes,
-    ...compareOn(nodes, sets, agreement, () => true),
+    ...compareOn(classes, nodes, sets, agreement, () => true),
     outputs: names.map((name) => ({
       name,
-      ...compareOn(nodes, sets, agreement, (tensor) => tensor.name === name),
+      ...compareOn(classes, nodes, sets, agreement, (tensor) => tensor.name === name),
     })),
     classes: classes.map((members) => ({
       targets: members.map(({ target }) => target),

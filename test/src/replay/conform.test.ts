@@ -542,6 +542,37 @@ test('outputs are compared one by one', () => {
   assert.equal(found.matrix[0]?.[1]?.relation.kind, 'within');
 });
 
+test('many nodes with large answers are compared as those who answered alike', () => {
+  const [model] = one.enclave.manifest.models;
+  assert.ok(model !== undefined);
+  const outputs = [{ name: 'y', type: 'tensor(float)', dims: [2 ** 17] }];
+  const answers = [1, 1.5].map((value) => {
+    return tensor('y', 'FP32', new Array<number>(2 ** 17).fill(value));
+  });
+  const nodes = Array.from({ length: 100 }, (_, i): NodeAnswers => {
+    const answered = answers.slice(i % 2, (i % 2) + 1);
+    const [target, stated] = [`${i}`, { ...model, outputs }];
+    const shared = { target, epoch: utf8(target), model: stated, simulated: true, proofs: [] };
+    return { ...shared, answers: [answered] };
+  });
+  const sets = [{ name: 's', inputs: [], outputs: answers.slice(0, 1) }];
+  const { matrix, reference, classes } = compareNodes(nodes, sets, { default: { absolute: 1 } });
+  const expected = (i: number) => (i % 2 === 0 ? 'identical' : 'within');
+  matrix.forEach((row, i) => {
+    row.forEach(({ relation }, j) => {
+      assert.equal(relation.kind, expected(i + j));
+    });
+  });
+  assert.deepEqual(
+    reference.map((own) => own?.relation.kind),
+    nodes.map((_, i) => expected(i)),
+  );
+  assert.deepEqual(
+    classes.map(({ targets }) => targets.length),
+    [50, 50],
+  );
+});
+
 describe('of several test sets the worst is told', () => {
   const [model] = one.enclave.manifest.models;
   assert.ok(model !== undefined);
