@@ -8,6 +8,7 @@ export {
   type AnswerRelation,
   relateAnswers,
 } from './client/agreement.js';
+export type { AttestedEvidence } from './client/appraisals.js';
 export { type Attestation, type AttestOptions, attest } from './client/attest.js';
 export type { VendorServices } from './client/bundle-endorsements.js';
 export { connect, NotAffirmedError } from './client/connect.js';
@@ -30,7 +31,6 @@ export {
   type Vote,
 } from './client/quorum.js';
 export {
-  type AttestedEvidence,
   type Inference,
   type InferOptions,
   type Session,

@@ -14,10 +14,10 @@ import {
 } from '../../attestation/appraisal/result.js';
 import { equalBytes, toHex } from '../../attestation/encoding/bytes.js';
 import { nativeP256 } from '../system/native-p256.js';
+import type { AttestedEvidence } from './appraisals.js';
 import { completeEndorsements, type VendorServices } from './bundle-endorsements.js';
 import { parseTarget } from './endpoint.js';
 import { DEFAULT_TIMEOUT, PinnedChannel } from './rpc.js';
-import type { AttestedEvidence } from './session.js';
 import { LONGEST, within } from './within.js';
 
 /** How a server is attested. */

@@ -1,8 +1,9 @@
 import type { AppraisalPolicy } from '../../attestation/appraisal/policy.js';
 import { type AttestationResult, verdictOf } from '../../attestation/appraisal/result.js';
 import { AssayError } from '../../attestation/encoding/error.js';
+import type { Affirmed } from './appraisals.js';
 import { type AttestOptions, attestChannel, openChannel } from './attest.js';
-import { type Affirmed, Session } from './session.js';
+import { Session } from './session.js';
 
 /** A server whose evidence was not affirmed: nothing was sent to it. */
 export class NotAffirmedError extends AssayError {

@@ -9,7 +9,7 @@ import {
   endorsementsOf,
 } from '../../attestation/evidence/auxblob.js';
 import { decodeBundle, encodeBundle } from '../../attestation/evidence/bundle.js';
-import type { AttestedEvidence } from './session.js';
+import type { AttestedEvidence } from './appraisals.js';
 
 function kindOf(der: Uint8Array): AuxblobKind {
   const { subjectCommonName, issuerCommonName } = parseCertificate(der);

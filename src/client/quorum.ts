@@ -78,7 +78,7 @@ export class NoQuorumError extends AssayError {
 }
 
 /** Why a node takes no part. What the caller's signal ended is no answer of the service. */
-function asAssayError(error: unknown, signal: AbortSignal | undefined): AssayError {
+function asAssayError(error: unknown, signal?: AbortSignal): AssayError {
   if (error instanceof AssayError) return error;
   const message = error instanceof Error ? error.message : String(error);
   if (signal?.aborted === true && error === signal.reason) {
@@ -253,7 +253,7 @@ export async function connectAll(
   outcomes.forEach((outcome, i) => {
     const target = targets[i] ?? '';
     if (outcome.status === 'fulfilled') reached.push({ target, session: outcome.value });
-    else excluded.push({ target, error: asAssayError(outcome.reason, options.signal) });
+    else excluded.push({ target, error: asAssayError(outcome.reason) });
   });
   const { nodes, duplicates } = distinctEnclaves(reached, ({ session }) => session.manifest.epoch);
   for (const { node, error } of duplicates) {

@@ -1,23 +1,20 @@
 import { randomBytes, type X509Certificate } from 'node:crypto';
-import { status } from '@grpc/grpc-js';
 import {
-  type AppraisedEnclave,
   type AppraisedInference,
   appraiseInference,
   assertAgrees,
 } from '../../attestation/appraisal/appraise-inference.js';
-import { Recent } from '../../attestation/appraisal/recent.js';
 import type { AttestationResult } from '../../attestation/appraisal/result.js';
-import { toHex } from '../../attestation/encoding/bytes.js';
 import { AssayError } from '../../attestation/encoding/error.js';
 import { assertNonce } from '../../attestation/evidence/binding.js';
-import { type Manifest, manifestDigest } from '../../attestation/evidence/manifest.js';
+import type { Manifest } from '../../attestation/evidence/manifest.js';
 import type { ManifestModel } from '../../attestation/evidence/manifest-model.js';
 import { decodeClaims } from '../../attestation/receipt/claims.js';
 import { decodeInferenceReceipt } from '../../attestation/receipt/inference-receipt.js';
-import { encodeProofFile, type ProofEndorsements } from '../../attestation/receipt/proof-file.js';
+import { encodeProofFile } from '../../attestation/receipt/proof-file.js';
 import { nativeHmacSha256 } from '../system/native-hmac.js';
 import { assertSameModel, assertUnchanged, refuseUnattested } from './answer-checks.js';
+import { type Affirmed, Appraisals, type AttestedEvidence } from './appraisals.js';
 import {
   type InferResponse,
   inferRequest,
@@ -29,24 +26,6 @@ import { LogClient, type LogOptions } from './log-client.js';
 import { DEFAULT_TIMEOUT, type PinnedChannel } from './rpc.js';
 import { findModel, orderInputs, orderOutputs } from './signature.js';
 import type { Tensor } from './tensor.js';
-import { type CallOptions, within } from './within.js';
-
-/** Evidence as it was fetched and affirmed. */
-export interface AttestedEvidence {
-  /** `encodeBundle`. */
-  readonly bundle: Uint8Array;
-  /** The nonce that this client drew for it. */
-  readonly nonce: Uint8Array;
-  /** What this client used to appraise it, beside what the bundle carries. */
-  readonly endorsements: ProofEndorsements;
-}
-
-/** An enclave as one affirmed manifest states it. */
-export interface Affirmed {
-  readonly result: AttestationResult;
-  readonly enclave: AppraisedEnclave;
-  readonly evidence: AttestedEvidence;
-}
 
 /** Choices for one inference. */
 export interface InferOptions extends Queueing {
@@ -96,30 +75,15 @@ export class UnaskedAnswerError extends AssayError {
 /** Milliseconds for an enclave to say whether it is ready. */
 const READY_TIMEOUT = 5000;
 
-/** Manifests that are remembered: answers under way when models change are of the one before. */
-const MAX_MANIFESTS = 8;
-
-function attestedLate(): AssayError {
-  const details = 'the enclave stated another manifest and was not attested again in time';
-  const cause = Object.assign(new Error(details), { code: status.DEADLINE_EXCEEDED, details });
-  return new AssayError('CLIENT_SERVICE', `DEADLINE_EXCEEDED: ${details}`, cause);
-}
-
 /**
  * A connection to one enclave whose evidence was affirmed, over TLS to the very key that the evidence
  * covers. Every answer is verified before it is returned.
  */
 export class Session {
   readonly #channel: PinnedChannel;
-  readonly #affirm: () => Promise<Affirmed>;
+  readonly #appraisals: Appraisals;
   /** The epoch's log as its caller sees it. */
   readonly log: LogClient;
-  /** Affirmed manifests by digest. */
-  readonly #known = new Recent<Affirmed>(MAX_MANIFESTS);
-  #current: Affirmed;
-  #refreshing: Promise<Affirmed> | undefined;
-  /** Whether the newest evidence was refused: nothing is sent until other evidence is affirmed. */
-  #isRefused = false;
 
   /**
    * For `connect`, which has appraised the evidence and checked the TLS key.
@@ -127,25 +91,23 @@ export class Session {
    */
   constructor(channel: PinnedChannel, first: Affirmed, affirm: () => Promise<Affirmed>) {
     this.#channel = channel;
-    this.#affirm = affirm;
-    this.#current = first;
+    this.#appraisals = new Appraisals(first, affirm);
     this.log = new LogClient(channel, () => this.manifest.signingKey);
-    this.#remember(first);
   }
 
   /** The newest appraisal, check by check. */
   get result(): AttestationResult {
-    return this.#current.result;
+    return this.#appraisals.current.result;
   }
 
   /** The evidence of that appraisal. */
   get evidence(): AttestedEvidence {
-    return this.#current.evidence;
+    return this.#appraisals.current.evidence;
   }
 
   /** What the enclave states of itself, as the hardware's signature covers it. */
   get manifest(): Manifest {
-    return this.#current.enclave.manifest;
+    return this.#appraisals.current.enclave.manifest;
   }
 
   /** The enclave's certificate, which any gRPC client may pin as its only root. */
@@ -158,24 +120,6 @@ export class Session {
     return this.manifest.models;
   }
 
-  #remember(affirmed: Affirmed): void {
-    this.#known.put(toHex(manifestDigest(affirmed.enclave.manifestBytes)), affirmed);
-  }
-
-  /** One attestation for all that ask at the same time. */
-  async #attested(): Promise<Affirmed> {
-    try {
-      const affirmed = await this.#affirm();
-      this.#isRefused = false;
-      return affirmed;
-    } catch (error) {
-      if (error instanceof AssayError && error.code === 'CLIENT_REFUSED') this.#isRefused = true;
-      throw error;
-    } finally {
-      this.#refreshing = undefined;
-    }
-  }
-
   /**
    * Attests the enclave again, under a fresh nonce and the same policy: after models were loaded or
    * unloaded it states another manifest, and what held of it once may hold no longer. Calls at the same time share
@@ -184,10 +128,8 @@ export class Session {
    *   affirmed again; AssayError as `attest`.
    */
   async refresh(): Promise<AttestationResult> {
-    this.#refreshing ??= this.#attested();
-    this.#current = await this.#refreshing;
-    this.#remember(this.#current);
-    return this.#current.result;
+    await this.#appraisals.refresh();
+    return this.result;
   }
 
   /**
@@ -212,27 +154,6 @@ export class Session {
     }
   }
 
-  /** Attests until the manifest is known: an attestation under way may have begun before it was stated. */
-  async #learn(digest: string): Promise<void> {
-    const begunBefore = this.#refreshing !== undefined;
-    await this.refresh();
-    if (begunBefore && this.#known.peek(digest) === undefined) await this.refresh();
-  }
-
-  /**
-   * The enclave as the manifest that an answer names states it: attested again if it is not known. That
-   * goes on for other calls where this one's bounds end it. Undefined where the manifest is of the past
-   * already, for which no evidence can be had.
-   */
-  async #statedBy(receipt: Uint8Array, bounds: CallOptions): Promise<Affirmed | undefined> {
-    const { manifest } = decodeClaims(decodeInferenceReceipt(receipt).claims);
-    const digest = toHex(manifest);
-    const known = this.#known.peek(digest);
-    if (known !== undefined) return known;
-    await within(this.#learn(digest), bounds, attestedLate);
-    return this.#known.peek(digest);
-  }
-
   /**
    * Executes a model and verifies the answer: the receipt is signed by the attested key, it covers
    * this request, this response and this nonce, and it names the model that the manifest had when the
@@ -250,14 +171,18 @@ export class Session {
     inputs: readonly Tensor[],
     options: InferOptions = {},
   ): Promise<Inference> {
-    if (this.#isRefused) return this.#inferAffirmed(name, inputs, options);
+    let { timeout = DEFAULT_TIMEOUT } = options;
+    const { signal } = options;
+    const deadline = performance.now() + timeout;
+    if (this.#appraisals.isRefused) {
+      await this.#appraisals.refreshWithin({ timeout, signal });
+      timeout = Math.max(1, deadline - performance.now());
+    }
     const model = findModel(this.manifest, name, options.version);
     const ordered = orderInputs(model, inputs);
     const wanted = orderOutputs(model, options.outputs);
     const nonce = options.nonce ?? new Uint8Array(randomBytes(32));
     assertNonce(nonce);
-    const { timeout = DEFAULT_TIMEOUT, signal } = options;
-    const deadline = performance.now() + timeout;
     const response = await this.#channel.call<InferResponse>(
       'inference.GRPCInferenceService',
       'ModelInfer',
@@ -268,8 +193,9 @@ export class Session {
     const { version } = model;
     const exchange = { model: model.name, version, nonce, inputs: ordered, ...received };
     const bounds = { timeout: deadline - performance.now(), signal };
-    const stated = await this.#statedBy(received.receipt, bounds);
-    const { enclave, evidence } = stated ?? this.#current;
+    const { manifest } = decodeClaims(decodeInferenceReceipt(received.receipt).claims);
+    const stated = await this.#appraisals.statedBy(manifest, bounds);
+    const { enclave, evidence } = stated ?? this.#appraisals.current;
     const appraised = await appraiseInference(exchange, enclave, nativeHmacSha256);
     if (stated === undefined) refuseUnattested(appraised);
     assertAgrees(appraised);
@@ -294,19 +220,6 @@ export class Session {
     const unasked = unaskedOutputs(received.outputs, wanted);
     if (unasked !== null) throw new UnaskedAnswerError(unasked, answer);
     return answer;
-  }
-
-  /** `infer` once the enclave, which was refused, is affirmed again; rejects as `refresh` where it is not. */
-  async #inferAffirmed(
-    name: string,
-    inputs: readonly Tensor[],
-    options: InferOptions,
-  ): Promise<Inference> {
-    const { timeout = DEFAULT_TIMEOUT, signal } = options;
-    const deadline = performance.now() + timeout;
-    await within(this.refresh(), { timeout, signal }, attestedLate);
-    const left = Math.max(1, deadline - performance.now());
-    return this.infer(name, inputs, { ...options, timeout: left });
   }
 
   /**
