@@ -73,7 +73,12 @@ export {
 } from './evidence/launch-policy.js';
 export type { LaunchPolicyModel, RequiredSelfTest } from './evidence/launch-policy-model.js';
 export { decodeManifest, type Manifest } from './evidence/manifest.js';
-export type { Batching, ManifestFile, ManifestModel, TensorSignature } from './evidence/manifest-model.js';
+export type {
+  Batching,
+  ManifestFile,
+  ManifestModel,
+  TensorSignature,
+} from './evidence/manifest-model.js';
 export type { SelfTest, VectorLimits, VectorTolerances } from './evidence/self-test.js';
 export type { NumericDistance } from './model/distance.js';
 export { externalLocations } from './model/external-data.js';
