@@ -183,7 +183,7 @@ async function closeEngine(engine: Engine, issuer: Issuer, log: Log): Promise<vo
   if (published === undefined || published.size >= counts.entries) return;
   log.error(
     { entries: counts.entries, published: published.size },
-    'the newest entries of the receipt log are lost with this process: no published head covers them',
+    'no published head covers the newest entries of the receipt log, and none will: the process ends',
   );
 }
 

@@ -15,7 +15,7 @@ import type { AppraisedEnclave } from './appraise-inference.js';
 import { REPLAY } from './caveats.js';
 import type { EnclaveStatement } from './enclave-statement.js';
 import { Findings } from './findings.js';
-import type { AppraisalPolicy } from './policy.js';
+import { type AppraisalPolicy, strictPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 import { isOfEvidence } from './refusal.js';
 import {
@@ -203,15 +203,17 @@ function enclaveClaims({ manifest, launchPolicy }: EnclaveStatement): Claims {
  * covers, and what the enclave states there, against a policy. Evidence that does not hold gives a
  * result that is not authentic, with the error's code; checks that do not hold are gathered. Throws
  * nothing about the evidence, not even for bytes that are no bundle; USAGE_ENDORSEMENTS where the verifier's own
- * endorsements are damaged.
+ * endorsements are damaged, USAGE_TIME and POLICY_INVALID where the time or the policy is none.
+ * @param given from `parsePolicy`, or what it would take.
  */
 export async function appraiseBundle(
   bytes: Uint8Array,
-  policy: AppraisalPolicy,
+  given: AppraisalPolicy,
   options: AppraiseBundleOptions,
 ): Promise<AppraisedBundle> {
   const { at, nonce, statedNonce } = options;
   requireTime(at);
+  const policy = strictPolicy(given);
   let hardware: AttestationResult | undefined;
   try {
     const bundle = decodeBundle(bytes);

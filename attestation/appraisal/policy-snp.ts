@@ -27,11 +27,16 @@ const tcbFloors = notEmpty(
 );
 
 const BITS = 'expected 0x and up to 16 hexadecimal digits';
-/** A set of mitigation bits, `0x` and up to 16 hexadecimal digits; YAML reads short ones as numbers. */
+/** Mitigation bits, `0x` and up to 16 hexadecimal digits; YAML reads short ones as numbers, and this as a bigint. */
 const bitVector = z
-  .union([z.string().regex(/^0x[0-9a-fA-F]{1,16}$/, BITS), z.number().int().min(0)], {
-    error: BITS,
-  })
+  .union(
+    [
+      z.string().regex(/^0x[0-9a-fA-F]{1,16}$/, BITS),
+      z.number().int().min(0),
+      z.bigint().min(0n).max(0xffffffffffffffffn),
+    ],
+    { error: BITS },
+  )
   .transform((bits) => BigInt(bits));
 
 /**

@@ -17,12 +17,25 @@ const policySchema = z.strictObject({
 /** Reference values and rules of a relying party: strict data, without code. */
 export type AppraisalPolicy = z.output<typeof policySchema>;
 
+const parsed = new WeakSet<AppraisalPolicy>();
+
 /**
  * Reads the parsed JSON or YAML of a policy file. An unknown member is an error: a rule that is
  * misspelt must not be a rule that is not there. Throws POLICY_INVALID, naming each member at fault.
  */
 export function parsePolicy(value: unknown): AppraisalPolicy {
   const result = policySchema.safeParse(value);
-  if (result.success) return result.data;
-  throw schemaError('POLICY_INVALID', 'the policy is not valid', result.error);
+  if (!result.success) {
+    throw schemaError('POLICY_INVALID', 'the policy is not valid', result.error);
+  }
+  parsed.add(result.data);
+  return result.data;
+}
+
+/**
+ * The policy as `parsePolicy` gave it; what came another way, such as a file's JSON that a caller took for a policy,
+ * is read by it first. Throws POLICY_INVALID.
+ */
+export function strictPolicy(policy: AppraisalPolicy): AppraisalPolicy {
+  return parsed.has(policy) ? policy : parsePolicy(policy);
 }

@@ -7,7 +7,7 @@ import { acceptedTee } from './accepted-tee.js';
 import { type AppraiseOptions, appraiseBundle, evidenceRefusal } from './appraise.js';
 import { REPLAY } from './caveats.js';
 import { Findings } from './findings.js';
-import type { AppraisalPolicy } from './policy.js';
+import { type AppraisalPolicy, strictPolicy } from './policy.js';
 import { CHAIN_OF_TRUST } from './references-enclave.js';
 import { isOfEvidence } from './refusal.js';
 import { snpRefusal } from './refusal-snp.js';
@@ -100,10 +100,11 @@ async function appraiseRaw(
  */
 export async function appraiseEvidence(
   bytes: Uint8Array,
-  policy: AppraisalPolicy,
+  given: AppraisalPolicy,
   options: AppraiseOptions,
 ): Promise<AttestationResult> {
   requireTime(options.at);
+  const policy = strictPolicy(given);
   try {
     const raw = await appraiseRaw(bytes, policy, options);
     if (raw !== undefined) return withoutBundle(raw, policy, options.nonce);

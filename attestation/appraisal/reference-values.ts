@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { schemaError } from '../encoding/schema.js';
-import type { AppraisalPolicy } from './policy.js';
+import { type AppraisalPolicy, strictPolicy } from './policy.js';
 import { oneOf } from './policy-values.js';
 
 /** Text of an input by its name: digests, sizes, numbers. Nothing in it is judged. */
@@ -72,5 +72,5 @@ export function withReferenceValues(
       merged.tdx = { ...merged.tdx, ...united({ mrTd, rtmr1, rtmr2, mrConfigId }, tdx) };
     }
   }
-  return merged;
+  return strictPolicy(merged);
 }

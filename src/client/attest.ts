@@ -88,7 +88,8 @@ function unlessAborted<T>(work: Promise<T>, { signal }: AttestOptions): Promise<
 /**
  * Fetches evidence under a fresh nonce and appraises it; the key that the connection is pinned to must
  * be the one that the evidence covers.
- * @throws AssayError USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE; the signal's own reason.
+ * @throws AssayError USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN, CLIENT_SERVICE or POLICY_INVALID; the signal's
+ *   own reason.
  */
 export async function attestChannel(
   channel: PinnedChannel,
@@ -130,8 +131,8 @@ export async function attestChannel(
 /**
  * Attests a server and closes the connection: evidence under a fresh nonce, appraised, with the TLS
  * key among the checks. Evidence that does not hold is a result.
- * @throws AssayError USAGE_TARGET, USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN or CLIENT_SERVICE; the
- *   signal's own reason where `options.signal` aborts.
+ * @throws AssayError USAGE_TARGET, USAGE_TIMEOUT, CLIENT_UNREACHABLE, CLIENT_TLS_PIN, CLIENT_SERVICE or POLICY_INVALID;
+ *   the signal's own reason where `options.signal` aborts.
  */
 export async function attest(
   target: string,

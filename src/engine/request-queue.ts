@@ -2,19 +2,10 @@ import { displace, type Held, isLater, surplus, type WaitingRequests } from './d
 import { EngineError } from './error.js';
 import { Gathering } from './gathering.js';
 import { overdue, type Pending } from './pending.js';
+import { type Connections, entry, PriorityLevel } from './priority-level.js';
 import type { RequestMemory } from './request-memory.js';
 
 const NEVER = Number.POSITIVE_INFINITY;
-
-/** Requests of one caller by connection, each first in, first out; the order of the Map is that of turns. */
-type Connections = Map<string, Pending[]>;
-
-/** What waits of one priority. */
-interface Level {
-  /** Requests. */
-  size: number;
-  readonly addresses: Map<string, Connections>;
-}
 
 /** Sends a key to the end of the turns, or away where nothing of it waits. */
 function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean): void {
@@ -31,7 +22,7 @@ function endTurn<T>(turns: Map<string, T>, key: string, rest: T, empty: boolean)
  */
 export class RequestQueue implements WaitingRequests {
   /** By priority; none where nothing waits. */
-  readonly #levels = new Map<number, Level>();
+  readonly #levels = new Map<number, PriorityLevel>();
   /** Requests of each priority that may wait. */
   readonly #maxSize: number;
   readonly #memory: RequestMemory;
@@ -82,9 +73,7 @@ export class RequestQueue implements WaitingRequests {
 
   /** What waits of each connection. */
   *#connections(): Generator<readonly Pending[]> {
-    for (const level of this.#levels.values()) {
-      for (const connections of level.addresses.values()) yield* connections.values();
-    }
+    for (const level of this.#levels.values()) yield* level.connections();
   }
 
   /** What waits of each address. */
@@ -124,12 +113,8 @@ export class RequestQueue implements WaitingRequests {
     const held = entry(this.#held, pending.address, () => ({ size: 0, bytes: 0 }));
     held.size += 1;
     held.bytes += pending.bytes;
-    const { caller = '' } = pending.request;
-    const level = entry(this.#levels, pending.priority, newLevel);
-    const connections = entry(level.addresses, pending.address, () => new Map<string, Pending[]>());
-    entry(connections, caller, (): Pending[] => []).push(pending);
+    entry(this.#levels, pending.priority, () => new PriorityLevel()).add(pending);
     pending.waiting = true;
-    level.size += 1;
     this.#size += 1;
     this.#rows += pending.rows;
   }
@@ -209,7 +194,7 @@ export class RequestQueue implements WaitingRequests {
   newestOf(address: string): Pending | undefined {
     let newest: Pending | undefined;
     for (const level of this.#levels.values()) {
-      const last = newestIn(level, address);
+      const last = level.newestOf(address);
       if (last !== undefined && isLater(last, newest)) newest = last;
     }
     return newest;
@@ -217,15 +202,10 @@ export class RequestQueue implements WaitingRequests {
 
   /** What waits of one priority. */
   #waitingOf(priority: number): WaitingRequests {
-    const level = this.#levels.get(priority) ?? newLevel();
-    const held = new Map<string, Held>();
-    for (const [address, connections] of level.addresses) {
-      const all = [...connections.values()].flat();
-      held.set(address, { size: all.length, bytes: all.reduce((sum, one) => sum + one.bytes, 0) });
-    }
+    const level = this.#levels.get(priority) ?? new PriorityLevel();
     return {
-      held,
-      newestOf: (address) => newestIn(level, address),
+      held: level.held(),
+      newestOf: (address) => level.newestOf(address),
       giveUp: (pending, error) => this.giveUp(pending, error),
       dropExpired: (now) => this.dropExpired(now),
     };
@@ -259,19 +239,11 @@ export class RequestQueue implements WaitingRequests {
     displace(everyone, 'bytes', this.#memory.excess(by.bytes), by, gaveWay);
   }
 
-  /** Leaves nothing of it behind: the memory of requests that were given up would be on no books. */
   #remove(pending: Pending): void {
-    const { address, priority } = pending;
-    const { caller = '' } = pending.request;
+    const { priority } = pending;
     const level = this.#levels.get(priority);
-    if (level === undefined) return;
-    level.size -= 1;
-    const connections = level.addresses.get(address);
-    const waiting = connections?.get(caller);
-    waiting?.splice(waiting.lastIndexOf(pending), 1);
-    if (waiting?.length === 0) connections?.delete(caller);
-    if (connections?.size === 0) level.addresses.delete(address);
-    if (level.addresses.size === 0) this.#levels.delete(priority);
+    level?.remove(pending);
+    if (level?.addresses.size === 0) this.#levels.delete(priority);
   }
 
   #settle(pending: Pending): void {
@@ -286,24 +258,4 @@ export class RequestQueue implements WaitingRequests {
     this.#rows -= pending.rows;
     if (this.#size === 0) this.#memory.waiting.delete(this);
   }
-}
-
-/** The one of an address that would leave last. */
-function newestIn({ addresses }: Level, address: string): Pending | undefined {
-  let newest: Pending | undefined;
-  for (const waiting of addresses.get(address)?.values() ?? []) {
-    const last = waiting.at(-1);
-    if (last !== undefined && isLater(last, newest)) newest = last;
-  }
-  return newest;
-}
-
-const newLevel = (): Level => ({ size: 0, addresses: new Map() });
-
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const there = map.get(key);
-  if (there !== undefined) return there;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

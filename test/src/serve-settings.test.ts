@@ -278,7 +278,7 @@ test('a folder in which the log cannot be written is told to the operator, and c
   await close();
   assert.deepEqual(told.calls.at(-1)?.arguments, [
     { entries: 2, published: 0 },
-    'the newest entries of the receipt log are lost with this process: no published head covers them',
+    'no published head covers the newest entries of the receipt log, and none will: the process ends',
   ]);
 });
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { appraiseBundle } from '../../../attestation/appraisal/appraise.js';
+import { type AppraisalPolicy, parsePolicy } from '../../../attestation/appraisal/policy.js';
+import { appraiseEvidence } from '../../../attestation/appraisal/raw-evidence.js';
 import { parseReferenceValues } from '../../../attestation/appraisal/reference-values.js';
 import { parseLaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
 
@@ -304,4 +306,26 @@ test('reference values have inputs of bounded length', () => {
   assert.doesNotThrow(() => inputs(64, 4096));
   assert.throws(() => inputs(65, 1), { code: 'POLICY_REFERENCE_VALUES' });
   assert.throws(() => inputs(1, 4097), { code: 'POLICY_REFERENCE_VALUES' });
+});
+
+const AT = { at: new Date('2026-11-21T00:00:00Z') };
+
+for (const [what, judge] of [
+  ['appraiseBundle', appraiseBundle],
+  ['appraiseEvidence', appraiseEvidence],
+] as const) {
+  test(`${what} holds a policy that nobody parsed to the same strictness`, async () => {
+    const evidence = new Uint8Array(1);
+    const chips: object = { version: 1, snp: { chipId: digest(64) } };
+    for (const misspelt of [chips, { ...parsePolicy(POLICY), ...chips }]) {
+      const policy = misspelt as AppraisalPolicy;
+      await assert.rejects(async () => judge(evidence, policy, AT), { code: 'POLICY_INVALID' });
+    }
+    const copied = structuredClone(parsePolicy(POLICY));
+    await assert.doesNotReject(async () => judge(evidence, copied, AT));
+  });
+}
+
+test('a parsed policy is a policy, and the same one', () => {
+  assert.deepEqual(parsePolicy(parsePolicy(POLICY)), parsePolicy(POLICY));
 });
