@@ -1,0 +1,90 @@
+import { streamList } from '../../attestation/model/attribute.js';
+import { executedNodes } from '../../attestation/model/called-functions.js';
+import { functionKey } from '../../attestation/model/computation.js';
+import type { ModelAnalysis } from '../../attestation/model/identity.js';
+import { type Scope, topOf } from '../../attestation/model/scope.js';
+import type { AttributeView, NodeView } from '../../attestation/model/views.js';
+
+/*
+ * ONNX Runtime (1.30) calls itself for each level of a tree and for each call within a call as it loads a model,
+ * and its threads' stacks, of 4 MB, end somewhere between 4000 and 6000 levels, and beyond 1000 calls.
+ */
+const MOST_LEVELS = 3000;
+const MOST_CALLS = 500;
+
+export function integersOf(list: AttributeView): number[] {
+  const integers: number[] = [];
+  streamList(list, (bytes) => {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (let at = 0; at < bytes.length; at += 8) integers.push(Number(view.getBigInt64(at, true)));
+  });
+  return integers;
+}
+
+/** Walks as ONNX Runtime does: each node once, what is false of it before what is true. */
+function isDeep(roots: readonly number[], below: readonly (readonly number[])[]): boolean {
+  const seen = new Set<number>();
+  const left = roots.map((node) => ({ node, level: 1 }));
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    const { node, level } = next;
+    if (seen.has(node)) continue;
+    if (level > MOST_LEVELS) return true;
+    seen.add(node);
+    for (const child of below[node] ?? []) left.push({ node: child, level: level + 1 });
+  }
+  return false;
+}
+
+/** Whether trees have more levels than a stack has room for, or lists that a call gives. */
+export function hasDeepTree(node: NodeView): boolean {
+  const called = ({ name, reference }: AttributeView): boolean =>
+    reference !== '' && (name.startsWith('nodes_') || name === 'tree_roots');
+  if (node.attributes.some(called)) return true;
+  const list = (name: string): number[] => {
+    const found = node.attributes.find((attribute) => attribute.name === name);
+    return found === undefined ? [] : integersOf(found);
+  };
+  const [whenTrue, whenFalse] = [list('nodes_truenodeids'), list('nodes_falsenodeids')];
+  if (whenTrue.length <= MOST_LEVELS) return false;
+  if (node.op === 'TreeEnsemble') {
+    const [trueEnds, falseEnds] = [list('nodes_trueleafs'), list('nodes_falseleafs')];
+    const below = whenTrue.map((child, at) => [
+      ...(trueEnds[at] === 0 ? [child] : []),
+      ...(falseEnds[at] === 0 ? [whenFalse[at] ?? -1] : []),
+    ]);
+    return isDeep(list('tree_roots'), below);
+  }
+  const [trees, ids] = [list('nodes_treeids'), list('nodes_nodeids')];
+  const places = new Map<number, Map<number, number>>();
+  trees.forEach((tree, at) => {
+    const own = places.get(tree) ?? new Map<number, number>();
+    places.set(tree, own.set(ids[at] ?? -1, at));
+  });
+  if ([...places.values()].every(({ size }) => size <= MOST_LEVELS)) return false;
+  const place = (id: number | undefined, at: number): number =>
+    places.get(trees[at] ?? -1)?.get(id ?? -1) ?? -1;
+  const below = whenTrue.map((child, at) => [place(child, at), place(whenFalse[at], at)]);
+  const roots = trees.flatMap((tree, at) => (tree === trees[at - 1] ? [] : [at]));
+  return isDeep(roots, below);
+}
+
+/** The calls of functions that are deeper within other calls than a stack has room for. */
+export function deepCalls(analysis: ModelAnalysis): readonly NodeView[] {
+  const { functions, scope: root } = analysis;
+  if (functions.size <= MOST_CALLS) return [];
+  const calls = new Map<Scope, Map<Scope, NodeView>>();
+  for (const { node, scope } of executedNodes(analysis)) {
+    const callee = functions.get(functionKey({ ...node, name: node.op }))?.scope;
+    if (callee === undefined) continue;
+    const caller = topOf(scope);
+    const own = calls.get(caller) ?? new Map<Scope, NodeView>();
+    calls.set(caller, own.set(callee, node));
+  }
+  const within = (callers: ReadonlySet<Scope>): readonly (readonly [Scope, NodeView])[] =>
+    [...callers].flatMap((caller) => [...(calls.get(caller) ?? [])]);
+  let callers: ReadonlySet<Scope> = new Set([root]);
+  for (let depth = 0; depth < MOST_CALLS && callers.size > 0; depth++) {
+    callers = new Set(within(callers).map(([callee]) => callee));
+  }
+  return [...new Set(within(callers).map(([, node]) => node))];
+}
