@@ -3,9 +3,10 @@ import { executedNodes } from '../../attestation/model/called-functions.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import type { Scope } from '../../attestation/model/scope.js';
 import type { AttributeView, NodeView } from '../../attestation/model/views.js';
+import { attributeOf, eachInteger, intAttribute } from './attributes.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { KnownDims } from './known-dims.js';
-import { intAttribute } from './operator-ranges.js';
+import { deepCalls, hasDeepTree } from './too-deep.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 type Fatal = (node: NodeView, scope: Scope, known: KnownDims) => boolean;
@@ -20,22 +21,11 @@ const lacks =
   ({ inputs }) =>
     places.some((place) => (inputs[place] ?? '') === '');
 
-function attributeOf({ attributes }: NodeView, name: string): AttributeView | undefined {
-  return attributes.find((attribute) => attribute.name === name);
-}
-
 /** How many elements a list has; undefined where it is not there, or a call's to give. */
 function lengthOf(list: AttributeView | undefined): number | undefined {
   return list === undefined || list.reference !== ''
     ? undefined
     : streamList(list, () => undefined);
-}
-
-function eachInteger(list: AttributeView, visit: (integer: number) => void): void {
-  streamList(list, (bytes) => {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    for (let at = 0; at < bytes.length; at += 8) visit(Number(view.getBigInt64(at, true)));
-  });
 }
 
 /** The second of two labels is looked up, whatever the scores are. */
@@ -102,7 +92,9 @@ const FATAL: ReadonlyMap<string, Fatal> = new Map<string, Fatal>([
   [' Split', leavesOneOf(Number.POSITIVE_INFINITY)],
   [' TfIdfVectorizer', indexesTooFew],
   ['ai.onnx.ml FeatureVectorizer', hasNegativeSize],
-  ['ai.onnx.ml TreeEnsembleClassifier', labelsOneText],
+  ['ai.onnx.ml TreeEnsemble', hasDeepTree],
+  ['ai.onnx.ml TreeEnsembleClassifier', (node) => labelsOneText(node) || hasDeepTree(node)],
+  ['ai.onnx.ml TreeEnsembleRegressor', hasDeepTree],
   ['com.microsoft AttnLSTM', lacks(8, 9, 10, 11)],
   ['com.microsoft Attention', lacks(2)],
   ['com.microsoft BeamSearch', beginsOfOthers],
@@ -116,13 +108,14 @@ const FATAL: ReadonlyMap<string, Fatal> = new Map<string, Fatal>([
 
 /**
  * The nodes that are executed, in subgraphs and functions too, with which ONNX Runtime (1.30) ends the process as
- * it loads them, or runs them, whatever the inputs are, or for whoever sends an n-gram.
+ * it loads them, or runs them, whatever the inputs are, or by what some callers send.
  */
 export function fatalNodes(analysis: ModelAnalysis): readonly NodeView[] {
   const known = new KnownDims(analysis.hasher.files);
-  return [...executedNodes(analysis)]
+  const fatal = [...executedNodes(analysis)]
     .filter(({ node, scope }) => FATAL.get(`${node.domain} ${node.op}`)?.(node, scope, known))
     .map(({ node }) => node);
+  return [...fatal, ...deepCalls(analysis)];
 }
 
 /** Whether every answer ends the process of a node; nodes do not load such a model. */
@@ -133,7 +126,7 @@ export function fatalRule(analysis: ModelAnalysis): AdmissionFinding {
     : finding(
         'static.fatal',
         'refuse',
-        'these leave out what their kernels take for given, on which the process of a node ends: name all outputs, used or not, and the inputs that only the specification lets be left out; give two labels, each n-gram its index, and each of a fixed number of recordings the tokens that it begins with',
+        'these leave out what their kernels take for given, or nest deeper than its stack, on which the process of a node ends: name all outputs, used or not, and the inputs that only the specification lets be left out; give two labels, each n-gram its index, and each of a fixed number of recordings the tokens that it begins with; have trees of at most 3000 levels, and functions that call each other at most 500 deep',
         fatal.map(nodeLabel),
       );
 }

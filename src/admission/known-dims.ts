@@ -2,8 +2,8 @@ import { elementBytes } from '../../attestation/model/elements.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { Definition, NodeState } from '../../attestation/model/scope.js';
 import { isSparse } from '../../attestation/model/tensor.js';
+import { intAttribute } from './attributes.js';
 import { INT64 } from './element-range.js';
-import { intAttribute } from './operator-ranges.js';
 
 /** Sizes, as far as they are known; of one that is not known: null. */
 export type Dims = readonly (number | null)[];

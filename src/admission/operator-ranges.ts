@@ -1,6 +1,7 @@
 import { attributeType } from '../../attestation/model/attribute.js';
 import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { NodeView } from '../../attestation/model/views.js';
+import { attributeOf, intAttribute } from './attributes.js';
 import {
   alike,
   anyOf,
@@ -146,12 +147,6 @@ export function countOf(chosen: boolean): Elements {
   return { ...anyOf(INT64, chosen), least: 0n };
 }
 
-/** An attribute of a node that is an integer; undefined also where it is a call's to give. */
-export function intAttribute(node: NodeView, name: string): bigint | undefined {
-  const found = node.attributes.find((attribute) => attribute.name === name);
-  return found?.type === attributeType.int && found.reference === '' ? found.int : undefined;
-}
-
 /** Mod with `fmod`: the remainder has the dividend's sign, as C's has. */
 export function followsDividend(node: NodeView): boolean {
   return (intAttribute(node, 'fmod') ?? 0n) !== 0n;
@@ -196,9 +191,7 @@ function clip(
 
 /** The type that an operator's output has, where it is not the first input's. */
 function typeOf(node: NodeView, inputs: readonly (Elements | undefined)[]): number | undefined {
-  const attribute = node.attributes.find(
-    ({ name }) => name === (TYPE_ATTRIBUTES.get(node.op) ?? 'dtype'),
-  );
+  const attribute = attributeOf(node, TYPE_ATTRIBUTES.get(node.op) ?? 'dtype');
   if (attribute !== undefined) return attribute.reference === '' ? Number(attribute.int) : 0;
   if (node.op === 'CastLike' || node.op === 'DequantizeLinear') return inputs[1]?.type;
   return TYPES.get(node.op);

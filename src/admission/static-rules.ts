@@ -7,12 +7,12 @@ import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import { type NodeState, type Scope, subgraphsOf } from '../../attestation/model/scope.js';
 import { isSparse } from '../../attestation/model/tensor.js';
 import { BY_ELEMENT_TYPE } from '../client/datatype.js';
+import { attributeOf, intAttribute } from './attributes.js';
 import { divisionRule } from './division-rule.js';
 import { fatalRule } from './fatal-rule.js';
 import { fileRules } from './file-rules.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { manifestRule } from './manifest-rule.js';
-import { intAttribute } from './operator-ranges.js';
 import { newestOpset, supportOf } from './operators.js';
 import { overrunRule } from './overrun-rule.js';
 import { RUNTIME_VERSION } from './runtime-operators.js';
@@ -146,11 +146,10 @@ const FIXED_LOCALES: ReadonlySet<string> = new Set(['C', 'POSIX']);
 /** A StringNormalizer that asks the machine's locales which letter is which: its default is en_US.UTF-8. */
 function asksLocale({ node }: Placed): boolean {
   if (node.domain !== '' || node.op !== 'StringNormalizer') return false;
-  const attribute = (name: string) => node.attributes.find((each) => each.name === name);
-  const text = (name: string): string => byteText.decode(attribute(name)?.bytes);
+  const text = (name: string): string => byteText.decode(attributeOf(node, name)?.bytes);
   const given = node.attributes.some(({ reference }) => reference !== '');
   const compares =
-    attribute('stopwords') !== undefined && intAttribute(node, 'is_case_sensitive') === 0n;
+    attributeOf(node, 'stopwords') !== undefined && intAttribute(node, 'is_case_sensitive') === 0n;
   const asks = compares || !NO_CASE.has(text('case_change_action'));
   return given || (asks && !FIXED_LOCALES.has(text('locale')));
 }

@@ -6,21 +6,17 @@ import type { ExternalFiles } from '../../attestation/model/external.js';
 import type { ModelAnalysis } from '../../attestation/model/identity.js';
 import type { Definition, NodeState } from '../../attestation/model/scope.js';
 import { isSparse } from '../../attestation/model/tensor.js';
-import type { AttributeView, NodeView } from '../../attestation/model/views.js';
+import type { NodeView } from '../../attestation/model/views.js';
+import { attributeOf, intAttribute } from './attributes.js';
 import { INT64, ofConstant } from './element-range.js';
 import { type AdmissionFinding, finding } from './finding.js';
 import { KnownDims } from './known-dims.js';
-import { intAttribute } from './operator-ranges.js';
 import { nodeLabel } from './trapping-divisions.js';
 
 /** For more axes than any tensor has: each node reads its pads, and many may have the same. */
 const MOST_PADS = 128;
 
 type Unwritten = (state: NodeState, files: ExternalFiles, dims: KnownDims) => boolean;
-
-function attributeOf({ attributes }: NodeView, ...names: string[]): AttributeView | undefined {
-  return attributes.find(({ name }) => names.includes(name));
-}
 
 /** Also true where the attribute is a call's to give. */
 function maySay(node: NodeView, name: string, value: string): boolean {

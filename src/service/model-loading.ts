@@ -100,7 +100,7 @@ function assertNothingTraps(
   if (fatal.length > 0) {
     throw new AssayError(
       'MODEL_FATAL',
-      `expected no node to leave out what ONNX Runtime takes for given, with which it ends the process, but ${nodesText(fatal)} does; assay admit says what to change`,
+      `expected no node to leave out what ONNX Runtime takes for given, or nest too deep, with which it ends the process, but ${nodesText(fatal)} does; assay admit says what to change`,
     );
   }
   if (overrunning.length > 0) {

@@ -120,6 +120,62 @@ const listening = (recordings: TypeInit): ModelInit => {
 const choosing = (attributes: Attributes): ModelInit =>
   model(op('QMoE', { domain: 'com.microsoft', inputs: 'x,x,x,x,,x,x'.split(','), attributes }));
 
+/** A tree, each of whose nodes is that above it when true, unless it is said whose it is. */
+const growing = (
+  nodes: number,
+  above: (at: number) => number = (at) => at - 1,
+  tree: (at: number) => number = () => 0,
+  belowLeaves = 0,
+): ModelInit => {
+  const places = Array.from({ length: nodes }, (_, at) => at);
+  const below = places.map((): number[] => []);
+  for (const at of places.slice(1)) below[above(at)]?.push(at);
+  return model(
+    op('TreeEnsembleRegressor', {
+      domain: 'ai.onnx.ml',
+      attributes: {
+        nodes_treeids: { ints: places.map(tree) },
+        nodes_nodeids: { ints: places },
+        nodes_modes: { strings: below.map(({ length }) => (length === 0 ? 'LEAF' : 'BRANCH_LEQ')) },
+        nodes_truenodeids: { ints: below.map(([child = belowLeaves]) => child) },
+        nodes_falsenodeids: { ints: below.map(([, child = 0]) => child) },
+      },
+    }),
+  );
+};
+
+const growingLater = (nodes: number): ModelInit => {
+  const places = Array.from({ length: nodes }, (_, at) => at);
+  const trees = op('TreeEnsemble', {
+    domain: 'ai.onnx.ml',
+    attributes: {
+      nodes_truenodeids: { ints: places.map((at) => (at + 1) % nodes) },
+      nodes_trueleafs: { ints: places.map((at) => (at + 1 === nodes ? 1 : 0)) },
+      nodes_falsenodeids: { ints: places.map(() => 0) },
+      nodes_falseleafs: { ints: places.map(() => 1) },
+      tree_roots: { ints: [0] },
+    },
+  });
+  return { ...model(trees), opsets: { '': 21, 'ai.onnx.ml': 5 } };
+};
+
+/** Functions each of which calls the one before it. */
+const calling = (count: number): ModelInit => {
+  const call = (at: number, rest: Partial<NodeInit> = {}): NodeInit =>
+    at < 0 ? op('Relu', rest) : op(`F${at}`, { domain: 'com.example', ...rest });
+  return {
+    ...model(call(count - 1)),
+    functions: Array.from({ length: count }, (_, at) => ({
+      domain: 'com.example',
+      name: `F${at}`,
+      inputs: ['a'],
+      outputs: ['b'],
+      opsets: { '': 21, 'com.example': 1 },
+      nodes: [call(at - 1, { inputs: ['a'], outputs: ['b'] })],
+    })),
+  };
+};
+
 const featuring = (sizes: readonly number[]): ModelInit =>
   model(
     op('FeatureVectorizer', {
@@ -444,6 +500,54 @@ const cases: Readonly<Record<string, Case>> = {
   'trees with one label that is a number': [
     classifying('TreeEnsembleClassifier', 'NONE', 'classlabels_int64s', 1),
     ['warn static.trees TreeEnsembleClassifier "here"'],
+  ],
+  'trees of many levels': [growing(3000), ['warn static.trees TreeEnsembleRegressor "here"']],
+  'trees of more levels than a stack has room for': [
+    growing(3001),
+    [
+      'warn static.trees TreeEnsembleRegressor "here"',
+      'refuse static.fatal TreeEnsembleRegressor "here"',
+    ],
+  ],
+  'trees whose nodes come in turns, of more levels than a stack has room for': [
+    growing(
+      6002,
+      (at) => at - 2,
+      (at) => at % 2,
+    ),
+    [
+      'warn static.trees TreeEnsembleRegressor "here"',
+      'refuse static.fatal TreeEnsembleRegressor "here"',
+    ],
+  ],
+  'trees of many levels below what a leaf names': [
+    growing(
+      3003,
+      (at) => (at === 3002 ? 0 : at - 1),
+      () => 0,
+      1501,
+    ),
+    [
+      'warn static.trees TreeEnsembleRegressor "here"',
+      'refuse static.fatal TreeEnsembleRegressor "here"',
+    ],
+  ],
+  'trees of a later opset of many levels': [
+    growingLater(3000),
+    ['warn static.trees TreeEnsemble "here"'],
+  ],
+  'trees of a later opset of more levels than a stack has room for': [
+    growingLater(3001),
+    ['warn static.trees TreeEnsemble "here"', 'refuse static.fatal TreeEnsemble "here"'],
+  ],
+  'a tree of many nodes, side by side': [
+    growing(3001, (at) => Math.floor((at - 1) / 2)),
+    ['warn static.trees TreeEnsembleRegressor "here"'],
+  ],
+  'functions that call each other': [calling(500), []],
+  'functions that call each other more often than a stack has room for': [
+    calling(501),
+    ['refuse static.fatal F0 "here"'],
   ],
   'n-grams of which one has no index': [
     gathering(3, 2),
