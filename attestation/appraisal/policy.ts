@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { schemaError } from '../encoding/schema.js';
 import { enclavePolicySchema } from './policy-enclave.js';
-import { snpPolicySchema } from './policy-snp.js';
-import { tdxPolicySchema } from './policy-tdx.js';
+import { type SnpPolicy, snpPolicySchema } from './policy-snp.js';
+import { type TdxPolicy, tdxPolicySchema } from './policy-tdx.js';
 
 const policySchema = z.strictObject({
   version: z.literal(1),
@@ -17,7 +17,8 @@ const policySchema = z.strictObject({
 /** Reference values and rules of a relying party: strict data, without code. */
 export type AppraisalPolicy = z.output<typeof policySchema>;
 
-const parsed = new WeakSet<AppraisalPolicy>();
+/** Policies, and their parts, as they were read. */
+const parsed = new WeakSet<object>();
 
 /**
  * Reads the parsed JSON or YAML of a policy file. An unknown member is an error: a rule that is
@@ -28,8 +29,9 @@ export function parsePolicy(value: unknown): AppraisalPolicy {
   if (!result.success) {
     throw schemaError('POLICY_INVALID', 'the policy is not valid', result.error);
   }
-  parsed.add(result.data);
-  return result.data;
+  const { data } = result;
+  for (const each of [data, data.snp, data.tdx]) if (each !== undefined) parsed.add(each);
+  return data;
 }
 
 /**
@@ -38,4 +40,14 @@ export function parsePolicy(value: unknown): AppraisalPolicy {
  */
 export function strictPolicy(policy: AppraisalPolicy): AppraisalPolicy {
   return parsed.has(policy) ? policy : parsePolicy(policy);
+}
+
+/** `strictPolicy` for what SEV-SNP evidence must meet. */
+export function strictSnpPolicy(policy: SnpPolicy): SnpPolicy {
+  return parsed.has(policy) ? policy : (parsePolicy({ version: 1, snp: policy }).snp ?? policy);
+}
+
+/** `strictPolicy` for what TDX evidence must meet. */
+export function strictTdxPolicy(policy: TdxPolicy): TdxPolicy {
+  return parsed.has(policy) ? policy : (parsePolicy({ version: 1, tdx: policy }).tdx ?? policy);
 }

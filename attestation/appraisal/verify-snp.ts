@@ -8,6 +8,7 @@ import {
 } from './authenticate-snp.js';
 import { callerRoot, PARAVISOR, SUPPLIERS_CHOICE } from './caveats.js';
 import { snpClaims } from './claims-snp.js';
+import { strictSnpPolicy } from './policy.js';
 import type { SnpPolicy } from './policy-snp.js';
 import { snpRefusal } from './refusal-snp.js';
 import { type AttestationResult, conclude, requireTime } from './result.js';
@@ -69,15 +70,17 @@ function snpResult(
  * while the signatures are checked, and dropped where one does not hold). Evidence
  * that does not hold gives a result, not an exception; errors that are not about the evidence are
  * thrown. `fresh` is always false here, since a raw report is bound to no nonce of this verifier.
+ * @param given from `parsePolicy`, or what it would take as `snp`; throws POLICY_INVALID.
  */
 export async function verifySnp(
   report: Uint8Array,
   endorsements: SnpEndorsements,
-  policy: SnpPolicy,
+  given: SnpPolicy,
   options: AuthenticateSnpOptions,
   expectations: SnpExpectations = {},
 ): Promise<AttestationResult> {
   requireTime(options.at);
+  const policy = strictSnpPolicy(given);
   try {
     const opened = await openSnp(report, endorsements, options);
     await opened.started;

@@ -9,6 +9,7 @@ import {
 } from './authenticate-tdx.js';
 import { callerRoot, PARAVISOR } from './caveats.js';
 import { tdxClaims } from './claims-tdx.js';
+import { strictTdxPolicy } from './policy.js';
 import type { TdxPolicy } from './policy-tdx.js';
 import { tdxRefusal } from './refusal-tdx.js';
 import { type AttestationResult, conclude, requireTime, type TdxTcbResult } from './result.js';
@@ -50,17 +51,19 @@ function caveats(
  * Verifies a raw quote of any origin: authenticity first, then every check of the policy. Evidence
  * that does not hold gives a result, not an exception; errors that are not about the evidence are
  * thrown. `fresh` is always false here, since a raw quote is bound to no nonce of this verifier.
+ * @param given from `parsePolicy`, or what it would take as `tdx`; throws POLICY_INVALID.
  * @param collateral undefined where it could not be had: the quote's own signatures are checked, and
  *   the verdict is at best "could not check".
  */
 export async function verifyTdx(
   quote: Uint8Array,
   collateral: CollateralInput | undefined,
-  policy: TdxPolicy,
+  given: TdxPolicy,
   options: AuthenticateTdxOptions,
   expectations: TdxExpectations = {},
 ): Promise<AttestationResult> {
   requireTime(options.at);
+  const policy = strictTdxPolicy(given);
   let tdx: AuthenticatedTdx;
   try {
     if (collateral === undefined) {

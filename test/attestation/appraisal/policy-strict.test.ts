@@ -4,6 +4,8 @@ import { appraiseBundle } from '../../../attestation/appraisal/appraise.js';
 import { type AppraisalPolicy, parsePolicy } from '../../../attestation/appraisal/policy.js';
 import { appraiseEvidence } from '../../../attestation/appraisal/raw-evidence.js';
 import { parseReferenceValues } from '../../../attestation/appraisal/reference-values.js';
+import { verifySnp } from '../../../attestation/appraisal/verify-snp.js';
+import { verifyTdx } from '../../../attestation/appraisal/verify-tdx.js';
 import { parseLaunchPolicy } from '../../../attestation/evidence/launch-policy.js';
 
 type Path = readonly (string | number)[];
@@ -308,6 +310,7 @@ test('reference values have inputs of bounded length', () => {
   assert.throws(() => inputs(1, 4097), { code: 'POLICY_REFERENCE_VALUES' });
 });
 
+const ONE = new Uint8Array(1);
 const AT = { at: new Date('2026-11-21T00:00:00Z') };
 
 for (const [what, judge] of [
@@ -315,14 +318,25 @@ for (const [what, judge] of [
   ['appraiseEvidence', appraiseEvidence],
 ] as const) {
   test(`${what} holds a policy that nobody parsed to the same strictness`, async () => {
-    const evidence = new Uint8Array(1);
     const chips: object = { version: 1, snp: { chipId: digest(64) } };
     for (const misspelt of [chips, { ...parsePolicy(POLICY), ...chips }]) {
       const policy = misspelt as AppraisalPolicy;
-      await assert.rejects(async () => judge(evidence, policy, AT), { code: 'POLICY_INVALID' });
+      await assert.rejects(async () => judge(ONE, policy, AT), { code: 'POLICY_INVALID' });
     }
     const copied = structuredClone(parsePolicy(POLICY));
-    await assert.doesNotReject(async () => judge(evidence, copied, AT));
+    await assert.doesNotReject(async () => judge(ONE, copied, AT));
+  });
+}
+
+const MISSPELT: object = { chipId: digest(64) };
+
+for (const [what, verify] of [
+  ['verifySnp', (policy: object) => verifySnp(ONE, { certificates: [], crls: [] }, policy, AT)],
+  ['verifyTdx', (policy: object) => verifyTdx(ONE, undefined, policy, AT)],
+] as const) {
+  test(`${what} holds a part of a policy that nobody parsed to the same strictness`, async () => {
+    await assert.rejects(verify(MISSPELT), { code: 'POLICY_INVALID' });
+    await assert.doesNotReject(verify({}));
   });
 }
 
